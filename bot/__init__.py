@@ -1,0 +1,1 @@
+"""The engine: the one road from the market to the signed transaction."""

@@ -1,0 +1,1 @@
+"""The monitoring page: an aiohttp application over the ledger and the engine's state."""

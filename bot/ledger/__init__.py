@@ -1,0 +1,1 @@
+"""The write-ahead journal: what the bot saw, decided, signed, sent and earned."""

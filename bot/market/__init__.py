@@ -1,0 +1,1 @@
+"""The unified price graph: screening, exact sizing, cycles."""

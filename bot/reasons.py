@@ -1,0 +1,55 @@
+"""Why something was refused: one code per reason, kept in the ledger, shown everywhere by the same name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Reason codes. The value is what the ledger, the JSON and the dashboard show."""
+
+    # market and strategy
+    NO_PROFIT_AFTER_GAS = "no_profit_after_gas"
+    POOL_IN_USE = "pool_in_use"
+    PLAN_EXPIRED = "plan_expired"
+    STALE_DATA = "stale_data"
+    NO_INVENTORY = "no_inventory"
+    # risk
+    BUDGET_CAPITAL = "budget_capital"
+    BUDGET_PER_TRADE = "budget_per_trade"
+    BUDGET_HOUR_LOSS = "budget_hour_loss"
+    BUDGET_DAY_LOSS = "budget_day_loss"
+    BUDGET_GAS = "budget_gas"
+    BUDGET_DRAWDOWN = "budget_drawdown"
+    STRATEGY_HALTED = "strategy_halted"
+    # simulator
+    SIM_REVERTED = "sim_reverted"
+    SIM_INVALID = "sim_invalid"
+    SIM_BELOW_MIN_PROFIT = "sim_below_min_profit"
+    # signer
+    SIGNER_CHAIN_ID = "signer_chain_id"
+    SIGNER_TARGET = "signer_target"
+    SIGNER_CALLDATA = "signer_calldata"
+    SIGNER_LIMIT = "signer_limit"
+    SIGNER_NONCE = "signer_nonce"
+    SIGNER_VERDICT_MISMATCH = "signer_verdict_mismatch"
+    SIGNER_VERDICT_STALE = "signer_verdict_stale"
+    SIGNER_VERDICT_UNPROFITABLE = "signer_verdict_unprofitable"
+    SIGNER_BUDGET = "signer_budget"
+    SIGNER_MALFORMED = "signer_malformed"
+    SIGNER_UNREACHABLE = "signer_unreachable"
+    # execution
+    SEND_REFUSED = "send_refused"
+    EXCHANGE_REFUSED = "exchange_refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A refused plan, intent or request: the code, and one line for a person. A value, never an exception."""
+
+    reason: Reason
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.detail}"

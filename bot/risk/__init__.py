@@ -1,0 +1,1 @@
+"""Budgets: what one strategy may risk, and what it has used."""

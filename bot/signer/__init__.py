@@ -1,0 +1,1 @@
+"""The signer: a process of its own that alone knows the key."""

@@ -1,0 +1,44 @@
+"""The simulator's answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from chains.assets import Address
+
+
+class Outcome(StrEnum):
+    """`INVALID` means the question could not be answered (a failed read, a dead fork): never traded, never zero."""
+
+    OK = "ok"
+    REVERTED = "reverted"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What running the exact unsigned transaction on a fork of `block_hash` did.
+
+    `tx_digest` is `UnsignedTransaction.digest` of what ran. `deltas` are base units by (account, token), the
+    native coin under `ZERO_ADDRESS` (gas included). `gas_price_wei` is what the sender paid per gas there.
+    `made_at_s` is wall time.
+    """
+
+    outcome: Outcome
+    tx_digest: str
+    block_number: int
+    block_hash: str
+    gas_used: int
+    gas_price_wei: int
+    deltas: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
+    reason: str = ""
+    made_at_s: float = 0.0
+
+    def delta(self, account: Address, token: Address) -> int:
+        return self.deltas.get((account, token), 0)
+
+    @property
+    def gas_cost_wei(self) -> int:
+        return self.gas_used * self.gas_price_wei

@@ -1,0 +1,1 @@
+"""Centralised exchanges through ccxt, and the local exchange that speaks Binance's wire format."""

@@ -1,0 +1,1 @@
+"""Facts of each network, as TOML, and the code that reads them."""

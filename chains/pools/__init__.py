@@ -1,0 +1,1 @@
+"""One file per AMM family: state in, exact integers out. No I/O."""

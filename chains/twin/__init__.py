@@ -1,0 +1,1 @@
+"""The local mainnet twin and the recorded market that moves it."""
