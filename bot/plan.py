@@ -147,11 +147,17 @@ def decode_plan(data: bytes) -> Plan:
     try:
         document = orjson.loads(data)
         legs = tuple(_leg(leg) for leg in document.pop("legs"))
-        numbers = {
+        numbers: dict[str, Any] = {
             key: int(document.pop(key))
-            for key in ("expected_profit_wei", "min_profit_wei", "gas_estimate", "block_number", "deadline_block")
+            for key in (
+                "expected_profit_wei",
+                "min_profit_wei",
+                "gas_estimate",
+                "block_number",
+                "deadline_block",
+            )
         }
-        plan = Plan(legs=legs, **numbers, **document)
+        plan = Plan(**document, **numbers, legs=legs)
         unchanged = encode_plan(plan) == data
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InvalidPlan(f"not a plan: {error}") from error

@@ -26,7 +26,7 @@ class UnsignedTransaction:
 
     def payload(self) -> bytes:
         """The bytes that are hashed and signed (EIP-1559, EIP-2718)."""
-        return b"\x02" + rlp_encode(
+        fields: bytes = rlp_encode(
             [
                 self.chain_id,
                 self.nonce,
@@ -39,6 +39,7 @@ class UnsignedTransaction:
                 [],
             ]
         )
+        return b"\x02" + fields
 
     @property
     def digest(self) -> str:

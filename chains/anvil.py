@@ -1,0 +1,166 @@
+"""Anvil as a watched subprocess with its JSON-RPC: the twin's node and the simulator's fork are both one of these."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import re
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Self
+
+import aiohttp
+import orjson
+
+from chains.tools import foundry
+
+_LISTENING = re.compile(rb"Listening on ([0-9.]+):(\d+)")
+_PR_SET_PDEATHSIG = 1
+
+
+class AnvilFailed(RuntimeError):
+    """Anvil did not start, or it ended."""
+
+
+class RpcError(RuntimeError):
+    """A JSON-RPC error answer. `code` and `data` are the node's own."""
+
+    def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
+        super().__init__(f"{method}: {message} ({code})")
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+def _die_with_parent() -> None:
+    """In the child: have the kernel kill it when its parent dies, however that happens (Linux only)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Anvil:
+    """One Anvil process on a free loopback port. An async context manager; `close` ends the process.
+
+    `arguments` are Anvil's own, such as `["--no-mining", "--fork-url", url]`. Dev accounts are off unless asked
+    for, because a fork overwrites their balances.
+    """
+
+    def __init__(self, arguments: Sequence[str] = (), *, port: int = 0, start_timeout_s: float = 60.0) -> None:
+        self._arguments = [*arguments]
+        self._port = port
+        self._start_timeout_s = start_timeout_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._drain: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
+        self._ids = 0
+        self.host = "127.0.0.1"
+        self.port = port
+
+    @property
+    def http_url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Start and wait until it listens. Raises `AnvilFailed` with Anvil's last words, `MissingTool`."""
+        command = [str(foundry("anvil")), "--host", self.host, "--port", str(self._port)]
+        if "--accounts" not in self._arguments:
+            command += ["--accounts", "0"]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            *self._arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            preexec_fn=_die_with_parent,
+        )
+        try:
+            self.port = await asyncio.wait_for(self._listening(), self._start_timeout_s)
+        except BaseException:
+            await self.close()
+            raise
+        self._session = aiohttp.ClientSession(json_serialize=lambda value: orjson.dumps(value).decode())
+        self._drain = asyncio.create_task(self._discard_output())
+
+    async def _listening(self) -> int:
+        assert self._process is not None and self._process.stdout is not None
+        last_words: list[bytes] = []
+        async for line in self._process.stdout:
+            match = _LISTENING.search(line)
+            if match:
+                return int(match[2])
+            last_words = [*last_words[-4:], line.strip()]
+        text = b" ".join(last_words).decode(errors="replace")
+        raise AnvilFailed(f"anvil ended before it listened: {text or 'no output'}")
+
+    async def _discard_output(self) -> None:
+        assert self._process is not None and self._process.stdout is not None
+        while await self._process.stdout.read(1 << 16):
+            pass
+
+    async def close(self) -> None:
+        """End the process, by its pid, and wait for it."""
+        if self._session:
+            await self._session.close()
+            self._session = None
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+        if self._drain:
+            await self._drain
+            self._drain = None
+
+    async def rpc(self, method: str, *params: Any, timeout_s: float = 60.0) -> Any:
+        """One JSON-RPC call. Raises `RpcError` for an error answer, `AnvilFailed` when Anvil is gone."""
+        return (await self.batch([(method, params)], timeout_s=timeout_s))[0]
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]], *, timeout_s: float = 60.0) -> list[Any]:
+        """Several calls in one request, answers in order. Anvil works a batch concurrently. Raises as `rpc`."""
+        if self._session is None:
+            raise AnvilFailed("anvil is not running")
+        first = self._ids
+        self._ids += len(calls)
+        requests = [
+            {"jsonrpc": "2.0", "id": first + i, "method": method, "params": list(params)}
+            for i, (method, params) in enumerate(calls)
+        ]
+        body = orjson.dumps(requests[0] if len(requests) == 1 else requests)
+        try:
+            async with self._session.post(
+                self.http_url,
+                data=body,
+                headers={"content-type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=timeout_s),
+            ) as response:
+                answer = orjson.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
+            raise AnvilFailed(f"anvil at {self.http_url} did not answer: {error!r}") from error
+        answers = answer if isinstance(answer, list) else [answer]
+        by_id = {item["id"]: item for item in answers}
+        results = []
+        for request in requests:
+            item = by_id[request["id"]]
+            if "error" in item:
+                error_ = item["error"]
+                raise RpcError(str(request["method"]), error_["code"], error_["message"], error_.get("data"))
+            results.append(item["result"])
+        return results
