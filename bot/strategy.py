@@ -1,0 +1,136 @@
+"""What a strategy author subclasses: annotate the parameters, say which plans the market offers. Nothing else.
+
+A strategy sees the market through a `MarketView` and yields plans. It cannot reach a key, a node or an exchange.
+"""
+
+from __future__ import annotations
+
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bot.market import Market, Opportunity
+from bot.plan import Plan
+from chains.assets import Amount, Asset, Token
+from chains.blocks import Head
+
+ETH = Asset("ETH")
+WEI_PER_ETH = 10**18
+_ETH_DECIMALS = 18
+
+Inventory = Mapping[Token, int]
+"""Base units that may be spent now, per token. A token that is absent cannot be spent."""
+
+
+class InvalidParameter(ValueError):
+    """A strategy parameter that does not exist or does not fit; the message names the remedy."""
+
+
+def wei(amount: Amount) -> int:
+    """An amount written in ETH, in wei. Raises `InvalidParameter` for another unit."""
+    if amount.unit.upper() != "ETH":
+        raise InvalidParameter(f"{amount} must be in ETH, such as '0.002 ETH'")
+    return amount.units(_ETH_DECIMALS)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An opportunity as one strategy sees it: sized, exact, and net of gas at the fees of the next block."""
+
+    opportunity: Opportunity
+    view: MarketView
+    strategy: str
+
+    @property
+    def net_profit_wei(self) -> int:
+        """Profit in wei of ETH after the gas it is estimated to burn."""
+        return self.opportunity.net_profit_wei(self.view.gas_price_wei)
+
+    def plan(self, *, min_profit_wei: int) -> Plan:
+        """The plan that takes it, refused later if it would leave less than `min_profit_wei` after gas."""
+        found = self.opportunity
+        order = found.order()
+        return Plan(
+            strategy=self.strategy,
+            network=self.view.network,
+            legs=(*found.swaps(), *((order,) if order else ())),
+            atomic=order is None,
+            expected_profit_wei=found.gain_wei,
+            min_profit_wei=min_profit_wei,
+            gas_estimate=found.gas_estimate,
+            block_number=self.view.head.number,
+            block_hash=self.view.head.hash,
+            deadline_block=self.view.head.number + 1,
+            note=str(found),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MarketView:
+    """The market at one head, for one strategy.
+
+    `gas_price_wei` is what the next block will charge per gas, tip included. `inventory` is what the strategy may
+    spend of its own; `changed` are the venues that moved since it last looked.
+    """
+
+    market: Market
+    head: Head
+    network: str
+    strategy: str
+    gas_price_wei: int
+    changed: frozenset[str]
+    inventory: Inventory
+
+    def cycles(self, *, max_hops: int = 3, books: int = 0, start: Asset = ETH) -> Iterator[Candidate]:
+        """Closed walks from `start` through what changed, best first, no venue shared between any two of them.
+
+        `books` is how many hops go through an order book (0: atomic, on-chain only; 1: one leg at an exchange,
+        sized within `inventory`).
+        """
+        found = self.market.cycles(
+            through=self.changed,
+            start=start,
+            max_hops=max_hops,
+            books=books,
+            inventory=self.inventory if books else None,
+        )
+        for opportunity in found:
+            yield Candidate(opportunity, self, self.strategy)
+
+    def price(self, asset: Asset, in_: Asset = ETH) -> float:
+        """The reference price of one `asset` in `in_`, both in whole units. For screening, never for spending."""
+        return self.market.price(asset, in_=in_)
+
+
+class Strategy(ABC):
+    """Subclass it, annotate class attributes as parameters (with defaults), and write `on_market`.
+
+    A strategy's TOML sets its parameters; a misspelt or misfitting one is refused before anything starts.
+    """
+
+    needs_inventory: ClassVar[bool] = False
+    """Whether it spends tokens held beforehand, on the chain or at an exchange."""
+
+    def __init__(self, name: str, parameters: Mapping[str, Any] | None = None) -> None:
+        """`parameters` override the class's defaults. Raises `InvalidParameter` for one that does not exist."""
+        self.name = name
+        known = self.parameters()
+        for key, value in (parameters or {}).items():
+            if key not in known:
+                raise InvalidParameter(f"{name} has no parameter {key!r}; it has {', '.join(sorted(known))}")
+            setattr(self, key, value)
+
+    @classmethod
+    def parameters(cls) -> dict[str, type]:
+        """Parameter names and their types: the public annotated attributes of the class and its bases."""
+        return {
+            key: hint
+            for key, hint in typing.get_type_hints(cls).items()
+            if not key.startswith("_") and typing.get_origin(hint) is not ClassVar
+        }
+
+    @abstractmethod
+    def on_market(self, market: MarketView) -> Iterable[Plan]:
+        """Called once per head, after the market has taken in the block and the latest books."""
