@@ -1,0 +1,49 @@
+"""What a transaction offers per gas, and what that leaves of a plan's profit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.execution.build import Terms
+from bot.execution.marks import Marks
+from bot.plan import Plan
+from bot.transaction import Fees
+from chains.blocks import Head
+
+_GAS_MARGIN_PERCENT = 40
+_GAS_MARGIN = 40_000
+
+
+@dataclass(frozen=True, slots=True)
+class FeePolicy:
+    """EIP-1559 fees: a fixed tip, and a fee cap that survives the base fee doubling.
+
+    `tip_wei` and `max_fee_wei` are per gas; a head whose next base fee does not fit under the cap is not traded.
+    """
+
+    tip_wei: int
+    max_fee_wei: int
+
+    def gas_price_wei(self, head: Head) -> int:
+        """What the block after `head` will charge per gas, tip included."""
+        return head.next_base_fee_wei() + self.tip_wei
+
+    def fees(self, plan: Plan, head: Head) -> Fees:
+        """The offer for `plan` in the block after `head`."""
+        cap = min(2 * head.next_base_fee_wei() + self.tip_wei, self.max_fee_wei)
+        gas_limit = plan.gas_estimate * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
+        return Fees(gas_limit=gas_limit, max_fee_wei=cap, tip_wei=min(self.tip_wei, cap))
+
+
+def terms(plan: Plan, gas_price_wei: int, marks: Marks) -> Terms:
+    """The least the contract may accept, so that `min_profit_wei` is left after the estimated gas.
+
+    An atomic plan must gain that much outright. A two-sided one may fall short of its quote by the profit it can
+    spare, valued at `marks`. Raises `NoMark`.
+    """
+    least_wei = plan.min_profit_wei + plan.gas_estimate * gas_price_wei
+    if plan.atomic:
+        return Terms(min_gain=max(marks.units(plan.swaps[0].token_in, least_wei), 1), min_out=0)
+    last = plan.swaps[-1]
+    spare = marks.units(last.token_out, max(plan.expected_profit_wei - least_wei, 0))
+    return Terms(min_gain=0, min_out=max(last.amount_out - spare, 1))
