@@ -1,0 +1,48 @@
+"""What can go wrong with the ledger, each in one line: what, where, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot do what was asked. While it cannot commit, nothing may be signed or sent."""
+
+
+class IllegalMove(LedgerError):
+    """An intent or order was asked to make a move its state does not allow: a bug in the caller."""
+
+
+class Unbalanced(LedgerError):
+    """A group of postings that does not sum to zero per place and token: a bug in the caller."""
+
+
+class NonceMoved(LedgerError):
+    """The journal's next nonce is not the one the caller built its transaction with."""
+
+
+_REMEDIES = (
+    ("not a database", "it is not an SQLite database; restore a backup or move the file away"),
+    ("malformed", "the database is corrupt; restore a backup or move the file away"),
+    ("database is locked", "another process is writing to it; stop that one first"),
+    ("database or disk is full", "the disk is full; free some space. Nothing was recorded, so nothing was sent"),
+    ("disk i/o error", "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
+    ("unable to open", "the file cannot be opened; check that its folder exists and may be written to"),
+    ("readonly database", "the file is read-only; make it and its folder writable"),
+    ("connection refused", "no database server answers there; start it or correct the URL"),
+)
+
+
+@contextmanager
+def explained(where: str) -> Iterator[None]:
+    """Turns a database's exception into a `LedgerError` of one line that names `where` and the remedy."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
+        text = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+        remedy = next((remedy for sign, remedy in _REMEDIES if sign in text.lower()), text)
+        raise LedgerError(f"ledger {where}: {remedy}") from error
