@@ -1,0 +1,166 @@
+"""What the engine and the signer say to each other: length-prefixed JSON over a Unix socket.
+
+A frame is four bytes of big-endian length and that many bytes of JSON, `{"type": …, "body": {…}}`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.reasons import Reason
+from bot.signer import wire
+from bot.signer.wire import InvalidMessage
+from bot.simulator.verdict import Verdict
+from bot.transaction import Fees
+from chains.assets import Address
+
+HEADER_BYTES = 4
+MAX_MESSAGE_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """An intent: sign the transaction that settles `plan`, if it is what `verdict` is about.
+
+    The signer builds the transaction itself: `plan.executor_call(min_gain, min_out)` sent to `target` with
+    `nonce` and `fees`. `plan` is `encode_plan`'s bytes. `code_hash` is the keccak-256 of the code found at
+    `target` on the simulated head (0x-prefixed hex). `worst_case_wei` is the most the whole intent may lose,
+    gas included, in wei of ETH; it stays reserved until `Settle`. `head_number` is the newest head known.
+    """
+
+    intent_id: str
+    chain_id: int
+    target: Address
+    code_hash: str
+    plan: bytes
+    min_gain: int
+    min_out: int
+    nonce: int
+    fees: Fees
+    worst_case_wei: int
+    head_number: int
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The signed transaction: its bytes and its hash (0x-prefixed hex). The same bytes for the same intent, always."""
+
+    raw: bytes
+    tx_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """Evidence that an intent is over, releasing its reservation.
+
+    `gas_cost_wei` is what the receipt shows; `profit_wei` is what the trade gained before gas, negative if it lost.
+    An intent that was never sent settles with zeros.
+    """
+
+    intent_id: str
+    gas_cost_wei: int
+    profit_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The reservation is released; `loss_wei` is what the windows keep of it."""
+
+    loss_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRequest:
+    """How are you?"""
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyUsage:
+    """One strategy's budget in use now: `reserved_wei` by unsettled intents, losses and gas reservations included."""
+
+    reserved_wei: int
+    hour_loss_wei: int
+    day_loss_wei: int
+    day_gas_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The signer's state. `policy_digest` is the SHA-256 of the policy file as read; `protections` those in force."""
+
+    address: Address
+    chain_id: int
+    policy_digest: str
+    signed: int
+    unsettled: int
+    protections: Mapping[str, bool]
+    strategies: Mapping[str, StrategyUsage]
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """Why not. Nothing was signed."""
+
+    reason: Reason
+    detail: str
+
+
+Request = SignRequest | Settle | StatusRequest
+Response = Signed | Settled | Status | Denial
+
+_TAGS: Mapping[str, type[Request | Response]] = {
+    "sign": SignRequest,
+    "settle": Settle,
+    "status": StatusRequest,
+    "signed": Signed,
+    "settled": Settled,
+    "state": Status,
+    "denial": Denial,
+}
+_TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
+_REQUESTS = (SignRequest, Settle, StatusRequest)
+
+
+def frame(message: Request | Response) -> bytes:
+    """A message as it goes over the socket. Raises `InvalidMessage` when it is too long."""
+    document = {"type": _TAG_OF[type(message)], "body": message}
+    data = wire.encode(document)
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise InvalidMessage(f"a message of {len(data)} bytes exceeds {MAX_MESSAGE_BYTES}")
+    return len(data).to_bytes(HEADER_BYTES, "big") + data
+
+
+def body_length(header: bytes) -> int:
+    """The length a frame's first four bytes announce. Raises `InvalidMessage` when empty or too long."""
+    length = int.from_bytes(header, "big")
+    if not 0 < length <= MAX_MESSAGE_BYTES:
+        raise InvalidMessage(f"a frame of {length} bytes; between 1 and {MAX_MESSAGE_BYTES} are allowed")
+    return length
+
+
+def parse_request(data: bytes) -> Request:
+    """A frame's body as the signer reads it. Raises `InvalidMessage`."""
+    message = _parse(data)
+    if not isinstance(message, _REQUESTS):
+        raise InvalidMessage(f"{_TAG_OF[type(message)]!r} is not a request")
+    return message
+
+
+def parse_response(data: bytes) -> Response:
+    """A frame's body as the engine reads it. Raises `InvalidMessage`."""
+    message = _parse(data)
+    if isinstance(message, _REQUESTS):
+        raise InvalidMessage(f"{_TAG_OF[type(message)]!r} is not a response")
+    return message
+
+
+def _parse(data: bytes) -> Request | Response:
+    document = wire.read(data)
+    if not isinstance(document, dict) or document.keys() != {"type", "body"}:
+        raise InvalidMessage("a message has exactly the keys 'type' and 'body'")
+    kind = _TAGS.get(document["type"]) if isinstance(document["type"], str) else None
+    if kind is None:
+        raise InvalidMessage(f"unknown message type; known are {', '.join(_TAGS)}")
+    return wire.parse(kind, document["body"])
