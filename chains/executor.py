@@ -1,6 +1,7 @@
 """Call data of the executor contract: hops packed into words, strictly decoded again.
 
-The layout is that of `contracts/src/Executor.sol`; `tests/contracts` holds both against each other.
+The layout is that of `contracts/src/Executor.sol` and `contracts/src/libraries/Hops.sol`; `tests/contracts` holds
+both against each other. The signer imports this module, so it needs nothing but the ABI codec.
 """
 
 from __future__ import annotations
@@ -8,7 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
+from eth_abi.exceptions import DecodingError, EncodingError
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
 from chains.assets import Address
+
+SIGNATURES = (
+    "run(address,uint256,uint256,uint256,bytes32,uint256[])",
+    "exchange(address,uint256,address,uint256,uint256,bytes32,uint256[])",
+)
+RUN, EXCHANGE = SELECTORS = tuple(keccak(text=signature)[:4] for signature in SIGNATURES)
+"""The first four bytes of the two entries' call data: `run`, then `exchange`."""
+
+_RUN_TYPES = ("address", "uint256", "uint256", "uint256", "bytes32", "uint256[]")
+_EXCHANGE_TYPES = ("address", "uint256", "address", "uint256", "uint256", "bytes32", "uint256[]")
+
+_ADDRESS_BITS = 160
+_FEE_BITS = 24
+_FEE_OFFSET = 160
+_KIND_OFFSET = 184
+_DIRECTION_OFFSET = 192
+
+
+class InvalidCallData(ValueError):
+    """Bytes that are not the canonical call data of one executor call, or a call that has none."""
 
 
 class HopKind(IntEnum):
@@ -58,3 +85,87 @@ class ExchangeCall:
 
 
 ExecutorCall = CycleCall | ExchangeCall
+
+
+def encode(call: ExecutorCall) -> bytes:
+    """The call data that makes the executor do `call`.
+
+    Raises `InvalidCallData` for a value that does not fit its field.
+    """
+    try:
+        words = [pack(hop) for hop in call.hops]
+        if isinstance(call, CycleCall):
+            run = (call.token, call.amount_in, call.min_gain, call.max_block, call.parent_hash, words)
+            return RUN + abi_encode(_RUN_TYPES, run)
+        exchange = (
+            call.token_in,
+            call.amount_in,
+            call.token_out,
+            call.min_out,
+            call.max_block,
+            call.parent_hash,
+            words,
+        )
+        return EXCHANGE + abi_encode(_EXCHANGE_TYPES, exchange)
+    except (EncodingError, TypeError) as error:
+        raise InvalidCallData(f"no call data for this call: {error}") from error
+
+
+def decode(data: bytes) -> ExecutorCall:
+    """The call that `data` makes: the inverse of `encode`.
+
+    Raises `InvalidCallData` for anything that `encode` would not have written, down to the last byte.
+    """
+    selector, arguments = data[:4], data[4:]
+    if selector not in SELECTORS:
+        raise InvalidCallData(f"selector 0x{selector.hex()} is neither run nor exchange")
+    try:
+        call = _cycle(arguments) if selector == RUN else _exchange(arguments)
+    except (DecodingError, OverflowError) as error:
+        raise InvalidCallData(f"the arguments cannot be read: {error}") from error
+    if encode(call) != data:
+        raise InvalidCallData("the arguments are not in canonical form")
+    return call
+
+
+def pack(hop: Hop) -> int:
+    """One hop as one word. Raises `InvalidCallData` for a fee or a pool that does not fit."""
+    pool = int(hop.pool, 16)
+    if not 0 <= hop.fee_ppm < 1 << _FEE_BITS or not 0 <= pool < 1 << _ADDRESS_BITS:
+        raise InvalidCallData(f"{hop} does not fit a word")
+    return pool | hop.fee_ppm << _FEE_OFFSET | hop.kind << _KIND_OFFSET | hop.zero_for_one << _DIRECTION_OFFSET
+
+
+def unpack(word: int) -> Hop:
+    """The inverse of `pack`. Raises `InvalidCallData` for an unknown kind and for bits nobody defined."""
+    kind = word >> _KIND_OFFSET & 0xFF
+    if word >> _DIRECTION_OFFSET > 1 or kind not in set(HopKind):
+        raise InvalidCallData(f"{word:#066x} is not a hop")
+    return Hop(
+        HopKind(kind),
+        _address(f"0x{word & (1 << _ADDRESS_BITS) - 1:040x}"),
+        bool(word >> _DIRECTION_OFFSET),
+        word >> _FEE_OFFSET & (1 << _FEE_BITS) - 1,
+    )
+
+
+def _cycle(arguments: bytes) -> CycleCall:
+    token, amount_in, min_gain, max_block, parent_hash, words = abi_decode(_RUN_TYPES, arguments)
+    return CycleCall(_address(token), amount_in, min_gain, max_block, parent_hash, tuple(map(unpack, words)))
+
+
+def _exchange(arguments: bytes) -> ExchangeCall:
+    token_in, amount_in, token_out, min_out, max_block, parent_hash, words = abi_decode(_EXCHANGE_TYPES, arguments)
+    return ExchangeCall(
+        _address(token_in),
+        amount_in,
+        _address(token_out),
+        min_out,
+        max_block,
+        parent_hash,
+        tuple(map(unpack, words)),
+    )
+
+
+def _address(digits: str) -> Address:
+    return Address(str(to_checksum_address(digits)))

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+// Every refusal of the executor and its inventory.
+
+// who
+error NotOwner(address caller);
+error NotOperator(address caller);
+error NotExecutor(address caller);
+
+// when
+error Reentered();
+error Expired(uint256 blockNumber, uint256 maxBlock);
+error WrongParent(bytes32 actual, bytes32 expected);
+
+// what was asked
+error InvalidSettings();
+error TooFewHops(uint256 given, uint256 needed);
+error InvalidHop(uint256 word);
+error AmountTooLarge(uint256 amount);
+error NotProfitToken(address token);
+error SameToken(address token);
+error UnlistedToken(address token);
+error WrongOutputToken(address actual, address expected);
+error CapExceeded(address token, uint256 drawn, uint256 cap);
+
+// what happened
+error UnexpectedCallback(address caller);
+error ForgedCallbackData(address caller);
+error WrongDebt(address pool, int256 asked, uint256 owed);
+error MissedCallback(address pool);
+error GainBelowMinimum(int256 gain, uint256 minGain);
+error OutputBelowMinimum(uint256 received, uint256 minOut);
+error TransferFailed(address token, address to, uint256 amount);
