@@ -1,0 +1,290 @@
+"""Concentrated-liquidity pools: Uniswap V3 and its forks. State in, exact integers out; no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple
+
+from chains.assets import Address, Token
+from chains.blocks import Log
+from chains.executor import Hop, HopKind
+from chains.pools.pool import (
+    PPM,
+    AmountOutOfRange,
+    Call,
+    EmptyPool,
+    InsufficientLiquidity,
+    Loading,
+    MalformedLog,
+    MalformedState,
+    Piece,
+    PoolFacts,
+    other_token,
+    require_own,
+)
+from chains.pools.swap_math import step_exact_in, step_exact_out
+from chains.pools.tick_math import (
+    MAX_SQRT_PRICE,
+    MAX_TICK,
+    MIN_SQRT_PRICE,
+    MIN_TICK,
+    Q96,
+    WORD_BITS,
+    Ticks,
+    all_words,
+    set_bits,
+    sqrt_price_at,
+    tick_at,
+    word_of,
+)
+from chains.pools.words import require_words, selector, signed, topic, unsigned, word
+
+INITIALIZE = topic("Initialize(uint160,int24)")
+MINT = topic("Mint(address,address,int24,int24,uint128,uint256,uint256)")
+BURN = topic("Burn(address,int24,int24,uint128,uint256,uint256)")
+SWAP = topic("Swap(address,address,int256,int256,uint160,uint128,int24)")
+TOPICS = frozenset({INITIALIZE, MINT, BURN, SWAP})
+
+MAX_AMOUNT = 2**255 - 1
+MAX_LIQUIDITY = 2**128 - 1
+
+
+class Filled(NamedTuple):
+    """What the pool's own `swap` does: amounts moved, fee included, and where it ends."""
+
+    amount_in: int
+    amount_out: int
+    sqrt_price_x96: int
+    liquidity: int
+    tick: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConcentratedPool:
+    """x · y = k between initialised ticks, with an input fee.
+
+    `sqrt_price_x96` is the square root of token1 base units per token0 base unit, in Q96, 0 before `Initialize`.
+    `liquidity` is what is active at `tick`. Source: Uniswap V3 whitepaper, section 6; v3-core, UniswapV3Pool.swap.
+    The protocol's share is taken out of the fee and does not change amounts.
+    """
+
+    address: Address
+    tokens: tuple[Token, Token]
+    fee_ppm: int
+    sqrt_price_x96: int
+    tick: int
+    liquidity: int
+    ticks: Ticks
+
+    family: ClassVar[str] = "concentrated"
+
+    def __post_init__(self) -> None:
+        if self.tokens[0] == self.tokens[1]:
+            raise MalformedState(f"pool {self.address} has {self.tokens[0]} on both sides")
+        if not 0 <= self.fee_ppm < PPM or not 0 <= self.liquidity <= MAX_LIQUIDITY:
+            raise MalformedState(f"pool {self.address} has a fee of {self.fee_ppm} ppm and liquidity {self.liquidity}")
+        if self.sqrt_price_x96 and not self._price_fits_tick():
+            raise MalformedState(
+                f"pool {self.address}: the square-root price {self.sqrt_price_x96} is not at tick {self.tick}"
+            )
+
+    def quote(self, token_in: Token, amount_in: int) -> int:
+        """Amount out in base units for exactly `amount_in` in; 0 when that buys less than one unit.
+
+        Raises `UnknownToken`, `EmptyPool`, `AmountOutOfRange`, `BeyondKnownLiquidity`, and `InsufficientLiquidity`
+        where the contract would take only a part of `amount_in`.
+        """
+        return self._filled_whole(token_in, amount_in).amount_out
+
+    def quote_exact_out(self, token_out: Token, amount_out: int) -> int:
+        """The amount in that the contract's exact-output swap asks for `amount_out`. Raises as `quote`."""
+        filled = self.filled(other_token(self.tokens, token_out), -amount_out)
+        if filled.amount_out != amount_out:
+            raise InsufficientLiquidity(
+                f"pool {self.address} can give {filled.amount_out} of {token_out}, not {amount_out}"
+            )
+        return filled.amount_in
+
+    def swapped(self, token_in: Token, amount_in: int) -> ConcentratedPool:
+        """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
+        filled = self._filled_whole(token_in, amount_in)
+        return replace(self, sqrt_price_x96=filled.sqrt_price_x96, tick=filled.tick, liquidity=filled.liquidity)
+
+    def filled(self, token_in: Token, specified: int, sqrt_price_limit_x96: int | None = None) -> Filled:
+        """What the contract's `swap` does with `specified` (input if positive, output if negative).
+
+        It stops at the price limit, and so may fill only a part. Raises `UnknownToken`, `EmptyPool`,
+        `AmountOutOfRange`, `BeyondKnownLiquidity`.
+        """
+        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        limit = sqrt_price_limit_x96
+        if limit is None:
+            limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
+        self._require_swappable(zero_for_one, specified, limit)
+
+        step, find, skip = step_exact_in, self.ticks.next_below, self.ticks.skip_below
+        if specified < 0:
+            step = step_exact_out
+        if not zero_for_one:
+            find, skip = self.ticks.next_above, self.ticks.skip_above
+        price, tick, liquidity, fee_ppm = self.sqrt_price_x96, self.tick, self.liquidity, self.fee_ppm
+        remaining, amount_in, amount_out = abs(specified), 0, 0
+        at_tick = True
+        while remaining and price != limit:
+            next_tick, initialised = find(tick) if liquidity else skip(tick)
+            next_tick = min(max(next_tick, MIN_TICK), MAX_TICK)
+            next_price = sqrt_price_at(next_tick)
+            target = max(next_price, limit) if zero_for_one else min(next_price, limit)
+            start = price
+            price, step_in, step_out, fee = step(price, target, liquidity, remaining, fee_ppm)
+            amount_in += step_in + fee
+            amount_out += step_out
+            remaining -= step_in + fee if specified > 0 else step_out
+            if price == next_price:
+                if initialised:
+                    liquidity += -self.ticks.net[next_tick] if zero_for_one else self.ticks.net[next_tick]
+                tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
+            elif price != start:
+                at_tick = False
+        return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else tick_at(price))
+
+    def applied(self, log: Log) -> ConcentratedPool:
+        """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
+        kind = log.topics[0] if log.topics else b""
+        if kind == SWAP:
+            require_own(log, self.address, topics=3, data_words=5)
+            price, liquidity, tick = unsigned(log.data, 2), unsigned(log.data, 3), signed(log.data, 4)
+            return self._checked(log, sqrt_price_x96=price, liquidity=liquidity, tick=tick)
+        if kind == MINT:
+            require_own(log, self.address, topics=4, data_words=4)
+            return self._with_position(log, unsigned(log.data, 1))
+        if kind == BURN:
+            require_own(log, self.address, topics=4, data_words=3)
+            return self._with_position(log, -unsigned(log.data, 0))
+        if kind == INITIALIZE:
+            require_own(log, self.address, topics=1, data_words=2)
+            return self._checked(log, sqrt_price_x96=unsigned(log.data, 0), tick=signed(log.data, 1))
+        return self
+
+    def marginal_price(self, token_in: Token) -> float:
+        """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
+        if self.liquidity and self.sqrt_price_x96:
+            kept, root = 1.0 - self.fee_ppm / PPM, self.sqrt_price_x96 / Q96
+            return kept * root * root if other_token(self.tokens, token_in) == self.tokens[1] else kept / root / root
+        pieces = self.pieces(token_in)
+        return pieces[0].rate if pieces else 0.0
+
+    def pieces(self, token_in: Token) -> tuple[Piece, ...]:
+        """One piece per stretch of equal liquidity, to the end of what is known.
+
+        Between two ticks the pool is x · y = L² with virtual reserves L / √P and L · √P.
+        """
+        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        if not self.sqrt_price_x96:
+            return ()
+        ticks = self.ticks
+        if zero_for_one:
+            stops = [(tick, -ticks.net[tick]) for tick in ticks.below(self.tick)]
+            stops.append((ticks.lowest, 0))
+        else:
+            stops = [(tick, ticks.net[tick]) for tick in ticks.above(self.tick)]
+            stops.append((ticks.highest, 0))
+        kept = 1.0 - self.fee_ppm / PPM
+        # Seen from token1, the price is the inverse: then both directions are the same arithmetic.
+        root = self.sqrt_price_x96 / Q96 if zero_for_one else Q96 / self.sqrt_price_x96
+        liquidity, pieces = self.liquidity, []
+        for tick, change in stops:
+            end = sqrt_price_at(tick) / Q96 if zero_for_one else Q96 / sqrt_price_at(tick)
+            if liquidity > 0 and end < root:
+                cap = liquidity * (root - end) / (root * end) / kept
+                pieces.append(Piece(kept * root * root, kept * root / liquidity, cap))
+            root, liquidity = end, liquidity + change
+        return tuple(pieces)
+
+    def hop(self, token_in: Token) -> Hop:
+        """How the executor performs the swap. Raises `UnknownToken`."""
+        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        return Hop(HopKind.CONCENTRATED, self.address, zero_for_one, self.fee_ppm)
+
+    def _filled_whole(self, token_in: Token, amount_in: int) -> Filled:
+        if amount_in <= 0:
+            raise AmountOutOfRange(f"{amount_in} of {token_in} is not an amount")
+        filled = self.filled(token_in, amount_in)
+        if filled.amount_in != amount_in:
+            raise InsufficientLiquidity(f"pool {self.address} takes {filled.amount_in} of {token_in}, not {amount_in}")
+        return filled
+
+    def _require_swappable(self, zero_for_one: bool, specified: int, limit: int) -> None:
+        if not self.sqrt_price_x96:
+            raise EmptyPool(f"pool {self.address} has no price yet")
+        if not 0 < abs(specified) <= MAX_AMOUNT:
+            raise AmountOutOfRange(f"{specified} does not fit a swap of pool {self.address}")
+        low, high = (MIN_SQRT_PRICE, self.sqrt_price_x96) if zero_for_one else (self.sqrt_price_x96, MAX_SQRT_PRICE)
+        if not low < limit < high:
+            raise InsufficientLiquidity(f"pool {self.address} is at the end of its prices, or past the limit {limit}")
+
+    def _with_position(self, log: Log, liquidity: int) -> ConcentratedPool:
+        lower, upper = signed(log.topics[2]), signed(log.topics[3])
+        if not MIN_TICK <= lower < upper <= MAX_TICK:
+            raise MalformedLog(f"log {log.log_index} of block {log.block_number} has ticks {lower} to {upper}")
+        if not liquidity:
+            return self
+        active = self.liquidity + (liquidity if lower <= self.tick < upper else 0)
+        return self._checked(log, ticks=self.ticks.with_position(lower, upper, liquidity), liquidity=active)
+
+    def _checked(self, log: Log, **changes: object) -> ConcentratedPool:
+        try:
+            return replace(self, **changes)  # type: ignore[arg-type]
+        except MalformedState as error:
+            raise MalformedLog(f"log {log.log_index} of block {log.block_number} does not fit: {error}") from error
+
+    def _price_fits_tick(self) -> bool:
+        """Whether the tick is the price's, or the one below a price that stopped exactly at a tick."""
+        if not MIN_SQRT_PRICE <= self.sqrt_price_x96 <= MAX_SQRT_PRICE or not MIN_TICK - 1 <= self.tick <= MAX_TICK:
+            return False
+        above = sqrt_price_at(min(self.tick + 1, MAX_TICK))
+        return sqrt_price_at(max(self.tick, MIN_TICK)) <= self.sqrt_price_x96 <= above
+
+
+REACH_TICKS = 10_000
+"""How far around the price a loaded pool is known, at least: e^±1 times the price."""
+
+_SLOT0 = selector("slot0()")
+_LIQUIDITY = selector("liquidity()")
+_TICK_SPACING = selector("tickSpacing()")
+_TICK_BITMAP = selector("tickBitmap(int16)")
+_TICKS = selector("ticks(int24)")
+
+
+def loading(facts: PoolFacts) -> Loading:
+    """Loads a pool in three rounds: price and spacing, bitmap words around it, ticks with liquidity."""
+    pool = facts.address
+    slot0, active, spacing_word = yield tuple(Call(pool, data) for data in (_SLOT0, _LIQUIDITY, _TICK_SPACING))
+    require_words(slot0, 2, f"slot0() of {pool}")
+    spacing = signed(require_words(spacing_word, 1, f"tickSpacing() of {pool}"))
+    liquidity = unsigned(require_words(active, 1, f"liquidity() of {pool}"))
+    if not 0 < spacing <= MAX_TICK:
+        raise MalformedState(f"pool {pool} has a tick spacing of {spacing}")
+    price, tick = unsigned(slot0, 0), signed(slot0, 1)
+    first, last = all_words(spacing)
+    if not price:
+        return ConcentratedPool(pool, facts.tokens, facts.fee_ppm, 0, 0, 0, Ticks(spacing, first, last, {}, {}))
+
+    reach = max(1, -(-REACH_TICKS // (spacing * WORD_BITS)))
+    here = word_of(tick, spacing)
+    words = range(max(here - reach, first), min(here + reach, last) + 1)
+    bitmaps = yield tuple(Call(pool, _TICK_BITMAP + word(index)) for index in words)
+    initialised = [
+        tick
+        for index, bitmap in zip(words, bitmaps, strict=True)
+        for tick in set_bits(unsigned(require_words(bitmap, 1, f"tickBitmap({index}) of {pool}")), index, spacing)
+    ]
+    answers: tuple[bytes, ...] = ()
+    if initialised:
+        answers = yield tuple(Call(pool, _TICKS + word(at)) for at in initialised)
+    gross, net = {}, {}
+    for at, answer in zip(initialised, answers, strict=True):
+        require_words(answer, 2, f"ticks({at}) of {pool}")
+        gross[at], net[at] = unsigned(answer, 0), signed(answer, 1)
+    ticks = Ticks(spacing, words[0], words[-1], net, gross)
+    return ConcentratedPool(pool, facts.tokens, facts.fee_ppm, price, tick, liquidity, ticks)

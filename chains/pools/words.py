@@ -1,0 +1,41 @@
+"""32-byte ABI words: the few conversions that logs, calls and answers of pools need."""
+
+from __future__ import annotations
+
+from eth_utils.crypto import keccak
+
+from chains.pools.pool import MalformedState
+
+WORD = 32
+
+
+def topic(signature: str) -> bytes:
+    """The first topic of the event with this canonical signature."""
+    return bytes(keccak(text=signature))
+
+
+def selector(signature: str) -> bytes:
+    """The four bytes that call the function with this canonical signature."""
+    return bytes(keccak(text=signature)[:4])
+
+
+def unsigned(data: bytes, index: int = 0) -> int:
+    """The `index`-th word of `data` as uint256."""
+    return int.from_bytes(data[WORD * index : WORD * (index + 1)], "big")
+
+
+def signed(data: bytes, index: int = 0) -> int:
+    """The `index`-th word of `data` as int256."""
+    return int.from_bytes(data[WORD * index : WORD * (index + 1)], "big", signed=True)
+
+
+def word(value: int) -> bytes:
+    """A signed or unsigned integer as one word."""
+    return value.to_bytes(WORD, "big", signed=value < 0)
+
+
+def require_words(answer: bytes, count: int, question: str) -> bytes:
+    """`answer` unchanged. Raises `MalformedState` if it is shorter than `count` words (an empty one: no contract)."""
+    if len(answer) < WORD * count:
+        raise MalformedState(f"{question} answered {len(answer)} bytes, expected {WORD * count}: is this such a pool?")
+    return answer
