@@ -35,4 +35,6 @@ class Marks:
         try:
             return self.wei_per_unit[token]
         except KeyError:
-            raise NoMark(f"{token} ({token.address}) has no opening price; add it to the market or to the config") from None
+            raise NoMark(
+                f"{token} ({token.address}) has no opening price; add it to the market or to the config"
+            ) from None

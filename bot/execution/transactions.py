@@ -1,0 +1,307 @@
+"""The chain side of the road: one plan in, one transaction out, and what the chain made of it.
+
+Build, simulate, reserve, sign, send, watch. Every step is in the ledger before the next one begins, so that a
+process that starts again knows what it did and does nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from bot.clock import Clock
+from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
+from bot.execution.build import Terms, unsigned_transaction
+from bot.execution.fees import FeePolicy, terms
+from bot.execution.marks import Marks
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account, Intent, WorstCase
+from bot.ledger.states import IntentState, MinedAs
+from bot.plan import Plan, encode_plan
+from bot.reasons import Reason, Refusal
+from bot.signer.client import SignerClient
+from bot.signer.protocol import Signed, SignRequest
+from bot.simulator import Simulator
+from bot.simulator.verdict import Outcome, Verdict
+from bot.transaction import Fees, UnsignedTransaction
+from chains.assets import ZERO_ADDRESS, Address
+from chains.blocks import Block, Head, Receipt, Undone
+from chains.node import SendOutcome, Submitter
+
+_TOUCHES_KEPT = 4096
+_REBROADCAST_AFTER_BLOCKS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who trades, and through which contracts. `code_hash` is keccak-256 of the executor's code (0x hex)."""
+
+    chain_id: int
+    network: str
+    operator: Address
+    executor: Address
+    inventory: Address
+    code_hash: str
+
+    @property
+    def accounts(self) -> tuple[Address, Address, Address]:
+        return self.operator, self.executor, self.inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan turned into the one transaction that settles it, not yet signed."""
+
+    plan: Plan
+    terms: Terms
+    fees: Fees
+    worst: WorstCase
+    transaction: UnsignedTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that left, or may have left."""
+
+    intent: Intent
+    tx_hash: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side."""
+
+    intent: Intent
+    plan: Plan
+    receipt: Receipt
+    deltas: dict[tuple[Address, Address], int]
+    profit_wei: int
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A transaction that changed a pool: where it stands on the chain."""
+
+    block_number: int
+    tx_index: int
+    pool: Address
+    tx_hash: str
+
+
+class TransactionDesk:
+    """Carries plans to the chain and brings receipts back. One per network and operator."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        ledger: Ledger,
+        simulator: Simulator,
+        signer: SignerClient | None,
+        submitter: Submitter,
+        fee_policy: FeePolicy,
+        marks: Marks,
+        unwind_loss_ppm: int,
+        clock: Clock,
+    ) -> None:
+        """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost."""
+        self.identity = identity
+        self._ledger = ledger
+        self._simulator = simulator
+        self._signer = signer
+        self._submitter = submitter
+        self._fee_policy = fee_policy
+        self._marks = marks
+        self._unwind_loss_ppm = unwind_loss_ppm
+        self._clock = clock
+        self._plans: dict[str, Plan] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._this_block: list[UnsignedTransaction] = []
+        self._touches: deque[Touch] = deque(maxlen=_TOUCHES_KEPT)
+
+    async def start(self) -> None:
+        """Take up where the journal ends: the first nonce, and every intent whose outcome is still open."""
+        operator = self.identity.operator
+        self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
+        for intent in self._ledger.open_intents():
+            if intent.state in (IntentState.RESERVED, IntentState.SIGNED):
+                self._ledger.release(intent.id, "the process ended before it was sent")
+            elif intent.state is not IntentState.MINED:
+                await self._send(intent)
+
+    def prepare(self, plan: Plan, head: Head) -> Prepared:
+        """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with."""
+        fees = self._fee_policy.fees(plan, head)
+        bound = terms(plan, self._fee_policy.gas_price_wei(head), self._marks)
+        transaction = unsigned_transaction(
+            plan,
+            bound,
+            fees,
+            nonce=self._ledger.next_nonce(self.identity.operator),
+            chain_id=self.identity.chain_id,
+            sender=self.identity.operator,
+            executor=self.identity.executor,
+        )
+        return Prepared(plan, bound, fees, self._worst_case(plan, fees), transaction)
+
+    def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
+        gas = fees.worst_cost_wei
+        if plan.atomic:
+            return WorstCase(loss_wei=gas, gas_wei=gas)
+        first = plan.swaps[0]
+        capital = self._marks.wei(first.token_in, first.amount_in)
+        return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
+
+    async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
+        """Run the exact transaction on a fork of `head`, after those already sent on it; refuse what shows no profit."""
+        tokens = {Address(t.address) for swap in prepared.plan.swaps for t in (swap.token_in, swap.token_out)}
+        watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
+        verdict = await self._simulator.verdict(prepared.transaction, head, watch, after=self._this_block)
+        self._ledger.record_verdict(prepared.plan.id, verdict)
+        if verdict.outcome is Outcome.REVERTED:
+            return Refusal(Reason.SIM_REVERTED, verdict.reason)
+        if verdict.outcome is Outcome.INVALID:
+            return Refusal(Reason.SIM_INVALID, verdict.reason)
+        shown = self.shown_profit_wei(prepared.plan, verdict) - verdict.gas_cost_wei
+        if shown < prepared.plan.min_profit_wei:
+            return Refusal(
+                Reason.SIM_BELOW_MIN_PROFIT,
+                f"{shown} wei after gas on the fork, at least {prepared.plan.min_profit_wei} wanted",
+            )
+        return verdict
+
+    def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
+        """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
+        last = plan.swaps[-1]
+        token = Address(last.token_out.address)
+        if plan.atomic:
+            return self._marks.wei(last.token_out, verdict.delta(self.identity.executor, token))
+        surplus = verdict.delta(self.identity.inventory, token) - last.amount_out
+        return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
+
+    async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
+        """Reserve, have it signed, and send it: each in the ledger before the next begins."""
+        assert self._signer is not None, "dry mode has no signer"
+        plan, nonce = prepared.plan, prepared.transaction.nonce
+        intent = self._ledger.reserve(plan, self.identity.operator, nonce, prepared.worst, prepared.fees)
+        answer = await self._signer.sign(
+            SignRequest(
+                intent_id=self._signer_id(intent),
+                chain_id=self.identity.chain_id,
+                target=self.identity.executor,
+                code_hash=self.identity.code_hash,
+                plan=encode_plan(plan),
+                min_gain=prepared.terms.min_gain,
+                min_out=prepared.terms.min_out,
+                nonce=nonce,
+                fees=prepared.fees,
+                worst_case_wei=prepared.worst.loss_wei,
+                head_number=head.number,
+                verdict=verdict,
+            )
+        )
+        if not isinstance(answer, Signed):
+            self._ledger.release(intent.id, answer)
+            return answer
+        self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash)
+        self._ledger.record_timings(intent.id, {"signed": self._clock.monotonic_ns() - head.arrived_ns})
+        self._plans[plan.id] = plan
+        self._verdicts[plan.id] = verdict
+        self._this_block.append(prepared.transaction)
+        await self._send(intent)
+        return Sent(intent, answer.tx_hash, verdict)
+
+    async def _send(self, intent: Intent) -> None:
+        """Send the newest signed bytes of `intent`, once more if they left before. Unknown outcomes stay open."""
+        if intent.state is not IntentState.PENDING:
+            self._ledger.mark_sending(intent.id)
+        attempt = self._ledger.attempts(intent.id)[-1]
+        result = await self._submitter.send_raw(attempt.raw)
+        if result.outcome in (SendOutcome.ACCEPTED, SendOutcome.ALREADY_KNOWN):
+            if intent.state is not IntentState.PENDING:
+                self._ledger.mark_pending(intent.id)
+        else:
+            detail = f"intent {intent.id}, {attempt.tx_hash}: {result.detail}"
+            self._ledger.record_event("warning", "send_unresolved", detail)
+
+    async def on_block(self, block: Block) -> list[Settled]:
+        """Look for the receipts of what is in flight; what is missing after two blocks is sent again."""
+        self._this_block.clear()
+        self._touches.extend(Touch(log.block_number, log.tx_index, log.address, log.tx_hash) for log in block.logs)
+        settled = []
+        for intent in self._ledger.open_intents():
+            if intent.state not in (IntentState.SENDING, IntentState.PENDING):
+                continue
+            receipt = await self._receipt(intent)
+            if receipt is not None:
+                settled.append(await self._settle(intent, receipt))
+            elif block.head.number - intent.decided_block >= _REBROADCAST_AFTER_BLOCKS:
+                await self._send(intent)
+        return settled
+
+    async def _receipt(self, intent: Intent) -> Receipt | None:
+        for attempt in self._ledger.attempts(intent.id):
+            receipt = await self._submitter.receipt(attempt.tx_hash)
+            if receipt is not None:
+                return receipt
+        return None
+
+    async def _settle(self, intent: Intent, receipt: Receipt) -> Settled:
+        plan = self._plan(intent)
+        deltas = dict(transfer_deltas(receipt, self.identity.accounts))
+        booked = {Account(intent.network, owner, token): units for (owner, token), units in deltas.items()}
+        intent = self._ledger.record_mined(intent.id, receipt, booked, leg_fills(plan, receipt))
+        profit = self._profit_wei(plan, deltas) if receipt.status else 0
+        explanation = self._explain(intent, plan, receipt, profit)
+        if explanation:
+            self._ledger.record_event("warning", "not_as_simulated", explanation)
+        if self._signer is not None:
+            await self._signer.settle(self._signer_id(intent), receipt.gas_cost_wei, profit)
+        return Settled(intent, plan, receipt, deltas, profit, explanation)
+
+    def _profit_wei(self, plan: Plan, deltas: Deltas) -> int:
+        last = plan.swaps[-1]
+        token = Address(last.token_out.address)
+        if plan.atomic:
+            return self._marks.wei(last.token_out, deltas.get((self.identity.executor, token), 0))
+        surplus = deltas.get((self.identity.inventory, token), 0) - last.amount_out
+        return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
+
+    def _explain(self, intent: Intent, plan: Plan, receipt: Receipt, profit_wei: int) -> str:
+        """Why the chain's answer is not the simulator's; empty when it is."""
+        verdict = self._verdicts.get(plan.id)
+        if verdict is None or (receipt.status == 1 and profit_wei == self.shown_profit_wei(plan, verdict)):
+            return ""
+        others = sorted(
+            {
+                f"{touch.pool} by {touch.tx_hash} in block {touch.block_number}"
+                for touch in self._touches
+                if touch.pool in plan.pools
+                and touch.tx_hash != receipt.tx_hash
+                and touch.block_number > intent.decided_block
+                and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
+            }
+        )
+        what = "reverted" if receipt.status == 0 else f"gained {profit_wei} wei instead of the simulated amount"
+        cause = f"others moved {', '.join(others)}" if others else "no other transaction touched its pools"
+        return f"intent {intent.id}, {receipt.tx_hash} {what}: {cause}"
+
+    def undo(self, event: Undone) -> None:
+        """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
+        self._this_block.clear()
+        for block_hash in event.dropped:
+            for intent in self._ledger.undo_block(block_hash):
+                self._ledger.record_event(
+                    "warning", "fill_undone", f"intent {intent.id}: block {block_hash} was dropped"
+                )
+
+    def _plan(self, intent: Intent) -> Plan:
+        if intent.plan_id not in self._plans:
+            self._plans[intent.plan_id] = self._ledger.plan(intent.plan_id)
+        return self._plans[intent.plan_id]
+
+    @staticmethod
+    def _signer_id(intent: Intent) -> str:
+        return f"{intent.id}:{intent.plan_id}"
