@@ -1,0 +1,1 @@
+"""Configuration: TOML in, a frozen and checked `RunConfig` out, or every problem with its line and its remedy."""

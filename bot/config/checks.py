@@ -1,0 +1,174 @@
+"""What a run file and its strategy files must agree on, with each other and with the network's facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.config.errors import KeyPath, Problem, did_you_mean, listed
+from bot.config.model import RunFile
+from bot.config.options import Mode, RunOptions
+from bot.config.reading import Document
+from bot.config.strategies import StrategyConfig
+from chains.assets import Amount, InvalidAmount, Token
+from chains.networks import Network
+
+TWIN = "twin"
+
+
+class LiveRefused(ValueError):
+    """A live run off the test chains without everything it must be given; the message says what is missing."""
+
+
+def require_live_consent(options: RunOptions, file: Any, network: Network) -> None:
+    """Let a live run on a real chain through only with its chain id repeated, a keystore and an executor.
+
+    Raises `LiveRefused`.
+    """
+    if options.mode is not Mode.LIVE or network.test_chain:
+        return
+    chain = f"{network.name} (chain id {network.chain_id}) is not a test chain"
+    if options.live_on_chain_id is None:
+        raise LiveRefused(f"{chain}; add --live-on-chain-id {network.chain_id} to trade there, or --mode dry")
+    if options.live_on_chain_id != network.chain_id:
+        raise LiveRefused(f"{chain}, and --live-on-chain-id says {options.live_on_chain_id}; they must be equal")
+    if file.signer.keystore is None:
+        raise LiveRefused(f"{chain}; name a keystore: `signer.keystore` in the configuration (`isthmus keys new`)")
+    if file.executor.address is None:
+        raise LiveRefused(f"{chain}; name your executor: `executor.address` (`isthmus executor deploy`)")
+
+
+def agreement(
+    document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]], network: Network
+) -> Iterator[Problem]:
+    """Every disagreement, each at the line where it is easiest to mend."""
+    yield from _node(document, file)
+    yield from _exchanges(document, file, network)
+    yield from _executor(document, file, network)
+    yield from _strategy_names(document, file, strategies)
+    for strategy_document, strategy in strategies:
+        yield from _strategy(strategy_document, strategy, file, network)
+
+
+def _node(document: Document, file: RunFile) -> Iterator[Problem]:
+    if file.network == TWIN:
+        return
+    for key, example in (("ws_url", "ws://127.0.0.1:8545"), ("http_url", "http://127.0.0.1:8545")):
+        if getattr(file.node, key) is None:
+            yield document.problem(("node", key), f'missing; off the twin write `{key} = "{example}"` under [node]')
+
+
+def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    names = Counter(exchange.name for exchange in file.exchanges)
+    for index, exchange in enumerate(file.exchanges):
+        path: KeyPath = ("exchanges", index)
+        if names[exchange.name] > 1:
+            yield document.problem((*path, "name"), f"two exchanges are called {exchange.name!r}; rename one")
+        if (exchange.api_key is None) != (exchange.api_secret is None):
+            absent = "api_key" if exchange.api_key is None else "api_secret"
+            yield document.problem((*path, absent), f"missing; write `{absent}` too, or neither to only watch")
+        for place, symbol in enumerate(exchange.symbols):
+            for currency in symbol.split(":")[0].split("/"):
+                yield from _currency(document, (*path, "symbols", place), exchange.name, currency, network)
+
+
+def _currency(document: Document, path: KeyPath, exchange: str, currency: str, network: Network) -> Iterator[Problem]:
+    """A currency that stands for no asset of the network would be a book that leads nowhere."""
+    member = f"{exchange}:{currency}"
+    if network.assets.of(Token(exchange, currency, currency, 0)).symbol == member:
+        known = [name for name in asset_names(network) if name != currency]
+        hint = did_you_mean(currency, known) if currency not in asset_names(network) else ""
+        remedy = f"{hint} Or add {member!r} under" if hint.startswith("did") else f"add {member!r} under"
+        yield document.problem(path, f"unknown currency {currency!r}; {remedy} [assets] of the network {network.name}")
+
+
+def _executor(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    tokens = token_decimals(network)
+    for index, name in enumerate(file.executor.profit_tokens):
+        if not name.startswith("0x"):
+            yield from _known(document, ("executor", "profit_tokens", index), name, tokens, "token", network)
+    for index, cap in enumerate(file.executor.inventory_caps):
+        path: KeyPath = ("executor", "inventory_caps", index)
+        yield from _known(document, path, cap.unit, tokens, "token", network)
+        yield from _fits(document, path, cap, tokens)
+
+
+def _fits(document: Document, path: KeyPath, amount: Amount, decimals: Mapping[str, int]) -> Iterator[Problem]:
+    if amount.unit in decimals:
+        try:
+            amount.units(decimals[amount.unit])
+        except InvalidAmount as error:
+            yield document.problem(path, f"{error}; write fewer digits")
+
+
+def _strategy_names(
+    document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]]
+) -> Iterator[Problem]:
+    names = Counter(strategy.name for _, strategy in strategies)
+    for _, strategy in strategies:
+        if names[strategy.name] > 1:
+            index = file.strategies.index(strategy.source)
+            message = f"two strategies are called {strategy.name!r}; give one file another `name`"
+            yield document.problem(("strategies", index), message)
+
+
+def _strategy(document: Document, strategy: StrategyConfig, file: RunFile, network: Network) -> Iterator[Problem]:
+    yield from _budget(document, strategy)
+    for key, value in strategy.parameters.items():
+        if isinstance(value, Amount):
+            units = {*asset_names(network), *token_decimals(network)}
+            yield from _known(document, ("parameters", key), value.unit, units, "token", network)
+    yield from _exchange_parameters(document, strategy, file)
+    for index, name in enumerate(strategy.filter.tokens):
+        if not name.startswith("0x"):
+            path: KeyPath = ("filter", "tokens", index)
+            yield from _known(document, path, name, token_decimals(network), "token", network)
+    venues = (*network.factories, *(exchange.name for exchange in file.exchanges))
+    for index, name in enumerate(strategy.filter.venues):
+        if name not in venues:
+            message = f"unknown venue {name!r}; {did_you_mean(name, venues)}"
+            yield document.problem(("filter", "venues", index), message)
+
+
+def _budget(document: Document, strategy: StrategyConfig) -> Iterator[Problem]:
+    limits = strategy.budget
+    for smaller, larger in (("per_trade", "capital"), ("hour_loss", "day_loss")):
+        low, high = getattr(limits, smaller), getattr(limits, larger)
+        if low.value > high.value:
+            message = f"{low} is more than budget.{larger} ({high}); lower it or raise budget.{larger}"
+            yield document.problem(("budget", smaller), message)
+
+
+def _exchange_parameters(document: Document, strategy: StrategyConfig, file: RunFile) -> Iterator[Problem]:
+    """By convention a parameter `exchange` names a configured exchange, and `symbols` are among its books."""
+    exchanges = {exchange.name: exchange for exchange in file.exchanges}
+    name = strategy.parameters.get("exchange")
+    if isinstance(name, str) and name not in exchanges:
+        message = f"no exchange {name!r} in the run file; {did_you_mean(name, exchanges)}"
+        yield document.problem(("parameters", "exchange"), message)
+        return
+    books = exchanges[name].symbols if isinstance(name, str) else ()
+    symbols = strategy.parameters.get("symbols")
+    for index, symbol in enumerate(symbols if isinstance(symbols, list | tuple) and books else ()):
+        if symbol not in books:
+            message = f"{name} does not watch {symbol!r}; it watches {listed(books)}"
+            yield document.problem(("parameters", "symbols", index), message)
+
+
+def _known(
+    document: Document, path: KeyPath, name: str, known: Iterable[str], what: str, network: Network
+) -> Iterator[Problem]:
+    words = set(known)
+    if name not in words:
+        yield document.problem(path, f"unknown {what} {name!r} on {network.name}; {did_you_mean(name, words)}")
+
+
+def token_decimals(network: Network) -> dict[str, int]:
+    """Decimals of each token the network file names, by symbol."""
+    return {symbol: token.decimals for symbol, token in network.tokens.items()}
+
+
+def asset_names(network: Network) -> tuple[str, ...]:
+    """What the network's tokens stand for, such as ETH and BTC."""
+    return tuple(dict.fromkeys(network.assets.of(token).symbol for token in network.tokens.values()))

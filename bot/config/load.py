@@ -1,0 +1,89 @@
+"""Loads a run: the run file, the strategy files it names, and what they must agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.config.checks import agreement
+from bot.config.errors import ConfigError, Problem
+from bot.config.model import RunConfig, RunFile, RunSections
+from bot.config.parameters import checked
+from bot.config.reading import Document, display_name, read_document, validated
+from bot.config.strategies import StrategyConfig, StrategyFile, UnknownStrategy, strategy_class
+from chains.networks import InvalidNetwork, Network, load_network
+from chains.tools import ROOT
+
+DEFAULT_FILE = Path("isthmus.toml")
+BUILT_IN = Path(__file__).resolve().parent.parent / "templates" / "twin.toml"
+"""The run on the twin that needs no file of one's own; `isthmus init` writes it down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A checked configuration and the network it names."""
+
+    config: RunConfig
+    network: Network
+
+
+def load(path: Path | None = None) -> Loaded:
+    """The configuration in `path`, or the built-in one of the twin. Raises `ConfigError` with all its problems."""
+    document = read_document(path or BUILT_IN, folder=None if path else ROOT)
+    # A table that is absent still has defaults that must be resolved against the file's folder.
+    file = validated(document, RunFile, {"ledger": {}, **document.values})
+    network, problems = _network(document, file)
+    strategies: list[tuple[Document, StrategyConfig]] = []
+    for index, strategy_path in enumerate(file.strategies):
+        try:
+            strategies.append(load_strategy(strategy_path))
+        except ConfigError as error:
+            problems += _located(error, document, index, strategy_path)
+    if network is not None:
+        problems += agreement(document, file, strategies, network)
+    if problems or network is None:
+        raise ConfigError(problems)
+    sections = {name: getattr(file, name) for name in RunSections.model_fields}
+    configs = tuple(strategy for _, strategy in strategies)
+    return Loaded(RunConfig(source=path.resolve() if path else None, strategies=configs, **sections), network)
+
+
+def load_strategy(path: Path) -> tuple[Document, StrategyConfig]:
+    """A strategy file, its parameters checked against its class. Raises `ConfigError`."""
+    document = read_document(path)
+    file = validated(document, StrategyFile)
+    try:
+        strategy = strategy_class(file.strategy, document.folder)
+    except UnknownStrategy as error:
+        raise ConfigError([document.problem(("strategy",), str(error))]) from None
+    kinds = strategy.parameters()
+    defaults = {name: getattr(strategy, name) for name in kinds if hasattr(strategy, name)}
+    parameters, complaints = checked(file.parameters, kinds, defaults)
+    if complaints:
+        raise ConfigError(document.problem(("parameters", name), message) for name, message in complaints)
+    config = StrategyConfig(
+        source=path,
+        name=file.name or path.stem,
+        strategy=file.strategy,
+        parameters=parameters,
+        budget=file.budget,
+        filter=file.filter,
+    )
+    return document, config
+
+
+def _network(document: Document, file: RunFile) -> tuple[Network | None, list[Problem]]:
+    name = file.network
+    try:
+        return load_network(str(document.folder / name) if name.endswith(".toml") else name), []
+    except InvalidNetwork as error:
+        return None, [document.problem(("network",), str(error))]
+
+
+def _located(error: ConfigError, document: Document, index: int, path: Path) -> Sequence[Problem]:
+    """A strategy file that is not there is a problem of the line that names it."""
+    if path.is_file():
+        return error.problems
+    message = f"no such file: {display_name(path)}; `isthmus init` writes one to start from"
+    return [document.problem(("strategies", index), message)]

@@ -1,0 +1,196 @@
+"""The run file, `isthmus.toml`: one class per section. The text under each key is its documentation everywhere."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.config.section import Many, Section
+from bot.config.strategies import StrategyConfig
+from bot.config.values import (
+    AnyAmount,
+    ChainAddress,
+    DatabaseUrl,
+    FilePath,
+    HttpUrl,
+    LoopbackHost,
+    Number,
+    Port,
+    Seconds,
+    SecretReference,
+    Symbol,
+    TokenName,
+    WebSocketUrl,
+)
+
+
+class NodeSettings(Section):
+    """The Ethereum node to listen to and to send through. The twin brings its own."""
+
+    ws_url: Annotated[WebSocketUrl | None, Field(examples=["ws://127.0.0.1:8545"])] = None
+    """WebSocket JSON-RPC endpoint; `env:NAME` when the URL carries a key."""
+
+    http_url: Annotated[HttpUrl | None, Field(examples=["http://127.0.0.1:8545"])] = None
+    """HTTP JSON-RPC endpoint the simulator forks from."""
+
+    timeout_s: Annotated[Seconds, Field(examples=[20])] = 20.0
+    """Seconds without a head or an answer after which the connection is made again."""
+
+
+class ExchangeSettings(Section):
+    """A centralised exchange, through ccxt."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", examples=["binance"])]
+    """What this exchange is called here: in strategies, the ledger and the dashboard."""
+
+    ccxt_id: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9]*$", examples=["binance"])] = None
+    """Its name in ccxt; the same as `name` when left out."""
+
+    symbols: Annotated[tuple[Symbol, ...], Many, Field(strict=False, min_length=1, examples=[["ETH/USDT"]])]
+    """The order books to watch, as ccxt writes them."""
+
+    urls: Annotated[
+        dict[str, str], Field(default_factory=dict, examples=[{"public": "https://api.binance.com/api/v3"}])
+    ]
+    """ccxt's URLs to replace, by ccxt's own names for them."""
+
+    api_key: Annotated[SecretReference | None, Field(examples=["env:BINANCE_KEY"])] = None
+    """Where the API key is kept: `env:NAME` or `file:PATH` (a file only its owner can read)."""
+
+    api_secret: Annotated[SecretReference | None, Field(examples=["file:secrets/binance"])] = None
+    """Where the API secret is kept. The key needs trading permission only; never withdrawal."""
+
+    taker_fee_ppm: Annotated[int | None, Field(ge=0, le=100_000, examples=[1000])] = None
+    """Taker fee in parts per million (1000 is 0.1 %), instead of what the exchange reports."""
+
+
+class LedgerSettings(Section):
+    """Where everything the bot sees and does is written."""
+
+    url: Annotated[DatabaseUrl | None, Field(examples=["sqlite:///var/ledger.sqlite3"])] = None
+    """SQLAlchemy URL. Left out: a new SQLite file for each run, in `folder`."""
+
+    folder: Annotated[FilePath, Field(examples=["var/runs"], validate_default=True)] = Path("var/runs")
+    """Folder of the runs' files: ledgers, the signer's journal and its socket."""
+
+
+class SignerSettings(Section):
+    """The limits the signer enforces by itself on every transaction."""
+
+    keystore: Annotated[FilePath | None, Field(examples=["secrets/operator.json"])] = None
+    """Web3 secret-storage file of the hot key. Left out: a throw-away key, on test chains only."""
+
+    max_fee_gwei: Annotated[Number, Field(examples=[200])] = Decimal(200)
+    """Most it signs per gas, in gwei: base fee and tip together."""
+
+    max_tip_gwei: Annotated[Number, Field(examples=[10])] = Decimal(10)
+    """Most it signs as a tip per gas, in gwei."""
+
+    gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000, examples=[1_500_000])] = 1_500_000
+    """Most gas one transaction may use."""
+
+    deadline_blocks: Annotated[int, Field(ge=1, le=100, examples=[3])] = 3
+    """How many blocks after the decided one a transaction may still land in."""
+
+    max_verdict_age_s: Annotated[Seconds, Field(examples=[12])] = 12.0
+    """Seconds after which a simulation is too old to sign on."""
+
+
+class SimulatorSettings(Section):
+    """How a transaction is judged before it is signed."""
+
+    final_verdict: Annotated[Literal["anvil"], Field(examples=["anvil"])] = "anvil"
+    """Which simulator has the last word: `anvil`, a fork of the decided block."""
+
+    timeout_s: Annotated[Seconds, Field(examples=[5])] = 5.0
+    """Seconds after which a simulation counts as unanswered, which never counts as profitable."""
+
+
+class ExecutorSettings(Section):
+    """The contract that settles plans; `isthmus executor deploy` prints its address."""
+
+    address: Annotated[ChainAddress | None, Field(examples=["0x5FbDB2315678afecb367f032d93F642f64180aa3"])] = None
+    """Where it is deployed. Left out on a test chain: it is deployed at the start of the run."""
+
+    profit_tokens: Annotated[
+        tuple[TokenName, ...], Many, Field(strict=False, min_length=1, max_length=4, examples=[["WETH"]])
+    ] = ("WETH",)
+    """Tokens a closed cycle may gain, at most four. Fixed when the contract is deployed."""
+
+    inventory_caps: Annotated[
+        tuple[AnyAmount, ...], Many, Field(strict=False, examples=[["20 WETH", "50000 USDT"]])
+    ] = ()
+    """Inventory tokens and the most of each that may be spent per block. Fixed when it is deployed."""
+
+
+class DashboardSettings(Section):
+    """The page that shows what the bot does."""
+
+    enabled: Annotated[bool, Field(examples=[True])] = True
+    """Whether to serve it."""
+
+    host: Annotated[LoopbackHost, Field(examples=["127.0.0.1"])] = "127.0.0.1"
+    """Address to listen on; only this machine's own for now."""
+
+    port: Annotated[Port, Field(examples=[8080])] = 0
+    """Port to listen on; 0 takes any free one, and the run prints which."""
+
+
+class TwinSettings(Section):
+    """The local twin of mainnet; read only when `network = "twin"`."""
+
+    seed: Annotated[int, Field(ge=0, examples=[1])] = 1
+    """Seed of its traders. The same seed gives the same market, and the bot the same decisions."""
+
+    block_time_s: Annotated[int, Field(ge=1, le=3600, examples=[1])] = 1
+    """Seconds between the timestamps of two blocks."""
+
+    pace_s: Annotated[Seconds, Field(examples=[1])] = 1.0
+    """Least seconds of real time between two blocks; 0 is as fast as the bot decides."""
+
+    stepped: Annotated[bool, Field(examples=[True])] = True
+    """Whether each block waits for the bot's decisions (reproducible) or comes by the clock."""
+
+    exchange_tier: Annotated[str, Field(pattern=r"^vip[0-9]$", examples=["vip9"])] = "vip9"
+    """Fee tier of the local exchange, as Binance names them."""
+
+
+class RunSections(Section):
+    """What the run file and the configuration read from it have in common."""
+
+    network: Annotated[str, Field(examples=["twin"])] = "twin"
+    """The chain to trade on: a name in chains/networks, or the path of a network file."""
+
+    node: NodeSettings = NodeSettings()
+    exchanges: Annotated[tuple[ExchangeSettings, ...], Many, Field(strict=False)] = ()
+    ledger: LedgerSettings = LedgerSettings()
+    signer: SignerSettings = SignerSettings()
+    simulator: SimulatorSettings = SimulatorSettings()
+    executor: ExecutorSettings = ExecutorSettings()
+    dashboard: DashboardSettings = DashboardSettings()
+    twin: TwinSettings = TwinSettings()
+
+
+class RunFile(RunSections):
+    """`isthmus.toml` as it is written."""
+
+    strategies: Annotated[
+        tuple[FilePath, ...], Many, Field(strict=False, min_length=1, examples=[["strategies/dex_arbitrage.toml"]])
+    ]
+    """Strategy files to run, each with its own parameters and budget."""
+
+
+class RunConfig(RunSections):
+    """A run file and its strategy files, read and checked: all that a run is told."""
+
+    source: Path | None
+    strategies: tuple[StrategyConfig, ...]
+
+    @property
+    def digest(self) -> str:
+        """Hex of SHA-256 over every setting: equal if and only if two runs were told the same."""
+        return hashlib.sha256(self.model_dump_json(exclude={"source"}).encode()).hexdigest()

@@ -1,0 +1,44 @@
+"""What the command line tells one run beside its configuration, and what a run tells the person who started it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Mode(StrEnum):
+    """How far a decision travels: simulated only; onto a private fork; or sent."""
+
+    DRY = "dry"
+    FORK = "fork"
+    LIVE = "live"
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """One run's options. `duration_s` and `blocks` end it by themselves, whichever comes first.
+
+    `seed` overrides the twin's. `live_on_chain_id` is the consent that a live run needs off the test chains.
+    `passphrase` opens the signer's keystore; it is absent from `repr`.
+    """
+
+    mode: Mode = Mode.LIVE
+    duration_s: float | None = None
+    blocks: int | None = None
+    seed: int | None = None
+    json: bool = False
+    live_on_chain_id: int | None = None
+    passphrase: str | None = field(default=None, repr=False)
+
+
+class Reporter(Protocol):
+    """Where a run's words go."""
+
+    def line(self, text: str) -> None:
+        """One line for a person: a decision, an event, where the dashboard is."""
+        ...
+
+    def progress(self, text: str, done: int, total: int) -> None:
+        """How far a long step is; shown only on a terminal, gone when `done` reaches `total`."""
+        ...

@@ -1,0 +1,143 @@
+"""A strategy's file: which strategy, its parameters, what it may risk, and where it may look."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field, PlainSerializer
+
+from bot.config.errors import did_you_mean
+from bot.config.section import Many, Section
+from bot.config.values import ETH_DECIMALS, EthAmount, TokenName
+from chains.assets import Amount
+
+if TYPE_CHECKING:
+    from bot.strategy import Strategy
+
+
+class UnknownStrategy(ValueError):
+    """A reference that leads to no strategy class; the message says how to write one."""
+
+
+class BudgetSettings(Section):
+    """What the strategy may risk, in ETH at the run's opening prices. Every limit must be stated."""
+
+    capital: Annotated[EthAmount, Field(examples=["50 ETH"])]
+    """Most value in flight at once: inventory committed to plans that are not settled yet."""
+
+    per_trade: Annotated[EthAmount, Field(examples=["5 ETH"])]
+    """Most one plan may put at risk: the inventory it spends, and its gas at the highest fee."""
+
+    hour_loss: Annotated[EthAmount, Field(examples=["1 ETH"])]
+    """Most it may lose within any hour, open worst cases included."""
+
+    day_loss: Annotated[EthAmount, Field(examples=["2 ETH"])]
+    """Most it may lose within any 24 hours, open worst cases included."""
+
+    gas_day: Annotated[EthAmount, Field(examples=["1 ETH"])]
+    """Most it may spend on gas within any 24 hours."""
+
+    drawdown: Annotated[EthAmount, Field(examples=["2 ETH"])]
+    """How far its profit may fall from its highest point before the strategy halts until it is resumed."""
+
+    def in_wei(self) -> dict[str, int]:
+        """Every limit in wei, under its name with `_wei` added."""
+        return {f"{name}_wei": getattr(self, name).units(ETH_DECIMALS) for name in type(self).model_fields}
+
+
+class FilterSettings(Section):
+    """Where the strategy may look. Left out: everywhere."""
+
+    tokens: Annotated[tuple[TokenName, ...], Many, Field(strict=False, examples=[["WETH", "USDC"]])] = ()
+    """Only these tokens, by symbol or address; empty means every token."""
+
+    venues: Annotated[tuple[str, ...], Many, Field(strict=False, examples=[["uniswap_v3", "binance"]])] = ()
+    """Only these pool families and exchanges; empty means every venue."""
+
+
+_STRATEGY = Annotated[
+    str,
+    Field(
+        pattern=r"^([A-Za-z_][A-Za-z0-9_.]*|[^:]+\.py):[A-Za-z_][A-Za-z0-9_]*$",
+        examples=["strategies.dex_arbitrage:DexArbitrage"],
+    ),
+]
+_NAME = Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$", examples=["dex_arbitrage"])]
+
+
+class StrategyFile(Section):
+    """A strategy's TOML as it is written."""
+
+    strategy: _STRATEGY
+    """`module:Class`, or `file.py:Class` for a file beside this one."""
+
+    name: _NAME = None
+    """What it is called in the ledger, the summary and the dashboard; the file's own name when left out."""
+
+    parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
+    """The strategy's own parameters: the annotated attributes of its class."""
+
+    budget: BudgetSettings
+    filter: FilterSettings = FilterSettings()
+
+
+def _plain(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: str(value) if isinstance(value, Amount) else value for key, value in parameters.items()}
+
+
+class StrategyConfig(Section):
+    """One strategy of a run, checked: `parameters` have the types its class annotates."""
+
+    source: Path
+    name: str
+    strategy: str
+    parameters: Annotated[dict[str, Any], PlainSerializer(_plain)]
+    budget: BudgetSettings
+    filter: FilterSettings
+
+    def create(self) -> Strategy:
+        """The strategy itself, with its parameters. Raises `UnknownStrategy`."""
+        return strategy_class(self.strategy, self.source.parent)(self.name, self.parameters)
+
+
+def strategy_class(reference: str, folder: Path) -> type[Strategy]:
+    """The class that `module:Class` or `file.py:Class` names; files are looked for in `folder`.
+
+    Raises `UnknownStrategy`.
+    """
+    from bot.strategy import Strategy
+
+    place, _, class_name = reference.rpartition(":")
+    try:
+        module = _from_file(folder / place) if place.endswith(".py") else importlib.import_module(place)
+    except Exception as error:  # a strategy's module is its author's code: whatever it raises is theirs to read
+        raise UnknownStrategy(
+            f"cannot import {place!r} ({type(error).__name__}: {error}); "
+            "write 'module:Class', such as 'strategies.dex_arbitrage:DexArbitrage'"
+        ) from error
+    found = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Strategy) and value is not Strategy
+    }
+    if class_name not in found:
+        raise UnknownStrategy(f"no strategy {class_name!r} in {place!r}; {did_you_mean(class_name, found)}")
+    return found[class_name]
+
+
+def _from_file(path: Path) -> ModuleType:
+    """Import a strategy by its path, under a name of its own."""
+    name = f"isthmus_strategy_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ImportError(f"no such file: {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
