@@ -1,0 +1,225 @@
+"""Reads a network's TOML strictly: an unknown key, a wrong address or a dangling name is refused with its remedy."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from chains.assets import ZERO_ADDRESS, Address, Asset, Assets, InvalidAddress, Token, address
+from chains.networks.network import Factory, Family, Network
+
+_FOLDER = Path(__file__).parent
+
+
+class InvalidNetwork(ValueError):
+    """A network file that is missing or wrong; the message names file, key and remedy."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class _Coin(_Strict):
+    symbol: str
+    decimals: int = Field(ge=0, le=36)
+
+
+class _Token(_Strict):
+    address: str
+    decimals: int = Field(ge=0, le=36)
+
+
+class _Exchange(_Strict):
+    decimals: int = Field(ge=0, le=36)
+
+
+class _Factory(_Strict):
+    family: Literal["constant_product", "concentrated"]
+    address: str
+    init_code_hash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
+    fee_ppm: int | None = Field(default=None, ge=0, lt=1_000_000)
+    tick_spacings: dict[str, int] | None = None
+
+    @model_validator(mode="after")
+    def _fees_fit_the_family(self) -> Self:
+        wanted = "fee_ppm" if self.family == "constant_product" else "tick_spacings"
+        if (self.fee_ppm is None) == (wanted == "fee_ppm") or (self.tick_spacings is None) != (wanted == "fee_ppm"):
+            raise ValueError(f"a {self.family} factory states `{wanted}` and nothing else about fees")
+        return self
+
+
+class _Document(_Strict):
+    chain_id: int = Field(gt=0)
+    test_chain: bool
+    block_time_s: int = Field(gt=0)
+    finality_blocks: int = Field(gt=0)
+    finality_tag: bool
+    logs_bloom: bool
+    gas_model: Literal["eip1559"]
+    native: _Coin
+    wrapped: str
+    contracts: dict[str, str] = {}
+    factories: dict[str, _Factory] = {}
+    tokens: dict[str, _Token] = {}
+    assets: dict[str, list[str]] = {}
+    exchanges: dict[str, _Exchange] = {}
+
+
+def network_names() -> tuple[str, ...]:
+    """The networks that come with Isthmus."""
+    return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
+
+
+def load_network(name_or_path: str | Path) -> Network:
+    """A network by its name, or read from the path of a `.toml` file. Raises `InvalidNetwork`."""
+    path = _locate(name_or_path)
+    document = _inherited(path, ())
+    try:
+        facts = _Document.model_validate(document)
+    except ValidationError as error:
+        raise InvalidNetwork(f"{path}: {_explained(error)}") from None
+    return _Builder(path, facts).network()
+
+
+def _locate(name_or_path: str | Path) -> Path:
+    text = str(name_or_path)
+    if text.endswith(".toml"):
+        path = Path(text)
+        if not path.is_file():
+            raise InvalidNetwork(f"{path}: no such file; name a network ({', '.join(network_names())}) or a .toml file")
+        return path
+    if text not in network_names():
+        near = difflib.get_close_matches(text, network_names(), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose {', '.join(network_names())}, or give a .toml file"
+        raise InvalidNetwork(f"no network is called {text!r}; {hint}")
+    return _FOLDER / f"{text}.toml"
+
+
+def _inherited(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
+    """The file's keys over those of the network it inherits; tables are merged, everything else replaced."""
+    if path in heirs:
+        raise InvalidNetwork(f"{path}: inherits: goes round in a circle; remove one `inherits`")
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidNetwork(f"{path}: cannot be read as TOML: {error}") from None
+    parent = document.pop("inherits", None)
+    if parent is None:
+        return document
+    if not isinstance(parent, str):
+        raise InvalidNetwork(f"{path}: inherits: write the name of a network, such as 'ethereum'")
+    return _merged(_inherited(_locate(parent), (*heirs, path)), document)
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    result = dict(base)
+    for key, value in over.items():
+        both_tables = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = _merged(result[key], value) if both_tables else value
+    return result
+
+
+def _explained(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"{key}: is missing; add it"
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        near = difflib.get_close_matches(name, _keys_beside(first["loc"]), n=1)
+        return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else "remove it")
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}; it is {first['input']!r}" if first["type"] != "value_error" else f"{key}: {message}"
+
+
+def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
+    tables: dict[str, type[_Strict]] = {
+        "factories": _Factory,
+        "tokens": _Token,
+        "exchanges": _Exchange,
+        "native": _Coin,
+    }
+    model = _Document if len(location) == 1 else tables[str(location[0])]
+    return [*model.model_fields, *(["inherits"] if model is _Document else [])]
+
+
+class _Builder:
+    """Turns checked keys into the types of the ground floor; every message names the file."""
+
+    def __init__(self, path: Path, facts: _Document) -> None:
+        self._path = path
+        self._facts = facts
+        self._place = path.stem
+        self._native = Token(self._place, ZERO_ADDRESS, facts.native.symbol, facts.native.decimals)
+        self._tokens = {
+            symbol: Token(self._place, self._address(f"tokens.{symbol}.address", token.address), symbol, token.decimals)
+            for symbol, token in facts.tokens.items()
+        }
+
+    def network(self) -> Network:
+        facts = self._facts
+        if facts.wrapped not in self._tokens:
+            raise self._wrong("wrapped", f"{facts.wrapped!r} is not under [tokens]; add it there")
+        return Network(
+            name=self._place,
+            chain_id=facts.chain_id,
+            test_chain=facts.test_chain,
+            block_time_s=facts.block_time_s,
+            finality_blocks=facts.finality_blocks,
+            finality_tag=facts.finality_tag,
+            logs_bloom=facts.logs_bloom,
+            gas_model=facts.gas_model,
+            native=self._native,
+            wrapped=self._tokens[facts.wrapped],
+            factories=MappingProxyType({name: self._factory(name, it) for name, it in facts.factories.items()}),
+            contracts=MappingProxyType(
+                {name: self._address(f"contracts.{name}", text) for name, text in facts.contracts.items()}
+            ),
+            tokens=MappingProxyType(self._tokens),
+            assets=Assets(
+                {
+                    Asset(symbol): [self._member(f"assets.{symbol}", name) for name in members]
+                    for symbol, members in facts.assets.items()
+                }
+            ),
+        )
+
+    def _factory(self, name: str, facts: _Factory) -> Factory:
+        spacings = {str(facts.fee_ppm): 0} if facts.tick_spacings is None else facts.tick_spacings
+        wrong = [fee for fee in spacings if not fee.isdecimal()]
+        if wrong:
+            raise self._wrong(f"factories.{name}.tick_spacings.{wrong[0]}", "write the fee in ppm, such as 3000")
+        return Factory(
+            protocol=name,
+            family=Family(facts.family),
+            address=self._address(f"factories.{name}.address", facts.address),
+            init_code_hash=bytes.fromhex(facts.init_code_hash[2:]),
+            tick_spacings=MappingProxyType({int(fee): spacing for fee, spacing in spacings.items()}),
+        )
+
+    def _member(self, key: str, name: str) -> Token:
+        exchange, separator, currency = name.partition(":")
+        if separator:
+            if exchange not in self._facts.exchanges:
+                raise self._wrong(key, f"{exchange!r} in {name!r} has no [exchanges.{exchange}]; add it")
+            return Token(exchange, currency, currency, self._facts.exchanges[exchange].decimals)
+        if name == self._native.symbol:
+            return self._native
+        if name not in self._tokens:
+            raise self._wrong(key, f"{name!r} is neither under [tokens] nor `exchange:CURRENCY`")
+        return self._tokens[name]
+
+    def _address(self, key: str, text: str) -> Address:
+        try:
+            return address(text)
+        except InvalidAddress as error:
+            raise self._wrong(key, str(error)) from None
+
+    def _wrong(self, key: str, remedy: str) -> InvalidNetwork:
+        return InvalidNetwork(f"{self._path}: {key}: {remedy}")
