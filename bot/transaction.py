@@ -9,6 +9,8 @@ from rlp import encode as rlp_encode
 
 from chains.assets import Address
 
+_TYPE = b"\x02"
+
 
 @dataclass(frozen=True, slots=True)
 class UnsignedTransaction:
@@ -24,22 +26,26 @@ class UnsignedTransaction:
     max_fee_wei: int
     tip_wei: int
 
+    def _fields(self) -> list[object]:
+        return [
+            self.chain_id,
+            self.nonce,
+            self.tip_wei,
+            self.max_fee_wei,
+            self.gas_limit,
+            bytes.fromhex(self.to[2:]),
+            self.value_wei,
+            self.data,
+            [],
+        ]
+
     def payload(self) -> bytes:
         """The bytes that are hashed and signed (EIP-1559, EIP-2718)."""
-        fields: bytes = rlp_encode(
-            [
-                self.chain_id,
-                self.nonce,
-                self.tip_wei,
-                self.max_fee_wei,
-                self.gas_limit,
-                bytes.fromhex(self.to[2:]),
-                self.value_wei,
-                self.data,
-                [],
-            ]
-        )
-        return b"\x02" + fields
+        return _TYPE + bytes(rlp_encode(self._fields()))
+
+    def raw(self, y_parity: int, r: int, s: int) -> bytes:
+        """The bytes that are sent, given the signature over `payload`."""
+        return _TYPE + bytes(rlp_encode([*self._fields(), y_parity, r, s]))
 
     @property
     def digest(self) -> str:

@@ -1,0 +1,145 @@
+"""What the signer permits: written by the engine's start, read once by the signer's. Everything else is refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from bot.signer import wire
+from bot.signer.wire import InvalidMessage
+from chains.assets import Address
+
+TEST_CHAIN_IDS = frozenset({1337, 31337})
+MAX_CHAIN_ID = 2**53
+MILLION = 10**6
+
+WETH_MARK = 10**18
+"""The mark of a token worth exactly one wei per base unit."""
+
+_CODE_HASH = re.compile(r"0x[0-9a-f]{64}")
+_SELECTOR = re.compile(r"0x[0-9a-f]{8}")
+
+
+class InvalidPolicy(ValueError):
+    """A policy file that is missing, not in the expected form, or contradicts itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An executor the signer may call: its pinned code hash (keccak-256), and the contract holding its inventory."""
+
+    code_hash: str
+    inventory: Address
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyLimits:
+    """One strategy's budget, in wei of ETH.
+
+    `per_trade_wei` bounds one intent's worst case; `hour_loss_wei`, `day_loss_wei` and `day_gas_wei` bound what
+    sliding windows of an hour and a day lose, or spend on gas, the worst case of everything unsettled included.
+    `min_profit_wei` is the least a trade must leave after gas.
+    """
+
+    per_trade_wei: int
+    hour_loss_wei: int
+    day_loss_wei: int
+    day_gas_wei: int
+    min_profit_wei: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _require(getattr(self, field.name) >= 0, f"{field.name} is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCaps:
+    """Bounds on any one transaction. Fees are wei per gas.
+
+    `max_deadline_blocks` is how far past the newest head a plan may live; `max_verdict_age_s` how old, by the wall
+    clock, a simulation may be; `max_slippage_ppm` how far below its quote an exchange may settle.
+    """
+
+    max_gas_limit: int
+    max_fee_wei: int
+    max_tip_wei: int
+    max_deadline_blocks: int
+    max_verdict_age_s: float
+    max_slippage_ppm: int
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _require(getattr(self, field.name) >= 0, f"{field.name} is negative")
+        _require(self.max_tip_wei <= self.max_fee_wei, "max_tip_wei exceeds max_fee_wei")
+        _require(self.max_slippage_ppm <= MILLION, "max_slippage_ppm exceeds one million")
+
+
+@dataclass(frozen=True, slots=True)
+class SignerPolicy:
+    """Everything the signer may sign.
+
+    `profit_marks` are the tokens a cycle may gain, with the worth of 10^18 base units in wei of ETH (`WETH_MARK`
+    for WETH; a cautious mark for others). `inventory_caps` are the tokens an exchange may spend or receive, with the
+    most base units one exchange may spend. `pools` are the pools a hop may touch; None means any pool.
+    """
+
+    chain_id: int
+    test_chain: bool
+    network: str
+    operator: Address
+    targets: Mapping[Address, Target]
+    selectors: frozenset[str]
+    profit_marks: Mapping[Address, int]
+    inventory_caps: Mapping[Address, int]
+    pools: frozenset[Address] | None
+    caps: TransactionCaps
+    strategies: Mapping[str, StrategyLimits]
+
+    def __post_init__(self) -> None:
+        _require(0 < self.chain_id < MAX_CHAIN_ID, f"chain_id {self.chain_id} is out of range")
+        _require(
+            self.test_chain == (self.chain_id in TEST_CHAIN_IDS),
+            f"test_chain is {self.test_chain}, but chain {self.chain_id} is not among the test chains"
+            if self.test_chain
+            else f"chain {self.chain_id} is a test chain; say test_chain = true",
+        )
+        for executor, target in self.targets.items():
+            _require(
+                _CODE_HASH.fullmatch(target.code_hash) is not None, f"{executor}: code_hash is not 32 bytes of hex"
+            )
+        for selector in self.selectors:
+            _require(_SELECTOR.fullmatch(selector) is not None, f"selector {selector!r} is not 4 bytes of hex")
+        for token, units in (*self.profit_marks.items(), *self.inventory_caps.items()):
+            _require(units >= 0, f"the mark or cap of {token} is negative")
+
+
+def encode_policy(policy: SignerPolicy) -> bytes:
+    """The policy file's bytes: strict JSON, integers as decimal strings."""
+    return wire.encode(policy)
+
+
+def decode_policy(data: bytes) -> SignerPolicy:
+    """The inverse of `encode_policy`. Raises `InvalidPolicy`; unknown keys are refused."""
+    try:
+        return wire.decode(SignerPolicy, data)
+    except InvalidMessage as error:
+        raise InvalidPolicy(str(error)) from None
+
+
+def read_policy(path: Path) -> tuple[SignerPolicy, bytes]:
+    """The policy at `path`, and the bytes it was read from. Raises `InvalidPolicy`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InvalidPolicy(f"cannot read policy {path}: {error.strerror}") from None
+    try:
+        return decode_policy(data), data
+    except InvalidPolicy as error:
+        raise InvalidPolicy(f"policy {path}: {error}") from None
+
+
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise InvalidPolicy(problem)
