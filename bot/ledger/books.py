@@ -1,0 +1,155 @@
+"""The books: double entry in base units, opening marks, balances. Every group of postings sums to zero per token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, insert, select
+
+from bot.ledger import accounts
+from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
+from bot.ledger.decisions import Decisions
+from bot.ledger.records import Account, Mark, Posting
+from bot.ledger.types import exact_sum
+
+
+class Books(Decisions):
+    """Postings and what they add up to."""
+
+    def open_account(self, account: Account, units: int) -> None:
+        """Posts the opening balance of `account`. An account that was opened before keeps what the ledger says."""
+        with self._write() as connection:
+            opened = select(PostingRow.id).where(
+                PostingRow.instance == self.run.instance,
+                PostingRow.account == accounts.ASSETS + account.owner,
+                PostingRow.place == account.place,
+                PostingRow.token == account.token,
+            )
+            if connection.execute(opened.limit(1)).first() is not None:
+                return
+            # A balance of nothing is posted too: it says that the account is ours to reconcile.
+            lines = [
+                accounts.asset(account, units),
+                Posting(accounts.OPENING, account.place, account.token, -units),
+            ]
+            self._post(connection, "opening", lines, source=str(account))
+
+    def set_marks(self, marks: Iterable[Mark]) -> None:
+        """Fixes this run's opening prices. The native coin of any network is worth itself without a mark."""
+        with self._write() as connection:
+            for mark in marks:
+                self._insert(
+                    connection,
+                    MarkRow,
+                    run_id=self.run.id,
+                    place=mark.place,
+                    token=mark.token,
+                    numerator=mark.wei_per_unit.numerator,
+                    denominator=mark.wei_per_unit.denominator,
+                )
+
+    def post(self, kind: str, postings: Sequence[Posting], source: str) -> None:
+        """Any other movement, such as a deposit against `accounts.EXTERNAL`. Raises `Unbalanced`."""
+        with self._write() as connection:
+            self._post(connection, kind, postings, source=source)
+
+    def balance(self, account: Account) -> int:
+        """What the ledger says `account` holds, in base units."""
+        return self.accounts().get(account, 0)
+
+    def accounts(self) -> dict[Account, int]:
+        """Every account of ours with its balance in base units."""
+        total = exact_sum(PostingRow.units)
+        grouped = (
+            select(PostingRow.account, PostingRow.place, PostingRow.token, total)
+            .where(PostingRow.instance == self.run.instance, PostingRow.account.startswith(accounts.ASSETS))
+            .group_by(PostingRow.account, PostingRow.place, PostingRow.token)
+            .order_by(PostingRow.place, PostingRow.account, PostingRow.token)
+        )
+        with self.read() as connection:
+            rows = connection.execute(grouped).all()
+        return {Account(place, name[len(accounts.ASSETS) :], token): units for name, place, token, units in rows}
+
+    def record_balances(self, balances: Mapping[Account, int]) -> None:
+        """What the chain or an exchange said accounts hold, at the present head."""
+        with self._write() as connection:
+            for account, units in balances.items():
+                self._insert(
+                    connection,
+                    BalanceRow,
+                    run_id=self.run.id,
+                    at_ms=self._now_ms(),
+                    block_number=self._block_number,
+                    place=account.place,
+                    owner=account.owner,
+                    token=account.token,
+                    units=units,
+                )
+
+    def _post(
+        self,
+        connection: Connection,
+        kind: str,
+        postings: Sequence[Posting],
+        *,
+        source: str,
+        strategy: str | None = None,
+        intent_id: int | None = None,
+        block_hash: str | None = None,
+        reverses: int | None = None,
+    ) -> None:
+        if not postings:
+            return
+        accounts.check_balanced(postings)
+        entry = self._insert(
+            connection,
+            EntryRow,
+            run_id=self.run.id,
+            instance=self.run.instance,
+            kind=kind,
+            strategy=strategy,
+            intent_id=intent_id,
+            source=source,
+            block_hash=block_hash,
+            reverses=reverses,
+            at_ms=self._now_ms(),
+            head_s=self._head_s,
+        )
+        lines = [
+            {
+                "entry_id": entry,
+                "instance": self.run.instance,
+                "account": line.account,
+                "place": line.place,
+                "token": line.token,
+                "units": line.units,
+            }
+            for line in postings
+        ]
+        connection.execute(insert(PostingRow), lines)
+
+    def _reverse_block(self, connection: Connection, block_hash: str) -> None:
+        """Takes back, by opposite postings, every entry of `block_hash` that still stands."""
+        reversal = EntryRow.__table__.alias("reversal")
+        standing = (
+            select(EntryRow.id, EntryRow.strategy, EntryRow.intent_id, EntryRow.source)
+            .outerjoin(reversal, reversal.c.reverses == EntryRow.id)
+            .where(
+                EntryRow.instance == self.run.instance,
+                EntryRow.block_hash == block_hash,
+                reversal.c.id.is_(None),
+            )
+        )
+        for entry_id, strategy, intent_id, source in connection.execute(standing).all():
+            columns = (PostingRow.account, PostingRow.place, PostingRow.token, PostingRow.units)
+            lines = connection.execute(select(*columns).where(PostingRow.entry_id == entry_id)).all()
+            opposite = [Posting(account, place, token, -units) for account, place, token, units in lines]
+            self._post(
+                connection,
+                "undo",
+                opposite,
+                source=source,
+                strategy=strategy,
+                intent_id=intent_id,
+                reverses=entry_id,
+            )

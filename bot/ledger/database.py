@@ -1,0 +1,101 @@
+"""The database under the ledger: SQLite in WAL mode by default, PostgreSQL by URL; migrated by Alembic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+
+from bot.ledger.errors import LedgerError, explained
+from bot.ledger.types import SqliteSum
+
+BUSY_TIMEOUT_MS = 5_000
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def parse_url(url: str) -> URL:
+    """A database URL, or the path of an SQLite file. Raises `LedgerError`."""
+    try:
+        parsed = make_url(url if "://" in url else f"sqlite:///{url}")
+        parsed.get_dialect()
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise LedgerError(
+            f"ledger {url}: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
+        ) from error
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise LedgerError(f"ledger {url}: names no file; a ledger in memory would not survive a crash")
+    return parsed
+
+
+def connect(url: URL, *, read_only: bool = False) -> Engine:
+    """An engine whose commits are on the disk when they return. Nothing is opened yet."""
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url)
+    event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
+    # sqlite3's own implicit BEGIN is deferred: two writers could then fail at their first write, half-way.
+    event.listen(engine, "begin", _begin_reading if read_only else _begin_writing)
+    return engine
+
+
+def upgrade(engine: Engine) -> None:
+    """Brings the schema to the newest version; does nothing when it is there. Raises `LedgerError`."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    with explained(place(engine.url)), engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def check_pages(engine: Engine) -> None:
+    """Raises `LedgerError` when SQLite finds its own file damaged. Other databases check themselves."""
+    if engine.dialect.name != "sqlite":
+        return
+    where = place(engine.url)
+    with explained(where), engine.connect() as connection:
+        finding = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if finding != "ok":
+        raise LedgerError(f"ledger {where}: the database is corrupt ({finding}); restore a backup or move it away")
+
+
+def place(url: URL) -> str:
+    """Where the ledger is, for a person: the file, or the URL without its password."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.render_as_string(hide_password=True)
+
+
+def _prepare(connection: Any, *, synchronous: bool) -> None:
+    connection.isolation_level = None
+    connection.create_aggregate("exact_sum", 1, SqliteSum)
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    if synchronous:
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute("PRAGMA synchronous = FULL")
+    else:
+        cursor.execute("PRAGMA query_only = ON")
+    cursor.close()
+
+
+def _prepare_writer(connection: Any, _record: object) -> None:
+    _prepare(connection, synchronous=True)
+
+
+def _prepare_reader(connection: Any, _record: object) -> None:
+    _prepare(connection, synchronous=False)
+
+
+def _begin_writing(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -1,0 +1,131 @@
+"""Writing down what was seen and decided: opportunities, plans, verdicts, refusals, events, timings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import orjson
+from sqlalchemy import Connection
+
+from bot.ledger.models import EventRow, OpportunityRow, PlanRow, RefusalRow, TimingRow, VerdictRow
+from bot.ledger.store import Store
+from bot.plan import Plan, encode_plan
+from bot.reasons import Refusal
+from bot.simulator.verdict import Verdict
+
+
+class Level(StrEnum):
+    """How much an event matters: for the record, for a look, for action."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Decisions(Store):
+    """Records of decisions. Each is one commit by itself, or part of a `batch`."""
+
+    def record_opportunity(
+        self, strategy: str, route: str, expected_profit_wei: int, plan_id: str | None = None
+    ) -> None:
+        """Something a strategy saw, planned or not. `route` says for a person which way it goes."""
+        with self._write() as connection:
+            self._insert(
+                connection,
+                OpportunityRow,
+                run_id=self.run.id,
+                plan_row=None if plan_id is None else self._plan_row(connection, plan_id),
+                strategy=strategy,
+                at_ms=self._now_ms(),
+                block_number=self._block_number,
+                route=route,
+                expected_profit_wei=expected_profit_wei,
+            )
+
+    def record_plan(self, plan: Plan) -> None:
+        """A plan, once: deciding the same again changes nothing."""
+        with self._write() as connection:
+            self._keep_plan(connection, plan)
+
+    def record_verdict(self, plan_id: str, verdict: Verdict) -> None:
+        """What the simulator said of a recorded plan."""
+        deltas: dict[str, dict[str, str]] = {}
+        for (account, token), units in verdict.deltas.items():
+            deltas.setdefault(account, {})[token] = str(units)
+        with self._write() as connection:
+            self._insert(
+                connection,
+                VerdictRow,
+                plan_row=self._plan_row(connection, plan_id),
+                at_ms=self._now_ms(),
+                outcome=verdict.outcome.value,
+                tx_digest=verdict.tx_digest,
+                block_number=verdict.block_number,
+                block_hash=verdict.block_hash,
+                gas_used=verdict.gas_used,
+                gas_price_wei=verdict.gas_price_wei,
+                deltas=orjson.dumps(deltas, option=orjson.OPT_SORT_KEYS).decode(),
+                reason=verdict.reason,
+            )
+
+    def record_refusal(self, refusal: Refusal, strategy: str, plan_id: str | None = None) -> None:
+        """Why something was not done; `plan_id` when there was a plan already."""
+        with self._write() as connection:
+            self._insert(
+                connection,
+                RefusalRow,
+                run_id=self.run.id,
+                plan_row=None if plan_id is None else self._plan_row(connection, plan_id),
+                strategy=strategy,
+                at_ms=self._now_ms(),
+                block_number=self._block_number,
+                reason=refusal.reason.value,
+                detail=refusal.detail,
+            )
+
+    def record_event(self, level: Level, name: str, detail: str = "") -> None:
+        """A happening with a name, such as `reorg`, `gap`, `stale_book`, `venue_halted`, `start`, `stop`."""
+        with self._write() as connection:
+            self._keep_event(connection, level, name, detail)
+
+    def record_timings(self, intent_id: int, elapsed_ns: Mapping[str, int]) -> None:
+        """Nanoseconds from the decided head's arrival to each stage; `signed` is what the summary reports."""
+        with self._write() as connection:
+            for stage, elapsed in elapsed_ns.items():
+                self._insert(connection, TimingRow, intent_id=intent_id, stage=stage, elapsed_ns=elapsed)
+
+    def _keep_event(self, connection: Connection, level: Level, name: str, detail: str) -> None:
+        self._insert(
+            connection,
+            EventRow,
+            run_id=self.run.id,
+            at_ms=self._now_ms(),
+            block_number=self._block_number,
+            level=level.value,
+            name=name,
+            detail=detail,
+        )
+
+    def _keep_plan(self, connection: Connection, plan: Plan) -> int:
+        document = encode_plan(plan)
+        known = self._find_plan(connection, plan.id)
+        if known is not None:
+            return known
+        return self._insert(
+            connection,
+            PlanRow,
+            run_id=self.run.id,
+            instance=self.run.instance,
+            digest=plan.id,
+            strategy=plan.strategy,
+            at_ms=self._now_ms(),
+            block_number=plan.block_number,
+            block_hash=plan.block_hash,
+            deadline_block=plan.deadline_block,
+            atomic=plan.atomic,
+            expected_profit_wei=plan.expected_profit_wei,
+            min_profit_wei=plan.min_profit_wei,
+            note=plan.note,
+            document=document,
+        )

@@ -1,0 +1,105 @@
+"""The ground the ledger stands on: one writer, one transaction at a time, one run, and the head it stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, insert, select
+
+from bot.clock import Clock
+from bot.ledger.database import place
+from bot.ledger.errors import LedgerError, explained
+from bot.ledger.models import Base, PlanRow
+from bot.ledger.records import Run
+
+
+class Store:
+    """Transactions, and the context every row carries. The ledger's parts are built upon it."""
+
+    def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._where = place(writer.url)
+        self._batch: Connection | None = None
+        self._run: Run | None = None
+        self._block_number = 0
+        self._head_s = 0
+
+    @property
+    def run(self) -> Run:
+        """The run rows belong to. Raises `LedgerError` before `start_run` or `attach`."""
+        if self._run is None:
+            raise LedgerError(f"ledger {self._where}: no run was started; call start_run or attach first")
+        return self._run
+
+    @property
+    def head_s(self) -> int:
+        """The budgets' "now": the greatest head timestamp seen, in seconds since the epoch."""
+        return self._head_s
+
+    def at_head(self, number: int, timestamp_s: int) -> None:
+        """Stands on a new head. The budgets' clock never goes back, so no window can be freed by a bad timestamp."""
+        self._block_number = number
+        self._head_s = max(self._head_s, timestamp_s)
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """One transaction for all that is recorded inside. Nothing that acts on the world may be in it."""
+        if self._batch is not None:
+            raise LedgerError("a batch is open already; batches do not nest")
+        with explained(self._where), self._writer.begin() as connection:
+            self._batch = connection
+            try:
+                yield
+            finally:
+                self._batch = None
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection to read on, which sees all that was recorded, the open batch included."""
+        if self._batch is not None:
+            yield self._batch
+            return
+        with explained(self._where), self._reader.connect() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Closes the connections. Everything recorded is on the disk already."""
+        self._reader.dispose()
+        self._writer.dispose()
+
+    @contextmanager
+    def _write(self) -> Iterator[Connection]:
+        if self._batch is not None:
+            yield self._batch
+            return
+        with explained(self._where), self._writer.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _write_ahead(self, act: str) -> Iterator[Connection]:
+        """As `_write`, for what must be on the disk before the bot goes on to act."""
+        if self._batch is not None:
+            raise LedgerError(f"{act} must be committed before the bot acts on it; not inside a batch")
+        with self._write() as connection:
+            yield connection
+
+    def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
+        result = connection.execute(insert(model).values(**values))
+        return int(result.inserted_primary_key[0])
+
+    def _plan_row(self, connection: Connection, plan_id: str) -> int:
+        row = self._find_plan(connection, plan_id)
+        if row is None:
+            raise LedgerError(f"plan {plan_id} is not in the ledger; record it first")
+        return row
+
+    def _find_plan(self, connection: Connection, plan_id: str) -> int | None:
+        found = select(PlanRow.id).where(PlanRow.instance == self.run.instance, PlanRow.digest == plan_id)
+        return connection.execute(found).scalar_one_or_none()
+
+    def _now_ms(self) -> int:
+        return int(self._clock.wall_s() * 1000)
