@@ -1,0 +1,114 @@
+"""Turns what a node tells about its heads, in whatever order, into one unbroken chain of blocks.
+
+No socket here: the follower asks a `BlockSource` and yields events. Every block it yields has the previous one as its
+parent; where that does not hold, an `Undone` says so first.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.node.errors import ReorgTooDeep
+from chains.node.wire import Header, bloom_mask, may_contain
+
+
+class Vanished(LookupError):
+    """A block disappeared while it was being followed: the node has moved to another branch. Ask for its head anew."""
+
+
+class BlockSource(Protocol):
+    """What the follower asks of a node."""
+
+    async def header_by_hash(self, block_hash: str) -> Header | None: ...
+
+    async def header_by_number(self, number: int) -> Header | None: ...
+
+    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`."""
+        ...
+
+
+class Follower:
+    """Remembers the last `depth` blocks it yielded, and leads from there to any new head."""
+
+    def __init__(
+        self, source: BlockSource, topics: Sequence[bytes], *, depth: int = 64, trust_bloom: bool = True
+    ) -> None:
+        self._source = source
+        self._topics = tuple(topics)
+        self._masks = tuple(bloom_mask(topic) for topic in self._topics)
+        self._trust_bloom = trust_bloom
+        self._depth = depth
+        self._known: OrderedDict[str, Head] = OrderedDict()
+
+    @property
+    def tip(self) -> Head | None:
+        """The last block that was yielded or begun from."""
+        return next(reversed(self._known.values()), None)
+
+    def begin_after(self, head: Head) -> None:
+        """Take `head` as already known: the next block yielded is its child."""
+        self._known.clear()
+        self._known[head.hash] = head
+
+    async def lead_to(self, target: Header) -> AsyncIterator[ChainEvent]:
+        """Everything that leads from the tip to `target`. Nothing when `target` is already known.
+
+        Raises `ReorgTooDeep`, `Vanished`. What was yielded before an error stays yielded: call again to go on.
+        """
+        while (tip := self.tip) is not None and target.head.number - tip.number > self._depth:
+            step = await self._source.header_by_number(tip.number + 1)
+            if step is None:
+                raise Vanished(f"block {tip.number + 1}")
+            async for event in self._join(step):
+                yield event
+        async for event in self._join(target):
+            yield event
+
+    async def _join(self, target: Header) -> AsyncIterator[ChainEvent]:
+        """Walk back from `target` by parent hash to a known block, undo what stood above it, and come forward."""
+        if target.head.hash in self._known:
+            return
+        branch = [target]
+        while self._known and branch[-1].head.parent_hash not in self._known:
+            branch.append(await self._parent_of(branch[-1].head))
+        if self._known:
+            undone = self._undo_above(self._known[branch[-1].head.parent_hash])
+            if undone is not None:
+                yield undone
+        for header in reversed(branch):
+            logs = await self._logs(header)
+            self._remember(header.head)
+            yield Block(header.head, logs)
+
+    async def _parent_of(self, head: Head) -> Header:
+        oldest = next(iter(self._known.values()))
+        if head.number <= oldest.number + 1:
+            raise ReorgTooDeep(
+                f"block {oldest.number} ({oldest.hash}) is no longer canonical and nothing below it is remembered; "
+                "load the state built on it anew"
+            )
+        parent = await self._source.header_by_hash(head.parent_hash)
+        if parent is None:
+            raise Vanished(f"block {head.parent_hash}")
+        return parent
+
+    def _undo_above(self, ancestor: Head) -> Undone | None:
+        dropped = []
+        while (tip := self.tip) is not None and tip.hash != ancestor.hash:
+            del self._known[tip.hash]
+            dropped.append(tip.hash)
+        return Undone(ancestor, tuple(dropped)) if dropped else None
+
+    async def _logs(self, header: Header) -> tuple[Log, ...]:
+        if not self._topics or (self._trust_bloom and not may_contain(header.logs_bloom, self._masks)):
+            return ()
+        return await self._source.logs_of(header.head, self._topics)
+
+    def _remember(self, head: Head) -> None:
+        self._known[head.hash] = head
+        while len(self._known) > self._depth + 1:
+            self._known.popitem(last=False)

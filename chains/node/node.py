@@ -1,0 +1,286 @@
+"""One Ethereum JSON-RPC node over WebSocket: blocks in order, reads, and a place to send transactions to.
+
+Any node will do; the twin is just one. Nothing here knows what the blocks are wanted for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Protocol, Self
+
+from eth_utils.crypto import keccak
+
+from chains.anvil import RpcError
+from chains.assets import Address
+from chains.blocks import ChainEvent, Head, Log, Receipt, Undone
+from chains.networks import Network
+from chains.node import wire
+from chains.node.errors import NodeError, Unreachable, WrongChain, shown
+from chains.node.follower import Follower, Vanished
+from chains.node.sending import SendOutcome, SendStatus, read_refusal
+from chains.node.socket import NodeSocket, Subscription
+from chains.node.wire import BlockRef, Header
+
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 5.0
+_BLOCKS_OF_SILENCE = 4
+_LEAST_HEAD_TIMEOUT_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class MonotonicClock(Protocol):
+    """The part of a clock that a node needs."""
+
+    def monotonic_ns(self) -> int: ...
+
+
+class Node:
+    """A node of `network` at `ws_url`. An async context manager; connects again by itself when the socket drops.
+
+    `calls_made` counts JSON-RPC requests, `reconnects` lost connections, `reorgs` the `Undone` events yielded.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        ws_url: str,
+        clock: MonotonicClock,
+        *,
+        request_timeout_s: float = 10.0,
+        head_timeout_s: float | None = None,
+    ) -> None:
+        self.network = network
+        self.calls_made = 0
+        self.reconnects = 0
+        self.reorgs = 0
+        self._url = ws_url
+        self._clock = clock
+        self._request_timeout_s = request_timeout_s
+        self._head_timeout_s = head_timeout_s or max(_BLOCKS_OF_SILENCE * network.block_time_s, _LEAST_HEAD_TIMEOUT_S)
+        self._socket: NodeSocket | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @property
+    def connected(self) -> bool:
+        return self._socket is not None and self._socket.open
+
+    async def connect(self) -> None:
+        """Connect unless connected, and check the chain id. Raises `Unreachable`, `WrongChain`."""
+        await self._open_socket()
+
+    async def close(self) -> None:
+        """Disconnect for good. Iterators of `blocks` end with `Unreachable`."""
+        self._closed = True
+        if self._socket is not None:
+            await self._socket.shut()
+
+    async def blocks(self, topics: Sequence[bytes], start: Head | int | None = None) -> AsyncIterator[ChainEvent]:
+        """The chain from `start` on, without end, without holes: blocks with their logs, and what was undone.
+
+        Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
+        known, whose child comes first; by default the present head comes first. Raises `WrongChain` when the node
+        changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
+        """
+        follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
+        if isinstance(start, Head):
+            follower.begin_after(start)
+        elif start:
+            before = await self.header_by_number(start - 1)
+            if before is None:
+                raise ValueError(f"cannot start at block {start}: the node has no block {start - 1} yet")
+            follower.begin_after(before.head)
+        elif start == 0:
+            genesis = await self.header_by_number(0)
+            assert genesis is not None, "every chain has a block 0"
+            async for event in follower.lead_to(genesis):
+                yield event
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                async for event in self._follow(follower):
+                    pause_s = _FIRST_PAUSE_S
+                    self.reorgs += isinstance(event, Undone)
+                    yield event
+            except (Unreachable, RpcError, Vanished) as error:
+                if self._closed:
+                    raise
+                _log.warning("following %s is interrupted: %s; trying again", shown(self._url), error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def _follow(self, follower: Follower) -> AsyncIterator[ChainEvent]:
+        """One subscription's life: first the node's head, then each new one."""
+        socket = await self._open_socket()
+        self.calls_made += 1
+        subscription = await socket.subscribe("newHeads")
+        try:
+            target: Header | None = await self._latest()
+            while target is not None:
+                async for event in follower.lead_to(target):
+                    yield event
+                target = await self._next_target(subscription, follower)
+            raise Unreachable(f"{shown(self._url)}: the subscription ended or fell silent")
+        except Unreachable:
+            await socket.shut()
+            raise
+        finally:
+            await socket.unsubscribe(subscription)
+
+    async def _next_target(self, subscription: Subscription, follower: Follower) -> Header | None:
+        """Where to go next; `None` when the subscription is of no more use.
+
+        A head that does not continue the tip may be stale, so the node is asked for its present one.
+        """
+        try:
+            frame = await subscription.next(self._head_timeout_s)
+        except TimeoutError:
+            latest = await self._latest()
+            return latest if follower.tip is not None and latest.head.hash == follower.tip.hash else None
+        if frame is None:
+            return None
+        target = wire.header(*frame)
+        if (
+            follower.tip is None
+            or target.head.parent_hash == follower.tip.hash
+            or target.head.hash == follower.tip.hash
+        ):
+            return target
+        latest = await self._latest()
+        return target if target.head.number > latest.head.number else latest
+
+    async def header_by_hash(self, block_hash: str) -> Header | None:
+        return self._header(await self.request("eth_getBlockByHash", block_hash, False))
+
+    async def header_by_number(self, number: int) -> Header | None:
+        return self._header(await self.request("eth_getBlockByNumber", hex(number), False))
+
+    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`."""
+        criteria = {"blockHash": head.hash, "topics": [["0x" + topic.hex() for topic in topics]]}
+        try:
+            return wire.logs(await self.request("eth_getLogs", criteria))
+        except RpcError as error:
+            raise Vanished(f"block {head.hash}: {error}") from None
+
+    async def head(self) -> Head:
+        """The latest block. Raises `Unreachable`."""
+        return (await self._latest()).head
+
+    async def block_by_number(self, number: int) -> Head | None:
+        """The canonical block at that height; `None` above the head. Raises `Unreachable`."""
+        found = await self.header_by_number(number)
+        return found.head if found else None
+
+    async def finalized_head(self) -> Head:
+        """The newest block that will not be undone, by the node's word or by depth, as the network says."""
+        if self.network.finality_tag:
+            final = self._header(await self.request("eth_getBlockByNumber", "finalized", False))
+        else:
+            tip = await self.head()
+            final = await self.header_by_number(max(0, tip.number - self.network.finality_blocks))
+        if final is None:
+            raise Unreachable(f"{shown(self._url)}: the node has no finalized block; let it synchronise first")
+        return final.head
+
+    async def call(self, to: Address, data: bytes, block: BlockRef = "latest") -> bytes:
+        """What the contract returns for `data`. Raises `RpcError` (a revert carries its data), `Unreachable`."""
+        message = {"to": to, "data": "0x" + data.hex()}
+        return bytes.fromhex((await self.request("eth_call", message, wire.block_parameter(block)))[2:])
+
+    async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
+        """The next nonce of `account`. Raises `Unreachable`."""
+        return int(await self.request("eth_getTransactionCount", account, wire.block_parameter(block)), 16)
+
+    async def balance(self, account: Address, block: BlockRef = "latest") -> int:
+        """The native coin of `account`, in wei. Raises `Unreachable`."""
+        return int(await self.request("eth_getBalance", account, wire.block_parameter(block)), 16)
+
+    async def code(self, account: Address, block: BlockRef = "latest") -> bytes:
+        """The runtime code at `account`; empty if it has none. Raises `Unreachable`."""
+        return bytes.fromhex((await self.request("eth_getCode", account, wire.block_parameter(block)))[2:])
+
+    async def receipt(self, tx_hash: str) -> Receipt | None:
+        """What became of a transaction; `None` while it is not in a block. Raises `Unreachable`."""
+        document = await self.request("eth_getTransactionReceipt", tx_hash)
+        return wire.receipt(document) if document else None
+
+    async def suggested_tip_wei(self) -> int:
+        """The tip per gas the node suggests. Raises `Unreachable`, `RpcError` where the node has no opinion."""
+        return int(await self.request("eth_maxPriorityFeePerGas"), 16)
+
+    async def send_raw(self, raw: bytes) -> SendOutcome:
+        """Hand over a signed transaction. Never raises: no answer is `SendStatus.UNKNOWN`."""
+        tx_hash = "0x" + keccak(raw).hex()
+        try:
+            socket = await self._open_socket()
+            self.calls_made += 1
+            await socket.request("eth_sendRawTransaction", "0x" + raw.hex())
+        except RpcError as error:
+            return read_refusal(error, tx_hash)
+        except NodeError as error:
+            return SendOutcome(SendStatus.UNKNOWN, tx_hash, str(error))
+        return SendOutcome(SendStatus.ACCEPTED, tx_hash)
+
+    async def request(self, method: str, *params: Any) -> Any:
+        """One read, asked again if the connection drops under it. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        socket = await self._open_socket()
+        self.calls_made += 1
+        try:
+            return await socket.request(method, *params)
+        except Unreachable:
+            if socket.open:
+                raise
+        socket = await self._open_socket()
+        self.calls_made += 1
+        return await socket.request(method, *params)
+
+    async def _latest(self) -> Header:
+        found = self._header(await self.request("eth_getBlockByNumber", "latest", False))
+        if found is None:
+            raise Unreachable(f"{shown(self._url)}: the node has no block yet; let it synchronise first")
+        return found
+
+    def _header(self, document: dict[str, Any] | None) -> Header | None:
+        return wire.header(document, self._clock.monotonic_ns()) if document else None
+
+    async def _open_socket(self) -> NodeSocket:
+        async with self._connecting:
+            if self._socket is not None and self._socket.open:
+                return self._socket
+            if self._closed:
+                raise Unreachable(f"{shown(self._url)}: this node was closed")
+            if self._socket is not None:
+                self.reconnects += 1
+                await self._socket.shut()
+            socket = NodeSocket(self._url, self._clock.monotonic_ns, self._request_timeout_s)
+            await socket.open_up()
+            try:
+                await self._check_chain(socket)
+            except BaseException:
+                await socket.shut()
+                raise
+            self._socket = socket
+            return socket
+
+    async def _check_chain(self, socket: NodeSocket) -> None:
+        self.calls_made += 1
+        try:
+            chain_id = int(await socket.request("eth_chainId"), 16)
+        except (RpcError, TypeError, ValueError) as error:
+            raise Unreachable(f"{shown(self._url)}: what answers is not an Ethereum node ({error})") from None
+        if chain_id != self.network.chain_id:
+            raise WrongChain(
+                f"{shown(self._url)}: the node is on chain {chain_id}, but network {self.network.name} is chain "
+                f"{self.network.chain_id}; correct the address or the network"
+            )

@@ -1,0 +1,91 @@
+"""JSON-RPC objects to Isthmus's types and back. The only place where hex becomes addresses, integers and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+from chains.assets import address
+from chains.blocks import Head, Log, Receipt
+
+_BLOOM_BITS = 2048
+BlockRef = Head | int | str
+"""A block to read at: a head (pinned by its hash, EIP-1898), a number, or a tag such as `latest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A head with its log bloom, a 2,048-bit number."""
+
+    head: Head
+    logs_bloom: int
+
+
+def header(document: Mapping[str, Any], arrived_ns: int = 0) -> Header:
+    """A `newHeads` frame or an `eth_getBlockBy…` answer."""
+    head = Head(
+        number=int(document["number"], 16),
+        hash=document["hash"],
+        parent_hash=document["parentHash"],
+        timestamp_s=int(document["timestamp"], 16),
+        base_fee_wei=int(document.get("baseFeePerGas") or "0x0", 16),
+        gas_used=int(document["gasUsed"], 16),
+        gas_limit=int(document["gasLimit"], 16),
+        arrived_ns=arrived_ns,
+    )
+    return Header(head, int(document["logsBloom"], 16))
+
+
+def log(document: Mapping[str, Any]) -> Log:
+    return Log(
+        address=address(document["address"]),
+        topics=tuple(bytes.fromhex(topic[2:]) for topic in document["topics"]),
+        data=bytes.fromhex(document["data"][2:]),
+        block_number=int(document["blockNumber"], 16),
+        block_hash=document["blockHash"],
+        tx_hash=document["transactionHash"],
+        tx_index=int(document["transactionIndex"], 16),
+        log_index=int(document["logIndex"], 16),
+    )
+
+
+def logs(documents: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
+    """Logs in the order they were emitted."""
+    return tuple(sorted(map(log, documents), key=lambda entry: entry.log_index))
+
+
+def receipt(document: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        tx_hash=document["transactionHash"],
+        block_number=int(document["blockNumber"], 16),
+        block_hash=document["blockHash"],
+        tx_index=int(document["transactionIndex"], 16),
+        status=int(document["status"], 16),
+        gas_used=int(document["gasUsed"], 16),
+        effective_gas_price_wei=int(document["effectiveGasPrice"], 16),
+        logs=logs(document["logs"]),
+    )
+
+
+def block_parameter(block: BlockRef) -> Any:
+    """`block` as a JSON-RPC parameter."""
+    if isinstance(block, Head):
+        return {"blockHash": block.hash}
+    return hex(block) if isinstance(block, int) else block
+
+
+def bloom_mask(word: bytes) -> int:
+    """The three bits that `word` sets in a log bloom (Yellow Paper, section 4.4.3, M3:2048)."""
+    digest = keccak(word)
+    mask = 0
+    for at in (0, 2, 4):
+        mask |= 1 << (int.from_bytes(digest[at : at + 2], "big") % _BLOOM_BITS)
+    return mask
+
+
+def may_contain(bloom: int, masks: Sequence[int]) -> bool:
+    """Whether a block with `bloom` can hold a log of any of `masks`; false means it certainly does not."""
+    return any(bloom & mask == mask for mask in masks)
