@@ -1,6 +1,6 @@
 """Makes the three extracts beside this file from the recordings README.md names: `python make_extract.py FOLDER`.
 
-`FOLDER` holds `market_snapshots/`, `yield/` and `exchange_streams/` as downloaded. The result is the same bytes each time.
+`FOLDER` holds `market_snapshots/`, `yield/` and `exchange_streams/`. The result is the same bytes each time.
 """
 
 from __future__ import annotations
