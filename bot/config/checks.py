@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
 from bot.config.errors import KeyPath, Problem, did_you_mean, listed
-from bot.config.model import RunFile
-from bot.config.options import Mode, RunOptions
+from bot.config.model import RunFile, RunSections
+from bot.config.options import Mode
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from chains.assets import Amount, InvalidAmount, Token
@@ -21,21 +20,21 @@ class LiveRefused(ValueError):
     """A live run off the test chains without everything it must be given; the message says what is missing."""
 
 
-def require_live_consent(options: RunOptions, file: Any, network: Network) -> None:
+def require_live_consent(mode: Mode, consent: int | None, sections: RunSections, network: Network) -> None:
     """Let a live run on a real chain through only with its chain id repeated, a keystore and an executor.
 
-    Raises `LiveRefused`.
+    `consent` is what `--live-on-chain-id` says. Raises `LiveRefused`.
     """
-    if options.mode is not Mode.LIVE or network.test_chain:
+    if mode is not Mode.LIVE or network.test_chain:
         return
     chain = f"{network.name} (chain id {network.chain_id}) is not a test chain"
-    if options.live_on_chain_id is None:
+    if consent is None:
         raise LiveRefused(f"{chain}; add --live-on-chain-id {network.chain_id} to trade there, or --mode dry")
-    if options.live_on_chain_id != network.chain_id:
-        raise LiveRefused(f"{chain}, and --live-on-chain-id says {options.live_on_chain_id}; they must be equal")
-    if file.signer.keystore is None:
+    if consent != network.chain_id:
+        raise LiveRefused(f"{chain}, and --live-on-chain-id says {consent}; they must be equal")
+    if sections.signer.keystore is None:
         raise LiveRefused(f"{chain}; name a keystore: `signer.keystore` in the configuration (`isthmus keys new`)")
-    if file.executor.address is None:
+    if sections.executor.address is None:
         raise LiveRefused(f"{chain}; name your executor: `executor.address` (`isthmus executor deploy`)")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -50,7 +50,7 @@ class ExchangeSettings(Section):
     ccxt_id: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9]*$", examples=["binance"])] = None
     """Its name in ccxt; the same as `name` when left out."""
 
-    symbols: Annotated[tuple[Symbol, ...], Many, Field(strict=False, min_length=1, examples=[["ETH/USDT"]])]
+    symbols: Annotated[tuple[Symbol, ...], Field(strict=False, min_length=1, examples=[["ETH/USDT"]]), Many]
     """The order books to watch, as ccxt writes them."""
 
     urls: Annotated[
@@ -117,12 +117,12 @@ class ExecutorSettings(Section):
     """Where it is deployed. Left out on a test chain: it is deployed at the start of the run."""
 
     profit_tokens: Annotated[
-        tuple[TokenName, ...], Many, Field(strict=False, min_length=1, max_length=4, examples=[["WETH"]])
+        tuple[TokenName, ...], Field(strict=False, min_length=1, max_length=4, examples=[["WETH"]]), Many
     ] = ("WETH",)
     """Tokens a closed cycle may gain, at most four. Fixed when the contract is deployed."""
 
     inventory_caps: Annotated[
-        tuple[AnyAmount, ...], Many, Field(strict=False, examples=[["20 WETH", "50000 USDT"]])
+        tuple[AnyAmount, ...], Field(strict=False, examples=[["20 WETH", "50000 USDT"]]), Many
     ] = ()
     """Inventory tokens and the most of each that may be spent per block. Fixed when it is deployed."""
 
@@ -166,7 +166,7 @@ class RunSections(Section):
     """The chain to trade on: a name in chains/networks, or the path of a network file."""
 
     node: NodeSettings = NodeSettings()
-    exchanges: Annotated[tuple[ExchangeSettings, ...], Many, Field(strict=False)] = ()
+    exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
     simulator: SimulatorSettings = SimulatorSettings()
@@ -179,7 +179,7 @@ class RunFile(RunSections):
     """`isthmus.toml` as it is written."""
 
     strategies: Annotated[
-        tuple[FilePath, ...], Many, Field(strict=False, min_length=1, examples=[["strategies/dex_arbitrage.toml"]])
+        tuple[FilePath, ...], Field(strict=False, min_length=1, examples=[["strategies/dex_arbitrage.toml"]]), Many
     ]
     """Strategy files to run, each with its own parameters and budget."""
 
@@ -192,5 +192,6 @@ class RunConfig(RunSections):
 
     @property
     def digest(self) -> str:
-        """Hex of SHA-256 over every setting: equal if and only if two runs were told the same."""
-        return hashlib.sha256(self.model_dump_json(exclude={"source"}).encode()).hexdigest()
+        """Hex of SHA-256 over every setting a decision can depend on: not where files lie or the page is served."""
+        aside: Any = {"source": True, "ledger": True, "dashboard": True, "strategies": {"__all__": {"source"}}}
+        return hashlib.sha256(self.model_dump_json(exclude=aside).encode()).hexdigest()

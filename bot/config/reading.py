@@ -190,3 +190,19 @@ def table_model(annotation: Any) -> type[BaseModel] | None:
         return annotation
     found = (table_model(argument) for argument in typing.get_args(annotation))
     return next((inner for inner in found if inner is not None), None)
+
+
+def toml_lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """Plain values as the lines of a TOML file, keys before tables."""
+    tables: list[tuple[str, Mapping[str, Any]]] = []
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            tables.append((f"[{name}{key}]", value))
+        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+            tables += [(f"[[{name}{key}]]", item) for item in value]
+        else:
+            yield f"{key} = {toml_value(value)}"
+    for header, inner in tables:
+        yield ""
+        yield header
+        yield from toml_lines(inner, f"{header.strip('[]')}.")

@@ -54,10 +54,10 @@ class BudgetSettings(Section):
 class FilterSettings(Section):
     """Where the strategy may look. Left out: everywhere."""
 
-    tokens: Annotated[tuple[TokenName, ...], Many, Field(strict=False, examples=[["WETH", "USDC"]])] = ()
+    tokens: Annotated[tuple[TokenName, ...], Field(strict=False, examples=[["WETH", "USDC"]]), Many] = ()
     """Only these tokens, by symbol or address; empty means every token."""
 
-    venues: Annotated[tuple[str, ...], Many, Field(strict=False, examples=[["uniswap_v3", "binance"]])] = ()
+    venues: Annotated[tuple[str, ...], Field(strict=False, examples=[["uniswap_v3", "binance"]]), Many] = ()
     """Only these pool families and exchanges; empty means every venue."""
 
 

@@ -21,8 +21,8 @@ ETH_DECIMALS = 18
 SAFE_FILE_MODE = 0o600
 
 AMOUNT_PATTERN = r"^\s*[0-9][0-9._]*(e-?[0-9]+)?\s+[A-Za-z][A-Za-z0-9.]*\s*$"
-_SYMBOL = re.compile(r"[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?")
-_TOKEN = re.compile(r"[A-Za-z][A-Za-z0-9.]*|0x[0-9a-fA-F]{40}")
+_SYMBOL = re.compile(r"^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$")
+_TOKEN = re.compile(r"^([A-Za-z][A-Za-z0-9.]*|0x[0-9a-fA-F]{40})$")
 _DATABASE = re.compile(r"sqlite:///(.+)|(postgresql)(?:\+[a-z0-9]+)?://.+")
 _REFERENCE = re.compile(r"(env):([A-Za-z_][A-Za-z0-9_]*)|(file):(.+)")
 
@@ -198,7 +198,9 @@ EthAmount = Annotated[
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN}),
 ]
-Number = Annotated[Decimal, PlainValidator(_decimal), WithJsonSchema({"type": "number", "minimum": 0})]
+Number = Annotated[
+    Decimal, PlainValidator(_decimal), PlainSerializer(str), WithJsonSchema({"type": "number", "minimum": 0})
+]
 Seconds = Annotated[float, PlainValidator(_seconds), WithJsonSchema({"type": "number", "minimum": 0})]
 Symbol = Annotated[str, PlainValidator(_symbol), WithJsonSchema({"type": "string", "pattern": _SYMBOL.pattern})]
 TokenName = Annotated[str, PlainValidator(_token_name), WithJsonSchema({"type": "string", "pattern": _TOKEN.pattern})]

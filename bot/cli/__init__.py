@@ -1,0 +1,29 @@
+"""The command line: `isthmus VERB …`. Each verb's module is imported only when that verb is used."""
+
+from __future__ import annotations
+
+import click
+
+from bot.cli.command import Verbs
+
+_VERBS = {
+    "run": ("bot.cli.run:run", "Find, simulate, sign, submit and book trades."),
+    "init": ("bot.cli.init:init", "Write a first configuration."),
+    "config": ("bot.cli.config:config", "Check, show and describe configurations."),
+    "doctor": ("bot.cli.doctor:doctor", "Check tools, node, keys, database, clock, exchanges and ports."),
+    "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
+    "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
+    "keys": ("bot.cli.keys:keys", "Make and check keystores."),
+    "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
+}
+
+
+@click.group(
+    cls=Verbs,
+    verbs=_VERBS,
+    epilog="\b\nExamples:\n  isthmus run                start trading on the local twin\n  isthmus run --for 60s      end by itself",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(package_name="isthmus", prog_name="isthmus")
+def main() -> None:
+    """Isthmus: one price graph of exchanges, and a risk-checked road to them."""

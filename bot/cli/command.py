@@ -1,0 +1,126 @@
+"""What every command has in common: an example in its help, `--json`, `--debug`, and errors of one line."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+from bot.cli.errors import CommandFailed, ExitCode, exit_code, explained
+from bot.cli.output import emit
+
+_INTERRUPTED = 130
+
+Callback = Callable[..., Any]
+
+
+def command(name: str, *, examples: Sequence[str]) -> Callable[[Callback], click.Command]:
+    """Make `callback` a command. A coroutine function is run to its end; a returned `ExitCode` is the exit code.
+
+    The callback receives `as_json`; an exception it raises becomes its line on stderr and its exit code.
+    """
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+
+    def decorate(callback: Callback) -> click.Command:
+        @functools.wraps(callback)
+        def guarded(*args: Any, debug: bool, as_json: bool, **kwargs: Any) -> ExitCode:
+            try:
+                result = callback(*args, as_json=as_json, **kwargs)
+                if inspect.iscoroutine(result):
+                    result = asyncio.run(result)
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
+                raise
+            except Exception as error:
+                if debug:
+                    traceback.print_exc()
+                raise failure(error, as_json=as_json) from error
+            return result or ExitCode.OK
+
+        json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
+        debug_option = click.option("--debug", is_flag=True, help="On an error, print where in the code it happened.")
+        wrapped = json_option(debug_option(guarded))
+        return click.command(name, epilog=epilog, context_settings={"max_content_width": 110})(wrapped)
+
+    return decorate
+
+
+def failure(error: BaseException, *, as_json: bool) -> CommandFailed:
+    """The failed command; with `as_json` its reason is also printed as an object on stdout."""
+    message, code = explained(error), exit_code(error)
+    if as_json:
+        emit({"error": {"exit_code": int(code), "kind": type(error).__name__, "problems": message.splitlines()}})
+    return CommandFailed(message, code)
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported only when they are used, and whose errors are one line.
+
+    `verbs` maps each command to `module:attribute` and the line the group's help shows for it.
+    """
+
+    def __init__(self, *args: Any, verbs: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._verbs = verbs
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._verbs:
+            return None
+        module, _, attribute = self._verbs[cmd_name][0].partition(":")
+        found: click.Command = getattr(import_module(module), attribute)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self._verbs.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._verbs and not args[0].startswith("-"):
+            from bot.config.errors import did_you_mean
+
+            raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self._verbs)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+        """Run the command line; ends the process with its exit code, as `STYLE` lists them."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        try:
+            code = super().main(*args, standalone_mode=False, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as shown:
+            click.echo(shown.ctx.get_help() if shown.ctx else "")
+            code = ExitCode.OK
+        except click.UsageError as error:
+            code = _complain(_usage(error), ExitCode.USAGE)
+        except click.ClickException as error:
+            code = _complain(error.format_message(), error.exit_code)
+        except (KeyboardInterrupt, click.Abort):
+            code = _complain("stopped", _INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = ExitCode.ERROR
+        sys.exit(int(code or 0))
+
+
+def _usage(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "isthmus"
+    message = " ".join(error.format_message().split())
+    return f"{path}: {message[:1].lower()}{message[1:].rstrip('.')}; `{path} --help` shows how"
+
+
+def _complain(message: str, code: int) -> int:
+    for line in message.splitlines():
+        click.echo(f"error: {line}", err=True)
+    return code

@@ -1,0 +1,89 @@
+"""How a command ends: which exit code an exception means, and the one line that says what to do."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+import click
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    OK = 0
+    ERROR = 1
+    USAGE = 2
+    REFUSED = 3
+    ENVIRONMENT = 4
+    TIMEOUT = 5
+
+
+MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
+    {
+        "bot.config.errors.ConfigError": ExitCode.USAGE,
+        "bot.config.checks.LiveRefused": ExitCode.USAGE,
+        "bot.config.values.UnreadableSecret": ExitCode.USAGE,
+        "bot.strategy.InvalidParameter": ExitCode.USAGE,
+        "bot.signer.keystore.KeystoreError": ExitCode.USAGE,
+        "chains.networks.reader.InvalidNetwork": ExitCode.USAGE,
+        "chains.networks.network.UnknownName": ExitCode.USAGE,
+        "chains.assets.InvalidAddress": ExitCode.USAGE,
+        "chains.assets.InvalidAmount": ExitCode.USAGE,
+        "bot.ledger.errors.LedgerError": ExitCode.ENVIRONMENT,
+        "chains.tools.MissingTool": ExitCode.ENVIRONMENT,
+        "chains.anvil.AnvilFailed": ExitCode.ENVIRONMENT,
+        "chains.anvil.RpcError": ExitCode.ENVIRONMENT,
+        "builtins.TimeoutError": ExitCode.TIMEOUT,
+        "builtins.OSError": ExitCode.ENVIRONMENT,
+    }
+)
+"""Exit codes by exception class, its bases included. By name, so that looking one up imports nothing."""
+
+_REMEDIES: Mapping[int, str] = MappingProxyType(
+    {
+        errno.EADDRINUSE: "the port is taken; choose another, or 0 for any free one",
+        errno.ENOSPC: "the disk is full; free some space and start again, nothing was lost",
+        errno.EACCES: "permission denied; change its owner or mode, or name another path",
+        errno.EROFS: "the disk is read-only; name another path",
+        errno.ECONNREFUSED: "nothing answers there; is it running, and is the address right?",
+    }
+)
+
+
+class CommandFailed(click.ClickException):
+    """A command that ends with `exit_code`; each line of `message` is one thing that is wrong."""
+
+    def __init__(self, message: str, exit_code: ExitCode) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+def exit_code(error: BaseException) -> ExitCode:
+    """The code of the nearest class of `error` that has one."""
+    for kind in type(error).__mro__:
+        meaning = MEANINGS.get(f"{kind.__module__}.{kind.__qualname__}")
+        if meaning is not None:
+            return meaning
+    return ExitCode.ERROR
+
+
+def explained(error: BaseException) -> str:
+    """What went wrong and what to do, in one line for each problem."""
+    if isinstance(error, OSError) and error.errno in _REMEDIES:
+        where = f"{error.filename}: " if error.filename else f"{_detail(error)}: " if error.strerror else ""
+        return f"{where}{_REMEDIES[error.errno]}"
+    if isinstance(error, TimeoutError) and not str(error):
+        return "it took too long; try again, or give it more time"
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    known = exit_code(error) is not ExitCode.ERROR
+    if known and lines:
+        return "\n".join(lines)
+    what = f"{type(error).__name__}: {' '.join(lines)}" if lines else type(error).__name__
+    return f"{what}; run again with --debug to see where"
+
+
+def _detail(error: OSError) -> str:
+    return (error.strerror or "").partition("]")[2].strip() or str(error.strerror)

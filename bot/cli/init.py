@@ -1,0 +1,78 @@
+"""`isthmus init`: a first configuration, to read and to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+
+_TWIN = "twin"
+_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+_STRATEGIES = {_TWIN: ("dex_arbitrage", "cex_dex_arbitrage")}
+_STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
+
+
+@command(
+    "init",
+    examples=[
+        "isthmus init                 the local twin, in this folder",
+        "isthmus init mybot --network ethereum --ws-url ws://127.0.0.1:8546 --http-url http://127.0.0.1:8545",
+    ],
+)
+@click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
+@click.option("--network", default=_TWIN, show_default=True, help="Name of the network to trade on.")
+@click.option("--ws-url", metavar="URL", help="WebSocket JSON-RPC endpoint of your node, or env:NAME.")
+@click.option("--http-url", metavar="URL", help="HTTP JSON-RPC endpoint of your node, or env:NAME.")
+def init(folder: Path, network: str, ws_url: str | None, http_url: str | None, as_json: bool) -> None:
+    """Write isthmus.toml and its strategy files into DIR. Nothing that exists is overwritten."""
+    from bot.config.load import load
+    from chains.networks import load_network
+
+    load_network(network)
+    files = _files(network, ws_url, http_url)
+    existing = [str(folder / name) for name in files if (folder / name).exists()]
+    if existing:
+        raise CommandFailed(f"{', '.join(existing)}: already there; name another folder", ExitCode.USAGE)
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    load(folder / "isthmus.toml")
+    written = [str(folder / name) for name in files]
+    if as_json:
+        emit({"written": written})
+        return
+    for path_text in written:
+        click.echo(f"wrote {path_text}")
+    click.echo(_next_steps(folder, network))
+
+
+def _files(network: str, ws_url: str | None, http_url: str | None) -> dict[str, str]:
+    """What to write, by path under the folder."""
+    from chains.tools import ROOT
+
+    if network == _TWIN:
+        if ws_url or http_url:
+            raise click.UsageError("the twin brings its own node; --ws-url and --http-url go with another --network")
+        run_file = (_TEMPLATES / "twin.toml").read_text(encoding="utf-8")
+    else:
+        if not (ws_url and http_url):
+            raise click.UsageError(f"{network} needs a node; give --ws-url and --http-url")
+        run_file = (_TEMPLATES / "network.toml").read_text(encoding="utf-8")
+        for mark, value in (("@network@", network), ("@ws_url@", ws_url), ("@http_url@", http_url)):
+            run_file = run_file.replace(mark, value)
+    names = _STRATEGIES.get(network, _STRATEGIES_ELSEWHERE)
+    strategies = {
+        f"strategies/{name}.toml": (ROOT / "strategies" / f"{name}.toml").read_text(encoding="utf-8") for name in names
+    }
+    return {"isthmus.toml": run_file, **strategies}
+
+
+def _next_steps(folder: Path, network: str) -> str:
+    change = "" if folder == Path() else f"cd {folder} && "
+    mode = "" if network == _TWIN else " --mode dry"
+    return f"\nNext:\n  {change}isthmus config check\n  isthmus doctor\n  isthmus run{mode}"

@@ -1,0 +1,51 @@
+"""What commands print: lines for people, one JSON object for machines, and progress that vanishes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def emit(document: Mapping[str, Any]) -> None:
+    """Print one JSON object on one line of stdout. Amounts must already be decimal strings of base units."""
+    import orjson
+
+    click.echo(orjson.dumps(document, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+class TerminalReporter:
+    """A run's words on a terminal. Where stdout is for machines, the lines go to stderr with the progress."""
+
+    def __init__(self, *, lines_to_stderr: bool = False) -> None:
+        self._err = lines_to_stderr
+        self._terminal = sys.stderr.isatty()
+        self._width = 0
+
+    def line(self, text: str) -> None:
+        self._clear()
+        click.echo(text, err=self._err)
+
+    def progress(self, text: str, done: int, total: int) -> None:
+        if not self._terminal:
+            return
+        self._clear()
+        if done < total:
+            shown = f"{text} {done * 100 // max(total, 1)} %"
+            click.echo(shown, err=True, nl=False)
+            self._width = len(shown)
+
+    def _clear(self) -> None:
+        if self._width:
+            click.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
+            self._width = 0

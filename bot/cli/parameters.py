@@ -1,0 +1,114 @@
+"""Option types and options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+
+
+class Duration(click.ParamType):
+    """`90s`, `500ms`, `2m`, `1h`: seconds as a float, above zero."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _DURATION.fullmatch(str(value).strip())
+        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is not a duration; write one such as 60s, 5m or 1h", param, ctx)
+        return seconds
+
+
+DURATION = Duration()
+
+
+class ChainAddress(click.ParamType):
+    """An address on a chain, checksummed."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from chains.assets import InvalidAddress, address
+
+        try:
+            return address(str(value))
+        except InvalidAddress as error:
+            self.fail(str(error), param, ctx)
+
+
+ADDRESS = ChainAddress()
+
+
+def config_option(command: Decorated) -> Decorated:
+    """`--config`: the run file; left out, `isthmus.toml` here, or else the built-in twin."""
+    return click.option(
+        "--config",
+        "config_path",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The run file. Left out: isthmus.toml here or, without one, the built-in twin.",
+    )(command)
+
+
+def passphrase_options(command: Decorated) -> Decorated:
+    """`--passphrase-fd` and `--passphrase-file`; never an argument or a variable, which others could read."""
+    command = click.option(
+        "--passphrase-file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Read the keystore's passphrase from a file that only you can read.",
+    )(command)
+    return click.option(
+        "--passphrase-fd", type=click.IntRange(min=0), metavar="N", help="Read it from an open file descriptor."
+    )(command)
+
+
+def found_config(path: Path | None) -> Path | None:
+    """The run file to use; None means the built-in twin."""
+    from bot.config.load import DEFAULT_FILE
+
+    if path is None and DEFAULT_FILE.is_file():
+        return DEFAULT_FILE
+    return path
+
+
+def read_passphrase(fd: int | None, file: Path | None, *, what: str, confirm: bool = False) -> str:
+    """The passphrase from where the options say, or asked for on the terminal. Raises `click.UsageError`."""
+    if fd is not None and file is not None:
+        raise click.UsageError("--passphrase-fd and --passphrase-file exclude each other")
+    if file is not None:
+        from bot.config.values import read_secret_file
+
+        return read_secret_file(file)
+    if fd is not None:
+        return _from_descriptor(fd)
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"no passphrase for {what}; give --passphrase-file or --passphrase-fd")
+    answer: str = click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt=confirm, err=True)
+    return answer
+
+
+def _from_descriptor(fd: int) -> str:
+    try:
+        with os.fdopen(fd, encoding="utf-8", closefd=False) as file:
+            passphrase = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError):
+        raise click.UsageError(
+            f"file descriptor {fd} cannot be read; open it, as in `{fd}<secrets/passphrase`"
+        ) from None
+    if not passphrase:
+        raise click.UsageError(f"file descriptor {fd} is empty; write the passphrase as its first line")
+    return passphrase

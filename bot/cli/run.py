@@ -1,0 +1,68 @@
+"""`isthmus run`: one run of the bot, from start to its summary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.command import command
+from bot.cli.output import TerminalReporter, emit
+from bot.cli.parameters import DURATION, config_option, found_config, passphrase_options, read_passphrase
+
+
+@command(
+    "run",
+    examples=[
+        "isthmus run                                    trade on the local twin until Ctrl-C",
+        "isthmus run --for 60s --json                   end by itself, print the summary as JSON",
+        "isthmus run --config isthmus.toml --mode dry   decide and simulate on your node, send nothing",
+    ],
+)
+@config_option
+@click.option(
+    "--mode",
+    type=click.Choice(["dry", "fork", "live"]),
+    help="dry: decide and simulate; fork: trade on a private fork; live: send. Default: live on a test chain, else dry.",
+)
+@click.option("--for", "duration_s", type=DURATION, metavar="DURATION", help="End by itself after 60s, 5m, 1h …")
+@click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="End by itself after N blocks.")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the twin's market.")
+@click.option(
+    "--live-on-chain-id",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Consent to trade live on a chain that is not a test chain; must be the configured network's chain id.",
+)
+@passphrase_options
+def run(
+    config_path: Path | None,
+    mode: str | None,
+    duration_s: float | None,
+    blocks: int | None,
+    seed: int | None,
+    live_on_chain_id: int | None,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
+    import asyncio
+
+    from bot import app
+    from bot.config.checks import require_live_consent
+    from bot.config.load import load
+    from bot.config.options import Mode, RunOptions
+
+    loaded = load(found_config(config_path))
+    chosen = Mode(mode) if mode else Mode.LIVE if loaded.network.test_chain else Mode.DRY
+    require_live_consent(chosen, live_on_chain_id, loaded.config, loaded.network)
+    passphrase = None
+    if chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
+        passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(loaded.config.signer.keystore))
+    options = RunOptions(chosen, duration_s, blocks, seed, as_json, live_on_chain_id, passphrase)
+    summary = asyncio.run(app.run(loaded.config, options, TerminalReporter(lines_to_stderr=as_json)))
+    if as_json:
+        emit(summary.document())
+    else:
+        click.echo(str(summary))
