@@ -61,7 +61,7 @@ def filled_range(pool: RecordedV3Pool) -> tuple[int, int]:
 
 
 async def write_contracts(anvil: Anvil, snapshot: Snapshot) -> None:
-    """WETH9, Multicall3, our minter and every token of the snapshot, written at their addresses. Raises `MissingTool`."""
+    """Write WETH9, Multicall3, our minter and every token of the snapshot at their addresses. Raises `MissingTool`."""
     twin_token = "0x" + own_contract("TwinToken", "deployedBytecode").hex()
     calls: list[RpcCall] = [
         ("anvil_setCode", [MULTICALL3, "0x" + multicall3_runtime().hex()]),
