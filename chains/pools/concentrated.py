@@ -19,6 +19,7 @@ from chains.pools.pool import (
     MalformedState,
     Piece,
     PoolFacts,
+    changed_by,
     other_token,
     require_own,
 )
@@ -154,7 +155,7 @@ class ConcentratedPool:
         if kind == SWAP:
             require_own(log, self.address, topics=3, data_words=5)
             price, liquidity, tick = unsigned(log.data, 2), unsigned(log.data, 3), signed(log.data, 4)
-            return self._checked(log, sqrt_price_x96=price, liquidity=liquidity, tick=tick)
+            return changed_by(log, self, sqrt_price_x96=price, liquidity=liquidity, tick=tick)
         if kind == MINT:
             require_own(log, self.address, topics=4, data_words=4)
             return self._with_position(log, unsigned(log.data, 1))
@@ -163,7 +164,7 @@ class ConcentratedPool:
             return self._with_position(log, -unsigned(log.data, 0))
         if kind == INITIALIZE:
             require_own(log, self.address, topics=1, data_words=2)
-            return self._checked(log, sqrt_price_x96=unsigned(log.data, 0), tick=signed(log.data, 1))
+            return changed_by(log, self, sqrt_price_x96=unsigned(log.data, 0), tick=signed(log.data, 1))
         return self
 
     def marginal_price(self, token_in: Token) -> float:
@@ -230,13 +231,7 @@ class ConcentratedPool:
         if not liquidity:
             return self
         active = self.liquidity + (liquidity if lower <= self.tick < upper else 0)
-        return self._checked(log, ticks=self.ticks.with_position(lower, upper, liquidity), liquidity=active)
-
-    def _checked(self, log: Log, **changes: object) -> ConcentratedPool:
-        try:
-            return replace(self, **changes)  # type: ignore[arg-type]
-        except MalformedState as error:
-            raise MalformedLog(f"log {log.log_index} of block {log.block_number} does not fit: {error}") from error
+        return changed_by(log, self, ticks=self.ticks.with_position(lower, upper, liquidity), liquidity=active)
 
     def _price_fits_tick(self) -> bool:
         """Whether the tick is the price's, or the one below a price that stopped exactly at a tick."""

@@ -18,6 +18,7 @@ from chains.pools.pool import (
     MalformedState,
     Piece,
     PoolFacts,
+    changed_by,
     other_token,
     require_own,
 )
@@ -96,7 +97,7 @@ class ConstantProductPool:
         if not log.topics or log.topics[0] != SYNC:
             return self
         require_own(log, self.address, topics=1, data_words=2)
-        return replace(self, reserves=(unsigned(log.data, 0), unsigned(log.data, 1)))
+        return changed_by(log, self, reserves=(unsigned(log.data, 0), unsigned(log.data, 1)))
 
     def marginal_price(self, token_in: Token) -> float:
         """Base units out per base unit in, after the fee; 0.0 for an empty pool."""

@@ -7,14 +7,19 @@ A family is one file: a frozen pool class with the methods of `Pool`, and a `loa
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
 
 from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 PPM = 10**6
+
+_State = TypeVar("_State", bound="DataclassInstance")
 
 
 class PoolError(ValueError):
@@ -153,3 +158,11 @@ def require_own(log: Log, pool: Address, topics: int, data_words: int) -> None:
             f"log {log.log_index} of block {log.block_number} from {pool} has {len(log.topics)} topics and "
             f"{len(log.data)} bytes; expected {topics} and {32 * data_words}"
         )
+
+
+def changed_by(log: Log, pool: _State, **changes: object) -> _State:
+    """`pool` with `changes` that `log` reported. Raises `MalformedLog` when the result cannot be such a pool."""
+    try:
+        return replace(pool, **changes)
+    except MalformedState as error:
+        raise MalformedLog(f"log {log.log_index} of block {log.block_number} does not fit: {error}") from error
