@@ -1,0 +1,132 @@
+"""The transaction that settles a plan, built here from the plan alone, and all there is to judge it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from bot.plan import InvalidPlan, Plan, Swap, decode_plan
+from bot.reasons import Reason, Refusal
+from bot.signer.policy import SignerPolicy, StrategyLimits, Target
+from bot.signer.protocol import SignRequest
+from bot.transaction import UnsignedTransaction
+from chains import executor
+from chains.assets import ZERO_ADDRESS, InvalidAddress, address
+from chains.executor import ExecutorCall
+
+AMOUNT_LIMIT = 2**128
+NONCE_LIMIT = 2**63
+BLOCK_LIMIT = 2**63
+GAS_LIMIT = 2**63
+FEE_PPM_LIMIT = 2**24
+MAX_INTENT_ID_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What is judged: the request, the transaction built from it, and what the signer itself knows.
+
+    `newest_head` is the highest block number any request ever named; `now_s` is the wall clock.
+    """
+
+    policy: SignerPolicy
+    request: SignRequest
+    plan: Plan
+    call: ExecutorCall
+    transaction: UnsignedTransaction
+    newest_head: int
+    now_s: float
+
+    @property
+    def limits(self) -> StrategyLimits:
+        return self.policy.strategies[self.plan.strategy]
+
+    @property
+    def target(self) -> Target:
+        return self.policy.targets[self.request.target]
+
+
+def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s: float) -> Case | Refusal:
+    """The transaction that settles the request's plan; nothing of the caller's bytes goes into it unparsed."""
+    try:
+        plan = decode_plan(request.plan)
+    except InvalidPlan as error:
+        return Refusal(Reason.SIGNER_MALFORMED, f"plan: {error}")
+    if problem := _request_problem(request) or _plan_problem(plan):
+        return Refusal(Reason.SIGNER_MALFORMED, problem)
+    call = plan.executor_call(request.min_gain, request.min_out)
+    transaction = UnsignedTransaction(
+        chain_id=policy.chain_id,
+        nonce=request.nonce,
+        sender=policy.operator,
+        to=request.target,
+        value_wei=0,
+        data=executor.encode(call),
+        gas_limit=request.fees.gas_limit,
+        max_fee_wei=request.fees.max_fee_wei,
+        tip_wei=request.fees.tip_wei,
+    )
+    return Case(policy, request, plan, call, transaction, newest_head, now_s)
+
+
+def _request_problem(request: SignRequest) -> str | None:
+    if not 0 < len(request.intent_id) <= MAX_INTENT_ID_LENGTH:
+        return f"intent id of {len(request.intent_id)} characters; 1 to {MAX_INTENT_ID_LENGTH} are allowed"
+    naturals: Mapping[str, tuple[int, int]] = {
+        "nonce": (request.nonce, NONCE_LIMIT),
+        "head_number": (request.head_number, BLOCK_LIMIT),
+        "gas_limit": (request.fees.gas_limit, GAS_LIMIT),
+        "max_fee_wei": (request.fees.max_fee_wei, AMOUNT_LIMIT),
+        "tip_wei": (request.fees.tip_wei, AMOUNT_LIMIT),
+        "min_gain": (request.min_gain, AMOUNT_LIMIT),
+        "min_out": (request.min_out, AMOUNT_LIMIT),
+        "worst_case_wei": (request.worst_case_wei, AMOUNT_LIMIT),
+    }
+    for name, (value, limit) in naturals.items():
+        if not 0 <= value < limit:
+            return f"{name} {value} is out of range"
+    return None
+
+
+def _plan_problem(plan: Plan) -> str | None:
+    if not all(isinstance(text, str) for text in (plan.strategy, plan.network, plan.block_hash, plan.note)):
+        return "the plan's strategy, network, block hash and note must be text"
+    if not isinstance(plan.atomic, bool):
+        return "the plan's atomic must be true or false"
+    if not 0 <= plan.deadline_block < BLOCK_LIMIT:
+        return f"deadline block {plan.deadline_block} is out of range"
+    swaps = plan.swaps
+    if not swaps or plan.legs[: len(swaps)] != swaps:
+        return "a plan begins with its swaps, at least one"
+    if problem := next(filter(None, map(_swap_problem, swaps)), None):
+        return problem
+    for before, after in pairwise(swaps):
+        if before.token_out.address != after.token_in.address:
+            return f"a swap gives {before.token_out.address}, but the next takes {after.token_in.address}"
+    closed = swaps[0].token_in.address == swaps[-1].token_out.address
+    if plan.atomic and (plan.orders or not closed):
+        return "an atomic plan is a closed cycle of swaps"
+    if not plan.atomic and closed:
+        return "an exchange ends in another token than it begins with"
+    return None
+
+
+def _swap_problem(swap: Swap) -> str | None:
+    for text in (swap.hop.pool, swap.token_in.address, swap.token_out.address):
+        if not _is_address(text):
+            return f"{text!r} is not an EIP-55 address"
+    if not isinstance(swap.hop.zero_for_one, bool):
+        return "zero_for_one must be true or false"
+    if not 0 <= swap.hop.fee_ppm < FEE_PPM_LIMIT:
+        return f"fee_ppm {swap.hop.fee_ppm} is out of range"
+    if not (0 < swap.amount_in < AMOUNT_LIMIT and 0 < swap.amount_out < AMOUNT_LIMIT):
+        return f"swap amounts {swap.amount_in} and {swap.amount_out} are out of range"
+    return None
+
+
+def _is_address(text: object) -> bool:
+    try:
+        return isinstance(text, str) and text != ZERO_ADDRESS and address(text) == text
+    except InvalidAddress:
+        return False

@@ -1,0 +1,220 @@
+"""The engine's side of the signer: starts its process, asks it, and never sees the key."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+import bot
+from bot.reasons import Reason, Refusal
+from bot.signer.policy import SignerPolicy, encode_policy
+from bot.signer.protocol import (
+    HEADER_BYTES,
+    Denial,
+    Request,
+    Response,
+    Settle,
+    Settled,
+    Signed,
+    SignRequest,
+    Status,
+    StatusRequest,
+    body_length,
+    frame,
+    parse_response,
+)
+from bot.signer.wire import InvalidMessage
+from chains.assets import Address, address
+
+START_TIMEOUT_S = 60.0
+ANSWER_TIMEOUT_S = 5.0
+END_TIMEOUT_S = 5.0
+
+SOCKET_NAME = "signer.sock"
+POLICY_NAME = "policy.json"
+JOURNAL_NAME = "signer.db"
+LOG_NAME = "signer.log"
+
+
+Answer = TypeVar("Answer", Signed, Settled, Status)
+
+_ROOT = Path(bot.__path__[0]).resolve().parent
+
+
+class SignerError(RuntimeError):
+    """The signer did not start. One line, its own."""
+
+
+class SignerClient:
+    """A running signer. Requests are answered one at a time, in order."""
+
+    def __init__(self, process: Process, socket: Path, operator: Address) -> None:
+        self.address = operator
+        self._process = process
+        self._socket = socket
+        self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._turn = asyncio.Lock()
+
+    @classmethod
+    async def start(
+        cls, *, keystore: Path, passphrase: str, policy: SignerPolicy, directory: Path, journal: Path | None = None
+    ) -> Self:
+        """Start the signer's process and wait until it answers; its account is `address`.
+
+        `directory` becomes private (mode 0700) and holds socket, policy and log; `journal` must outlive restarts and
+        belongs to one chain's history, by default `directory/signer.db`. Raises `SignerError`.
+        """
+        _prepare(directory, policy)
+        options = {
+            "--socket": directory / SOCKET_NAME,
+            "--keystore": keystore,
+            "--policy": directory / POLICY_NAME,
+            "--journal": journal or directory / JOURNAL_NAME,
+        }
+        log = directory / LOG_NAME
+        process = await _spawn(options, passphrase, log)
+        try:
+            operator = await _ready_address(process)
+        except BaseException:
+            await _end(process)
+            raise
+        if operator is None:
+            raise SignerError(_last_line(log) or f"signer: ended with {process.returncode} before it was ready")
+        return cls(process, directory / SOCKET_NAME, operator)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def sign(self, request: SignRequest) -> Signed | Refusal:
+        """The signed transaction, or why not. Asking again for the same intent gives the same bytes."""
+        return await self._ask(request, Signed)
+
+    async def settle(self, settle: Settle) -> Settled | Refusal:
+        """Release an intent's reservation, on evidence. The same evidence twice is the same as once."""
+        return await self._ask(settle, Settled)
+
+    async def status(self) -> Status | Refusal:
+        """The signer's budgets, counts and protections."""
+        return await self._ask(StatusRequest(), Status)
+
+    async def close(self) -> None:
+        """End the process; what it signed stays in its journal."""
+        self._disconnect()
+        await _end(self._process)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _ask(self, request: Request, expected: type[Answer]) -> Answer | Refusal:
+        try:
+            message = frame(request)
+        except InvalidMessage as error:
+            return Refusal(Reason.SIGNER_MALFORMED, str(error))
+        try:
+            async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S):
+                response = await self._exchange(message)
+        except (OSError, EOFError, TimeoutError, InvalidMessage) as error:
+            return Refusal(Reason.SIGNER_UNREACHABLE, self._trouble(error))
+        if isinstance(response, Denial):
+            return Refusal(response.reason, response.detail)
+        if not isinstance(response, expected):
+            return Refusal(Reason.SIGNER_UNREACHABLE, f"the signer answered {type(response).__name__}")
+        return response
+
+    async def _exchange(self, message: bytes) -> Response:
+        if self._connection is None:
+            self._connection = await asyncio.open_unix_connection(str(self._socket))
+        reader, writer = self._connection
+        try:
+            writer.write(message)
+            await writer.drain()
+            header = await reader.readexactly(HEADER_BYTES)
+            return parse_response(await reader.readexactly(body_length(header)))
+        except BaseException:
+            # An answer given up on would be taken for the next one's.
+            self._disconnect()
+            raise
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            _, writer = self._connection
+            writer.close()
+            self._connection = None
+
+    def _trouble(self, error: Exception) -> str:
+        if self._process.returncode is not None:
+            return f"the signer's process ended with {self._process.returncode}"
+        if isinstance(error, TimeoutError):
+            return f"the signer gave no answer within {ANSWER_TIMEOUT_S} s"
+        return f"the signer hung up: {error}"
+
+
+async def _spawn(options: dict[str, Path], passphrase: str, log: Path) -> Process:
+    """The process, with an environment of its own, out of reach of the terminal's Ctrl-C."""
+    reading, writing = os.pipe()
+    try:
+        with log.open("wb") as errors:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", "bot.signer", "--passphrase-fd", str(reading)),
+                *(str(word) for option in options.items() for word in option),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=errors,
+                pass_fds=(reading,),
+                env={"PYTHONPATH": str(_ROOT)},
+                start_new_session=True,
+            )
+        with suppress(BrokenPipeError):
+            os.write(writing, passphrase.encode())
+    finally:
+        os.close(reading)
+        os.close(writing)
+    return process
+
+
+async def _ready_address(process: Process) -> Address | None:
+    """The account the process announces; None when it ended without. Raises `SignerError` when it does neither."""
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_TIMEOUT_S):
+            announcement = await process.stdout.readline()
+            if announcement:
+                return address(announcement.decode().split()[-1])
+            await process.wait()
+            return None
+    except TimeoutError:
+        raise SignerError(f"the signer was not ready within {START_TIMEOUT_S} s") from None
+
+
+async def _end(process: Process) -> None:
+    if process.returncode is None:
+        process.terminate()
+    try:
+        async with asyncio.timeout(END_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _prepare(directory: Path, policy: SignerPolicy) -> None:
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directory.chmod(0o700)
+    (directory / POLICY_NAME).write_bytes(encode_policy(policy))
+
+
+def _last_line(log: Path) -> str | None:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else None
