@@ -46,7 +46,7 @@ def transfer_deltas(receipt: Receipt, accounts: Collection[Address]) -> Deltas:
 
 
 def leg_fills(plan: Plan, receipt: Receipt) -> list[SwapFill]:
-    """What each swap of `plan` really took and gave, from the transfers into and out of its pool; none if it reverted."""
+    """What each swap of `plan` really took and gave, from the transfers into and out of its pool."""
     if receipt.status != 1:
         return []
     moved = list(transfers(receipt))

@@ -16,7 +16,7 @@ from bot.execution.fees import FeePolicy, terms
 from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent, WorstCase
-from bot.ledger.states import IntentState, MinedAs
+from bot.ledger.states import IntentState
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.signer.client import SignerClient
@@ -24,9 +24,9 @@ from bot.signer.protocol import Signed, SignRequest
 from bot.simulator import Simulator
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction
-from chains.assets import ZERO_ADDRESS, Address
+from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
-from chains.node import SendOutcome, Submitter
+from chains.node import SendStatus, Submitter
 
 _TOUCHES_KEPT = 4096
 _REBROADCAST_AFTER_BLOCKS = 2
@@ -155,7 +155,7 @@ class TransactionDesk:
         return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
 
     async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
-        """Run the exact transaction on a fork of `head`, after those already sent on it; refuse what shows no profit."""
+        """Run the exact transaction on a fork of `head`, after those already sent; refuse what shows no profit."""
         tokens = {Address(t.address) for swap in prepared.plan.swaps for t in (swap.token_in, swap.token_out)}
         watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
         verdict = await self._simulator.verdict(prepared.transaction, head, watch, after=self._this_block)
@@ -215,15 +215,16 @@ class TransactionDesk:
 
     async def _send(self, intent: Intent) -> None:
         """Send the newest signed bytes of `intent`, once more if they left before. Unknown outcomes stay open."""
-        if intent.state is not IntentState.PENDING:
+        state = self._ledger.intent(intent.id).state
+        if state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
         attempt = self._ledger.attempts(intent.id)[-1]
         result = await self._submitter.send_raw(attempt.raw)
-        if result.outcome in (SendOutcome.ACCEPTED, SendOutcome.ALREADY_KNOWN):
-            if intent.state is not IntentState.PENDING:
+        if result.status in (SendStatus.ACCEPTED, SendStatus.ALREADY_KNOWN):
+            if state is not IntentState.PENDING:
                 self._ledger.mark_pending(intent.id)
         else:
-            detail = f"intent {intent.id}, {attempt.tx_hash}: {result.detail}"
+            detail = f"intent {intent.id}, {attempt.tx_hash}: {result.status} {result.detail}"
             self._ledger.record_event("warning", "send_unresolved", detail)
 
     async def on_block(self, block: Block) -> list[Settled]:

@@ -1,0 +1,184 @@
+"""The road, wired: one block in, decisions out, every step written down. What differs between live, dry, fork and
+replay is where events come from and what stands at the end; nothing in here knows which it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from bot.execution.fees import FeePolicy
+from bot.execution.hedges import HedgeDesk
+from bot.execution.transactions import Sent, Settled, TransactionDesk
+from bot.ledger.ledger import Ledger
+from bot.ledger.states import MinedAs
+from bot.market import Market
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.risk.guard import Guard
+from bot.simulator import Simulator
+from bot.strategy import Inventory, MarketView, Strategy
+from chains.assets import Address
+from chains.blocks import Block, ChainEvent, Head, Undone
+from chains.exchanges.books import Book
+
+_ETH = Decimal(10) ** 18
+
+
+class Output:
+    """Where decisions are told as they fall, one line each."""
+
+    def line(self, text: str) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """The rooms a decision passes, in order. `trading` is False where it ends at the verdict (dry mode)."""
+
+    market: Market
+    strategies: Sequence[Strategy]
+    guard: Guard
+    simulator: Simulator
+    transactions: TransactionDesk
+    hedges: HedgeDesk
+    ledger: Ledger
+    fee_policy: FeePolicy
+    network: str
+    trading: bool
+
+
+class Engine:
+    """Takes chain events one at a time; between two of them nothing is half decided."""
+
+    def __init__(self, road: Road, output: Output) -> None:
+        self._road = road
+        self._output = output
+        self._head: Head | None = None
+        self._decided = asyncio.Condition()
+        self.counts: Counter[str] = Counter()
+        self._changed: dict[str, set[str]] = {strategy.name: set() for strategy in road.strategies}
+
+    @property
+    def head(self) -> Head | None:
+        """The newest head that was fully taken in and decided on."""
+        return self._head
+
+    def on_book(self, book: Book) -> None:
+        """A new order book: its edges change now, the next decision sees it."""
+        self._road.market.set_book(book)
+        self.counts["books"] += 1
+
+    async def run(self, events: AsyncIterator[ChainEvent]) -> None:
+        """Take events until they end or the task is cancelled."""
+        async for event in events:
+            await self.take(event)
+
+    async def decided(self, number: int) -> None:
+        """Wait until block `number` is taken in and everything it led to has left."""
+        async with self._decided:
+            await self._decided.wait_for(lambda: self._head is not None and self._head.number >= number)
+
+    async def take(self, event: ChainEvent) -> None:
+        """One block, or one reorganisation, from the wire to the ledger."""
+        if isinstance(event, Undone):
+            self._undo(event)
+            return
+        road = self._road
+        head = event.head
+        road.ledger.at_head(head.number, head.timestamp_s)
+        road.market.apply(event)
+        for settled in await road.transactions.on_block(event):
+            await self._settled(settled)
+        await road.hedges.on_block(head)
+        await self._decide(head)
+        self.counts["heads"] += 1
+        async with self._decided:
+            self._head = head
+            self._decided.notify_all()
+
+    def _undo(self, event: Undone) -> None:
+        road = self._road
+        road.market.undo(event.ancestor.number)
+        road.transactions.undo(event)
+        detail = f"{len(event.dropped)} blocks above {event.ancestor.number} are no longer canonical"
+        road.ledger.record_event("warning", "reorg", detail)
+        self._output.line(f"reorg: {detail}")
+
+    async def _decide(self, head: Head) -> None:
+        road = self._road
+        changed = road.market.take_changed()
+        in_use: set[Address] = set()
+        for strategy in road.strategies:
+            view = MarketView(
+                market=road.market,
+                head=head,
+                network=road.network,
+                strategy=strategy.name,
+                gas_price_wei=road.fee_policy.gas_price_wei(head),
+                changed=changed,
+                inventory=road.hedges.inventory() if strategy.needs_inventory else {},
+            )
+            for plan in strategy.on_market(view):
+                road.ledger.record_plan(plan)
+                outcome = await self._consider(plan, head, in_use)
+                self._told(plan, outcome)
+
+    async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
+        """One plan along the road. None: dry mode, everything but the signature passed."""
+        road = self._road
+        refusal = self._overlap(plan, in_use) or road.hedges.refusal(plan)
+        if refusal is None:
+            prepared = road.transactions.prepare(plan, head)
+            refusal = road.guard.check(plan, prepared.worst)
+        if refusal is None:
+            verdict = await road.transactions.verdict(prepared, head)
+            if isinstance(verdict, Refusal):
+                refusal = verdict
+        if refusal is None:
+            in_use |= plan.pools
+            if not road.trading:
+                return None
+            sent = await road.transactions.submit(prepared, verdict, head)
+            if isinstance(sent, Sent):
+                road.hedges.owe(sent.intent, plan)
+                return sent
+            refusal = sent
+        road.ledger.record_refusal(refusal, plan.strategy, plan.id)
+        return refusal
+
+    def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
+        shared = plan.pools & in_use
+        if shared:
+            return Refusal(Reason.POOL_IN_USE, f"{', '.join(sorted(shared))} is in an earlier plan of this block")
+        return None
+
+    async def _settled(self, settled: Settled) -> None:
+        plan, receipt = settled.plan, settled.receipt
+        if plan.orders and settled.intent.mined_as is MinedAs.OK:
+            await self._road.hedges.on_settled(settled)
+            return
+        verb = "settled" if settled.intent.mined_as is MinedAs.OK else "REVERTED"
+        net = settled.profit_wei - receipt.gas_cost_wei
+        text = f"{receipt.block_number} {plan.strategy}: {verb} {eth(net)} after gas, {receipt.tx_hash[:12]}"
+        self._output.line(f"{text}; {settled.explanation}" if settled.explanation else text)
+
+    def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
+        self.counts["plans"] += 1
+        prefix = f"{plan.block_number} {plan.strategy}: {plan.note}, expects {eth(plan.expected_profit_wei)}"
+        if isinstance(outcome, Sent):
+            self.counts["sent"] += 1
+            self._output.line(f"{prefix} -> sent {outcome.tx_hash[:12]}, nonce {outcome.intent.nonce}")
+        elif isinstance(outcome, Refusal):
+            self.counts[f"refused:{outcome.reason}"] += 1
+            self._output.line(f"{prefix} -> refused, {outcome}")
+        else:
+            self.counts["simulated"] += 1
+            self._output.line(f"{prefix} -> would be sent (dry)")
+
+
+def eth(wei: int) -> str:
+    """Wei as a short number of ETH for a person."""
+    return f"{Decimal(wei) / _ETH:+.6f} ETH"
