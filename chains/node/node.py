@@ -27,6 +27,7 @@ _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
+_GRACE_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -142,11 +143,17 @@ class Node:
 
         A head that does not continue the tip may be stale, so the node is asked for its present one.
         """
+        tip = follower.tip
         try:
             frame = await subscription.next(self._head_timeout_s)
         except TimeoutError:
             latest = await self._latest()
-            return latest if follower.tip is not None and latest.head.hash == follower.tip.hash else None
+            if tip is not None and latest.head.hash == tip.hash:
+                return latest
+            try:
+                frame = await subscription.next(_GRACE_S)
+            except TimeoutError:
+                return None
         if frame is None:
             return None
         target = wire.header(*frame)

@@ -62,7 +62,7 @@ _REFUSALS: tuple[tuple[SendCause, tuple[str, ...]], ...] = (
     (
         SendCause.MALFORMED,
         (
-            "failed to decode signed transaction",
+            "failed to decode",
             "empty transaction data",
             "rlp:",
             "invalid sender",
