@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, insert, select
 
 from bot.ledger import accounts
 from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
@@ -19,13 +19,8 @@ class Books(Decisions):
     def open_account(self, account: Account, units: int) -> None:
         """Posts the opening balance of `account`. An account that was opened before keeps what the ledger says."""
         with self._write() as connection:
-            opened = select(PostingRow.id).where(
-                PostingRow.instance == self.run.instance,
-                PostingRow.account == accounts.ASSETS + account.owner,
-                PostingRow.place == account.place,
-                PostingRow.token == account.token,
-            )
-            if connection.execute(opened.limit(1)).first() is not None:
+            opened = select(PostingRow.id).where(*self._lines_of(account)).limit(1)
+            if connection.execute(opened).first() is not None:
                 return
             # A balance of nothing is posted too: it says that the account is ours to reconcile.
             lines = [
@@ -55,7 +50,9 @@ class Books(Decisions):
 
     def balance(self, account: Account) -> int:
         """What the ledger says `account` holds, in base units."""
-        return self.accounts().get(account, 0)
+        total = select(exact_sum(PostingRow.units)).where(*self._lines_of(account))
+        with self.read() as connection:
+            return connection.execute(total).scalar_one() or 0
 
     def accounts(self) -> dict[Account, int]:
         """Every account of ours with its balance in base units."""
@@ -85,6 +82,14 @@ class Books(Decisions):
                     token=account.token,
                     units=units,
                 )
+
+    def _lines_of(self, account: Account) -> tuple[ColumnElement[bool], ...]:
+        return (
+            PostingRow.instance == self.run.instance,
+            PostingRow.account == accounts.ASSETS + account.owner,
+            PostingRow.place == account.place,
+            PostingRow.token == account.token,
+        )
 
     def _post(
         self,

@@ -1,41 +1,105 @@
-"""The ledger: everything the bot saw, decided, risked and did, written ahead of each act.
+"""The ledger: everything the bot saw, decided, risked and did, written down before each act.
 
-Signatures (being built; every method is synchronous and is one committed transaction unless inside `batch`):
-
-    Ledger.open(url, clock) -> Ledger                        migrates; LedgerError in one line
-    ledger.close()
-    ledger.start_run(mode, network, chain_id, seed, config_digest, instance) -> Run
-    ledger.attach(run_id=None) -> Run                        the latest run, for CLI verbs that only read or reconcile
-    ledger.finish_run(summary: Mapping)
-    ledger.at_head(number, timestamp_s)                      "now" for budgets and rows; never goes back
-    with ledger.batch(): ...                                 one transaction for many records of one block
-
-    ledger.record_opportunity(strategy, route, expected_profit_wei, plan_id=None)
-    ledger.record_plan(plan)
-    ledger.record_verdict(plan_id, verdict)
-    ledger.record_refusal(refusal, strategy, plan_id=None)
-    ledger.record_event(level, name, detail="")
-    ledger.record_timings(intent_id, {stage: ns since the head arrived})     "signed" feeds head_to_signed_ms
-
-    ledger.set_first_nonce(sender, chain_nonce)              at start
-    ledger.next_nonce(sender) -> int
-    ledger.reserve(plan, sender, nonce, worst: WorstCase, fees: Fees) -> Intent     NonceMoved; not in a batch
-    ledger.release(intent_id, refusal_or_reason)             RESERVED|SIGNED and highest nonce only
-    ledger.record_signed(intent_id, raw, tx_hash) -> Attempt not in a batch
-    ledger.mark_sending(intent_id)                           not in a batch: commits before a byte leaves
-    ledger.mark_pending(intent_id)
-    ledger.record_mined(intent_id, receipt, deltas: Mapping[Account, int], swaps: Sequence[SwapFill] = ()) -> Intent
-                                                             deltas without gas; gas is booked from the receipt
-    ledger.undo_block(block_hash) -> tuple[Intent, ...]      reorg: MINED -> PENDING, compensating postings
-    ledger.mark_final(intent_id)
-    ledger.close_exposure(intent_id, Exposure.HEDGED | Exposure.UNWOUND)     a two-sided intent is done
-    ledger.place_order(intent_id, order, owner, purpose=Purpose.HEDGE) -> PlacedOrder    committed before send
-    ledger.record_order(exchange, client_id, state, fills=(), exchange_order_id=None) -> PlacedOrder   idempotent
-    ledger.open_intents() / open_orders() / attempts(intent_id) / intent(intent_id) / order(exchange, client_id)
-
-    ledger.open_account(account: Account, units)             opening balance, once per instance
-    ledger.set_marks(marks: Iterable[Mark])                  opening prices of this run
-    ledger.post(kind, postings)                              anything else, e.g. a deposit
-    ledger.balance(account) -> int ; ledger.accounts() -> dict[Account, int]
-    ledger.record_balances({account: units}, block_number)   observed snapshots
+One object in layers, each upon the one before: `store` (transactions), `decisions`, `books` (double entry),
+`results`, `journal` (intents), `settlement` (receipts, reorgs), `orders`. Every method is one committed transaction,
+or a part of an open `batch`; when it returns, what it said is on the disk.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, select, update
+
+from bot.clock import Clock
+from bot.ledger.database import check_pages, connect, parse_url, upgrade
+from bot.ledger.errors import LedgerError
+from bot.ledger.models import RunRow
+from bot.ledger.orders import Orders
+from bot.ledger.records import Mode, Run
+
+
+class Ledger(Orders):
+    """The bot's memory. One process writes to it; any number may read."""
+
+    @classmethod
+    def open(cls, url: str, clock: Clock) -> Ledger:
+        """Opens and migrates the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
+
+        Raises `LedgerError`, one line, when it is corrupt, locked, full or cannot be reached.
+        """
+        parsed = parse_url(url)
+        writer = connect(parsed)
+        try:
+            check_pages(writer)
+            upgrade(writer)
+        except BaseException:
+            writer.dispose()
+            raise
+        return cls(writer, connect(parsed, read_only=True), clock)
+
+    @classmethod
+    def view(cls, url: str, clock: Clock) -> Ledger:
+        """Opens a migrated database to read only, beside the process that writes. Writing raises `LedgerError`."""
+        reader = connect(parse_url(url), read_only=True)
+        return cls(reader, reader, clock)
+
+    def start_run(
+        self, mode: Mode, network: str, chain_id: int, seed: int | None, config_digest: str, instance: str
+    ) -> Run:
+        """Begins a run; rows recorded from now on belong to it.
+
+        `instance` names the world the money lies in: runs with an equal one share balances, nonces and budgets. Use
+        the genesis hash on a real chain; a twin or a private fork adds what tells one start of it from the next.
+        """
+        started_ms = self._now_ms()
+        with self._write() as connection:
+            run_id = self._insert(
+                connection,
+                RunRow,
+                instance=instance,
+                mode=mode.value,
+                network=network,
+                chain_id=chain_id,
+                seed=seed,
+                config_digest=config_digest,
+                started_ms=started_ms,
+            )
+        self._run = Run(run_id, instance, mode, network, chain_id, seed, started_ms)
+        return self._run
+
+    def attach(self, run_id: int | None = None) -> Run:
+        """Stands on an earlier run, the latest by default, to read or reconcile it. Raises `LedgerError`."""
+        runs = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)
+        if run_id is not None:
+            runs = runs.where(RunRow.id == run_id)
+        with self.read() as connection:
+            row = connection.execute(runs).one_or_none()
+        if row is None:
+            wanted = "any run" if run_id is None else f"run {run_id}"
+            raise LedgerError(f"ledger {self._where}: does not hold {wanted}; start one with `isthmus run`")
+        self._run = as_run(row)
+        return self._run
+
+    def finish_run(self, summary: Mapping[str, Any]) -> None:
+        """Ends the run and keeps its summary."""
+        change = update(RunRow).where(RunRow.id == self.run.id)
+        document = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
+        with self._write() as connection:
+            connection.execute(change.values(finished_ms=self._now_ms(), summary=document))
+
+
+def as_run(row: Row[Any]) -> Run:
+    """The value behind a row of `runs`."""
+    return Run(
+        id=row.id,
+        instance=row.instance,
+        mode=Mode(row.mode),
+        network=row.network,
+        chain_id=row.chain_id,
+        seed=row.seed,
+        started_ms=row.started_ms,
+        finished_ms=row.finished_ms,
+    )

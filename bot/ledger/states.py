@@ -69,10 +69,11 @@ _EVIDENCE: Mapping[OrderState, int] = {
     OrderState.SENDING: 0,
     OrderState.UNKNOWN: 0,
     OrderState.OPEN: 1,
-    OrderState.PARTIAL: 2,
-    OrderState.CANCELLED: 3,
-    OrderState.REJECTED: 3,
-    OrderState.FILLED: 4,
+    # Below PARTIAL: should an exchange trade what it said it had rejected, the trade is the stronger evidence.
+    OrderState.REJECTED: 2,
+    OrderState.PARTIAL: 3,
+    OrderState.CANCELLED: 4,
+    OrderState.FILLED: 5,
 }
 
 
@@ -83,13 +84,10 @@ def check_move(intent_id: int, current: IntentState, wanted: IntentState) -> Non
 
 
 def order_state_after(current: OrderState, reported: OrderState) -> OrderState:
-    """The state after a report, whatever order reports arrive in: evidence only grows.
+    """The state after a report. Evidence only grows, so reports may come late, twice and in any order.
 
-    A late report of an earlier stage changes nothing. `UNKNOWN` is entered from any open state, and left by any
-    evidence. Raises `IllegalMove` when an order that traded, or was open and cancelled, is reported rejected.
+    `UNKNOWN` is entered from any open state and left by any evidence; it never undoes a closed one.
     """
-    if reported is OrderState.REJECTED and current in (OrderState.PARTIAL, OrderState.CANCELLED, OrderState.FILLED):
-        raise IllegalMove(f"an order that is {current} cannot become {reported}")
     if reported is OrderState.UNKNOWN:
         return current if current in CLOSED_ORDERS else reported
     return reported if _EVIDENCE[reported] > _EVIDENCE[current] else current

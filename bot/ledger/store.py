@@ -89,7 +89,7 @@ class Store:
 
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
         result = connection.execute(insert(model).values(**values))
-        return int(result.inserted_primary_key[0])
+        return int(result.inserted_primary_key[0]) if result.inserted_primary_key else 0
 
     def _plan_row(self, connection: Connection, plan_id: str) -> int:
         row = self._find_plan(connection, plan_id)

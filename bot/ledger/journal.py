@@ -1,0 +1,251 @@
+"""The write-ahead journal of intents: one nonce each, every step committed before the step itself is taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+
+from bot.ledger.decisions import Level
+from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
+from bot.ledger.models import AttemptRow, IntentRow, PlanRow, SenderRow
+from bot.ledger.pnl import has_mark, marks_of
+from bot.ledger.records import Attempt, Intent, WorstCase
+from bot.ledger.results import Results
+from bot.ledger.states import IN_FLIGHT, Exposure, IntentState, MinedAs, check_move
+from bot.plan import Plan
+from bot.transaction import Fees
+from chains.assets import Address, Token
+
+
+class Journal(Results):
+    """Intents and their signed attempts. Moves not in `states.INTENT_MOVES` raise `IllegalMove`."""
+
+    def reserve(self, plan: Plan, sender: Address, nonce: int, worst: WorstCase, fees: Fees) -> Intent:
+        """Makes `plan` an intent: its nonce and its worst case are taken in one transaction.
+
+        `nonce` is the one its transaction was built with. Raises `NonceMoved` when the journal's next differs, and
+        `LedgerError` when the plan has an intent already or a token it ends in has no mark.
+        """
+        with self._write_ahead("a reservation") as connection:
+            self._check_marks(connection, plan)
+            plan_row = self._keep_plan(connection, plan)
+            if connection.execute(select(IntentRow.id).where(IntentRow.plan_row == plan_row)).first() is not None:
+                raise LedgerError(f"plan {plan.id} has an intent already; the same decision is never acted on twice")
+            expected = self._next_nonce(connection, sender)
+            if nonce != expected:
+                raise NonceMoved(f"the next nonce of {sender} is {expected}, not {nonce}; build the transaction anew")
+            intent_id = self._insert(
+                connection,
+                IntentRow,
+                run_id=self.run.id,
+                plan_row=plan_row,
+                instance=self.run.instance,
+                strategy=plan.strategy,
+                network=plan.network,
+                chain_id=self.run.chain_id,
+                sender=sender,
+                nonce=nonce,
+                state=IntentState.RESERVED.value,
+                two_sided=not plan.atomic,
+                exposure=Exposure.NONE.value,
+                worst_loss_wei=worst.loss_wei,
+                worst_gas_wei=worst.gas_wei,
+                capital_wei=worst.capital_wei,
+                gas_limit=fees.gas_limit,
+                max_fee_wei=fees.max_fee_wei,
+                tip_wei=fees.tip_wei,
+                decided_block=plan.block_number,
+                deadline_block=plan.deadline_block,
+                reserved_head_s=self._head_s,
+                reserved_ms=self._now_ms(),
+            )
+            return as_intent(self._load(connection, intent_id))
+
+    def release(self, intent_id: int, reason: str) -> None:
+        """Gives nonce and reservation back. Only before any byte left, and only for the sender's highest nonce."""
+        with self._write() as connection:
+            row = self._load(connection, intent_id)
+            check_move(intent_id, IntentState(row.state), IntentState.RELEASED)
+            highest = self._highest_nonce(connection, row.sender)
+            if row.nonce != highest:
+                raise IllegalMove(f"intent {intent_id} has nonce {row.nonce}; {highest} is out too, and would be stuck")
+            self._move(connection, row, IntentState.RELEASED, released_because=reason)
+
+    def record_signed(self, intent_id: int, raw: bytes, tx_hash: str) -> Attempt:
+        """Keeps the signed bytes, before any of them may leave."""
+        with self._write_ahead("a signed transaction") as connection:
+            row = self._load(connection, intent_id)
+            self._move(connection, row, IntentState.SIGNED)
+            numbers = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == intent_id)
+            number = connection.execute(numbers).scalar_one() + 1
+            fees = Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
+            self._insert(
+                connection,
+                AttemptRow,
+                intent_id=intent_id,
+                number=number,
+                raw=raw,
+                tx_hash=tx_hash,
+                gas_limit=fees.gas_limit,
+                max_fee_wei=fees.max_fee_wei,
+                tip_wei=fees.tip_wei,
+                state=IntentState.SIGNED.value,
+                signed_ms=self._now_ms(),
+            )
+            return Attempt(intent_id, number, raw, tx_hash, fees)
+
+    def mark_sending(self, intent_id: int) -> None:
+        """To be committed before the first byte leaves: from here on the transaction may be anywhere."""
+        with self._write_ahead("the intention to send") as connection:
+            self._move(connection, self._load(connection, intent_id), IntentState.SENDING)
+
+    def mark_pending(self, intent_id: int) -> None:
+        """A node knows the transaction. Saying so again changes nothing."""
+        with self._write() as connection:
+            row = self._load(connection, intent_id)
+            if row.state != IntentState.PENDING:
+                self._move(connection, row, IntentState.PENDING)
+
+    def set_first_nonce(self, sender: Address, chain_nonce: int) -> None:
+        """Takes over `sender` at start, given how many transactions the chain counts for it.
+
+        Transactions the journal does not know are skipped with a warning while nothing is in flight. Otherwise, or
+        when the chain counts fewer than the ledger, raises `LedgerError`.
+        """
+        with self._write() as connection:
+            mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
+            if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
+                values = {"instance": self.run.instance, "sender": sender, "first_nonce": chain_nonce}
+                self._insert(connection, SenderRow, **values)
+                return
+            expected = self._next_nonce(connection, sender)
+            unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
+            of_sender = (IntentRow.instance == self.run.instance, IntentRow.sender == sender)
+            waiting = select(IntentRow.id).where(*of_sender, IntentRow.state.in_(unsettled)).limit(1)
+            if chain_nonce == expected:
+                return
+            anything_waits = connection.execute(waiting).first() is not None
+            if chain_nonce < expected and anything_waits:
+                return
+            if chain_nonce > expected and not anything_waits:
+                connection.execute(update(SenderRow).where(*mine).values(first_nonce=chain_nonce))
+                detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
+                self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
+                return
+            raise LedgerError(
+                f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
+                "another program uses this key, or the ledger belongs to another chain"
+            )
+
+    def next_nonce(self, sender: Address) -> int:
+        """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
+        with self.read() as connection:
+            return self._next_nonce(connection, sender)
+
+    def intent(self, intent_id: int) -> Intent:
+        """Raises `LedgerError` when there is none."""
+        with self.read() as connection:
+            return as_intent(self._load(connection, intent_id))
+
+    def open_intents(self) -> tuple[Intent, ...]:
+        """Intents that still ask for something: an answer of the chain, or the other side of a trade."""
+        states = [state.value for state in IN_FLIGHT]
+        return self._list(or_(IntentRow.state.in_(states), IntentRow.exposure == Exposure.OWED.value))
+
+    def mined_intents(self) -> tuple[Intent, ...]:
+        """Intents whose block is not final yet."""
+        return self._list(IntentRow.state == IntentState.MINED.value)
+
+    def attempts(self, intent_id: int) -> tuple[Attempt, ...]:
+        """The signed bytes of an intent, oldest first."""
+        rows = select(AttemptRow.__table__).where(AttemptRow.intent_id == intent_id).order_by(AttemptRow.number)
+        with self.read() as connection:
+            return tuple(
+                Attempt(
+                    row.intent_id, row.number, row.raw, row.tx_hash, Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
+                )
+                for row in connection.execute(rows)
+            )
+
+    def _list(self, which: ColumnElement[bool]) -> tuple[Intent, ...]:
+        with self.read() as connection:
+            return tuple(as_intent(row) for row in self._intents(connection, which))
+
+    def _intents(self, connection: Connection, *which: ColumnElement[bool]) -> list[Row[Any]]:
+        mine = IntentRow.instance == self.run.instance
+        rows = (
+            select(IntentRow.__table__, PlanRow.digest)
+            .join(PlanRow, PlanRow.id == IntentRow.plan_row)
+            .where(mine, *which)
+            .order_by(IntentRow.id)
+        )
+        return list(connection.execute(rows).all())
+
+    def _load(self, connection: Connection, intent_id: int) -> Row[Any]:
+        rows = self._intents(connection, IntentRow.id == intent_id)
+        if not rows:
+            raise LedgerError(f"intent {intent_id} is not in the ledger of {self.run.instance}")
+        return rows[0]
+
+    def _move(self, connection: Connection, row: Row[Any], wanted: IntentState, **values: Any) -> None:
+        check_move(row.id, IntentState(row.state), wanted)
+        connection.execute(update(IntentRow).where(IntentRow.id == row.id).values(state=wanted.value, **values))
+        connection.execute(update(AttemptRow).where(AttemptRow.intent_id == row.id).values(state=wanted.value))
+
+    def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
+        highest = select(func.max(IntentRow.nonce)).where(
+            IntentRow.instance == self.run.instance,
+            IntentRow.sender == sender,
+            IntentRow.state != IntentState.RELEASED.value,
+        )
+        return connection.execute(highest).scalar_one()
+
+    def _next_nonce(self, connection: Connection, sender: str) -> int:
+        first = select(SenderRow.first_nonce).where(SenderRow.instance == self.run.instance, SenderRow.sender == sender)
+        first_nonce = connection.execute(first).scalar_one_or_none()
+        if first_nonce is None:
+            raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
+        highest = self._highest_nonce(connection, sender)
+        return first_nonce if highest is None else max(first_nonce, highest + 1)
+
+    def _check_marks(self, connection: Connection, plan: Plan) -> None:
+        """What cannot be valued cannot be budgeted: a loss in it would be invisible."""
+        marks = marks_of(connection, self.run.id)
+        for token in _ends(plan):
+            if not has_mark(marks, token.place, token.address):
+                raise LedgerError(f"plan {plan.id} ends in {token}, which has no opening mark; add it to set_marks")
+
+
+def as_intent(row: Row[Any]) -> Intent:
+    """The value behind a row of `intents` joined with its plan's digest."""
+    return Intent(
+        id=row.id,
+        plan_id=row.digest,
+        strategy=row.strategy,
+        network=row.network,
+        chain_id=row.chain_id,
+        sender=Address(row.sender),
+        nonce=row.nonce,
+        state=IntentState(row.state),
+        two_sided=row.two_sided,
+        exposure=Exposure(row.exposure),
+        worst=WorstCase(row.worst_loss_wei, row.worst_gas_wei, row.capital_wei),
+        fees=Fees(row.gas_limit, row.max_fee_wei, row.tip_wei),
+        decided_block=row.decided_block,
+        deadline_block=row.deadline_block,
+        reserved_head_s=row.reserved_head_s,
+        mined_as=None if row.mined_as is None else MinedAs(row.mined_as),
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+    )
+
+
+def _ends(plan: Plan) -> tuple[Token, ...]:
+    """The tokens a plan starts from and ends in: those whose balances it is meant to change."""
+    ends: list[Token] = []
+    if plan.swaps:
+        ends += [plan.swaps[0].token_in, plan.swaps[-1].token_out]
+    for order in plan.orders:
+        ends += [order.base, order.quote]
+    return tuple(ends)

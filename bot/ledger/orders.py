@@ -1,0 +1,181 @@
+"""Exchange orders: the client id is on the disk before the order leaves, and each trade is booked exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+
+from bot.ledger import accounts
+from bot.ledger.errors import IllegalMove, LedgerError
+from bot.ledger.models import FillRow, IntentRow, OrderRow
+from bot.ledger.records import Account, PlacedOrder, Purpose, TradeFill
+from bot.ledger.settlement import Settlement
+from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState, order_state_after
+from bot.ledger.types import exact_sum
+from bot.plan import Order, Side
+
+_CLIENT_ID_DIGITS = 20
+"""How much of a plan's id an order's client id carries; with prefix and counter it stays below Binance's 36."""
+
+
+class Orders(Settlement):
+    """Orders and their trades. Reports may come twice and in any order."""
+
+    def place_order(self, intent_id: int, order: Order, owner: str, purpose: Purpose = Purpose.HEDGE) -> PlacedOrder:
+        """Commits an order, state `SENDING`, before it is sent; its `client_id` is to be sent with it.
+
+        `owner` names the exchange account. Raises `IllegalMove` unless the intent owes the other side.
+        """
+        with self._write_ahead("an order") as connection:
+            row = self._load(connection, intent_id)
+            if row.exposure != Exposure.OWED:
+                raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}: it owes no order")
+            placed = select(func.count(OrderRow.id)).where(OrderRow.intent_id == intent_id)
+            number = connection.execute(placed).scalar_one() + 1
+            now_ms = self._now_ms()
+            order_id = self._insert(
+                connection,
+                OrderRow,
+                instance=self.run.instance,
+                intent_id=intent_id,
+                exchange=order.exchange,
+                client_id=f"isthmus-{row.digest[:_CLIENT_ID_DIGITS]}-{number}",
+                purpose=purpose.value,
+                owner=owner,
+                symbol=order.symbol,
+                side=order.side.value,
+                base=order.base.address,
+                quote=order.quote.address,
+                amount=order.amount,
+                limit_price=format(order.limit_price, "f"),
+                state=OrderState.SENDING.value,
+                placed_ms=now_ms,
+                updated_ms=now_ms,
+            )
+            return self._orders(connection, OrderRow.id == order_id)[0]
+
+    def record_order(
+        self,
+        exchange: str,
+        client_id: str,
+        state: OrderState,
+        fills: Sequence[TradeFill] = (),
+        exchange_order_id: str | None = None,
+    ) -> PlacedOrder:
+        """Books what is known of an order: trades not seen before, and the state they and `state` add up to."""
+        with self._write() as connection:
+            row = self._find_order(connection, exchange, client_id)
+            for fill in fills:
+                self._book_trade(connection, row, fill)
+            known = OrderState(row.state)
+            connection.execute(
+                update(OrderRow)
+                .where(OrderRow.id == row.id)
+                .values(
+                    state=order_state_after(known, state).value,
+                    exchange_order_id=exchange_order_id or row.exchange_order_id,
+                    updated_ms=self._now_ms(),
+                )
+            )
+            self._book_result(connection, row.intent_id)
+            return self._orders(connection, OrderRow.id == row.id)[0]
+
+    def order(self, exchange: str, client_id: str) -> PlacedOrder:
+        """Raises `LedgerError` when there is none."""
+        with self.read() as connection:
+            row = self._find_order(connection, exchange, client_id)
+            return self._orders(connection, OrderRow.id == row.id)[0]
+
+    def orders_of(self, intent_id: int) -> tuple[PlacedOrder, ...]:
+        """The orders of an intent, oldest first."""
+        with self.read() as connection:
+            return self._orders(connection, OrderRow.intent_id == intent_id)
+
+    def open_orders(self) -> tuple[PlacedOrder, ...]:
+        """Orders that may still trade, those of unknown fate included."""
+        closed = [state.value for state in CLOSED_ORDERS]
+        with self.read() as connection:
+            return self._orders(connection, OrderRow.state.not_in(closed))
+
+    def _find_order(self, connection: Connection, exchange: str, client_id: str) -> Row[Any]:
+        found = select(OrderRow.__table__).where(
+            OrderRow.instance == self.run.instance, OrderRow.exchange == exchange, OrderRow.client_id == client_id
+        )
+        row = connection.execute(found).one_or_none()
+        if row is None:
+            raise LedgerError(f"order {client_id} at {exchange} is not in the ledger")
+        return row
+
+    def _book_trade(self, connection: Connection, order: Row[Any], fill: TradeFill) -> None:
+        # Exchanges number trades per symbol.
+        trade_id = f"{order.symbol}:{fill.trade_id}"
+        buys = order.side == Side.BUY
+        incoming, outgoing = (order.base, order.quote) if buys else (order.quote, order.base)
+        gained, spent = (fill.base_units, fill.quote_units) if buys else (fill.quote_units, fill.base_units)
+        same = select(FillRow.order_id, FillRow.amount_in, FillRow.amount_out).where(
+            FillRow.instance == self.run.instance, FillRow.venue == order.exchange, FillRow.trade_id == trade_id
+        )
+        booked = connection.execute(same).one_or_none()
+        if booked is not None:
+            if tuple(booked) != (order.id, spent, gained):
+                raise LedgerError(f"trade {trade_id} at {order.exchange} was booked with other amounts; stop and look")
+            return
+        strategy = connection.execute(select(IntentRow.strategy).where(IntentRow.id == order.intent_id)).scalar_one()
+        self._insert(
+            connection,
+            FillRow,
+            instance=self.run.instance,
+            intent_id=order.intent_id,
+            order_id=order.id,
+            venue=order.exchange,
+            trade_id=trade_id,
+            block_hash="",
+            token_in=outgoing,
+            amount_in=spent,
+            token_out=incoming,
+            amount_out=gained,
+            fee_token=fill.fee_currency,
+            fee_units=fill.fee_units,
+            undone=False,
+            at_ms=self._now_ms(),
+        )
+        traded = {
+            Account(order.exchange, order.owner, incoming): gained,
+            Account(order.exchange, order.owner, outgoing): -spent,
+        }
+        paid = {Account(order.exchange, order.owner, fill.fee_currency): -fill.fee_units}
+        lines = accounts.moved(traded, accounts.TRADING + strategy)
+        lines += accounts.moved(paid, accounts.FEES + strategy)
+        self._post(connection, "trade", lines, source=trade_id, strategy=strategy, intent_id=order.intent_id)
+
+    def _orders(self, connection: Connection, *which: ColumnElement[bool]) -> tuple[PlacedOrder, ...]:
+        mine = OrderRow.instance == self.run.instance
+        rows = connection.execute(select(OrderRow.__table__).where(mine, *which).order_by(OrderRow.id)).all()
+        return tuple(_as_order(row, self._filled(connection, row)) for row in rows)
+
+    def _filled(self, connection: Connection, order: Row[Any]) -> int:
+        base = FillRow.amount_out if order.side == Side.BUY else FillRow.amount_in
+        return connection.execute(select(exact_sum(base)).where(FillRow.order_id == order.id)).scalar_one() or 0
+
+
+def _as_order(row: Row[Any], filled_units: int) -> PlacedOrder:
+    return PlacedOrder(
+        id=row.id,
+        client_id=row.client_id,
+        intent_id=row.intent_id,
+        purpose=Purpose(row.purpose),
+        exchange=row.exchange,
+        owner=row.owner,
+        symbol=row.symbol,
+        side=Side(row.side),
+        base=row.base,
+        quote=row.quote,
+        amount=row.amount,
+        limit_price=Decimal(row.limit_price),
+        state=OrderState(row.state),
+        filled_units=filled_units,
+        exchange_order_id=row.exchange_order_id,
+    )

@@ -1,0 +1,93 @@
+"""Profit and loss in one numeraire, wei of ETH: postings valued at the opening marks, so that drift earns nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from bot.ledger import accounts
+from bot.ledger.book_models import EntryRow, MarkRow, PostingRow
+from bot.ledger.types import exact_sum
+from chains.assets import ZERO_ADDRESS
+
+Marks = Mapping[tuple[str, str], Fraction]
+"""Wei of ETH per base unit, by (place, token)."""
+
+Movement = tuple[str, str, int]
+"""Place, token and units earned (or lost, when negative)."""
+
+_EARNING = or_(*(PostingRow.account.startswith(kind) for kind in (accounts.TRADING, accounts.GAS, accounts.FEES)))
+
+
+@dataclass(frozen=True, slots=True)
+class Profit:
+    """Profit in wei, rounded down once. `unmarked` moved too, and is worth nothing here for want of a mark."""
+
+    wei: int
+    unmarked: tuple[Movement, ...] = ()
+
+
+def marks_of(connection: Connection, run_id: int) -> Marks:
+    """The opening prices of a run."""
+    columns = (MarkRow.place, MarkRow.token, MarkRow.numerator, MarkRow.denominator)
+    rows = connection.execute(select(*columns).where(MarkRow.run_id == run_id)).all()
+    return {(place, token): Fraction(numerator, denominator) for place, token, numerator, denominator in rows}
+
+
+def has_mark(marks: Marks, place: str, token: str) -> bool:
+    """Whether `token` can be valued. The native coin always can."""
+    return token == ZERO_ADDRESS or (place, token) in marks
+
+
+def valued(movements: Iterable[Movement], marks: Marks) -> Profit:
+    """Σ units x mark, exactly, then rounded down to a wei."""
+    total = Fraction(0)
+    unmarked: list[Movement] = []
+    for place, token, units in movements:
+        if not units:
+            continue
+        if has_mark(marks, place, token):
+            total += units * marks.get((place, token), Fraction(1))
+        else:
+            unmarked.append((place, token, units))
+    return Profit(math.floor(total), tuple(unmarked))
+
+
+def net_profit(connection: Connection, run_id: int) -> dict[str, Profit]:
+    """Profit per strategy of one run, after gas and fees, open two-sided intents included as they stand."""
+    marks = marks_of(connection, run_id)
+    movements: dict[str, list[Movement]] = {}
+    for strategy, place, token, units in _earned(connection, EntryRow.run_id == run_id):
+        movements.setdefault(strategy, []).append((place, token, units))
+    return {strategy: valued(moves, marks) for strategy, moves in movements.items()}
+
+
+def profit_of_intent(connection: Connection, intent_id: int, marks: Marks) -> Profit:
+    """Everything one intent earned and cost so far."""
+    rows = _earned(connection, EntryRow.intent_id == intent_id)
+    return valued(((place, token, units) for _, place, token, units in rows), marks)
+
+
+def gas_of_intent(connection: Connection, intent_id: int) -> int:
+    """Wei of gas one intent paid so far, in blocks that are canonical."""
+    total = (
+        select(exact_sum(PostingRow.units))
+        .join(EntryRow, EntryRow.id == PostingRow.entry_id)
+        .where(EntryRow.intent_id == intent_id, PostingRow.account.startswith(accounts.GAS))
+    )
+    return connection.execute(total).scalar_one() or 0
+
+
+def _earned(connection: Connection, which: ColumnElement[bool]) -> list[tuple[str, str, str, int]]:
+    """(strategy, place, token, units earned): earnings are a minus in the books, a plus here."""
+    grouped = (
+        select(EntryRow.strategy, PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
+        .join(PostingRow, PostingRow.entry_id == EntryRow.id)
+        .where(which, _EARNING)
+        .group_by(EntryRow.strategy, PostingRow.place, PostingRow.token)
+    )
+    return [(strategy or "", place, token, -units) for strategy, place, token, units in connection.execute(grouped)]

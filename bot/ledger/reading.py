@@ -1,0 +1,256 @@
+"""Reading the ledger page by page, newest first, for the dashboard and the command line. Nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from bot.ledger.book_models import ResultRow
+from bot.ledger.ledger import Ledger, as_run
+from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, OpportunityRow, PlanRow, RefusalRow, RunRow
+from bot.ledger.records import Run
+from bot.ledger.types import exact_sum
+
+PAGE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan and what became of it. `id` is the cursor for the next page.
+
+    `status` is an intent's state, `refused`, or `decided` while neither; `reason` is the refusal's code and `detail`
+    its line. `profit_wei` is what it came to, None until it is closed.
+    """
+
+    id: int
+    plan_id: str
+    strategy: str
+    at_ms: int
+    block_number: int
+    expected_profit_wei: int
+    note: str
+    status: str
+    reason: str | None
+    detail: str | None
+    intent_id: int | None
+    mined_as: str | None
+    exposure: str | None
+    tx_hash: str | None
+    profit_wei: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedPlan:
+    """A refusal, of a plan or of something that never became one."""
+
+    id: int
+    strategy: str
+    at_ms: int
+    block_number: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SeenOpportunity:
+    """An opportunity as it was recorded."""
+
+    id: int
+    strategy: str
+    at_ms: int
+    block_number: int
+    route: str
+    expected_profit_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A named happening."""
+
+    id: int
+    at_ms: int
+    block_number: int
+    level: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """What happened to a leg; `undone` when its block is no longer canonical."""
+
+    id: int
+    intent_id: int
+    venue: str
+    trade_id: str
+    token_in: str
+    amount_in: int
+    token_out: str
+    amount_out: int
+    fee_token: str | None
+    fee_units: int
+    undone: bool
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProfitPoint:
+    """A strategy's profit in wei after one more result. Each result is rounded down to a wei by itself."""
+
+    at_ms: int
+    head_s: int
+    cumulative_wei: int
+
+
+def runs(ledger: Ledger, limit: int = PAGE) -> tuple[Run, ...]:
+    """The latest runs of any instance, newest first."""
+    with ledger.read() as connection:
+        rows = connection.execute(select(RunRow.__table__).order_by(RunRow.id.desc()).limit(limit))
+        return tuple(as_run(row) for row in rows)
+
+
+def decisions(
+    ledger: Ledger, limit: int = PAGE, before: int | None = None, strategy: str | None = None
+) -> tuple[Decision, ...]:
+    """The plans of this run, newest first, with what became of each."""
+    last_refusal = select(func.max(RefusalRow.id)).where(RefusalRow.plan_row == PlanRow.id).scalar_subquery()
+    last_attempt = select(func.max(AttemptRow.id)).where(AttemptRow.intent_id == IntentRow.id).scalar_subquery()
+    came_to = select(exact_sum(ResultRow.profit_wei)).where(ResultRow.intent_id == IntentRow.id).scalar_subquery()
+    results = select(func.count(ResultRow.id)).where(ResultRow.intent_id == IntentRow.id).scalar_subquery()
+    page = (
+        select(
+            PlanRow.__table__,
+            RefusalRow.reason,
+            RefusalRow.detail,
+            IntentRow.id.label("intent_id"),
+            IntentRow.state,
+            IntentRow.mined_as,
+            IntentRow.exposure,
+            IntentRow.released_because,
+            AttemptRow.tx_hash,
+            came_to.label("profit_wei"),
+            results.label("results"),
+        )
+        .outerjoin(IntentRow, IntentRow.plan_row == PlanRow.id)
+        .outerjoin(RefusalRow, RefusalRow.id == last_refusal)
+        .outerjoin(AttemptRow, AttemptRow.id == last_attempt)
+        .where(PlanRow.run_id == ledger.run.id, *_page(PlanRow.id, before))
+        .order_by(PlanRow.id.desc())
+        .limit(limit)
+    )
+    if strategy is not None:
+        page = page.where(PlanRow.strategy == strategy)
+    with ledger.read() as connection:
+        return tuple(
+            Decision(
+                id=row.id,
+                plan_id=row.digest,
+                strategy=row.strategy,
+                at_ms=row.at_ms,
+                block_number=row.block_number,
+                expected_profit_wei=row.expected_profit_wei,
+                note=row.note,
+                status=row.state or ("refused" if row.reason else "decided"),
+                reason=row.reason,
+                detail=row.detail or row.released_because,
+                intent_id=row.intent_id,
+                mined_as=row.mined_as,
+                exposure=row.exposure,
+                tx_hash=row.tx_hash,
+                profit_wei=row.profit_wei if row.results else None,
+            )
+            for row in connection.execute(page)
+        )
+
+
+def refusals(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tuple[RefusedPlan, ...]:
+    """The refusals of this run, newest first."""
+    columns = (
+        RefusalRow.id,
+        RefusalRow.strategy,
+        RefusalRow.at_ms,
+        RefusalRow.block_number,
+        RefusalRow.reason,
+        RefusalRow.detail,
+    )
+    page = select(*columns).where(RefusalRow.run_id == ledger.run.id, *_page(RefusalRow.id, before))
+    with ledger.read() as connection:
+        return tuple(
+            RefusedPlan(**row._mapping) for row in connection.execute(page.order_by(RefusalRow.id.desc()).limit(limit))
+        )
+
+
+def opportunities(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tuple[SeenOpportunity, ...]:
+    """The opportunities of this run, newest first."""
+    columns = (
+        OpportunityRow.id,
+        OpportunityRow.strategy,
+        OpportunityRow.at_ms,
+        OpportunityRow.block_number,
+        OpportunityRow.route,
+        OpportunityRow.expected_profit_wei,
+    )
+    page = select(*columns).where(OpportunityRow.run_id == ledger.run.id, *_page(OpportunityRow.id, before))
+    with ledger.read() as connection:
+        rows = connection.execute(page.order_by(OpportunityRow.id.desc()).limit(limit))
+        return tuple(SeenOpportunity(**row._mapping) for row in rows)
+
+
+def events(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tuple[Event, ...]:
+    """The events of this run, newest first."""
+    columns = (
+        EventRow.id,
+        EventRow.at_ms,
+        EventRow.block_number,
+        EventRow.level,
+        EventRow.name,
+        EventRow.detail,
+    )
+    page = select(*columns).where(EventRow.run_id == ledger.run.id, *_page(EventRow.id, before))
+    with ledger.read() as connection:
+        return tuple(
+            Event(**row._mapping) for row in connection.execute(page.order_by(EventRow.id.desc()).limit(limit))
+        )
+
+
+def fills(ledger: Ledger, intent_id: int) -> tuple[Fill, ...]:
+    """What really happened to the legs of an intent, oldest first."""
+    columns = (
+        FillRow.id,
+        FillRow.intent_id,
+        FillRow.venue,
+        FillRow.trade_id,
+        FillRow.token_in,
+        FillRow.amount_in,
+        FillRow.token_out,
+        FillRow.amount_out,
+        FillRow.fee_token,
+        FillRow.fee_units,
+        FillRow.undone,
+        FillRow.at_ms,
+    )
+    with ledger.read() as connection:
+        rows = connection.execute(select(*columns).where(FillRow.intent_id == intent_id).order_by(FillRow.id))
+        return tuple(Fill(**row._mapping) for row in rows)
+
+
+def profit_series(ledger: Ledger, strategy: str, since_ms: int = 0) -> tuple[ProfitPoint, ...]:
+    """A strategy's cumulative profit over time in this instance, oldest first."""
+    columns = (ResultRow.at_ms, ResultRow.head_s, ResultRow.cumulative_wei)
+    points = (
+        select(*columns)
+        .where(
+            ResultRow.instance == ledger.run.instance,
+            ResultRow.strategy == strategy,
+            ResultRow.at_ms >= since_ms,
+        )
+        .order_by(ResultRow.id)
+    )
+    with ledger.read() as connection:
+        return tuple(ProfitPoint(**row._mapping) for row in connection.execute(points))
+
+
+def _page(cursor: InstrumentedAttribute[int], before: int | None) -> tuple[ColumnElement[bool], ...]:
+    return () if before is None else (cursor < before,)

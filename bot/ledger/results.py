@@ -1,0 +1,150 @@
+"""What each closed intent came to, strategy by strategy, and whether a strategy is halted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, func, select
+
+from bot.ledger.book_models import HaltRow, ResultRow
+from bot.ledger.books import Books
+from bot.ledger.decisions import Level
+from bot.ledger.models import IntentRow
+from bot.ledger.pnl import gas_of_intent, marks_of, profit_of_intent
+from bot.ledger.states import Exposure, IntentState, MinedAs
+from bot.ledger.types import exact_sum
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    profit_wei: int = 0
+    gas_wei: int = 0
+    loss_wei: int = 0
+
+    def __sub__(self, other: _Result) -> _Result:
+        return _Result(self.profit_wei - other.profit_wei, self.gas_wei - other.gas_wei, self.loss_wei - other.loss_wei)
+
+
+class Results(Books):
+    """Results are added when an intent closes, and corrected by further rows, never changed."""
+
+    def halt(self, strategy: str, reason: str) -> None:
+        """Stops `strategy` until `resume`, across restarts."""
+        self._set_halted(strategy, True, reason)
+
+    def resume(self, strategy: str, reason: str) -> None:
+        """Lets `strategy` trade again; its high-water mark starts anew at what it has earned so far."""
+        with self._write() as connection:
+            self._set_halted(strategy, False, reason)
+            cumulative, _ = self._totals(connection, strategy)
+            self._add_result(connection, strategy, None, self._head_s, _Result(), cumulative, cumulative)
+
+    def halted_because(self, strategy: str) -> str | None:
+        """Why `strategy` is halted; None while it may trade."""
+        newest = (
+            select(HaltRow.halted, HaltRow.reason)
+            .where(HaltRow.instance == self.run.instance, HaltRow.strategy == strategy)
+            .order_by(HaltRow.id.desc())
+            .limit(1)
+        )
+        with self.read() as connection:
+            row = connection.execute(newest).first()
+        return row.reason if row is not None and row.halted else None
+
+    def _set_halted(self, strategy: str, halted: bool, reason: str) -> None:
+        with self._write() as connection:
+            self._insert(
+                connection,
+                HaltRow,
+                run_id=self.run.id,
+                instance=self.run.instance,
+                strategy=strategy,
+                at_ms=self._now_ms(),
+                halted=halted,
+                reason=reason,
+            )
+            name = "strategy_halted" if halted else "strategy_resumed"
+            self._keep_event(connection, Level.ERROR if halted else Level.INFO, name, f"{strategy}: {reason}")
+
+    def _book_result(self, connection: Connection, intent_id: int) -> None:
+        """Brings the intent's results up to what the books say of it: nothing while it is open."""
+        intent = connection.execute(select(IntentRow.__table__).where(IntentRow.id == intent_id)).one()
+        recorded, last_head_s = self._recorded(connection, intent_id)
+        closed = is_closed(intent)
+        if closed:
+            now = self._result_now(connection, intent_id)
+        else:
+            now = _Result()
+        change = now - recorded
+        if change == _Result() and not (closed and last_head_s is None):
+            return
+        cumulative, high_water = self._totals(connection, intent.strategy)
+        cumulative += change.profit_wei
+        # What is taken back leaves the sliding windows together with what it takes back, so it frees nothing later.
+        eases = change.loss_wei < 0 or change.gas_wei < 0
+        head_s = last_head_s if eases and last_head_s is not None else self._head_s
+        self._add_result(
+            connection, intent.strategy, intent_id, head_s, change, cumulative, max(high_water, cumulative)
+        )
+
+    def _result_now(self, connection: Connection, intent_id: int) -> _Result:
+        profit = profit_of_intent(connection, intent_id, marks_of(connection, self.run.id))
+        for place, token, units in profit.unmarked:
+            detail = f"intent {intent_id} moved {units} of {token} at {place}, which has no mark and counts as nothing"
+            self._keep_event(connection, Level.ERROR, "unmarked_token", detail)
+        return _Result(profit.wei, gas_of_intent(connection, intent_id), max(0, -profit.wei))
+
+    def _recorded(self, connection: Connection, intent_id: int) -> tuple[_Result, int | None]:
+        sums = select(
+            exact_sum(ResultRow.profit_wei),
+            exact_sum(ResultRow.gas_wei),
+            exact_sum(ResultRow.loss_wei),
+            func.max(ResultRow.head_s),
+        ).where(ResultRow.intent_id == intent_id)
+        profit, gas, loss, head_s = connection.execute(sums).one()
+        return _Result(profit or 0, gas or 0, loss or 0), head_s
+
+    def _totals(self, connection: Connection, strategy: str) -> tuple[int, int]:
+        newest = (
+            select(ResultRow.cumulative_wei, ResultRow.high_water_wei)
+            .where(ResultRow.instance == self.run.instance, ResultRow.strategy == strategy)
+            .order_by(ResultRow.id.desc())
+            .limit(1)
+        )
+        row = connection.execute(newest).first()
+        return (row.cumulative_wei, row.high_water_wei) if row is not None else (0, 0)
+
+    def _add_result(
+        self,
+        connection: Connection,
+        strategy: str,
+        intent_id: int | None,
+        head_s: int,
+        change: _Result,
+        cumulative_wei: int,
+        high_water_wei: int,
+    ) -> None:
+        self._insert(
+            connection,
+            ResultRow,
+            run_id=self.run.id,
+            instance=self.run.instance,
+            strategy=strategy,
+            intent_id=intent_id,
+            at_ms=self._now_ms(),
+            head_s=head_s,
+            profit_wei=change.profit_wei,
+            gas_wei=change.gas_wei,
+            loss_wei=change.loss_wei,
+            cumulative_wei=cumulative_wei,
+            high_water_wei=high_water_wei,
+        )
+
+
+def is_closed(intent: Row[tuple[object, ...]]) -> bool:
+    """Whether nothing of the intent is in flight on either side any more."""
+    if intent.state not in (IntentState.MINED, IntentState.FINAL):
+        return False
+    if intent.exposure == Exposure.NONE:
+        return not intent.two_sided or intent.mined_as == MinedAs.REVERTED
+    return intent.exposure in (Exposure.HEDGED, Exposure.UNWOUND)

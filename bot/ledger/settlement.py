@@ -1,0 +1,160 @@
+"""Settlement: receipts booked, blocks undone, exposures closed. The chain is the judge; the books follow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from bot.ledger import accounts
+from bot.ledger.errors import IllegalMove, LedgerError
+from bot.ledger.journal import Journal, as_intent
+from bot.ledger.models import AttemptRow, FillRow, IntentRow, OrderRow
+from bot.ledger.records import Account, Intent, SwapFill
+from bot.ledger.states import CLOSED_ORDERS, Exposure, IntentState, MinedAs
+from chains.assets import Address
+from chains.blocks import Receipt
+
+
+class Settlement(Journal):
+    """What the chain answered. Booking the same answer twice changes nothing."""
+
+    def record_mined(
+        self, intent_id: int, receipt: Receipt, deltas: Mapping[Account, int], swaps: Sequence[SwapFill] = ()
+    ) -> Intent:
+        """Books a receipt that stands in a canonical block; booking the same one again changes nothing.
+
+        `deltas` are what the transaction moved in our accounts, base units, without gas: that is taken from the
+        receipt. A transaction that reverted moved nothing.
+        """
+        with self._write() as connection:
+            row = self._load(connection, intent_id)
+            if row.state in (IntentState.MINED, IntentState.FINAL) and row.block_hash == receipt.block_hash:
+                return as_intent(row)
+            mined_as = MinedAs.OK if receipt.status == 1 else MinedAs.REVERTED
+            if mined_as is MinedAs.REVERTED and any(deltas.values()):
+                raise LedgerError(f"intent {intent_id}: {receipt.tx_hash} reverted, yet deltas were given")
+            self._check_own(connection, intent_id, receipt.tx_hash)
+            owes = mined_as is MinedAs.OK and row.two_sided and row.exposure == Exposure.NONE
+            self._move(
+                connection,
+                row,
+                IntentState.MINED,
+                mined_as=mined_as.value,
+                exposure=Exposure.OWED.value if owes else row.exposure,
+                block_number=receipt.block_number,
+                block_hash=receipt.block_hash,
+                gas_used=receipt.gas_used,
+                settled_ms=self._now_ms(),
+            )
+            self._book_receipt(connection, row, receipt, deltas)
+            for swap in swaps:
+                self._keep_swap(connection, intent_id, receipt, swap)
+            self._book_result(connection, intent_id)
+            return as_intent(self._load(connection, intent_id))
+
+    def undo_block(self, block_hash: str) -> tuple[Intent, ...]:
+        """The block is no longer canonical: its intents are pending again, its postings taken back.
+
+        Raises `LedgerError` when one of them was final: then nothing may be traded on until a person has looked.
+        """
+        with self._write() as connection:
+            rows = self._intents(connection, IntentRow.block_hash == block_hash)
+            final = [row.id for row in rows if row.state == IntentState.FINAL]
+            if final:
+                raise LedgerError(f"block {block_hash} was undone after intents {final} were final; stop and look")
+            self._reverse_block(connection, block_hash)
+            fills = (FillRow.instance == self.run.instance, FillRow.block_hash == block_hash)
+            connection.execute(update(FillRow).where(*fills).values(undone=True))
+            for row in rows:
+                self._move_back(connection, row)
+            return tuple(as_intent(self._load(connection, row.id)) for row in rows)
+
+    def mark_final(self, intent_id: int) -> None:
+        """The block it stands in is finalised."""
+        with self._write() as connection:
+            self._move(connection, self._load(connection, intent_id), IntentState.FINAL)
+
+    def close_exposure(self, intent_id: int, exposure: Exposure) -> None:
+        """The other side of a two-sided intent is done: `HEDGED`, or `UNWOUND` where it came from.
+
+        Raises `IllegalMove` while it owes nothing or an order of it may still trade.
+        """
+        with self._write() as connection:
+            row = self._load(connection, intent_id)
+            if row.exposure != Exposure.OWED or exposure not in (Exposure.HEDGED, Exposure.UNWOUND):
+                raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become {exposure}")
+            closed = [state.value for state in CLOSED_ORDERS]
+            still_open = select(OrderRow.client_id).where(
+                OrderRow.intent_id == intent_id, OrderRow.state.not_in(closed)
+            )
+            order = connection.execute(still_open.limit(1)).scalar_one_or_none()
+            if order is not None:
+                raise IllegalMove(f"intent {intent_id} cannot close its exposure: order {order} may still trade")
+            change = update(IntentRow).where(IntentRow.id == intent_id)
+            connection.execute(change.values(exposure=exposure.value, settled_ms=self._now_ms()))
+            self._book_result(connection, intent_id)
+
+    def _check_own(self, connection: Connection, intent_id: int, tx_hash: str) -> None:
+        own = select(AttemptRow.id).where(AttemptRow.intent_id == intent_id, AttemptRow.tx_hash == tx_hash)
+        if connection.execute(own).first() is None:
+            raise LedgerError(f"transaction {tx_hash} is not one of intent {intent_id}'s")
+
+    def _book_receipt(
+        self, connection: Connection, row: Row[Any], receipt: Receipt, deltas: Mapping[Account, int]
+    ) -> None:
+        books = {
+            "source": receipt.tx_hash,
+            "strategy": row.strategy,
+            "intent_id": row.id,
+            "block_hash": receipt.block_hash,
+        }
+        self._post(connection, "swap", accounts.moved(deltas, accounts.TRADING + row.strategy), **books)
+        payer = Account.native(row.network, Address(row.sender))
+        gas = accounts.moved({payer: -receipt.gas_cost_wei}, accounts.GAS + row.strategy)
+        self._post(connection, "gas", gas, **books)
+
+    def _keep_swap(self, connection: Connection, intent_id: int, receipt: Receipt, swap: SwapFill) -> None:
+        trade_id = f"{receipt.tx_hash}:{swap.leg}"
+        same = (
+            FillRow.instance == self.run.instance,
+            FillRow.venue == swap.pool,
+            FillRow.trade_id == trade_id,
+            FillRow.block_hash == receipt.block_hash,
+        )
+        # The block was undone and is canonical again: the fill is known, and holds again.
+        if connection.execute(update(FillRow).where(*same).values(undone=False)).rowcount:
+            return
+        self._insert(
+            connection,
+            FillRow,
+            instance=self.run.instance,
+            intent_id=intent_id,
+            venue=swap.pool,
+            trade_id=trade_id,
+            block_hash=receipt.block_hash,
+            token_in=swap.token_in,
+            amount_in=swap.amount_in,
+            token_out=swap.token_out,
+            amount_out=swap.amount_out,
+            fee_units=0,
+            undone=False,
+            at_ms=self._now_ms(),
+        )
+
+    def _move_back(self, connection: Connection, row: Row[Any]) -> None:
+        ordered = connection.execute(select(OrderRow.id).where(OrderRow.intent_id == row.id).limit(1)).first()
+        self._move(
+            connection,
+            row,
+            IntentState.PENDING,
+            mined_as=None,
+            # What was hedged already stays owed or hedged: the orders at the exchange did not go away.
+            exposure=row.exposure if ordered is not None else Exposure.NONE.value,
+            block_number=None,
+            block_hash=None,
+            gas_used=None,
+            settled_ms=None,
+        )
+        self._book_result(connection, row.id)

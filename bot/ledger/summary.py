@@ -1,0 +1,124 @@
+"""What a run came to: the figures its last line of JSON reports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from bot.ledger.ledger import Ledger
+from bot.ledger.models import AttemptRow, IntentRow, RefusalRow, TimingRow
+from bot.ledger.pnl import Movement, net_profit
+from bot.ledger.states import Exposure, IntentState, MinedAs
+
+SIGNED_STAGE = "signed"
+"""The stage of `record_timings` that ends the stretch from head to signature."""
+
+_LEFT_THE_MACHINE = (IntentState.SENDING, IntentState.PENDING, IntentState.MINED, IntentState.FINAL)
+
+_SETTLED: ColumnElement[bool] = and_(
+    IntentRow.state.in_((IntentState.MINED.value, IntentState.FINAL.value)),
+    IntentRow.mined_as == MinedAs.OK.value,
+    or_(IntentRow.two_sided.is_(False), IntentRow.exposure == Exposure.HEDGED.value),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Milliseconds, to the microsecond, by nearest rank; None when nothing was signed."""
+
+    p50: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """Counts and profits of one run, per strategy where it says so.
+
+    An atomic intent settles when its transaction succeeds; a two-sided one when its hedge is done too.
+    `net_profit_wei` is after gas and fees, at opening marks. `unmarked` moved without having a mark.
+    """
+
+    settled: dict[str, int]
+    net_profit_wei: dict[str, int]
+    sent: int
+    reverted: int
+    refused: dict[str, int]
+    first_settled_s: float | None
+    head_to_signed_ms: Latency
+    unmarked: tuple[Movement, ...]
+
+
+def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
+    """The summary of the ledger's run so far. `strategies` are listed even when they did nothing."""
+    run = ledger.run
+    zero = dict.fromkeys(strategies, 0)
+    with ledger.read() as connection:
+        profits = net_profit(connection, run.id)
+        first_ms = connection.execute(
+            select(func.min(IntentRow.settled_ms)).where(IntentRow.run_id == run.id, _SETTLED)
+        ).scalar_one()
+        return RunSummary(
+            settled=zero | _settled(connection, run.id),
+            net_profit_wei=zero | {strategy: profit.wei for strategy, profit in profits.items()},
+            sent=_sent(connection, run.id),
+            reverted=_reverted(connection, run.id),
+            refused=_refused(connection, run.id),
+            first_settled_s=None if first_ms is None else (first_ms - run.started_ms) / 1000,
+            head_to_signed_ms=_head_to_signed(connection, run.id),
+            unmarked=tuple(movement for profit in profits.values() for movement in profit.unmarked),
+        )
+
+
+def _settled(connection: Connection, run_id: int) -> dict[str, int]:
+    counts = (
+        select(IntentRow.strategy, func.count(IntentRow.id).label("intents"))
+        .where(IntentRow.run_id == run_id, _SETTLED)
+        .group_by(IntentRow.strategy)
+    )
+    return {row.strategy: row.intents for row in connection.execute(counts)}
+
+
+def _sent(connection: Connection, run_id: int) -> int:
+    sent = (
+        select(func.count(AttemptRow.id))
+        .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
+        .where(IntentRow.run_id == run_id, AttemptRow.state.in_([state.value for state in _LEFT_THE_MACHINE]))
+    )
+    return connection.execute(sent).scalar_one()
+
+
+def _reverted(connection: Connection, run_id: int) -> int:
+    reverted = select(func.count(IntentRow.id)).where(
+        IntentRow.run_id == run_id, IntentRow.mined_as == MinedAs.REVERTED.value
+    )
+    return connection.execute(reverted).scalar_one()
+
+
+def _refused(connection: Connection, run_id: int) -> dict[str, int]:
+    counts = (
+        select(RefusalRow.reason, func.count(RefusalRow.id).label("refusals"))
+        .where(RefusalRow.run_id == run_id)
+        .group_by(RefusalRow.reason)
+        .order_by(RefusalRow.reason)
+    )
+    return {row.reason: row.refusals for row in connection.execute(counts)}
+
+
+def _head_to_signed(connection: Connection, run_id: int) -> Latency:
+    stages = (
+        select(TimingRow.elapsed_ns)
+        .join(IntentRow, IntentRow.id == TimingRow.intent_id)
+        .where(IntentRow.run_id == run_id, TimingRow.stage == SIGNED_STAGE)
+        .order_by(TimingRow.elapsed_ns)
+    )
+    elapsed_ns = connection.execute(stages).scalars().all()
+    return Latency(_percentile_ms(elapsed_ns, 50), _percentile_ms(elapsed_ns, 99))
+
+
+def _percentile_ms(ordered_ns: Sequence[int], percent: int) -> float | None:
+    if not ordered_ns:
+        return None
+    rank = -(-len(ordered_ns) * percent // 100)
+    return round(ordered_ns[rank - 1] / 1e6, 3)

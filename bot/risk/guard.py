@@ -1,0 +1,70 @@
+"""May this plan be risked? Its worst case, with all that is in flight, against the strategy's budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import WorstCase
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.risk.budget import Budget
+from bot.risk.usage import Usage, read_usage
+
+WEI_PER_ETHER = 10**18
+
+
+def check(plan: Plan, budget: Budget, usage: Usage, worst: WorstCase) -> Refusal | None:
+    """The first limit `plan` would break, or None. The plan is taken at its worst, and so is all that is in flight."""
+    if usage.halted_because is not None:
+        return Refusal(Reason.STRATEGY_HALTED, f"{plan.strategy} is halted: {usage.halted_because}")
+    if usage.drawdown_wei and usage.drawdown_wei >= budget.drawdown_wei:
+        return Refusal(
+            Reason.BUDGET_DRAWDOWN,
+            f"{ether(usage.drawdown_wei)} below the high-water mark, limit {ether(budget.drawdown_wei)}",
+        )
+    loss = usage.reserved_loss_wei + worst.loss_wei
+    amounts = (
+        (Reason.BUDGET_PER_TRADE, "the plan's worst case", worst.loss_wei + worst.capital_wei, budget.per_trade_wei),
+        (Reason.BUDGET_CAPITAL, "inventory in flight", usage.capital_wei + worst.capital_wei, budget.capital_wei),
+        (
+            Reason.BUDGET_GAS,
+            "gas of a day",
+            usage.gas_day_wei + usage.reserved_gas_wei + worst.gas_wei,
+            budget.gas_day_wei,
+        ),
+        (Reason.BUDGET_HOUR_LOSS, "losses of an hour", usage.hour_loss_wei + loss, budget.hour_loss_wei),
+        (Reason.BUDGET_DAY_LOSS, "losses of a day", usage.day_loss_wei + loss, budget.day_loss_wei),
+    )
+    for reason, what, amount, limit in amounts:
+        if amount > limit:
+            return Refusal(reason, f"{what} could reach {ether(amount)}, limit {ether(limit)}")
+    return None
+
+
+class Guard:
+    """The budgets of all strategies over one ledger. A strategy without a budget may do nothing."""
+
+    def __init__(self, ledger: Ledger, budgets: Mapping[str, Budget]) -> None:
+        self._ledger = ledger
+        self._budgets = dict(budgets)
+
+    def check(self, plan: Plan, worst: WorstCase) -> Refusal | None:
+        """As `check`, with the usage of now. A strategy at its drawdown limit is halted in the ledger.
+
+        To be followed by `Ledger.reserve` without anything in between that could spend.
+        """
+        budget = self._budgets.get(plan.strategy)
+        if budget is None:
+            return Refusal(Reason.BUDGET_CAPITAL, f"{plan.strategy} has no budget; give it one in its config file")
+        refusal = check(plan, budget, read_usage(self._ledger, plan.strategy), worst)
+        if refusal is not None and refusal.reason is Reason.BUDGET_DRAWDOWN:
+            self._ledger.halt(plan.strategy, refusal.detail)
+        return refusal
+
+
+def ether(wei: int) -> str:
+    """Wei for a person: `0.0125 ETH`, exactly."""
+    whole, fraction = divmod(abs(wei), WEI_PER_ETHER)
+    decimals = f".{fraction:018}".rstrip("0").rstrip(".")
+    return f"{'-' if wei < 0 else ''}{whole}{decimals} ETH"
