@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {ICalleeV2, ICallbackV3} from "../../src/interfaces/IPools.sol";
+import {Kind} from "../../src/libraries/Hops.sol";
+import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
+import {PlainToken} from "../mocks/Tokens.sol";
+import {World} from "./World.sol";
+
+/// @notice Everyone who may meet the executor, one move each: an outsider, a stolen operator key with pools of its own,
+/// an honest operator, the owner, the market. The books kept here are what the invariants compare.
+contract Players is World {
+    Pair internal cheap;
+    Pair internal dear;
+    FixedPricePool internal flat;
+    PlainToken[3] internal tokens;
+    mapping(PlainToken token => uint256) internal executorFloor;
+    mapping(PlainToken token => uint256) internal stockAtBlockStart;
+
+    uint256 public honestSettled;
+    uint256 public evilSettled;
+    uint256 public executorLosses;
+    uint256 public inventoryLosses;
+    uint256 public strangersServed;
+    uint256 public misdirectedSweeps;
+    uint256 public shortfalls;
+    uint256 public dirtyTransient;
+
+    constructor() {
+        setUp();
+        cheap = pair(weth, 100e18, mid, 300e18);
+        dear = pair(mid, 200e18, weth, 100e18);
+        flat = pool(weth, dai, 30);
+        tokens = [weth, dai, mid];
+        for (uint256 i; i < 3; ++i) {
+            tokens[i].mint(address(executor), 10e18);
+            executorFloor[tokens[i]] = 10e18;
+            stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
+        }
+    }
+
+    /// @notice Whether anyone may move the executor's or the inventory's tokens.
+    function anyAllowance() external view returns (bool) {
+        address[6] memory spenders = [OWNER, OPERATOR, OUTSIDER, address(cheap), address(dear), address(flat)];
+        for (uint256 i; i < 3; ++i) {
+            for (uint256 j; j < spenders.length; ++j) {
+                if (tokens[i].allowance(address(executor), spenders[j]) != 0) return true;
+                if (tokens[i].allowance(address(inventory), spenders[j]) != 0) return true;
+            }
+        }
+        return false;
+    }
+
+    function moveMarket(uint256 amount, bool up) external {
+        Pair market = up ? cheap : dear;
+        weth.mint(address(market), bound(amount, 0, 3e18));
+        market.sync();
+    }
+
+    function runHonestly(uint256 amountIn, uint256 minGain) external {
+        amountIn = bound(amountIn, 1, 30e18);
+        minGain = bound(minGain, 0, 1e18);
+        uint256 before = weth.balanceOf(address(executor));
+        vm.prank(OPERATOR);
+        try executor.run(address(weth), amountIn, minGain, block.number, 0, path(v2(cheap, true), v2(dear, true))) {
+            ++honestSettled;
+            if (weth.balanceOf(address(executor)) < before + minGain) ++shortfalls;
+        } catch {}
+        _close();
+    }
+
+    function runThroughEvil(EvilPool.Script memory a, EvilPool.Script memory b, uint256 shape, uint256 amountIn)
+        external
+    {
+        PlainToken token = tokens[shape % 2];
+        PlainToken between = tokens[shape / 2 % 3];
+        amountIn = bound(amountIn, 0, 12e18);
+        (Kind kindA, Kind kindB) = (Kind(shape / 6 % 2), Kind(shape / 12 % 2));
+        EvilPool first = _evil(token, between, a, 1, amountIn);
+        EvilPool second = _evil(between, token, b, uint256(kindB), a.delivers);
+        uint256[] memory hops = path(word(address(first), kindA, true), word(address(second), kindB, true));
+        vm.prank(OPERATOR);
+        try executor.run(address(token), amountIn, 0, block.number, 0, hops) {
+            ++evilSettled;
+        } catch {}
+        _close();
+    }
+
+    function exchangeHonestly(uint256 amountIn, bool fromWeth) external {
+        (PlainToken from, PlainToken to) = fromWeth ? (weth, dai) : (dai, weth);
+        uint256[] memory hops = path(v3(flat, fromWeth));
+        vm.prank(OPERATOR);
+        try executor.exchange(address(from), bound(amountIn, 0, CAP), address(to), 0, block.number, 0, hops) {
+            ++honestSettled;
+        } catch {}
+        _close();
+    }
+
+    function exchangeThroughEvil(EvilPool.Script memory script, uint256 shape, uint256 amountIn) external {
+        (PlainToken from, PlainToken to) = (tokens[shape % 3], tokens[shape / 3 % 3]);
+        amountIn = bound(amountIn, 0, 12e18);
+        Kind kind = Kind(shape / 9 % 2);
+        EvilPool venue = _evil(from, to, script, uint256(kind), amountIn);
+        uint256[] memory hops = path(word(address(venue), kind, true));
+        vm.prank(OPERATOR);
+        try executor.exchange(address(from), amountIn, address(to), 0, block.number, 0, hops) {
+            ++evilSettled;
+        } catch {}
+        _close();
+    }
+
+    function strangerTries(uint256 which, address stranger, uint256 amount, bytes calldata data) external {
+        if (stranger == OWNER || stranger == OPERATOR || stranger == address(executor)) return;
+        bytes[6] memory attempts = [
+            abi.encodeCall(
+                executor.run, (address(weth), amount, 0, block.number, 0, path(v2(cheap, true), v2(dear, true)))
+            ),
+            abi.encodeCall(
+                executor.exchange, (address(weth), amount, address(dai), 0, block.number, 0, path(v3(flat, true)))
+            ),
+            abi.encodeCall(executor.sweep, (address(weth))),
+            abi.encodeCall(ICallbackV3.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
+            abi.encodeCall(ICalleeV2.uniswapV2Call, (address(executor), amount, amount, data)),
+            abi.encodeCall(inventory.draw, (address(weth), amount, stranger))
+        ];
+        vm.prank(stranger);
+        (bool succeeded,) =
+            which % 6 == 5 ? address(inventory).call(attempts[5]) : address(executor).call(attempts[which % 6]);
+        if (succeeded) ++strangersServed;
+        _close();
+    }
+
+    function ownerSweeps(uint256 which) external {
+        PlainToken token = tokens[which % 3];
+        uint256 before = token.balanceOf(TREASURY) + token.balanceOf(address(executor));
+        vm.prank(OWNER);
+        executor.sweep(address(token));
+        if (token.balanceOf(TREASURY) != before) ++misdirectedSweeps;
+        executorFloor[token] = 0;
+        token.mint(address(executor), 10e18);
+        _close();
+    }
+
+    function nextBlock() external {
+        vm.roll(block.number + 1);
+        for (uint256 i; i < 3; ++i) {
+            stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
+        }
+    }
+
+    /// @dev Three scripts in four call back as often and ask for as much as is due, or few would pass the first check.
+    function _evil(PlainToken from, PlainToken to, EvilPool.Script memory script, uint256 dueCallbacks, uint256 owed)
+        private
+        returns (EvilPool made)
+    {
+        script.delivers = bound(script.delivers, 0, 12e18);
+        script.callbacks %= 3;
+        if (script.asks % 4 != 0) {
+            (script.callbacks, script.asks, script.forgesData) = (dueCallbacks, int256(owed), false);
+        }
+        script.target = address(executor);
+        made = evil(from, to, script);
+        to.mint(address(made), 12e18);
+    }
+
+    /// @dev After each move, in the same transaction: transient storage is clean, and the floors rise to what is held.
+    function _close() private {
+        if (!executor.transientIsClean()) ++dirtyTransient;
+        for (uint256 i; i < 3; ++i) {
+            uint256 held = tokens[i].balanceOf(address(executor));
+            if (held < executorFloor[tokens[i]]) ++executorLosses;
+            executorFloor[tokens[i]] = held;
+            uint256 stock = tokens[i].balanceOf(address(inventory));
+            uint256 allowed = tokens[i] == mid ? 0 : CAP;
+            if (stock + allowed < stockAtBlockStart[tokens[i]]) ++inventoryLosses;
+        }
+    }
+}
