@@ -17,11 +17,17 @@ _VERBS = {
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }
 
+_EXAMPLES = """\b
+Examples:
+  isthmus run              trade on the local twin until Ctrl-C
+  isthmus run --for 60s    the same, and end by itself
+  isthmus run --help       what else a run can be told"""
+
 
 @click.group(
     cls=Verbs,
     verbs=_VERBS,
-    epilog="\b\nExamples:\n  isthmus run                start trading on the local twin\n  isthmus run --for 60s      end by itself",
+    epilog=_EXAMPLES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.version_option(package_name="isthmus", prog_name="isthmus")

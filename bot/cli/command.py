@@ -93,25 +93,33 @@ class Verbs(click.Group):
             raise click.UsageError(f"no command {args[0]!r}; {did_you_mean(args[0], self._verbs)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
-        """Run the command line; ends the process with its exit code, as `STYLE` lists them."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **kwargs)
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line. Standing alone, it ends the process with the command's exit code."""
         try:
-            code = super().main(*args, standalone_mode=False, **kwargs)
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.exceptions.NoArgsIsHelpError as shown:
-            click.echo(shown.ctx.get_help() if shown.ctx else "")
-            code = ExitCode.OK
+            code = _complain(shown.format_message(), ExitCode.USAGE, mark="")
         except click.UsageError as error:
             code = _complain(_usage(error), ExitCode.USAGE)
+        except CommandFailed as error:
+            code = _complain(error.format_message(), error.code)
         except click.ClickException as error:
-            code = _complain(error.format_message(), error.exit_code)
+            code = _complain(error.format_message(), ExitCode.ERROR)
         except (KeyboardInterrupt, click.Abort):
             code = _complain("stopped", _INTERRUPTED)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.ERROR
-        sys.exit(int(code or 0))
+        if standalone_mode:
+            sys.exit(int(code or 0))
+        return code
 
 
 def _usage(error: click.UsageError) -> str:
@@ -120,7 +128,7 @@ def _usage(error: click.UsageError) -> str:
     return f"{path}: {message[:1].lower()}{message[1:].rstrip('.')}; `{path} --help` shows how"
 
 
-def _complain(message: str, code: int) -> int:
+def _complain(message: str, code: int, *, mark: str = "error: ") -> int:
     for line in message.splitlines():
-        click.echo(f"error: {line}", err=True)
+        click.echo(f"{mark}{line}", err=True)
     return code

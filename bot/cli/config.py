@@ -44,13 +44,13 @@ def check(path: Path | None, as_json: bool) -> None:
 def show(path: Path | None, as_json: bool) -> None:
     """Print every setting a run with FILE would use, defaults included. Secrets stay where they are kept."""
     from bot.config.load import load
-    from bot.config.reading import toml_lines
+    from bot.config.writing import toml_lines
 
-    settings = load(found_config(path)).config.model_dump(mode="json", exclude_none=True)
+    config = load(found_config(path)).config
     if as_json:
-        emit(settings)
+        emit(config.model_dump(mode="json"))
     else:
-        click.echo("\n".join(toml_lines(settings)))
+        click.echo("\n".join(toml_lines(config.model_dump(exclude_none=True))))
 
 
 @command(

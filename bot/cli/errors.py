@@ -54,11 +54,11 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
 
 
 class CommandFailed(click.ClickException):
-    """A command that ends with `exit_code`; each line of `message` is one thing that is wrong."""
+    """A command that ends with `code`; each line of `message` is one thing that is wrong."""
 
-    def __init__(self, message: str, exit_code: ExitCode) -> None:
+    def __init__(self, message: str, code: ExitCode) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.code = code
 
 
 def exit_code(error: BaseException) -> ExitCode:
@@ -72,7 +72,7 @@ def exit_code(error: BaseException) -> ExitCode:
 
 def explained(error: BaseException) -> str:
     """What went wrong and what to do, in one line for each problem."""
-    if isinstance(error, OSError) and error.errno in _REMEDIES:
+    if isinstance(error, OSError) and error.errno is not None and error.errno in _REMEDIES:
         where = f"{error.filename}: " if error.filename else f"{_detail(error)}: " if error.strerror else ""
         return f"{where}{_REMEDIES[error.errno]}"
     if isinstance(error, TimeoutError) and not str(error):

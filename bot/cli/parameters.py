@@ -17,7 +17,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `500ms`, `2m`, `1h`: seconds as a float, above zero."""
 
     name = "duration"
@@ -35,7 +35,7 @@ class Duration(click.ParamType):
 DURATION = Duration()
 
 
-class ChainAddress(click.ParamType):
+class ChainAddress(click.ParamType[str]):
     """An address on a chain, checksummed."""
 
     name = "address"

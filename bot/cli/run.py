@@ -23,7 +23,7 @@ from bot.cli.parameters import DURATION, config_option, found_config, passphrase
 @click.option(
     "--mode",
     type=click.Choice(["dry", "fork", "live"]),
-    help="dry: decide and simulate; fork: trade on a private fork; live: send. Default: live on a test chain, else dry.",
+    help="dry: simulate only; fork: trade on a private fork; live: send. Default: live on a test chain, else dry.",
 )
 @click.option("--for", "duration_s", type=DURATION, metavar="DURATION", help="End by itself after 60s, 5m, 1h …")
 @click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="End by itself after N blocks.")

@@ -104,12 +104,14 @@ def _fits(document: Document, path: KeyPath, amount: Amount, decimals: Mapping[s
 def _strategy_names(
     document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]]
 ) -> Iterator[Problem]:
-    names = Counter(strategy.name for _, strategy in strategies)
-    for _, strategy in strategies:
-        if names[strategy.name] > 1:
-            index = file.strategies.index(strategy.source)
-            message = f"two strategies are called {strategy.name!r}; give one file another `name`"
+    name_of = {strategy.source: strategy.name for _, strategy in strategies}
+    seen: set[str] = set()
+    for index, source in enumerate(file.strategies):
+        name = name_of.get(source)
+        if name in seen:
+            message = f"another strategy is called {name!r} too; give one file another `name`"
             yield document.problem(("strategies", index), message)
+        seen |= {name} if name else set()
 
 
 def _strategy(document: Document, strategy: StrategyConfig, file: RunFile, network: Network) -> Iterator[Problem]:

@@ -40,13 +40,19 @@ class ConfigError(ValueError):
         super().__init__("\n".join(map(str, self.problems)))
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that `word` is most likely a misspelling of."""
+    choices = {choice.lower(): choice for choice in known}
+    near = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    return choices[near[0]] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A remedy for an unknown word: the nearest known one, or all of them."""
     choices = sorted(known)
-    near = difflib.get_close_matches(word.lower(), {choice.lower() for choice in choices}, n=1, cutoff=0.6)
-    if near:
-        spelt = next(choice for choice in choices if choice.lower() == near[0])
-        return f"did you mean {spelt!r}?"
+    meant = nearest(word, choices)
+    if meant:
+        return f"did you mean {meant!r}?"
     return f"known here: {listed(choices)}" if choices else "nothing is known here; remove it"
 
 

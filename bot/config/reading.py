@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -16,9 +16,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from bot.config.errors import ConfigError, KeyPath, Problem, did_you_mean, dotted, shown
+from bot.config.errors import ConfigError, KeyPath, Problem, did_you_mean, dotted, nearest, shown
 from bot.config.positions import key_lines, line_of
 from bot.config.secrets import secrets_in_text, secrets_in_values
+from bot.config.writing import toml_value
 
 MAX_BYTES = 1 << 20
 _AT_LINE = re.compile(r"\s*\(at (?:line (\d+), column \d+|end of document)\)$")
@@ -100,17 +101,25 @@ def validated(document: Document, model: type[Model], values: Mapping[str, Any] 
         raise ConfigError(_problems(document, model, error.errors())) from None
 
 
-def _problems(document: Document, model: type[BaseModel], errors: Iterable[ErrorDetails]) -> Iterator[Problem]:
-    for error in errors:
-        path: KeyPath = tuple(error["loc"])
-        yield document.problem(path, _message(error, path, model))
+def _problems(document: Document, model: type[BaseModel], errors: Sequence[ErrorDetails]) -> Iterator[Problem]:
+    """One for each cause: a misspelt key is not missing too, and a list with a bad item is not too short too."""
+    paths: list[KeyPath] = [tuple(error["loc"]) for error in errors]
+    around = {path[:length] for path in paths for length in range(len(path))}
+    misspelt = {
+        (*path[:-1], nearest(str(path[-1]), _names_at(model, path[:-1])))
+        for path, error in zip(paths, errors, strict=True)
+        if error["type"] == "extra_forbidden"
+    }
+    for path, error in zip(paths, errors, strict=True):
+        echo = path in misspelt if error["type"] == "missing" else path in around
+        if not echo:
+            yield document.problem(path, _message(error, path, model))
 
 
 def _message(error: ErrorDetails, path: KeyPath, model: type[BaseModel]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        table = _model_at(model, path[:-1])
-        return f"unknown key; {did_you_mean(str(path[-1]), table.model_fields if table else ())}"
+        return f"unknown key; {did_you_mean(str(path[-1]), _names_at(model, path[:-1]))}"
     if kind == "value_error":
         return str(context["error"])
     field = _field_at(model, path)
@@ -148,20 +157,6 @@ def _example(path: KeyPath, field: FieldInfo | None) -> str:
     return f"the table `[{name}]`"
 
 
-def toml_value(value: Any) -> str:
-    """A plain value as TOML spells it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml_value, value))}]"
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{key} = {toml_value(item)}" for key, item in value.items()) + " }"
-    if isinstance(value, int | float | Decimal):
-        return format(value, "f") if isinstance(value, Decimal) else str(value)
-    escaped = str(value).replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def _field_at(model: type[BaseModel], path: KeyPath) -> FieldInfo | None:
     """The nearest field around `path`."""
     names = [part for part in path if isinstance(part, str)]
@@ -184,25 +179,15 @@ def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     return current
 
 
+def _names_at(model: type[BaseModel], path: KeyPath) -> Iterable[str]:
+    """The keys that may stand in the table at `path`."""
+    table = _model_at(model, path)
+    return table.model_fields if table else ()
+
+
 def table_model(annotation: Any) -> type[BaseModel] | None:
     """The model inside an annotation such as `tuple[Model, ...]` or `Model | None`; None if there is none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     found = (table_model(argument) for argument in typing.get_args(annotation))
     return next((inner for inner in found if inner is not None), None)
-
-
-def toml_lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
-    """Plain values as the lines of a TOML file, keys before tables."""
-    tables: list[tuple[str, Mapping[str, Any]]] = []
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            tables.append((f"[{name}{key}]", value))
-        elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
-            tables += [(f"[[{name}{key}]]", item) for item in value]
-        else:
-            yield f"{key} = {toml_value(value)}"
-    for header, inner in tables:
-        yield ""
-        yield header
-        yield from toml_lines(inner, f"{header.strip('[]')}.")

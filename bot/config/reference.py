@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from bot.config.model import RunFile
-from bot.config.reading import table_model, toml_value
+from bot.config.reading import table_model
 from bot.config.strategies import StrategyFile
+from bot.config.writing import toml_value
 from chains.assets import Amount
 
 _HEADER = """# Configuration

@@ -199,7 +199,10 @@ EthAmount = Annotated[
     WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN}),
 ]
 Number = Annotated[
-    Decimal, PlainValidator(_decimal), PlainSerializer(str), WithJsonSchema({"type": "number", "minimum": 0})
+    Decimal,
+    PlainValidator(_decimal),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 Seconds = Annotated[float, PlainValidator(_seconds), WithJsonSchema({"type": "number", "minimum": 0})]
 Symbol = Annotated[str, PlainValidator(_symbol), WithJsonSchema({"type": "string", "pattern": _SYMBOL.pattern})]

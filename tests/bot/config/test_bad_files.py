@@ -1,0 +1,176 @@
+"""Bad configurations: each is answered with one clear line that names file, line, key and remedy, and exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import main
+from tests.bot.config.writing import RUN, STRATEGY, spoilt, written
+
+RUN_FILE = [
+    # what is replaced, by what, the line and key that must be named, the remedy that must be given
+    ("port = 0", "prot = 0", 17, "dashboard.prot", "did you mean 'port'?"),
+    ("[signer]", "[singer]", 12, "singer", "did you mean 'signer'?"),
+    ("symbols = ", "symbol = ", 6, "exchanges[0].symbol", "did you mean 'symbols'?"),
+    ('network = "twin"', 'network = "twni"', 1, "network", "did you mean 'twin'?"),
+    ('network = "twin"', "network = 1", 1, "network", 'write `network = "twin"`'),
+    (
+        'network = "twin"',
+        'node = { http_url = "http://127.0.0.1:8545" }\nnetwork = "ethereum"',
+        1,
+        "node.ws_url",
+        'off the twin write `ws_url = "ws://127.0.0.1:8545"`',
+    ),
+    ('strategies = ["dex.toml"]', "", None, "strategies", 'write `strategies = ["strategies/dex_arbitrage.toml"]`'),
+    ('strategies = ["dex.toml"]', "strategies = []", 2, "strategies", "a list of at least 1"),
+    ('strategies = ["dex.toml"]', 'strategies = "dex.toml"', 2, "strategies", "a list in brackets"),
+    ('["dex.toml"]', '["dxe.toml"]', 2, "strategies[0]", "`isthmus init` writes one"),
+    ('["dex.toml"]', '["dex.toml", "./dex.toml"]', 2, "strategies[1]", "give one file another `name`"),
+    ('"ETH/USDT"', '"ETHUSDT"', 6, "exchanges[0].symbols[0]", "such as 'ETH/USDT'"),
+    ('"ETH/USDT"', '"ETH/USTD"', 6, "exchanges[0].symbols[0]", "did you mean 'USDT'?"),
+    ('"binance"', '"Binance"', 5, "exchanges[0].name", 'write `name = "binance"`'),
+    ('name = "binance"', 'name = "binance"\napi_key = "env:K"', 4, "exchanges[0].api_secret", "write `api_secret` too"),
+    ('"20 WETH"', '"20 WEHT"', 10, "executor.inventory_caps[0]", "did you mean 'WETH'?"),
+    ('"20 WETH"', '"-20 WETH"', 10, "executor.inventory_caps[0]", "write a positive amount"),
+    ('"20 WETH"', '"0.0000000000000000001 WETH"', 10, "executor.inventory_caps[0]", "write fewer digits"),
+    ('["WETH"]', '["SHIB"]', 9, "executor.profit_tokens[0]", "known here: DAI, USDC, USDT, WBTC, WETH"),
+    ('["WETH"]', '["0x12"]', 9, "executor.profit_tokens[0]", "or its 0x address"),
+    ("[executor]", '[executor]\naddress = "0x12"', 9, "executor.address", "copy the address again"),
+    (
+        "[executor]",
+        '[executor]\naddress = "0x5fbDB2315678afecb367f032d93F642f64180aa3"',
+        9,
+        "executor.address",
+        "wrong EIP-55 checksum; expected 0x5FbDB2315678afecb367f032d93F642f64180aa3",
+    ),
+    ("max_fee_gwei = 200", "max_fee_gwei = -200", 13, "signer.max_fee_gwei", "write a number of zero or more"),
+    ("max_fee_gwei = 200", 'max_fee_gwei = "200"', 13, "signer.max_fee_gwei", "expected a number"),
+    ("max_fee_gwei = 200", "max_fee_gwei = nan", 13, "signer.max_fee_gwei", "write a number of zero or more"),
+    ("gas_limit = 1_500_000", "gas_limit = 20_999", 14, "signer.gas_limit", "21000 or more; write `gas_limit = "),
+    ("gas_limit = 1_500_000", "gas_limit = 1.5", 14, "signer.gas_limit", "a whole number"),
+    ("gas_limit = 1_500_000", "gas_limit = true", 14, "signer.gas_limit", "a whole number"),
+    ("port = 0", "port = 65536", 17, "dashboard.port", "65535 or less"),
+    ("port = 0", 'host = "0.0.0.0"', 17, "dashboard.host", "write '127.0.0.1'"),
+    ("port = 0", "enabled = 1", 17, "dashboard.enabled", "true or false"),
+    ("[dashboard]", '[simulator]\nfinal_verdict = "guess"\n[dashboard]', 17, "simulator.final_verdict", "'anvil'"),
+    ("[dashboard]", '[ledger]\nurl = "ledger.db"\n[dashboard]', 17, "ledger.url", "write 'sqlite:///"),
+    ("[dashboard]", '[node]\nws_url = "localhost"\n[dashboard]', 17, "node.ws_url", "such as 'ws://127.0.0.1:8545'"),
+    ("[dashboard]", '[node]\nws_url = "http://x"\n[dashboard]', 17, "node.ws_url", "is not a ws/wss URL"),
+    ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: dashboard, exchanges, executor"),
+    ('network = "twin"', "twin = 1", 1, "twin", "a table; write the table `[twin]`"),
+    ("[dashboard]\nport = 0", "[[dashboard]]\nport = 0", 16, "dashboard", "a table; write the table `[dashboard]`"),
+    ("port = 0", "port = 0\nport = 1", 18, "", "not valid TOML"),
+    ("port = 0", "port =", 17, "", "not valid TOML"),
+    ("port = 0", "port = 0\n[dashboard]", 18, "", "not valid TOML"),
+    ('network = "twin"', "network = twin", 1, "", "text in quotes"),
+]
+
+STRATEGY_FILE = [
+    ("per_trade", "per_trad", 9, "budget.per_trad", "did you mean 'per_trade'?"),
+    ('capital = "5 ETH"', 'capital = "-1 ETH"', 8, "budget.capital", "write a positive amount such as '5 ETH'"),
+    ('capital = "5 ETH"', 'capital = "5"', 8, "budget.capital", "write a positive amount such as '5 ETH'"),
+    ('capital = "5 ETH"', "capital = 5", 8, "budget.capital", "in quotes and with its unit"),
+    ('capital = "5 ETH"', 'capital = "5 DOGE"', 8, "budget.capital", "budgets are counted in ETH"),
+    ('capital = "5 ETH"', 'capital = "5e-19 ETH"', 8, "budget.capital", "finer than a wei"),
+    ('capital = "5 ETH"', 'capital = "NaN ETH"', 8, "budget.capital", "is not an amount"),
+    ('capital = "5 ETH"', 'capital = "0.1 ETH"', 9, "budget.per_trade", "lower it or raise budget.capital"),
+    ('hour_loss = "1 ETH"', 'hour_loss = "3 ETH"', 10, "budget.hour_loss", "raise budget.day_loss"),
+    ('drawdown = "1 ETH"\n', "", 7, "budget.drawdown", 'missing; write `drawdown = "2 ETH"`'),
+    ("[budget]", "[buget]", 7, "buget", "did you mean 'budget'?"),
+    ("max_hops = 3", "max_hop = 3", 4, "parameters.max_hop", "did you mean 'max_hops'?"),
+    ("max_hops = 3", 'max_hops = "3"', 4, "parameters.max_hops", "expected a whole number, got '3'"),
+    ("max_hops = 3", "max_hops = -3", 4, "parameters.max_hops", "write zero or more, such as 3"),
+    ("max_hops = 3", "max_hops = [3]", 4, "parameters.max_hops", "expected a whole number"),
+    ('min_profit = "0.0005 ETH"', "min_profit = 0.0005", 5, "parameters.min_profit", "in quotes and with its unit"),
+    ('min_profit = "0.0005 ETH"', 'min_profit = "1 EHT"', 5, "parameters.min_profit", "did you mean 'ETH'?"),
+    (":DexArbitrage", ":DexArbitrag", 1, "strategy", "did you mean 'DexArbitrage'?"),
+    ("strategies.dex_arbitrage:", "strategies.nowhere:", 1, "strategy", "write 'module:Class'"),
+    ("strategies.dex_arbitrage:DexArbitrage", "mine.py:Mine", 1, "strategy", "no such file"),
+    ("strategies.dex_arbitrage:DexArbitrage", "bot.plan:Plan", 1, "strategy", "no strategy 'Plan'"),
+    ("strategies.dex_arbitrage:DexArbitrage", "DexArbitrage", 1, "strategy", "strategies.dex_arbitrage:DexArbitrage"),
+    ('"USDC"]', '"UDSC"]', 16, "filter.tokens[1]", "did you mean 'USDC'?"),
+    ('["uniswap_v3"]', '["uniswap_v4"]', 17, "filter.venues[0]", "did you mean 'uniswap_v3'?"),
+    ('["uniswap_v3"]', "[3]", 17, "filter.venues[0]", "text in quotes"),
+    ("[filter]", 'name = "Dex Arb"\n[filter]', 15, "budget.name", "unknown key"),
+]
+
+
+def _refused(path: Path) -> str:
+    """What `isthmus config check` says about a bad file: the only line there is."""
+    result = CliRunner().invoke(main, ["config", "check", str(path)])
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert "Traceback" not in result.stderr
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+def _expected(path: Path, line: int | None, key: str) -> str:
+    place = f"error: {path}" if line is None else f"error: {path}:{line}"
+    return f"{place}: {key}: " if key else f"{place}: "
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "remedy"), RUN_FILE)
+def test_a_bad_run_file_is_answered_with_line_key_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
+) -> None:
+    path = written(tmp_path, run=spoilt(RUN, old, new))
+    answer = _refused(path)
+    assert answer.startswith(_expected(path, line, key)), answer
+    assert remedy in answer
+
+
+@pytest.mark.parametrize(("old", "new", "line", "key", "remedy"), STRATEGY_FILE)
+def test_a_bad_strategy_file_is_answered_with_line_key_and_remedy(
+    tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
+) -> None:
+    path = written(tmp_path, strategy=spoilt(STRATEGY, old, new))
+    answer = _refused(path)
+    assert answer.startswith(_expected(tmp_path / "dex.toml", line, key)), answer
+    assert remedy in answer
+
+
+def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
+    assert "no such file; `isthmus init` writes a first one" in _refused(tmp_path / "none.toml")
+
+
+def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
+    assert "cannot be read" in _refused(tmp_path)
+
+
+def test_a_binary_file_is_not_a_configuration(tmp_path: Path) -> None:
+    path = tmp_path / "isthmus.toml"
+    path.write_bytes(b'network = "twin"\n\xff\xfe')
+    assert f"{path}:2: not UTF-8 text" in _refused(path)
+
+
+def test_an_empty_file_lacks_its_strategies(tmp_path: Path) -> None:
+    path = tmp_path / "isthmus.toml"
+    path.write_text("")
+    assert ": strategies: missing; write `strategies = " in _refused(path)
+
+
+def test_a_huge_file_is_not_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "isthmus.toml"
+    path.write_text("# x\n" * 300_000)
+    assert "larger than 1 MB" in _refused(path)
+
+
+def test_machines_get_the_same_problems_as_one_object(tmp_path: Path) -> None:
+    import orjson
+
+    path = written(tmp_path, run=spoilt(RUN, "port = 0", "prot = 0"))
+    result = CliRunner().invoke(main, ["config", "check", str(path), "--json"])
+    error = orjson.loads(result.stdout)["error"]
+    assert result.exit_code == error["exit_code"] == 2
+    assert error["kind"] == "ConfigError"
+    assert len(error["problems"]) == 1
+
+
+def test_a_stack_trace_is_there_for_those_who_ask(tmp_path: Path) -> None:
+    path = written(tmp_path, run=spoilt(RUN, "port = 0", "prot = 0"))
+    result = CliRunner().invoke(main, ["config", "check", str(path), "--debug"])
+    assert "Traceback" in result.stderr
