@@ -10,7 +10,7 @@ from bot.signer.policy import MILLION, WETH_MARK, SignerPolicy
 from bot.simulator.verdict import Outcome
 from chains import executor
 from chains.assets import Address
-from chains.executor import CycleCall
+from chains.executor import CycleCall, InvalidCallData
 
 INTRINSIC_GAS = 21_000
 HEADS_BEHIND = 1
@@ -51,9 +51,11 @@ def _call_data(case: Case) -> str | None:
     selector = "0x" + case.transaction.data[:4].hex()
     if selector not in case.policy.selectors:
         return f"selector {selector} is not in the policy"
-    if executor.decode(case.transaction.data) != case.call:
-        return "the call data does not decode to the plan it was built from"
-    return None
+    try:
+        decoded = executor.decode(case.transaction.data)
+    except InvalidCallData as error:
+        return str(error)
+    return None if decoded == case.call else "the call data does not decode to the plan it was built from"
 
 
 def _tokens(case: Case) -> str | None:

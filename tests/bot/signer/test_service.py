@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
+from hexbytes import HexBytes
+
+from bot.reasons import Reason
+from bot.signer.journal import Journal
+from bot.signer.key import SigningKey
+from bot.signer.protocol import Denial, Response, Settle, Settled, Signed, Status, StatusRequest
+from bot.signer.service import Signer
+from chains.executor import encode
+from tests.bot.signer.conftest import new_signer
+from tests.bot.signer.making import (
+    CYCLE,
+    CYCLES,
+    ETHER,
+    EXCHANGE,
+    EXCHANGES,
+    EXECUTOR,
+    FEES,
+    GAIN,
+    GAS_COST_WEI,
+    LIMITS,
+    NOW_S,
+    OPERATOR,
+    POLICY,
+    WORST_CASE_WEI,
+    HandClock,
+    answer,
+    ask,
+)
+
+
+def reason_of(response: Response) -> Reason:
+    assert isinstance(response, Denial), response
+    return response.reason
+
+
+def nth(index: int, **changes: object) -> Response | object:
+    return ask(intent_id=f"intent-{index}", nonce=index, **changes)
+
+
+def test_what_is_signed_decodes_back_to_what_was_asked(signer: Signer) -> None:
+    signed = answer(signer, ask())
+    assert isinstance(signed, Signed)
+    assert Account.recover_transaction(signed.raw) == OPERATOR
+    transaction = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
+    assert {name: transaction[name] for name in ("type", "chainId", "nonce", "value", "gas", "accessList")} == {
+        "type": 2,
+        "chainId": POLICY.chain_id,
+        "nonce": 7,
+        "value": 0,
+        "gas": FEES.gas_limit,
+        "accessList": (),
+    }
+    assert (transaction["maxFeePerGas"], transaction["maxPriorityFeePerGas"]) == (FEES.max_fee_wei, FEES.tip_wei)
+    assert "0x" + transaction["to"].hex() == EXECUTOR.lower()
+    assert bytes(transaction["data"]) == encode(CYCLE.executor_call(GAIN, 0))
+
+
+def test_the_same_intent_gives_the_same_bytes_even_when_its_verdict_has_aged(signer: Signer, clock: HandClock) -> None:
+    first = answer(signer, ask())
+    clock.now_s += 3600
+    assert answer(signer, ask()) == first
+
+
+def test_an_intent_is_never_signed_as_two_transactions(signer: Signer) -> None:
+    answer(signer, ask())
+    assert reason_of(answer(signer, ask(nonce=8))) is Reason.SIGNER_NONCE
+    assert reason_of(answer(signer, ask(min_gain=GAIN - 1))) is Reason.SIGNER_NONCE
+
+
+def test_a_nonce_belongs_to_one_intent_across_restarts(signer: Signer, journal: Journal, clock: HandClock) -> None:
+    answer(signer, ask())
+    for again in (signer, new_signer(journal, clock)):
+        response = answer(again, ask(EXCHANGE, intent_id="intent-2"))
+        assert reason_of(response) is Reason.SIGNER_NONCE
+        assert "intent-1" in str(response)
+
+
+def test_a_refusal_leaves_nonce_and_budget_untouched(signer: Signer) -> None:
+    answer(signer, ask(verdict={"deltas": {}}))
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status)
+    assert (status.signed, status.unsettled, status.strategies[CYCLES].reserved_wei) == (0, 0, 0)
+    assert isinstance(answer(signer, ask()), Signed)
+
+
+def test_unsettled_worst_cases_fill_the_budget_and_evidence_frees_it(signer: Signer) -> None:
+    assert isinstance(answer(signer, nth(0, worst_case_wei=ETHER)), Signed)
+    assert isinstance(answer(signer, nth(1, worst_case_wei=ETHER)), Signed)
+    assert reason_of(answer(signer, nth(2))) is Reason.SIGNER_BUDGET
+    assert answer(signer, Settle("intent-0", GAS_COST_WEI, GAIN)) == Settled(0)
+    assert isinstance(answer(signer, nth(2)), Signed)
+
+
+def test_time_alone_frees_no_reservation(signer: Signer, clock: HandClock) -> None:
+    answer(signer, nth(0, worst_case_wei=ETHER))
+    answer(signer, nth(1, worst_case_wei=ETHER))
+    clock.now_s += 30 * 24 * 3600
+    late = nth(2, verdict={"made_at_s": clock.now_s})
+    assert reason_of(answer(signer, late)) is Reason.SIGNER_BUDGET
+
+
+def test_a_loss_leaves_the_hour_and_then_the_day_and_not_before(signer: Signer, clock: HandClock) -> None:
+    lost = 2 * ETHER - WORST_CASE_WEI + 1
+    answer(signer, nth(0))
+    assert answer(signer, Settle("intent-0", 0, -lost)) == Settled(lost)
+    clock.now_s = NOW_S + 3599
+    assert reason_of(answer(signer, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET
+    clock.now_s = NOW_S + 3600
+    assert isinstance(answer(signer, nth(1, verdict={"made_at_s": clock.now_s})), Signed)
+    clock.now_s = NOW_S + 24 * 3600
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status)
+    assert status.strategies[CYCLES].day_loss_wei == WORST_CASE_WEI
+
+
+def test_the_day_counts_what_the_hour_forgot(signer: Signer, clock: HandClock) -> None:
+    for index in range(3):
+        answer(signer, nth(index, verdict={"made_at_s": clock.now_s}))
+        answer(signer, Settle(f"intent-{index}", 0, -(5 * ETHER - WORST_CASE_WEI + 1) // 3))
+        clock.now_s += 3600
+    response = answer(signer, nth(3, verdict={"made_at_s": clock.now_s}))
+    assert reason_of(response) is Reason.SIGNER_BUDGET
+    assert "daily loss" in str(response)
+
+
+def test_gas_has_a_limit_of_its_own_that_profit_does_not_lift(signer: Signer) -> None:
+    signed = 0
+    while isinstance(response := answer(signer, nth(signed)), Signed):
+        answer(signer, Settle(f"intent-{signed}", FEES.worst_cost_wei, ETHER))
+        signed += 1
+    assert signed == LIMITS.day_gas_wei // FEES.worst_cost_wei
+    assert reason_of(response) is Reason.SIGNER_BUDGET
+    assert "daily gas" in str(response)
+
+
+def test_one_strategys_losses_do_not_stop_another(signer: Signer) -> None:
+    answer(signer, nth(0))
+    answer(signer, Settle("intent-0", 0, -3 * ETHER))
+    assert reason_of(answer(signer, nth(1))) is Reason.SIGNER_BUDGET
+    other = answer(signer, ask(EXCHANGE, intent_id="intent-2", nonce=2))
+    assert isinstance(other, Signed)
+
+
+def test_budgets_survive_a_restart(signer: Signer, journal: Journal, clock: HandClock) -> None:
+    answer(signer, nth(0, worst_case_wei=ETHER))
+    answer(signer, nth(1))
+    answer(signer, Settle("intent-1", GAS_COST_WEI, -GAIN))
+    before = answer(signer, StatusRequest())
+    assert answer(new_signer(journal, clock), StatusRequest()) == before
+
+
+def test_a_clock_set_back_frees_nothing(signer: Signer, journal: Journal, clock: HandClock) -> None:
+    answer(signer, nth(0))
+    answer(signer, Settle("intent-0", 0, -3 * ETHER))
+    clock.now_s -= 7200
+    for again in (signer, new_signer(journal, clock)):
+        assert reason_of(answer(again, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET
+
+
+def test_settling_twice_with_the_same_evidence_is_settling_once(signer: Signer) -> None:
+    answer(signer, ask())
+    evidence = Settle("intent-1", GAS_COST_WEI, -GAIN)
+    assert answer(signer, evidence) == answer(signer, evidence) == Settled(GAS_COST_WEI + GAIN)
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        Settle("intent-9", 0, 0),
+        Settle("intent-1", -1, 0),
+        Settle("intent-1", FEES.worst_cost_wei + 1, 0),
+        Settle("intent-1", 0, 2**128),
+        Settle("intent-2", 1, 0),
+    ],
+    ids=["unknown", "negative gas", "impossible gas", "impossible profit", "settled otherwise"],
+)
+def test_evidence_that_cannot_be_true_is_refused(evidence: Settle, signer: Signer) -> None:
+    answer(signer, ask())
+    answer(signer, ask(EXCHANGE, intent_id="intent-2", nonce=8))
+    answer(signer, Settle("intent-2", 0, 0))
+    assert reason_of(answer(signer, evidence)) is Reason.SIGNER_SETTLEMENT
+
+
+def test_a_full_disk_means_no_signature(signer: Signer, journal: Journal) -> None:
+    journal._db.execute("PRAGMA max_page_count = 1")
+    index = 0
+    while isinstance(response := answer(signer, nth(index)), Signed):
+        index += 1
+    assert reason_of(response) is Reason.SIGNER_JOURNAL
+    assert "full" in str(response)
+    assert journal.find(f"intent-{index}") is None
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status)
+    assert status.unsettled == index
+
+
+def test_a_fault_inside_is_a_denial_and_not_the_end(
+    signer: Signer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(SigningKey, "sign", lambda *_: 1 / 0)
+        assert reason_of(answer(signer, ask())) is Reason.SIGNER_INTERNAL
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert isinstance(answer(signer, ask()), Signed)
+
+
+def test_a_key_that_is_not_the_operators_is_refused_at_the_start(journal: Journal, clock: HandClock) -> None:
+    with pytest.raises(ValueError, match="the policy's operator is"):
+        new_signer(journal, clock, dataclasses.replace(POLICY, operator=EXECUTOR))
+
+
+def test_status_names_address_chain_and_every_strategy(signer: Signer) -> None:
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status)
+    assert (status.address, status.chain_id) == (OPERATOR, 31337)
+    assert set(status.strategies) == {CYCLES, EXCHANGES}
+
+
+def test_a_second_signer_cannot_open_the_same_journal(journal: Journal, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="another signer is using it"):
+        Journal(tmp_path / "signer.db")
+
+
+def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "broken.db"
+    path.write_bytes(b"not a database" * 500)
+    with pytest.raises(RuntimeError, match="cannot open journal") as refused:
+        Journal(path)
+    assert "\n" not in str(refused.value)
