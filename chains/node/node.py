@@ -10,18 +10,15 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol, Self
 
-from eth_utils.crypto import keccak
-
 from chains.anvil import RpcError
-from chains.assets import Address
-from chains.blocks import ChainEvent, Head, Log, Receipt, Undone
+from chains.blocks import ChainEvent, Head, Log, Undone
 from chains.networks import Network
 from chains.node import wire
-from chains.node.errors import NodeError, Unreachable, WrongChain, shown
+from chains.node.errors import Unreachable, WrongChain, shown
 from chains.node.follower import Follower, Vanished
-from chains.node.sending import SendOutcome, SendStatus, read_refusal
+from chains.node.reads import JsonRpcReads
 from chains.node.socket import NodeSocket, Subscription
-from chains.node.wire import BlockRef, Header
+from chains.node.wire import Header
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
@@ -38,7 +35,7 @@ class MonotonicClock(Protocol):
     def monotonic_ns(self) -> int: ...
 
 
-class Node:
+class Node(JsonRpcReads):
     """A node of `network` at `ws_url`. An async context manager; connects again by itself when the socket drops.
 
     `calls_made` counts JSON-RPC requests, `reconnects` lost connections, `reorgs` the `Undone` events yielded.
@@ -126,7 +123,7 @@ class Node:
         self.calls_made += 1
         subscription = await socket.subscribe("newHeads")
         try:
-            target: Header | None = await self._latest()
+            target: Header | None = await self.latest_header()
             while target is not None:
                 async for event in follower.lead_to(target):
                     yield event
@@ -147,7 +144,7 @@ class Node:
         try:
             frame = await subscription.next(self._head_timeout_s)
         except TimeoutError:
-            latest = await self._latest()
+            latest = await self.latest_header()
             if tip is not None and latest.head.hash == tip.hash:
                 return latest
             try:
@@ -157,20 +154,10 @@ class Node:
         if frame is None:
             return None
         target = wire.header(*frame)
-        if (
-            follower.tip is None
-            or target.head.parent_hash == follower.tip.hash
-            or target.head.hash == follower.tip.hash
-        ):
+        if tip is None or tip.hash in (target.head.parent_hash, target.head.hash):
             return target
-        latest = await self._latest()
+        latest = await self.latest_header()
         return target if target.head.number > latest.head.number else latest
-
-    async def header_by_hash(self, block_hash: str) -> Header | None:
-        return self._header(await self.request("eth_getBlockByHash", block_hash, False))
-
-    async def header_by_number(self, number: int) -> Header | None:
-        return self._header(await self.request("eth_getBlockByNumber", hex(number), False))
 
     async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
         """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`."""
@@ -180,19 +167,10 @@ class Node:
         except RpcError as error:
             raise Vanished(f"block {head.hash}: {error}") from None
 
-    async def head(self) -> Head:
-        """The latest block. Raises `Unreachable`."""
-        return (await self._latest()).head
-
-    async def block_by_number(self, number: int) -> Head | None:
-        """The canonical block at that height; `None` above the head. Raises `Unreachable`."""
-        found = await self.header_by_number(number)
-        return found.head if found else None
-
     async def finalized_head(self) -> Head:
         """The newest block that will not be undone, by the node's word or by depth, as the network says."""
         if self.network.finality_tag:
-            final = self._header(await self.request("eth_getBlockByNumber", "finalized", False))
+            final = await self.finalized_header()
         else:
             tip = await self.head()
             final = await self.header_by_number(max(0, tip.number - self.network.finality_blocks))
@@ -200,44 +178,9 @@ class Node:
             raise Unreachable(f"{shown(self._url)}: the node has no finalized block; let it synchronise first")
         return final.head
 
-    async def call(self, to: Address, data: bytes, block: BlockRef = "latest") -> bytes:
-        """What the contract returns for `data`. Raises `RpcError` (a revert carries its data), `Unreachable`."""
-        message = {"to": to, "data": "0x" + data.hex()}
-        return bytes.fromhex((await self.request("eth_call", message, wire.block_parameter(block)))[2:])
-
-    async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
-        """The next nonce of `account`. Raises `Unreachable`."""
-        return int(await self.request("eth_getTransactionCount", account, wire.block_parameter(block)), 16)
-
-    async def balance(self, account: Address, block: BlockRef = "latest") -> int:
-        """The native coin of `account`, in wei. Raises `Unreachable`."""
-        return int(await self.request("eth_getBalance", account, wire.block_parameter(block)), 16)
-
-    async def code(self, account: Address, block: BlockRef = "latest") -> bytes:
-        """The runtime code at `account`; empty if it has none. Raises `Unreachable`."""
-        return bytes.fromhex((await self.request("eth_getCode", account, wire.block_parameter(block)))[2:])
-
-    async def receipt(self, tx_hash: str) -> Receipt | None:
-        """What became of a transaction; `None` while it is not in a block. Raises `Unreachable`."""
-        document = await self.request("eth_getTransactionReceipt", tx_hash)
-        return wire.receipt(document) if document else None
-
     async def suggested_tip_wei(self) -> int:
         """The tip per gas the node suggests. Raises `Unreachable`, `RpcError` where the node has no opinion."""
         return int(await self.request("eth_maxPriorityFeePerGas"), 16)
-
-    async def send_raw(self, raw: bytes) -> SendOutcome:
-        """Hand over a signed transaction. Never raises: no answer is `SendStatus.UNKNOWN`."""
-        tx_hash = "0x" + keccak(raw).hex()
-        try:
-            socket = await self._open_socket()
-            self.calls_made += 1
-            await socket.request("eth_sendRawTransaction", "0x" + raw.hex())
-        except RpcError as error:
-            return read_refusal(error, tx_hash)
-        except NodeError as error:
-            return SendOutcome(SendStatus.UNKNOWN, tx_hash, str(error))
-        return SendOutcome(SendStatus.ACCEPTED, tx_hash)
 
     async def request(self, method: str, *params: Any) -> Any:
         """One read, asked again if the connection drops under it. Raises `RpcError`, `Unreachable`, `WrongChain`."""
@@ -248,18 +191,16 @@ class Node:
         except Unreachable:
             if socket.open:
                 raise
+        return await self.request_once(method, *params)
+
+    async def request_once(self, method: str, *params: Any) -> Any:
+        """One call, never repeated by itself. Raises `RpcError`, `Unreachable`, `WrongChain`."""
         socket = await self._open_socket()
         self.calls_made += 1
         return await socket.request(method, *params)
 
-    async def _latest(self) -> Header:
-        found = self._header(await self.request("eth_getBlockByNumber", "latest", False))
-        if found is None:
-            raise Unreachable(f"{shown(self._url)}: the node has no block yet; let it synchronise first")
-        return found
-
-    def _header(self, document: dict[str, Any] | None) -> Header | None:
-        return wire.header(document, self._clock.monotonic_ns()) if document else None
+    def now_ns(self) -> int:
+        return self._clock.monotonic_ns()
 
     async def _open_socket(self) -> NodeSocket:
         async with self._connecting:
