@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
 
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
@@ -117,7 +117,7 @@ class Journal(Results):
             mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
             if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
                 values = {"instance": self.run.instance, "sender": sender, "first_nonce": chain_nonce}
-                self._insert(connection, SenderRow, **values)
+                connection.execute(insert(SenderRow).values(values))
                 return
             expected = self._next_nonce(connection, sender)
             unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]

@@ -88,8 +88,10 @@ class Store:
             yield connection
 
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
-        result = connection.execute(insert(model).values(**values))
-        return int(result.inserted_primary_key[0]) if result.inserted_primary_key else 0
+        """The new row's id. For models whose key is `id`."""
+        key = connection.execute(insert(model).values(**values)).inserted_primary_key
+        assert key is not None
+        return int(key[0])
 
     def _plan_row(self, connection: Connection, plan_id: str) -> int:
         row = self._find_plan(connection, plan_id)
