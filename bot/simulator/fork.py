@@ -1,0 +1,86 @@
+"""An Anvil that stands on exactly one block of another node, and is started anew when it dies."""
+
+from __future__ import annotations
+
+import contextlib
+
+from bot.simulator.overlay import CannotOverlay, Overlay
+from chains.anvil import Anvil, AnvilFailed, RpcError
+from chains.blocks import Head
+
+_START_TIMEOUT_S = 20.0
+# A failed read must fail: it is neither repeated for long nor served from a cache of another branch.
+_ARGUMENTS = (
+    "--no-mining",
+    "--no-storage-caching",
+    "--no-rate-limit",
+    "--order",
+    "fifo",
+    "--retries",
+    "1",
+    "--timeout",
+    "5000",
+)
+
+
+class ForkFailed(RuntimeError):
+    """The fork cannot stand on the block asked for; the message says why."""
+
+
+class PinnedFork:
+    """A fork of the node at `rpc_http_url`. `restarts` counts how often Anvil had to be started again."""
+
+    def __init__(self, rpc_http_url: str) -> None:
+        self._url = rpc_http_url
+        self._anvil: Anvil | None = None
+        self.restarts = 0
+        self._started = False
+
+    @property
+    def alive(self) -> bool:
+        return self._anvil is not None and self._anvil.alive
+
+    @property
+    def anvil(self) -> Anvil:
+        """The running Anvil. Raises `ForkFailed` when there is none."""
+        if self._anvil is None:
+            raise ForkFailed("the fork is not running")
+        return self._anvil
+
+    async def pin(self, head: Head, overlay: Overlay) -> None:
+        """Stand on `head`, with `overlay` on top. Raises `ForkFailed`; whatever goes wrong, no half-made fork stays."""
+        try:
+            await self._reset_to(head)
+            await overlay.place(self.anvil)
+        except CannotOverlay as error:
+            raise ForkFailed(str(error)) from None
+        except (AnvilFailed, RpcError) as error:
+            await self.discard()
+            raise ForkFailed(f"cannot fork block {head.number}: {error}") from None
+        except BaseException:
+            await self.discard()
+            raise
+
+    async def discard(self) -> None:
+        """End Anvil; the next `pin` starts another."""
+        anvil, self._anvil = self._anvil, None
+        if anvil is not None:
+            with contextlib.suppress(AnvilFailed):
+                await anvil.close()
+
+    async def _reset_to(self, head: Head) -> None:
+        if not self.alive:
+            await self._start()
+        await self.anvil.rpc("anvil_reset", {"forking": {"jsonRpcUrl": self._url, "blockNumber": head.number}})
+        block = await self.anvil.rpc("eth_getBlockByNumber", "latest", False)
+        found = block["hash"] if block else None
+        if found != head.hash:
+            raise ForkFailed(f"the chain moved on: the node has {found} at block {head.number}, not {head.hash}")
+
+    async def _start(self) -> None:
+        await self.discard()
+        self.restarts += self._started
+        anvil = Anvil(["--fork-url", self._url, *_ARGUMENTS], start_timeout_s=_START_TIMEOUT_S)
+        await anvil.start()
+        self._anvil = anvil
+        self._started = True

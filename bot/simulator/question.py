@@ -1,0 +1,186 @@
+"""One `eth_simulateV1` request: what is asked of the fork about a transaction, and how its answer is read.
+
+Within one simulated block run, in order: the transactions already accepted for it, the balances before, the transaction
+in question, the balances after. The call runs on a state of its own, so that a fork answers any number of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eth_utils.crypto import keccak
+
+from bot.simulator.overlay import balance_of_data
+from bot.transaction import UnsignedTransaction
+from chains.assets import ZERO_ADDRESS, Address, address
+from chains.blocks import Head
+
+Watched = tuple[Address, Address]
+"""(account, token); the native coin is the zero address."""
+
+_READER = address("0x" + keccak(text="isthmus.simulator.native-balance-reader")[-20:].hex())
+_ASKER = address("0x" + keccak(text="isthmus.simulator.asker")[-20:].hex())
+# CALLDATALOAD(0) BALANCE MSTORE(0) RETURN(0, 32)
+_READER_CODE = "0x6000353160005260206000f3"
+_READ_GAS = 1_000_000
+_WORD_BYTES = 32
+
+
+class Unanswered(RuntimeError):
+    """The fork's answer does not settle the question; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The block a transaction is tried in: the one after `head`."""
+
+    head: Head
+    block_time_s: int
+
+    @property
+    def number(self) -> int:
+        return self.head.number + 1
+
+    @property
+    def timestamp_s(self) -> int:
+        return self.head.timestamp_s + self.block_time_s
+
+    @property
+    def base_fee_wei(self) -> int:
+        return self.head.next_base_fee_wei()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the transaction did. `before` and `after` are base units by (account, token)."""
+
+    succeeded: bool
+    return_data: bytes
+    gas_used: int
+    before: Mapping[Watched, int]
+    after: Mapping[Watched, int]
+
+
+def gas_price_wei(tx: UnsignedTransaction, base_fee_wei: int) -> int:
+    """What the sender pays per gas (EIP-1559)."""
+    return min(tx.max_fee_wei, base_fee_wei + tx.tip_wei)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`tx`, after `earlier`, in `environment`; the balances of `watched` are compared."""
+
+    tx: UnsignedTransaction
+    earlier: tuple[UnsignedTransaction, ...]
+    watched: tuple[Watched, ...]
+    environment: Environment
+
+    def calls(self) -> list[tuple[str, Sequence[Any]]]:
+        """The JSON-RPC calls, for one batch: the simulation, then the nonce of each sender."""
+        number = hex(self.environment.head.number)
+        return [
+            ("eth_simulateV1", (self._simulation(), number)),
+            *(("eth_getTransactionCount", (sender, number)) for sender in self._senders),
+        ]
+
+    def read(self, results: Sequence[Any]) -> Answer:
+        """The answer in the results of `calls`. Raises `Unanswered`."""
+        simulated, *nonces = results
+        self._check_nonces(dict(zip(self._senders, (int(nonce, 16) for nonce in nonces), strict=True)))
+        outcomes = simulated[0]["calls"][len(self.earlier) :]
+        count = len(self.watched)
+        before = self._balances(outcomes[:count])
+        outcome = outcomes[count]
+        self._check_funds(before)
+        return Answer(
+            succeeded=outcome["status"] == "0x1",
+            return_data=bytes.fromhex(outcome["returnData"][2:]),
+            gas_used=int(outcome["gasUsed"], 16),
+            before=before,
+            after=self._balances(outcomes[count + 1 :]),
+        )
+
+    @property
+    def _senders(self) -> tuple[Address, ...]:
+        return tuple(dict.fromkeys(tx.sender for tx in (*self.earlier, self.tx)))
+
+    def _simulation(self) -> dict[str, Any]:
+        reads = [_balance_call(watched) for watched in self.watched]
+        block = {
+            "blockOverrides": {
+                "number": hex(self.environment.number),
+                "time": hex(self.environment.timestamp_s),
+                "baseFeePerGas": hex(self.environment.base_fee_wei),
+            },
+            "stateOverrides": {_READER: {"code": _READER_CODE}},
+            "calls": [*map(_transaction_call, self.earlier), *reads, _transaction_call(self.tx), *reads],
+        }
+        return {"blockStateCalls": [block], "validation": True}
+
+    def _check_nonces(self, nonces: dict[Address, int]) -> None:
+        """Anvil's simulation runs any nonce; a block would not."""
+        for tx in (*self.earlier, self.tx):
+            if tx.nonce != nonces[tx.sender]:
+                raise Unanswered(f"nonce {tx.nonce} cannot be next: {tx.sender} is at {nonces[tx.sender]}")
+            nonces[tx.sender] += 1
+
+    def _check_funds(self, before: Mapping[Watched, int]) -> None:
+        needed = self.tx.gas_limit * self.tx.max_fee_wei + self.tx.value_wei
+        held = before[self.tx.sender, ZERO_ADDRESS]
+        if held < needed:
+            raise Unanswered(f"{self.tx.sender} holds {held} wei, but the transaction can cost {needed}")
+
+    def _balances(self, outcomes: Sequence[Mapping[str, Any]]) -> dict[Watched, int]:
+        return {watched: _balance(watched, outcome) for watched, outcome in zip(self.watched, outcomes, strict=True)}
+
+
+def ask(
+    tx: UnsignedTransaction,
+    earlier: Sequence[UnsignedTransaction],
+    watch: Sequence[Watched],
+    environment: Environment,
+) -> Question:
+    """A question about `tx`; the sender's native coin is always watched. Raises `Unanswered` for impossible fees."""
+    for candidate in (*earlier, tx):
+        if candidate.max_fee_wei < environment.base_fee_wei:
+            raise Unanswered(
+                f"max fee {candidate.max_fee_wei} is below the next block's base fee {environment.base_fee_wei} (wei)"
+            )
+        if candidate.tip_wei > candidate.max_fee_wei:
+            raise Unanswered(f"tip {candidate.tip_wei} is above the max fee {candidate.max_fee_wei} (wei)")
+    watched = tuple(dict.fromkeys(((tx.sender, ZERO_ADDRESS), *watch)))
+    return Question(tx, tuple(earlier), watched, environment)
+
+
+def _transaction_call(tx: UnsignedTransaction) -> dict[str, str]:
+    return {
+        "type": "0x2",
+        "chainId": hex(tx.chain_id),
+        "from": tx.sender,
+        "to": tx.to,
+        "nonce": hex(tx.nonce),
+        "value": hex(tx.value_wei),
+        "input": "0x" + tx.data.hex(),
+        "gas": hex(tx.gas_limit),
+        "maxFeePerGas": hex(tx.max_fee_wei),
+        "maxPriorityFeePerGas": hex(tx.tip_wei),
+    }
+
+
+def _balance_call(watched: Watched) -> dict[str, str]:
+    account, token = watched
+    if token == ZERO_ADDRESS:
+        to, data = _READER, bytes(12) + bytes.fromhex(account[2:])
+    else:
+        to, data = token, balance_of_data(account)
+    return {"from": _ASKER, "to": to, "input": "0x" + data.hex(), "gas": hex(_READ_GAS)}
+
+
+def _balance(watched: Watched, outcome: Mapping[str, Any]) -> int:
+    data = bytes.fromhex(outcome["returnData"][2:])
+    if outcome["status"] != "0x1" or len(data) != _WORD_BYTES:
+        account, token = watched
+        raise Unanswered(f"token {token} does not tell the balance of {account}")
+    return int.from_bytes(data, "big")

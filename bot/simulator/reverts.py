@@ -1,0 +1,94 @@
+"""Revert data, in words: `Error(string)`, `Panic(uint256)`, and custom errors by their ABI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from eth_abi.abi import decode
+from eth_utils.crypto import keccak
+
+from chains.tools import ROOT
+
+EXECUTOR_ARTEFACT = ROOT / "contracts" / "out" / "Executor.sol" / "Executor.json"
+
+# Solidity documentation, "Panic via assert and Error via require".
+_PANICS = {
+    0x00: "generic panic",
+    0x01: "assertion failed",
+    0x11: "arithmetic overflow",
+    0x12: "division by zero",
+    0x21: "value out of an enum's range",
+    0x22: "corrupt storage byte array",
+    0x31: "pop of an empty array",
+    0x32: "index out of bounds",
+    0x41: "out of memory",
+    0x51: "call of an uninitialised function",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CustomError:
+    """A Solidity error: its name, and its arguments' names and ABI types in order."""
+
+    name: str
+    arguments: tuple[tuple[str, str], ...]
+
+    @property
+    def selector(self) -> bytes:
+        return keccak(text=f"{self.name}({','.join(kind for _, kind in self.arguments)})")[:4]
+
+
+_BUILT_IN = (CustomError("Error", (("", "string"),)), CustomError("Panic", (("", "uint256"),)))
+
+
+class RevertReasons:
+    """Knows errors by selector and turns revert data into one line."""
+
+    def __init__(self, errors: Iterable[CustomError] = ()) -> None:
+        self._errors = {error.selector: error for error in (*_BUILT_IN, *errors)}
+
+    @classmethod
+    def from_artefact(cls, path: Path = EXECUTOR_ARTEFACT) -> Self:
+        """With the custom errors of a compiled contract; only Solidity's own where it is not compiled."""
+        if not path.is_file():
+            return cls()
+        abi = orjson.loads(path.read_bytes())["abi"]
+        return cls(_custom_error(entry) for entry in abi if entry["type"] == "error")
+
+    def read(self, data: bytes) -> str:
+        """One line for a person. Data nobody knows is shown as hex."""
+        if not data:
+            return "reverted without a reason"
+        error = self._errors.get(data[:4])
+        if error is None:
+            return f"reverted with 0x{data.hex()}"
+        try:
+            values = decode([kind for _, kind in error.arguments], data[4:])
+        except Exception:
+            return f"{error.name}: malformed 0x{data.hex()}"
+        if error.name == "Error":
+            return " ".join(str(values[0]).split()) or "reverted with an empty reason"
+        if error.name == "Panic":
+            return f"panic 0x{values[0]:02x} ({_PANICS.get(values[0], 'unknown')})"
+        return f"{error.name}({', '.join(map(_argument, error.arguments, values))})"
+
+
+def _custom_error(entry: Mapping[str, Any]) -> CustomError:
+    return CustomError(entry["name"], tuple((it.get("name", ""), _abi_type(it)) for it in entry["inputs"]))
+
+
+def _abi_type(parameter: Mapping[str, Any]) -> str:
+    """The canonical type; a struct is written as the tuple of its members."""
+    kind = str(parameter["type"])
+    if not kind.startswith("tuple"):
+        return kind
+    return f"({','.join(map(_abi_type, parameter['components']))}){kind.removeprefix('tuple')}"
+
+
+def _argument(argument: tuple[str, str], value: object) -> str:
+    shown = f"0x{value.hex()}" if isinstance(value, bytes) else str(value)
+    return f"{argument[0]}={shown}" if argument[0] else shown
