@@ -1,0 +1,317 @@
+"""A centralised exchange through ccxt: books as they change, orders, balances. Any exchange ccxt.pro knows will do."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import ccxt
+import ccxt.pro
+
+from chains.assets import Token
+from chains.exchanges import reading
+from chains.exchanges.books import Book
+from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
+
+DEPTH = 100
+"""Levels kept per side."""
+FOLLOWED_DEPTH = 1_000
+"""Levels ccxt follows per side: what a snapshot lacks is missing until it changes, so more than are kept."""
+CURRENCY_DECIMALS = 8
+RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
+
+QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "binance": {
+            "rateLimiterAlgorithm": "rollingWindow",
+            "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}},
+        }
+    }
+)
+"""ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
+
+
+class ExchangeUnavailable(ConnectionError):
+    """The exchange cannot be reached or does not answer as it should."""
+
+
+class ExchangeMisconfigured(ValueError):
+    """The exchange is there, but what was configured does not fit it: a symbol, a key, a ccxt id."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeedTrouble:
+    """A book stream broke or missed something; it is being repaired. `detail` is one line for a person."""
+
+    exchange: str
+    symbol: str
+    detail: str
+
+
+class Exchange:
+    """One exchange account and the books of `symbols` (ccxt's unified ones, such as `ETH/USDT`).
+
+    `urls` and `options` are merged over ccxt's own. Amounts are integers in base units of `CURRENCY_DECIMALS`.
+    Nothing is contacted before `connect`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ccxt_id: str,
+        symbols: Sequence[str],
+        *,
+        urls: Mapping[str, Any] | None = None,
+        api_key: str = "",
+        secret: str = "",
+        options: Mapping[str, Any] | None = None,
+        timeout_ms: int = 10_000,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+    ) -> None:
+        if ccxt_id not in ccxt.pro.exchanges:
+            close = difflib.get_close_matches(ccxt_id, ccxt.pro.exchanges, 1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ExchangeMisconfigured(f"{name}: ccxt.pro has no exchange {ccxt_id!r}{hint}")
+        quiet = QUIET.get(ccxt_id, {})
+        client = getattr(ccxt.pro, ccxt_id)(
+            {
+                **quiet,
+                "options": {**quiet.get("options", {}), **(options or {})},
+                "urls": dict(urls or {}),
+                "apiKey": api_key,
+                "secret": secret,
+                "timeout": timeout_ms,
+                "enableRateLimit": True,
+                "number": str,
+            }
+        )
+        self.name = name
+        self.symbols = tuple(symbols)
+        self.calls_made = 0
+        """Requests sent so far, WebSocket messages not counted."""
+        self.books: dict[str, Book] = {}
+        """The last book of each symbol watched."""
+        self._client = client
+        self._fetch = client.fetch
+        client.fetch = self._counted_fetch
+        self._has_key = bool(api_key)
+        self._monotonic_ns = monotonic_ns
+        self._terms: dict[str, reading.Terms] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
+        self._ended: BaseException | None = None
+
+    async def connect(self) -> None:
+        """Load and check the symbols' rules and fees. Raises `ExchangeUnavailable`, `ExchangeMisconfigured`."""
+        try:
+            await self._client.load_markets()
+            ask_fees = self._has_key and self._client.has["fetchTradingFees"]
+            fees = await self._client.fetch_trading_fees() if ask_fees else {}
+        except ccxt.AuthenticationError as error:
+            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({reading.told(error)}); check it") from None
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+        for symbol in self.symbols:
+            market = self._client.markets.get(symbol)
+            if market is None:
+                close = difflib.get_close_matches(symbol, self._client.markets, 1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise ExchangeMisconfigured(f"{self.name} does not trade {symbol}{hint}")
+            fee = fees.get(symbol, {}).get("taker") or market["taker"]
+            try:
+                self._terms[symbol] = reading.terms(market, self._client.precisionMode, fee, self.token)
+            except ValueError as error:
+                raise ExchangeMisconfigured(f"{symbol} at {self.name} {error}") from None
+
+    async def watch(
+        self,
+        on_book: Callable[[Book], None],
+        on_trouble: Callable[[FeedTrouble], None] = lambda trouble: None,
+        first_within_s: float = 20.0,
+    ) -> None:
+        """Follow every symbol's book until `close`, and return once each has arrived once.
+
+        `on_book` is called with every new state, `on_trouble` whenever a stream broke or a gap was found; both heal
+        by themselves. Raises `ExchangeUnavailable` if a first book does not come in time.
+        """
+        if not self._terms:
+            raise RuntimeError(f"{self.name}: connect() comes before watch()")
+        self._tasks = [asyncio.create_task(self._follow(symbol, on_book, on_trouble)) for symbol in self.symbols]
+        for task in self._tasks:
+            task.add_done_callback(self._follower_ended)
+        try:
+            async with asyncio.timeout(first_within_s):
+                await asyncio.gather(*(self.reached(symbol, 0) for symbol in self.symbols))
+        except TimeoutError:
+            silent = ", ".join(symbol for symbol in self.symbols if symbol not in self.books)
+            raise ExchangeUnavailable(f"{self.name} sent no book of {silent} within {first_within_s:g} s") from None
+
+    async def reached(self, symbol: str, nonce: int) -> None:
+        """Return once the watched book of `symbol` has at least that update id. Raises what ended the watching."""
+        if self._ended:
+            raise self._ended
+        book = self.books.get(symbol)
+        if book is None or book.nonce < nonce:
+            arrival = asyncio.get_running_loop().create_future()
+            self._waiting.append((symbol, nonce, arrival))
+            await arrival
+
+    async def fetch_book(self, symbol: str) -> Book:
+        """The book by request. Raises `ExchangeUnavailable`."""
+        try:
+            raw = await self._client.fetch_order_book(symbol, DEPTH)
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+        return self._book(symbol, raw)
+
+    async def place(self, order: ExchangeOrder) -> OrderReport:
+        """Send an immediate-or-cancel limit order once, and say what is known of it.
+
+        Never raises for what the exchange or the wire did: a refusal is `REJECTED`, and anything that leaves the
+        outcome open, such as a time-out, is `UNKNOWN`, to be settled with `find`.
+        """
+        terms = self._terms[order.symbol]
+        price = terms.quote.units(order.limit_price)
+        if order.amount <= 0 or order.amount % terms.lot or price <= 0 or price % terms.tick:
+            detail = (
+                f"{terms.base.whole(order.amount)} at {order.limit_price} is not in whole lots of "
+                f"{terms.base.whole(terms.lot)} and ticks of {terms.quote.whole(terms.tick)}"
+            )
+            return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=detail)
+        try:
+            raw = await self._client.create_order(
+                order.symbol,
+                "limit",
+                order.side,
+                format(terms.base.whole(order.amount), "f"),
+                format(order.limit_price, "f"),
+                {"timeInForce": "IOC", "clientOrderId": order.client_id},
+            )
+        except Exception as error:
+            return reading.failure(order, error)
+        try:
+            return await self._report(raw, order.client_id)
+        except Exception as error:
+            return reading.unknown(order, error)
+
+    async def find(self, client_id: str, symbol: str) -> OrderReport | None:
+        """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`."""
+        try:
+            raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
+            return await self._report(raw, client_id)
+        except ccxt.OrderNotFound:
+            return None
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+
+    async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
+        """End an order if it is still open, and say how it ended; None if unknown. Raises `ExchangeUnavailable`."""
+        try:
+            await self._client.cancel_order(None, symbol, {"clientOrderId": client_id})
+        except ccxt.OrderNotFound:
+            pass  # ended already, or never known: `find` tells which
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+        return await self.find(client_id, symbol)
+
+    async def balances(self) -> dict[str, int]:
+        """What the account owns per currency, locked or not, zeros left out. Raises `ExchangeUnavailable`."""
+        try:
+            total = (await self._client.fetch_balance())["total"]
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+        owned = {currency: self.token(currency).units(amount) for currency, amount in total.items()}
+        return {currency: amount for currency, amount in sorted(owned.items()) if amount}
+
+    async def clock_skew_ms(self) -> int:
+        """How far the exchange's clock is ahead of this machine's, half a round trip allowed for."""
+        begun = self._client.milliseconds()
+        try:
+            theirs = await self._client.fetch_time()
+        except ccxt.BaseError as error:
+            raise self._unavailable(error) from None
+        return int(theirs - (begun + self._client.milliseconds()) // 2)
+
+    async def close(self) -> None:
+        """Stop following and hang up."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.close()
+
+    def token(self, currency: str) -> Token:
+        """The token a currency of this exchange is."""
+        return Token(self.name, currency, currency, CURRENCY_DECIMALS)
+
+    def symbol_of(self, market_id: str) -> str:
+        """ccxt's symbol for the exchange's own id: `ETH/USDT` for `ETHUSDT`. Raises `KeyError`."""
+        return next(symbol for symbol in self.symbols if self._client.market(symbol)["id"] == market_id)
+
+    async def _follow(
+        self, symbol: str, on_book: Callable[[Book], None], on_trouble: Callable[[FeedTrouble], None]
+    ) -> None:
+        failures = 0
+        while True:
+            try:
+                raw = await self._client.watch_order_book(symbol, FOLLOWED_DEPTH)
+            except ccxt.BaseError as error:
+                self._forget_settled_futures()
+                on_trouble(FeedTrouble(self.name, symbol, reading.told(error)))
+                await asyncio.sleep(min(RETRY_FIRST_S * 2**failures, RETRY_MOST_S) if failures else 0)
+                failures += 1
+                continue
+            failures = 0
+            book = self._book(symbol, raw)
+            if not book.nonce and symbol in self.books and self.books[symbol].nonce:
+                continue  # ccxt is between two snapshots
+            self.books[symbol] = book
+            on_book(book)
+            self._wake(symbol, book.nonce)
+
+    def _book(self, symbol: str, raw: reading.Raw) -> Book:
+        return self._terms[symbol].book(self.name, symbol, raw, DEPTH, self._monotonic_ns())
+
+    def _forget_settled_futures(self) -> None:
+        # ccxt keeps a future it rejected while nobody waited, and would hand out the same old error for ever
+        for client in self._client.clients.values():
+            for key in [key for key, future in client.futures.items() if future.done()]:
+                del client.futures[key]
+
+    def _wake(self, symbol: str, nonce: int) -> None:
+        for waited_symbol, waited_nonce, arrival in self._waiting:
+            if waited_symbol == symbol and waited_nonce <= nonce and not arrival.done():
+                arrival.set_result(None)
+        self._waiting = [entry for entry in self._waiting if not entry[2].done()]
+
+    def _follower_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        self._ended = error or ExchangeUnavailable(f"{self.name} is no longer watched")
+        for _, _, arrival in self._waiting:
+            if not arrival.done():
+                arrival.set_exception(self._ended)
+
+    async def _report(self, raw: reading.Raw, client_id: str) -> OrderReport:
+        symbol = raw["symbol"]
+        terms = self._terms[symbol]
+        fills = reading.fills(raw["trades"], terms, self.token)
+        filled = terms.base.units(raw["filled"] or 0)
+        if sum(fill.amount for fill in fills) != filled:
+            trades = await self._client.fetch_order_trades(raw["id"], symbol)
+            fills = reading.fills(trades, terms, self.token)
+        if sum(fill.amount for fill in fills) != filled:
+            raise ccxt.BadResponse(f"order {client_id} filled {raw['filled']}, but its trades do not add up to that")
+        return reading.report(raw, client_id, fills)
+
+    async def _counted_fetch(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls_made += 1
+        return await self._fetch(*args, **kwargs)
+
+    def _unavailable(self, error: Exception) -> ExchangeUnavailable:
+        return ExchangeUnavailable(
+            f"{self.name} does not answer as it should ({reading.told(error)}); check its urls and the network"
+        )

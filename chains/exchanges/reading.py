@@ -1,0 +1,146 @@
+"""ccxt's dictionaries and exceptions read into exact values. ccxt is run with `number: str`, so money stays text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import ccxt
+
+from chains.assets import Token
+from chains.exchanges.books import PPM, Book, Level
+from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
+
+Raw = Mapping[str, Any]
+
+REFUSALS = (
+    ccxt.InsufficientFunds,
+    ccxt.InvalidOrder,
+    ccxt.BadRequest,
+    ccxt.AuthenticationError,
+    ccxt.ArgumentsRequired,
+    ccxt.NotSupported,
+    ccxt.OperationRejected,
+)
+"""What ccxt raises only when the exchange, or ccxt before it, definitely refused an order."""
+
+TIMESTAMP_REFUSALS = (ccxt.InvalidNonce,)
+"""Refused for its timestamp: ccxt files this under network errors, but the exchange did answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an exchange asks of orders in one symbol, in the units of `Book`."""
+
+    base: Token
+    quote: Token
+    tick: int
+    lot: int
+    min_amount: int
+    min_notional: int
+    taker_fee_ppm: int
+
+    def book(self, exchange: str, symbol: str, raw: Raw, depth: int, arrived_ns: int) -> Book:
+        """A book of at most `depth` levels a side from ccxt's order book."""
+        return Book(
+            exchange=exchange,
+            symbol=symbol,
+            base=self.base,
+            quote=self.quote,
+            bids=self._levels(raw["bids"][:depth]),
+            asks=self._levels(raw["asks"][:depth]),
+            tick=self.tick,
+            lot=self.lot,
+            min_amount=self.min_amount,
+            min_notional=self.min_notional,
+            taker_fee_ppm=self.taker_fee_ppm,
+            nonce=raw["nonce"] or 0,
+            at_ms=raw.get("timestamp") or 0,
+            arrived_ns=arrived_ns,
+        )
+
+    def _levels(self, rows: list[list[Any]]) -> tuple[Level, ...]:
+        # ccxt keeps its live books in floats; `str` gives back the digits the exchange sent, as they are at most 15
+        tick, lot = self.quote.whole(self.tick), self.base.whole(self.lot)
+        levels = ((int(Decimal(str(row[0])) / tick), int(Decimal(str(row[1])) / lot)) for row in rows)
+        return tuple((ticks, lots) for ticks, lots in levels if lots)
+
+
+def terms(market: Raw, precision_mode: int, taker_fee: str, token: Callable[[str], Token]) -> Terms:
+    """Read a ccxt market. A fee finer than a part per million is rounded up. Raises `ValueError` with the reason."""
+    base, quote = token(market["base"]), token(market["quote"])
+    if not market.get("spot"):
+        raise ValueError("is not a spot market")
+    return Terms(
+        base=base,
+        quote=quote,
+        tick=quote.units(_step(market["precision"]["price"], precision_mode)),
+        lot=base.units(_step(market["precision"]["amount"], precision_mode)),
+        min_amount=base.units(market["limits"]["amount"]["min"] or 0),
+        min_notional=quote.units(market["limits"]["cost"]["min"] or 0),
+        taker_fee_ppm=-int(-Decimal(taker_fee) * PPM // 1),
+    )
+
+
+def _step(precision: str | None, mode: int) -> Decimal:
+    if precision is None:
+        raise ValueError("states no price or amount precision")
+    if mode == ccxt.TICK_SIZE:
+        return Decimal(precision)
+    if mode == ccxt.DECIMAL_PLACES:
+        return Decimal(1).scaleb(-int(precision))
+    raise ValueError("rounds to significant digits, which is not supported")
+
+
+def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tuple[Fill, ...]:
+    """ccxt's trades of one order, in its order."""
+    return tuple(
+        Fill(
+            trade_id=str(trade["id"]),
+            price=Decimal(trade["price"]),
+            amount=terms.base.units(trade["amount"]),
+            cost=terms.quote.units(trade["cost"]),
+            fee_currency=trade["fee"]["currency"],
+            fee_units=token(trade["fee"]["currency"]).units(trade["fee"]["cost"]),
+        )
+        for trade in trades
+    )
+
+
+def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
+    """A report of ccxt's order `raw` with its trades. A status ccxt cannot name is `UNKNOWN`."""
+    match raw["status"]:
+        case "open":
+            status = OrderStatus.OPEN
+        case "closed" | "canceled" | "expired":
+            whole = Decimal(raw["filled"] or 0) == Decimal(raw["amount"])
+            status = OrderStatus.FILLED if whole else OrderStatus.CANCELLED
+        case "rejected":
+            status = OrderStatus.REJECTED
+        case _:
+            status = OrderStatus.UNKNOWN
+    return OrderReport(client_id, raw["symbol"], raw["side"], status, str(raw["id"]), trades)
+
+
+def failure(order: ExchangeOrder, error: Exception) -> OrderReport:
+    """What an exception says of the order whose placing raised it: `REJECTED` on the venue's word, else `UNKNOWN`."""
+    refused = isinstance(error, REFUSALS) or type(error) in TIMESTAMP_REFUSALS
+    # a refused duplicate did nothing, but says that an order of this id exists: its fate is not known here
+    duplicate = isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
+    if not refused or duplicate:
+        return unknown(order, error)
+    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=told(error))
+
+
+def unknown(order: ExchangeOrder, error: Exception) -> OrderReport:
+    """The report of an order whose fate `error` left open."""
+    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.UNKNOWN, detail=told(error))
+
+
+def told(error: BaseException) -> str:
+    """An exception in one line, without the query strings, which hold signatures."""
+    message = re.sub(r"\?\S*", "", str(error)).replace("\n", " ").strip()
+    return f"{type(error).__name__}: {message[:300]}" if message else type(error).__name__
