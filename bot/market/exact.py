@@ -1,0 +1,94 @@
+"""From a float size to the best exact one: integer quotes along a route, and a small search around the estimate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from chains.assets import Token
+from chains.pools.pool import Pool, PoolError
+
+Amounts = tuple[int, ...]
+"""Base units along a route: what goes into the first hop, and what comes out of each."""
+
+SEARCH_RADIUS = 512
+"""How far from the estimate the integer search goes at most, in units of the route's coarsest token."""
+
+_TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class PoolHop:
+    """One swap of a route: which pool, as it is now, and in which direction."""
+
+    pool: Pool
+    token_in: Token
+    token_out: Token
+
+
+Route = Sequence[PoolHop]
+
+
+def forward(route: Route, amount_in: int) -> Amounts | None:
+    """Exact amounts along the route for `amount_in`; None where a pool refuses."""
+    amounts = [amount_in]
+    try:
+        for hop in route:
+            amounts.append(hop.pool.quote(hop.token_in, amounts[-1]))
+    except PoolError:
+        return None
+    return tuple(amounts)
+
+
+def backward(route: Route, amount_out: int) -> int | None:
+    """What the route asks for, for at least `amount_out` at its end; None where a pool refuses."""
+    amount = amount_out
+    try:
+        for hop in reversed(route):
+            amount = hop.pool.quote_exact_out(hop.token_out, amount)
+    except PoolError:
+        return None
+    return amount
+
+
+def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | None:
+    """The closed route's amounts with the greatest exact gain near `estimate`; None if none gains.
+
+    `gain_estimate` is the float model's gain, in base units like `estimate`. Rounding down at each hop wastes up to
+    one unit of each token, so sizes are tried as whole units of the token where a unit is worth most, and the
+    input is the least that buys them: then only the other tokens' roundings are left. They make a size that is
+    r units off look as good as the best while r < k·√(noise / gain); that far, and no further, is searched.
+    """
+    at_estimate = forward(route, max(estimate, 1))
+    if at_estimate is None:
+        # A hair over the end of what a pool's known ticks can take.
+        at_estimate = forward(route, max(int(estimate * (1 - 1e-9)) - 1, 1))
+    if at_estimate is None:
+        return None
+    inputs = at_estimate[:-1]
+    coarsest = min(range(len(inputs)), key=inputs.__getitem__)
+    size = max(inputs[coarsest], 1)
+    candidates = _sizes_around(size, _radius(inputs, coarsest, gain_estimate))
+    best = at_estimate
+    for candidate in candidates:
+        amount_in = backward(route[:coarsest], candidate)
+        amounts = forward(route, amount_in) if amount_in else None
+        if amounts is not None and amounts[-1] - amounts[0] > best[-1] - best[0]:
+            best = amounts
+    return best if best[-1] > best[0] else None
+
+
+def _sizes_around(size: int, radius: int) -> Iterable[int]:
+    return range(max(1, size - radius), size + radius + 1)
+
+
+def _radius(inputs: Amounts, coarsest: int, gain: float) -> int:
+    """How far rounding can have hidden a better size, in units of the coarsest token."""
+    noise = 1.0 + sum(inputs[0] / max(amount, 1) for hop, amount in enumerate(inputs) if hop not in (0, coarsest))
+    if gain <= 0.0:
+        return 1
+    if noise <= _TOLERANCE * gain:
+        return 0 if inputs[coarsest] > 1 / _TOLERANCE else 1
+    reach = 1 + math.ceil(max(inputs[coarsest], 1) * math.sqrt(noise / gain))
+    return min(reach, SEARCH_RADIUS)

@@ -1,0 +1,94 @@
+"""Loading pools from a node, thousands in a few calls through Multicall3. Builds and decodes; the node does the I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from eth_abi.abi import decode, encode
+from eth_abi.exceptions import DecodingError
+
+from chains.assets import Address, address
+from chains.pools.pool import Call, Loading, Pool, PoolError, PoolFacts
+from chains.pools.registry import loader
+from chains.pools.words import selector
+
+MULTICALL3 = address("0xcA11bde05977b3631167028862bE2a173976CA11")
+CALLS_PER_BATCH = 1_000
+
+_AGGREGATE3 = selector("aggregate3((address,bool,bytes)[])")
+
+
+class LoadFailed(RuntimeError):
+    """The node's answer is not what Multicall3 gives."""
+
+
+class Node(Protocol):
+    """What loading needs of a node."""
+
+    def call(self, to: Address, data: bytes, block_hash: str) -> Awaitable[bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Pools as of one block, and for those that could not be loaded, why."""
+
+    pools: tuple[Pool, ...]
+    refused: Mapping[Address, str]
+
+
+async def load_pools(
+    node: Node, facts: Iterable[PoolFacts], block_hash: str, progress: Callable[[int], None] | None = None
+) -> Loaded:
+    """Load all of `facts` as of one block. `progress` is told how many calls are answered. Raises `LoadFailed`.
+
+    Every pool's loading runs in step with the others, so there are as many rounds as the slowest family needs.
+    """
+    pools: list[Pool] = []
+    refused: dict[Address, str] = {}
+    pending: list[tuple[PoolFacts, Loading, tuple[Call, ...]]] = []
+    for fact in facts:
+        loading = loader(fact.family)(fact)
+        pending.append((fact, loading, next(loading)))
+    while pending:
+        calls = [call for _, _, wanted in pending for call in wanted]
+        answers = iter(await _answers(node, calls, block_hash, progress))
+        waiting, pending = pending, []
+        for fact, loading, wanted in waiting:
+            try:
+                more = loading.send(tuple(next(answers) for _ in wanted))
+                pending.append((fact, loading, more))
+            except StopIteration as finished:
+                pools.append(finished.value)
+            except PoolError as error:
+                refused[fact.address] = str(error)
+    return Loaded(tuple(pools), refused)
+
+
+def aggregate3(calls: Sequence[Call]) -> bytes:
+    """Call data that answers all `calls` in one, each allowed to fail."""
+    return _AGGREGATE3 + encode(["(address,bool,bytes)[]"], [[(call.to, True, call.data) for call in calls]])
+
+
+def decode_aggregate3(answer: bytes, count: int) -> list[bytes]:
+    """The answers, in order; empty where a call failed. Raises `LoadFailed`."""
+    try:
+        (results,) = decode(["(bool,bytes)[]"], answer)
+    except DecodingError as error:
+        raise LoadFailed(f"Multicall3 at {MULTICALL3} gave {len(answer)} bytes that are no answer: {error}") from error
+    if len(results) != count:
+        raise LoadFailed(f"Multicall3 at {MULTICALL3} answered {len(results)} of {count} calls")
+    return [data if succeeded else b"" for succeeded, data in results]
+
+
+async def _answers(
+    node: Node, calls: Sequence[Call], block_hash: str, progress: Callable[[int], None] | None
+) -> list[bytes]:
+    answers: list[bytes] = []
+    for first in range(0, len(calls), CALLS_PER_BATCH):
+        batch = calls[first : first + CALLS_PER_BATCH]
+        answers += decode_aggregate3(await node.call(MULTICALL3, aggregate3(batch), block_hash), len(batch))
+        if progress is not None:
+            progress(len(batch))
+    return answers

@@ -1,0 +1,248 @@
+"""The market: every pool and every order book in one structure, kept current block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
+
+from bot.market import books as order_books
+from bot.market.graph import Edge, Graph, VenueId
+from bot.market.journal import Journal
+from bot.market.kernels import Curve
+from bot.market.opportunity import Opportunity
+from bot.market.prices import reference_price
+from bot.market.search import Question, Search
+from chains.assets import Address, Asset, Assets, Token
+from chains.blocks import Block
+from chains.exchanges.books import Book
+from chains.pools.pool import Piece, Pool, PoolError
+
+ETH = Asset("ETH")
+
+
+class UnknownVenue(LookupError):
+    """No such pool or order book in the market."""
+
+
+class OutOfOrder(ValueError):
+    """A block that does not follow the last one: events are missing, and every state would be wrong."""
+
+
+class Market:
+    """Pools and books as a price graph. One writer; reading never changes it.
+
+    A change to a venue rewrites that venue's edges and no others. What cannot be understood is taken out of the
+    market, with its reason in `refused`, and nothing else stops.
+    """
+
+    def __init__(self, assets: Assets) -> None:
+        self._graph = Graph(assets)
+        self._pools: dict[VenueId, Pool] = {}
+        self._books: dict[VenueId, Book] = {}
+        self._loaded_at: dict[VenueId, int] = {}
+        self._curves: dict[int, Curve] = {}
+        self._prices: dict[tuple[Asset, Asset], float] = {}
+        self._changed: set[VenueId] = set()
+        self._refused: dict[VenueId, str] = {}
+        self._journal: Journal[VenueId, Pool] = Journal()
+        self._search = Search(self._graph, self._pools, self._books, self._curve_of, self._price)
+
+    @property
+    def graph(self) -> Graph:
+        """Nodes, edges and rates, to be read."""
+        return self._graph
+
+    @property
+    def pools(self) -> Mapping[VenueId, Pool]:
+        return MappingProxyType(self._pools)
+
+    @property
+    def books(self) -> Mapping[VenueId, Book]:
+        return MappingProxyType(self._books)
+
+    @property
+    def refused(self) -> Mapping[VenueId, str]:
+        """Venues taken out of the market, and why."""
+        return MappingProxyType(self._refused)
+
+    @property
+    def number(self) -> int | None:
+        """The last block taken in."""
+        return self._journal.last
+
+    @property
+    def changed(self) -> frozenset[VenueId]:
+        """Venues that changed since `take_changed`."""
+        return frozenset(self._changed)
+
+    def take_changed(self) -> frozenset[VenueId]:
+        """`changed`, and start anew."""
+        taken, self._changed = frozenset(self._changed), set()
+        return taken
+
+    def pool(self, address: Address) -> Pool:
+        """The pool as it is now. Raises `UnknownVenue`."""
+        if address not in self._pools:
+            raise UnknownVenue(f"pool {address} is not in the market{self._why(address)}")
+        return self._pools[address]
+
+    def book(self, exchange: str, symbol: str) -> Book:
+        """The order book as it is now. Raises `UnknownVenue`."""
+        venue = order_books.book_id(exchange, symbol)
+        if venue not in self._books:
+            raise UnknownVenue(f"book {symbol} of {exchange} is not in the market{self._why(venue)}")
+        return self._books[venue]
+
+    def add_pool(self, pool: Pool, at_block: int | None = None) -> None:
+        """Take in a pool, or replace its state, as it was after block `at_block` (default: the last taken in)."""
+        self._loaded_at[pool.address] = self._journal.last or 0 if at_block is None else at_block
+        self._refused.pop(pool.address, None)
+        self._set_pool(pool)
+
+    def set_book(self, book: Book) -> None:
+        """Take in an order book. An empty or crossed one stays known, with both directions closed."""
+        venue = order_books.book_id(book.exchange, book.symbol)
+        self._books[venue] = book
+        self._refused.pop(venue, None)
+        selling, buying = self._graph.open(venue, order_books.directions(book), is_book=True)
+        curves = (order_books.selling(book), order_books.buying(book)) if order_books.usable(book) else ((), ())
+        for edge, curve in zip((selling, buying), curves, strict=True):
+            self._curves[edge.id] = curve
+            self._graph.set_rate(edge, curve[0].rate if curve else 0.0)
+        self._touched(venue)
+
+    def remove(self, venue: VenueId, reason: str) -> None:
+        """Take a venue out of the market. `refused` keeps the reason until it is taken in again."""
+        self._pools.pop(venue, None)
+        self._books.pop(venue, None)
+        for edge in self._graph.edges_of(venue):
+            self._curves.pop(edge.id, None)
+        self._graph.close(venue)
+        self._refused[venue] = reason
+        self._touched(venue)
+
+    def apply(self, block: Block) -> None:
+        """Take in a block: every log to its pool, in order. Raises `OutOfOrder`.
+
+        A log that cannot be understood takes its pool out of the market.
+        """
+        number = block.head.number
+        if self._journal.last is not None and number != self._journal.last + 1:
+            raise OutOfOrder(f"block {number} does not follow {self._journal.last}; undo or load the market again")
+        self._journal.begin(number)
+        after: dict[VenueId, Pool] = {}
+        for log in block.logs:
+            pool = after.get(log.address) or self._pools.get(log.address)
+            if pool is None or number <= self._loaded_at.get(log.address, 0):
+                continue
+            try:
+                following = pool.applied(log)
+            except PoolError as error:
+                after.pop(log.address, None)
+                self._journal.remember(log.address, self._pools[log.address])
+                self.remove(log.address, f"a log of block {number} was not understood: {error}")
+                continue
+            if following is not pool:
+                after[log.address] = following
+        for venue, following in after.items():
+            self._journal.remember(venue, self._pools[venue])
+            self._set_pool(following)
+
+    def undo(self, ancestor_number: int) -> tuple[VenueId, ...]:
+        """Go back to the state after block `ancestor_number`; its venues count as changed.
+
+        Returns the pools that must be loaded again, taken out of the market until then: those loaded after that
+        block, and all of them where the reorganisation is deeper than what is remembered.
+        """
+        lost = {venue for venue, number in self._loaded_at.items() if number > ancestor_number and venue in self._pools}
+        prior = self._journal.back_to(ancestor_number)
+        if prior is None:
+            lost = set(self._pools)
+        else:
+            for venue, pool in prior.items():
+                if venue not in lost:
+                    self._refused.pop(venue, None)
+                    self._set_pool(pool)
+        for venue in lost:
+            self.remove(venue, f"its state before the reorganisation to block {ancestor_number} is not known")
+        return tuple(sorted(lost))
+
+    def price(self, asset: Asset, in_: Asset = ETH) -> float:
+        """Whole units of `in_` that one whole unit of `asset` is worth, through the deepest venues; NaN if unknown.
+
+        A float, for screening and for showing; never what is paid.
+
+        >>> market.price(Asset("USDC"), in_=Asset("ETH"))  # doctest: +SKIP
+        0.000532
+        """
+        return self._price(asset, in_)
+
+    def cycles(
+        self,
+        through: Collection[VenueId] | None = None,
+        *,
+        start: Asset = ETH,
+        max_hops: int = 3,
+        books: int = 0,
+        min_rate: float = 1.0,
+        gas_price_wei: int = 0,
+        inventory: Mapping[Token, int] | None = None,
+        limit: int = 32,
+        overlapping: bool = False,
+    ) -> Iterator[Opportunity]:
+        """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
+
+        `through` defaults to the whole market. With `books` = 0 the walks are pools only and begin and end in the
+        token of `start`; with 1, a route of pools on one chain is traded against one order book, in whole lots and
+        within `inventory` (base units per token that may be spent; None: unbounded), and valued in `start`. Only
+        walks whose product of rates is above `min_rate`, and whose gain pays for the gas at `gas_price_wei`, are
+        given; at most `limit`. No venue appears in two of them unless `overlapping` is asked for, because two
+        trades through one pool cannot both have its quote. All amounts are exact.
+
+        >>> for opportunity in market.cycles(through=market.take_changed(), max_hops=3):  # doctest: +SKIP
+        ...     print(opportunity.explain())
+        """
+        if max_hops not in (2, 3) or books not in (0, 1):
+            raise ValueError(f"cycles have 2 or 3 hops, and 0 or 1 order books; not {max_hops} and {books}")
+        venues = [*self._pools, *self._books] if through is None else through
+        question = Question(venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping)
+        return iter(self._search.answer(question))
+
+    def _set_pool(self, pool: Pool) -> None:
+        self._pools[pool.address] = pool
+        directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
+        for edge in self._graph.open(pool.address, directions, is_book=False):
+            self._curves.pop(edge.id, None)
+            scale = 10.0 ** (edge.token_in.decimals - edge.token_out.decimals)
+            self._graph.set_rate(edge, pool.marginal_price(edge.token_in) * scale)
+        self._touched(pool.address)
+
+    def _touched(self, venue: VenueId) -> None:
+        self._changed.add(venue)
+        self._prices.clear()
+
+    def _curve_of(self, edge: Edge) -> Curve:
+        """The edge's curve in whole units, made when it is first needed."""
+        curve = self._curves.get(edge.id)
+        if curve is None:
+            unit_in, unit_out = 10.0**edge.token_in.decimals, 10.0**edge.token_out.decimals
+            curve = tuple(
+                Piece(rate * unit_in / unit_out, curvature * unit_in, cap / unit_in)
+                for rate, curvature, cap in self._pools[edge.venue].pieces(edge.token_in)
+            )
+            self._curves[edge.id] = curve
+        return curve
+
+    def _price(self, asset: Asset, in_: Asset) -> float:
+        if (asset, in_) not in self._prices:
+            node, in_node = self._graph.find(asset), self._graph.find(in_)
+            self._prices[asset, in_] = (
+                math.nan
+                if node is None or in_node is None
+                else reference_price(self._graph, self._curve_of, node, in_node)
+            )
+        return self._prices[asset, in_]
+
+    def _why(self, venue: VenueId) -> str:
+        return f": {self._refused[venue]}" if venue in self._refused else ""

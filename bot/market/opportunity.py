@@ -1,0 +1,134 @@
+"""What the market offers: a closed walk with exact amounts, what it gains, and the legs that take it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bot.market.graph import VenueId
+from bot.plan import Order, Swap
+from chains.assets import Asset, Token
+from chains.executor import Hop, HopKind
+
+_WEI_DECIMALS = 18
+
+GAS_BASE = 70_000
+"""Gas of the executor around its hops: the transaction itself, the checks, and the last transfer."""
+
+GAS_PER_HOP: Mapping[HopKind, int] = {HopKind.CONSTANT_PRODUCT: 75_000, HopKind.CONCENTRATED: 105_000}
+"""Gas per hop by kind of pool. An estimate for ranking; the simulator measures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One hop through a venue: exact base units in and out, fees included.
+
+    `rate` is the marginal price before the trade, whole units out per whole unit in, after fees. `hop` is how the
+    executor performs it; None at an exchange.
+    """
+
+    venue: VenueId
+    token_in: Token
+    token_out: Token
+    amount_in: int
+    amount_out: int
+    rate: float
+    fee_ppm: int
+    hop: Hop | None = None
+
+    @property
+    def average(self) -> float:
+        """Whole units out per whole unit in, over the whole trade."""
+        if not self.amount_in:
+            return 0.0
+        return float(self.token_out.whole(self.amount_out)) / float(self.token_in.whole(self.amount_in))
+
+
+@dataclass(frozen=True, slots=True)
+class Opportunity:
+    """A closed walk with its best size.
+
+    `gain` is base units of `start` before gas: exact where the walk closes in one token; where an order book closes
+    it, what is left over in each asset is valued at the market's reference prices. `hedge` is that book's order.
+    """
+
+    start: Asset
+    start_decimals: int
+    steps: tuple[Step, ...]
+    gain: int
+    hedge: Order | None = None
+
+    @property
+    def amounts(self) -> tuple[tuple[int, int], ...]:
+        """Base units in and out, per hop."""
+        return tuple((step.amount_in, step.amount_out) for step in self.steps)
+
+    @property
+    def venues(self) -> frozenset[VenueId]:
+        return frozenset(step.venue for step in self.steps)
+
+    @property
+    def gain_wei(self) -> int:
+        """`gain` with 18 decimals: wei, where the start asset is ETH."""
+        return int(self.gain * 10**_WEI_DECIMALS // 10**self.start_decimals)
+
+    @property
+    def gas_estimate(self) -> int:
+        """Gas of the on-chain part."""
+        return gas_of(swap.hop.kind for swap in self.swaps())
+
+    def net_profit_wei(self, gas_price_wei: int) -> int:
+        """Gain after the estimated gas. Meaningful where the start asset is ETH."""
+        return self.gain_wei - self.gas_estimate * gas_price_wei
+
+    def swaps(self) -> tuple[Swap, ...]:
+        """The on-chain legs, in order."""
+        return tuple(
+            Swap(step.hop, step.token_in, step.token_out, step.amount_in, step.amount_out)
+            for step in self.steps
+            if step.hop is not None
+        )
+
+    def order(self) -> Order | None:
+        """The leg at an exchange, if there is one."""
+        return self.hedge
+
+    def explain(self) -> str:
+        """For a person: each hop's marginal price, fee, size and average price, and what is gained."""
+        hops = [
+            f"  {step.venue}: {_shown(step.amount_in, step.token_in)} -> {_shown(step.amount_out, step.token_out)}; "
+            f"marginal {step.rate:.9g}, average {step.average:.9g}, fee {step.fee_ppm / 10_000:g} %"
+            for step in self.steps
+        ]
+        product = math.prod(step.rate for step in self.steps)
+        return "\n".join([str(self), *hops, f"  product of marginal prices {product:.9f}; gas {self.gas_estimate}"])
+
+    def __str__(self) -> str:
+        first = self.steps[0]
+        path = " -> ".join([first.token_in.symbol, *(step.token_out.symbol for step in self.steps)])
+        whole = self.gain / 10**self.start_decimals
+        return f"{path}: {_shown(first.amount_in, first.token_in)} in, gains {whole:.9f} {self.start}"
+
+
+def gas_of(kinds: Iterable[HopKind]) -> int:
+    """The gas a settlement through these kinds of hops is estimated to burn."""
+    return GAS_BASE + sum(GAS_PER_HOP[kind] for kind in kinds)
+
+
+def disjoint(opportunities: Iterable[Opportunity]) -> list[Opportunity]:
+    """The first of each group that shares a venue: two that move the same pool cannot both be had at their quotes.
+
+    Greedy in the order given, so best first in gives best first out.
+    """
+    taken: set[VenueId] = set()
+    kept = []
+    for opportunity in opportunities:
+        if taken.isdisjoint(opportunity.venues):
+            taken |= opportunity.venues
+            kept.append(opportunity)
+    return kept
+
+
+def _shown(units: int, token: Token) -> str:
+    return f"{token.whole(units):f} {token.symbol}"

@@ -1,0 +1,52 @@
+"""Reference prices: through the deepest venues, so that a thin or displaced pool does not set them."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Iterator
+
+from bot.market.graph import Edge, Graph
+from bot.market.kernels import Curve, depth
+
+DEPTH_FALL = 0.02
+"""A venue is as deep as the input that lowers its marginal price by this fraction."""
+
+
+def reference_price(graph: Graph, curve_of: Callable[[Edge], Curve], asset: int, in_: int) -> float:
+    """Whole units of node `in_` per whole unit of node `asset`; NaN where no path joins them.
+
+    Follows the path whose shallowest venue is deepest, measured in `in_`, and takes mid prices along it: the
+    geometric mean of a venue's two directions, in which fees and half the spread cancel.
+    """
+    widths, prices = {in_: math.inf}, {in_: 1.0}
+    settled: set[int] = set()
+    queue = [(-math.inf, in_)]
+    while queue:
+        _, node = heapq.heappop(queue)
+        if node == asset:
+            return prices[node]
+        if node in settled:
+            continue
+        settled.add(node)
+        for edge in _leaving(graph, node):
+            back = _opposite(graph, edge)
+            if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
+                continue
+            width = min(widths[node], depth(curve_of(edge), DEPTH_FALL) * prices[node])
+            if width > widths.get(edge.target, 0.0):
+                widths[edge.target] = width
+                prices[edge.target] = prices[node] * math.sqrt(graph.rate[back.id] / graph.rate[edge.id])
+                heapq.heappush(queue, (-width, edge.target))
+    return math.nan
+
+
+def _leaving(graph: Graph, node: int) -> Iterator[Edge]:
+    for neighbours in (graph.pools, graph.books):
+        for numbers in neighbours.out.get(node, {}).values():
+            yield from map(graph.edge, numbers)
+
+
+def _opposite(graph: Graph, edge: Edge) -> Edge:
+    """The same venue's edge the other way."""
+    return next(other for other in graph.edges_of(edge.venue) if other.source == edge.target and other is not edge)
