@@ -27,8 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     os.umask(0o077)
-    protections = confine()
     try:
+        protections = confine()
         policy, policy_bytes = read_policy(options.policy)
         key = _open_keystore(options.keystore, _read_passphrase(options.passphrase_fd), policy)
         with Journal(options.journal) as journal:
@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
             with server.listening() as listener:
                 print(READY, key.address, flush=True)
                 server.serve(listener)
-    except (InvalidPolicy, KeystoreError, JournalError, SocketError, ValueError) as error:
+    except (InvalidPolicy, KeystoreError, JournalError, SocketError, ValueError, OSError) as error:
         print(f"signer: {error}", file=sys.stderr)
         return 1
     return 0

@@ -106,7 +106,7 @@ class SignerClient:
 
     async def close(self) -> None:
         """End the process; what it signed stays in its journal."""
-        self._disconnect()
+        await self._disconnect()
         await _end(self._process)
 
     async def __aenter__(self) -> Self:
@@ -144,14 +144,17 @@ class SignerClient:
             return parse_response(await reader.readexactly(body_length(header)))
         except BaseException:
             # An answer given up on would be taken for the next one's.
-            self._disconnect()
+            await self._disconnect()
             raise
 
-    def _disconnect(self) -> None:
-        if self._connection is not None:
-            _, writer = self._connection
-            writer.close()
-            self._connection = None
+    async def _disconnect(self) -> None:
+        if self._connection is None:
+            return
+        _, writer = self._connection
+        self._connection = None
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     def _trouble(self, error: Exception) -> str:
         if self._process.returncode is not None:

@@ -17,7 +17,10 @@ _CLONE_NEWNET = 0x4000_0000
 
 
 def confine() -> dict[str, bool]:
-    """Give up what can be given up; which protections are now in force, by name. Call it before any thread starts."""
+    """Give up what can be given up; which protections are now in force, by name. Call it before any thread starts.
+
+    Raises `OSError` when it got half-way out of the network: the process must not go on like that.
+    """
     # Entering a user namespace resets what the later calls set, so the network goes first.
     return {
         "no_network": _leave_network(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import socket
 import stat
 import struct
@@ -56,36 +56,41 @@ class Server:
 
     def serve(self, listener: socket.socket) -> None:
         """Serve clients until the process is told to end."""
-        with selectors.DefaultSelector() as selector:
-            selector.register(listener, selectors.EVENT_READ)
-            while True:
-                for key, _ in selector.select():
-                    if key.fileobj is listener:
-                        self._accept(listener, selector)
-                    elif not self._receive():
-                        self._hang_up(selector)
+        while True:
+            waiting = [listener] if self._client is None else [listener, self._client]
+            select.select(waiting, [], [])
+            self._hear_client()
+            if _readable(listener):
+                self._accept(listener)
 
-    def _accept(self, listener: socket.socket, selector: selectors.BaseSelector) -> None:
+    def _hear_client(self) -> None:
+        while self._client is not None and _readable(self._client):
+            if not self._receive(self._client):
+                self._client.close()
+                self._client = None
+                self._received.clear()
+
+    def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         connection.settimeout(SEND_TIMEOUT_S)
+        # A client that reconnects has hung up before, perhaps unheard.
+        self._hear_client()
         if _peer_uid(connection) != os.getuid():
             connection.close()
-        elif self._client is not None:
+        elif self._client is None:
+            self._client = connection
+        else:
             with connection:
                 _send(connection, Denial(Reason.SIGNER_BUSY, "another client is connected to this signer"))
-        else:
-            self._client = connection
-            selector.register(connection, selectors.EVENT_READ)
 
-    def _receive(self) -> bool:
+    def _receive(self, client: socket.socket) -> bool:
         """Take in what has come, and answer each whole frame. False when the connection is over."""
-        assert self._client is not None
         try:
-            data = self._client.recv(RECEIVE_BYTES)
+            data = client.recv(RECEIVE_BYTES)
         except OSError:
             return False
         self._received += data
-        return bool(data) and self._answer_frames(self._client)
+        return bool(data) and self._answer_frames(client)
 
     def _answer_frames(self, client: socket.socket) -> bool:
         while len(self._received) >= HEADER_BYTES:
@@ -103,12 +108,9 @@ class Server:
                 return False
         return True
 
-    def _hang_up(self, selector: selectors.BaseSelector) -> None:
-        assert self._client is not None
-        selector.unregister(self._client)
-        self._client.close()
-        self._client = None
-        self._received.clear()
+
+def _readable(connection: socket.socket) -> bool:
+    return bool(select.select([connection], [], [], 0)[0])
 
 
 def _send(connection: socket.socket, response: Response) -> bool:

@@ -1,0 +1,358 @@
+"""The signer as it really runs: a process of its own behind its socket."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import select
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from bot.keys import new_keystore
+from bot.reasons import Reason, Refusal
+from bot.signer.client import JOURNAL_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
+from bot.signer.journal import Journal
+from bot.signer.keystore import seal
+from bot.signer.policy import SignerPolicy, encode_policy
+from bot.signer.protocol import (
+    HEADER_BYTES,
+    MAX_MESSAGE_BYTES,
+    Denial,
+    Response,
+    Settle,
+    Settled,
+    Signed,
+    SignRequest,
+    Status,
+    StatusRequest,
+    frame,
+    parse_response,
+)
+from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI, ask
+
+PASSPHRASE = "open sesame"
+ROOT = Path(__file__).parents[3]
+
+
+def now_ask(intent_id: str = "intent-1", nonce: int = 7) -> SignRequest:
+    """A request whose simulation is fresh by the real clock."""
+    return ask(intent_id=intent_id, nonce=nonce, verdict={"made_at_s": time.time()})
+
+
+@pytest.fixture(scope="module")
+def keystore(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "operator.json"
+    path.write_bytes(seal(SECRET, PASSPHRASE.encode(), light=True))
+    return path
+
+
+async def start(
+    keystore: Path, directory: Path, *, passphrase: str = PASSPHRASE, policy: SignerPolicy = POLICY
+) -> SignerClient:
+    return await SignerClient.start(keystore=keystore, passphrase=passphrase, policy=policy, directory=directory)
+
+
+@pytest.fixture
+async def client(keystore: Path, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    async with await start(keystore, tmp_path / "run") as client:
+        yield client
+
+
+def prepare(directory: Path, mode: int) -> None:
+    directory.mkdir(mode=mode)
+    (directory / POLICY_NAME).write_bytes(encode_policy(POLICY))
+
+
+def passphrase_pipe(passphrase: str) -> int:
+    reading, writing = os.pipe()
+    os.write(writing, passphrase.encode())
+    os.close(writing)
+    return reading
+
+
+async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClient:
+    """The signer, wired to kill itself at its first signature, before or after that is in its journal."""
+    prepare(directory, mode=0o700)
+    reading = passphrase_pipe(PASSPHRASE)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bot.signer.dying", when, "--passphrase-fd", str(reading)),
+        *("--keystore", keystore, "--policy", directory / POLICY_NAME),
+        *("--socket", directory / SOCKET_NAME, "--journal", directory / JOURNAL_NAME),
+        pass_fds=(reading,),
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    os.close(reading)
+    assert process.stdout is not None
+    assert (await process.stdout.readline()).startswith(b"ready")
+    return SignerClient(process, directory / SOCKET_NAME, OPERATOR)
+
+
+def knock(path: Path, sent: bytes) -> list[Response]:
+    """Everything the signer says to raw bytes before it hangs up or falls silent."""
+    said = b""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(path))
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        while chunk := connection.recv(65536):
+            said += chunk
+    responses = []
+    while said:
+        end = HEADER_BYTES + int.from_bytes(said[:HEADER_BYTES], "big")
+        responses.append(parse_response(said[HEADER_BYTES:end]))
+        said = said[end:]
+    return responses
+
+
+async def test_it_signs_settles_and_tells_how_it_is(client: SignerClient) -> None:
+    assert client.address == OPERATOR
+    signed = await client.sign(now_ask())
+    assert isinstance(signed, Signed)
+    status = await client.status()
+    assert isinstance(status, Status)
+    assert (status.signed, status.unsettled) == (1, 1)
+    assert status.strategies[CYCLES].reserved_wei == WORST_CASE_WEI
+    assert await client.settle(Settle("intent-1", GAS_COST_WEI, GAIN)) == Settled(0)
+    assert await client.settle(Settle("intent-2", 0, 0)) == Refusal(
+        Reason.SIGNER_SETTLEMENT, "intent intent-2 was never signed"
+    )
+
+
+async def test_many_at_once_are_answered_each_its_own(client: SignerClient) -> None:
+    requests = [now_ask(f"intent-{nonce}", nonce) for nonce in range(20)]
+    answers = await asyncio.gather(*map(client.sign, requests))
+    assert all(isinstance(answer, Signed) for answer in answers)
+    assert await asyncio.gather(*map(client.sign, requests)) == answers
+
+
+async def test_an_answer_given_up_on_is_not_taken_for_the_next(client: SignerClient) -> None:
+    given_up = asyncio.ensure_future(client.sign(now_ask("given-up", 0)))
+    await asyncio.sleep(0)
+    given_up.cancel()
+    await asyncio.gather(given_up, return_exceptions=True)
+    assert isinstance(await client.status(), Status)
+
+
+async def test_socket_and_files_are_the_owners_alone(client: SignerClient, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert stat.S_IMODE(run.stat().st_mode) == 0o700
+    assert stat.S_IMODE((run / SOCKET_NAME).stat().st_mode) == 0o600
+    assert stat.S_IMODE((run / JOURNAL_NAME).stat().st_mode) == 0o600
+
+
+async def test_the_process_gives_up_what_it_can(client: SignerClient) -> None:
+    status = await client.status()
+    assert isinstance(status, Status)
+    process = Path(f"/proc/{client.pid}")
+    assert status.protections["no_core_dump"]
+    assert status.protections["not_dumpable"]
+    assert status.protections["dies_with_parent"]
+    assert "Max core file size        0                    0" in (process / "limits").read_text()
+    assert PASSPHRASE.encode() not in (process / "cmdline").read_bytes()
+    interfaces = (process / "net/dev").read_text().splitlines()[2:]
+    assert status.protections["no_network"] == all(line.split(":")[0].strip() == "lo" for line in interfaces)
+    assert not (process / "net/tcp").read_text().splitlines()[1:]
+
+
+async def test_a_second_client_is_sent_away_and_the_first_goes_on(client: SignerClient, tmp_path: Path) -> None:
+    await client.status()
+    (busy,) = await asyncio.to_thread(knock, tmp_path / "run" / SOCKET_NAME, b"")
+    assert isinstance(busy, Denial)
+    assert busy.reason is Reason.SIGNER_BUSY
+    assert isinstance(await client.sign(now_ask()), Signed)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\0\0\0\0",
+        b"\xff\xff\xff\xff",
+        (MAX_MESSAGE_BYTES + 1).to_bytes(4, "big"),
+        b"\0\0\0\1{",
+        b"\0\0\0\2{}",
+        b"\0\0\0\4null",
+        b"\0\0\0\6[[[[[[",
+        frame(Settled(0)),
+        frame(Denial(Reason.SIGNER_BUSY, "no")),
+    ],
+)
+def test_garbage_is_called_so_and_survived(garbage: bytes, keystore: Path, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with await start(keystore, tmp_path / "run") as client:
+            (denial,) = await asyncio.to_thread(knock, tmp_path / "run" / SOCKET_NAME, garbage)
+            assert isinstance(denial, Denial)
+            assert denial.reason is Reason.SIGNER_MALFORMED
+            assert isinstance(await client.sign(now_ask()), Signed)
+
+    asyncio.run(scene())
+
+
+async def test_half_a_message_is_waited_for_and_its_end_forgotten(client: SignerClient, tmp_path: Path) -> None:
+    path = tmp_path / "run" / SOCKET_NAME
+    assert await asyncio.to_thread(knock, path, frame(StatusRequest())[:-1]) == []
+    two = await asyncio.to_thread(knock, path, frame(StatusRequest()) * 2)
+    assert [type(response) for response in two] == [Status, Status]
+
+
+async def test_too_long_a_request_never_leaves(client: SignerClient) -> None:
+    refusal = await client.sign(dataclasses.replace(now_ask(), plan=bytes(MAX_MESSAGE_BYTES)))
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.SIGNER_MALFORMED
+
+
+async def test_a_dead_signer_is_unreachable_and_a_new_one_remembers(keystore: Path, tmp_path: Path) -> None:
+    first = await start(keystore, tmp_path / "run")
+    signed = await first.sign(now_ask())
+    os.kill(first.pid, signal.SIGKILL)
+    refusal = await first.sign(now_ask())
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason is Reason.SIGNER_UNREACHABLE
+    await first.close()
+    async with await start(keystore, tmp_path / "run") as second:
+        assert await second.sign(now_ask()) == signed
+        other = await second.sign(now_ask("intent-2"))
+        assert isinstance(other, Refusal)
+        assert other.reason is Reason.SIGNER_NONCE
+
+
+async def test_killed_between_journal_and_reply_it_gives_the_journalled_bytes(keystore: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    dying = await start_dying("after", keystore, run)
+    lost = await dying.sign(now_ask())
+    assert isinstance(lost, Refusal)
+    assert lost.reason is Reason.SIGNER_UNREACHABLE
+    await dying.close()
+    with Journal(run / JOURNAL_NAME) as journal:
+        entry = journal.find("intent-1")
+    assert entry is not None
+    async with await start(keystore, run) as again:
+        assert await again.sign(now_ask()) == Signed(entry.raw, entry.tx_hash)
+
+
+async def test_killed_before_the_journal_nothing_was_ever_signed(keystore: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    dying = await start_dying("before", keystore, run)
+    assert isinstance(await dying.sign(now_ask()), Refusal)
+    await dying.close()
+    with Journal(run / JOURNAL_NAME) as journal:
+        assert journal.size() == 0
+
+
+async def test_it_does_not_outlive_who_started_it(keystore: Path, tmp_path: Path) -> None:
+    script = (
+        "import asyncio, sys; from pathlib import Path; from bot.signer.client import SignerClient\n"
+        "from tests.bot.signer.making import POLICY\n"
+        "async def main():\n"
+        "    client = await SignerClient.start(keystore=Path(sys.argv[1]), passphrase=sys.argv[2], policy=POLICY,"
+        " directory=Path(sys.argv[3]))\n"
+        "    print(client.pid, flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())"
+    )
+    parent = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", script, keystore, PASSPHRASE, tmp_path / "run"), stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert parent.stdout is not None
+    signer = os.pidfd_open(int(await parent.stdout.readline()))
+    parent.kill()
+    await parent.wait()
+    ended, _, _ = await asyncio.to_thread(select.select, [signer], [], [], 5)
+    os.close(signer)
+    assert ended
+
+
+async def test_a_second_signer_on_the_same_journal_does_not_start(
+    client: SignerClient, keystore: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(SignerError, match="another signer is using it"):
+        await SignerClient.start(
+            keystore=keystore,
+            passphrase=PASSPHRASE,
+            policy=POLICY,
+            directory=tmp_path / "second",
+            journal=tmp_path / "run" / JOURNAL_NAME,
+        )
+    assert isinstance(await client.status(), Status)
+
+
+async def test_a_wrong_passphrase_is_one_clear_line(keystore: Path, tmp_path: Path) -> None:
+    with pytest.raises(SignerError) as refused:
+        await start(keystore, tmp_path / "run", passphrase="open barley")
+    assert str(refused.value) == f"signer: keystore {keystore}: wrong passphrase"
+
+
+async def test_a_missing_or_corrupt_keystore_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(SignerError, match=r"cannot read keystore .*: No such file"):
+        await start(tmp_path / "none.json", tmp_path / "run")
+    corrupt = tmp_path / "corrupt.json"
+    corrupt.write_text('{"version": 3, "crypto": {')
+    with pytest.raises(SignerError, match=r"keystore .*: it is not JSON"):
+        await start(corrupt, tmp_path / "run")
+
+
+async def test_somebody_elses_keystore_is_refused(tmp_path: Path) -> None:
+    stranger = new_keystore(tmp_path / "stranger.json", PASSPHRASE, light=True)
+    with pytest.raises(SignerError, match=f"the keystore is for {stranger}, but the policy's operator is {OPERATOR}"):
+        await start(tmp_path / "stranger.json", tmp_path / "run")
+
+
+async def test_a_light_keystore_is_refused_on_a_real_chain(keystore: Path, tmp_path: Path) -> None:
+    mainnet = dataclasses.replace(POLICY, chain_id=1, test_chain=False)
+    with pytest.raises(SignerError, match="too weak for chain 1"):
+        await start(keystore, tmp_path / "run", policy=mainnet)
+
+
+async def test_a_directory_others_can_enter_is_refused(keystore: Path, tmp_path: Path) -> None:
+    run = tmp_path / "open"
+    prepare(run, mode=0o755)
+    reading = passphrase_pipe(PASSPHRASE + "\n")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.signer", "--passphrase-fd", str(reading), "--keystore", keystore),
+        *("--policy", run / POLICY_NAME, "--socket", run / SOCKET_NAME, "--journal", run / JOURNAL_NAME),
+        pass_fds=(reading,),
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    os.close(reading)
+    _, errors = await process.communicate()
+    assert process.returncode == 1
+    assert errors.decode() == f"signer: {run} must be yours alone; run: chmod 700 {run}\n"
+
+
+ALLOWED = {
+    *("bot", "chains", "tests", "__main__"),
+    *("eth_keys", "coincurve", "_cffi_backend", "cffi", "pycparser", "_libsecp256k1", "Crypto"),
+    *("eth_utils", "eth_typing", "eth_hash", "eth_abi", "parsimonious", "regex", "rlp", "orjson"),
+    *("toolz", "cytoolz", "cython_runtime", "pydantic", "pydantic_core", "annotated_types"),
+    *("typing_extensions", "typing_inspection"),
+}
+FORBIDDEN = {"asyncio", "ssl", "http.client", "urllib.request", "multiprocessing", "ftplib", "smtplib", "xmlrpc"}
+
+
+def test_it_loads_few_modules_and_none_that_reaches_a_network(tmp_path: Path) -> None:
+    policy, body = tmp_path / "policy.json", tmp_path / "body.json"
+    policy.write_bytes(encode_policy(POLICY))
+    body.write_bytes(frame(now_ask())[HEADER_BYTES:])
+    printed = subprocess.run(
+        [sys.executable, "-m", "tests.bot.signer.imports", policy, body, tmp_path / "signer.db", SECRET.hex()],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    ).stdout
+    outcome, foreign, everything = printed.splitlines()
+    assert outcome == "Signed"
+    generated = {name for name in foreign.split() if name.startswith(("_cython_", "_sysconfigdata", "_distutils"))}
+    assert set(foreign.split()) - generated <= ALLOWED
+    assert not set(everything.split()) & FORBIDDEN
