@@ -3,10 +3,9 @@ pragma solidity 0.8.37;
 
 import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
-import {Kind} from "../src/libraries/Hops.sol";
-import {World} from "./base/World.sol";
+import {OpenExecutor, World} from "./base/World.sol";
 import {FixedPricePool, Pair} from "./mocks/Pools.sol";
-import {PlainToken, RefusingToken, SilentToken, TaxedToken} from "./mocks/Tokens.sol";
+import {PlainToken, RefusingToken, SilentToken, TaxedToken, TolledToken} from "./mocks/Tokens.sol";
 
 /// @notice `Executor.run`: closed cycles of every make, and every refusal.
 contract RunTest is World {
@@ -90,6 +89,28 @@ contract RunTest is World {
         uint256 received = quoted(quoted(5e18, 100e18, 300e18), 300e18, 100e18);
         vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, int256(received) - 5e18, 0));
         run(weth, 5e18, 0, path(v2(cheap, true), v2(back, true)));
+    }
+
+    function testALossIsNamedEvenWhenNothingIsHeldToPayItWith() public {
+        Pair back = pair(mid, 300e18, weth, 100e18);
+        uint256 received = quoted(quoted(5e18, 100e18, 300e18), 300e18, 100e18);
+        vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, int256(received) - 5e18, 0));
+        run(weth, 5e18, 0, path(v2(cheap, true), v2(back, true)));
+    }
+
+    /// @dev Repaying costs more than is owed here: only the balance after everything tells.
+    function testTheLastWordIsTheBalanceAfterRepaying() public {
+        TolledToken tolled = new TolledToken();
+        address[] memory earns = new address[](1);
+        earns[0] = address(tolled);
+        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, earns, new address[](0), new uint128[](0));
+        tolled.mint(address(executor), 10e18);
+        Pair first = pair(tolled, 100e18, mid, 300e18);
+        Pair second = pair(mid, 200e18, tolled, 100e18);
+        tolled.charge(address(executor), 3e18);
+        int256 gain = int256(quoted(quoted(5e18, 100e18, 300e18), 200e18, 100e18)) - 8e18;
+        vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, gain, 0));
+        run(tolled, 5e18, 0, path(v2(first, true), v2(second, true)));
     }
 
     function testTokenThatRefusesATransferIsNamed() public {

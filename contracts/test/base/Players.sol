@@ -171,7 +171,7 @@ contract Players is World {
             if (held < executorFloor[tokens[i]]) ++executorLosses;
             executorFloor[tokens[i]] = held;
             uint256 stock = tokens[i].balanceOf(address(inventory));
-            uint256 allowed = tokens[i] == mid ? 0 : CAP;
+            uint256 allowed = address(tokens[i]) == address(mid) ? 0 : CAP;
             if (stock + allowed < stockAtBlockStart[tokens[i]]) ++inventoryLosses;
         }
     }

@@ -56,6 +56,22 @@ contract TaxedToken is PlainToken {
     }
 }
 
+/// @notice Takes a toll from one sender on top of what it sends.
+contract TolledToken is PlainToken {
+    address public payer;
+    uint256 public toll;
+
+    function charge(address payer_, uint256 toll_) external {
+        (payer, toll) = (payer_, toll_);
+    }
+
+    function transfer(address to, uint256 amount) external override returns (bool) {
+        _move(msg.sender, to, amount);
+        if (msg.sender == payer) _move(msg.sender, address(this), toll);
+        return true;
+    }
+}
+
 /// @notice Calls a stranger in the middle of every transfer, and remembers whether that succeeded.
 contract HookedToken is PlainToken {
     address public target;
