@@ -11,6 +11,7 @@ from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 
 _TWIN = "twin"
+_RUN_FILE = "isthmus.toml"
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _STRATEGIES = {_TWIN: ("dex_arbitrage", "cex_dex_arbitrage")}
 _STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
@@ -29,11 +30,13 @@ _STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
 @click.option("--http-url", metavar="URL", help="HTTP JSON-RPC endpoint of your node, or env:NAME.")
 def init(folder: Path, network: str, ws_url: str | None, http_url: str | None, as_json: bool) -> None:
     """Write isthmus.toml and its strategy files into DIR. Nothing that exists is overwritten."""
-    from bot.config.load import load
+    from bot.config.model import RunFile
+    from bot.config.reading import parsed, validated
     from chains.networks import load_network
 
     load_network(network)
     files = _files(network, ws_url, http_url)
+    validated(parsed(files[_RUN_FILE], str(folder / _RUN_FILE), folder), RunFile)
     existing = [str(folder / name) for name in files if (folder / name).exists()]
     if existing:
         raise CommandFailed(f"{', '.join(existing)}: already there; name another folder", ExitCode.USAGE)
@@ -41,7 +44,6 @@ def init(folder: Path, network: str, ws_url: str | None, http_url: str | None, a
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    load(folder / "isthmus.toml")
     written = [str(folder / name) for name in files]
     if as_json:
         emit({"written": written})
@@ -69,7 +71,7 @@ def _files(network: str, ws_url: str | None, http_url: str | None) -> dict[str, 
     strategies = {
         f"strategies/{name}.toml": (ROOT / "strategies" / f"{name}.toml").read_text(encoding="utf-8") for name in names
     }
-    return {"isthmus.toml": run_file, **strategies}
+    return {_RUN_FILE: run_file, **strategies}
 
 
 def _next_steps(folder: Path, network: str) -> str:

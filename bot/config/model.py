@@ -15,6 +15,7 @@ from bot.config.values import (
     AnyAmount,
     ChainAddress,
     DatabaseUrl,
+    ExchangeUrl,
     FilePath,
     HttpUrl,
     LoopbackHost,
@@ -54,9 +55,10 @@ class ExchangeSettings(Section):
     """The order books to watch, as ccxt writes them."""
 
     urls: Annotated[
-        dict[str, str], Field(default_factory=dict, examples=[{"public": "https://api.binance.com/api/v3"}])
+        dict[str, ExchangeUrl],
+        Field(default_factory=dict, examples=[{"api": {"public": "https://api.binance.com/api/v3"}}]),
     ]
-    """ccxt's URLs to replace, by ccxt's own names for them."""
+    """URLs to use instead of ccxt's, in the shape of ccxt's own `urls`."""
 
     api_key: Annotated[SecretReference | None, Field(examples=["env:BINANCE_KEY"])] = None
     """Where the API key is kept: `env:NAME` or `file:PATH` (a file only its owner can read)."""

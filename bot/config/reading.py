@@ -46,12 +46,16 @@ def read_document(path: Path, folder: Path | None = None) -> Document:
     `folder` is where its relative paths count from, if not where it lies.
     """
     name = display_name(path)
-    text = _read_text(path, name)
+    return parsed(_read_text(path, name), name, (folder or path.parent).resolve())
+
+
+def parsed(text: str, name: str, folder: Path) -> Document:
+    """The document that `text` is. Raises `ConfigError` for what is not TOML, and for secrets in it."""
     try:
         values = tomllib.loads(text, parse_float=Decimal)
     except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
         raise ConfigError([_syntax_problem(name, text, error)]) from None
-    document = Document(name, (folder or path.parent).resolve(), values, key_lines(text))
+    document = Document(name, folder, values, key_lines(text))
     leaks = [Problem(name, line, "", message) for line, message in secrets_in_text(text)]
     leaks += [document.problem(found, message) for found, message in secrets_in_values(values)]
     if leaks:

@@ -172,6 +172,13 @@ def _url(*schemes: str) -> Callable[[Any, ValidationInfo], str | Reference]:
     return check
 
 
+def _exchange_url(value: Any, info: ValidationInfo) -> Any:
+    """One of ccxt's URLs, or a table of them."""
+    if isinstance(value, dict):
+        return {key: _exchange_url(inner, info) for key, inner in value.items()}
+    return _url("https", "http", "wss", "ws")(value, info)
+
+
 def _database_url(value: Any, info: ValidationInfo) -> str | Reference:
     """SQLAlchemy's URL; a relative SQLite path counts from the folder of the file it is written in."""
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
@@ -223,6 +230,9 @@ WebSocketUrl = Annotated[
 ]
 HttpUrl = Annotated[
     str | Reference, PlainValidator(_url("http", "https")), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
+ExchangeUrl = Annotated[
+    Any, PlainValidator(_exchange_url), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]
 DatabaseUrl = Annotated[
     str | Reference, PlainValidator(_database_url), PlainSerializer(str), WithJsonSchema({"type": "string"})

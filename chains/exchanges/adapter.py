@@ -237,6 +237,16 @@ class Exchange:
             raise self._unavailable(error) from None
         return int(theirs - (begun + self._client.milliseconds()) // 2)
 
+    async def may_withdraw(self) -> bool | None:
+        """Whether the API key could withdraw; `None` where the exchange does not tell."""
+        if not hasattr(self._client, "sapi_get_account_apirestrictions"):
+            return None
+        try:
+            rights = await self._client.sapi_get_account_apirestrictions()
+        except ccxt.BaseError:
+            return None
+        return bool(rights["enableWithdrawals"])
+
     async def close(self) -> None:
         """Stop following and hang up."""
         for task in self._tasks:

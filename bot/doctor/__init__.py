@@ -1,0 +1,50 @@
+"""`isthmus doctor`: everything a run stands on, looked at before it is needed, each with what to do about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+
+from bot.cli.errors import explained
+from bot.clock import Clock
+from bot.config.load import Loaded
+from bot.doctor import exchanges, surroundings, tools
+from bot.doctor.checks import Check, Status
+
+__all__ = ["Check", "Status", "examine"]
+
+Look = Callable[[], Awaitable[Iterable[Check]]]
+
+
+async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
+    """Every check, in order; without a configuration only those of the tools. All are looked at concurrently."""
+    looks: list[tuple[str, Look]] = [
+        ("python", tools.python),
+        ("foundry", tools.foundry_binaries),
+        ("npm packages", tools.npm_packages),
+        ("contracts", tools.contracts),
+        ("twin", tools.twin),
+    ]
+    if loaded is not None:
+        config, network = loaded.config, loaded.network
+        looks += [
+            ("node", lambda: surroundings.node(config, network, clock)),
+            ("keystore", lambda: surroundings.keystore(config, network)),
+            ("database", lambda: surroundings.database(config, clock)),
+            ("disk", lambda: surroundings.disk(config)),
+            ("ports", lambda: surroundings.ports(config)),
+            *((f"exchange {it.name}", exchanges.look(it, config)) for it in config.exchanges),
+        ]
+    answers = [asyncio.create_task(_guarded(name, look)) for name, look in looks]
+    for answer in answers:
+        for check in await answer:
+            yield check
+
+
+async def _guarded(name: str, look: Look) -> list[Check]:
+    """A look that raises is a failed check, never a failed doctor."""
+    try:
+        return list(await look())
+    except Exception as error:
+        what, _, remedy = explained(error).partition("; ")
+        return [Check(name, Status.FAIL, what, remedy)]

@@ -1,0 +1,113 @@
+"""Looks at what a configuration names: node, keystore, database, disk, ports."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from bot.clock import Clock
+from bot.config.checks import TWIN
+from bot.config.model import RunConfig
+from bot.config.values import SAFE_FILE_MODE, plain
+from bot.doctor.checks import Check, Status, graded
+from bot.keys import keystore_address
+from bot.ledger.ledger import Ledger
+from bot.rpc import HttpRpc
+from chains.networks import Network
+from chains.node import Node
+
+LAG_WARN_BLOCKS = 3
+LAG_FAIL_BLOCKS = 20
+CLOCK_AHEAD_WARN_S = 2
+SPACE_WARN_BYTES = 2 << 30
+SPACE_FAIL_BYTES = 200 << 20
+
+
+async def node(config: RunConfig, network: Network, clock: Clock) -> Iterable[Check]:
+    """Both endpoints answer, are on the network's chain, and are not behind."""
+    if config.network == TWIN:
+        return [Check("node", Status.OK, "the twin brings its own")]
+    assert config.node.ws_url is not None and config.node.http_url is not None, "checked when the file was read"
+    async with Node(network, plain(config.node.ws_url), clock, request_timeout_s=config.node.timeout_s) as adapter:
+        head = await adapter.head()
+    async with HttpRpc(plain(config.node.http_url), timeout_s=config.node.timeout_s) as rpc:
+        http_chain_id = int(await rpc.rpc("eth_chainId"), 16)
+    lag_s = clock.wall_s() - head.timestamp_s
+    lag_blocks = lag_s / network.block_time_s
+    return [
+        Check("node", Status.OK, f"chain id {network.chain_id}, block {head.number}"),
+        graded(
+            "node over HTTP",
+            f"chain id {http_chain_id}",
+            fail=http_chain_id != network.chain_id,
+            remedy=f"node.http_url must be on chain id {network.chain_id} as node.ws_url is",
+        ),
+        graded(
+            "clock and head",
+            f"the latest block is {lag_s:.0f} s old",
+            warn=lag_blocks > LAG_WARN_BLOCKS or lag_s < -CLOCK_AHEAD_WARN_S,
+            fail=lag_blocks > LAG_FAIL_BLOCKS,
+            remedy="the node is behind or this machine's clock is wrong; let it catch up, or set the clock (NTP)",
+        ),
+    ]
+
+
+async def keystore(config: RunConfig, network: Network) -> Iterable[Check]:
+    """The file is there, is a keystore, and nobody else can read it."""
+    path = config.signer.keystore
+    if path is None:
+        found = "none; a throw-away key is made for each run" if network.test_chain else "none; enough for --mode dry"
+        return [Check("keystore", Status.OK, found)]
+    address = keystore_address(path)
+    mode = path.stat().st_mode & 0o777
+    return [
+        graded(
+            "keystore",
+            f"{address} in {path}, mode {mode:04o}",
+            fail=bool(mode & ~SAFE_FILE_MODE),
+            remedy=f"others may read it; run `chmod 600 {path}`",
+        )
+    ]
+
+
+async def database(config: RunConfig, clock: Clock) -> Iterable[Check]:
+    """The ledger opens, migrates and can be written; for a ledger per run, a throw-away one beside them."""
+    if config.ledger.url is not None:
+        Ledger.open(plain(config.ledger.url), clock).close()
+        return [Check("database", Status.OK, "opens, and its schema is up to date")]
+    config.ledger.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=config.ledger.folder, prefix=".doctor-") as folder:
+        Ledger.open(str(Path(folder) / "ledger.sqlite3"), clock).close()
+    return [Check("database", Status.OK, f"a ledger can be made in {config.ledger.folder}")]
+
+
+async def disk(config: RunConfig) -> Iterable[Check]:
+    folder = config.ledger.folder
+    existing = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(existing).free
+    return [
+        graded(
+            "disk",
+            f"{free / (1 << 30):.1f} GB free at {existing}",
+            warn=free < SPACE_WARN_BYTES,
+            fail=free < SPACE_FAIL_BYTES,
+            remedy="free some space, or name another ledger.folder; a ledger that cannot be written stops the run",
+        )
+    ]
+
+
+async def ports(config: RunConfig) -> Iterable[Check]:
+    """The dashboard's port is free."""
+    host, port = config.dashboard.host, config.dashboard.port
+    if not config.dashboard.enabled or port == 0:
+        found = "any free one is taken" if config.dashboard.enabled else "the dashboard is off"
+        return [Check("ports", Status.OK, found)]
+    try:
+        with socket.create_server((host, port)):
+            return [Check("ports", Status.OK, f"{host}:{port} is free")]
+    except OSError as error:
+        remedy = "write another dashboard.port, or 0 for any free one"
+        return [Check("ports", Status.FAIL, f"{host}:{port} cannot be used ({error.strerror})", remedy)]

@@ -1,0 +1,52 @@
+"""`isthmus init` writes files that the reader accepts, and never over others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import main
+from bot.config.load import load
+
+NODE = ["--ws-url", "ws://127.0.0.1:8546", "--http-url", "http://127.0.0.1:8545"]
+
+
+def test_what_init_writes_is_what_runs_without_a_file(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path / "mine")])
+    assert result.exit_code == 0, result.stderr
+    assert "isthmus config check" in result.stdout
+    written = load(tmp_path / "mine" / "isthmus.toml").config
+    assert written.digest == load().config.digest
+
+
+def test_init_for_another_network_names_the_node(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path), "--network", "ethereum", *NODE, "--json"])
+    assert result.exit_code == 0, result.stderr
+    assert len(orjson.loads(result.stdout)["written"]) == 2
+    loaded = load(tmp_path / "isthmus.toml")
+    assert loaded.network.chain_id == 1
+    assert loaded.config.node.ws_url == "ws://127.0.0.1:8546"
+
+
+def test_a_url_that_carries_a_key_is_not_left_behind(tmp_path: Path) -> None:
+    secret = "https://node.example/v3/0123456789abcdef0123456789abcdef"
+    arguments = ["init", str(tmp_path / "new"), "--network", "ethereum", "--ws-url", "env:WS", "--http-url", secret]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert "0123456789abcdef" not in result.stderr
+    assert not (tmp_path / "new" / "isthmus.toml").exists()
+
+
+@pytest.mark.parametrize("existing", ["isthmus.toml", "strategies/dex_arbitrage.toml"])
+def test_init_overwrites_nothing(tmp_path: Path, existing: str) -> None:
+    path = tmp_path / existing
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    result = CliRunner().invoke(main, ["init", str(tmp_path)])
+    assert result.exit_code == 2
+    assert result.stderr == f"error: {path}: already there; name another folder\n"
+    assert path.read_text() == "mine"
+    assert len([item for item in tmp_path.rglob("*") if item.is_file()]) == 1
