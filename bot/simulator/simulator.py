@@ -59,6 +59,11 @@ class Simulator:
         return self._fork.restarts
 
     @property
+    def pid(self) -> int | None:
+        """The process of the fork's Anvil, while there is one."""
+        return self._fork.anvil.pid if self._fork.alive else None
+
+    @property
     def overlay(self) -> Overlay:
         """What lies over the fork; setting it takes effect with the next verdict."""
         return self._overlay
