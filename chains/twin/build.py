@@ -26,6 +26,7 @@ from chains.twin.manifest import manifest, read_manifest
 from chains.twin.market import PoolView
 from chains.twin.opening import Opening, Progress, in_batches, open_pools, set_supply, write_contracts
 from chains.twin.parameters import CrowdParameters, TraderParameters
+from chains.twin.prices import PricePath
 from chains.twin.traded import TradedMarket
 
 CHAIN_ID = 31337
@@ -120,7 +121,7 @@ async def _build(folder: Path, stamp: str, progress: Progress) -> TwinState:
         await write_contracts(anvil, market)
         opening = await open_pools(anvil, market, progress)
         progress("giving traders their inventory", 0.6)
-        await _endow(anvil, opening, TradedMarket(market, opening.pools, TraderParameters()).traded)
+        await _endow(anvil, opening, TradedMarket(market, opening.pools, TraderParameters(), PricePath()).traded)
         head = await _last_block(anvil)
         progress("writing the state", 0.8)
         dump = await anvil.rpc("anvil_dumpState", timeout_s=120)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eth_abi.abi import encode
+from eth_abi.grammar import parse
 from eth_utils.abi import function_signature_to_4byte_selector
 
 from chains.anvil import Anvil
@@ -97,9 +98,11 @@ DEPLOYMENTS: tuple[Deployment, ...] = (
 
 def call_data(signature: str, *arguments: object) -> str:
     """ABI call data as the node wants it, from a signature such as `createPair(address,address)`."""
-    types = signature[signature.index("(") + 1 : -1]
-    encoded = encode(types.split(","), arguments) if types else b""
-    return "0x" + (bytes(function_signature_to_4byte_selector(signature)) + encoded).hex()
+    selector = bytes(function_signature_to_4byte_selector(signature))
+    if not arguments:
+        return "0x" + selector.hex()
+    types = [part.to_type_str() for part in parse(signature[signature.index("(") :]).components]
+    return "0x" + (selector + encode(types, arguments)).hex()
 
 
 async def deploy_protocols(anvil: Anvil) -> None:

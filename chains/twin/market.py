@@ -71,6 +71,15 @@ def _virtual_reserves(liquidity: int, sqrt_price_x96: int) -> tuple[float, float
     return liquidity / sqrt_price, liquidity * sqrt_price
 
 
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a transaction did to a pool's price: the size of the change of its logarithm, in units of the pool's fee."""
+
+    tx_hash: str
+    pool: Address
+    displacement_fees: float
+
+
 class MarketView:
     """All pools traders may touch, kept current from the logs of each block."""
 
@@ -78,18 +87,24 @@ class MarketView:
         self.pools: dict[Address, PoolView] = {pool.address: pool_view(pool) for pool in pools}
         self._by_lower_case = {pool.address.lower(): pool for pool in self.pools.values()}
 
-    def apply(self, logs: Sequence[Mapping[str, Any]]) -> None:
-        """Bring pools to the state that the JSON-RPC logs of a block report, in their order."""
+    def apply(self, logs: Sequence[Mapping[str, Any]]) -> list[Move]:
+        """Bring pools to the state that the JSON-RPC logs of a block report, in their order; say what moved."""
+        moves = []
         for entry in logs:
             pool = self._by_lower_case.get(entry["address"].lower())
             if pool is None:
                 continue
             data = entry["data"][2:]
             words = [int(data[start : start + 64], 16) for start in range(0, len(data), 64)]
+            before = pool.price
             if entry["topics"][0] == SYNC_TOPIC:
                 pool.reserves = (float(words[0]), float(words[1]))
             elif entry["topics"][0] == V3_SWAP_TOPIC:
                 pool.reserves = _virtual_reserves(liquidity=words[3], sqrt_price_x96=words[2])
+            else:
+                continue
+            moves.append(Move(entry["transactionHash"], pool.address, abs(log(pool.price / before)) / pool.fee))
+        return moves
 
 
 def on_cycles(pools: Iterable[RecordedPool]) -> list[RecordedPool]:

@@ -24,7 +24,9 @@ ETH_SYMBOL, BTC_SYMBOL = "ETHUSDT", "BTCUSDT"
 class PricePath:
     """The exchange's mid-prices over time, as floats, re-anchored; after its end the recording starts over."""
 
-    def __init__(self) -> None:
+    def __init__(self, loop_s: float | None = None) -> None:
+        """`loop_s` is when the exchange's recording starts over; None means at the end of the mids."""
+        self._loop_s = loop_s
         self._mids = {
             symbol: [float(mid * ANCHORS[symbol]) for mid in mids] for symbol, mids in recorded_mids().items()
         }
@@ -32,7 +34,8 @@ class PricePath:
     def mid(self, symbol: str, at_s: float) -> float:
         """The mid-price in USDT, `at_s` seconds after the twin opened; before that, the opening price."""
         mids = self._mids[symbol]
-        return mids[int(max(at_s, 0)) % len(mids)]
+        second = int(max(at_s, 0.0) % (self._loop_s or len(mids)))
+        return mids[min(second, len(mids) - 1)]
 
     def hubs(self, at_s: float) -> dict[Address, float]:
         """USD prices of the tokens the exchange prices, and of the dollar itself (USDT)."""

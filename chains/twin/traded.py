@@ -17,10 +17,12 @@ class TradedMarket:
     `depth_usd` is what a traded pool held on its shallower side at the opening.
     """
 
-    def __init__(self, snapshot: Snapshot, pools: Iterable[RecordedPool], parameters: TraderParameters) -> None:
+    def __init__(
+        self, snapshot: Snapshot, pools: Iterable[RecordedPool], parameters: TraderParameters, path: PricePath
+    ) -> None:
         self.tokens = snapshot.tokens
         self.view = MarketView(on_cycles(pools))
-        self.fair = FairPrices(self.view.pools.values(), snapshot.tokens, PricePath())
+        self.fair = FairPrices(self.view.pools.values(), snapshot.tokens, path)
         usd = self.fair.usd(0.0)
         depths = ((pool, self._depth_usd(pool, usd)) for pool in self.view.pools.values())
         deep = [(pool, depth) for pool, depth in depths if depth >= parameters.shallowest_usd]
@@ -29,6 +31,6 @@ class TradedMarket:
 
     def _depth_usd(self, pool: PoolView, usd: dict[Address, float]) -> float:
         return min(
-            reserve / 10 ** self.tokens[token].decimals * usd[token]
+            reserve / float(10 ** self.tokens[token].decimals) * usd[token]
             for token, reserve in zip(pool.tokens, pool.reserves, strict=True)
         )

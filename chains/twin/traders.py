@@ -63,6 +63,7 @@ class Traders:
         busy: set[Address] = set()
         swaps = []
         for trader in traders:
+            wish: _Wish | None
             if random.random() < self._parameters.noise_share:
                 wish = self._noise(random, now_usd, busy)
             else:
