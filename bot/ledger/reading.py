@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from bot.ledger.book_models import ResultRow
+from bot.ledger.book_models import BalanceRow, ResultRow
 from bot.ledger.ledger import Ledger, as_run
 from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, OpportunityRow, PlanRow, RefusalRow, RunRow
-from bot.ledger.records import Run
+from bot.ledger.records import Account, Run
 from bot.ledger.types import exact_sum
 
 PAGE = 50
@@ -234,6 +234,15 @@ def fills(ledger: Ledger, intent_id: int) -> tuple[Fill, ...]:
     with ledger.read() as connection:
         rows = connection.execute(select(*columns).where(FillRow.intent_id == intent_id).order_by(FillRow.id))
         return tuple(Fill(**row._mapping) for row in rows)
+
+
+def observed_balances(ledger: Ledger) -> dict[Account, int]:
+    """What the chain and the exchanges last said that each account of this run holds, in base units."""
+    columns = (BalanceRow.place, BalanceRow.owner, BalanceRow.token, BalanceRow.units)
+    oldest_first = select(*columns).where(BalanceRow.run_id == ledger.run.id).order_by(BalanceRow.id)
+    with ledger.read() as connection:
+        rows = connection.execute(oldest_first).all()
+    return {Account(place, owner, token): units for place, owner, token, units in rows}
 
 
 def profit_series(ledger: Ledger, strategy: str, since_ms: int = 0) -> tuple[ProfitPoint, ...]:

@@ -114,10 +114,11 @@ def _head_to_signed(connection: Connection, run_id: int) -> Latency:
         .order_by(TimingRow.elapsed_ns)
     )
     elapsed_ns = connection.execute(stages).scalars().all()
-    return Latency(_percentile_ms(elapsed_ns, 50), _percentile_ms(elapsed_ns, 99))
+    return Latency(percentile_ms(elapsed_ns, 50), percentile_ms(elapsed_ns, 99))
 
 
-def _percentile_ms(ordered_ns: Sequence[int], percent: int) -> float | None:
+def percentile_ms(ordered_ns: Sequence[int], percent: int) -> float | None:
+    """The nearest-rank percentile of nanoseconds in rising order, in milliseconds; None of nothing."""
     if not ordered_ns:
         return None
     rank = -(-len(ordered_ns) * percent // 100)

@@ -1,0 +1,192 @@
+"""Intents: one nonce each, written ahead, never acted on twice."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
+from bot.ledger.records import WorstCase
+from bot.ledger.states import IntentState
+from chains.assets import Address
+from tests.bot.ledger.given import (
+    FEES,
+    SENDER,
+    WORST,
+    StandingClock,
+    atomic_plan,
+    begin,
+    hash_of,
+    open_ledger,
+    pending,
+    receipt,
+)
+
+OTHER_SENDER = Address("0x4444444444444444444444444444444444444444")
+
+
+def test_nonces_follow_one_another_without_a_gap(ledger: Ledger) -> None:
+    assert [ledger.reserve(atomic_plan(n), SENDER, n, WORST, FEES).nonce for n in range(3)] == [0, 1, 2]
+    assert ledger.next_nonce(SENDER) == 3
+
+
+def test_a_reservation_built_on_another_nonce_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(NonceMoved, match=r"the next nonce of .* is 0, not 5"):
+        ledger.reserve(atomic_plan(1), SENDER, 5, WORST, FEES)
+    assert ledger.open_intents() == ()
+
+
+def test_the_same_decision_is_never_acted_on_twice(ledger: Ledger) -> None:
+    ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    with pytest.raises(LedgerError, match="has an intent already"):
+        ledger.reserve(atomic_plan(1), SENDER, 1, WORST, FEES)
+
+
+def test_an_unknown_sender_has_no_nonce(ledger: Ledger) -> None:
+    with pytest.raises(LedgerError, match="call set_first_nonce"):
+        ledger.next_nonce(OTHER_SENDER)
+
+
+def test_a_plan_in_a_token_without_a_mark_is_not_reserved(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "ledger.db")
+    ledger.attach(ledger.start_run(ledger.run.mode, "twin", 31337, 1, "digest", "elsewhere").id)
+    with pytest.raises(LedgerError, match="WETH@twin, which has no opening mark"):
+        ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    ledger.close()
+
+
+def test_a_released_intent_gives_its_nonce_back(ledger: Ledger) -> None:
+    first = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    ledger.release(first.id, "the signer refused")
+    assert ledger.intent(first.id).state is IntentState.RELEASED
+    assert ledger.reserve(atomic_plan(2), SENDER, 0, WORST, FEES).nonce == 0
+
+
+def test_only_the_highest_nonce_can_be_released(ledger: Ledger) -> None:
+    first = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    second = ledger.reserve(atomic_plan(2), SENDER, 1, WORST, FEES)
+    with pytest.raises(IllegalMove, match="nonce 0; 1 is out too"):
+        ledger.release(first.id, "late")
+    ledger.release(second.id, "late")
+    ledger.release(first.id, "late")
+    assert ledger.next_nonce(SENDER) == 0
+
+
+def test_nothing_is_released_once_a_byte_may_have_left(ledger: Ledger) -> None:
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    ledger.record_signed(intent.id, b"raw", hash_of("tx", 1))
+    ledger.mark_sending(intent.id)
+    with pytest.raises(IllegalMove, match="is sending and cannot become released"):
+        ledger.release(intent.id, "too late")
+
+
+def test_nothing_is_sent_that_was_not_signed_first(ledger: Ledger) -> None:
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    with pytest.raises(IllegalMove, match="is reserved and cannot become sending"):
+        ledger.mark_sending(intent.id)
+
+
+def test_what_must_be_written_ahead_cannot_hide_in_a_batch(ledger: Ledger) -> None:
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    with ledger.batch():
+        with pytest.raises(LedgerError, match="not inside a batch"):
+            ledger.reserve(atomic_plan(2), SENDER, 1, WORST, FEES)
+        with pytest.raises(LedgerError, match="not inside a batch"):
+            ledger.record_signed(intent.id, b"raw", hash_of("tx", 1))
+        with pytest.raises(LedgerError, match="not inside a batch"):
+            ledger.mark_sending(intent.id)
+
+
+def test_a_node_may_say_twice_that_it_knows_a_transaction(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.mark_pending(intent.id)
+    assert ledger.intent(intent.id).state is IntentState.PENDING
+
+
+def test_the_signed_bytes_can_be_sent_again_after_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    ledger = open_ledger(path)
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    attempt = ledger.record_signed(intent.id, bytes(range(256)), hash_of("tx", 1))
+    ledger.mark_sending(intent.id)
+    ledger.close()
+    again = Ledger.open(str(path), StandingClock())
+    begin(again)
+    (open_intent,) = again.open_intents()
+    assert open_intent.state is IntentState.SENDING
+    assert open_intent.worst == WORST
+    assert again.attempts(open_intent.id) == (attempt,)
+    assert again.next_nonce(SENDER) == 1
+    again.close()
+
+
+def test_a_process_killed_between_signing_and_sending_leaves_its_intent(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    program = (
+        "import sys\n"
+        "from bot.ledger.ledger import Ledger\n"
+        "from tests.bot.ledger.given import *\n"
+        "ledger = Ledger.open(sys.argv[1], StandingClock())\n"
+        "ledger.attach()\n"
+        "intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)\n"
+        "ledger.record_signed(intent.id, b'raw', hash_of('tx', 1))\n"
+        "print('signed', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "signed\n"
+        os.kill(child.pid, signal.SIGKILL)
+    ledger = Ledger.open(str(path), StandingClock())
+    ledger.attach()
+    (intent,) = ledger.open_intents()
+    assert intent.state is IntentState.SIGNED
+    assert ledger.attempts(intent.id)[0].raw == b"raw"
+    assert ledger.next_nonce(SENDER) == 1
+    ledger.close()
+
+
+def test_transactions_sent_elsewhere_are_skipped_with_a_warning_while_nothing_is_in_flight(ledger: Ledger) -> None:
+    ledger.set_first_nonce(SENDER, 4)
+    assert ledger.next_nonce(SENDER) == 4
+    (event,) = (event for event in events(ledger) if event.name == "foreign_transactions")
+    assert "sent 4 transactions that are not in the ledger" in event.detail
+
+
+def test_transactions_sent_elsewhere_stop_a_start_with_intents_in_flight(ledger: Ledger) -> None:
+    pending(ledger, 1)
+    with pytest.raises(LedgerError, match="another program uses this key"):
+        ledger.set_first_nonce(SENDER, 2)
+
+
+def test_a_chain_that_forgot_transactions_is_another_chain(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_mined(intent.id, receipt(1), {})
+    ledger.set_first_nonce(SENDER, 0)
+    ledger.mark_final(intent.id)
+    with pytest.raises(LedgerError, match="belongs to another chain"):
+        ledger.set_first_nonce(SENDER, 0)
+
+
+def test_each_instance_counts_its_own_nonces(ledger: Ledger) -> None:
+    pending(ledger, 1)
+    begin(ledger, instance="0xother")
+    assert ledger.next_nonce(SENDER) == 0
+    assert ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES).nonce == 0
+    begin(ledger)
+    assert ledger.next_nonce(SENDER) == 1
+
+
+@pytest.mark.parametrize(("loss", "gas", "capital"), [(-1, 0, 0), (0, -1, 0), (5, 6, 0), (5, 5, -1)])
+def test_a_worst_case_is_not_negative_and_includes_its_gas(loss: int, gas: int, capital: int) -> None:
+    with pytest.raises(ValueError, match="the loss includes the gas"):
+        WorstCase(loss, gas, capital)

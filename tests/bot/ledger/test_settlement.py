@@ -1,0 +1,180 @@
+"""Receipts, reorgs and exposures: the books follow the chain to the last unit."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.ledger.errors import IllegalMove, LedgerError
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import fills, profit_series
+from bot.ledger.records import SwapFill, TradeFill
+from bot.ledger.states import Exposure, IntentState, MinedAs, OrderState
+from tests.bot.ledger.given import (
+    ETHER,
+    FEES,
+    GAS_COST_WEI,
+    INVENTORY_USDT,
+    INVENTORY_WETH,
+    NATIVE,
+    POOL,
+    SENDER,
+    SPOT_ETH,
+    SPOT_USDT,
+    USDT,
+    WETH,
+    WORST,
+    atomic_plan,
+    hash_of,
+    hedge_order,
+    pending,
+    receipt,
+    sell_plan,
+)
+from tests.bot.ledger.test_books import sums_per_token
+
+GAIN = 5 * 10**15
+SOLD = {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2010 * 10**6}
+SWAPS = (SwapFill(0, POOL, WETH.address, ETHER, USDT.address, 2010 * 10**6),)
+
+
+def totals(ledger: Ledger, strategy: str) -> list[int]:
+    return [point.cumulative_wei for point in profit_series(ledger, strategy)]
+
+
+def test_a_settled_cycle_books_its_gain_and_its_gas(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1).id, receipt(1), {INVENTORY_WETH: GAIN})
+    assert (intent.state, intent.mined_as, intent.exposure) == (IntentState.MINED, MinedAs.OK, Exposure.NONE)
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + GAIN
+    assert ledger.balance(NATIVE) == 10 * ETHER - GAS_COST_WEI
+    assert totals(ledger, "dex_arbitrage") == [GAIN - GAS_COST_WEI]
+    assert ledger.open_intents() == ()
+    assert set(sums_per_token(ledger).values()) == {0}
+
+
+def test_a_reverted_transaction_costs_its_gas_and_nothing_else(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1).id, receipt(1, status=0), {})
+    assert intent.mined_as is MinedAs.REVERTED
+    assert ledger.balance(NATIVE) == 10 * ETHER - GAS_COST_WEI
+    assert totals(ledger, "dex_arbitrage") == [-GAS_COST_WEI]
+
+
+def test_a_reverted_transaction_cannot_have_moved_anything(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    with pytest.raises(LedgerError, match="reverted, yet deltas were given"):
+        ledger.record_mined(intent.id, receipt(1, status=0), {INVENTORY_WETH: 1})
+    assert ledger.intent(intent.id).state is IntentState.PENDING
+
+
+def test_booking_the_same_receipt_again_changes_nothing(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    for _ in range(3):
+        ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: GAIN}, SWAPS)
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + GAIN
+    assert len(fills(ledger, intent.id)) == 1
+    assert len(totals(ledger, "dex_arbitrage")) == 1
+
+
+def test_a_receipt_of_somebody_elses_transaction_is_refused(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    with pytest.raises(LedgerError, match=f"{hash_of('tx', 9)} is not one of intent {intent.id}'s"):
+        ledger.record_mined(intent.id, receipt(9), {})
+
+
+def test_a_receipt_found_before_any_node_answered_is_booked(ledger: Ledger) -> None:
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    ledger.record_signed(intent.id, b"raw", hash_of("tx", 1))
+    with pytest.raises(IllegalMove, match="is signed and cannot become mined"):
+        ledger.record_mined(intent.id, receipt(1), {})
+    ledger.mark_sending(intent.id)
+    assert ledger.record_mined(intent.id, receipt(1), {}).state is IntentState.MINED
+
+
+def test_a_reorg_takes_the_postings_back_and_the_next_block_books_them_again(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    before = ledger.accounts()
+    ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: GAIN}, SWAPS)
+    (undone,) = ledger.undo_block(hash_of("mined", 1))
+    assert (undone.state, undone.mined_as, undone.block_hash) == (IntentState.PENDING, None, None)
+    assert ledger.accounts() == before
+    assert [fill.undone for fill in fills(ledger, intent.id)] == [True]
+    assert totals(ledger, "dex_arbitrage")[-1] == 0
+    ledger.record_mined(intent.id, receipt(1, block=hash_of("mined", 2)), {INVENTORY_WETH: GAIN - 1}, SWAPS)
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + GAIN - 1
+    assert [fill.undone for fill in fills(ledger, intent.id)] == [True, False]
+    assert totals(ledger, "dex_arbitrage")[-1] == GAIN - 1 - GAS_COST_WEI
+
+
+def test_a_block_may_be_undone_twice_and_come_back(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    for _ in range(3):
+        ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: GAIN}, SWAPS)
+        ledger.undo_block(hash_of("mined", 1))
+        assert ledger.undo_block(hash_of("mined", 1)) == ()
+    ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: GAIN}, SWAPS)
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + GAIN
+    assert [fill.undone for fill in fills(ledger, intent.id)] == [False]
+    assert set(sums_per_token(ledger).values()) == {0}
+
+
+def test_a_block_that_moved_must_be_undone_before_it_is_booked_elsewhere(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_mined(intent.id, receipt(1), {})
+    with pytest.raises(IllegalMove, match="is mined and cannot become mined"):
+        ledger.record_mined(intent.id, receipt(1, block=hash_of("mined", 2)), {})
+
+
+def test_a_reorg_below_finality_stops_everything(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: GAIN})
+    ledger.mark_final(intent.id)
+    with pytest.raises(LedgerError, match="were final; stop and look"):
+        ledger.undo_block(hash_of("mined", 1))
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + GAIN
+
+
+def test_a_two_sided_intent_owes_its_hedge_until_it_is_done(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD, SWAPS)
+    assert intent.exposure is Exposure.OWED
+    assert [open_intent.id for open_intent in ledger.open_intents()] == [intent.id]
+    assert totals(ledger, "cex_dex_arbitrage") == []
+    order = ledger.place_order(intent.id, hedge_order(), "spot")
+    with pytest.raises(IllegalMove, match=r"order isthmus-.* may still trade"):
+        ledger.close_exposure(intent.id, Exposure.HEDGED)
+    trade = TradeFill("1", 10**8, 2000 * 10**8, "ETH", 10**4)
+    ledger.record_order("binance", order.client_id, OrderState.FILLED, [trade], "77")
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+    assert ledger.open_intents() == ()
+    assert ledger.balance(SPOT_ETH) == 6 * 10**8 - 10**4
+    assert ledger.balance(SPOT_USDT) == 8_000 * 10**8
+    fee_wei = 10**4 * 10**10
+    assert totals(ledger, "cex_dex_arbitrage") == [GAIN - GAS_COST_WEI - fee_wei]
+
+
+def test_a_reverted_two_sided_intent_owes_nothing(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1, status=0), {})
+    assert intent.exposure is Exposure.NONE
+    assert totals(ledger, "cex_dex_arbitrage") == [-GAS_COST_WEI]
+    with pytest.raises(IllegalMove, match="it owes no order"):
+        ledger.place_order(intent.id, hedge_order(), "spot")
+
+
+def test_a_reorg_before_the_hedge_owes_nothing_again(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD)
+    (undone,) = ledger.undo_block(hash_of("mined", 1))
+    assert undone.exposure is Exposure.NONE
+    assert ledger.record_mined(intent.id, receipt(1), SOLD).exposure is Exposure.OWED
+
+
+def test_a_reorg_after_the_hedge_keeps_the_hedge_and_reopens_the_result(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD)
+    order = ledger.place_order(intent.id, hedge_order(), "spot")
+    trade = TradeFill("1", 10**8, 2000 * 10**8, "USDT", 0)
+    ledger.record_order("binance", order.client_id, OrderState.FILLED, [trade])
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+    settled = totals(ledger, "cex_dex_arbitrage")
+    (undone,) = ledger.undo_block(hash_of("mined", 1))
+    assert (undone.state, undone.exposure) == (IntentState.PENDING, Exposure.HEDGED)
+    assert totals(ledger, "cex_dex_arbitrage") == [*settled, 0]
+    assert ledger.balance(SPOT_ETH) == 6 * 10**8
+    ledger.record_mined(intent.id, receipt(1, block=hash_of("mined", 2)), SOLD)
+    assert totals(ledger, "cex_dex_arbitrage") == [*settled, 0, *settled]
