@@ -1,0 +1,293 @@
+"""Deploying, verifying and sweeping the executor: the owner's acts, signed with the owner's key, never the bot's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from eth_abi.abi import encode as abi_encode
+from eth_account.signers.local import LocalAccount
+from eth_utils.crypto import keccak
+from rlp import encode as rlp_encode
+
+from bot.execution.artefacts import Artefact, executor_artefact, inventory_artefact
+from chains.assets import ZERO_ADDRESS, Address, address
+
+MAX_TOKENS = 4
+"""As many profit tokens, and as many inventory tokens, as the contracts have immutables for."""
+
+_CONSTRUCTOR = ("address", "address", "address", "address[]", "address[]", "uint128[]")
+_SWEPT = "0x" + keccak(text="Swept(address,uint256)").hex()
+_GAS_MARGIN_PERCENT = 120
+_POLL_S = 0.2
+_POLLS = 600
+
+
+class Rpc(Protocol):
+    """Anything that answers JSON-RPC: `chains.anvil.Anvil`, `bot.rpc.HttpRpc`."""
+
+    async def rpc(self, method: str, *params: Any) -> Any: ...
+
+
+class DeploymentFailed(RuntimeError):
+    """A deployment or a sweep that was refused, reverted or never mined; the message says which."""
+
+
+class VerificationFailed(RuntimeError):
+    """What is on chain is not this executor with these settings; the message names the difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryCap:
+    """A token the inventory lends to `exchange`: at most `per_block` base units of it in one block."""
+
+    token: Address
+    per_block: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorSettings:
+    """What an executor is made with, for ever. `profit_tokens` are those a cycle may earn in."""
+
+    owner: Address
+    operator: Address
+    treasury: Address
+    profit_tokens: tuple[Address, ...]
+    inventory: tuple[InventoryCap, ...] = ()
+
+    def refusal(self) -> str | None:
+        """Why the contract would refuse these settings, in one line; None when it would not."""
+        listed = [cap.token for cap in self.inventory]
+        if ZERO_ADDRESS in (self.owner, self.operator, self.treasury, *self.profit_tokens, *listed):
+            return "the zero address is nobody: name an owner, an operator, a treasury and real tokens"
+        if self.owner == self.operator:
+            return f"owner and operator are both {self.owner}: the key that trades must not be the key that withdraws"
+        if not 1 <= len(self.profit_tokens) <= MAX_TOKENS:
+            return f"{len(self.profit_tokens)} profit tokens given: name one to {MAX_TOKENS}"
+        if len(listed) > MAX_TOKENS:
+            return f"{len(listed)} inventory tokens given: at most {MAX_TOKENS} fit"
+        if len(set(listed)) < len(listed):
+            return "an inventory token is named twice"
+        for cap in self.inventory:
+            if not 0 < cap.per_block < 1 << 128:
+                return f"the cap of {cap.token} is {cap.per_block}: it must be positive and below 2^128"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """An executor found on chain: its code was read at `block_number`; `code_hash` is keccak-256 of it (0x hex)."""
+
+    executor: Address
+    inventory: Address
+    block_number: int
+    code_hash: str
+    settings: ExecutorSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What one sweep sent to the treasury, in base units."""
+
+    contract: Address
+    token: Address
+    amount: int
+    tx_hash: str
+
+
+async def deploy(
+    rpc: Rpc,
+    owner: LocalAccount,
+    *,
+    operator: Address,
+    treasury: Address,
+    profit_tokens: Sequence[Address],
+    inventory: Sequence[InventoryCap],
+    chain_id: int,
+) -> Deployment:
+    """Create the executor, and by it its inventory, then verify both. `owner` pays the gas.
+
+    Raises `DeploymentFailed`, `VerificationFailed`, `MissingTool`, and what `rpc` raises.
+    """
+    settings = ExecutorSettings(address(owner.address), operator, treasury, tuple(profit_tokens), tuple(inventory))
+    refusal = settings.refusal()
+    if refusal:
+        raise DeploymentFailed(refusal)
+    tokens = [cap.token for cap in settings.inventory]
+    caps = [cap.per_block for cap in settings.inventory]
+    arguments = (settings.owner, operator, treasury, settings.profit_tokens, tokens, caps)
+    receipt = await _transact(
+        rpc, owner, chain_id, None, executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments)
+    )
+    return await verify(rpc, address(receipt["contractAddress"]), settings, block=receipt["blockNumber"])
+
+
+async def verify(
+    rpc: Rpc, executor: Address, settings: ExecutorSettings | None = None, *, block: str = "latest"
+) -> Deployment:
+    """Prove that `executor` and its inventory are this build's code, made with `settings`.
+
+    Every immutable is read back, and the code on chain must equal the artefact's with those immutables filled in.
+    Without `settings` the ones read are taken as meant. Raises `VerificationFailed`, `MissingTool`.
+    """
+    number = int((await rpc.rpc("eth_getBlockByNumber", block, False))["number"], 16)
+    found = await settings_of(rpc, executor, block=hex(number))
+    for field in ExecutorSettings.__dataclass_fields__ if settings else ():
+        actual, meant = getattr(found, field), getattr(settings, field)
+        if actual != meant:
+            raise VerificationFailed(f"{field} of the executor at {executor} is {_shown(actual)}, not {_shown(meant)}")
+    inventory = _created_by(executor)
+    parties = {"OWNER": int(found.owner, 16), "TREASURY": int(found.treasury, 16)}
+    profit = [int(token, 16) for token in found.profit_tokens]
+    tokens = [int(cap.token, 16) for cap in found.inventory]
+    caps = [cap.per_block for cap in found.inventory]
+    code = await _check(
+        rpc,
+        executor_artefact(),
+        executor,
+        {
+            **parties,
+            "OPERATOR": int(found.operator, 16),
+            "INVENTORY": int(inventory, 16),
+            **_numbered("PROFIT_TOKEN", profit),
+        },
+        hex(number),
+    )
+    await _check(
+        rpc,
+        inventory_artefact(),
+        inventory,
+        {**parties, "EXECUTOR": int(executor, 16), **_numbered("TOKEN", tokens), **_numbered("CAP", caps)},
+        hex(number),
+    )
+    return Deployment(executor, inventory, number, "0x" + keccak(code).hex(), found)
+
+
+async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> ExecutorSettings:
+    """What the contracts themselves say they were made with. Raises `VerificationFailed` when nothing answers so."""
+    if await rpc.rpc("eth_getCode", executor, block) == "0x":
+        raise VerificationFailed(f"there is no contract at {executor}; deploy one with `isthmus executor deploy`")
+
+    async def word(contract: Address, getter: str) -> int:
+        call = {"to": contract, "data": "0x" + keccak(text=f"{getter}()")[:4].hex()}
+        answer = await rpc.rpc("eth_call", call, block)
+        if len(answer) != 2 + 64:
+            raise VerificationFailed(f"the contract at {contract} does not answer {getter}(): it is no executor")
+        return int(answer, 16)
+
+    async def party(contract: Address, getter: str) -> Address:
+        return address(f"0x{await word(contract, getter):040x}")
+
+    inventory = await party(executor, "INVENTORY")
+    profit_tokens = [await party(executor, f"PROFIT_TOKEN_{i}") for i in range(MAX_TOKENS)]
+    caps = [
+        InventoryCap(await party(inventory, f"TOKEN_{i}"), await word(inventory, f"CAP_{i}")) for i in range(MAX_TOKENS)
+    ]
+    return ExecutorSettings(
+        await party(executor, "OWNER"),
+        await party(executor, "OPERATOR"),
+        await party(executor, "TREASURY"),
+        tuple(token for token in profit_tokens if token != ZERO_ADDRESS),
+        tuple(cap for cap in caps if cap.token != ZERO_ADDRESS),
+    )
+
+
+async def sweep(
+    rpc: Rpc, owner: LocalAccount, executor: Address, tokens: Sequence[Address], chain_id: int
+) -> tuple[Swept, ...]:
+    """Send all that the executor and its inventory hold of `tokens` to the treasury; nothing is sent for nothing held.
+
+    Raises `DeploymentFailed`, `VerificationFailed`, and what `rpc` raises.
+    """
+    made = await verify(rpc, executor)
+    if made.settings.owner != address(owner.address):
+        raise DeploymentFailed(f"the executor's owner is {made.settings.owner}, the key given is {owner.address}'s")
+    swept = []
+    for contract in (made.executor, made.inventory):
+        for token in tokens:
+            if await _balance(rpc, token, contract) == 0:
+                continue
+            receipt = await _transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
+            amount = next(
+                int(log["data"], 16)
+                for log in receipt["logs"]
+                if address(log["address"]) == contract and log["topics"][0] == _SWEPT
+            )
+            swept.append(Swept(contract, token, amount, receipt["transactionHash"]))
+    return tuple(swept)
+
+
+async def _check(rpc: Rpc, artefact: Artefact, contract: Address, values: dict[str, int], block: str) -> bytes:
+    code = bytes.fromhex((await rpc.rpc("eth_getCode", contract, block))[2:])
+    if code != artefact.runtime(values):
+        raise VerificationFailed(
+            f"the code at {contract} is not the {artefact.name} of this build; check the address, or deploy a new one"
+        )
+    return code
+
+
+def _numbered(prefix: str, values: Sequence[int]) -> dict[str, int]:
+    return {f"{prefix}_{i}": values[i] if i < len(values) else 0 for i in range(MAX_TOKENS)}
+
+
+def _created_by(executor: Address) -> Address:
+    """The first contract a contract creates: the inventory, made in the executor's constructor (EIP-161, nonce 1)."""
+    return address("0x" + keccak(rlp_encode([bytes.fromhex(executor[2:]), 1]))[-20:].hex())
+
+
+def _call(signature: str, argument: Address) -> bytes:
+    return bytes(keccak(text=signature)[:4]) + abi_encode(("address",), (argument,))
+
+
+def _shown(value: object) -> str:
+    if not isinstance(value, tuple):
+        return str(value)
+    parts = (f"{item.token} up to {item.per_block}" if isinstance(item, InventoryCap) else str(item) for item in value)
+    return ", ".join(parts) or "none"
+
+
+async def _balance(rpc: Rpc, token: Address, holder: Address) -> int:
+    answer = await rpc.rpc(
+        "eth_call", {"to": token, "data": "0x" + _call("balanceOf(address)", holder).hex()}, "latest"
+    )
+    if len(answer) < 2 + 64:
+        raise DeploymentFailed(f"{token} does not answer balanceOf: it is no token on this chain")
+    return int(answer, 16)
+
+
+async def _transact(rpc: Rpc, sender: LocalAccount, chain_id: int, to: Address | None, data: bytes) -> dict[str, Any]:
+    """Sign and send one transaction of the owner's and wait until it is mined. `to` is None for a creation."""
+    actual = int(await rpc.rpc("eth_chainId"), 16)
+    if actual != chain_id:
+        raise DeploymentFailed(f"the node is on chain {actual}, not {chain_id}; nothing was sent")
+    call = {"from": sender.address, "data": "0x" + data.hex(), **({"to": to} if to else {})}
+    gas = int(await rpc.rpc("eth_estimateGas", call), 16)
+    base_fee = int((await rpc.rpc("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
+    tip = int(await rpc.rpc("eth_maxPriorityFeePerGas"), 16)
+    transaction: dict[str, Any] = {
+        "type": 2,
+        "chainId": chain_id,
+        "nonce": int(await rpc.rpc("eth_getTransactionCount", sender.address, "pending"), 16),
+        "gas": gas * _GAS_MARGIN_PERCENT // 100,
+        "maxFeePerGas": 2 * base_fee + tip,
+        "maxPriorityFeePerGas": tip,
+        "value": 0,
+        "data": data,
+        **({"to": to} if to else {}),
+    }
+    signed = sender.sign_transaction(transaction)
+    receipt = await _mined(rpc, await rpc.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex()))
+    if int(receipt["status"], 16) != 1:
+        raise DeploymentFailed(f"{receipt['transactionHash']} reverted in block {int(receipt['blockNumber'], 16)}")
+    return receipt
+
+
+async def _mined(rpc: Rpc, tx_hash: str) -> dict[str, Any]:
+    for _ in range(_POLLS):
+        receipt = await rpc.rpc("eth_getTransactionReceipt", tx_hash)
+        if receipt:
+            return dict(receipt)
+        await asyncio.sleep(_POLL_S)
+    raise DeploymentFailed(f"{tx_hash} was sent but not mined within {_POLLS * _POLL_S:.0f} s; look for it")
