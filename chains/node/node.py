@@ -6,8 +6,9 @@ Any node will do; the twin is just one. Nothing here knows what the blocks are w
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Protocol, Self
 
 from chains.anvil import RpcError
@@ -83,7 +84,7 @@ class Node(JsonRpcReads):
         if self._socket is not None:
             await self._socket.shut()
 
-    async def blocks(self, topics: Sequence[bytes], start: Head | int | None = None) -> AsyncIterator[ChainEvent]:
+    async def blocks(self, topics: Sequence[bytes], start: Head | int | None = None) -> AsyncGenerator[ChainEvent]:
         """The chain from `start` on, without end, without holes: blocks with their logs, and what was undone.
 
         Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
@@ -106,10 +107,11 @@ class Node(JsonRpcReads):
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                async for event in self._follow(follower):
-                    pause_s = _FIRST_PAUSE_S
-                    self.reorgs += isinstance(event, Undone)
-                    yield event
+                async with contextlib.aclosing(self._follow(follower)) as events:
+                    async for event in events:
+                        pause_s = _FIRST_PAUSE_S
+                        self.reorgs += isinstance(event, Undone)
+                        yield event
             except (Unreachable, RpcError, Vanished) as error:
                 if self._closed:
                     raise
@@ -117,7 +119,7 @@ class Node(JsonRpcReads):
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
-    async def _follow(self, follower: Follower) -> AsyncIterator[ChainEvent]:
+    async def _follow(self, follower: Follower) -> AsyncGenerator[ChainEvent]:
         """One subscription's life: first the node's head, then each new one."""
         socket = await self._open_socket()
         self.calls_made += 1

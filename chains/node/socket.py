@@ -76,6 +76,11 @@ class NodeSocket(WebSocketProvider):
     def open(self) -> bool:
         return self._ws is not None and not self._gone and self.is_open()
 
+    @property
+    def subscriptions(self) -> int:
+        """How many are running."""
+        return len(self._subscriptions)
+
     async def open_up(self) -> None:
         """Connect. Raises `Unreachable`."""
         try:

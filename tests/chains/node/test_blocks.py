@@ -149,6 +149,29 @@ async def test_a_dropped_socket_is_replaced_and_the_gap_filled():
         assert (node.reconnects, proxy.connections) == (3, 4)
 
 
+async def test_a_reorg_behind_a_dropped_socket_is_undone_when_it_is_back():
+    async with chain() as anvil, TcpProxy(anvil) as proxy, node_on(proxy.ws_url) as node:
+        await mine(anvil, 6)
+        follow = Follow(node.blocks([TOPIC], 1))
+        await follow.until_height(6)
+        proxy.drop()
+        await anvil.rpc("anvil_reorg", 3, [])
+        await emit(anvil)
+        await follow.until_height(7)
+        assert [undone.ancestor.number for undone in follow.undone] == [3]
+        assert follow.hashes == await canonical(anvil, 1, 7)
+
+
+async def test_a_reader_that_leaves_ends_its_subscription():
+    async with chain() as anvil, node_on(anvil.ws_url) as node:
+        blocks = node.blocks([TOPIC])
+        await anext(blocks)
+        before = node._socket
+        await blocks.aclose()
+        assert before is not None and not before.subscriptions
+        assert node.connected
+
+
 async def test_a_node_that_is_away_for_a_while_is_waited_for():
     async with chain() as anvil, TcpProxy(anvil) as proxy, node_on(proxy.ws_url) as node:
         follow = Follow(node.blocks([TOPIC]))
