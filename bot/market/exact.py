@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chains.assets import Token
@@ -58,20 +58,17 @@ def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | N
     `gain_estimate` is the float model's gain, in base units like `estimate`. Rounding down at each hop wastes up to
     one unit of each token, so sizes are tried as whole units of the token where a unit is worth most, and the
     input is the least that buys them: then only the other tokens' roundings are left. They make a size that is
-    r units off look as good as the best while r < k·√(noise / gain); that far, and no further, is searched.
+    r units off look as good as the best while r < k·√(noise / gain); that far is searched.
     """
-    at_estimate = forward(route, max(estimate, 1))
-    if at_estimate is None:
-        # A hair over the end of what a pool's known ticks can take.
-        at_estimate = forward(route, max(int(estimate * (1 - 1e-9)) - 1, 1))
+    at_estimate = _near(route, estimate)
     if at_estimate is None:
         return None
     inputs = at_estimate[:-1]
     coarsest = min(range(len(inputs)), key=inputs.__getitem__)
-    size = max(inputs[coarsest], 1)
-    candidates = _sizes_around(size, _radius(inputs, coarsest, gain_estimate))
+    size = inputs[coarsest]
+    radius = _radius(at_estimate, coarsest, gain_estimate)
     best = at_estimate
-    for candidate in candidates:
+    for candidate in range(max(1, size - radius), size + radius + 1):
         amount_in = backward(route[:coarsest], candidate)
         amounts = forward(route, amount_in) if amount_in else None
         if amounts is not None and amounts[-1] - amounts[0] > best[-1] - best[0]:
@@ -79,16 +76,26 @@ def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | N
     return best if best[-1] > best[0] else None
 
 
-def _sizes_around(size: int, radius: int) -> Iterable[int]:
-    return range(max(1, size - radius), size + radius + 1)
+def _near(route: Route, estimate: int) -> Amounts | None:
+    """Amounts at the estimate; else a hair below it, where known liquidity ends; else the least that yields a unit."""
+    for amount_in in (max(estimate, 1), int(estimate * (1 - 1e-9)) - 1):
+        amounts = forward(route, amount_in)
+        if amounts is not None:
+            return amounts
+    least = backward(route, 1)
+    return forward(route, least) if least else None
 
 
-def _radius(inputs: Amounts, coarsest: int, gain: float) -> int:
-    """How far rounding can have hidden a better size, in units of the coarsest token."""
-    noise = 1.0 + sum(inputs[0] / max(amount, 1) for hop, amount in enumerate(inputs) if hop not in (0, coarsest))
-    if gain <= 0.0:
-        return 1
+def _radius(amounts: Amounts, coarsest: int, gain: float) -> int:
+    """How far rounding can have hidden a better size, in units of the coarsest token.
+
+    The noise is one unit of the end token, and one of every other token but the coarsest at its average worth,
+    which bounds its marginal one. The curve round its optimum is gain / √R wide, where √R is output / input there.
+    """
+    size, amount_out = amounts[coarsest], amounts[-1]
+    others = (amount for hop, amount in enumerate(amounts[:-1]) if hop not in (0, coarsest))
+    noise = 1.0 + sum(amount_out / amount for amount in others)
     if noise <= _TOLERANCE * gain:
-        return 0 if inputs[coarsest] > 1 / _TOLERANCE else 1
-    reach = 1 + math.ceil(max(inputs[coarsest], 1) * math.sqrt(noise / gain))
-    return min(reach, SEARCH_RADIUS)
+        return 0 if size > 1 / _TOLERANCE else 1
+    spread = noise / gain * max(amount_out / amounts[0], 1.0)
+    return min(2 + math.ceil(size * math.sqrt(spread)), SEARCH_RADIUS)

@@ -1,0 +1,87 @@
+"""Integer sizes: the best there is, found by trying every one."""
+
+import random
+
+import pytest
+
+from bot.market.exact import PoolHop, backward, best_cycle, forward
+from bot.market.kernels import optimal_input
+from tests.bot.market.samples import v2, v3
+from tests.chains.pools.samples import token
+
+TOKENS = [token(1), token(2), token(3)]
+LARGEST_TRIED = 6_000
+
+
+def ring(pools):
+    """The hops round the pools' tokens, in order."""
+    return [PoolHop(pool, TOKENS[index], TOKENS[(index + 1) % len(pools)]) for index, pool in enumerate(pools)]
+
+
+def estimated(route):
+    return optimal_input([hop.pool.pieces(hop.token_in) for hop in route])
+
+
+def exhaustively(route, most):
+    """The greatest gain over every input up to `most`."""
+    best = 0
+    for amount in range(1, most):
+        amounts = forward(route, amount)
+        if amounts:
+            best = max(best, amounts[-1] - amount)
+    return best
+
+
+@pytest.mark.parametrize("magnitude", [20, 300, 2_000, 10_000])
+@pytest.mark.parametrize("hops", [2, 3])
+def test_no_integer_size_gains_more_than_one_part_in_a_hundred_thousand_more(magnitude, hops):
+    rng = random.Random(magnitude * hops)
+    compared = 0
+    for _ in range(25):
+        pools = []
+        for index in range(hops):
+            one, other = TOKENS[index], TOKENS[(index + 1) % hops]
+            scale = rng.choice([1, 1, 1_000, 1_000_000]) if index else 1
+            reserves = (rng.randint(magnitude, 3 * magnitude), rng.randint(magnitude, 4 * magnitude) * scale)
+            pools.append(v2(index + 1, one, other, reserves))
+        route = ring(pools)
+        estimate, gain = estimated(route)
+        if not 0 < estimate < LARGEST_TRIED / 2.5:
+            continue
+        best = exhaustively(route, int(2.5 * estimate) + 50)
+        if best > 0:
+            compared += 1
+            found = best_cycle(route, int(estimate), gain)
+            assert found is not None and found[-1] - found[0] >= best * (1 - 1e-5)
+            assert forward(route, found[0]) == found
+    assert compared >= 3
+
+
+def test_a_coarse_token_in_the_middle_is_bought_in_whole_units():
+    wei = 10**18
+    route = ring([v2(1, TOKENS[0], TOKENS[1], (100 * wei, 1_000)), v2(2, TOKENS[1], TOKENS[0], (1_000, 130 * wei))])
+    estimate, gain = estimated(route)
+    found = best_cycle(route, int(estimate), gain)
+    by_unit = []
+    for units in range(1, 200):
+        amount_in = backward(route[:1], units)
+        by_unit.append(forward(route, amount_in)[-1] - amount_in)
+    assert found[-1] - found[0] == max(by_unit)
+    assert forward(route, found[0] - 1)[1] == found[1] - 1
+
+
+def test_a_route_through_ranges_is_sized_to_the_end_of_its_liquidity_at_most():
+    deep = v3(1, TOKENS[0], TOKENS[1], 0, [(-600, 600, 10**21)])
+    dear = v2(2, TOKENS[1], TOKENS[0], (10**22, 2 * 10**22))
+    route = ring([deep, dear])
+    estimate, gain = estimated(route)
+    found = best_cycle(route, int(estimate), gain)
+    assert found is not None and found[-1] - found[0] == pytest.approx(gain, rel=1e-6)
+    assert found[1] <= deep.filled(TOKENS[0], 2**200).amount_out
+
+
+def test_nothing_is_found_where_every_integer_loses():
+    even = ring([v2(1, TOKENS[0], TOKENS[1], (10, 10)), v2(2, TOKENS[1], TOKENS[0], (10, 10))])
+    assert best_cycle(even, 3, 0.5) is None
+    empty = ring([v2(1, TOKENS[0], TOKENS[1], (0, 0)), v2(2, TOKENS[1], TOKENS[0], (10, 10))])
+    assert best_cycle(empty, 3, 0.5) is None
