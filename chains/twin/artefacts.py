@@ -12,6 +12,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from chains.tools import NODE_MODULES, ROOT, MissingTool, npm_package
+from chains.twin.errors import WrongBytecode
 
 WETH9_CODE_HASH = "d0a06b12ac47863b5c7be4185c2deaad1c61557033f56c7d4ea74429cbb25e23"
 MULTICALL3_CODE_HASH = "d5c15df687b16f2ff992fc8d767b4216323184a2bbc6ee2f9c398c318e770891"
@@ -20,10 +21,6 @@ _DATA = Path(__file__).parent / "data"
 _CONTRACTS_OUT = ROOT / "contracts" / "out"
 _WETH9_METADATA = bytes.fromhex("deb4c2ccab3c2fdca32ab3f46728389c2fe2c165d5fafa07661e4e004f6c344a")
 _METADATA_TAIL = slice(-34, -2)
-
-
-class WrongBytecode(RuntimeError):
-    """A runtime whose hash is not that of the contract on mainnet."""
 
 
 def creation_code(artefact: str) -> bytes:

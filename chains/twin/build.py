@@ -21,6 +21,7 @@ from chains.twin.accounts import CROWD, CROWD_SINK, TRADERS
 from chains.twin.artefacts import multicall3_runtime, own_contract
 from chains.twin.data import POOLS_FILE, SNAPSHOT_BLOCK, SNAPSHOT_TIME_S, snapshot
 from chains.twin.deploy import DEPLOYMENTS, deploy_protocols
+from chains.twin.errors import TwinUnavailable
 from chains.twin.inventory import endow, holdings
 from chains.twin.manifest import manifest, read_manifest
 from chains.twin.market import PoolView
@@ -41,10 +42,6 @@ _SHAPES_THE_STATE = (
 )
 
 
-class TwinUnavailable(RuntimeError):
-    """The twin could not be built or kept; one line says why."""
-
-
 @dataclass(frozen=True, slots=True)
 class TwinState:
     """A built twin on disk."""
@@ -62,7 +59,7 @@ async def ensure_state(folder: Path, progress: Progress = _no_progress) -> TwinS
     """The state kept in `folder`; built first if there is none, or if it is stale or damaged.
 
     Several processes may ask at once: one builds, the others wait.
-    Raises `TwinUnavailable`, `MissingTool`, `CorruptSnapshot`, `AnvilFailed`.
+    Raises `TwinUnavailable`, `MissingTool`, `AnvilFailed`.
     """
     try:
         os.makedirs(folder, exist_ok=True)

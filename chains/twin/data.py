@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from chains.assets import Address, address
+from chains.twin.errors import CorruptSnapshot
 from chains.twin.layout import safe_symbol
 
 SNAPSHOT_BLOCK = 17_675_948
@@ -28,10 +29,6 @@ MIDS_FILE = DATA / "mids_2024-08-08.json.gz"
 
 V3_TICK_SPACINGS: Mapping[int, int] = {100: 1, 500: 10, 3000: 60, 10000: 200}
 """Tick spacing by fee in parts per million, as the factory's owner enabled them on mainnet."""
-
-
-class CorruptSnapshot(RuntimeError):
-    """A recorded file that cannot be read; the message names it."""
 
 
 class Family(StrEnum):

@@ -11,6 +11,7 @@ from eth_utils.abi import function_signature_to_4byte_selector
 from chains.anvil import Anvil
 from chains.assets import Address
 from chains.twin.artefacts import creation_code
+from chains.twin.errors import WrongAddress
 from chains.twin.layout import WETH9
 
 UNISWAP_V2_FACTORY = Address("0x5C69bEe701ef814a2B6a3EDD4B1652CB9cc5aA6f")
@@ -35,10 +36,6 @@ GAS_PRICE_WEI = 10**12
 """What every transaction of the build offers; above any base fee the build can reach."""
 
 _DEPLOYMENT_GAS = 10_000_000
-
-
-class WrongAddress(RuntimeError):
-    """A contract did not land where it lies on mainnet."""
 
 
 @dataclass(frozen=True, slots=True)

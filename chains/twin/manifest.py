@@ -13,7 +13,7 @@ from chains.twin.data import RecordedPair, RecordedPool, Snapshot
 from chains.twin.opening import FILLED_SPACINGS, Opening, filled_range
 
 RECORDED = "recorded"
-"""A pool whose whole state, as far as a quote at the opening needs it, is the recorded one."""
+"""A pool that opens with exactly the recorded reserves, or price, tick and active liquidity."""
 
 
 def manifest(
@@ -30,6 +30,7 @@ def manifest(
         "counts": {
             "pools": len(pools),
             "recorded": sum(pool["state"] == RECORDED for pool in pools),
+            "filled": sum(pool["state"] != RECORDED for pool in pools),
             "range_filled": sum("range" in pool for pool in pools),
             "dropped": len(opening.dropped),
         },

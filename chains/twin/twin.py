@@ -17,6 +17,7 @@ from chains.tools import ROOT
 from chains.twin.anchors import ANCHORS
 from chains.twin.build import CHAIN_ID, GAS_LIMIT, TwinState, ensure_state
 from chains.twin.data import SNAPSHOT_TIME_S, snapshot
+from chains.twin.errors import port_taken
 from chains.twin.flow import Flow
 from chains.twin.layout import TWIN_TOKEN, WETH9, layout_of, slot
 from chains.twin.manifest import pool_addresses
@@ -64,14 +65,11 @@ class Twin:
         self._moving = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        """Build the state if need be, and start. Raises as `ensure_state`; `OSError` when a port is taken."""
+        """Build the state if need be, and start. Raises as `ensure_state`."""
         async with AsyncExitStack() as stack:
             self._state = await ensure_state(self._options.folder, self._progress)
             self._anvil = await stack.enter_async_context(_node(self._state, self._options.rpc_port))
-            self._exchange = LocalExchange(
-                ANCHORS, taker_fee_ppm=self._options.taker_fee_ppm, maker_fee_ppm=self._options.maker_fee_ppm
-            )
-            await self._exchange.start(self._options.exchange_port)
+            self._exchange = await self._started_exchange()
             stack.push_async_callback(self._exchange.close)
             self._flow = Flow(self._anvil, self._options.seed, self._market())
             await self._flow.start()
@@ -83,11 +81,26 @@ class Twin:
     async def __aexit__(self, *exc: object) -> None:
         await self._stack.aclose()
 
+    async def _started_exchange(self) -> LocalExchange:
+        options = self._options
+        exchange = LocalExchange(ANCHORS, taker_fee_ppm=options.taker_fee_ppm, maker_fee_ppm=options.maker_fee_ppm)
+        try:
+            await exchange.start(options.exchange_port)
+        except OSError as error:
+            await exchange.close()
+            raise port_taken("exchange", options.exchange_port, error) from error
+        return exchange
+
     def _market(self) -> TradedMarket:
         opened = pool_addresses(self._state.manifest)
         pools = [pool for pool in snapshot().pools if pool.address in opened]
         path = PricePath(self._exchange.loop_ms / 1000)
         return TradedMarket(snapshot(), pools, TraderParameters(), path)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its node still runs."""
+        return self._anvil.alive
 
     def descriptor(self) -> dict[str, Any]:
         """What a bot needs to know to trade here."""
@@ -101,7 +114,7 @@ class Twin:
             "seed": self._options.seed,
             "block_time_s": self._options.block_time_s,
             "stepped": self._options.stepped,
-            "pools": {"recorded": counts["recorded"], "range_filled": counts["range_filled"]},
+            "pools": {kind: counts[kind] for kind in ("recorded", "filled", "range_filled")},
             "manifest": str(self._state.manifest_file),
             "block": int(self._head["number"], 16),
             "timestamp_s": int(self._head["timestamp"], 16),
