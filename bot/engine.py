@@ -5,21 +5,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 from bot.execution.fees import FeePolicy
-from bot.execution.hedges import HedgeDesk
+from bot.execution.hedges import Closed, HedgeDesk
+from bot.execution.inventory import InventoryDesk
 from bot.execution.transactions import Sent, Settled, TransactionDesk
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
 from bot.market import Market
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
-from bot.simulator import Simulator
-from bot.strategy import Inventory, MarketView, Strategy
+from bot.strategy import MarketView, Strategy
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.books import Book
@@ -27,11 +29,10 @@ from chains.exchanges.books import Book
 _ETH = Decimal(10) ** 18
 
 
-class Output:
+class Output(Protocol):
     """Where decisions are told as they fall, one line each."""
 
-    def line(self, text: str) -> None:
-        raise NotImplementedError
+    def line(self, text: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class Road:
     market: Market
     strategies: Sequence[Strategy]
     guard: Guard
-    simulator: Simulator
     transactions: TransactionDesk
     hedges: HedgeDesk
+    inventory: InventoryDesk
     ledger: Ledger
     fee_policy: FeePolicy
     network: str
@@ -59,7 +60,6 @@ class Engine:
         self._head: Head | None = None
         self._decided = asyncio.Condition()
         self.counts: Counter[str] = Counter()
-        self._changed: dict[str, set[str]] = {strategy.name: set() for strategy in road.strategies}
 
     @property
     def head(self) -> Head | None:
@@ -92,8 +92,9 @@ class Engine:
         road.market.apply(event)
         for settled in await road.transactions.on_block(event):
             await self._settled(settled)
-        await road.hedges.on_block(head)
-        await self._decide(head)
+        closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
+        self._told_closed(closed)
+        await self._decide(head, unwinds)
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head
@@ -104,13 +105,16 @@ class Engine:
         road.market.undo(event.ancestor.number)
         road.transactions.undo(event)
         detail = f"{len(event.dropped)} blocks above {event.ancestor.number} are no longer canonical"
-        road.ledger.record_event("warning", "reorg", detail)
+        road.ledger.record_event(Level.WARNING, "reorg", detail)
         self._output.line(f"reorg: {detail}")
 
-    async def _decide(self, head: Head) -> None:
+    async def _decide(self, head: Head, unwinds: Sequence[Plan]) -> None:
         road = self._road
         changed = road.market.take_changed()
         in_use: set[Address] = set()
+        for plan in unwinds:
+            if not isinstance(await self._decided_on(plan, head, in_use), Sent):
+                road.hedges.unwind_failed(plan.id)
         for strategy in road.strategies:
             view = MarketView(
                 market=road.market,
@@ -119,35 +123,41 @@ class Engine:
                 strategy=strategy.name,
                 gas_price_wei=road.fee_policy.gas_price_wei(head),
                 changed=changed,
-                inventory=road.hedges.inventory() if strategy.needs_inventory else {},
+                inventory=road.inventory.free() if strategy.needs_inventory else {},
             )
             for plan in strategy.on_market(view):
-                road.ledger.record_plan(plan)
-                outcome = await self._consider(plan, head, in_use)
-                self._told(plan, outcome)
+                await self._decided_on(plan, head, in_use)
+
+    async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
+        """One plan: recorded, carried as far as it gets, and told."""
+        self._road.ledger.record_plan(plan)
+        outcome = await self._consider(plan, head, in_use)
+        if isinstance(outcome, Refusal):
+            self._road.ledger.record_refusal(outcome, plan.strategy, plan.id)
+        self._told(plan, outcome)
+        return outcome
 
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
-        """One plan along the road. None: dry mode, everything but the signature passed."""
+        """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
         refusal = self._overlap(plan, in_use) or road.hedges.refusal(plan)
-        if refusal is None:
-            prepared = road.transactions.prepare(plan, head)
-            refusal = road.guard.check(plan, prepared.worst)
-        if refusal is None:
-            verdict = await road.transactions.verdict(prepared, head)
-            if isinstance(verdict, Refusal):
-                refusal = verdict
-        if refusal is None:
+        if refusal is not None:
+            return refusal
+        prepared = road.transactions.prepare(plan, head)
+        refusal = road.guard.check(plan, prepared.worst)
+        if refusal is not None:
+            return refusal
+        verdict = await road.transactions.verdict(prepared, head)
+        if isinstance(verdict, Refusal):
+            return verdict
+        if not road.trading:
             in_use |= plan.pools
-            if not road.trading:
-                return None
-            sent = await road.transactions.submit(prepared, verdict, head)
-            if isinstance(sent, Sent):
-                road.hedges.owe(sent.intent, plan)
-                return sent
-            refusal = sent
-        road.ledger.record_refusal(refusal, plan.strategy, plan.id)
-        return refusal
+            return None
+        sent = await road.transactions.submit(prepared, verdict, head)
+        if isinstance(sent, Sent):
+            in_use |= plan.pools
+            road.inventory.speak_for(sent.intent.id, plan)
+        return sent
 
     def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
         shared = plan.pools & in_use
@@ -156,14 +166,23 @@ class Engine:
         return None
 
     async def _settled(self, settled: Settled) -> None:
+        """The chain has answered; a two-sided plan goes on at the exchange and is told when that is done too."""
+        self._told_closed(await self._road.hedges.on_settled(settled))
         plan, receipt = settled.plan, settled.receipt
-        if plan.orders and settled.intent.mined_as is MinedAs.OK:
-            await self._road.hedges.on_settled(settled)
+        reverted = settled.intent.mined_as is not MinedAs.OK
+        if plan.orders and not reverted:
             return
-        verb = "settled" if settled.intent.mined_as is MinedAs.OK else "REVERTED"
-        net = settled.profit_wei - receipt.gas_cost_wei
-        text = f"{receipt.block_number} {plan.strategy}: {verb} {eth(net)} after gas, {receipt.tx_hash[:12]}"
+        verb = "REVERTED" if reverted else "settled"
+        net = eth(settled.profit_wei - receipt.gas_cost_wei)
+        text = f"{receipt.block_number} {plan.strategy}: {verb} {net} after gas, {receipt.tx_hash[:12]}"
         self._output.line(f"{text}; {settled.explanation}" if settled.explanation else text)
+
+    def _told_closed(self, closed: Sequence[Closed]) -> None:
+        for done in closed:
+            profit = eth(self._road.ledger.profit_of(done.intent.id))
+            self._output.line(
+                f"{self._road.market.number} {done.intent.strategy}: {done.exposure} {profit} after gas and fees"
+            )
 
     def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
         self.counts["plans"] += 1

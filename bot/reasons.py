@@ -10,9 +10,7 @@ class Reason(StrEnum):
     """Reason codes. The value is what the ledger, the JSON and the dashboard show."""
 
     # market and strategy
-    NO_PROFIT_AFTER_GAS = "no_profit_after_gas"
     POOL_IN_USE = "pool_in_use"
-    PLAN_EXPIRED = "plan_expired"
     STALE_DATA = "stale_data"
     NO_INVENTORY = "no_inventory"
     # risk
@@ -50,8 +48,7 @@ class Reason(StrEnum):
     SIGNER_INTERNAL = "signer_internal"
     SIGNER_UNREACHABLE = "signer_unreachable"
     # execution
-    SEND_REFUSED = "send_refused"
-    EXCHANGE_REFUSED = "exchange_refused"
+    ORDER_UNKNOWN = "order_unknown"
 
 
 @dataclass(frozen=True, slots=True)

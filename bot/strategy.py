@@ -94,6 +94,7 @@ class MarketView:
             start=start,
             max_hops=max_hops,
             books=books,
+            gas_price_wei=self.gas_price_wei,
             inventory=self.inventory if books else None,
         )
         for opportunity in found:

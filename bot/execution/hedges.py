@@ -1,4 +1,4 @@
-"""The exchange side of two-sided plans: hedge exactly what filled on the chain, by a deadline, or unwind it.
+"""The exchange side of two-sided plans: hedge exactly what filled on the chain, by a deadline, or unwind it there.
 
 An order's client id is in the ledger before the order leaves. A lost reply leaves it UNKNOWN: it is looked up by
 that id, never sent again, and nothing new is traded at that exchange until it is known what became of it.
@@ -6,32 +6,34 @@ that id, never sent again, and nothing new is traded at that exchange until it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
+from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
-from bot.execution.transactions import Identity, Settled
+from bot.execution.transactions import Settled
+from bot.execution.unwind import unwinding
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account, Intent, PlacedOrder, Purpose, TradeFill
-from bot.ledger.states import Exposure, MinedAs, OrderState
+from bot.ledger.records import Intent, Purpose, TradeFill
+from bot.ledger.states import CLOSED_ORDERS, Exposure, MinedAs, OrderState
 from bot.market import Market
-from bot.plan import Order, Plan, Side, Swap
+from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
-from bot.strategy import Inventory
-from chains.assets import Address, Asset, Assets, Token
+from chains.assets import Assets, Token
 from chains.blocks import Head
-from chains.exchanges.adapter import Exchange, ExchangeOrder, OrderReport
-from chains.exchanges.books import Book
-from chains.pools.pool import PoolError
+from chains.exchanges.adapter import Exchange, ExchangeUnavailable
+from chains.exchanges.books import Book, Unquotable
+from chains.exchanges.orders import ExchangeOrder, OrderReport
 
 _PPM = 10**6
 
 
 @dataclass(frozen=True, slots=True)
 class HedgePolicy:
-    """How a hedge is priced. `tolerance_ppm` is how far past the book's own price a hedge may reach; after
-    `deadline_blocks` it is unwound on the chain, giving up at most `unwind_loss_ppm` of its value."""
+    """How a hedge is priced. `tolerance_ppm` is how far past the newest book's price it may reach; what is not filled
+    after `deadline_blocks` is unwound on the chain, giving up at most `unwind_loss_ppm` of its value."""
 
     tolerance_ppm: int = 1_000
     deadline_blocks: int = 3
@@ -40,181 +42,226 @@ class HedgePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Debt:
-    """What one settled plan still owes the exchange: `remaining` base units, until `deadline_block`."""
+    """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
-    settled: Settled
-    side: Side
+    `open_order` is a client id whose outcome is unknown; `unwound_by` the id of the plan that is to end it.
+    """
+
+    intent_id: int
+    plan: Plan
+    order: Order
     remaining: int
     deadline_block: int
-    open_client_id: str | None = None
-    hedged_wei: int = 0
+    open_order: str | None = None
+    unwound_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A two-sided intent that owes nothing any more."""
+
+    intent: Intent
+    exposure: Exposure
 
 
 class HedgeDesk:
-    """Keeps what is owed, and what inventory is free."""
+    """Keeps what is owed to the exchanges, and pays it."""
 
     def __init__(
         self,
         *,
-        identity: Identity,
         market: Market,
         assets: Assets,
         ledger: Ledger,
         exchanges: Mapping[str, Exchange],
-        inventory_tokens: Mapping[Token, int],
+        inventory: InventoryDesk,
         marks: Marks,
-        policy: HedgePolicy,
+        policies: Mapping[str, HedgePolicy],
     ) -> None:
-        """`inventory_tokens` are the chain's inventory tokens with the executor's cap per block, in base units."""
-        self._identity = identity
+        """`policies` by strategy name; a strategy without one has the defaults."""
         self._market = market
         self._assets = assets
         self._ledger = ledger
         self._exchanges = exchanges
-        self._caps = inventory_tokens
+        self._inventory = inventory
         self._marks = marks
-        self._policy = policy
-        self._committed: dict[int, dict[Token, int]] = {}
+        self._policies = policies
         self._debts: dict[int, Debt] = {}
-        self.closed: list[str] = []
 
-    def inventory(self) -> Inventory:
-        """Base units free to spend now: balances less what plans in flight will use, within the caps per block."""
-        free: dict[Token, int] = {}
-        for token, cap in self._caps.items():
-            held = self._ledger.balance(Account.of(self._identity.inventory, token)) - self._used(token)
-            free[token] = max(min(held, cap - self._used(token)), 0)
-        for exchange in self._exchanges.values():
-            for token in exchange.tokens:
-                held = self._ledger.balance(Account.of(exchange.account, token)) - self._used(token)
-                free[token] = max(held, 0)
-        return free
-
-    def _used(self, token: Token) -> int:
-        return sum(spent.get(token, 0) for spent in self._committed.values())
+    def start(self, head: Head) -> None:
+        """Take up the debts the ledger still knows of; their deadlines count from `head`."""
+        for intent in self._ledger.open_intents():
+            if intent.exposure is Exposure.OWED:
+                orders = self._ledger.orders_of(intent.id)
+                debt = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
+                unknown = next((order.client_id for order in orders if order.state not in CLOSED_ORDERS), None)
+                filled = sum(order.filled_units for order in orders)
+                self._debts[intent.id] = replace(debt, remaining=debt.remaining - filled, open_order=unknown)
 
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why this plan's other side cannot be promised now; None when it can, or when it has none."""
-        if not plan.orders:
-            return None
-        stuck = [debt for debt in self._debts.values() if debt.open_client_id is not None]
         for order in plan.orders:
-            if any(debt.settled.plan.orders[0].exchange == order.exchange for debt in stuck):
-                return Refusal(Reason.EXCHANGE_REFUSED, f"an order at {order.exchange} has an unknown outcome")
-        free = self.inventory()
-        for token, units in self._spends(plan).items():
-            if units > free.get(token, 0):
-                return Refusal(Reason.NO_INVENTORY, f"{units} units of {token} needed, {free.get(token, 0)} free")
-        return None
+            unknown = [
+                d.open_order for d in self._debts.values() if d.open_order and d.order.exchange == order.exchange
+            ]
+            if unknown:
+                return Refusal(Reason.ORDER_UNKNOWN, f"what became of {unknown[0]} at {order.exchange} is not known")
+        return self._inventory.refusal(plan)
 
-    def _spends(self, plan: Plan) -> dict[Token, int]:
-        spends = {plan.swaps[0].token_in: plan.swaps[0].amount_in}
-        for order in plan.orders:
-            if order.side is Side.SELL:
-                spends[order.base] = order.amount
-            else:
-                spends[order.quote] = order.expected_quote * (_PPM + self._policy.unwind_loss_ppm) // _PPM
-        return spends
-
-    def owe(self, intent: Intent, plan: Plan) -> None:
-        """A plan with another side was sent: its inventory is spoken for."""
-        if not plan.atomic:
-            self._committed[intent.id] = self._spends(plan)
-
-    async def on_settled(self, settled: Settled) -> None:
+    async def on_settled(self, settled: Settled) -> list[Closed]:
         """The chain side is in a block: owe the exchange exactly what filled, and hedge it now."""
-        plan, intent = settled.plan, settled.intent
-        self._committed.pop(intent.id, None)
-        if not plan.orders or intent.mined_as is not MinedAs.OK:
-            return
+        intent, plan = settled.intent, settled.plan
+        self._inventory.release(intent.id)
+        if not plan.orders:
+            return self._unwound(settled)
+        if intent.mined_as is not MinedAs.OK or intent.exposure is not Exposure.OWED:
+            return []
+        self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number)
+        await self._hedge(self._debts[intent.id])
+        return self._close_paid()
+
+    async def on_block(self, head: Head, gas_price_wei: int) -> tuple[list[Closed], list[Plan]]:
+        """Go on with every debt. The plans returned unwind on the chain what missed its deadline."""
+        unwinds: list[Plan] = []
+        for debt in list(self._debts.values()):
+            if debt.open_order is not None:
+                await self._look_up(debt, debt.open_order)
+            elif head.number <= debt.deadline_block:
+                await self._hedge(debt)
+            elif debt.unwound_by is None:
+                unwinds += self._unwind(debt, head, gas_price_wei)
+        return self._close_paid(), unwinds
+
+    def unwind_failed(self, plan_id: str) -> None:
+        """An unwinding plan was refused or reverted: it is tried again on the next block."""
+        for debt in list(self._debts.values()):
+            if debt.unwound_by == plan_id:
+                self._debts[debt.intent_id] = replace(debt, unwound_by=None)
+
+    def _debt(self, intent: Intent, plan: Plan, block_number: int) -> Debt:
         order = plan.orders[0]
-        token = self._chain_token(plan, order.base)
-        filled = settled.deltas.get((self._identity.inventory, Address(token.address)), 0)
-        units = abs(filled) * 10**order.base.decimals // 10**token.decimals
-        self._debts[intent.id] = Debt(
-            settled=settled,
-            side=Side.SELL if filled > 0 else Side.BUY,
-            remaining=units,
-            deadline_block=settled.receipt.block_number + self._policy.deadline_blocks,
+        moved = self._ledger.swaps_of(intent.id)
+        first, last = plan.swaps[0].token_in, plan.swaps[-1].token_out
+        if self._assets.of(last) == self._assets.of(order.base):
+            side, token, units = Side.SELL, last, moved[-1].amount_out
+        else:
+            side, token, units = Side.BUY, first, moved[0].amount_in
+        return Debt(
+            intent_id=intent.id,
+            plan=plan,
+            order=replace(order, side=side),
+            remaining=_converted(units, token, order.base),
+            deadline_block=block_number + self._policy(plan).deadline_blocks,
         )
-        await self._hedge(intent.id)
 
-    def _chain_token(self, plan: Plan, base: Token) -> Token:
-        """The plan's token on the chain that is the same asset as the order's base."""
-        asset: Asset = self._assets.of(base)
-        ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
-        return next(token for token in ends if self._assets.of(token) == asset)
+    def _policy(self, plan: Plan) -> HedgePolicy:
+        return self._policies.get(plan.strategy, HedgePolicy())
 
-    async def on_block(self, head: Head) -> list[Plan]:
-        """Go on with every debt; the plans returned unwind on the chain what missed its deadline."""
-        unwinds = []
-        for intent_id in list(self._debts):
-            await self._look_up(intent_id)
-            debt = self._debts.get(intent_id)
-            if debt is None or debt.open_client_id is not None:
-                continue
-            if head.number > debt.deadline_block:
-                plan = self._unwind(debt, head)
-                if plan is not None:
-                    unwinds.append(plan)
-            else:
-                await self._hedge(intent_id)
-        return unwinds
-
-    async def _look_up(self, intent_id: int) -> None:
-        debt = self._debts[intent_id]
-        if debt.open_client_id is None:
+    async def _look_up(self, debt: Debt, client_id: str) -> None:
+        try:
+            report = await self._exchanges[debt.order.exchange].find(client_id, debt.order.symbol)
+        except ExchangeUnavailable as error:
+            self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
             return
-        order = debt.settled.plan.orders[0]
-        report = await self._exchanges[order.exchange].find(debt.open_client_id, order.symbol)
         if report is not None:
-            self._book(intent_id, debt.open_client_id, report)
+            self._book(debt, client_id, report)
 
-    async def _hedge(self, intent_id: int) -> None:
-        """Place one immediate-or-cancel order for all that remains, priced from the newest book."""
-        debt = self._debts[intent_id]
-        template = debt.settled.plan.orders[0]
-        book = self._market.book(template.exchange, template.symbol)
-        amount = debt.remaining - debt.remaining % book.lot
-        limit = self._limit(book, debt.side, amount) if amount else None
-        if limit is None or Decimal(amount) * limit / 10**template.base.decimals < book.min_notional:
-            self._close(intent_id, Exposure.HEDGED)
-            return
+    async def _hedge(self, debt: Debt) -> None:
+        """One immediate-or-cancel order for all that is owed, priced from the newest book."""
+        template = debt.order
         exchange = self._exchanges[template.exchange]
-        order = replace(template, side=debt.side, amount=amount, limit_price=limit)
-        placed = self._ledger.place_order(debt.settled.intent.id, order, exchange.account, Purpose.HEDGE)
-        report = await exchange.place(
-            ExchangeOrder(order.symbol, str(order.side), order.amount, order.limit_price, placed.client_id)
-        )
-        self._book(intent_id, placed.client_id, report)
-
-    def _limit(self, book: Book, side: Side, amount: int) -> Decimal | None:
-        """The worst price a hedge may trade at, on the tick; None when the book cannot take it at all."""
-        quoted = book.sell_base(amount) if side is Side.SELL else book.buy_base(amount)
-        if quoted is None:
-            return None
-        sign, rounding = (-1, ROUND_FLOOR) if side is Side.SELL else (1, ROUND_CEILING)
-        reach = quoted.limit_price * (1 + Decimal(sign * self._policy.tolerance_ppm) / _PPM)
-        return (reach / book.tick).to_integral_value(rounding) * book.tick
-
-    def _book(self, intent_id: int, client_id: str, report: OrderReport) -> None:
-        """Write down what the exchange says, and what is still owed after it."""
-        debt = self._debts[intent_id]
-        order = debt.settled.plan.orders[0]
-        fills = [
-            TradeFill(fill.trade_id, fill.amount, fill.cost, fill.fee_currency, fill.fee_units) for fill in report.fills
-        ]
-        placed = self._ledger.record_order(order.exchange, client_id, OrderState(report.state), fills, report.order_id)
-        if placed.state is OrderState.UNKNOWN:
-            self._debts[intent_id] = replace(debt, open_client_id=client_id)
-            self._ledger.record_event("warning", "order_unknown", f"{client_id} at {order.exchange}: {report.detail}")
+        book = self._market.book(template.exchange, template.symbol)
+        order = self._priced(debt, book)
+        if order is None:
             return
-        remaining = debt.remaining - placed.filled_units
-        self._debts[intent_id] = replace(
-            debt, remaining=remaining, open_client_id=None, hedged_wei=debt.hedged_wei + self._value(order, debt.side, fills)
+        placed = self._ledger.place_order(debt.intent_id, order, exchange.name, Purpose.HEDGE)
+        report = await exchange.place(
+            ExchangeOrder(order.symbol, order.side.value, order.amount, order.limit_price, placed.client_id)
         )
-        book = self._market.book(order.exchange, order.symbol)
-        if remaining < book.lot:
-            self._close(intent_id, Exposure.HEDGED)
-'''
-'''
+        self._book(debt, placed.client_id, report)
+
+    def _priced(self, debt: Debt, book: Book) -> Order | None:
+        """The order that pays the debt at the newest prices; None where the book cannot take it now."""
+        amount = book.whole_lots(debt.remaining)
+        selling = debt.order.side is Side.SELL
+        try:
+            limit = (book.sell_base(amount) if selling else book.buy_base(amount)).limit_price
+        except Unquotable:
+            return None
+        reach = self._policy(debt.plan).tolerance_ppm
+        tick = book.quote.whole(book.tick)
+        widened = limit * (_PPM - reach if selling else _PPM + reach) / _PPM
+        rounding = ROUND_FLOOR if selling else ROUND_CEILING
+        return replace(debt.order, amount=amount, limit_price=(widened / tick).to_integral_value(rounding) * tick)
+
+    def _book(self, debt: Debt, client_id: str, report: OrderReport) -> None:
+        """Write down what the exchange says of an order, and what is still owed after it."""
+        fills = [TradeFill(f.trade_id, f.amount, f.cost, f.fee_currency, f.fee_units) for f in report.fills]
+        state = OrderState(report.status.value)
+        placed = self._ledger.record_order(debt.order.exchange, client_id, state, fills, report.order_id or None)
+        if placed.state not in CLOSED_ORDERS:
+            self._debts[debt.intent_id] = replace(debt, open_order=client_id)
+            self._ledger.record_event(Level.WARNING, "order_unknown", f"{client_id}: {report.detail or placed.state}")
+            return
+        if placed.state is OrderState.REJECTED:
+            self._ledger.record_event(Level.WARNING, "order_rejected", f"{client_id}: {report.detail}")
+        self._debts[debt.intent_id] = replace(debt, remaining=debt.remaining - placed.filled_units, open_order=None)
+
+    def _close_paid(self) -> list[Closed]:
+        """Close what is paid: less than the exchange can trade is left, and stays in the inventory."""
+        return [
+            self._close(debt, Exposure.HEDGED)
+            for debt in list(self._debts.values())
+            if debt.open_order is None and self._is_dust(debt)
+        ]
+
+    def _is_dust(self, debt: Debt) -> bool:
+        book = self._market.book(debt.order.exchange, debt.order.symbol)
+        if debt.remaining < max(book.lot, book.min_amount):
+            return True
+        price = book.best_bid if debt.order.side is Side.SELL else book.best_ask
+        return (
+            price is not None
+            and book.quote.units(
+                (Decimal(debt.remaining).scaleb(-book.base.decimals) * price).quantize(book.quote.whole(1))
+            )
+            < book.min_notional
+        )
+
+    def _close(self, debt: Debt, exposure: Exposure) -> Closed:
+        self._ledger.close_exposure(debt.intent_id, exposure)
+        del self._debts[debt.intent_id]
+        return Closed(self._ledger.intent(debt.intent_id), exposure)
+
+    def _unwind(self, debt: Debt, head: Head, gas_price_wei: int) -> Sequence[Plan]:
+        plan = unwinding(
+            debt.plan,
+            base=debt.order.base,
+            units=debt.remaining,
+            bought=debt.order.side is Side.SELL,
+            market=self._market,
+            head=head,
+            gas_price_wei=gas_price_wei,
+            marks=self._marks,
+            loss_ppm=self._policy(debt.plan).unwind_loss_ppm,
+        )
+        if plan is None:
+            self._ledger.record_event(
+                Level.ERROR, "unwind_impossible", f"intent {debt.intent_id}: its pools cannot take it"
+            )
+            return ()
+        self._ledger.record_event(Level.WARNING, "hedge_overdue", f"intent {debt.intent_id} is unwound on the chain")
+        self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
+        return (plan,)
+
+    def _unwound(self, settled: Settled) -> list[Closed]:
+        if settled.intent.mined_as is not MinedAs.OK:
+            self.unwind_failed(settled.plan.id)
+            return []
+        done = [debt for debt in self._debts.values() if debt.unwound_by == settled.plan.id]
+        return [self._close(debt, Exposure.UNWOUND) for debt in done]
+
+
+def _converted(units: int, token: Token, into: Token) -> int:
+    """The same amount of one asset in another token's base units, rounded down."""
+    return units * 10**into.decimals // 10**token.decimals

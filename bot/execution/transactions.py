@@ -14,13 +14,14 @@ from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.fees import FeePolicy, terms
 from bot.execution.marks import Marks
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent, WorstCase
 from bot.ledger.states import IntentState
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.signer.client import SignerClient
-from bot.signer.protocol import Signed, SignRequest
+from bot.signer.protocol import Settle, Signed, SignRequest
 from bot.simulator import Simulator
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction
@@ -203,7 +204,7 @@ class TransactionDesk:
             )
         )
         if not isinstance(answer, Signed):
-            self._ledger.release(intent.id, answer)
+            self._ledger.release(intent.id, str(answer))
             return answer
         self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash)
         self._ledger.record_timings(intent.id, {"signed": self._clock.monotonic_ns() - head.arrived_ns})
@@ -225,7 +226,7 @@ class TransactionDesk:
                 self._ledger.mark_pending(intent.id)
         else:
             detail = f"intent {intent.id}, {attempt.tx_hash}: {result.status} {result.detail}"
-            self._ledger.record_event("warning", "send_unresolved", detail)
+            self._ledger.record_event(Level.WARNING, "send_unresolved", detail)
 
     async def on_block(self, block: Block) -> list[Settled]:
         """Look for the receipts of what is in flight; what is missing after two blocks is sent again."""
@@ -257,9 +258,9 @@ class TransactionDesk:
         profit = self._profit_wei(plan, deltas) if receipt.status else 0
         explanation = self._explain(intent, plan, receipt, profit)
         if explanation:
-            self._ledger.record_event("warning", "not_as_simulated", explanation)
+            self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
         if self._signer is not None:
-            await self._signer.settle(self._signer_id(intent), receipt.gas_cost_wei, profit)
+            await self._signer.settle(Settle(self._signer_id(intent), receipt.gas_cost_wei, profit))
         return Settled(intent, plan, receipt, deltas, profit, explanation)
 
     def _profit_wei(self, plan: Plan, deltas: Deltas) -> int:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import orjson
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
+from bot.ledger.errors import LedgerError
 from bot.ledger.models import EventRow, OpportunityRow, PlanRow, RefusalRow, TimingRow, VerdictRow
 from bot.ledger.store import Store
-from bot.plan import Plan, encode_plan
+from bot.plan import Plan, decode_plan, encode_plan
 from bot.reasons import Refusal
 from bot.simulator.verdict import Verdict
 
@@ -47,6 +48,15 @@ class Decisions(Store):
         """A plan, once: deciding the same again changes nothing."""
         with self._write() as connection:
             self._keep_plan(connection, plan)
+
+    def plan(self, plan_id: str) -> Plan:
+        """A recorded plan. Raises `LedgerError` when there is none."""
+        document = select(PlanRow.document).where(PlanRow.instance == self.run.instance, PlanRow.digest == plan_id)
+        with self.read() as connection:
+            found = connection.execute(document).scalar_one_or_none()
+        if found is None:
+            raise LedgerError(f"plan {plan_id} is not in the ledger of {self.run.instance}")
+        return decode_plan(found)
 
     def record_verdict(self, plan_id: str, verdict: Verdict) -> None:
         """What the simulator said of a recorded plan."""

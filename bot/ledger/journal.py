@@ -47,7 +47,7 @@ class Journal(Results):
                 sender=sender,
                 nonce=nonce,
                 state=IntentState.RESERVED.value,
-                two_sided=not plan.atomic,
+                two_sided=bool(plan.orders),
                 exposure=Exposure.NONE.value,
                 worst_loss_wei=worst.loss_wei,
                 worst_gas_wei=worst.gas_wei,

@@ -54,6 +54,20 @@ class Settlement(Journal):
             self._book_result(connection, intent_id)
             return as_intent(self._load(connection, intent_id))
 
+    def swaps_of(self, intent_id: int) -> tuple[SwapFill, ...]:
+        """What the swaps of a mined intent did, in order; empty when none holds."""
+        rows = (
+            select(FillRow.__table__)
+            .where(FillRow.intent_id == intent_id, FillRow.order_id.is_(None), FillRow.undone.is_(False))
+            .order_by(FillRow.id)
+        )
+        with self.read() as connection:
+            found = connection.execute(rows).all()
+        return tuple(
+            SwapFill(leg, Address(row.venue), row.token_in, row.amount_in, row.token_out, row.amount_out)
+            for leg, row in enumerate(found)
+        )
+
     def undo_block(self, block_hash: str) -> tuple[Intent, ...]:
         """The block is no longer canonical: its intents are pending again, its postings taken back.
 

@@ -109,7 +109,9 @@ def _deadline(case: Case) -> str | None:
 
 def _minimum(case: Case) -> str | None:
     plan, call, limits = case.plan, case.call, case.limits
-    if plan.min_profit_wei < limits.min_profit_wei:
+    unwinds = not plan.atomic and not plan.orders
+    # An unwinding earns nothing: what it may lose is bounded by the slippage below, and by the budgets.
+    if not unwinds and plan.min_profit_wei < limits.min_profit_wei:
         return f"the plan accepts {plan.min_profit_wei} wei of profit; the policy wants {limits.min_profit_wei}"
     if isinstance(call, CycleCall):
         enforced, wanted = (

@@ -1,0 +1,79 @@
+"""What may be spent of our own: balances by the ledger, less what plans in flight have spoken for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account
+from bot.plan import Plan, Side
+from bot.reasons import Reason, Refusal
+from bot.strategy import Inventory
+from chains.assets import Address, Token
+
+_PPM = 10**6
+_PRICE_RESERVE_PPM = 10_000
+"""How much dearer a buying order may become between decision and hedge: set aside beside its expected cost."""
+
+
+class InventoryDesk:
+    """Free inventory on the chain and at the exchanges."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        holder: Address,
+        caps: Mapping[Token, int],
+        currencies: Collection[Token],
+    ) -> None:
+        """`holder` is the inventory contract, `caps` what it releases per block; `currencies` lie at exchanges."""
+        self._ledger = ledger
+        self._holder = holder
+        self._caps = caps
+        self._currencies = currencies
+        self._spoken_for: dict[int, Mapping[Token, int]] = {}
+
+    def free(self) -> Inventory:
+        """Base units that may be spent now, per token; on the chain within what one block may release."""
+        on_chain = {
+            token: min(self._ledger.balance(Account.of(self._holder, token)), cap) - self._used(token)
+            for token, cap in self._caps.items()
+        }
+        at_exchanges = {
+            token: self._ledger.balance(Account.of(token.place, token)) - self._used(token)
+            for token in self._currencies
+        }
+        return {token: max(units, 0) for token, units in (on_chain | at_exchanges).items()}
+
+    def refusal(self, plan: Plan) -> Refusal | None:
+        """Why `plan` cannot be paid for; None when it can, or spends nothing of ours."""
+        if plan.atomic:
+            return None
+        free = self.free()
+        for token, units in self._spends(plan).items():
+            if units > free.get(token, 0):
+                have = token.whole(free.get(token, 0))
+                return Refusal(Reason.NO_INVENTORY, f"{token.whole(units)} {token} needed, {have} free")
+        return None
+
+    def speak_for(self, intent_id: int, plan: Plan) -> None:
+        """`plan` was sent: what it spends is not free until its chain side is settled."""
+        if not plan.atomic:
+            self._spoken_for[intent_id] = self._spends(plan)
+
+    def release(self, intent_id: int) -> None:
+        """The chain side is settled, and booked."""
+        self._spoken_for.pop(intent_id, None)
+
+    def _used(self, token: Token) -> int:
+        return sum(spends.get(token, 0) for spends in self._spoken_for.values())
+
+    def _spends(self, plan: Plan) -> dict[Token, int]:
+        spends = {plan.swaps[0].token_in: plan.swaps[0].amount_in}
+        for order in plan.orders:
+            if order.side is Side.SELL:
+                spends[order.base] = order.amount
+            else:
+                spends[order.quote] = order.expected_quote * (_PPM + _PRICE_RESERVE_PPM) // _PPM
+        return spends

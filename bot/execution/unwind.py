@@ -1,0 +1,73 @@
+"""The way back: a plan that undoes on the chain what could not be hedged at an exchange."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.execution.marks import Marks
+from bot.market import Market
+from bot.market.opportunity import gas_of
+from bot.plan import Plan, Swap
+from chains.assets import Token
+from chains.blocks import Head
+from chains.pools.pool import PoolError
+
+_PPM = 10**6
+
+
+def unwinding(
+    plan: Plan,
+    *,
+    base: Token,
+    units: int,
+    bought: bool,
+    market: Market,
+    head: Head,
+    gas_price_wei: int,
+    marks: Marks,
+    loss_ppm: int,
+) -> Plan | None:
+    """A plan that trades `units` of `base` back through `plan`'s pools, at their present state.
+
+    `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. At most
+    `loss_ppm` of its value may be lost below the quote. None where a pool cannot take it.
+    """
+    ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
+    on_chain = ends[1] if bought else ends[0]
+    amount = units * 10**on_chain.decimals // 10**base.decimals
+    try:
+        swaps = _sold(plan, amount, market) if bought else _bought(plan, amount, market)
+    except PoolError:
+        return None
+    gas = gas_of(swap.hop.kind for swap in swaps)
+    loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM
+    return replace(
+        plan,
+        legs=swaps,
+        atomic=False,
+        expected_profit_wei=0,
+        min_profit_wei=-loss_wei - gas * gas_price_wei,
+        gas_estimate=gas,
+        block_number=head.number,
+        block_hash=head.hash,
+        deadline_block=head.number + 1,
+        note=f"unwind {on_chain.whole(amount)} {on_chain.symbol}, at most {loss_ppm / 10_000:g} % below the quote",
+    )
+
+
+def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
+    """`amount` of what the plan ended in, sold back hop by hop."""
+    swaps = []
+    for swap in reversed(plan.swaps):
+        pool = market.pool(swap.hop.pool)
+        received = pool.quote(swap.token_out, amount)
+        swaps.append(Swap(pool.hop(swap.token_out), swap.token_out, swap.token_in, amount, received))
+        amount = received
+    return tuple(swaps)
+
+
+def _bought(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
+    """`amount` of what the plan began with, bought back for the least that brings it."""
+    for swap in plan.swaps:
+        amount = market.pool(swap.hop.pool).quote_exact_out(swap.token_in, amount)
+    return _sold(plan, amount, market)
