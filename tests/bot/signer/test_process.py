@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -79,14 +79,20 @@ def passphrase_pipe(passphrase: str) -> int:
     return reading
 
 
+def command(module: str, keystore: Path, directory: Path, reading: int, *words: str) -> list[str | Path]:
+    return [
+        *(sys.executable, "-m", module, *words, "--passphrase-fd", str(reading), "--keystore", keystore),
+        *("--policy", directory / POLICY_NAME, "--journal", directory / JOURNAL_NAME),
+        *("--socket", directory / SOCKET_NAME),
+    ]
+
+
 async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClient:
     """The signer, wired to kill itself at its first signature, before or after that is in its journal."""
     prepare(directory, mode=0o700)
     reading = passphrase_pipe(PASSPHRASE)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.bot.signer.dying", when, "--passphrase-fd", str(reading)),
-        *("--keystore", keystore, "--policy", directory / POLICY_NAME),
-        *("--socket", directory / SOCKET_NAME, "--journal", directory / JOURNAL_NAME),
+        *command("tests.bot.signer.dying", keystore, directory, reading, when),
         pass_fds=(reading,),
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -173,6 +179,23 @@ async def test_a_second_client_is_sent_away_and_the_first_goes_on(client: Signer
     assert isinstance(await client.sign(now_ask()), Signed)
 
 
+@pytest.fixture(scope="module")
+def running(keystore: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The socket of a signer that one test after another knocks at."""
+    directory = tmp_path_factory.mktemp("running") / "run"
+    prepare(directory, mode=0o700)
+    reading = passphrase_pipe(PASSPHRASE)
+    with subprocess.Popen(
+        command("bot.signer", keystore, directory, reading), pass_fds=(reading,), stdout=subprocess.PIPE, cwd=ROOT
+    ) as process:
+        os.close(reading)
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith(b"ready")
+        yield directory / SOCKET_NAME
+        process.terminate()
+        assert process.wait(5) == 0
+
+
 @pytest.mark.parametrize(
     "garbage",
     [
@@ -187,15 +210,12 @@ async def test_a_second_client_is_sent_away_and_the_first_goes_on(client: Signer
         frame(Denial(Reason.SIGNER_BUSY, "no")),
     ],
 )
-def test_garbage_is_called_so_and_survived(garbage: bytes, keystore: Path, tmp_path: Path) -> None:
-    async def scene() -> None:
-        async with await start(keystore, tmp_path / "run") as client:
-            (denial,) = await asyncio.to_thread(knock, tmp_path / "run" / SOCKET_NAME, garbage)
-            assert isinstance(denial, Denial)
-            assert denial.reason is Reason.SIGNER_MALFORMED
-            assert isinstance(await client.sign(now_ask()), Signed)
-
-    asyncio.run(scene())
+async def test_garbage_is_called_so_and_survived(garbage: bytes, running: Path) -> None:
+    (denial,) = await asyncio.to_thread(knock, running, garbage)
+    assert isinstance(denial, Denial)
+    assert denial.reason is Reason.SIGNER_MALFORMED
+    (status,) = await asyncio.to_thread(knock, running, frame(StatusRequest()))
+    assert isinstance(status, Status)
 
 
 async def test_half_a_message_is_waited_for_and_its_end_forgotten(client: SignerClient, tmp_path: Path) -> None:
@@ -318,11 +338,7 @@ async def test_a_directory_others_can_enter_is_refused(keystore: Path, tmp_path:
     prepare(run, mode=0o755)
     reading = passphrase_pipe(PASSPHRASE + "\n")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.signer", "--passphrase-fd", str(reading), "--keystore", keystore),
-        *("--policy", run / POLICY_NAME, "--socket", run / SOCKET_NAME, "--journal", run / JOURNAL_NAME),
-        pass_fds=(reading,),
-        stderr=subprocess.PIPE,
-        cwd=ROOT,
+        *command("bot.signer", keystore, run, reading), pass_fds=(reading,), stderr=subprocess.PIPE, cwd=ROOT
     )
     os.close(reading)
     _, errors = await process.communicate()
