@@ -27,7 +27,7 @@ class LoadFailed(RuntimeError):
 class Node(Protocol):
     """What loading needs of a node."""
 
-    def call(self, to: Address, data: bytes, block_hash: str) -> Awaitable[bytes]: ...
+    def call(self, to: Address, data: bytes, block_hash: str, /) -> Awaitable[bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,8 +95,14 @@ class Market:
         return self._books[venue]
 
     def add_pool(self, pool: Pool, at_block: int | None = None) -> None:
-        """Take in a pool, or replace its state, as it was after block `at_block` (default: the last taken in)."""
-        self._loaded_at[pool.address] = self._journal.last or 0 if at_block is None else at_block
+        """Take in a pool, or replace its state, as it was after block `at_block` (default: the last taken in).
+
+        Say the block whenever it was read from a chain: logs up to it are then not applied again, and a
+        reorganisation below it is noticed.
+        """
+        loaded_at = self._journal.last if at_block is None else at_block
+        if loaded_at is not None:
+            self._loaded_at[pool.address] = loaded_at
         self._refused.pop(pool.address, None)
         self._set_pool(pool)
 
@@ -128,8 +134,7 @@ class Market:
         A log that cannot be understood takes its pool out of the market.
         """
         number = block.head.number
-        if self._journal.last is not None and number != self._journal.last + 1:
-            raise OutOfOrder(f"block {number} does not follow {self._journal.last}; undo or load the market again")
+        self._require_next(number)
         self._journal.begin(number)
         after: dict[VenueId, Pool] = {}
         for log in block.logs:
@@ -165,6 +170,7 @@ class Market:
                     self._refused.pop(venue, None)
                     self._set_pool(pool)
         for venue in lost:
+            self._loaded_at.pop(venue, None)
             self.remove(venue, f"its state before the reorganisation to block {ancestor_number} is not known")
         return tuple(sorted(lost))
 
@@ -208,6 +214,13 @@ class Market:
         venues = [*self._pools, *self._books] if through is None else through
         question = Question(venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping)
         return iter(self._search.answer(question))
+
+    def _require_next(self, number: int) -> None:
+        last = self._journal.last
+        if last is not None and number != last + 1:
+            raise OutOfOrder(f"block {number} does not follow {last}; undo or load the market again")
+        if last is None and number > (loaded := min(self._loaded_at.values(), default=number)) + 1:
+            raise OutOfOrder(f"block {number} does not follow {loaded}, as of which pools were loaded")
 
     def _set_pool(self, pool: Pool) -> None:
         self._pools[pool.address] = pool

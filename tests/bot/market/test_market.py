@@ -146,6 +146,14 @@ def test_a_block_that_does_not_follow_is_refused():
             made.apply(block(number))
 
 
+def test_the_first_block_must_follow_the_loaded_state():
+    made = market()
+    made.add_pool(two_pools()[0], at_block=5)
+    with pytest.raises(OutOfOrder, match="block 7 does not follow 5, as of which"):
+        made.apply(block(7))
+    made.apply(block(6))
+
+
 def test_logs_that_a_loaded_state_already_holds_are_not_applied_twice():
     cheap, _ = two_pools()
     made = market()
