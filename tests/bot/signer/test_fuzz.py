@@ -60,13 +60,14 @@ from tests.bot.signer.making import (
     ask,
 )
 
-QUICK = settings(max_examples=250, deadline=None)
-FUZZ = settings(max_examples=500, deadline=None)
+QUICK = settings(max_examples=150, deadline=None)
+FUZZ = settings(max_examples=300, deadline=None)
 
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
 integers = st.integers(-(2**200), 2**200)
 times = st.floats(0, 2e9)
 fees = st.builds(Fees, integers, integers, integers)
+wild_fees = st.builds(Fees, st.integers(0, 2_000_000), st.integers(0, 200 * GWEI), st.integers(0, 10 * GWEI))
 verdicts = st.builds(
     Verdict,
     outcome=st.sampled_from(Outcome),
@@ -223,9 +224,7 @@ def mostly(good: Any, wild: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 @FUZZ
 @given(
     plan=st.sampled_from([CYCLE, EXCHANGE]),
-    fees=mostly(
-        FEES, st.builds(Fees, st.integers(0, 2_000_000), st.integers(0, 200 * GWEI), st.integers(0, 10 * GWEI))
-    ),
+    fees=mostly(FEES, wild_fees),
     min_gain=mostly(GAIN, st.integers(0, 2 * GAIN)),
     min_out=mostly(1_995 * 10**6, st.integers(0, 2_100 * 10**6)),
     pool=mostly(V2_POOL, st.sampled_from([V3_POOL, EXECUTOR, OTHER])),

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -109,8 +110,9 @@ def knock(path: Path, sent: bytes) -> list[Response]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(5)
         connection.connect(str(path))
-        connection.sendall(sent)
-        connection.shutdown(socket.SHUT_WR)
+        with suppress(BrokenPipeError):
+            connection.sendall(sent)
+            connection.shutdown(socket.SHUT_WR)
         while chunk := connection.recv(65536):
             said += chunk
     responses = []
