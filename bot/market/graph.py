@@ -118,6 +118,10 @@ class Graph:
             self.edges[edge.id] = None
             self._free.append(edge.id)
 
+    def degree(self, node: int) -> int:
+        """How many neighbours a node has, those by pools and those by books counted apart."""
+        return len(self.pools.out.get(node, ())) + len(self.books.out.get(node, ()))
+
     def edges_of(self, venue: VenueId) -> tuple[Edge, ...]:
         return self._of_venue.get(venue, ())
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
-from bot.market.kernels import Curve
+from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.prices import reference_price
 from bot.market.search import Question, Search
@@ -19,6 +19,9 @@ from chains.exchanges.books import Book
 from chains.pools.pool import Piece, Pool, PoolError
 
 ETH = Asset("ETH")
+
+DEPTH_FALL = 0.02
+"""For reference prices, a venue is as deep as the input that lowers its marginal price by this fraction."""
 
 
 class UnknownVenue(LookupError):
@@ -42,6 +45,7 @@ class Market:
         self._books: dict[VenueId, Book] = {}
         self._loaded_at: dict[VenueId, int] = {}
         self._curves: dict[int, Curve] = {}
+        self._depths: dict[int, float] = {}
         self._prices: dict[tuple[Asset, Asset], float] = {}
         self._changed: set[VenueId] = set()
         self._refused: dict[VenueId, str] = {}
@@ -114,6 +118,7 @@ class Market:
         selling, buying = self._graph.open(venue, order_books.directions(book), is_book=True)
         curves = (order_books.selling(book), order_books.buying(book)) if order_books.usable(book) else ((), ())
         for edge, curve in zip((selling, buying), curves, strict=True):
+            self._forget(edge)
             self._curves[edge.id] = curve
             self._graph.set_rate(edge, curve[0].rate if curve else 0.0)
         self._touched(venue)
@@ -123,7 +128,7 @@ class Market:
         self._pools.pop(venue, None)
         self._books.pop(venue, None)
         for edge in self._graph.edges_of(venue):
-            self._curves.pop(edge.id, None)
+            self._forget(edge)
         self._graph.close(venue)
         self._refused[venue] = reason
         self._touched(venue)
@@ -226,7 +231,7 @@ class Market:
         self._pools[pool.address] = pool
         directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
         for edge in self._graph.open(pool.address, directions, is_book=False):
-            self._curves.pop(edge.id, None)
+            self._forget(edge)
             scale = 10.0 ** (edge.token_in.decimals - edge.token_out.decimals)
             self._graph.set_rate(edge, pool.marginal_price(edge.token_in) * scale)
         self._touched(pool.address)
@@ -247,13 +252,23 @@ class Market:
             self._curves[edge.id] = curve
         return curve
 
+    def _depth_of(self, edge: Edge) -> float:
+        if edge.id not in self._depths:
+            self._depths[edge.id] = depth(self._curve_of(edge), DEPTH_FALL)
+        return self._depths[edge.id]
+
+    def _forget(self, edge: Edge) -> None:
+        """Drop what was derived from the edge's venue."""
+        self._curves.pop(edge.id, None)
+        self._depths.pop(edge.id, None)
+
     def _price(self, asset: Asset, in_: Asset) -> float:
         if (asset, in_) not in self._prices:
             node, in_node = self._graph.find(asset), self._graph.find(in_)
             self._prices[asset, in_] = (
                 math.nan
                 if node is None or in_node is None
-                else reference_price(self._graph, self._curve_of, node, in_node)
+                else reference_price(self._graph, self._depth_of, node, in_node)
             )
         return self._prices[asset, in_]
 

@@ -7,16 +7,13 @@ import math
 from collections.abc import Callable, Iterator
 
 from bot.market.graph import Edge, Graph
-from bot.market.kernels import Curve, depth
-
-DEPTH_FALL = 0.02
-"""A venue is as deep as the input that lowers its marginal price by this fraction."""
 
 
-def reference_price(graph: Graph, curve_of: Callable[[Edge], Curve], asset: int, in_: int) -> float:
+def reference_price(graph: Graph, depth_of: Callable[[Edge], float], asset: int, in_: int) -> float:
     """Whole units of node `in_` per whole unit of node `asset`; NaN where no path joins them.
 
-    Follows the path whose shallowest venue is deepest, measured in `in_`, and takes mid prices along it: the
+    `depth_of` gives how much input an edge takes before its price gives way. Follows the path whose shallowest
+    venue is deepest, measured in `in_`, and takes mid prices along it: the
     geometric mean of a venue's two directions, in which fees and half the spread cancel.
     """
     widths, prices = {in_: math.inf}, {in_: 1.0}
@@ -29,11 +26,11 @@ def reference_price(graph: Graph, curve_of: Callable[[Edge], Curve], asset: int,
         if node in settled:
             continue
         settled.add(node)
-        for edge in _leaving(graph, node):
+        for edge in _leaving(graph, node, asset):
             back = _opposite(graph, edge)
             if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
                 continue
-            width = min(widths[node], depth(curve_of(edge), DEPTH_FALL) * prices[node])
+            width = min(widths[node], depth_of(edge) * prices[node])
             if width > widths.get(edge.target, 0.0):
                 widths[edge.target] = width
                 prices[edge.target] = prices[node] * math.sqrt(graph.rate[back.id] / graph.rate[edge.id])
@@ -41,10 +38,12 @@ def reference_price(graph: Graph, curve_of: Callable[[Edge], Curve], asset: int,
     return math.nan
 
 
-def _leaving(graph: Graph, node: int) -> Iterator[Edge]:
+def _leaving(graph: Graph, node: int, asset: int) -> Iterator[Edge]:
+    """Edges out of `node`, but for those to dead ends."""
     for neighbours in (graph.pools, graph.books):
-        for numbers in neighbours.out.get(node, {}).values():
-            yield from map(graph.edge, numbers)
+        for target, numbers in neighbours.out.get(node, {}).items():
+            if target == asset or graph.degree(target) > 1:
+                yield from map(graph.edge, numbers)
 
 
 def _opposite(graph: Graph, edge: Edge) -> Edge:
