@@ -26,6 +26,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.config.errors.ConfigError": ExitCode.USAGE,
         "bot.config.checks.LiveRefused": ExitCode.USAGE,
         "bot.config.values.UnreadableSecret": ExitCode.USAGE,
+        "bot.config.strategies.UnknownStrategy": ExitCode.USAGE,
         "bot.strategy.InvalidParameter": ExitCode.USAGE,
         "bot.signer.keystore.KeystoreError": ExitCode.USAGE,
         "chains.networks.reader.InvalidNetwork": ExitCode.USAGE,
@@ -34,8 +35,13 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.assets.InvalidAmount": ExitCode.USAGE,
         "chains.exchanges.adapter.ExchangeMisconfigured": ExitCode.USAGE,
         "chains.node.errors.NodeError": ExitCode.ENVIRONMENT,
-        "chains.twin.build.TwinUnavailable": ExitCode.ENVIRONMENT,
-        "chains.twin.data.CorruptSnapshot": ExitCode.ENVIRONMENT,
+        "chains.twin.errors.TwinUnavailable": ExitCode.ENVIRONMENT,
+        "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
+        "bot.market.loader.LoadFailed": ExitCode.ENVIRONMENT,
+        "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
+        "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
+        "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
+        "bot.balances.UnknownPlace": ExitCode.USAGE,
         "bot.ledger.errors.LedgerError": ExitCode.ENVIRONMENT,
         "chains.tools.MissingTool": ExitCode.ENVIRONMENT,
         "chains.anvil.AnvilFailed": ExitCode.ENVIRONMENT,
@@ -67,11 +73,8 @@ class CommandFailed(click.ClickException):
 
 def exit_code(error: BaseException) -> ExitCode:
     """The code of the nearest class of `error` that has one."""
-    for kind in type(error).__mro__:
-        meaning = MEANINGS.get(f"{kind.__module__}.{kind.__qualname__}")
-        if meaning is not None:
-            return meaning
-    return ExitCode.ERROR
+    meaning = _meaning(error)
+    return ExitCode.ERROR if meaning is None else meaning
 
 
 def explained(error: BaseException) -> str:
@@ -82,11 +85,16 @@ def explained(error: BaseException) -> str:
     if isinstance(error, TimeoutError) and not str(error):
         return "it took too long; try again, or give it more time"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    known = exit_code(error) is not ExitCode.ERROR
-    if known and lines:
+    if lines and _meaning(error) is not None:
         return "\n".join(lines)
     what = f"{type(error).__name__}: {' '.join(lines)}" if lines else type(error).__name__
     return f"{what}; run again with --debug to see where"
+
+
+def _meaning(error: BaseException) -> ExitCode | None:
+    """None for an exception that nobody expected: a bug."""
+    names = (f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__)
+    return next((MEANINGS[name] for name in names if name in MEANINGS), None)
 
 
 def _detail(error: OSError) -> str:

@@ -49,10 +49,10 @@ def run(
     """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
     import asyncio
 
-    from bot import app
     from bot.config.checks import require_live_consent
     from bot.config.load import load
-    from bot.config.options import Mode, RunOptions
+    from bot.config.options import RunOptions
+    from bot.mode import Mode
 
     loaded = load(found_config(config_path))
     chosen = Mode(mode) if mode else Mode.LIVE if loaded.network.test_chain else Mode.DRY
@@ -60,6 +60,8 @@ def run(
     passphrase = None
     if chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
         passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(loaded.config.signer.keystore))
+    from bot import app  # here, because it loads every room: a refused configuration should not have to wait for that
+
     options = RunOptions(chosen, duration_s, blocks, seed, as_json, live_on_chain_id, passphrase)
     summary = asyncio.run(app.run(loaded.config, options, TerminalReporter(lines_to_stderr=as_json)))
     if as_json:

@@ -157,8 +157,11 @@ class TwinSettings(Section):
     stepped: Annotated[bool, Field(examples=[True])] = True
     """Whether each block waits for the bot's decisions (reproducible) or comes by the clock."""
 
-    exchange_tier: Annotated[str, Field(pattern=r"^vip[0-9]$", examples=["vip9"])] = "vip9"
-    """Fee tier of the local exchange, as Binance names them."""
+    exchange_taker_fee_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[230])] = 230
+    """Taker fee of the local exchange in parts per million; 230 was Binance's at VIP 9 in 2024."""
+
+    exchange_maker_fee_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[110])] = 110
+    """Its maker fee, likewise."""
 
 
 class RunSections(Section):

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
-
-class Mode(StrEnum):
-    """How far a decision travels: simulated only; onto a private fork; or sent."""
-
-    DRY = "dry"
-    FORK = "fork"
-    LIVE = "live"
+from bot.mode import Mode
 
 
 @dataclass(frozen=True, slots=True)

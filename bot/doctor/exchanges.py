@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from bot.config.checks import TWIN
 from bot.config.model import ExchangeSettings, RunConfig
 from bot.doctor.checks import Check, Status, graded
+from bot.exchanges import exchange_of
 from chains.exchanges.adapter import Exchange
 
 SKEW_WARN_MS = 500
@@ -21,14 +22,7 @@ def look(settings: ExchangeSettings, config: RunConfig) -> Callable[[], Awaitabl
         name = f"exchange {settings.name}"
         if config.network == TWIN and not settings.urls:
             return [Check(name, Status.OK, "the twin brings its own")]
-        exchange = Exchange(
-            settings.name,
-            settings.ccxt_id or settings.name,
-            settings.symbols,
-            urls=settings.urls,
-            api_key=settings.api_key.read() if settings.api_key else "",
-            secret=settings.api_secret.read() if settings.api_secret else "",
-        )
+        exchange = exchange_of(settings)
         try:
             return [check async for check in _questions(name, settings, exchange)]
         finally:

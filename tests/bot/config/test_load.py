@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from bot.cli import main
 from bot.config.checks import LiveRefused, require_live_consent
 from bot.config.load import BUILT_IN, load
-from bot.config.options import Mode, RunOptions
+from bot.config.options import RunOptions
+from bot.mode import Mode
 from bot.config.reading import read_document
 from bot.config.reference import reference
 from bot.config.schema import run_schema, strategy_schema

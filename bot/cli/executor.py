@@ -1,0 +1,258 @@
+"""`isthmus executor`: the owner's acts on the contract that settles plans. The bot's own key is never asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.command import Verbs, command
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import ADDRESS, config_option, found_config, passphrase_options, read_passphrase
+
+if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
+    from bot.config.load import Loaded
+    from bot.execution.deployment import Deployment
+    from bot.rpc import HttpRpc
+
+executor = Verbs(
+    "executor",
+    verbs={
+        "deploy": ("bot.cli.executor:deploy", "Deploy the executor and its inventory."),
+        "verify": ("bot.cli.executor:verify", "Prove that a deployed executor is this build's, with these settings."),
+        "sweep": ("bot.cli.executor:sweep", "Send what the contracts hold to the treasury."),
+    },
+    help="Deploy, verify and sweep the contract that settles plans.",
+)
+
+_OWNER = click.option(
+    "--owner-keystore",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Keystore of the contract's owner: a cold key, never the bot's.",
+)
+_CONSENT = click.option(
+    "--live-on-chain-id",
+    type=click.IntRange(min=1),
+    metavar="ID",
+    help="Consent to spend on a chain that is not a test chain; must be the configured network's chain id.",
+)
+_EXECUTOR = click.option(
+    "--executor", "executor_address", type=ADDRESS, metavar="ADDRESS", help="Which one. [executor.address]"
+)
+
+
+def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--http-url", metavar="URL", help="The node's HTTP JSON-RPC endpoint. [node.http_url]")(command)
+
+
+@command(
+    "deploy",
+    examples=[
+        "isthmus executor deploy --owner-keystore cold.json --treasury 0x… --operator 0x…",
+        "isthmus executor deploy --config isthmus.toml --owner-keystore cold.json --treasury 0x… --live-on-chain-id 1",
+    ],
+)
+@config_option
+@_node_option
+@_OWNER
+@click.option("--treasury", type=ADDRESS, required=True, metavar="ADDRESS", help="Where sweeps go, for ever.")
+@click.option("--operator", type=ADDRESS, metavar="ADDRESS", help="The bot's hot key. [that of signer.keystore]")
+@_CONSENT
+@passphrase_options
+async def deploy(
+    config_path: Path | None,
+    http_url: str | None,
+    owner_keystore: Path,
+    treasury: str,
+    operator: str | None,
+    live_on_chain_id: int | None,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Deploy the executor and its inventory, then verify both. Owner, operator, treasury and tokens are fixed by it."""
+    from bot.config.load import load
+    from bot.config.tokens import inventory_caps, profit_tokens
+    from bot.execution.deployment import InventoryCap
+    from bot.execution.deployment import deploy as create
+    from chains.assets import Address
+
+    loaded = load(found_config(config_path))
+    _require_consent(loaded, live_on_chain_id)
+    operator_address = Address(operator) if operator else _configured_operator(loaded)
+    async with _rpc(loaded, http_url) as rpc:
+        made = await create(
+            rpc,
+            _owner(owner_keystore, passphrase_fd, passphrase_file),
+            operator=operator_address,
+            treasury=Address(treasury),
+            profit_tokens=profit_tokens(loaded.config, loaded.network),
+            inventory=[
+                InventoryCap(Address(token.address), units)
+                for token, units in inventory_caps(loaded.config, loaded.network)
+            ],
+            chain_id=loaded.network.chain_id,
+        )
+    _tell(made, as_json=as_json)
+    if not as_json:
+        click.echo(f'Write it down under [executor] in the run file: address = "{made.executor}"')
+
+
+@command("verify", examples=["isthmus executor verify --config isthmus.toml", "isthmus executor verify --executor 0x…"])
+@config_option
+@_node_option
+@_EXECUTOR
+async def verify(config_path: Path | None, http_url: str | None, executor_address: str | None, as_json: bool) -> None:
+    """Prove that the code on chain is this build's, and that what it was made with is what the run file says."""
+    from bot.config.load import load
+    from bot.execution.deployment import verify as proved
+    from chains.assets import Address
+
+    loaded = load(found_config(config_path))
+    async with _rpc(loaded, http_url) as rpc:
+        made = await proved(rpc, Address(_which(loaded, executor_address)))
+    differences = _differences(made, loaded)
+    if differences:
+        raise CommandFailed("\n".join(differences), ExitCode.ERROR)
+    _tell(made, as_json=as_json)
+
+
+@command(
+    "sweep",
+    examples=[
+        "isthmus executor sweep --owner-keystore cold.json",
+        "isthmus executor sweep --owner-keystore cold.json --token WETH",
+    ],
+)
+@config_option
+@_node_option
+@_OWNER
+@_EXECUTOR
+@click.option("--token", "tokens", multiple=True, metavar="TOKEN", help="By symbol or address. [all it was made with]")
+@_CONSENT
+@passphrase_options
+async def sweep(
+    config_path: Path | None,
+    http_url: str | None,
+    owner_keystore: Path,
+    executor_address: str | None,
+    tokens: tuple[str, ...],
+    live_on_chain_id: int | None,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Send everything the executor and its inventory hold to the treasury that was fixed when they were deployed."""
+    from bot.config.load import load
+    from bot.config.tokens import token_address
+    from bot.execution.deployment import settings_of
+    from bot.execution.deployment import sweep as send
+    from chains.assets import Address
+
+    loaded = load(found_config(config_path))
+    _require_consent(loaded, live_on_chain_id)
+    which = Address(_which(loaded, executor_address))
+    async with _rpc(loaded, http_url) as rpc:
+        made_with = await settings_of(rpc, which)
+        wanted = [token_address(name, loaded.network) for name in tokens] or list(
+            dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
+        )
+        owner = _owner(owner_keystore, passphrase_fd, passphrase_file)
+        swept = await send(rpc, owner, which, wanted, loaded.network.chain_id)
+    rows = [{"contract": it.contract, "token": it.token, "amount": str(it.amount), "tx": it.tx_hash} for it in swept]
+    if as_json:
+        emit({"treasury": made_with.treasury, "swept": rows})
+    else:
+        lines = [f"{it['amount']} base units of {it['token']} from {it['contract']} ({it['tx']})" for it in rows]
+        click.echo("\n".join([*lines, f"{len(rows)} sweeps to {made_with.treasury}"]))
+
+
+def _require_consent(loaded: Loaded, consent: int | None) -> None:
+    network = loaded.network
+    if not network.test_chain and consent != network.chain_id:
+        message = f"{network.name} (chain id {network.chain_id}) is not a test chain"
+        raise click.UsageError(f"{message}; add --live-on-chain-id {network.chain_id} to spend there")
+
+
+def _configured_operator(loaded: Loaded) -> Any:
+    from bot.keys import keystore_address
+
+    if loaded.config.signer.keystore is None:
+        raise click.UsageError("whose key trades? give --operator, or name signer.keystore in the run file")
+    return keystore_address(loaded.config.signer.keystore)
+
+
+def _which(loaded: Loaded, given: str | None) -> str:
+    found = given or loaded.config.executor.address
+    if found is None:
+        raise click.UsageError("which executor? give --executor, or write executor.address in the run file")
+    return found
+
+
+def _rpc(loaded: Loaded, http_url: str | None) -> HttpRpc:
+    from bot.config.values import plain
+    from bot.rpc import HttpRpc
+
+    configured = loaded.config.node.http_url
+    if http_url is None and configured is None:
+        raise click.UsageError("which node? give --http-url (`isthmus twin` prints its own), or write node.http_url")
+    return HttpRpc(http_url or plain(configured or ""), timeout_s=loaded.config.node.timeout_s)
+
+
+def _owner(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:
+    """The owner's account, in this process only for as long as the command runs."""
+    from eth_account import Account
+
+    from bot.keys import check_keystore, read_keystore
+
+    passphrase = read_passphrase(fd, file, what=f"the owner's keystore {keystore}")
+    check_keystore(keystore, passphrase)
+    account: LocalAccount = Account.from_key(Account.decrypt(read_keystore(keystore).decode(), passphrase))
+    return account
+
+
+def _differences(made: Deployment, loaded: Loaded) -> list[str]:
+    """What the run file says otherwise than the chain, one line each."""
+    from bot.config.tokens import inventory_caps, profit_tokens
+
+    meant_tokens = set(profit_tokens(loaded.config, loaded.network))
+    meant_caps = {token.address: units for token, units in inventory_caps(loaded.config, loaded.network)}
+    caps: dict[str, int] = {cap.token: cap.per_block for cap in made.settings.inventory}
+    lines = []
+    if meant_tokens != set(made.settings.profit_tokens):
+        lines.append(
+            f"profit tokens on chain are {', '.join(made.settings.profit_tokens)}; correct executor.profit_tokens"
+        )
+    if meant_caps != caps:
+        on_chain = ", ".join(f"{token} up to {units}" for token, units in caps.items()) or "none"
+        lines.append(f"inventory caps on chain are {on_chain}; correct executor.inventory_caps")
+    return lines
+
+
+def _tell(made: Deployment, *, as_json: bool) -> None:
+    settings = made.settings
+    if as_json:
+        caps = {cap.token: str(cap.per_block) for cap in settings.inventory}
+        emit(
+            {
+                "executor": made.executor,
+                "inventory": made.inventory,
+                "block": made.block_number,
+                "code_hash": made.code_hash,
+                "owner": settings.owner,
+                "operator": settings.operator,
+                "treasury": settings.treasury,
+                "profit_tokens": list(settings.profit_tokens),
+                "inventory_caps": caps,
+            }
+        )
+        return
+    click.echo(f"executor {made.executor}, inventory {made.inventory}, as read in block {made.block_number}: verified")
+    click.echo(f"owner {settings.owner}, operator {settings.operator}, treasury {settings.treasury}")

@@ -1,0 +1,125 @@
+"""`isthmus reconcile`: the ledger against the chain and the exchanges, to the last unit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import config_option, found_config
+
+if TYPE_CHECKING:
+    from bot.config.load import Loaded
+    from bot.ledger.ledger import Ledger
+    from bot.ledger.reconcile import BalanceSource, Reconciliation
+    from bot.ledger.records import Account
+
+Sources = tuple["BalanceSource", "BalanceSource", str]
+"""Who is asked about accounts on the chain and at exchanges, and how that is called."""
+
+
+@command(
+    "reconcile",
+    examples=[
+        "isthmus reconcile                          the latest run; on the twin, as it stood when the run ended",
+        "isthmus reconcile --config isthmus.toml    against your node and your exchanges, as they are now",
+    ],
+)
+@config_option
+@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
+async def reconcile(config_path: Path | None, ledger_url: str | None, run_id: int | None, as_json: bool) -> ExitCode:
+    """Compare every balance in the ledger with the chain's and the exchanges' own; exit 1 when one differs."""
+    from bot.clock import SystemClock
+    from bot.config.load import load
+    from bot.ledger.ledger import Ledger
+    from bot.ledger.reconcile import reconcile as compare
+
+    loaded = load(found_config(config_path))
+    ledger = Ledger.open(ledger_url or latest_ledger(loaded), SystemClock())
+    try:
+        ledger.attach(run_id)
+        async with _sources(loaded, ledger) as (chain, exchanges, asked):
+            found = await compare(ledger, chain, exchanges)
+        _tell(found, run=ledger.run.id, asked=asked, as_json=as_json)
+    finally:
+        ledger.close()
+    return ExitCode.OK if found.equal else ExitCode.ERROR
+
+
+def latest_ledger(loaded: Loaded) -> str:
+    """The configured ledger, or the newest one in the folder of the runs."""
+    from bot.config.values import plain
+
+    if loaded.config.ledger.url is not None:
+        return plain(loaded.config.ledger.url)
+    folder = loaded.config.ledger.folder
+    ledgers = sorted(folder.rglob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
+    if not ledgers:
+        raise CommandFailed(f"{folder}: no ledger yet; start a run with `isthmus run`", ExitCode.USAGE)
+    return str(ledgers[-1])
+
+
+@asynccontextmanager
+async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
+    """The node and the exchanges of the configuration; for the twin, which is gone, what they said last."""
+    from bot.balances import at_exchanges, on_chain
+    from bot.clock import SystemClock
+    from bot.config.values import plain
+    from bot.exchanges import exchange_of
+    from bot.ledger.reading import observed_balances
+    from chains.node import Node
+
+    if loaded.config.node.ws_url is None:
+        recorded = _recorded(observed_balances(ledger))
+        yield recorded, recorded, "the chain and the exchanges as the run left them"
+        return
+    async with AsyncExitStack() as open_things:
+        node = Node(loaded.network, plain(loaded.config.node.ws_url), SystemClock())
+        await open_things.enter_async_context(node)
+        exchanges = {}
+        for settings in loaded.config.exchanges:
+            if settings.api_key is None:
+                continue
+            exchange = exchange_of(settings)
+            open_things.push_async_callback(exchange.close)
+            await exchange.connect()
+            exchanges[settings.name] = exchange
+        yield on_chain(node), at_exchanges(exchanges), "the chain and the exchanges now"
+
+
+def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
+    async def ask(account: Account) -> int:
+        if account not in observed:
+            message = f"{account}: was never asked for; name the node in the run file, or run to the end again"
+            raise CommandFailed(message, ExitCode.ENVIRONMENT)
+        return observed[account]
+
+    return ask
+
+
+def _tell(found: Reconciliation, *, run: int, asked: str, as_json: bool) -> None:
+    if as_json:
+        rows = [
+            {
+                "place": row.account.place,
+                "owner": row.account.owner,
+                "token": row.account.token,
+                "ledger": str(row.ledger),
+                "real": str(row.real),
+                "difference": str(row.difference),
+            }
+            for row in found.rows
+        ]
+        emit({"run": run, "equal": found.equal, "against": asked, "accounts": rows})
+        return
+    for row in found.differing:
+        click.echo(f"{row.account}: ledger {row.ledger}, really {row.real}, difference {row.difference:+d}")
+    verdict = "equal to the last unit" if found.equal else f"{len(found.differing)} differ"
+    click.echo(f"run {run}: {len(found.rows)} accounts against {asked}: {verdict}")

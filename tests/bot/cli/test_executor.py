@@ -1,0 +1,153 @@
+"""`isthmus executor` on a real Anvil: deployed, proved, swept, and refused where it must be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.cli import main
+from bot.keys import new_keystore
+from chains.anvil import Anvil
+from chains.networks import load_network
+from chains.twin.artefacts import own_contract
+from chains.twin.layout import TWIN_TOKEN
+from tests.bot.config.writing import RUN, spoilt, written
+
+TREASURY = "0x1111111111111111111111111111111111111111"
+OPERATOR = "0x2222222222222222222222222222222222222222"
+WETH = load_network("twin").token("WETH").address
+ETHER = 10**18
+
+
+@dataclass
+class Chain:
+    """An Anvil driven from plain functions, and an owner with ether on it."""
+
+    loop: asyncio.AbstractEventLoop
+    anvil: Anvil
+    folder: Path
+    owner: str
+
+    def rpc(self, method: str, *params: Any) -> Any:
+        return self.loop.run_until_complete(self.anvil.rpc(method, *params))
+
+    def isthmus(self, *arguments: str, config: Path | None = None) -> Result:
+        common = ["--config", str(config or self.folder / "isthmus.toml"), "--http-url", self.anvil.http_url]
+        return CliRunner().invoke(main, ["executor", *arguments, *common])
+
+    def signed(self, *arguments: str, config: Path | None = None) -> Result:
+        secrets = ["--owner-keystore", str(self.folder / "owner.json"), "--passphrase-file", str(self.folder / "pass")]
+        return self.isthmus(*arguments, *secrets, config=config)
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chain]:
+    folder = tmp_path_factory.mktemp("executor")
+    written(folder)
+    (folder / "pass").write_text("hunter2")
+    (folder / "pass").chmod(0o600)
+    owner = new_keystore(folder / "owner.json", "hunter2", light=True)
+    loop = asyncio.new_event_loop()
+    anvil = Anvil(["--chain-id", "31337"])
+    loop.run_until_complete(anvil.start())
+    try:
+        running = Chain(loop, anvil, folder, owner)
+        running.rpc("anvil_setBalance", owner, hex(ETHER))
+        running.rpc("anvil_setCode", WETH, "0x" + own_contract("TwinToken", "deployedBytecode").hex())
+        yield running
+    finally:
+        loop.run_until_complete(anvil.close())
+        loop.close()
+
+
+@pytest.fixture(scope="module")
+def deployed(chain: Chain) -> dict[str, Any]:
+    result = chain.signed("deploy", "--treasury", TREASURY, "--operator", OPERATOR, "--json")
+    assert result.exit_code == 0, result.stderr
+    return orjson.loads(result.stdout)
+
+
+def test_a_deployment_has_what_the_run_file_and_the_options_say(chain: Chain, deployed: dict[str, Any]) -> None:
+    assert deployed["owner"] == chain.owner
+    assert (deployed["operator"], deployed["treasury"]) == (OPERATOR, TREASURY)
+    assert deployed["profit_tokens"] == [WETH]
+    assert deployed["inventory_caps"] == {WETH: str(20 * ETHER)}
+
+
+def test_a_deployment_is_proved(chain: Chain, deployed: dict[str, Any]) -> None:
+    result = chain.isthmus("verify", "--executor", deployed["executor"])
+    assert result.exit_code == 0, result.stderr
+    assert "verified" in result.stdout
+
+
+def test_a_run_file_that_says_otherwise_is_told(chain: Chain, deployed: dict[str, Any], tmp_path: Path) -> None:
+    config = written(tmp_path, spoilt(RUN, '"20 WETH"', '"21 WETH"'))
+    result = chain.isthmus("verify", "--executor", deployed["executor"], config=config)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"error: inventory caps on chain are {WETH} up to {20 * ETHER}; correct executor.inventory_caps"
+    ]
+
+
+def test_an_address_without_a_contract_is_no_executor(chain: Chain) -> None:
+    result = chain.isthmus("verify", "--executor", TREASURY)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        f"error: there is no contract at {TREASURY}; deploy one with `isthmus executor deploy`"
+    ]
+
+
+def test_what_the_contracts_hold_is_swept_to_the_treasury(chain: Chain, deployed: dict[str, Any]) -> None:
+    slot, word = TWIN_TOKEN.balance_slot(deployed["inventory"]), f"0x{7 * ETHER:064x}"
+    chain.rpc("anvil_setStorageAt", WETH, slot, word)
+    result = chain.signed("sweep", "--executor", deployed["executor"], "--json")
+    assert result.exit_code == 0, result.stderr
+    (swept,) = orjson.loads(result.stdout)["swept"]
+    assert swept["amount"] == str(7 * ETHER)
+    balance = chain.rpc("eth_call", {"to": WETH, "data": "0x70a08231" + TREASURY[2:].rjust(64, "0")}, "latest")
+    assert int(balance, 16) == 7 * ETHER
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "remedy"),
+    [
+        (["deploy", "--treasury", TREASURY], 2, "give --operator, or name signer.keystore"),
+        (["deploy", "--treasury", "0x12", "--operator", OPERATOR], 2, "is not a 20-byte hex address"),
+        (["sweep"], 2, "give --executor, or write executor.address"),
+        (["sweep", "--executor", TREASURY], 1, "there is no contract at"),
+        (["sweep", "--executor", TREASURY, "--token", "WEHT"], 1, "there is no contract at"),
+    ],
+)
+def test_what_is_missing_is_asked_for(chain: Chain, arguments: list[str], code: int, remedy: str) -> None:
+    result = chain.signed(*arguments)
+    assert result.exit_code == code
+    assert remedy in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_spending_on_a_real_chain_needs_its_id_repeated(chain: Chain, tmp_path: Path) -> None:
+    node = 'node = { http_url = "http://127.0.0.1:1", ws_url = "ws://127.0.0.1:1" }\nnetwork = "ethereum"'
+    config = written(tmp_path, spoilt(RUN, 'network = "twin"', node))
+    options = ["deploy", "--treasury", TREASURY, "--operator", OPERATOR]
+    for consent in ([], ["--live-on-chain-id", "31337"]):
+        result = chain.signed(*options, *consent, config=config)
+        assert result.exit_code == 2
+        assert "add --live-on-chain-id 1 to spend there" in result.stderr
+    agreed = chain.signed(*options, "--live-on-chain-id", "1", config=config)
+    assert agreed.exit_code == 1
+    assert "the node is on chain 31337, not 1; nothing was sent" in agreed.stderr
+
+
+def test_a_node_that_is_not_there_is_exit_code_four(chain: Chain) -> None:
+    config = str(chain.folder / "isthmus.toml")
+    options = ["--config", config, "--executor", TREASURY, "--http-url", "http://127.0.0.1:1"]
+    result = CliRunner().invoke(main, ["executor", "verify", *options])
+    assert result.exit_code == 4
+    assert "no JSON-RPC node answers at http://127.0.0.1:1" in result.stderr

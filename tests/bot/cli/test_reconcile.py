@@ -1,0 +1,117 @@
+"""`isthmus reconcile`: equal to the last unit, or each difference told."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.balances import UnknownPlace, at_exchanges, on_chain
+from bot.cli import main
+from bot.clock import SystemClock
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account, Mode
+from chains.assets import ZERO_ADDRESS, Address
+from tests.bot.config.writing import RUN, written
+
+OWNER = Address("0x1111111111111111111111111111111111111111")
+TOKEN = Address("0x2222222222222222222222222222222222222222")
+NATIVE = Account("twin", OWNER, ZERO_ADDRESS)
+SPOT = Account("binance", "spot", "ETH")
+
+
+def _run_that_ended(folder: Path, *, off_by: int = 0) -> Path:
+    """A run file, and beside it the ledger of a run on the twin that has asked for its balances."""
+    runs = folder / "var" / "runs"
+    runs.mkdir(parents=True)
+    ledger = Ledger.open(str(runs / "one.sqlite3"), SystemClock())
+    ledger.start_run(Mode.LIVE, "twin", 31337, 1, "digest", "instance")
+    ledger.open_account(NATIVE, 10**18)
+    ledger.open_account(SPOT, 10**8)
+    ledger.record_balances({NATIVE: 5, SPOT: 5})
+    ledger.record_balances({NATIVE: 10**18 + off_by, SPOT: 10**8})
+    ledger.close()
+    return written(folder, RUN)
+
+
+def _reconcile(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["reconcile", *map(str, arguments)])
+
+
+def test_a_run_on_the_twin_is_proved_by_what_it_last_saw(tmp_path: Path) -> None:
+    result = _reconcile("--config", _run_that_ended(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout == (
+        "run 1: 2 accounts against the chain and the exchanges as the run left them: equal to the last unit\n"
+    )
+
+
+def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path, off_by=-1)
+    result = _reconcile("--config", config)
+    assert result.exit_code == 1
+    assert f"{ZERO_ADDRESS} of {OWNER} at twin: ledger {10**18}, really {10**18 - 1}, difference -1" in result.stdout
+    document = orjson.loads(_reconcile("--config", config, "--json").stdout)
+    assert document["equal"] is False
+    assert {row["difference"] for row in document["accounts"]} == {"0", "-1"}
+
+
+def test_a_folder_without_a_ledger_says_what_makes_one(tmp_path: Path) -> None:
+    result = _reconcile("--config", written(tmp_path))
+    assert result.exit_code == 2
+    assert "start a run with `isthmus run`" in result.stderr
+
+
+def test_a_damaged_ledger_is_one_line(tmp_path: Path) -> None:
+    damaged = tmp_path / "l.sqlite3"
+    damaged.write_bytes(b"not a database" * 100)
+    result = _reconcile("--config", written(tmp_path), "--ledger", damaged)
+    assert result.exit_code == 4
+    (line,) = result.stderr.splitlines()
+    assert str(damaged) in line and "restore a backup" in line
+
+
+def test_an_account_nobody_asked_about_is_not_taken_for_equal(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path)
+    ledger = Ledger.open(str(tmp_path / "var/runs/one.sqlite3"), SystemClock())
+    ledger.attach()
+    ledger.open_account(Account("twin", OWNER, TOKEN), 1)
+    ledger.close()
+    result = _reconcile("--config", config)
+    assert result.exit_code == 4
+    assert f"{TOKEN} of {OWNER} at twin: was never asked for" in result.stderr
+
+
+class Node:
+    async def balance(self, account: Address) -> int:
+        return 3
+
+    async def call(self, to: Address, data: bytes) -> bytes:
+        assert (to, data.hex()) == (TOKEN, "70a08231" + OWNER[2:].rjust(64, "0"))
+        return (4).to_bytes(32, "big")
+
+
+class Exchange:
+    asked = 0
+
+    async def balances(self) -> dict[str, int]:
+        self.asked += 1
+        return {"ETH": 7}
+
+
+async def test_the_chain_is_asked_for_ether_and_for_tokens() -> None:
+    ask = on_chain(Node())
+    assert await ask(NATIVE) == 3
+    assert await ask(Account("twin", OWNER, TOKEN)) == 4
+
+
+async def test_an_exchange_is_asked_once_for_all_its_currencies() -> None:
+    exchange = Exchange()
+    ask = at_exchanges({"binance": exchange})
+    answers = await asyncio.gather(*(ask(Account("binance", "spot", currency)) for currency in ("ETH", "USDT")))
+    assert (answers, exchange.asked) == ([7, 0], 1)
+    with pytest.raises(UnknownPlace, match="add that exchange"):
+        await ask(Account("kraken", "spot", "ETH"))
