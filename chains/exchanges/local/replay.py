@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -59,22 +60,22 @@ def _levels(rows: list[list[str]]) -> tuple[Level, ...]:
     return tuple((units(price), units(quantity)) for price, quantity in rows)
 
 
+@cache
+def recorded_lines(symbol: str) -> tuple[bytes, ...]:
+    """The recording of a symbol that comes with the project."""
+    data = files("chains.exchanges").joinpath("data", f"{symbol.lower()}.jsonl.gz").read_bytes()
+    return tuple(gzip.decompress(data).splitlines())
+
+
 class Recording:
     """One symbol's recorded lines, kept as bytes and read when their time comes."""
 
-    def __init__(self, symbol: str, lines: list[bytes]) -> None:
-        self.symbol = symbol
+    def __init__(self, lines: tuple[bytes, ...]) -> None:
         self._lines = lines
         head = orjson.loads(lines[0])
         self.snapshot = Snapshot(head["lastUpdateId"], _levels(head["bids"]), _levels(head["asks"]))
         self.first_ms = int(orjson.loads(lines[1])["E"])
         self.last_ms = int(orjson.loads(lines[-1])["E"])
-
-    @classmethod
-    def load(cls, symbol: str) -> Recording:
-        """The recording that comes with the project."""
-        data = files("chains.exchanges").joinpath("data", f"{symbol.lower()}.jsonl.gz").read_bytes()
-        return cls(symbol, gzip.decompress(data).splitlines())
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Every recorded event, as Binance sent it."""
@@ -152,7 +153,7 @@ class Tape:
 
 def tapes(symbols: Iterable[str]) -> tuple[int, int, dict[str, Tape]]:
     """Load recordings onto one clock. Returns the start (ms since the epoch), a round's length in ms, and the tapes."""
-    recordings = {symbol: Recording.load(symbol) for symbol in symbols}
+    recordings = {symbol: Recording(recorded_lines(symbol)) for symbol in symbols}
     start_ms = max(recording.first_ms for recording in recordings.values())
     loop_ms = min(recording.last_ms for recording in recordings.values()) - start_ms
     return start_ms, loop_ms, {symbol: Tape(rec, start_ms, loop_ms) for symbol, rec in recordings.items()}

@@ -75,7 +75,7 @@ class LocalExchange:
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; port 0 takes a free one. Raises `OSError` when the port is taken."""
-        application = web.Application(middlewares=[self._answer])
+        application = web.Application(middlewares=[self._middleware])
         for (method, path), public in self._api.public().items():
             application.router.add_route(method, path, self._open_to_all(public))
         for (method, path), signed in self._api.signed().items():
@@ -91,7 +91,7 @@ class LocalExchange:
 
     async def close(self) -> None:
         """Stop listening and end every connection."""
-        await self._streams.close()
+        await self.drop_streams()
         if self._runner:
             await self._runner.cleanup()
 
@@ -145,10 +145,17 @@ class LocalExchange:
             await self.advance(begun_ms + int((time.monotonic() - begun_s) * 1000 * speed))
             await asyncio.sleep(TICK_S)
 
+    async def drop_streams(self) -> None:
+        """End every WebSocket connection, as Binance does once a day."""
+        await self._streams.close()
+
     def _event_ms(self) -> int:
         return self.start_ms + self._elapsed_ms
 
     @web.middleware
+    async def _middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await self._answer(request, handler)
+
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """The one place where an answer leaves: refusals become Binance's JSON here."""
         try:
