@@ -23,9 +23,10 @@ MAX_PASSPHRASE_BYTES = 4096
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Serve until SIGTERM. 0 on a clean end; 1, and one line on stderr, when it cannot start."""
+    """Serve until SIGTERM or Ctrl-C. 0 on a clean end; 1, and one line on stderr, when it cannot start."""
     options = _options(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, lambda *_: sys.exit(0))
     os.umask(0o077)
     try:
         protections = confine()

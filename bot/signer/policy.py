@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.signer import wire
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address
+from chains.executor import SELECTORS
 
 TEST_CHAIN_IDS = frozenset({1337, 31337})
 MAX_CHAIN_ID = 2**53
@@ -17,6 +18,9 @@ MILLION = 10**6
 
 WETH_MARK = 10**18
 """The mark of a token worth exactly one wei per base unit."""
+
+EXECUTOR_SELECTORS = frozenset("0x" + selector.hex() for selector in SELECTORS)
+"""Both of the executor's entries, as `SignerPolicy.selectors` names them."""
 
 _CODE_HASH = re.compile(r"0x[0-9a-f]{64}")
 _SELECTOR = re.compile(r"0x[0-9a-f]{8}")

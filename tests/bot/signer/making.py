@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.plan import Order, Plan, Side, Swap, encode_plan
 from bot.signer.key import SigningKey
-from bot.signer.policy import WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
+from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from bot.signer.protocol import HEADER_BYTES, Response, Settle, SignRequest, StatusRequest, frame
 from bot.signer.service import Signer
 from bot.simulator.verdict import Outcome, Verdict
@@ -64,7 +64,7 @@ POLICY = SignerPolicy(
     network="ethereum",
     operator=OPERATOR,
     targets={EXECUTOR: Target(CODE_HASH, INVENTORY)},
-    selectors=frozenset("0x" + selector.hex() for selector in executor.SELECTORS),
+    selectors=EXECUTOR_SELECTORS,
     profit_marks={Address(WETH.address): WETH_MARK},
     inventory_caps={Address(WETH.address): 10 * ETHER, Address(USDC.address): 20_000 * 10**6},
     pools=frozenset({V2_POOL, V3_POOL}),
