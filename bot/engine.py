@@ -14,6 +14,7 @@ from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.transactions import Sent, Settled, TransactionDesk
+from bot.ground import Ground
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
@@ -23,7 +24,7 @@ from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
 from bot.strategy import MarketView, Strategy
 from chains.assets import Address
-from chains.blocks import Block, ChainEvent, Head, Undone
+from chains.blocks import ChainEvent, Head, Undone
 from chains.exchanges.books import Book
 
 _ETH = Decimal(10) ** 18
@@ -47,12 +48,16 @@ class Road:
     inventory: InventoryDesk
     ledger: Ledger
     fee_policy: FeePolicy
+    ground: Ground
     network: str
     trading: bool
 
 
 class Engine:
-    """Takes chain events one at a time; between two of them nothing is half decided."""
+    """Takes chain events one at a time; between two of them nothing is half decided.
+
+    While `ending`, what is in flight is brought home and nothing new is begun.
+    """
 
     def __init__(self, road: Road, output: Output) -> None:
         self._road = road
@@ -60,6 +65,7 @@ class Engine:
         self._head: Head | None = None
         self._decided = asyncio.Condition()
         self.counts: Counter[str] = Counter()
+        self.ending = False
 
     @property
     def head(self) -> Head | None:
@@ -76,6 +82,11 @@ class Engine:
         async for event in events:
             await self.take(event)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in flight and nothing is owed."""
+        return not self._road.ledger.open_intents()
+
     async def decided(self, number: int) -> None:
         """Wait until block `number` is taken in and everything it led to has left."""
         async with self._decided:
@@ -89,12 +100,14 @@ class Engine:
         road = self._road
         head = event.head
         road.ledger.at_head(head.number, head.timestamp_s)
+        await road.ground.on_head(head)
         road.market.apply(event)
         for settled in await road.transactions.on_block(event):
             await self._settled(settled)
         closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
         self._told_closed(closed)
-        await self._decide(head, unwinds)
+        if not self.ending:
+            await self._decide(head, unwinds)
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bot.config.errors import KeyPath, Problem, did_you_mean, listed
 from bot.config.model import RunFile, RunSections
-from bot.mode import Mode
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
+from bot.mode import Mode
 from chains.assets import Amount, InvalidAmount, Token
 from chains.networks import Network
 

@@ -10,6 +10,9 @@ from bot.plan import Plan
 from bot.transaction import Fees
 from chains.blocks import Head
 
+MAX_SLIPPAGE_PPM = 10_000
+"""How far below its quote a two-sided plan's chain side may ever settle."""
+
 _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 40_000
 
@@ -45,5 +48,8 @@ def terms(plan: Plan, gas_price_wei: int, marks: Marks) -> Terms:
     if plan.atomic:
         return Terms(min_gain=max(marks.units(plan.swaps[0].token_in, least_wei), 1), min_out=0)
     last = plan.swaps[-1]
-    spare = marks.units(last.token_out, max(plan.expected_profit_wei - least_wei, 0))
+    spare = min(
+        marks.units(last.token_out, max(plan.expected_profit_wei - least_wei, 0)),
+        last.amount_out * MAX_SLIPPAGE_PPM // 10**6,
+    )
     return Terms(min_gain=0, min_out=max(last.amount_out - spare, 1))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Protocol
 
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
@@ -23,7 +24,7 @@ from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
 from chains.blocks import Head
-from chains.exchanges.adapter import Exchange, ExchangeUnavailable
+from chains.exchanges.adapter import ExchangeUnavailable
 from chains.exchanges.books import Book, Unquotable
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 
@@ -64,6 +65,18 @@ class Closed:
     exposure: Exposure
 
 
+class TradingAccount(Protocol):
+    """The part of an exchange that hedging needs: `chains.exchanges.Exchange`, or a paper one."""
+
+    name: str
+
+    async def place(self, order: ExchangeOrder) -> OrderReport: ...
+
+    async def find(self, client_id: str, symbol: str) -> OrderReport | None: ...
+
+    async def balances(self) -> dict[str, int]: ...
+
+
 class HedgeDesk:
     """Keeps what is owed to the exchanges, and pays it."""
 
@@ -73,7 +86,7 @@ class HedgeDesk:
         market: Market,
         assets: Assets,
         ledger: Ledger,
-        exchanges: Mapping[str, Exchange],
+        exchanges: Mapping[str, TradingAccount],
         inventory: InventoryDesk,
         marks: Marks,
         policies: Mapping[str, HedgePolicy],
@@ -264,4 +277,5 @@ class HedgeDesk:
 
 def _converted(units: int, token: Token, into: Token) -> int:
     """The same amount of one asset in another token's base units, rounded down."""
-    return units * 10**into.decimals // 10**token.decimals
+    converted: int = units * 10**into.decimals // 10**token.decimals
+    return converted

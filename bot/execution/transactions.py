@@ -119,7 +119,7 @@ class TransactionDesk:
         self._clock = clock
         self._plans: dict[str, Plan] = {}
         self._verdicts: dict[str, Verdict] = {}
-        self._this_block: list[UnsignedTransaction] = []
+        self._in_flight: dict[int, UnsignedTransaction] = {}
         self._touches: deque[Touch] = deque(maxlen=_TOUCHES_KEPT)
 
     async def start(self) -> None:
@@ -159,7 +159,9 @@ class TransactionDesk:
         """Run the exact transaction on a fork of `head`, after those already sent; refuse what shows no profit."""
         tokens = {Address(t.address) for swap in prepared.plan.swaps for t in (swap.token_in, swap.token_out)}
         watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
-        verdict = await self._simulator.verdict(prepared.transaction, head, watch, after=self._this_block)
+        verdict = await self._simulator.verdict(
+            prepared.transaction, head, watch, after=tuple(self._in_flight.values())
+        )
         self._ledger.record_verdict(prepared.plan.id, verdict)
         if verdict.outcome is Outcome.REVERTED:
             return Refusal(Reason.SIM_REVERTED, verdict.reason)
@@ -210,7 +212,7 @@ class TransactionDesk:
         self._ledger.record_timings(intent.id, {"signed": self._clock.monotonic_ns() - head.arrived_ns})
         self._plans[plan.id] = plan
         self._verdicts[plan.id] = verdict
-        self._this_block.append(prepared.transaction)
+        self._in_flight[intent.id] = prepared.transaction
         await self._send(intent)
         return Sent(intent, answer.tx_hash, verdict)
 
@@ -230,7 +232,6 @@ class TransactionDesk:
 
     async def on_block(self, block: Block) -> list[Settled]:
         """Look for the receipts of what is in flight; what is missing after two blocks is sent again."""
-        self._this_block.clear()
         self._touches.extend(Touch(log.block_number, log.tx_index, log.address, log.tx_hash) for log in block.logs)
         settled = []
         for intent in self._ledger.open_intents():
@@ -252,6 +253,7 @@ class TransactionDesk:
 
     async def _settle(self, intent: Intent, receipt: Receipt) -> Settled:
         plan = self._plan(intent)
+        self._in_flight.pop(intent.id, None)
         deltas = dict(transfer_deltas(receipt, self.identity.accounts))
         booked = {Account(intent.network, owner, token): units for (owner, token), units in deltas.items()}
         intent = self._ledger.record_mined(intent.id, receipt, booked, leg_fills(plan, receipt))
@@ -292,12 +294,10 @@ class TransactionDesk:
 
     def undo(self, event: Undone) -> None:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
-        self._this_block.clear()
         for block_hash in event.dropped:
             for intent in self._ledger.undo_block(block_hash):
-                self._ledger.record_event(
-                    "warning", "fill_undone", f"intent {intent.id}: block {block_hash} was dropped"
-                )
+                detail = f"intent {intent.id}: block {block_hash} was dropped"
+                self._ledger.record_event(Level.WARNING, "fill_undone", detail)
 
     def _plan(self, intent: Intent) -> Plan:
         if intent.plan_id not in self._plans:

@@ -18,7 +18,8 @@ from bot.ledger.database import check_pages, connect, parse_url, upgrade
 from bot.ledger.errors import LedgerError
 from bot.ledger.models import RunRow
 from bot.ledger.orders import Orders
-from bot.ledger.records import Mode, Run
+from bot.ledger.records import Run
+from bot.mode import Mode
 
 
 class Ledger(Orders):

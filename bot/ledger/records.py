@@ -8,6 +8,7 @@ from enum import StrEnum
 from fractions import Fraction
 
 from bot.ledger.states import Exposure, IntentState, MinedAs, OrderState
+from bot.mode import Mode
 from bot.plan import Side
 from bot.transaction import Fees
 from chains.assets import ZERO_ADDRESS, Address, Token
@@ -53,14 +54,6 @@ class WorstCase:
     def __post_init__(self) -> None:
         if min(self.gas_wei, self.capital_wei) < 0 or self.loss_wei < self.gas_wei:
             raise ValueError(f"{self}: amounts are not negative, and the loss includes the gas")
-
-
-class Mode(StrEnum):
-    """What stands at the end of the road."""
-
-    DRY = "dry"
-    FORK = "fork"
-    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,13 @@ class Results(Books):
 
     def halt(self, strategy: str, reason: str) -> None:
         """Stops `strategy` until `resume`, across restarts."""
-        self._set_halted(strategy, True, reason)
+        with self._write() as connection:
+            self._set_halted(connection, strategy, True, reason)
 
     def resume(self, strategy: str, reason: str) -> None:
         """Lets `strategy` trade again; its high-water mark starts anew at what it has earned so far."""
         with self._write() as connection:
-            self._set_halted(strategy, False, reason)
+            self._set_halted(connection, strategy, False, reason)
             cumulative, _ = self._totals(connection, strategy)
             self._add_result(connection, strategy, None, self._head_s, _Result(), cumulative, cumulative)
 
@@ -51,20 +52,24 @@ class Results(Books):
             row = connection.execute(newest).first()
         return row.reason if row is not None and row.halted else None
 
-    def _set_halted(self, strategy: str, halted: bool, reason: str) -> None:
-        with self._write() as connection:
-            self._insert(
-                connection,
-                HaltRow,
-                run_id=self.run.id,
-                instance=self.run.instance,
-                strategy=strategy,
-                at_ms=self._now_ms(),
-                halted=halted,
-                reason=reason,
-            )
-            name = "strategy_halted" if halted else "strategy_resumed"
-            self._keep_event(connection, Level.ERROR if halted else Level.INFO, name, f"{strategy}: {reason}")
+    def _set_halted(self, connection: Connection, strategy: str, halted: bool, reason: str) -> None:
+        self._insert(
+            connection,
+            HaltRow,
+            run_id=self.run.id,
+            instance=self.run.instance,
+            strategy=strategy,
+            at_ms=self._now_ms(),
+            halted=halted,
+            reason=reason,
+        )
+        name = "strategy_halted" if halted else "strategy_resumed"
+        self._keep_event(connection, Level.ERROR if halted else Level.INFO, name, f"{strategy}: {reason}")
+
+    def profit_of(self, intent_id: int) -> int:
+        """What one intent has earned so far after gas and fees, in wei at the opening marks."""
+        with self.read() as connection:
+            return profit_of_intent(connection, intent_id, marks_of(connection, self.run.id)).wei
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""

@@ -45,7 +45,7 @@ class PaperExchange:
 
     def _fills(self, order: ExchangeOrder, book: Book) -> list[Fill]:
         selling = order.side == "sell"
-        left, fills = order.amount, []
+        left, fills = order.amount, list[Fill]()
         for ticks, lots in book.bids if selling else book.asks:
             price = book.price(ticks)
             amount = min(left, lots * book.lot)

@@ -30,6 +30,7 @@ ENVIRONMENT = 4
 @click.option("--rpc-port", default=0, help="Port of the node; 0 takes a free one.")
 @click.option("--control-port", default=0, help="Port of the control API; 0 takes a free one.")
 @click.option("--exchange-port", default=0, help="Port of the exchange; 0 takes a free one.")
+@click.option("--taker-fee-ppm", default=230, show_default=True, help="The exchange's taker fee.")
 @click.option("--folder", type=click.Path(path_type=Path), default=STATE_FOLDER, help="Where the state file is kept.")
 @click.option("--build-only", is_flag=True, help="Build the state file and end.")
 @click.option("--json", "as_json", is_flag=True, help="Print the descriptor as one line of JSON.")
@@ -41,6 +42,7 @@ def main(
     rpc_port: int,
     control_port: int,
     exchange_port: int,
+    taker_fee_ppm: int,
     folder: Path,
     build_only: bool,
     as_json: bool,
@@ -54,6 +56,7 @@ def main(
         rpc_port=rpc_port,
         control_port=control_port,
         exchange_port=exchange_port,
+        taker_fee_ppm=taker_fee_ppm,
         folder=folder,
     )
     try:

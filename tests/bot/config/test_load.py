@@ -15,11 +15,11 @@ from bot.cli import main
 from bot.config.checks import LiveRefused, require_live_consent
 from bot.config.load import BUILT_IN, load
 from bot.config.options import RunOptions
-from bot.mode import Mode
 from bot.config.reading import read_document
 from bot.config.reference import reference
 from bot.config.schema import run_schema, strategy_schema
 from bot.config.strategies import strategy_class
+from bot.mode import Mode
 from chains.assets import Amount
 from chains.networks import load_network
 from tests.bot.config.writing import RUN, STRATEGY, spoilt, written

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account, Intent, Mark, Mode, WorstCase
+from bot.ledger.records import Account, Intent, Mark, WorstCase
+from bot.mode import Mode
 from bot.plan import Order, Plan, Side, Swap
 from bot.transaction import Fees
 from chains.assets import Address, Token

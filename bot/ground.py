@@ -1,0 +1,110 @@
+"""What a run stands on in each mode: where transactions go, and what lies over the simulator's fork.
+
+Live, dry and fork differ here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from eth_account import Account as EthAccount
+
+from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.simulator import Overlay, PrivateFork, Simulator
+from chains.anvil import Anvil
+from chains.assets import Address, Token, address
+from chains.blocks import Head
+from chains.node import Node, Submitter
+
+_ETHER = 10**18
+_SCRATCH_WEI = 100 * _ETHER
+OPERATOR_WEI = 10 * _ETHER
+"""Gas money of an operator that was made for the run."""
+
+INVENTORY_BLOCKS = 4
+"""An inventory made for the run holds this many blocks' caps of each token."""
+
+
+class Ground(Protocol):
+    """Where transactions go, and what has to happen when a head arrives."""
+
+    @property
+    def submitter(self) -> Submitter: ...
+
+    async def on_head(self, head: Head) -> None:
+        """Called before anything is decided on `head`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGround:
+    """The chain itself; also dry runs, which send nothing."""
+
+    node: Node
+    simulator: Simulator
+
+    @property
+    def submitter(self) -> Submitter:
+        return self.node
+
+    async def on_head(self, head: Head) -> None:
+        await self.simulator.prepare(head)
+
+
+@dataclass(frozen=True, slots=True)
+class ForkGround:
+    """A private fork, made anew at each head with the bot's own balances carried over."""
+
+    fork: PrivateFork
+    simulator: Simulator
+
+    @property
+    def submitter(self) -> Submitter:
+        return self.fork
+
+    async def on_head(self, head: Head) -> None:
+        self.simulator.overlay = await self.fork.advance(head)
+        await self.simulator.prepare(head)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """An executor that exists only over a fork, with an operator and an inventory of its own."""
+
+    deployment: Deployment
+    overlay: Overlay
+    carried: Sequence[tuple[Address, Address]] = field(default=())
+
+
+async def place_executor(
+    operator: Address, profit_tokens: Sequence[Address], caps: Mapping[Token, int], chain_id: int
+) -> Placed:
+    """The executor's real code, deployed on a scratch chain and lifted from there, to be laid over any fork.
+
+    Raises `AnvilFailed`, `DeploymentFailed`, `MissingTool`.
+    """
+    owner = EthAccount.create()
+    async with Anvil(["--chain-id", str(chain_id)]) as scratch:
+        await scratch.rpc("anvil_setBalance", owner.address, hex(_SCRATCH_WEI))
+        made = await deploy(
+            scratch,
+            owner,
+            operator=operator,
+            treasury=address(owner.address),
+            profit_tokens=profit_tokens,
+            inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
+            chain_id=chain_id,
+        )
+        contracts = (made.executor, made.inventory)
+        code = {at: bytes.fromhex((await scratch.rpc("eth_getCode", at, "latest"))[2:]) for at in contracts}
+    holdings = {(made.inventory, Address(token.address)): INVENTORY_BLOCKS * cap for token, cap in caps.items()}
+    carried = [*holdings, *((made.executor, token) for token in profit_tokens)]
+    overlay = Overlay(
+        code=code,
+        native={operator: OPERATOR_WEI},
+        nonces={operator: 0},
+        tokens={pair: holdings.get(pair, 0) for pair in carried},
+    )
+    return Placed(made, overlay, carried)

@@ -1,0 +1,136 @@
+"""How a run opens: the pools it knows, what everything is worth, and what is held."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from bot.balances import at_exchanges, on_chain
+from bot.execution.marks import Marks
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account, Mark
+from bot.market import Market
+from bot.market.loader import load_pools
+from chains.assets import Address, Asset, Token
+from chains.blocks import Head
+from chains.networks import Network
+from chains.node import Node
+from chains.pools.concentrated import ConcentratedPool
+from chains.pools.constant_product import ConstantProductPool
+from chains.pools.pool import PoolFacts
+from chains.twin.data import Family, snapshot
+
+ETH = Asset("ETH")
+MAINNET_POOLS = frozenset({1, 31337})
+"""Chain ids on which the recorded mainnet pools lie at their addresses."""
+
+_FAMILY: Mapping[Family, str] = {
+    Family.UNISWAP_V2: ConstantProductPool.family,
+    Family.SUSHI_V2: ConstantProductPool.family,
+    Family.UNISWAP_V3: ConcentratedPool.family,
+}
+
+
+class NoPools(RuntimeError):
+    """A network without a pool list, or a node on which none of it exists."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPools:
+    """What to load, and which protocol each pool belongs to."""
+
+    facts: tuple[PoolFacts, ...]
+    protocols: Mapping[Address, str]
+
+
+def known_pools(network: Network) -> KnownPools:
+    """The pools known by address on `network`. Raises `NoPools`."""
+    if network.chain_id not in MAINNET_POOLS:
+        raise NoPools(f"no pool list for network {network.name}; this version knows Ethereum's and the twin's")
+    recorded = snapshot()
+
+    def token(at: Address) -> Token:
+        row = recorded.tokens[at]
+        return Token(network.name, row.address, row.symbol, row.decimals)
+
+    named = {Address(token.address): token for token in network.tokens.values()}
+    facts = tuple(
+        PoolFacts(
+            _FAMILY[pool.family],
+            pool.address,
+            tuple(named.get(at) or token(at) for at in pool.tokens),  # type: ignore[arg-type]
+            pool.fee_ppm,
+        )
+        for pool in recorded.pools
+    )
+    return KnownPools(facts, {pool.address: pool.family.value for pool in recorded.pools})
+
+
+async def open_market(
+    network: Network, node: Node, head: Head, known: KnownPools, progress: Callable[[str, int, int], None]
+) -> Market:
+    """The market as of `head`. Raises `NoPools`, `LoadFailed`, `Unreachable`."""
+    done = 0
+    expected = sum(1 if fact.family == ConstantProductPool.family else 8 for fact in known.facts)
+
+    def told(answered: int) -> None:
+        nonlocal done
+        done += answered
+        progress("loading pools", min(done, expected - 1), expected)
+
+    loaded = await load_pools(node, known.facts, head.hash, told)
+    progress("loading pools", expected, expected)
+    if not loaded.pools:
+        raise NoPools(f"none of {len(known.facts)} known pools exists on {network.name}; is this the right node?")
+    market = Market(network.assets)
+    for pool in loaded.pools:
+        market.add_pool(pool, head.number)
+    return market
+
+
+def opening_marks(market: Market, tokens: Iterable[Token]) -> Marks:
+    """What each token is worth in wei of ETH at the market's prices now; ETH's own tokens exactly their amount.
+
+    Tokens without a price stay without a mark, so that nothing is spent on them.
+    """
+    marks: dict[Token, Fraction] = {}
+    for token in tokens:
+        asset = market.graph.assets.of(token)
+        if asset == ETH:
+            marks[token] = Fraction(10**18, 10**token.decimals)
+            continue
+        price = market.price(asset, in_=ETH)
+        if math.isfinite(price) and price > 0:
+            marks[token] = Fraction(price) * Fraction(10**18, 10**token.decimals)
+    return Marks(marks)
+
+
+def ledger_marks(marks: Marks) -> list[Mark]:
+    """The same, as the ledger keeps them."""
+    return [Mark(token.place, token.address, worth) for token, worth in marks.wei_per_unit.items()]
+
+
+async def open_accounts(
+    ledger: Ledger,
+    network: Network,
+    chain: object,
+    exchanges: Mapping[str, object],
+    *,
+    operator: Address,
+    holders: Mapping[Address, Iterable[Token]],
+    currencies: Iterable[Token],
+) -> None:
+    """Book what every account holds now: the operator's native coin, contracts' tokens, exchange balances."""
+    ask_chain, ask_exchange = on_chain(chain), at_exchanges(exchanges)  # type: ignore[arg-type]
+    known = ledger.accounts()
+    accounts = [Account.native(network.name, operator)]
+    accounts += [Account.of(holder, token) for holder, tokens in holders.items() for token in tokens]
+    for account in accounts:
+        if account not in known:
+            ledger.open_account(account, await ask_chain(account))
+    for currency in currencies:
+        account = Account.of(currency.place, currency)
+        if account not in known:
+            ledger.open_account(account, await ask_exchange(account))

@@ -1,0 +1,71 @@
+"""What the signer is told to permit, derived from the configuration and from nothing the market says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.config.model import RunConfig
+from bot.config.strategies import StrategyConfig
+from bot.execution.fees import MAX_SLIPPAGE_PPM
+from bot.execution.marks import Marks
+from bot.execution.transactions import Identity
+from bot.risk.budget import Budget
+from bot.signer.policy import SignerPolicy, StrategyLimits, Target, TransactionCaps
+from chains.assets import Address, Amount, Token
+from chains.executor import SELECTORS
+from chains.networks import Network
+
+GWEI = 10**9
+_ETH_DECIMALS = 18
+_MARK_UNITS = 10**18
+
+
+def budgets(config: RunConfig) -> dict[str, Budget]:
+    """Each strategy's budget."""
+    return {strategy.name: Budget(**strategy.budget.in_wei()) for strategy in config.strategies}
+
+
+def signer_policy(
+    config: RunConfig,
+    network: Network,
+    identity: Identity,
+    *,
+    profit_tokens: Iterable[Token],
+    caps: Mapping[Token, int],
+    pools: Iterable[Address],
+    marks: Marks,
+) -> SignerPolicy:
+    """The policy the signer enforces by itself, whatever the engine asks for."""
+    signer = config.signer
+    return SignerPolicy(
+        chain_id=network.chain_id,
+        test_chain=network.test_chain,
+        network=network.name,
+        operator=identity.operator,
+        targets={identity.executor: Target(identity.code_hash, identity.inventory)},
+        selectors=frozenset("0x" + selector.hex() for selector in SELECTORS),
+        profit_marks={Address(token.address): marks.wei(token, _MARK_UNITS) for token in profit_tokens},
+        inventory_caps={Address(token.address): cap for token, cap in caps.items()},
+        pools=frozenset(pools),
+        caps=TransactionCaps(
+            max_gas_limit=signer.gas_limit,
+            max_fee_wei=int(signer.max_fee_gwei * GWEI),
+            max_tip_wei=int(signer.max_tip_gwei * GWEI),
+            max_deadline_blocks=signer.deadline_blocks,
+            max_verdict_age_s=signer.max_verdict_age_s,
+            max_slippage_ppm=MAX_SLIPPAGE_PPM,
+        ),
+        strategies={strategy.name: _limits(strategy) for strategy in config.strategies},
+    )
+
+
+def _limits(strategy: StrategyConfig) -> StrategyLimits:
+    budget = strategy.budget.in_wei()
+    least = strategy.parameters.get("min_profit")
+    return StrategyLimits(
+        per_trade_wei=budget["per_trade_wei"],
+        hour_loss_wei=budget["hour_loss_wei"],
+        day_loss_wei=budget["day_loss_wei"],
+        day_gas_wei=budget["gas_day_wei"],
+        min_profit_wei=least.units(_ETH_DECIMALS) if isinstance(least, Amount) else 0,
+    )
