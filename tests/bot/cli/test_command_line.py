@@ -102,7 +102,10 @@ def test_module_and_console_command_are_the_same_program() -> None:
         (["init", "--network", "ethereum"], "give --ws-url and --http-url"),
         (["init", "--ws-url", "ws://127.0.0.1:1"], "go with another --network"),
         (["config", "schema", "run", "--for", "a:B"], "--for goes with `schema strategy`"),
-        (["config", "schema", "strategy", "--for", "strategies.dex_arbitrage:Dex"], "did you mean 'DexArbitrage'?"),
+        (
+            ["config", "schema", "strategy", "--for", "strategies.dex_arbitrage:DexArbitrag"],
+            "did you mean 'DexArbitrage'?",
+        ),
     ],
 )
 def test_wrong_usage_is_one_line_and_exit_code_two(

@@ -17,7 +17,7 @@ from bot.keys import new_keystore
 from chains.anvil import Anvil
 from chains.networks import load_network
 from chains.twin.artefacts import own_contract
-from chains.twin.layout import TWIN_TOKEN
+from chains.twin.layout import TWIN_TOKEN, slot, word
 from tests.bot.config.writing import RUN, spoilt, written
 
 TREASURY = "0x1111111111111111111111111111111111111111"
@@ -105,8 +105,8 @@ def test_an_address_without_a_contract_is_no_executor(chain: Chain) -> None:
 
 
 def test_what_the_contracts_hold_is_swept_to_the_treasury(chain: Chain, deployed: dict[str, Any]) -> None:
-    slot, word = TWIN_TOKEN.balance_slot(deployed["inventory"]), f"0x{7 * ETHER:064x}"
-    chain.rpc("anvil_setStorageAt", WETH, slot, word)
+    held = slot(TWIN_TOKEN.balance_slot(deployed["inventory"]))
+    chain.rpc("anvil_setStorageAt", WETH, held, word(7 * ETHER))
     result = chain.signed("sweep", "--executor", deployed["executor"], "--json")
     assert result.exit_code == 0, result.stderr
     (swept,) = orjson.loads(result.stdout)["swept"]
