@@ -14,12 +14,12 @@ from typing import Any, Self
 
 from chains.assets import Address
 
-_SCHEMA = """
+_TABLE = """
 CREATE TABLE IF NOT EXISTS signed (
     chain_id       INTEGER NOT NULL,
     sender         TEXT    NOT NULL,
     nonce          INTEGER NOT NULL,
-    intent_id      TEXT    NOT NULL UNIQUE,
+    intent_id      TEXT    NOT NULL PRIMARY KEY,
     plan_id        TEXT    NOT NULL,
     strategy       TEXT    NOT NULL,
     worst_case_wei TEXT    NOT NULL,
@@ -30,10 +30,11 @@ CREATE TABLE IF NOT EXISTS signed (
     raw            BLOB    NOT NULL,
     gas_cost_wei   TEXT,
     profit_wei     TEXT,
-    settled_at_s   REAL,
-    PRIMARY KEY (chain_id, sender, nonce)
-) STRICT, WITHOUT ROWID
+    settled_at_s   REAL
+) STRICT
 """
+_NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
+_ONE_HOLDER = f"CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON signed (chain_id, sender, nonce) WHERE {_NONCE_HELD}"
 _SETTLEMENT_COLUMNS = 3
 
 
@@ -53,6 +54,11 @@ class Settlement:
     def loss_wei(self) -> int:
         """What it cost beyond what it earned; a profit never makes room for other losses."""
         return max(0, self.gas_cost_wei - self.profit_wei)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the transaction never was included, which always costs gas: its nonce is free again."""
+        return self.gas_cost_wei == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,8 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(_SCHEMA)
+            self._db.execute(_TABLE)
+            self._db.execute(_ONE_HOLDER)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure("open", error) from None
@@ -125,8 +132,9 @@ class Journal:
         return next(self._entries("WHERE intent_id = ?", intent_id), None)
 
     def holder(self, chain_id: int, sender: Address, nonce: int) -> str | None:
-        """The intent that was signed with `nonce`. Raises `JournalError`."""
-        entries = self._entries("WHERE chain_id = ? AND sender = ? AND nonce = ?", chain_id, sender, nonce)
+        """The intent that was signed with `nonce` and not abandoned. Raises `JournalError`."""
+        held = f"WHERE chain_id = ? AND sender = ? AND nonce = ? AND {_NONCE_HELD}"
+        entries = self._entries(held, chain_id, sender, nonce)
         return next((entry.intent_id for entry in entries), None)
 
     def entries(self, *, settled_since_s: float) -> Iterator[Entry]:

@@ -56,7 +56,7 @@ class Settle:
     """Evidence that an intent is over, releasing its reservation.
 
     `gas_cost_wei` is what the receipt shows; `profit_wei` is what the trade gained before gas, negative if it lost.
-    An intent that was never sent settles with zeros.
+    An intent that was signed and never sent settles with zeros: its bytes are not given again, and its nonce is free.
     """
 
     intent_id: str

@@ -79,11 +79,8 @@ class Signer:
         if isinstance(case, Refusal):
             return _denial(case)
         self._newest_head = newest_head
-        before = self._journal.find(request.intent_id)
-        if before is not None and before.tx_digest == case.transaction.digest:
-            return Signed(before.raw, before.tx_hash)
-        if before is not None:
-            return Denial(Reason.SIGNER_NONCE, f"intent {request.intent_id} was signed as another transaction")
+        if before := self._journal.find(request.intent_id):
+            return _again(before, case)
         if refusal := review(case) or self._nonce_taken(case) or self._over_budget(case):
             return _denial(refusal)
         return self._signed(case)
@@ -164,6 +161,15 @@ class Signer:
     def _reload(self) -> None:
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         self._budgets = Budgets(self._journal.entries(settled_since_s=self._now_s() - DAY_S))
+
+
+def _again(before: Entry, case: Case) -> Signed | Denial:
+    """The answer to an intent that was signed before: the same bytes, or none."""
+    if before.tx_digest != case.transaction.digest:
+        return Denial(Reason.SIGNER_NONCE, f"intent {before.intent_id} was signed as another transaction")
+    if before.settlement is not None and before.settlement.abandoned:
+        return Denial(Reason.SIGNER_NONCE, f"intent {before.intent_id} was settled as never sent; its nonce is free")
+    return Signed(before.raw, before.tx_hash)
 
 
 def _settlement_problem(request: Settle, entry: Entry | None) -> str | None:

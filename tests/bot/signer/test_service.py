@@ -83,6 +83,21 @@ def test_a_nonce_belongs_to_one_intent_across_restarts(signer: Signer, journal: 
         assert "intent-1" in str(response)
 
 
+def test_the_nonce_of_an_intent_never_sent_is_free_and_its_bytes_are_gone(signer: Signer) -> None:
+    answer(signer, ask())
+    assert answer(signer, Settle("intent-1", 0, 0)) == Settled(0)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_NONCE
+    assert isinstance(answer(signer, ask(EXCHANGE, intent_id="intent-2")), Signed)
+    assert reason_of(answer(signer, ask(intent_id="intent-3"))) is Reason.SIGNER_NONCE
+
+
+def test_the_nonce_of_an_included_transaction_is_never_free(signer: Signer) -> None:
+    answer(signer, ask())
+    answer(signer, Settle("intent-1", 1, 0))
+    assert reason_of(answer(signer, ask(intent_id="intent-2"))) is Reason.SIGNER_NONCE
+    assert isinstance(answer(signer, ask()), Signed)
+
+
 def test_a_refusal_leaves_nonce_and_budget_untouched(signer: Signer) -> None:
     answer(signer, ask(verdict={"deltas": {}}))
     status = answer(signer, StatusRequest())
