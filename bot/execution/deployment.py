@@ -13,6 +13,7 @@ from eth_utils.crypto import keccak
 from rlp import encode as rlp_encode
 
 from bot.execution.artefacts import Artefact, executor_artefact, inventory_artefact
+from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
 
 MAX_TOKENS = 4
@@ -172,7 +173,10 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
 
     async def word(contract: Address, getter: str) -> int:
         call = {"to": contract, "data": "0x" + keccak(text=f"{getter}()")[:4].hex()}
-        answer = await rpc.rpc("eth_call", call, block)
+        try:
+            answer = await rpc.rpc("eth_call", call, block)
+        except RpcError:
+            answer = "0x"
         if len(answer) != 2 + 64:
             raise VerificationFailed(f"the contract at {contract} does not answer {getter}(): it is no executor")
         return int(answer, 16)

@@ -1,0 +1,18 @@
+"""The Solidity tests, as part of one test run."""
+
+from __future__ import annotations
+
+import subprocess
+
+from chains.tools import ROOT, foundry
+
+
+def test_every_forge_test_passes() -> None:
+    done = subprocess.run([foundry("forge"), "test"], cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert " 0 failed, 0 skipped" in done.stdout.splitlines()[-1]
+
+
+def test_the_sources_are_formatted() -> None:
+    done = subprocess.run([foundry("forge"), "fmt", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout[-4000:]
