@@ -51,6 +51,7 @@ class Api:
             ("GET", "/api/v3/account"): self._account,
             ("GET", "/api/v3/account/commission"): self._commission,
             ("GET", "/sapi/v1/asset/tradeFee"): self._trade_fee,
+            ("GET", "/sapi/v1/account/apiRestrictions"): lambda _, __: self._restrictions(),
             ("GET", "/sapi/v1/capital/config/getall"): self._coins,
             ("GET", "/sapi/v1/margin/allPairs"): lambda _, __: [],
             ("GET", "/sapi/v1/margin/isolated/allPairs"): lambda _, __: [],
@@ -101,6 +102,20 @@ class Api:
                 for currency, balance in sorted(self._balances(account).items())
             ],
             "permissions": ["SPOT"],
+        }
+
+    def _restrictions(self) -> Json:
+        return {
+            "ipRestrict": False,
+            "createTime": self.event_ms(),
+            "enableReading": True,
+            "enableSpotAndMarginTrading": True,
+            "enableWithdrawals": False,
+            "enableInternalTransfer": False,
+            "enableMargin": False,
+            "enableFutures": False,
+            "permitsUniversalTransfer": False,
+            "enableVanillaOptions": False,
         }
 
     def _balances(self, account: Account) -> dict[str, Balance]:

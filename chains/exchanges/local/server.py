@@ -54,8 +54,9 @@ class LocalExchange:
         wall_ms: Callable[[], int] = _machine_ms,
     ) -> None:
         unknown = sorted(set(anchors) - set(RULES))
-        if unknown:
-            raise ValueError(f"no recording of {', '.join(unknown)}; there are {', '.join(sorted(RULES))}")
+        if unknown or not anchors:
+            asked = ", ".join(unknown) or "no symbol at all"
+            raise ValueError(f"no recording of {asked}; there are {', '.join(sorted(RULES))}")
         self.start_ms, self.loop_ms, recorded = tapes(anchors)
         """The event clock's start, in milliseconds since the epoch, and how long the recording lasts."""
         rules = {symbol: RULES[symbol] for symbol in anchors}

@@ -211,6 +211,10 @@ def test_an_unknown_exchange_is_named_with_the_nearest() -> None:
         Exchange("cex", "binanc", [ETH])
 
 
+async def test_the_key_is_seen_to_be_unable_to_withdraw(exchange: Exchange) -> None:
+    assert await exchange.may_withdraw() is False
+
+
 async def test_the_clocks_agree_on_one_machine(exchange: Exchange) -> None:
     assert abs(await exchange.clock_skew_ms()) < 1_000
 
