@@ -22,9 +22,11 @@ from bot.market import Market
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
+from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
 from chains.assets import Address
 from chains.blocks import ChainEvent, Head, Undone
+from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
 
 _ETH = Decimal(10) ** 18
@@ -76,6 +78,12 @@ class Engine:
         """A new order book: its edges change now, the next decision sees it."""
         self._road.market.set_book(book)
         self.counts["books"] += 1
+
+    def on_trouble(self, trouble: FeedTrouble) -> None:
+        """A book stream broke; it heals by itself, and the ledger remembers that it did."""
+        self._road.ledger.record_event(
+            Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}"
+        )
 
     async def run(self, events: AsyncIterator[ChainEvent]) -> None:
         """Take events until they end or the task is cancelled."""
@@ -161,6 +169,9 @@ class Engine:
         if refusal is not None:
             return refusal
         verdict = await road.transactions.verdict(prepared, head)
+        if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
+            prepared = road.transactions.prepare(plan, head, verdict.gas_used)
+            verdict = await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Refusal):
             return verdict
         if not road.trading:
@@ -186,6 +197,7 @@ class Engine:
         if plan.orders and not reverted:
             return
         verb = "REVERTED" if reverted else "settled"
+        self.counts["not_as_simulated"] += bool(settled.explanation)
         net = eth(settled.profit_wei - receipt.gas_cost_wei)
         text = f"{receipt.block_number} {plan.strategy}: {verb} {net} after gas, {receipt.tx_hash[:12]}"
         self._output.line(f"{text}; {settled.explanation}" if settled.explanation else text)

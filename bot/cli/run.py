@@ -63,7 +63,7 @@ def run(
     from bot import app  # here, because it loads every room: a refused configuration should not have to wait for that
 
     options = RunOptions(chosen, duration_s, blocks, seed, as_json, live_on_chain_id, passphrase)
-    summary = asyncio.run(app.run(loaded.config, options, TerminalReporter(lines_to_stderr=as_json)))
+    summary = asyncio.run(app.run(loaded, options, TerminalReporter(lines_to_stderr=as_json)))
     if as_json:
         emit(summary.document())
     else:

@@ -102,6 +102,19 @@ class SignerSettings(Section):
     """Seconds after which a simulation is too old to sign on."""
 
 
+class ExecutionSettings(Section):
+    """What transactions offer, and how the exchange side of two-sided plans is closed."""
+
+    tip_gwei: Annotated[Number, Field(examples=[2])] = Decimal(2)
+    """Tip per gas, in gwei, on top of the base fee."""
+
+    hedge_tolerance_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[1000])] = 1_000
+    """How far past the book's price a hedge may reach, in parts per million."""
+
+    unwind_loss_ppm: Annotated[int, Field(ge=0, le=10_000, examples=[10000])] = 10_000
+    """Most that unwinding an overdue hedge on the chain may give up below its quote, in parts per million."""
+
+
 class SimulatorSettings(Section):
     """How a transaction is judged before it is signed."""
 
@@ -174,6 +187,7 @@ class RunSections(Section):
     exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
     signer: SignerSettings = SignerSettings()
+    execution: ExecutionSettings = ExecutionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     executor: ExecutorSettings = ExecutorSettings()
     dashboard: DashboardSettings = DashboardSettings()

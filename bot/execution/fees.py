@@ -31,20 +31,23 @@ class FeePolicy:
         """What the block after `head` will charge per gas, tip included."""
         return head.next_base_fee_wei() + self.tip_wei
 
-    def fees(self, plan: Plan, head: Head) -> Fees:
-        """The offer for `plan` in the block after `head`."""
+    def fees(self, gas: int, head: Head) -> Fees:
+        """The offer for a transaction that uses about `gas`, in the block after `head`.
+
+        The limit leaves room: refunds come after the fact, and inner calls get 63/64 of what is left (EIP-150).
+        """
         cap = min(2 * head.next_base_fee_wei() + self.tip_wei, self.max_fee_wei)
-        gas_limit = plan.gas_estimate * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
+        gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit=gas_limit, max_fee_wei=cap, tip_wei=min(self.tip_wei, cap))
 
 
-def terms(plan: Plan, gas_price_wei: int, marks: Marks) -> Terms:
-    """The least the contract may accept, so that `min_profit_wei` is left after the estimated gas.
+def terms(plan: Plan, gas_cost_wei: int, marks: Marks) -> Terms:
+    """The least the contract may accept, so that `min_profit_wei` is left after `gas_cost_wei`.
 
     An atomic plan must gain that much outright. A two-sided one may fall short of its quote by the profit it can
     spare, valued at `marks`. Raises `NoMark`.
     """
-    least_wei = plan.min_profit_wei + plan.gas_estimate * gas_price_wei
+    least_wei = plan.min_profit_wei + gas_cost_wei
     if plan.atomic:
         return Terms(min_gain=max(marks.units(plan.swaps[0].token_in, least_wei), 1), min_out=0)
     last = plan.swaps[-1]

@@ -51,13 +51,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan turned into the one transaction that settles it, not yet signed."""
+    """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`."""
 
     plan: Plan
     terms: Terms
     fees: Fees
     worst: WorstCase
     transaction: UnsignedTransaction
+    gas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +129,24 @@ class TransactionDesk:
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         for intent in self._ledger.open_intents():
             if intent.state in (IntentState.RESERVED, IntentState.SIGNED):
-                self._ledger.release(intent.id, "the process ended before it was sent")
+                await self._release(intent, "the process ended before it was sent")
             elif intent.state is not IntentState.MINED:
                 await self._send(intent)
 
-    def prepare(self, plan: Plan, head: Head) -> Prepared:
-        """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with."""
-        fees = self._fee_policy.fees(plan, head)
-        bound = terms(plan, self._fee_policy.gas_price_wei(head), self._marks)
+    async def _release(self, intent: Intent, reason: str) -> None:
+        """It was never sent: its nonce is free again, here and in the signer's own journal."""
+        self._ledger.release(intent.id, reason)
+        if self._signer is not None:
+            await self._signer.settle(Settle(self._signer_id(intent), 0, 0))
+
+    def prepare(self, plan: Plan, head: Head, gas: int = 0) -> Prepared:
+        """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with.
+
+        `gas` is what a verdict measured, where that is more than the plan's estimate.
+        """
+        gas = max(plan.gas_estimate, gas)
+        fees = self._fee_policy.fees(gas, head)
+        bound = terms(plan, gas * self._fee_policy.gas_price_wei(head), self._marks)
         transaction = unsigned_transaction(
             plan,
             bound,
@@ -145,7 +156,7 @@ class TransactionDesk:
             sender=self.identity.operator,
             executor=self.identity.executor,
         )
-        return Prepared(plan, bound, fees, self._worst_case(plan, fees), transaction)
+        return Prepared(plan, bound, fees, self._worst_case(plan, fees), transaction, gas)
 
     def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
         gas = fees.worst_cost_wei
@@ -206,7 +217,7 @@ class TransactionDesk:
             )
         )
         if not isinstance(answer, Signed):
-            self._ledger.release(intent.id, str(answer))
+            await self._release(intent, str(answer))
             return answer
         self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash)
         self._ledger.record_timings(intent.id, {"signed": self._clock.monotonic_ns() - head.arrived_ns})

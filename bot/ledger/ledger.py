@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, select, update
+from sqlalchemy import Connection, Row, func, select, update
 
 from bot.clock import Clock
+from bot.ledger.book_models import ResultRow
 from bot.ledger.database import check_pages, connect, parse_url, upgrade
 from bot.ledger.errors import LedgerError
-from bot.ledger.models import RunRow
+from bot.ledger.models import IntentRow, RunRow
 from bot.ledger.orders import Orders
 from bot.ledger.records import Run
 from bot.mode import Mode
@@ -68,8 +69,7 @@ class Ledger(Orders):
                 config_digest=config_digest,
                 started_ms=started_ms,
             )
-        self._run = Run(run_id, instance, mode, network, chain_id, seed, started_ms)
-        return self._run
+            return self._stand_on(connection, Run(run_id, instance, mode, network, chain_id, seed, started_ms))
 
     def attach(self, run_id: int | None = None) -> Run:
         """Stands on an earlier run, the latest by default, to read or reconcile it. Raises `LedgerError`."""
@@ -78,11 +78,10 @@ class Ledger(Orders):
             runs = runs.where(RunRow.id == run_id)
         with self.read() as connection:
             row = connection.execute(runs).one_or_none()
-        if row is None:
-            wanted = "any run" if run_id is None else f"run {run_id}"
-            raise LedgerError(f"ledger {self._where}: does not hold {wanted}; start one with `isthmus run`")
-        self._run = as_run(row)
-        return self._run
+            if row is None:
+                wanted = "any run" if run_id is None else f"run {run_id}"
+                raise LedgerError(f"ledger {self._where}: does not hold {wanted}; start one with `isthmus run`")
+            return self._stand_on(connection, as_run(row))
 
     def finish_run(self, summary: Mapping[str, Any]) -> None:
         """Ends the run and keeps its summary."""
@@ -90,6 +89,16 @@ class Ledger(Orders):
         document = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
         with self._write() as connection:
             connection.execute(change.values(finished_ms=self._now_ms(), summary=document))
+
+    def _stand_on(self, connection: Connection, run: Run) -> Run:
+        """The budgets' clock goes on from the latest the instance has seen, so that a restart frees nothing."""
+        reserved = select(func.max(IntentRow.reserved_head_s)).where(IntentRow.instance == run.instance)
+        booked = select(func.max(ResultRow.head_s)).where(ResultRow.instance == run.instance)
+        seen = (connection.execute(latest).scalar_one() or 0 for latest in (reserved, booked))
+        self._run = run
+        self._block_number = 0
+        self._head_s = max(seen)
+        return run
 
 
 def as_run(row: Row[Any]) -> Run:

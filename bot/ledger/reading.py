@@ -115,10 +115,27 @@ def decisions(
     ledger: Ledger, limit: int = PAGE, before: int | None = None, strategy: str | None = None
 ) -> tuple[Decision, ...]:
     """The plans of this run, newest first, with what became of each."""
-    last_refusal = select(func.max(RefusalRow.id)).where(RefusalRow.plan_row == PlanRow.id).scalar_subquery()
-    last_attempt = select(func.max(AttemptRow.id)).where(AttemptRow.intent_id == IntentRow.id).scalar_subquery()
-    came_to = select(exact_sum(ResultRow.profit_wei)).where(ResultRow.intent_id == IntentRow.id).scalar_subquery()
-    results = select(func.count(ResultRow.id)).where(ResultRow.intent_id == IntentRow.id).scalar_subquery()
+    last_refusal = (
+        select(func.max(RefusalRow.id)).where(RefusalRow.plan_row == PlanRow.id).correlate(PlanRow).scalar_subquery()
+    )
+    last_attempt = (
+        select(func.max(AttemptRow.id))
+        .where(AttemptRow.intent_id == IntentRow.id)
+        .correlate(IntentRow)
+        .scalar_subquery()
+    )
+    came_to = (
+        select(exact_sum(ResultRow.profit_wei))
+        .where(ResultRow.intent_id == IntentRow.id)
+        .correlate(IntentRow)
+        .scalar_subquery()
+    )
+    results = (
+        select(func.count(ResultRow.id))
+        .where(ResultRow.intent_id == IntentRow.id)
+        .correlate(IntentRow)
+        .scalar_subquery()
+    )
     page = (
         select(
             PlanRow.__table__,

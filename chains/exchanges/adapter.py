@@ -258,6 +258,16 @@ class Exchange:
         """The token a currency of this exchange is."""
         return Token(self.name, currency, currency, CURRENCY_DECIMALS)
 
+    def market_id(self, symbol: str) -> str:
+        """The exchange's own id of a symbol: `ETHUSDT` for `ETH/USDT`."""
+        market_id: str = self._client.market(symbol)["id"]
+        return market_id
+
+    def currencies(self) -> tuple[Token, ...]:
+        """The currencies of the symbols watched, each once."""
+        codes = dict.fromkeys(code for symbol in self.symbols for code in symbol.split(":")[0].split("/"))
+        return tuple(self.token(code) for code in codes)
+
     def symbol_of(self, market_id: str) -> str:
         """ccxt's symbol for the exchange's own id: `ETH/USDT` for `ETHUSDT`. Raises `KeyError`."""
         return next(symbol for symbol in self.symbols if self._client.market(symbol)["id"] == market_id)

@@ -13,7 +13,9 @@ from chains.blocks import Head, Log, Receipt
 
 _BLOOM_BITS = 2048
 BlockRef = Head | int | str
-"""A block to read at: a head (pinned by its hash, EIP-1898), a number, or a tag such as `latest`."""
+"""A block to read at: a head or a block hash (EIP-1898), a number, or a tag such as `latest`."""
+
+_HASH_LENGTH = 66
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ def block_parameter(block: BlockRef) -> Any:
     """`block` as a JSON-RPC parameter."""
     if isinstance(block, Head):
         return {"blockHash": block.hash}
+    if isinstance(block, str) and len(block) == _HASH_LENGTH:
+        return {"blockHash": block}
     return hex(block) if isinstance(block, int) else block
 
 

@@ -1,0 +1,121 @@
+"""A run on the twin: its accounts are funded, its contract deployed, and its time moved block by block.
+
+All of this a real chain does not need; nothing here is reached by a run on one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from eth_account import Account as EthAccount
+
+from bot.engine import Engine
+from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
+from bot.rpc import HttpRpc
+from chains.assets import Address, Assets, Token, address
+from chains.exchanges.adapter import CURRENCY_DECIMALS, Exchange
+from chains.twin.client import TwinProcess
+
+_OWNER_WEI = 10**18
+_POLL_S = 0.01
+_BOOK_WITHIN_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Funding:
+    """What a run on the twin starts with: the contract's inventory, and as much of each asset at the exchange."""
+
+    tokens: Mapping[Token, int]
+
+    @classmethod
+    def of(cls, caps: Mapping[Token, int]) -> Funding:
+        return cls({token: INVENTORY_BLOCKS * cap for token, cap in caps.items()})
+
+    def currencies(self, assets: Assets, currencies: Sequence[Token]) -> dict[Token, int]:
+        """The same amounts of the same assets, in an exchange's currencies."""
+        by_asset = {assets.of(token): (token, units) for token, units in self.tokens.items()}
+        found = {}
+        for currency in currencies:
+            if assets.of(currency) in by_asset:
+                token, units = by_asset[assets.of(currency)]
+                found[currency] = units * 10**currency.decimals // 10**token.decimals
+        return found
+
+
+async def deploy_on_twin(
+    twin: TwinProcess,
+    rpc: HttpRpc,
+    *,
+    operator: Address,
+    profit_tokens: Sequence[Address],
+    caps: Mapping[Token, int],
+    chain_id: int,
+) -> Deployment:
+    """Deploy the executor by an owner made for the run, and fund operator and inventory. Mines exactly two blocks."""
+    owner = EthAccount.create()
+    owner_address = address(owner.address)
+    await twin.fund(owner_address, _OWNER_WEI, {})
+    deploying = asyncio.create_task(
+        deploy(
+            rpc,
+            owner,
+            operator=operator,
+            treasury=owner_address,
+            profit_tokens=profit_tokens,
+            inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
+            chain_id=chain_id,
+        )
+    )
+    await _sent(rpc, owner_address, deploying)
+    await twin.mine()
+    made = await deploying
+    await twin.fund(operator, OPERATOR_WEI, {})
+    held = {Address(token.address): units for token, units in Funding.of(caps).tokens.items()}
+    await twin.fund(made.inventory, 0, held)
+    await twin.mine()
+    return made
+
+
+async def _sent(rpc: HttpRpc, account: Address, sending: asyncio.Task[Deployment]) -> None:
+    """Wait until `account`'s transaction waits to be mined; the twin mines only when told, so none is missed."""
+    while not sending.done():
+        if await rpc.rpc("eth_getTransactionCount", account, "pending") != "0x0":
+            return
+        await asyncio.sleep(_POLL_S)
+
+
+class Stepper:
+    """Moves the twin one block at a time, each when the bot has decided on the one before."""
+
+    def __init__(self, twin: TwinProcess, engine: Engine, exchanges: Sequence[Exchange], pace_s: float) -> None:
+        self._twin = twin
+        self._engine = engine
+        self._exchanges = exchanges
+        self._pace_s = pace_s
+
+    async def step(self) -> None:
+        """One block: the exchange moves, the bot sees its books, the block is made, the bot decides on it."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time() + self._pace_s
+        ids = await self._twin.advance()
+        async with asyncio.timeout(_BOOK_WITHIN_S):
+            for exchange in self._exchanges:
+                for symbol in exchange.symbols:
+                    await exchange.reached(symbol, ids[exchange.market_id(symbol)])
+        made = await self._twin.mine()
+        await self._engine.decided(made.number)
+        await asyncio.sleep(max(due_s - loop.time(), 0))
+
+    async def run(self, until: Callable[[], bool]) -> None:
+        """Step until `until` says so."""
+        while not until():
+            await self.step()
+
+
+def exchange_units(amounts: Mapping[Token, int]) -> dict[str, int]:
+    """Base units per currency code; the local exchange counts in 10^-8 like the adapter."""
+    assert all(token.decimals == CURRENCY_DECIMALS for token in amounts)
+    return {token.address: units for token, units in amounts.items()}

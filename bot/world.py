@@ -1,0 +1,135 @@
+"""What a run stands in: the node, the exchanges whose books it watches, the twin if there is one, and its own files."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.clock import Clock
+from bot.config.load import Loaded
+from bot.config.model import ExchangeSettings
+from bot.config.options import Reporter, RunOptions
+from bot.config.values import plain
+from bot.exchanges import exchange_of
+from bot.ledger.ledger import Ledger
+from bot.mode import Mode
+from chains.exchanges.adapter import Exchange
+from chains.exchanges.local import ccxt_urls
+from chains.networks import Network
+from chains.node import Node
+from chains.twin.client import TwinProcess
+
+TWIN = "twin"
+_LEDGER_FILE = "ledger.sqlite3"
+_LOCAL_KEY = "isthmus"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything outside the bot, connected. `folder` is private to the run; `instance` names this world's history."""
+
+    network: Network
+    node: Node
+    http_url: str
+    exchanges: Mapping[str, Exchange]
+    api_keys: Mapping[str, tuple[str, str]]
+    twin: TwinProcess | None
+    ledger: Ledger
+    ledger_url: str
+    folder: Path
+    instance: str
+
+    @property
+    def pool_states(self) -> Mapping[str, int]:
+        """How many pools of the twin are as recorded; empty elsewhere."""
+        return self.twin.descriptor["pools"] if self.twin else {}
+
+
+async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Reporter, stack: AsyncExitStack) -> World:
+    """Connect to everything, in order; `stack` closes it again. Raises what the rooms raise, one line each."""
+    config, network = loaded.config, loaded.network
+    folder = _run_folder(config.ledger.folder, options.mode, network)
+    ledger_url = plain(config.ledger.url) if config.ledger.url else str(folder / _LEDGER_FILE)
+    ledger = Ledger.open(ledger_url, clock)
+    stack.callback(ledger.close)
+    twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
+    described: Mapping[str, Any] = twin.descriptor if twin else {}
+    ws_url = described.get("rpc_ws") or plain(config.node.ws_url or "")
+    http_url = described.get("rpc_http") or plain(config.node.http_url or "")
+    node = await stack.enter_async_context(Node(network, ws_url, clock, request_timeout_s=config.node.timeout_s))
+    keys = {settings.name: _api_key(settings, twin) for settings in config.exchanges}
+    exchanges = {}
+    for settings in config.exchanges:
+        exchange = _exchange(settings, keys[settings.name], described)
+        stack.push_async_callback(exchange.close)
+        exchanges[settings.name] = exchange
+    genesis = await node.block_by_number(0)
+    born = genesis.hash if genesis else network.name
+    lasting = options.mode is Mode.LIVE and twin is None
+    return World(
+        network=network,
+        node=node,
+        http_url=http_url,
+        exchanges=exchanges,
+        api_keys=keys,
+        twin=twin,
+        ledger=ledger,
+        ledger_url=ledger_url,
+        folder=folder,
+        instance=born if lasting else f"{born}/{folder.name}",
+    )
+
+
+def _run_folder(parent: Path, mode: Mode, network: Network) -> Path:
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{network.name}-{mode}-{secrets.token_hex(2)}"
+    folder = parent / name
+    folder.mkdir(mode=0o700, parents=True)
+    return folder
+
+
+async def _twin(loaded: Loaded, options: RunOptions, out: Reporter, stack: AsyncExitStack) -> TwinProcess:
+    settings = loaded.config.twin
+    out.line("starting the twin of mainnet")
+    twin = await stack.enter_async_context(
+        TwinProcess(
+            seed=settings.seed if options.seed is None else options.seed,
+            block_time_s=settings.block_time_s,
+            pace_s=settings.pace_s,
+            stepped=settings.stepped,
+            taker_fee_ppm=settings.exchange_taker_fee_ppm,
+        )
+    )
+    pools = twin.descriptor["pools"]
+    out.line(
+        f"twin: chain {twin.descriptor['chain_id']} at {twin.descriptor['rpc_http']}, exchange at "
+        f"{twin.descriptor['exchange_http']}; {pools['recorded']} recorded pools, {pools['range_filled']} of them "
+        f"with a filled range, {pools.get('filled', 0)} filled"
+    )
+    return twin
+
+
+def _api_key(settings: ExchangeSettings, twin: TwinProcess | None) -> tuple[str, str]:
+    if twin is not None:
+        # The local exchange makes an account for whatever key a deposit names.
+        return _LOCAL_KEY, secrets.token_hex(32)
+    if settings.api_key is None or settings.api_secret is None:
+        return "", ""
+    return settings.api_key.read(), settings.api_secret.read()
+
+
+def _exchange(settings: ExchangeSettings, key: tuple[str, str], described: Mapping[str, Any]) -> Exchange:
+    if not described:
+        return exchange_of(settings)
+    return Exchange(
+        settings.name,
+        settings.ccxt_id or settings.name,
+        settings.symbols,
+        urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]),
+        api_key=key[0],
+        secret=key[1],
+    )
