@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from chains.anvil import Anvil
-from chains.tools import ROOT
+from chains.tools import foundry
 from chains.twin.accounts import CROWD, CROWD_SINK, TRADERS
 from chains.twin.artefacts import multicall3_runtime, own_contract
 from chains.twin.data import POOLS_FILE, SNAPSHOT_BLOCK, SNAPSHOT_TIME_S, snapshot
@@ -76,11 +76,12 @@ async def ensure_state(folder: Path, progress: Progress = _no_progress) -> TwinS
 
 def build_stamp() -> str:
     """A hash of everything the state file is made from. Raises `MissingTool`."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(f"anvil of {foundry('anvil').stat().st_size} bytes".encode())
     here = Path(__file__).parent
-    for file in (*(here / f"{name}.py" for name in _SHAPES_THE_STATE), POOLS_FILE, ROOT / "package-lock.json"):
+    for file in (*(here / f"{name}.py" for name in _SHAPES_THE_STATE), POOLS_FILE):
         digest.update(hashlib.sha256(file.read_bytes()).digest())
-    for code in (own_contract("TwinToken"), own_contract("TwinMinter"), multicall3_runtime()):
+    own = (own_contract("TwinToken"), own_contract("TwinMinter"), multicall3_runtime())
+    for code in (*own, *(deployment.code() for deployment in DEPLOYMENTS)):
         digest.update(hashlib.sha256(code).digest())
     return digest.hexdigest()
 

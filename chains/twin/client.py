@@ -97,9 +97,7 @@ class TwinProcess:
 
     async def deposit(self, api_key: str, secret: str, currency: str, amount: int) -> None:
         """Credit `amount` units of 10^-8 at the exchange to the account of `api_key`, made if it is new."""
-        await self._post(
-            "deposit", {"api_key": api_key, "secret": secret, "currency": currency, "amount": str(amount)}
-        )
+        await self._post("deposit", {"api_key": api_key, "secret": secret, "currency": currency, "amount": str(amount)})
 
     async def _post(self, act: str, body: Mapping[str, Any] | None = None) -> Any:
         assert self._session is not None, "used outside `async with`"

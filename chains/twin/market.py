@@ -54,7 +54,7 @@ class PoolView:
         sell_first = price < self.price
         target = sqrt(product / price) if sell_first else sqrt(product * price)
         held = self.reserves[0] if sell_first else self.reserves[1]
-        return sell_first, (target - held) / (1 - self.fee)
+        return sell_first, max(target - held, 0.0) / (1 - self.fee)
 
 
 def pool_view(pool: RecordedPool) -> PoolView:

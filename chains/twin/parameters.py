@@ -14,10 +14,10 @@ class TraderParameters:
     swaps_per_block: tuple[int, int] = (10, 16)
     """Mainnet's Uniswap and Sushi pools see about as many a block."""
 
-    noise_share: float = 0.75
+    noise_share: float = 0.8
     """The rest are followers; enough noise that prices part, enough followers that they come back."""
 
-    majors_share: float = 0.4
+    majors_share: float = 0.45
     """Noise between ether, bitcoin and a dollar: the pairs that carry most of mainnet's volume."""
 
     usual_depth_usd: float = 5e6
@@ -30,7 +30,7 @@ class TraderParameters:
     displacement_fees: float = 4.0
     """A noise trader takes a pool only if the trade moves its price by at most this many times its fee…"""
 
-    displacement: float = 0.01
+    displacement: float = 0.012
     """…and by at most this. If no pool is so deep, the one that comes nearest."""
 
     follower_delay_blocks: tuple[int, int] = (1, 4)

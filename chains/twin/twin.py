@@ -98,6 +98,11 @@ class Twin:
         return TradedMarket(snapshot(), pools, TraderParameters(), path)
 
     @property
+    def node(self) -> Anvil:
+        """Its chain."""
+        return self._anvil
+
+    @property
     def alive(self) -> bool:
         """Whether its node still runs."""
         return self._anvil.alive
