@@ -28,8 +28,8 @@ from chains.twin.traded import TradedMarket
 
 STATE_FOLDER = ROOT / "var" / "twin"
 
-_STATES_KEPT = 256
-"""So many past blocks can still be asked about and forked; more would only cost memory."""
+_STATES_KEPT = 64
+"""So many past blocks' states can still be asked about and forked. Each costs the node about 6 MB."""
 
 
 class UnknownToken(ValueError):
