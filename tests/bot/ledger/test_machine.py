@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import select
 
 from bot.ledger.errors import IllegalMove, LedgerError
@@ -153,7 +159,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def crash(self) -> None:
         self.ledger.close()
-        type(self).ledger = Ledger.open(str(self.path), StandingClock())
+        JournalMachine.ledger = Ledger.open(str(self.path), StandingClock())
         begin(self.ledger, self.instance) if not self.intents else self.ledger.attach()
 
     @invariant()
@@ -178,13 +184,13 @@ class JournalMachine(RuleBasedStateMachine):
         assert [(intent.id, intent.state) for intent in self.ledger.open_intents()] == in_flight
 
 
-def test_random_acts_crashes_and_reorgs_keep_journal_and_books_true() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        JournalMachine.path = Path(folder) / "ledger.db"
-        JournalMachine.ledger = open_ledger(JournalMachine.path)
-        case = JournalMachine.TestCase
-        case.settings = settings(
+def test_random_acts_crashes_and_reorgs_keep_journal_and_books_true(tmp_path: Path) -> None:
+    JournalMachine.path = tmp_path / "ledger.db"
+    JournalMachine.ledger = open_ledger(JournalMachine.path)
+    run_state_machine_as_test(
+        JournalMachine,
+        settings=settings(
             max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-        )
-        case("runTest").runTest()
-        JournalMachine.ledger.close()
+        ),
+    )
+    JournalMachine.ledger.close()
