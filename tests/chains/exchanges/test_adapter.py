@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import ccxt.pro
@@ -162,25 +163,58 @@ class Lossy(LocalExchange):
         return answer
 
 
-@pytest.fixture
-async def lossy() -> AsyncIterator[Exchange]:
-    local = Lossy(ANCHORS)
+class Secretive(LocalExchange):
+    """Accepts orders and refuses to show their trades."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.endswith("/myTrades"):
+            return web.json_response({"code": -1102, "msg": "Mandatory parameter 'x' was not sent."}, status=400)
+        return await super()._answer(request, handler)
+
+
+@asynccontextmanager
+async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
+    """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
     await local.start()
     local.deposit(KEY, SECRET, "USDT", 10_000 * COIN)
-    adapter = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls, api_key=KEY, secret=SECRET, timeout_ms=500)
+    adapter = Exchange(
+        "binance",
+        "binance",
+        [ETH],
+        urls=local.ccxt_urls,
+        api_key=KEY,
+        secret=SECRET,
+        options={"newOrderRespType": {"limit": "RESULT"}},
+        timeout_ms=500,
+    )
     await adapter.connect()
     yield adapter
     await adapter.close()
     await local.close()
 
 
-async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found(lossy: Exchange) -> None:
-    report = await lossy.place(an_order(await lossy.fetch_book(ETH), "buy", COIN))
-    assert report.status is OrderStatus.UNKNOWN
-    assert "signature" not in report.detail
-    found = await lossy.find("one", ETH)
+async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() -> None:
+    async with broken(Lossy(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert report.status is OrderStatus.UNKNOWN
+        assert "signature" not in report.detail
+        found = await exchange.find("one", ETH)
     assert found is not None
     assert (found.status, found.filled) == (OrderStatus.FILLED, COIN)
+
+
+async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejected() -> None:
+    async with broken(Secretive(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert report.status is OrderStatus.UNKNOWN
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+
+
+async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
+    async with broken(LocalExchange(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert (report.status, report.filled) == (OrderStatus.FILLED, COIN)
 
 
 async def test_an_unreachable_exchange_is_named_without_its_signature() -> None:
