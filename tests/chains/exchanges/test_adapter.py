@@ -187,10 +187,12 @@ async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
         options={"newOrderRespType": {"limit": "RESULT"}},
         timeout_ms=500,
     )
-    await adapter.connect()
-    yield adapter
-    await adapter.close()
-    await local.close()
+    try:
+        await adapter.connect()
+        yield adapter
+    finally:
+        await adapter.close()
+        await local.close()
 
 
 async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() -> None:
