@@ -34,9 +34,9 @@ def parse_url(url: str) -> URL:
 
 
 def connect(url: URL, *, read_only: bool = False) -> Engine:
-    """An engine whose commits are on the disk when they return. Nothing is opened yet."""
+    """An engine whose commits are on the disk when they return. Nothing is opened yet. Raises `LedgerError`."""
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True)
+        return _connect_server(url, read_only=read_only)
     engine = create_engine(url)
     event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
     # sqlite3's own implicit BEGIN is deferred: two writers could then fail at their first write, half-way.
@@ -69,6 +69,13 @@ def place(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return url.render_as_string(hide_password=True)
+
+
+def _connect_server(url: URL, *, read_only: bool) -> Engine:
+    try:
+        return create_engine(url, pool_pre_ping=True, execution_options={"postgresql_readonly": read_only})
+    except ModuleNotFoundError as error:
+        raise LedgerError(f"ledger {place(url)}: the driver {error.name} is missing; install it with pip") from error
 
 
 def _prepare(connection: Any, *, synchronous: bool) -> None:

@@ -8,6 +8,7 @@ or a part of an open `batch`; when it returns, what it said is on the disk.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -44,8 +45,13 @@ class Ledger(Orders):
 
     @classmethod
     def view(cls, url: str, clock: Clock) -> Ledger:
-        """Opens a migrated database to read only, beside the process that writes. Writing raises `LedgerError`."""
-        reader = connect(parse_url(url), read_only=True)
+        """Opens a migrated database to read only, beside the process that writes. Writing raises `LedgerError`, as
+        does a file that is not there.
+        """
+        parsed = parse_url(url)
+        if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
+            raise LedgerError(f"ledger {parsed.database}: there is no such file; a run creates it")
+        reader = connect(parsed, read_only=True)
         return cls(reader, reader, clock)
 
     def start_run(

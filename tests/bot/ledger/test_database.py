@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,23 @@ def test_a_view_reads_beside_the_writer_and_cannot_write(tmp_path: Path) -> None
         view.record_plan(atomic_plan(1))
     view.close()
     ledger.close()
+
+
+def test_a_view_of_what_is_not_there_creates_nothing(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no such file; a run creates it"):
+        Ledger.view(str(tmp_path / "ledger.db"), StandingClock())
+    assert os.listdir(tmp_path) == []
+    sqlite3.connect(tmp_path / "empty.db").close()
+    view = Ledger.view(str(tmp_path / "empty.db"), StandingClock())
+    with pytest.raises(LedgerError, match="it holds no ledger; a run creates one"):
+        view.attach()
+    view.close()
+
+
+def test_a_server_whose_driver_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(LedgerError, match="the driver psycopg is missing; install it with pip"):
+        Ledger.open("postgresql+psycopg://isthmus@localhost/ledger", StandingClock())
 
 
 def test_a_batch_is_one_transaction_and_leaves_nothing_behind_when_it_fails(ledger: Ledger) -> None:
