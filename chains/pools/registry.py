@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from chains.pools import concentrated, constant_product
-from chains.pools.pool import Load
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-LOADERS: dict[str, Load] = {
-    constant_product.ConstantProductPool.family: constant_product.loading,
-    concentrated.ConcentratedPool.family: concentrated.loading,
+from chains.pools import concentrated, constant_product
+from chains.pools.pool import Load, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """An AMM family: its pool class, how it is loaded, and every event topic that changes its state."""
+
+    pool: type[Pool]
+    loading: Load
+    topics: frozenset[bytes]
+
+    @property
+    def name(self) -> str:
+        return str(self.pool.family)
+
+
+FAMILIES: Mapping[str, Family] = {
+    family.name: family
+    for family in (
+        Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
+        Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+    )
 }
 
-TOPICS: frozenset[bytes] = constant_product.TOPICS | concentrated.TOPICS
+LOADERS: Mapping[str, Load] = {name: family.loading for name, family in FAMILIES.items()}
+
+TOPICS: frozenset[bytes] = frozenset().union(*(family.topics for family in FAMILIES.values()))
 """Every event topic that changes the state of a pool: what to subscribe to."""
 
 

@@ -1,0 +1,78 @@
+"""What proves a pool family exact: questions that a contract answered, and what this package answers to them.
+
+The proofs themselves are the modules beside this one; they are imported only when they are run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import import_module
+
+from chains.pools.pool import PoolError
+
+Answer = int | tuple[int, ...] | None
+"""Base units, or several numbers of one answer; None where the contract reverts and where a pool refuses."""
+
+
+class Source(StrEnum):
+    """Whose answers a family is held against."""
+
+    BYTECODE = "bytecode"
+    """The real contracts, deployed on Anvil while the proof runs."""
+    RECORDED = "recorded"
+    """What the real contracts answered elsewhere, recorded by others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question: what the contract answered, and what the pool did. `name` says enough to ask it again."""
+
+    name: str
+    expected: Answer
+    got: Answer
+
+    @property
+    def matches(self) -> bool:
+        return self.expected == self.got
+
+
+Cases = Callable[[], Iterable[Case]]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Where the cases of one family from one source are made; `cases` is `module:function`, a `Cases`."""
+
+    family: str
+    source: Source
+    cases: str
+
+    def run(self) -> Iterator[Case]:
+        """Every case. Raises `MissingTool` where the contracts or Anvil are not installed."""
+        module, _, function = self.cases.partition(":")
+        made: Cases = getattr(import_module(module), function)
+        return iter(made())
+
+
+PROOFS: tuple[Proof, ...] = (
+    Proof("constant_product", Source.BYTECODE, "bot.exactness.uniswap_v2:on_anvil"),
+    Proof("constant_product", Source.RECORDED, "bot.exactness.uniswap_v2:recorded"),
+    Proof("concentrated", Source.BYTECODE, "bot.exactness.uniswap_v3:on_anvil"),
+    Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
+)
+"""What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
+
+
+def proven(family: str) -> bool:
+    """Whether `family` is held against real contracts' answers: only then may it be traded."""
+    return any(proof.family == family for proof in PROOFS)
+
+
+def answer(ask: Callable[[], Answer]) -> Answer:
+    """What `ask` returns; None where it raises `PoolError`, as a contract reverts."""
+    try:
+        return ask()
+    except PoolError:
+        return None
