@@ -1,0 +1,85 @@
+// Numbers, ages and names as a person reads them. Amounts arrive as decimal strings and stay exact until they are cut.
+
+const ETH_DECIMALS = 18;
+const MINUS = "\u2212";
+const THIN_SPACE = "\u202f";
+
+// `units` (a decimal string) of a token with `decimals`, cut to `digits` after the point.
+export function amount(units, decimals, digits = 6) {
+  const negative = units.startsWith("-");
+  const padded = units.replace("-", "").padStart(decimals + 1, "0");
+  const whole = padded.slice(0, padded.length - decimals).replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
+  const fraction = padded.slice(padded.length - decimals).slice(0, digits);
+  return `${negative ? MINUS : ""}${whole}${fraction ? `.${fraction}` : ""}`;
+}
+
+// As `amount`, without zeros at the end.
+export function shortAmount(units, decimals, digits = 6) {
+  const text = amount(units, decimals, digits);
+  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+}
+
+export function eth(wei, digits = 6) {
+  return amount(wei, ETH_DECIMALS, digits);
+}
+
+// With its sign: profits and losses.
+export function signedEth(wei, digits = 6) {
+  const text = eth(wei, digits);
+  if (!/[1-9]/.test(text)) return text.replace(MINUS, "");
+  return text.startsWith(MINUS) ? text : `+${text}`;
+}
+
+// For drawing and for shares only.
+export function ethNumber(wei) {
+  return Number(wei) / 1e18;
+}
+
+export function gwei(wei) {
+  return `${shortAmount(wei, 9, 2)} gwei`;
+}
+
+export function count(number) {
+  return String(number).replace(/\B(?=(\d{3})+$)/g, THIN_SPACE);
+}
+
+export function sign(wei) {
+  const value = BigInt(wei);
+  return value > 0n ? "gain" : value < 0n ? "loss" : "flat";
+}
+
+export function age(seconds) {
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
+  if (seconds < 99.5) return `${Math.round(seconds)} s`;
+  if (seconds < 5_940) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
+}
+
+export function duration(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  const [hours, minutes, rest] = [Math.floor(whole / 3_600), Math.floor(whole / 60) % 60, whole % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+export function clock(ms) {
+  return new Date(ms).toLocaleTimeString("en-GB");
+}
+
+export function fee(ppm) {
+  return `${(ppm / 10_000).toFixed(4).replace(/\.?0+$/, "")} %`;
+}
+
+export function milliseconds(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 10 ? value.toFixed(1) : String(Math.round(value));
+}
+
+export function shortHash(text, head = 8, tail = 4) {
+  return text.length > head + tail + 1 ? `${text.slice(0, head)}…${text.slice(-tail)}` : text;
+}
+
+export function words(code) {
+  return code.replaceAll("_", " ");
+}

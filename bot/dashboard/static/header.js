@@ -1,0 +1,102 @@
+// The header and the counters under it: where the run stands, at a glance.
+
+import { $, arrange, element, setText } from "./dom.js";
+import { age, count, duration, milliseconds, sign, signedEth, words } from "./format.js";
+
+const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting" };
+const LATE_S = 30;
+
+const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
+
+export class Header {
+  constructor(store) {
+    this.store = store;
+    this.notices = new Map();
+    this.tiles = new Map();
+    setInterval(() => this.tick(), 250);
+  }
+
+  update() {
+    const { header, counters } = this.store.values;
+    if (!header) return;
+    setText($("mode"), header.mode);
+    $("mode").dataset.mode = header.mode;
+    setText($("network"), `${header.network} · ${header.chain_id}`);
+    setText($("head"), header.head_number === null ? "waiting" : count(header.head_number));
+    const total = this.#total();
+    setText($("total"), `${signedEth(total)} ETH`);
+    $("total").dataset.sign = sign(total);
+    document.title = `${signedEth(total, 4)} ETH · Isthmus`;
+    for (const name of header.strategies) {
+      const why = header.halted[name];
+      this.notice(`halted ${name}`, why && `${name} is halted: ${why}`);
+    }
+    this.#figures(header, counters);
+    this.tick();
+  }
+
+  // Ages go on between two messages.
+  tick() {
+    const { header } = this.store.values;
+    if (!header) return;
+    const since = (performance.now() - this.store.receivedAt) / 1_000;
+    const known = header.head_age_s !== null;
+    setText($("age"), known ? age(header.head_age_s + since) : "–");
+    $("age").classList.toggle("late", known && header.head_age_s + since > LATE_S);
+    setText($("uptime"), duration((Date.now() - header.started_ms) / 1_000));
+  }
+
+  link(state) {
+    setText($("link").querySelector("span"), LINKS[state]);
+    const at = new Date().toLocaleTimeString("en-GB");
+    this.notice("link", state === "down" && `No connection since ${at}. What you see is from then; trying again.`);
+  }
+
+  // Shows one line at the top under a key, or takes it away.
+  notice(key, text) {
+    if (!text) {
+      this.notices.get(key)?.remove();
+      this.notices.delete(key);
+      return;
+    }
+    if (!this.notices.has(key)) {
+      this.notices.set(key, element("p", { class: "notice" }));
+      $("notices").append(this.notices.get(key));
+    }
+    setText(this.notices.get(key), text);
+  }
+
+  #total() {
+    const last = Object.values(this.store.series).map((points) => BigInt(points.at(-1)?.[1] ?? "0"));
+    return String(last.reduce((total, wei) => total + wei, 0n));
+  }
+
+  #figures(header, counters) {
+    const refused = Object.entries(counters.refused).sort((a, b) => b[1] - a[1]);
+    const perStrategy = header.strategies.map((name) => `${words(name)} ${count(counters.settled[name] ?? 0)}`);
+    const perHead = counters.heads ? counters.node_calls / counters.heads : 0;
+    const latency = [counters.head_to_signed_ms_p50, counters.head_to_signed_ms_p99];
+    const figures = [
+      ["Settled", count(sum(counters.settled)), perStrategy.join(" · ")],
+      ["Sent", count(counters.sent), `${count(counters.plans)} plans decided`],
+      ["Reverted", count(counters.reverted), counters.reverted ? "on the chain" : "none on the chain"],
+      ["Refused", count(sum(counters.refused)), refused.slice(0, 2).map(([why, n]) => `${words(why)} ${count(n)}`).join(" · ") || "nothing so far"],
+      ["Head to signed", `${milliseconds(latency[0])} ms`, latency[1] === null ? "median" : `median · p99 ${milliseconds(latency[1])} ms`],
+      ["Heads", count(counters.heads), `${perHead.toFixed(1)} node calls each`],
+    ];
+    arrange($("figures"), figures.map(([label, value, note]) => this.#tile(label, value, note)));
+  }
+
+  #tile(label, value, note) {
+    if (!this.tiles.has(label)) {
+      const parts = [element("strong"), element("small")];
+      this.tiles.set(label, [element("div", { class: "figure" }, element("span", { class: "label" }, label), ...parts), ...parts]);
+    }
+    const [tile, strong, small] = this.tiles.get(label);
+    setText(strong, value);
+    setText(small, note);
+    small.title = note;
+    tile.classList.toggle("alarm", label === "Reverted" && value !== "0");
+    return tile;
+  }
+}

@@ -1,0 +1,36 @@
+// The WebSocket: keeps one open, and tells when there is none.
+
+const FIRST_RETRY_MS = 400;
+const LONGEST_RETRY_MS = 8_000;
+
+export class Live extends EventTarget {
+  #retryMs = FIRST_RETRY_MS;
+
+  constructor(store) {
+    super();
+    this.store = store;
+  }
+
+  open() {
+    const socket = new WebSocket(`ws://${location.host}/ws`);
+    socket.addEventListener("message", (event) => {
+      if (!this.store.take(JSON.parse(event.data))) {
+        socket.close();
+        return;
+      }
+      this.#retryMs = FIRST_RETRY_MS;
+      this.#say("live");
+    });
+    socket.addEventListener("close", () => {
+      this.#say("down");
+      setTimeout(() => this.open(), this.#retryMs * (0.75 + Math.random() / 2));
+      this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS);
+    });
+  }
+
+  #say(link) {
+    if (document.documentElement.dataset.link === link) return;
+    document.documentElement.dataset.link = link;
+    this.dispatchEvent(new CustomEvent("link", { detail: link }));
+  }
+}

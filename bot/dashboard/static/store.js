@@ -1,0 +1,67 @@
+// What the page knows: values, tables of rows by id, and series. Moved on by the server's messages.
+
+const KEPT_DECISIONS = 2_000;
+const KEPT_POINTS = 6_000;
+
+export class Store extends EventTarget {
+  values = {};
+  tables = { decisions: new Map(), budgets: new Map(), venues: new Map(), nodes: new Map(), edges: new Map() };
+  series = {};
+  number = null;
+  receivedAt = 0;
+
+  // Takes in one message. False: something was missed in between, and the whole must be asked for again.
+  take(message) {
+    if (message.type === "trouble") {
+      this.#emit("trouble", message.text);
+      return true;
+    }
+    if (message.type === "changes" && message.number !== this.number + 1) return false;
+    const first = message.type === "state";
+    this.number = message.number;
+    this.receivedAt = performance.now();
+    this.#emit("trouble", null);
+    this.values = first ? message.values : { ...this.values, ...message.values };
+    for (const [name, change] of Object.entries(message.tables)) this.#takeTable(name, change, first);
+    this.#takeSeries(message.series, first);
+    const changed = new Set([...Object.keys(message.values), ...Object.keys(message.tables)]);
+    if (first || Object.keys(message.series).length) changed.add("series");
+    this.#emit("moved", { changed, first });
+    return true;
+  }
+
+  // Older decisions, asked for by the page.
+  addDecisions(rows) {
+    for (const row of rows) if (!this.tables.decisions.has(row.id)) this.tables.decisions.set(row.id, row);
+    this.#emit("moved", { changed: new Set(["decisions"]), first: false });
+  }
+
+  #takeTable(name, change, first) {
+    const table = this.tables[name];
+    const rows = first ? change : change.rows;
+    if (first) table.clear();
+    for (const row of rows) table.set(row.id, row);
+    if (name === "decisions") {
+      this.#forgetOldest(table);
+    } else if (!first) {
+      for (const id of change.gone) table.delete(id);
+    }
+  }
+
+  #forgetOldest(table) {
+    if (table.size <= KEPT_DECISIONS) return;
+    const oldest = [...table.keys()].sort((a, b) => a - b).slice(0, table.size - KEPT_DECISIONS);
+    for (const id of oldest) table.delete(id);
+  }
+
+  #takeSeries(series, first) {
+    if (first) this.series = {};
+    for (const [name, points] of Object.entries(series)) {
+      this.series[name] = [...(this.series[name] ?? []), ...points].slice(-KEPT_POINTS);
+    }
+  }
+
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}

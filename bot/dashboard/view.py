@@ -1,0 +1,106 @@
+"""What the pages have been told so far, and what has to be told next: the whole to a new one, changes to the rest."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bot.dashboard.series import Series
+from bot.dashboard.source import Source
+from bot.dashboard.wire import encoded, plain
+
+Row = dict[str, Any]
+Table = dict[Any, Row]
+
+MAX_ROWS: Mapping[str, int] = {"decisions": 100, "budgets": 40, "venues": 120, "nodes": 160, "edges": 800}
+"""The most rows of each table, so that no market, however large, makes a message large."""
+
+
+class View:
+    """One consistent picture of the source. `refresh` moves it on; nothing is read while nobody looks."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._values: dict[str, Any] = {}
+        self._tables: dict[str, Table] = {name: {} for name in MAX_ROWS}
+        self._series = Series()
+        self._lock = asyncio.Lock()
+        self._whole: bytes | None = None
+        self.number = 0
+
+    async def refresh(self) -> bytes:
+        """Read the source. Returns the message that takes a page from the last view to this one."""
+        async with self._lock:
+            header, counters = await self._source.header(), await self._source.counters()
+            picture = await self._source.graph()
+            rows: dict[str, Iterable[object]] = {
+                "decisions": await self._source.decisions(MAX_ROWS["decisions"]),
+                "budgets": await self._source.budgets(),
+                "venues": await self._source.venues(),
+                "nodes": picture.nodes,
+                "edges": picture.edges,
+            }
+            points = await self._source.profit_series(self._series.since_ms)
+        values = plain(
+            {
+                "header": header,
+                "counters": counters,
+                "picture": {
+                    "cycle": picture.cycle,
+                    "total_nodes": picture.total_nodes,
+                    "total_venues": picture.total_venues,
+                },
+            }
+        )
+        tables = {name: _table(items, MAX_ROWS[name]) for name, items in rows.items()}
+        return self._moved(values, tables, self._series.extend(points))
+
+    def whole(self) -> bytes:
+        """The message that gives a new page everything."""
+        if self._whole is None:
+            document = {
+                "type": "state",
+                "number": self.number,
+                "values": self._values,
+                "tables": {name: list(table.values()) for name, table in self._tables.items()},
+                "series": self._series.document(),
+            }
+            self._whole = encoded(document)
+        return self._whole
+
+    def picture(self) -> bytes:
+        """The price graph alone."""
+        nodes, edges = (list(self._tables[name].values()) for name in ("nodes", "edges"))
+        return encoded({**self._values.get("picture", {}), "nodes": nodes, "edges": edges})
+
+    def _moved(self, values: dict[str, Any], tables: dict[str, Table], points: dict[str, list[Any]]) -> bytes:
+        self.number += 1
+        changes = {
+            "type": "changes",
+            "number": self.number,
+            "values": {name: value for name, value in values.items() if self._values.get(name) != value},
+            "tables": {
+                name: change for name, table in tables.items() if (change := _change(self._tables[name], table))
+            },
+            "series": points,
+        }
+        self._values, self._tables, self._whole = values, tables, None
+        return encoded(changes)
+
+
+def _table(items: Iterable[object], most: int) -> Table:
+    table: Table = {}
+    for item in items:
+        if len(table) == most:
+            break
+        row = plain(item)
+        table[row["id"]] = row
+    return table
+
+
+def _change(before: Table, after: Table) -> dict[str, Any] | None:
+    """Rows that are new or different, and the ids of those that left; None when nothing changed."""
+    rows = [row for key, row in after.items() if before.get(key) != row]
+    gone = [key for key in before if key not in after]
+    return {"rows": rows, "gone": gone} if rows or gone else None
