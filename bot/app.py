@@ -23,7 +23,16 @@ from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
 from bot.mode import Mode
-from bot.opening import known_pools, ledger_marks, open_accounts, open_market, opening_marks
+from bot.opening import (
+    KnownPools,
+    filters,
+    known_pools,
+    ledger_marks,
+    open_accounts,
+    open_market,
+    opening_marks,
+    reloader,
+)
 from bot.permissions import GWEI, budgets, signer_policy
 from bot.report import Summary
 from bot.risk.guard import Guard
@@ -185,7 +194,7 @@ async def _open(
     if options.mode is not Mode.DRY:
         signer = await _signer(loaded, world, hands, market, marks)
         stack.push_async_callback(signer.close)
-    road = _road(loaded, world, hands, market, marks, currencies, signer, clock)
+    road = _road(loaded, world, hands, known, market, marks, currencies, signer, clock)
     await road.transactions.start()
     road.hedges.start(head)
     engine = Engine(road, out)
@@ -236,6 +245,7 @@ def _road(
     loaded: Loaded,
     world: World,
     hands: Hands,
+    known: KnownPools,
     market: Market,
     marks: Marks,
     currencies: Sequence[Token],
@@ -254,6 +264,7 @@ def _road(
         fee_policy=fee_policy,
         marks=marks,
         unwind_loss_ppm=execution.unwind_loss_ppm,
+        finality_blocks=world.network.finality_blocks,
         clock=clock,
     )
     hedges = HedgeDesk(
@@ -282,6 +293,8 @@ def _road(
         ledger=ledger,
         fee_policy=fee_policy,
         ground=hands.ground,
+        filters=filters(config.strategies, world.network, known),
+        reload=reloader(world.node, known),
         network=world.network.name,
         trading=signer is not None,
     )

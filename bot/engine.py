@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -18,18 +18,26 @@ from bot.ground import Ground
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
-from bot.market import Market
+from bot.market import Market, VenueId
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
-from chains.assets import Address
+from chains.assets import Address, Token
 from chains.blocks import ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
+from chains.pools.pool import Pool
 
 _ETH = Decimal(10) ** 18
+
+
+Filter = Callable[[VenueId, Token], bool]
+"""Whether a strategy may take a token into a venue."""
+
+Reload = Callable[[Collection[VenueId], Head], Awaitable[Iterable[Pool]]]
+"""Loads pools anew, as of a head."""
 
 
 class Output(Protocol):
@@ -51,6 +59,8 @@ class Road:
     ledger: Ledger
     fee_policy: FeePolicy
     ground: Ground
+    filters: Mapping[str, Filter]
+    reload: Reload
     network: str
     trading: bool
 
@@ -68,6 +78,7 @@ class Engine:
         self._decided = asyncio.Condition()
         self.counts: Counter[str] = Counter()
         self.ending = False
+        self._lost: set[VenueId] = set()
 
     @property
     def head(self) -> Head | None:
@@ -110,6 +121,7 @@ class Engine:
         road.ledger.at_head(head.number, head.timestamp_s)
         await road.ground.on_head(head)
         road.market.apply(event)
+        await self._reload(head)
         for settled in await road.transactions.on_block(event):
             await self._settled(settled)
         closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
@@ -123,11 +135,18 @@ class Engine:
 
     def _undo(self, event: Undone) -> None:
         road = self._road
-        road.market.undo(event.ancestor.number)
+        self._lost |= set(road.market.undo(event.ancestor.number))
         road.transactions.undo(event)
         detail = f"{len(event.dropped)} blocks above {event.ancestor.number} are no longer canonical"
         road.ledger.record_event(Level.WARNING, "reorg", detail)
         self._output.line(f"reorg: {detail}")
+
+    async def _reload(self, head: Head) -> None:
+        """Pools whose state before a reorganisation is not known come back as they are at `head`."""
+        if self._lost:
+            for pool in await self._road.reload(self._lost, head):
+                self._road.market.add_pool(pool, head.number)
+            self._lost.clear()
 
     async def _decide(self, head: Head, unwinds: Sequence[Plan]) -> None:
         road = self._road
@@ -145,6 +164,7 @@ class Engine:
                 gas_price_wei=road.fee_policy.gas_price_wei(head),
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
+                allowed=road.filters.get(strategy.name),
             )
             for plan in strategy.on_market(view):
                 await self._decided_on(plan, head, in_use)

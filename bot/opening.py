@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 from bot.balances import at_exchanges, on_chain
+from bot.config.strategies import StrategyConfig
 from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -19,7 +20,7 @@ from chains.networks import Network
 from chains.node import Node
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
-from chains.pools.pool import PoolFacts
+from chains.pools.pool import Pool, PoolFacts
 from chains.twin.data import Family, snapshot
 
 ETH = Asset("ETH")
@@ -60,7 +61,7 @@ def known_pools(network: Network) -> KnownPools:
         PoolFacts(
             _FAMILY[pool.family],
             pool.address,
-            tuple(named.get(at) or token(at) for at in pool.tokens),  # type: ignore[arg-type]
+            tuple(named.get(at) or token(at) for at in pool.tokens),
             pool.fee_ppm,
         )
         for pool in recorded.pools
@@ -88,6 +89,42 @@ async def open_market(
     for pool in loaded.pools:
         market.add_pool(pool, head.number)
     return market
+
+
+def reloader(node: Node, known: KnownPools) -> Callable[[Collection[str], Head], Awaitable[Iterable[Pool]]]:
+    """Loads some of the known pools anew, as of a head."""
+    by_address = {fact.address: fact for fact in known.facts}
+
+    async def reload(addresses: Collection[str], head: Head) -> Iterable[Pool]:
+        facts = [by_address[Address(at)] for at in sorted(addresses)]
+        return (await load_pools(node, facts, head.hash)).pools
+
+    return reload
+
+
+def filters(
+    strategies: Iterable[StrategyConfig], network: Network, known: KnownPools
+) -> dict[str, Callable[[str, Token], bool]]:
+    """Where each strategy with a filter may look: its protocols and exchanges, its tokens and their assets."""
+    return {
+        strategy.name: _filter(strategy, network, known)
+        for strategy in strategies
+        if strategy.filter.tokens or strategy.filter.venues
+    }
+
+
+def _filter(strategy: StrategyConfig, network: Network, known: KnownPools) -> Callable[[str, Token], bool]:
+    venues = frozenset(strategy.filter.venues)
+    named = [network.tokens.get(name) for name in strategy.filter.tokens]
+    assets = frozenset(network.assets.of(token) for token in named if token is not None)
+    addresses = frozenset(strategy.filter.tokens)
+
+    def allowed(venue: str, token: Token) -> bool:
+        if venues and known.protocols.get(Address(venue), venue.split(":")[0]) not in venues:
+            return False
+        return not addresses or token.address in addresses or network.assets.of(token) in assets
+
+    return allowed
 
 
 def opening_marks(market: Market, tokens: Iterable[Token]) -> Marks:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -72,7 +72,7 @@ class MarketView:
     """The market at one head, for one strategy.
 
     `gas_price_wei` is what the next block will charge per gas, tip included. `inventory` is what the strategy may
-    spend of its own; `changed` are the venues that moved since it last looked.
+    spend of its own; `changed` are the venues that moved since it last looked; `allowed` is its configured filter.
     """
 
     market: Market
@@ -82,6 +82,7 @@ class MarketView:
     gas_price_wei: int
     changed: frozenset[str]
     inventory: Inventory
+    allowed: Callable[[str, Token], bool] | None = None
 
     def cycles(self, *, max_hops: int = 3, books: int = 0, start: Asset = ETH) -> Iterator[Candidate]:
         """Closed walks from `start` through what changed, best first, no venue shared between any two of them.
@@ -96,6 +97,7 @@ class MarketView:
             books=books,
             gas_price_wei=self.gas_price_wei,
             inventory=self.inventory if books else None,
+            allowed=self.allowed,
         )
         for opportunity in found:
             yield Candidate(opportunity, self, self.strategy)

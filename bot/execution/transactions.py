@@ -106,9 +106,13 @@ class TransactionDesk:
         fee_policy: FeePolicy,
         marks: Marks,
         unwind_loss_ppm: int,
+        finality_blocks: int,
         clock: Clock,
     ) -> None:
-        """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost."""
+        """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
+
+        What lies `finality_blocks` deep is final.
+        """
         self.identity = identity
         self._ledger = ledger
         self._simulator = simulator
@@ -117,6 +121,7 @@ class TransactionDesk:
         self._fee_policy = fee_policy
         self._marks = marks
         self._unwind_loss_ppm = unwind_loss_ppm
+        self._finality_blocks = finality_blocks
         self._clock = clock
         self._plans: dict[str, Plan] = {}
         self._verdicts: dict[str, Verdict] = {}
@@ -253,7 +258,15 @@ class TransactionDesk:
                 settled.append(await self._settle(intent, receipt))
             elif block.head.number - intent.decided_block >= _REBROADCAST_AFTER_BLOCKS:
                 await self._send(intent)
+        self._finalise(block.head.number - self._finality_blocks)
         return settled
+
+    def _finalise(self, number: int) -> None:
+        for intent in self._ledger.mined_intents():
+            if intent.block_number is not None and intent.block_number <= number:
+                self._ledger.mark_final(intent.id)
+                self._plans.pop(intent.plan_id, None)
+                self._verdicts.pop(intent.plan_id, None)
 
     async def _receipt(self, intent: Intent) -> Receipt | None:
         for attempt in self._ledger.attempts(intent.id):

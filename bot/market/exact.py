@@ -35,7 +35,7 @@ def forward(route: Route, amount_in: int) -> Amounts | None:
     amounts = [amount_in]
     try:
         for hop in route:
-            amounts.append(hop.pool.quote(hop.token_in, amounts[-1]))
+            amounts.append(hop.pool.quote(hop.token_in, amounts[-1], hop.token_out))
     except PoolError:
         return None
     return tuple(amounts)
@@ -46,7 +46,7 @@ def backward(route: Route, amount_out: int) -> int | None:
     amount = amount_out
     try:
         for hop in reversed(route):
-            amount = hop.pool.quote_exact_out(hop.token_out, amount)
+            amount = hop.pool.quote_exact_out(hop.token_out, amount, hop.token_in)
     except PoolError:
         return None
     return amount

@@ -32,10 +32,10 @@ class Node(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Pools as of one block, and for those that could not be loaded, why."""
+    """Pools as of one block, and for the venues that could not be loaded, why."""
 
     pools: tuple[Pool, ...]
-    refused: Mapping[Address, str]
+    refused: Mapping[str, str]
 
 
 async def load_pools(
@@ -46,7 +46,7 @@ async def load_pools(
     Every pool's loading runs in step with the others, so there are as many rounds as the slowest family needs.
     """
     pools: list[Pool] = []
-    refused: dict[Address, str] = {}
+    refused: dict[str, str] = {}
     pending: list[tuple[PoolFacts, Loading, tuple[Call, ...]]] = []
     for fact in facts:
         loading = loader(fact.family)(fact)
@@ -62,7 +62,7 @@ async def load_pools(
             except StopIteration as finished:
                 pools.append(finished.value)
             except PoolError as error:
-                refused[fact.address] = str(error)
+                refused[fact.venue] = str(error)
     return Loaded(tuple(pools), refused)
 
 

@@ -12,11 +12,11 @@ from bot.market.journal import Journal
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.prices import reference_price
-from bot.market.search import Question, Search
-from chains.assets import Address, Asset, Assets, Token
-from chains.blocks import Block
+from bot.market.search import Allowed, Question, Search
+from chains.assets import Asset, Assets, Token
+from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
-from chains.pools.pool import Piece, Pool, PoolError
+from chains.pools.pool import Piece, Pool, PoolError, Source, Timed
 
 ETH = Asset("ETH")
 
@@ -43,6 +43,8 @@ class Market:
         self._graph = Graph(assets)
         self._pools: dict[VenueId, Pool] = {}
         self._books: dict[VenueId, Book] = {}
+        self._listeners: dict[Source, dict[VenueId, None]] = {}
+        self._timed: dict[VenueId, None] = {}
         self._loaded_at: dict[VenueId, int] = {}
         self._curves: dict[int, Curve] = {}
         self._depths: dict[int, float] = {}
@@ -85,11 +87,11 @@ class Market:
         taken, self._changed = frozenset(self._changed), set()
         return taken
 
-    def pool(self, address: Address) -> Pool:
+    def pool(self, venue: VenueId) -> Pool:
         """The pool as it is now. Raises `UnknownVenue`."""
-        if address not in self._pools:
-            raise UnknownVenue(f"pool {address} is not in the market{self._why(address)}")
-        return self._pools[address]
+        if venue not in self._pools:
+            raise UnknownVenue(f"pool {venue} is not in the market{self._why(venue)}")
+        return self._pools[venue]
 
     def book(self, exchange: str, symbol: str) -> Book:
         """The order book as it is now. Raises `UnknownVenue`."""
@@ -106,8 +108,8 @@ class Market:
         """
         loaded_at = self._journal.last if at_block is None else at_block
         if loaded_at is not None:
-            self._loaded_at[pool.address] = loaded_at
-        self._refused.pop(pool.address, None)
+            self._loaded_at[pool.venue] = loaded_at
+        self._refused.pop(pool.venue, None)
         self._set_pool(pool)
 
     def set_book(self, book: Book) -> None:
@@ -125,7 +127,9 @@ class Market:
 
     def remove(self, venue: VenueId, reason: str) -> None:
         """Take a venue out of the market. `refused` keeps the reason until it is taken in again."""
-        self._pools.pop(venue, None)
+        pool = self._pools.pop(venue, None)
+        if pool is not None:
+            self._ignore(pool)
         self._books.pop(venue, None)
         for edge in self._graph.edges_of(venue):
             self._forget(edge)
@@ -143,18 +147,12 @@ class Market:
         self._journal.begin(number)
         after: dict[VenueId, Pool] = {}
         for log in block.logs:
-            pool = after.get(log.address) or self._pools.get(log.address)
-            if pool is None or number <= self._loaded_at.get(log.address, 0):
-                continue
-            try:
-                following = pool.applied(log)
-            except PoolError as error:
-                after.pop(log.address, None)
-                self._journal.remember(log.address, self._pools[log.address])
-                self.remove(log.address, f"a log of block {number} was not understood: {error}")
-                continue
-            if following is not pool:
-                after[log.address] = following
+            for venue in self._hearing(log):
+                if number > self._loaded_at.get(venue, 0):
+                    self._take_log(log, venue, after, number)
+        for venue in self._timed:
+            if number > self._loaded_at.get(venue, 0):
+                self._take_time(block.head, venue, after)
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)
@@ -201,6 +199,7 @@ class Market:
         inventory: Mapping[Token, int] | None = None,
         limit: int = 32,
         overlapping: bool = False,
+        allowed: Allowed | None = None,
     ) -> Iterator[Opportunity]:
         """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
 
@@ -209,7 +208,8 @@ class Market:
         within `inventory` (base units per token that may be spent; None: unbounded), and valued in `start`. Only
         walks whose product of rates is above `min_rate`, and whose gain pays for the gas at `gas_price_wei`, are
         given; at most `limit`. No venue appears in two of them unless `overlapping` is asked for, because two
-        trades through one pool cannot both have its quote. All amounts are exact.
+        trades through one pool cannot both have its quote. `allowed` says of each hop's venue and token in whether
+        the walk may go there. All amounts are exact.
 
         >>> for opportunity in market.cycles(through=market.take_changed(), max_hops=3):  # doctest: +SKIP
         ...     print(opportunity.explain())
@@ -217,7 +217,9 @@ class Market:
         if max_hops not in (2, 3) or books not in (0, 1):
             raise ValueError(f"cycles have 2 or 3 hops, and 0 or 1 order books; not {max_hops} and {books}")
         venues = [*self._pools, *self._books] if through is None else through
-        question = Question(venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping)
+        question = Question(
+            venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
+        )
         return iter(self._search.answer(question))
 
     def _require_next(self, number: int) -> None:
@@ -227,14 +229,55 @@ class Market:
         if last is None and number > (loaded := min(self._loaded_at.values(), default=number)) + 1:
             raise OutOfOrder(f"block {number} does not follow {loaded}, as of which pools were loaded")
 
+    def _hearing(self, log: Log) -> tuple[VenueId, ...]:
+        """The venues that `log` may change."""
+        heard = self._listeners.get(Source(log.address), {})
+        if len(log.topics) > 1:
+            heard = heard | self._listeners.get(Source(log.address, log.topics[1]), {})
+        return tuple(heard)
+
+    def _take_log(self, log: Log, venue: VenueId, after: dict[VenueId, Pool], number: int) -> None:
+        """The venue's state after `log`, into `after`; or out of the market, if the log cannot be understood."""
+        pool = after.get(venue) or self._pools[venue]
+        try:
+            following = pool.applied(log)
+        except PoolError as error:
+            after.pop(venue, None)
+            self._journal.remember(venue, self._pools[venue])
+            self.remove(venue, f"a log of block {number} was not understood: {error}")
+            return
+        if following is not pool:
+            after[venue] = following
+
+    def _take_time(self, head: Head, venue: VenueId, after: dict[VenueId, Pool]) -> None:
+        """The venue's state at the time of `head`, into `after`, where time alone changes it."""
+        pool = after.get(venue) or self._pools[venue]
+        if isinstance(pool, Timed):
+            following = pool.at(head.timestamp_s)
+            if following is not pool:
+                after[venue] = following
+
     def _set_pool(self, pool: Pool) -> None:
-        self._pools[pool.address] = pool
+        if pool.venue not in self._pools:
+            self._listen(pool)
+        self._pools[pool.venue] = pool
         directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
-        for edge in self._graph.open(pool.address, directions, is_book=False):
+        for edge in self._graph.open(pool.venue, directions, is_book=False):
             self._forget(edge)
             scale = 10.0 ** (edge.token_in.decimals - edge.token_out.decimals)
-            self._graph.set_rate(edge, pool.marginal_price(edge.token_in) * scale)
-        self._touched(pool.address)
+            self._graph.set_rate(edge, pool.marginal_price(edge.token_in, edge.token_out) * scale)
+        self._touched(pool.venue)
+
+    def _listen(self, pool: Pool) -> None:
+        for source in pool.sources:
+            self._listeners.setdefault(source, {})[pool.venue] = None
+        if isinstance(pool, Timed):
+            self._timed[pool.venue] = None
+
+    def _ignore(self, pool: Pool) -> None:
+        for source in pool.sources:
+            self._listeners.get(source, {}).pop(pool.venue, None)
+        self._timed.pop(pool.venue, None)
 
     def _touched(self, venue: VenueId) -> None:
         self._changed.add(venue)
@@ -247,7 +290,7 @@ class Market:
             unit_in, unit_out = 10.0**edge.token_in.decimals, 10.0**edge.token_out.decimals
             curve = tuple(
                 Piece(rate * unit_in / unit_out, curvature * unit_in, cap / unit_in)
-                for rate, curvature, cap in self._pools[edge.venue].pieces(edge.token_in)
+                for rate, curvature, cap in self._pools[edge.venue].pieces(edge.token_in, edge.token_out)
             )
             self._curves[edge.id] = curve
         return curve

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -27,6 +27,10 @@ WEI_PER_ETH = 10**18
 _LOTS_AROUND = (0, -1, 1)
 
 
+Allowed = Callable[[VenueId, Token], bool]
+"""Whether a walk may take a token into a venue."""
+
+
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is looked for. `through` are the venues that changed; see `Market.cycles` for the rest."""
@@ -40,6 +44,7 @@ class Question:
     inventory: Mapping[Token, int] | None
     limit: int
     overlapping: bool
+    allowed: Allowed | None
 
 
 class Candidate(NamedTuple):
@@ -71,6 +76,8 @@ class Search:
             walks = one_book_walks(self.graph, changed, question.max_hops, question.min_rate)
         else:
             walks = on_chain_walks(self.graph, changed, start, question.max_hops, question.min_rate)
+        if question.allowed is not None:
+            walks = _permitted(walks, question.allowed)
         candidates = [candidate for walk in walks if (candidate := self._sized(walk, question)) is not None]
         candidates.sort(key=lambda candidate: candidate.net, reverse=True)
         return self._made_exact(candidates, question)
@@ -103,7 +110,9 @@ class Search:
         if not gain > 0.0:
             return None
         value = gain * self.price(self.graph.asset_of[walk[0].source], question.start)
-        gas = gas_of(self._hop(edge).pool.hop(edge.token_in).kind for edge in walk if not edge.is_book)
+        gas = gas_of(
+            self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk if not edge.is_book
+        )
         net = value * WEI_PER_ETH - gas * question.gas_price_wei
         return Candidate(net, walk, amount_in, gain) if net > 0.0 else None
 
@@ -166,8 +175,12 @@ class Search:
             fee_ppm = self.books[edge.venue].taker_fee_ppm
             return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, fee_ppm)
         pool = self.pools[edge.venue]
-        hop = pool.hop(edge.token_in)
+        hop = pool.hop(edge.token_in, edge.token_out)
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
+
+
+def _permitted(walks: Iterable[Walk], allowed: Allowed) -> Iterator[Walk]:
+    return (walk for walk in walks if all(allowed(edge.venue, edge.token_in) for edge in walk))
 
 
 def _held(inventory: Mapping[Token, int], token: Token) -> float:
