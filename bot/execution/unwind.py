@@ -60,8 +60,8 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     swaps = []
     for swap in reversed(plan.swaps):
         pool = market.pool(swap.hop.pool)
-        received = pool.quote(swap.token_out, amount)
-        swaps.append(Swap(pool.hop(swap.token_out), swap.token_out, swap.token_in, amount, received))
+        received = pool.quote(swap.token_out, amount, swap.token_in)
+        swaps.append(Swap(pool.hop(swap.token_out, swap.token_in), swap.token_out, swap.token_in, amount, received))
         amount = received
     return tuple(swaps)
 
@@ -69,5 +69,5 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
 def _bought(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     """`amount` of what the plan began with, bought back for the least that brings it."""
     for swap in plan.swaps:
-        amount = market.pool(swap.hop.pool).quote_exact_out(swap.token_in, amount)
+        amount = market.pool(swap.hop.pool).quote_exact_out(swap.token_in, amount, swap.token_out)
     return _sold(plan, amount, market)

@@ -17,6 +17,7 @@ from chains.pools.pool import (
     Loading,
     MalformedLog,
     MalformedState,
+    OwnContract,
     Piece,
     PoolFacts,
     changed_by,
@@ -61,7 +62,7 @@ class Filled(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class ConcentratedPool:
+class ConcentratedPool(OwnContract):
     """x · y = k between initialised ticks, with an input fee.
 
     `sqrt_price_x96` is the square root of token1 base units per token0 base unit, in Q96, 0 before `Initialize`.
@@ -89,26 +90,26 @@ class ConcentratedPool:
                 f"pool {self.address}: the square-root price {self.sqrt_price_x96} is not at tick {self.tick}"
             )
 
-    def quote(self, token_in: Token, amount_in: int) -> int:
+    def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """Amount out in base units for exactly `amount_in` in; 0 when that buys less than one unit.
 
         Raises `UnknownToken`, `EmptyPool`, `AmountOutOfRange`, `BeyondKnownLiquidity`, and `InsufficientLiquidity`
         where the contract would take only a part of `amount_in`.
         """
-        return self._filled_whole(token_in, amount_in).amount_out
+        return self._filled_whole(token_in, amount_in, token_out).amount_out
 
-    def quote_exact_out(self, token_out: Token, amount_out: int) -> int:
+    def quote_exact_out(self, token_out: Token, amount_out: int, token_in: Token | None = None) -> int:
         """The amount in that the contract's exact-output swap asks for `amount_out`. Raises as `quote`."""
-        filled = self.filled(other_token(self.tokens, token_out), -amount_out)
+        filled = self.filled(other_token(self.tokens, token_out, token_in), -amount_out)
         if filled.amount_out != amount_out:
             raise InsufficientLiquidity(
                 f"pool {self.address} can give {filled.amount_out} of {token_out}, not {amount_out}"
             )
         return filled.amount_in
 
-    def swapped(self, token_in: Token, amount_in: int) -> ConcentratedPool:
+    def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> ConcentratedPool:
         """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
-        filled = self._filled_whole(token_in, amount_in)
+        filled = self._filled_whole(token_in, amount_in, token_out)
         return replace(self, sqrt_price_x96=filled.sqrt_price_x96, tick=filled.tick, liquidity=filled.liquidity)
 
     def filled(self, token_in: Token, specified: int, sqrt_price_limit_x96: int | None = None) -> Filled:
@@ -167,20 +168,21 @@ class ConcentratedPool:
             return changed_by(log, self, sqrt_price_x96=unsigned(log.data, 0), tick=signed(log.data, 1))
         return self
 
-    def marginal_price(self, token_in: Token) -> float:
+    def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
         if self.liquidity and self.sqrt_price_x96:
             kept, root = 1.0 - self.fee_ppm / PPM, self.sqrt_price_x96 / Q96
-            return kept * root * root if other_token(self.tokens, token_in) == self.tokens[1] else kept / root / root
-        pieces = self.pieces(token_in)
+            zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
+            return kept * root * root if zero_for_one else kept / root / root
+        pieces = self.pieces(token_in, token_out)
         return pieces[0].rate if pieces else 0.0
 
-    def pieces(self, token_in: Token) -> tuple[Piece, ...]:
+    def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """One piece per stretch of equal liquidity, to the end of what is known.
 
         Between two ticks the pool is x · y = L² with virtual reserves L / √P and L · √P.
         """
-        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
         if not self.sqrt_price_x96:
             return ()
         ticks = self.ticks
@@ -202,12 +204,13 @@ class ConcentratedPool:
             root, liquidity = end, liquidity + change
         return tuple(pieces)
 
-    def hop(self, token_in: Token) -> Hop:
+    def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
-        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
         return Hop(HopKind.CONCENTRATED, self.address, zero_for_one, self.fee_ppm)
 
-    def _filled_whole(self, token_in: Token, amount_in: int) -> Filled:
+    def _filled_whole(self, token_in: Token, amount_in: int, token_out: Token | None) -> Filled:
+        other_token(self.tokens, token_in, token_out)
         if amount_in <= 0:
             raise AmountOutOfRange(f"{amount_in} of {token_in} is not an amount")
         filled = self.filled(token_in, amount_in)
@@ -263,7 +266,7 @@ def loading(facts: PoolFacts) -> Loading:
     price, tick = unsigned(slot0, 0), signed(slot0, 1)
     first, last = all_words(spacing)
     if not price:
-        return ConcentratedPool(pool, facts.tokens, facts.fee_ppm, 0, 0, 0, Ticks(spacing, first, last, {}, {}))
+        return ConcentratedPool(pool, facts.pair, facts.fee_ppm, 0, 0, 0, Ticks(spacing, first, last, {}, {}))
 
     reach = max(1, -(-REACH_TICKS // (spacing * WORD_BITS)))
     here = word_of(tick, spacing)
@@ -282,4 +285,4 @@ def loading(facts: PoolFacts) -> Loading:
         require_words(answer, 2, f"ticks({at}) of {pool}")
         gross[at], net[at] = unsigned(answer, 0), signed(answer, 1)
     ticks = Ticks(spacing, words[0], words[-1], net, gross)
-    return ConcentratedPool(pool, facts.tokens, facts.fee_ppm, price, tick, liquidity, ticks)
+    return ConcentratedPool(pool, facts.pair, facts.fee_ppm, price, tick, liquidity, ticks)

@@ -16,6 +16,7 @@ from chains.pools.pool import (
     InsufficientLiquidity,
     Loading,
     MalformedState,
+    OwnContract,
     Piece,
     PoolFacts,
     changed_by,
@@ -32,7 +33,7 @@ _GET_RESERVES = selector("getReserves()")
 
 
 @dataclass(frozen=True, slots=True)
-class ConstantProductPool:
+class ConstantProductPool(OwnContract):
     """x · y = k with an input fee.
 
     `reserves` are in base units, ordered as `tokens`; `fee_ppm` is the input fee in parts per million.
@@ -54,24 +55,24 @@ class ConstantProductPool:
         if not 0 <= self.fee_ppm < PPM:
             raise MalformedState(f"pool {self.address} has a fee of {self.fee_ppm} ppm")
 
-    def quote(self, token_in: Token, amount_in: int) -> int:
+    def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """Amount out in base units for exactly `amount_in` in; 0 when that buys less than one unit.
 
         Raises `UnknownToken`, `EmptyPool`, `AmountOutOfRange`.
         """
-        reserve_in, reserve_out = self._facing(token_in)
+        reserve_in, reserve_out = self._facing(token_in, token_out)
         if not 0 < amount_in <= MAX_RESERVE - reserve_in:
             raise AmountOutOfRange(f"{amount_in} of {token_in} does not fit pool {self.address}")
         effective = amount_in * (PPM - self.fee_ppm)
         return effective * reserve_out // (reserve_in * PPM + effective)
 
-    def quote_exact_out(self, token_out: Token, amount_out: int) -> int:
+    def quote_exact_out(self, token_out: Token, amount_out: int, token_in: Token | None = None) -> int:
         """The least amount in, in base units, that yields at least `amount_out`.
 
         This is what the pair itself accepts. UniswapV2Library.getAmountIn asks one unit more when the division
         leaves no remainder. Raises as `quote`, and `InsufficientLiquidity`.
         """
-        token_in = other_token(self.tokens, token_out)
+        token_in = other_token(self.tokens, token_out, token_in)
         reserve_in, reserve_out = self._facing(token_in)
         if amount_out <= 0:
             raise AmountOutOfRange(f"{amount_out} of {token_out} is not an amount")
@@ -84,9 +85,9 @@ class ConstantProductPool:
             raise InsufficientLiquidity(f"{amount_out} of {token_out} would overflow pool {self.address}")
         return amount_in
 
-    def swapped(self, token_in: Token, amount_in: int) -> ConstantProductPool:
+    def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> ConstantProductPool:
         """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
-        amount_out = self.quote(token_in, amount_in)
+        amount_out = self.quote(token_in, amount_in, token_out)
         first, second = self.reserves
         if token_in == self.tokens[0]:
             return replace(self, reserves=(first + amount_in, second - amount_out))
@@ -99,38 +100,35 @@ class ConstantProductPool:
         require_own(log, self.address, topics=1, data_words=2)
         return changed_by(log, self, reserves=(unsigned(log.data, 0), unsigned(log.data, 1)))
 
-    def marginal_price(self, token_in: Token) -> float:
+    def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in, after the fee; 0.0 for an empty pool."""
-        pieces = self.pieces(token_in)
+        pieces = self.pieces(token_in, token_out)
         return pieces[0].rate if pieces else 0.0
 
-    def pieces(self, token_in: Token) -> tuple[Piece, ...]:
+    def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """One piece: y = γ·R_out·x / (R_in + γ·x), with γ = 1 - fee."""
         try:
-            reserve_in, reserve_out = self._facing(token_in)
+            reserve_in, reserve_out = self._facing(token_in, token_out)
         except EmptyPool:
             return ()
         kept = 1.0 - self.fee_ppm / PPM
         return (Piece(kept * reserve_out / reserve_in, kept / reserve_in, float(MAX_RESERVE - reserve_in)),)
 
-    def hop(self, token_in: Token) -> Hop:
+    def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
-        other_token(self.tokens, token_in)
+        other_token(self.tokens, token_in, token_out)
         return Hop(HopKind.CONSTANT_PRODUCT, self.address, token_in == self.tokens[0], self.fee_ppm)
 
-    def _facing(self, token_in: Token) -> tuple[int, int]:
+    def _facing(self, token_in: Token, token_out: Token | None = None) -> tuple[int, int]:
         """The reserves as (in, out). Raises `UnknownToken`, `EmptyPool`."""
         first, second = self.reserves
         if not first or not second:
             raise EmptyPool(f"pool {self.address} has reserves {self.reserves}")
-        if token_in == self.tokens[0]:
-            return first, second
-        other_token(self.tokens, token_in)
-        return second, first
+        return (first, second) if other_token(self.tokens, token_in, token_out) == self.tokens[1] else (second, first)
 
 
 def loading(facts: PoolFacts) -> Loading:
     """Loads a pair with one call."""
     (answer,) = yield (Call(facts.address, _GET_RESERVES),)
     require_words(answer, 3, f"getReserves() of {facts.address}")
-    return ConstantProductPool(facts.address, facts.tokens, (unsigned(answer, 0), unsigned(answer, 1)), facts.fee_ppm)
+    return ConstantProductPool(facts.address, facts.pair, (unsigned(answer, 0), unsigned(answer, 1)), facts.fee_ppm)

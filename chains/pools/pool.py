@@ -6,9 +6,9 @@ A family is one file: a frozen pool class with the methods of `Pool`, and a `loa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
 
 from chains.assets import Address, Token
 from chains.blocks import Log
@@ -66,11 +66,64 @@ class Piece(NamedTuple):
     cap: float
 
 
-class Pool(Protocol):
-    """An AMM at one moment. Immutable: what changes it returns a new one. Amounts are base units."""
+class Source(NamedTuple):
+    """Whose logs change a pool: the emitter and, where one contract speaks for many pools, the log's second topic."""
+
+    emitter: Address
+    pool_id: bytes = b""
+
+
+class OwnContract:
+    """A pool that is a contract of its own and emits its own events."""
+
+    __slots__ = ()
+    address: Address
 
     @property
-    def address(self) -> Address: ...
+    def venue(self) -> str:
+        return self.address
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (Source(self.address),)
+
+
+class SharedContract:
+    """A pool inside a contract that holds many, `address`, which names it by the 32 bytes `pool_id` in its events."""
+
+    __slots__ = ()
+    address: Address
+    pool_id: bytes
+
+    @property
+    def venue(self) -> str:
+        return "0x" + self.pool_id.hex()
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        return (Source(self.address, self.pool_id),)
+
+
+class Pool(Protocol):
+    """An AMM at one moment. Immutable: what changes it returns a new one. Amounts are base units.
+
+    Where a pool has two tokens, the other side may be left out; where it has more, it must be named.
+    """
+
+    @property
+    def address(self) -> Address:
+        """The contract that is called to swap."""
+        ...
+
+    @property
+    def venue(self) -> str:
+        """What names the pool in the market: its address, or its id inside a contract that holds many."""
+        ...
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Whose logs `applied` wants to see."""
+        ...
 
     @property
     def family(self) -> str:
@@ -82,18 +135,21 @@ class Pool(Protocol):
 
     @property
     def fee_ppm(self) -> int:
-        """The input fee in parts per million."""
+        """The input fee in parts per million; where the fee moves with the pool, what it is now, rounded."""
         ...
 
-    def quote(self, token_in: Token, amount_in: int) -> int:
+    def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """Amount out for exactly `amount_in` in, as the contract computes it. Raises `PoolError`."""
         ...
 
-    def quote_exact_out(self, token_out: Token, amount_out: int) -> int:
-        """The amount in that the contract asks for exactly `amount_out` out. Raises `PoolError`."""
+    def quote_exact_out(self, token_out: Token, amount_out: int, token_in: Token | None = None) -> int:
+        """The amount in that the contract asks for exactly `amount_out` out. Raises `PoolError`.
+
+        A contract that only takes exact inputs is asked for the least input that yields at least `amount_out`.
+        """
         ...
 
-    def swapped(self, token_in: Token, amount_in: int) -> Self:
+    def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> Self:
         """The pool after that swap. Raises as `quote`."""
         ...
 
@@ -101,27 +157,53 @@ class Pool(Protocol):
         """The pool after `log`; unknown topics leave it unchanged. Raises `MalformedLog`."""
         ...
 
-    def marginal_price(self, token_in: Token) -> float:
+    def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in for the next infinitesimal amount, after the fee; 0.0 if there is none."""
         ...
 
-    def pieces(self, token_in: Token) -> tuple[Piece, ...]:
+    def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """The price curve from here on, best price first, as far as it is known."""
         ...
 
-    def hop(self, token_in: Token) -> Hop:
+    def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A pool whose amounts also change with the block's time, such as one whose parameters ramp."""
+
+    def at(self, timestamp_s: int) -> Pool:
+        """The pool in a block of that time; itself where nothing changes."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """What never changes about a pool: enough to load it from a chain."""
+    """What never changes about a pool: enough to load it from a chain.
+
+    `pool_id` names it inside a contract that holds many. `details` are what only its family understands.
+    """
 
     family: str
     address: Address
-    tokens: tuple[Token, Token]
+    tokens: tuple[Token, ...]
     fee_ppm: int
+    pool_id: bytes = b""
+    details: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def venue(self) -> str:
+        """As `Pool.venue`."""
+        return "0x" + self.pool_id.hex() if self.pool_id else self.address
+
+    @property
+    def pair(self) -> tuple[Token, Token]:
+        """The two tokens of a family that has two. Raises `MalformedState`."""
+        if len(self.tokens) != 2:
+            raise MalformedState(f"pool {self.venue} of family {self.family} has {len(self.tokens)} tokens, not 2")
+        return self.tokens[0], self.tokens[1]
 
 
 class Call(NamedTuple):
@@ -140,13 +222,29 @@ Raises `MalformedState` when the answers cannot come from such a pool.
 Load = Callable[[PoolFacts], Loading]
 
 
-def other_token(tokens: tuple[Token, Token], token: Token) -> Token:
-    """The one that is not `token`. Raises `UnknownToken`."""
+def other_token(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> Token:
+    """The one that is not `token`. Raises `UnknownToken`, also where it is not the one expected."""
     if token == tokens[0]:
-        return tokens[1]
-    if token == tokens[1]:
-        return tokens[0]
-    raise UnknownToken(f"{token} is neither {tokens[0]} nor {tokens[1]}")
+        other = tokens[1]
+    elif token == tokens[1]:
+        other = tokens[0]
+    else:
+        raise UnknownToken(f"{token} is neither {tokens[0]} nor {tokens[1]}")
+    if expected is not None and expected != other:
+        raise UnknownToken(f"the pool trades {token} for {other}, not for {expected}")
+    return other
+
+
+def positions(tokens: Sequence[Token], token_in: Token, token_out: Token | None = None) -> tuple[int, int]:
+    """Where a swap's two tokens stand in `tokens`. Raises `UnknownToken`, also for a token against itself."""
+    if token_in not in tokens or (token_out is not None and token_out not in tokens) or token_in == token_out:
+        raise UnknownToken(f"no swap of {token_in} for {token_out} among {', '.join(map(str, tokens))}")
+    index_in = tokens.index(token_in)
+    if token_out is not None:
+        return index_in, tokens.index(token_out)
+    if len(tokens) != 2:
+        raise UnknownToken(f"a pool of {len(tokens)} tokens must be told what {token_in} is swapped for")
+    return index_in, 1 - index_in
 
 
 def require_own(log: Log, pool: Address, topics: int, data_words: int) -> None:
