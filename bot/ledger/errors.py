@@ -32,7 +32,7 @@ _REMEDIES = (
     ("disk i/o error", "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
     ("unable to open", "the file cannot be opened; check that its folder exists and may be written to"),
     ("readonly database", "the file is read-only; make it and its folder writable"),
-    ("read-only transaction", "it was opened to read only"),
+    ("read-only transaction", "it was opened read-only"),
     ("no such table", "it holds no ledger; a run creates one"),
     ('relation "runs" does not exist', "it holds no ledger; a run creates one"),
     ("connection refused", "no database server answers there; start it or correct the URL"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
 
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
@@ -16,6 +16,25 @@ from bot.ledger.states import IN_FLIGHT, Exposure, IntentState, MinedAs, check_m
 from bot.plan import Plan
 from bot.transaction import Fees
 from chains.assets import Address, Token
+
+_INSTANCE: BindParameter[str] = bindparam("instance")
+_SENDER: BindParameter[str] = bindparam("sender")
+_INTENTS = (
+    select(IntentRow.__table__, PlanRow.digest)
+    .join(PlanRow, PlanRow.id == IntentRow.plan_row)
+    .where(IntentRow.instance == _INSTANCE)
+)
+_INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
+_OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
+_COUNT_ATTEMPTS = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == bindparam("intent"))
+_CHANGE_INTENT = update(IntentRow.__table__).where(IntentRow.id == bindparam("intent"))  # type: ignore[arg-type]
+_CHANGE_ATTEMPTS = update(AttemptRow.__table__).where(AttemptRow.intent_id == bindparam("intent"))  # type: ignore[arg-type]
+_FIRST_NONCE = select(SenderRow.first_nonce).where(SenderRow.instance == _INSTANCE, SenderRow.sender == _SENDER)
+_HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
+    IntentRow.instance == _INSTANCE,
+    IntentRow.sender == _SENDER,
+    IntentRow.state != IntentState.RELEASED.value,
+)
 
 
 class Journal(Results):
@@ -30,7 +49,7 @@ class Journal(Results):
         with self._write_ahead("a reservation") as connection:
             self._check_marks(connection, plan)
             plan_row = self._keep_plan(connection, plan)
-            if connection.execute(select(IntentRow.id).where(IntentRow.plan_row == plan_row)).first() is not None:
+            if connection.execute(_OF_PLAN, {"plan": plan_row}).first() is not None:
                 raise LedgerError(f"plan {plan.id} has an intent already; the same decision is never acted on twice")
             expected = self._next_nonce(connection, sender)
             if nonce != expected:
@@ -77,8 +96,7 @@ class Journal(Results):
         with self._write_ahead("a signed transaction") as connection:
             row = self._load(connection, intent_id)
             self._move(connection, row, IntentState.SIGNED)
-            numbers = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == intent_id)
-            number = connection.execute(numbers).scalar_one() + 1
+            number = connection.execute(_COUNT_ATTEMPTS, {"intent": intent_id}).scalar_one() + 1
             fees = Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
             self._insert(
                 connection,
@@ -173,37 +191,28 @@ class Journal(Results):
             return tuple(as_intent(row) for row in self._intents(connection, which))
 
     def _intents(self, connection: Connection, *which: ColumnElement[bool]) -> list[Row[Any]]:
-        mine = IntentRow.instance == self.run.instance
-        rows = (
-            select(IntentRow.__table__, PlanRow.digest)
-            .join(PlanRow, PlanRow.id == IntentRow.plan_row)
-            .where(mine, *which)
-            .order_by(IntentRow.id)
-        )
-        return list(connection.execute(rows).all())
+        rows = _INTENTS.where(*which).order_by(IntentRow.id)
+        return list(connection.execute(rows, {"instance": self.run.instance}).all())
 
     def _load(self, connection: Connection, intent_id: int) -> Row[Any]:
-        rows = self._intents(connection, IntentRow.id == intent_id)
-        if not rows:
+        wanted = {"instance": self.run.instance, "intent": intent_id}
+        row = connection.execute(_INTENT, wanted).one_or_none()
+        if row is None:
             raise LedgerError(f"intent {intent_id} is not in the ledger of {self.run.instance}")
-        return rows[0]
+        return row
 
     def _move(self, connection: Connection, row: Row[Any], wanted: IntentState, **values: Any) -> None:
         check_move(row.id, IntentState(row.state), wanted)
-        connection.execute(update(IntentRow).where(IntentRow.id == row.id).values(state=wanted.value, **values))
-        connection.execute(update(AttemptRow).where(AttemptRow.intent_id == row.id).values(state=wanted.value))
+        connection.execute(_CHANGE_INTENT, {"intent": row.id, "state": wanted.value, **values})
+        connection.execute(_CHANGE_ATTEMPTS, {"intent": row.id, "state": wanted.value})
 
     def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
-        highest = select(func.max(IntentRow.nonce)).where(
-            IntentRow.instance == self.run.instance,
-            IntentRow.sender == sender,
-            IntentRow.state != IntentState.RELEASED.value,
-        )
-        return connection.execute(highest).scalar_one()
+        wanted = {"instance": self.run.instance, "sender": sender}
+        return connection.execute(_HIGHEST_NONCE, wanted).scalar_one()
 
     def _next_nonce(self, connection: Connection, sender: str) -> int:
-        first = select(SenderRow.first_nonce).where(SenderRow.instance == self.run.instance, SenderRow.sender == sender)
-        first_nonce = connection.execute(first).scalar_one_or_none()
+        wanted = {"instance": self.run.instance, "sender": sender}
+        first_nonce = connection.execute(_FIRST_NONCE, wanted).scalar_one_or_none()
         if first_nonce is None:
             raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
         highest = self._highest_nonce(connection, sender)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.ledger.book_models import HaltRow, ResultRow
 from bot.ledger.books import Books
@@ -13,6 +14,30 @@ from bot.ledger.models import IntentRow
 from bot.ledger.pnl import gas_of_intent, marks_of, profit_of_intent
 from bot.ledger.states import Exposure, IntentState, MinedAs
 from bot.ledger.types import exact_sum
+
+_HALTED = (
+    select(HaltRow.halted, HaltRow.reason)
+    .where(HaltRow.instance == bindparam("instance"), HaltRow.strategy == bindparam("strategy"))
+    .order_by(HaltRow.id.desc())
+    .limit(1)
+)
+_INTENT = select(IntentRow.__table__).where(IntentRow.id == bindparam("intent"))
+_RECORDED = (
+    select(
+        ResultRow.head_s,
+        exact_sum(ResultRow.profit_wei),
+        exact_sum(ResultRow.gas_wei),
+        exact_sum(ResultRow.loss_wei),
+    )
+    .where(ResultRow.intent_id == bindparam("intent"))
+    .group_by(ResultRow.head_s)
+)
+_TOTALS = (
+    select(ResultRow.cumulative_wei, ResultRow.high_water_wei)
+    .where(ResultRow.instance == bindparam("instance"), ResultRow.strategy == bindparam("strategy"))
+    .order_by(ResultRow.id.desc())
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +63,18 @@ class Results(Books):
         with self._write() as connection:
             self._set_halted(connection, strategy, False, reason)
             cumulative, _ = self._totals(connection, strategy)
-            self._add_result(connection, strategy, None, self._head_s, _Result(), cumulative, cumulative)
+            self._keep_result(connection, strategy, None, self._head_s, _Result(), cumulative, cumulative)
 
     def halted_because(self, strategy: str) -> str | None:
         """Why `strategy` is halted; None while it may trade."""
-        newest = (
-            select(HaltRow.halted, HaltRow.reason)
-            .where(HaltRow.instance == self.run.instance, HaltRow.strategy == strategy)
-            .order_by(HaltRow.id.desc())
-            .limit(1)
-        )
         with self.read() as connection:
-            row = connection.execute(newest).first()
+            row = connection.execute(_HALTED, {"instance": self.run.instance, "strategy": strategy}).first()
         return row.reason if row is not None and row.halted else None
+
+    def totals(self, strategy: str) -> tuple[int, int]:
+        """What `strategy` has earned in all, and its high-water mark, in wei; each result rounded down to a wei."""
+        with self.read() as connection:
+            return self._totals(connection, strategy)
 
     def _set_halted(self, connection: Connection, strategy: str, halted: bool, reason: str) -> None:
         self._insert(
@@ -73,24 +97,20 @@ class Results(Books):
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""
-        intent = connection.execute(select(IntentRow.__table__).where(IntentRow.id == intent_id)).one()
-        recorded, last_head_s = self._recorded(connection, intent_id)
-        closed = is_closed(intent)
-        if closed:
-            now = self._result_now(connection, intent_id)
-        else:
-            now = _Result()
-        change = now - recorded
-        if change == _Result() and not (closed and last_head_s is None):
+        intent = connection.execute(_INTENT, {"intent": intent_id}).one()
+        rows = connection.execute(_RECORDED, {"intent": intent_id}).all()
+        standing = {head_s: _Result(profit, gas, loss) for head_s, profit, gas, loss in rows if profit or gas or loss}
+        if not is_closed(intent):
+            # What is taken back leaves the sliding windows together with what it takes back: it frees nothing later.
+            for head_s, result in standing.items():
+                self._add_result(connection, intent, head_s, _Result() - result)
             return
-        cumulative, high_water = self._totals(connection, intent.strategy)
-        cumulative += change.profit_wei
-        # What is taken back leaves the sliding windows together with what it takes back, so it frees nothing later.
+        change = self._result_now(connection, intent_id)
+        for result in standing.values():
+            change -= result
         eases = change.loss_wei < 0 or change.gas_wei < 0
-        head_s = last_head_s if eases and last_head_s is not None else self._head_s
-        self._add_result(
-            connection, intent.strategy, intent_id, head_s, change, cumulative, max(high_water, cumulative)
-        )
+        if change != _Result() or not rows:
+            self._add_result(connection, intent, min(standing) if eases else self._head_s, change)
 
     def _result_now(self, connection: Connection, intent_id: int) -> _Result:
         profit = profit_of_intent(connection, intent_id, marks_of(connection, self.run.id))
@@ -99,27 +119,18 @@ class Results(Books):
             self._keep_event(connection, Level.ERROR, "unmarked_token", detail)
         return _Result(profit.wei, gas_of_intent(connection, intent_id), max(0, -profit.wei))
 
-    def _recorded(self, connection: Connection, intent_id: int) -> tuple[_Result, int | None]:
-        sums = select(
-            exact_sum(ResultRow.profit_wei),
-            exact_sum(ResultRow.gas_wei),
-            exact_sum(ResultRow.loss_wei),
-            func.max(ResultRow.head_s),
-        ).where(ResultRow.intent_id == intent_id)
-        profit, gas, loss, head_s = connection.execute(sums).one()
-        return _Result(profit or 0, gas or 0, loss or 0), head_s
-
     def _totals(self, connection: Connection, strategy: str) -> tuple[int, int]:
-        newest = (
-            select(ResultRow.cumulative_wei, ResultRow.high_water_wei)
-            .where(ResultRow.instance == self.run.instance, ResultRow.strategy == strategy)
-            .order_by(ResultRow.id.desc())
-            .limit(1)
-        )
-        row = connection.execute(newest).first()
+        row = connection.execute(_TOTALS, {"instance": self.run.instance, "strategy": strategy}).first()
         return (row.cumulative_wei, row.high_water_wei) if row is not None else (0, 0)
 
-    def _add_result(
+    def _add_result(self, connection: Connection, intent: Row[Any], head_s: int, change: _Result) -> None:
+        cumulative, high_water = self._totals(connection, intent.strategy)
+        cumulative += change.profit_wei
+        self._keep_result(
+            connection, intent.strategy, intent.id, head_s, change, cumulative, max(high_water, cumulative)
+        )
+
+    def _keep_result(
         self,
         connection: Connection,
         strategy: str,
@@ -146,7 +157,7 @@ class Results(Books):
         )
 
 
-def is_closed(intent: Row[tuple[object, ...]]) -> bool:
+def is_closed(intent: Row[Any]) -> bool:
     """Whether nothing of the intent is in flight on either side any more."""
     if intent.state not in (IntentState.MINED, IntentState.FINAL):
         return False

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, insert, select
+from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
 
 from bot.clock import Clock
 from bot.ledger.database import place
 from bot.ledger.errors import LedgerError, explained
 from bot.ledger.models import Base, PlanRow
 from bot.ledger.records import Run
+
+# Statements of the road from head to signature are built once: building costs more than running them.
+_PLAN = select(PlanRow.id).where(PlanRow.instance == bindparam("instance"), PlanRow.digest == bindparam("digest"))
+
+
+@cache
+def _insert_into(model: type[Base]) -> Insert:
+    return insert(model.__table__)  # type: ignore[arg-type]  # a mapped class's table is never a join here
 
 
 class Store:
@@ -89,7 +98,7 @@ class Store:
 
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
         """The new row's id. For models whose key is `id`."""
-        key = connection.execute(insert(model).values(**values)).inserted_primary_key
+        key = connection.execute(_insert_into(model), values).inserted_primary_key
         assert key is not None
         return int(key[0])
 
@@ -100,8 +109,8 @@ class Store:
         return row
 
     def _find_plan(self, connection: Connection, plan_id: str) -> int | None:
-        found = select(PlanRow.id).where(PlanRow.instance == self.run.instance, PlanRow.digest == plan_id)
-        return connection.execute(found).scalar_one_or_none()
+        wanted = {"instance": self.run.instance, "digest": plan_id}
+        return connection.execute(_PLAN, wanted).scalar_one_or_none()
 
     def _now_ms(self) -> int:
         return int(self._clock.wall_s() * 1000)

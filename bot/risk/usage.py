@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, case, func, or_, select
+from sqlalchemy import Connection, bindparam, case, func, or_, select
 
 from bot.ledger.book_models import ResultRow
 from bot.ledger.ledger import Ledger
@@ -14,6 +14,30 @@ from bot.ledger.types import exact_sum
 
 HOUR_S = 3_600
 DAY_S = 86_400
+
+# Built once: this is read for every plan, and building a statement costs more than running it.
+_RESERVED = select(
+    exact_sum(IntentRow.worst_loss_wei),
+    exact_sum(IntentRow.worst_gas_wei),
+    exact_sum(IntentRow.capital_wei),
+    func.count(IntentRow.id),
+).where(
+    IntentRow.instance == bindparam("instance"),
+    IntentRow.strategy == bindparam("strategy"),
+    or_(
+        IntentRow.state.in_([state.value for state in IN_FLIGHT]),
+        IntentRow.exposure == Exposure.OWED.value,
+    ),
+)
+_BOOKED = select(
+    exact_sum(case((ResultRow.head_s >= bindparam("hour"), ResultRow.loss_wei))),
+    exact_sum(ResultRow.loss_wei),
+    exact_sum(ResultRow.gas_wei),
+).where(
+    ResultRow.instance == bindparam("instance"),
+    ResultRow.strategy == bindparam("strategy"),
+    ResultRow.head_s >= bindparam("day"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +64,7 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
     now_s = ledger.head_s
     instance = ledger.run.instance
     halted_because = ledger.halted_because(strategy)
+    cumulative, high_water = ledger.totals(strategy)
     with ledger.read() as connection:
         loss, gas, capital, count = _reserved(connection, instance, strategy)
         hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, now_s)
@@ -50,43 +75,19 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
             hour_loss_wei=hour_loss,
             day_loss_wei=day_loss,
             gas_day_wei=gas_day,
-            drawdown_wei=_drawdown(connection, instance, strategy),
+            drawdown_wei=high_water - cumulative,
             in_flight=count,
             halted_because=halted_because,
         )
 
 
 def _reserved(connection: Connection, instance: str, strategy: str) -> tuple[int, int, int, int]:
-    open_states = [state.value for state in IN_FLIGHT]
-    sums = select(
-        exact_sum(IntentRow.worst_loss_wei),
-        exact_sum(IntentRow.worst_gas_wei),
-        exact_sum(IntentRow.capital_wei),
-        func.count(IntentRow.id),
-    ).where(
-        IntentRow.instance == instance,
-        IntentRow.strategy == strategy,
-        or_(IntentRow.state.in_(open_states), IntentRow.exposure == Exposure.OWED.value),
-    )
-    loss, gas, capital, count = connection.execute(sums).one()
+    wanted = {"instance": instance, "strategy": strategy}
+    loss, gas, capital, count = connection.execute(_RESERVED, wanted).one()
     return loss or 0, gas or 0, capital or 0, count
 
 
 def _booked(connection: Connection, instance: str, strategy: str, now_s: int) -> tuple[int, int, int]:
-    within_hour = case((ResultRow.head_s >= now_s - HOUR_S, ResultRow.loss_wei))
-    sums = select(exact_sum(within_hour), exact_sum(ResultRow.loss_wei), exact_sum(ResultRow.gas_wei)).where(
-        ResultRow.instance == instance, ResultRow.strategy == strategy, ResultRow.head_s >= now_s - DAY_S
-    )
-    hour_loss, day_loss, gas_day = connection.execute(sums).one()
+    wanted = {"instance": instance, "strategy": strategy, "hour": now_s - HOUR_S, "day": now_s - DAY_S}
+    hour_loss, day_loss, gas_day = connection.execute(_BOOKED, wanted).one()
     return hour_loss or 0, day_loss or 0, gas_day or 0
-
-
-def _drawdown(connection: Connection, instance: str, strategy: str) -> int:
-    newest = (
-        select(ResultRow.cumulative_wei, ResultRow.high_water_wei)
-        .where(ResultRow.instance == instance, ResultRow.strategy == strategy)
-        .order_by(ResultRow.id.desc())
-        .limit(1)
-    )
-    row = connection.execute(newest).first()
-    return 0 if row is None else row.high_water_wei - row.cumulative_wei

@@ -190,7 +190,7 @@ def test_random_acts_crashes_and_reorgs_keep_journal_and_books_true(tmp_path: Pa
     run_state_machine_as_test(
         JournalMachine,
         settings=settings(
-            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=10, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     JournalMachine.ledger.close()

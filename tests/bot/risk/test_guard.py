@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import WorstCase
-from bot.ledger.states import Exposure
+from bot.ledger.records import TradeFill, WorstCase
+from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason
 from bot.risk.budget import Budget
 from bot.risk.guard import Guard, check, ether
@@ -26,6 +26,7 @@ from tests.bot.ledger.given import (
     atomic_plan,
     begin,
     hash_of,
+    hedge_order,
     pending,
     receipt,
     sell_plan,
@@ -139,6 +140,24 @@ def test_a_reorg_undoes_the_loss_where_it_stood_and_reserves_again(ledger: Ledge
     ledger.at_head(3, START_S + HOUR_S + 10)
     # A correction dated now would be worth a negative loss here, and free what was never free.
     assert read_usage(ledger, DEX).hour_loss_wei == 0
+
+
+def test_a_reorg_takes_back_a_late_fill_where_it_counted(ledger: Ledger) -> None:
+    strategy = "cex_dex_arbitrage"
+    sold = {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2000 * 10**6}
+    intent = pending(ledger, 1, sell_plan(1), WORST_TWO_SIDED)
+    ledger.record_mined(intent.id, receipt(1), sold)
+    order = ledger.place_order(intent.id, hedge_order(), "spot")
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED)
+    ledger.close_exposure(intent.id, Exposure.UNWOUND)
+    ledger.at_head(2, START_S + 60)
+    late = TradeFill("1", 0, 0, "ETH", 10**5)
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED, [late])
+    assert read_usage(ledger, strategy).hour_loss_wei == GAS_COST_WEI + 10**15
+    ledger.undo_block(hash_of("mined", 1))
+    for later_s in (60, HOUR_S + 1, HOUR_S + 61):
+        ledger.at_head(3, START_S + later_s)
+        assert read_usage(ledger, strategy).hour_loss_wei == 0
 
 
 def test_budgets_survive_a_restart(ledger: Ledger, tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_no_sliding_window_is_exceeded_by_random_trading_and_restarts(machine: t
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=10, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
     Trading.ledger.close()
