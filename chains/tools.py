@@ -29,7 +29,9 @@ def foundry(tool: str) -> Path:
     on_path = shutil.which(tool)
     if on_path and NODE_MODULES not in Path(on_path).resolve().parents:
         return Path(on_path)
-    raise MissingTool(f"{tool} is not installed; run `make setup` (it comes from npm as @foundry-rs/{tool})")
+    raise MissingTool(
+        f"{tool} is not installed; run `make setup`, which brings it for x86-64 Linux; elsewhere put Foundry 1.7 on the PATH"
+    )
 
 
 def npm_package(name: str) -> Path:
