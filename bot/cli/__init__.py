@@ -14,6 +14,7 @@ _VERBS = {
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make and check keystores."),
+    "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }
 

@@ -42,6 +42,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
         "bot.balances.UnknownPlace": ExitCode.USAGE,
+        "chains.pools.registry.UnknownFamily": ExitCode.USAGE,
         "bot.ledger.errors.LedgerError": ExitCode.ENVIRONMENT,
         "chains.tools.MissingTool": ExitCode.ENVIRONMENT,
         "chains.anvil.AnvilFailed": ExitCode.ENVIRONMENT,

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from typing import Any
 
 from chains.pools.pool import PoolError
 
@@ -70,9 +71,9 @@ def proven(family: str) -> bool:
     return any(proof.family == family for proof in PROOFS)
 
 
-def answer(ask: Callable[[], Answer]) -> Answer:
-    """What `ask` returns; None where it raises `PoolError`, as a contract reverts."""
+def answer(ask: Callable[..., Answer], *arguments: Any) -> Answer:
+    """What `ask` returns for `arguments`; None where it raises `PoolError`, as a contract reverts."""
     try:
-        return ask()
+        return ask(*arguments)
     except PoolError:
         return None

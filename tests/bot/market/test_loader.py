@@ -10,9 +10,9 @@ from bot.market import loader
 from bot.market.loader import MULTICALL3, LoadFailed, aggregate3, decode_aggregate3, load_pools
 from chains.anvil import Anvil
 from chains.pools.pool import Call, PoolFacts
-from tests.chains.pools.contracts import ANVIL_ARGUMENTS, Chain
+from bot.exactness.contracts import ANVIL_ARGUMENTS, Chain
 from tests.chains.pools.samples import at, token
-from tests.chains.pools.test_concentrated_bytecode import Deployment
+from bot.exactness.uniswap_v3 import Deployment
 from tests.chains.pools.test_constant_product_bytecode import new_pair
 
 RUNTIME = Path(chains.twin.__file__).parent / "data" / "multicall3.json"

@@ -4,19 +4,18 @@ import random
 
 import pytest
 
-from chains.anvil import Anvil
+from bot.exactness.contracts import call_data, local_chain, ordered
 from chains.assets import address
 from chains.pools.constant_product import MAX_RESERVE, ConstantProductPool
 from chains.pools.pool import PoolFacts
-from tests.chains.pools.contracts import ANVIL_ARGUMENTS, Chain, call_data, ordered
 
 ROUNDS = 30
 
 
 @pytest.fixture
 async def chain():
-    async with Anvil(ANVIL_ARGUMENTS) as anvil:
-        yield await Chain.open(anvil)
+    async with local_chain() as chain:
+        yield chain
 
 
 async def new_pair(chain, factory):

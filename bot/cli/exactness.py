@@ -1,0 +1,64 @@
+"""`isthmus exactness`: every pool family held against the answers of the real contracts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import ExitCode
+from bot.cli.output import TerminalReporter, emit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bot.exactness.report import FamilyReport
+
+
+@command(
+    "exactness",
+    examples=[
+        "isthmus exactness                           all families, in a minute or so",
+        "isthmus exactness --family concentrated     only one",
+        "isthmus exactness --markdown                the table of the README",
+    ],
+)
+@click.option("--family", "families", multiple=True, metavar="NAME", help="Only this family; may be repeated.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
+def exactness(families: tuple[str, ...], as_markdown: bool, as_json: bool) -> ExitCode:
+    """Ask every pool family what real contracts were asked, and count where the answers differ.
+
+    The contracts are deployed from their npm packages on a local Anvil, or their answers were recorded. Exit code 1
+    if any answer differs.
+    """
+    from bot.exactness.report import exactness as held_against_contracts
+    from bot.exactness.report import markdown
+    from chains.pools.registry import FAMILIES, loader
+
+    for family in families:
+        loader(family)
+    terminal = TerminalReporter(lines_to_stderr=True)
+    report = held_against_contracts(
+        families or FAMILIES, progress=lambda done, total: terminal.progress("asking the contracts", done, total)
+    )
+    if as_json:
+        emit({"families": [_row(row) for row in report]})
+    elif as_markdown:
+        click.echo(markdown(report))
+    else:
+        _print(report)
+    return ExitCode.ERROR if any(row.mismatches for row in report) else ExitCode.OK
+
+
+def _row(row: FamilyReport) -> dict[str, object]:
+    return {"family": row.family, "cases": row.cases, "mismatches": row.mismatches, "source": row.source}
+
+
+def _print(report: Collection[FamilyReport]) -> None:
+    width = max(len(row.family) for row in report)
+    click.echo(f"{'family':<{width}}  {'cases':>8}  {'mismatches':>10}  source")
+    for row in report:
+        click.echo(f"{row.family:<{width}}  {row.cases:>8,}  {row.mismatches:>10,}  {row.source}")
+        for case in row.examples:
+            click.echo(f"  {case.name}: the contract gives {case.expected}, the pool {case.got}", err=True)

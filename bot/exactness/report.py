@@ -1,0 +1,70 @@
+"""Running the proofs, and what they came to: one line per family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.exactness import PROOFS, Case, Source
+from chains.pools.registry import FAMILIES
+
+UNPROVEN = "unproven"
+EXAMPLES = 5
+"""How many mismatches of a family are kept to be shown."""
+
+
+class Provable(Protocol):
+    """The part of a `Proof` that a run needs."""
+
+    @property
+    def family(self) -> str: ...
+
+    @property
+    def source(self) -> Source: ...
+
+    def run(self) -> Iterator[Case]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyReport:
+    """How one family fared. `source` names all its sources, joined by `+`; `unproven` if it has none."""
+
+    family: str
+    cases: int
+    mismatches: int
+    source: str
+    examples: tuple[Case, ...] = ()
+
+
+def exactness(
+    families: Iterable[str] = FAMILIES,
+    proofs: Sequence[Provable] = PROOFS,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[FamilyReport, ...]:
+    """Run every proof of `families`. `progress` is told how many of how many proofs are done. Raises `MissingTool`."""
+    wanted = tuple(families)
+    chosen = [proof for proof in proofs if proof.family in wanted]
+    found: dict[str, list[Case]] = {family: [] for family in wanted}
+    for done, proof in enumerate(chosen, 1):
+        found[proof.family] += proof.run()
+        if progress is not None:
+            progress(done, len(chosen))
+    return tuple(_report(family, cases, sources_of(family, chosen)) for family, cases in found.items())
+
+
+def sources_of(family: str, proofs: Iterable[Provable] = PROOFS) -> str:
+    """The sources that `family` is held against, joined by `+`; `unproven` without any."""
+    sources = {proof.source for proof in proofs if proof.family == family}
+    return "+".join(sorted(sources)) or UNPROVEN
+
+
+def markdown(report: Collection[FamilyReport]) -> str:
+    """The report as a Markdown table."""
+    rows = [f"| `{row.family}` | {row.cases:,} | {row.mismatches:,} | {row.source} |" for row in report]
+    return "\n".join(["| family | cases | mismatches | source |", "|---|---:|---:|---|", *rows])
+
+
+def _report(family: str, cases: Sequence[Case], source: str) -> FamilyReport:
+    wrong = [case for case in cases if not case.matches]
+    return FamilyReport(family, len(cases), len(wrong), source, tuple(wrong[:EXAMPLES]))
