@@ -30,7 +30,7 @@ def foundry(tool: str) -> Path:
     if on_path and NODE_MODULES not in Path(on_path).resolve().parents:
         return Path(on_path)
     raise MissingTool(
-        f"{tool} is not installed; run `make setup`, which brings it for x86-64 Linux; elsewhere put Foundry 1.7 on the PATH"
+        f"{tool} is not installed; run `make setup` (x86-64 Linux), or put Foundry 1.7's {tool} on the PATH (elsewhere)"
     )
 
 
