@@ -12,7 +12,18 @@ from typing import Any
 import orjson
 
 from chains.assets import Address, Token
-from chains.executor import CycleCall, ExchangeCall, ExecutorCall, Hop, HopKind
+from chains.executor import (
+    BalancerV2Route,
+    BalancerV3Route,
+    CurveRoute,
+    CycleCall,
+    ExchangeCall,
+    ExecutorCall,
+    Hop,
+    HopKind,
+    Route,
+    UniswapV4Route,
+)
 
 
 class Side(StrEnum):
@@ -170,11 +181,32 @@ def _token(document: dict[str, Any]) -> Token:
     return Token(document["place"], document["address"], document["symbol"], int(document["decimals"]))
 
 
+def _hop(document: dict[str, Any]) -> Hop:
+    kind = HopKind(int(document["kind"]))
+    route = _route(kind, document["route"])
+    return Hop(kind, Address(document["pool"]), document["zero_for_one"], int(document["fee_ppm"]), route)
+
+
+def _route(kind: HopKind, document: dict[str, Any]) -> Route | None:
+    match kind:
+        case HopKind.UNISWAP_V4:
+            return UniswapV4Route(
+                Address(document["token_out"]), int(document["tick_spacing"]), Address(document["hooks"])
+            )
+        case HopKind.CURVE | HopKind.CURVE_CRYPTO:
+            indices = int(document["i"]), int(document["j"])
+            return CurveRoute(Address(document["token_out"]), *indices, underlying=document["underlying"])
+        case HopKind.BALANCER_V2:
+            return BalancerV2Route(Address(document["token_out"]), int(document["id_tail"]))
+        case HopKind.BALANCER_V3:
+            return BalancerV3Route(Address(document["token_out"]), document["buffer"])
+    return None
+
+
 def _leg(document: dict[str, Any]) -> Leg:
     if document["kind"] == "Swap":
-        hop = document["hop"]
         return Swap(
-            Hop(HopKind(int(hop["kind"])), Address(hop["pool"]), hop["zero_for_one"], int(hop["fee_ppm"])),
+            _hop(document["hop"]),
             _token(document["token_in"]),
             _token(document["token_out"]),
             int(document["amount_in"]),

@@ -1,13 +1,12 @@
-"""Call data of the executor contract: hops packed into words, strictly decoded again.
+"""Call data of the executor contract's two entries, strictly decoded again; `chains.hops` packs what lies between.
 
-The layout is that of `contracts/src/Executor.sol` and `contracts/src/libraries/Hops.sol`; `tests/contracts` holds
-both against each other. The signer imports this module, so it needs nothing but the ABI codec.
+The layout is that of `contracts/src/Executor.sol`; `tests/contracts` holds both against each other. The signer imports
+this module, so it needs nothing but the ABI codec.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
@@ -16,6 +15,38 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chains.assets import Address
+from chains.hops import (
+    BalancerV2Route,
+    BalancerV3Route,
+    CurveRoute,
+    Hop,
+    HopKind,
+    InvalidCallData,
+    Route,
+    UniswapV4Route,
+    pack,
+    unpack,
+)
+
+__all__ = [
+    "EXCHANGE",
+    "RUN",
+    "SELECTORS",
+    "SIGNATURES",
+    "BalancerV2Route",
+    "BalancerV3Route",
+    "CurveRoute",
+    "CycleCall",
+    "ExchangeCall",
+    "ExecutorCall",
+    "Hop",
+    "HopKind",
+    "InvalidCallData",
+    "Route",
+    "UniswapV4Route",
+    "decode",
+    "encode",
+]
 
 SIGNATURES = (
     "run(address,uint256,uint256,uint256,bytes32,uint256[])",
@@ -26,33 +57,6 @@ RUN, EXCHANGE = SELECTORS = tuple(keccak(text=signature)[:4] for signature in SI
 
 _RUN_TYPES = ("address", "uint256", "uint256", "uint256", "bytes32", "uint256[]")
 _EXCHANGE_TYPES = ("address", "uint256", "address", "uint256", "uint256", "bytes32", "uint256[]")
-
-_ADDRESS_BITS = 160
-_FEE_BITS = 24
-_FEE_OFFSET = 160
-_KIND_OFFSET = 184
-_DIRECTION_OFFSET = 192
-
-
-class InvalidCallData(ValueError):
-    """Bytes that are not the canonical call data of one executor call, or a call that has none."""
-
-
-class HopKind(IntEnum):
-    """How the executor talks to a venue. One value per wire protocol, not per fork of it."""
-
-    CONSTANT_PRODUCT = 0
-    CONCENTRATED = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One swap inside the executor. `zero_for_one` sells the pool's token0; `fee_ppm` is its input fee."""
-
-    kind: HopKind
-    pool: Address
-    zero_for_one: bool
-    fee_ppm: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ def encode(call: ExecutorCall) -> bytes:
     Raises `InvalidCallData` for a value that does not fit its field.
     """
     try:
-        words = [pack(hop) for hop in call.hops]
+        words = [word for hop in call.hops for word in pack(hop)]
         if isinstance(call, CycleCall):
             run = (call.token, call.amount_in, call.min_gain, call.max_block, call.parent_hash, words)
             return RUN + abi_encode(_RUN_TYPES, run)
@@ -128,30 +132,9 @@ def decode(data: bytes) -> ExecutorCall:
     return call
 
 
-def pack(hop: Hop) -> int:
-    """One hop as one word. Raises `InvalidCallData` for a fee or a pool that does not fit."""
-    pool = int(hop.pool, 16)
-    if not 0 <= hop.fee_ppm < 1 << _FEE_BITS or not 0 <= pool < 1 << _ADDRESS_BITS:
-        raise InvalidCallData(f"{hop} does not fit a word")
-    return pool | hop.fee_ppm << _FEE_OFFSET | hop.kind << _KIND_OFFSET | hop.zero_for_one << _DIRECTION_OFFSET
-
-
-def unpack(word: int) -> Hop:
-    """The inverse of `pack`. Raises `InvalidCallData` for an unknown kind and for bits nobody defined."""
-    kind = word >> _KIND_OFFSET & 0xFF
-    if word >> _DIRECTION_OFFSET > 1 or kind not in set(HopKind):
-        raise InvalidCallData(f"{word:#066x} is not a hop")
-    return Hop(
-        HopKind(kind),
-        _address(f"0x{word & (1 << _ADDRESS_BITS) - 1:040x}"),
-        bool(word >> _DIRECTION_OFFSET),
-        word >> _FEE_OFFSET & (1 << _FEE_BITS) - 1,
-    )
-
-
 def _cycle(arguments: bytes) -> CycleCall:
     token, amount_in, min_gain, max_block, parent_hash, words = abi_decode(_RUN_TYPES, arguments)
-    return CycleCall(_address(token), amount_in, min_gain, max_block, parent_hash, tuple(map(unpack, words)))
+    return CycleCall(_address(token), amount_in, min_gain, max_block, parent_hash, unpack(words))
 
 
 def _exchange(arguments: bytes) -> ExchangeCall:
@@ -163,7 +146,7 @@ def _exchange(arguments: bytes) -> ExchangeCall:
         min_out,
         max_block,
         parent_hash,
-        tuple(map(unpack, words)),
+        unpack(words),
     )
 
 

@@ -16,7 +16,20 @@ _WEI_DECIMALS = 18
 GAS_BASE = 40_000
 """Gas of the executor around its hops: the transaction itself, the checks, and the last transfer."""
 
-GAS_PER_HOP: Mapping[HopKind, int] = {HopKind.CONSTANT_PRODUCT: 55_000, HopKind.CONCENTRATED: 70_000}
+GAS_PER_HOP: Mapping[HopKind, int] = {
+    HopKind.CONSTANT_PRODUCT: 55_000,
+    HopKind.CONCENTRATED: 70_000,
+    HopKind.SOLIDLY: 80_000,
+    HopKind.ALGEBRA: 90_000,
+    HopKind.UNISWAP_V4: 80_000,
+    HopKind.CURVE: 130_000,
+    HopKind.CURVE_CRYPTO: 250_000,
+    HopKind.BALANCER_V2: 110_000,
+    HopKind.BALANCER_V3: 120_000,
+    HopKind.ERC4626: 90_000,
+    HopKind.WRAPPED_NATIVE: 30_000,
+    HopKind.WSTETH: 70_000,
+}
 """Gas per hop by kind of pool, about what the executor's gas tests measure. For ranking; the simulator measures."""
 
 

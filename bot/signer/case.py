@@ -13,7 +13,7 @@ from bot.signer.protocol import SignRequest
 from bot.transaction import UnsignedTransaction
 from chains import executor
 from chains.assets import ZERO_ADDRESS, InvalidAddress, address
-from chains.executor import ExecutorCall
+from chains.executor import ExecutorCall, HopKind, InvalidCallData
 
 AMOUNT_LIMIT = 2**128
 NONCE_LIMIT = 2**63
@@ -21,6 +21,9 @@ BLOCK_LIMIT = 2**63
 GAS_LIMIT = 2**63
 FEE_PPM_LIMIT = 2**24
 MAX_INTENT_ID_LENGTH = 128
+
+NATIVE_KINDS = frozenset({HopKind.WRAPPED_NATIVE, HopKind.UNISWAP_V4})
+"""Hops that may take or give the native coin, under the zero address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +59,17 @@ def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s
     if problem := _request_problem(request) or _plan_problem(plan):
         return Refusal(Reason.SIGNER_MALFORMED, problem)
     call = plan.executor_call(request.min_gain, request.min_out)
+    try:
+        data = executor.encode(call)
+    except InvalidCallData as error:
+        return Refusal(Reason.SIGNER_MALFORMED, str(error))
     transaction = UnsignedTransaction(
         chain_id=policy.chain_id,
         nonce=request.nonce,
         sender=policy.operator,
         to=request.target,
         value_wei=0,
-        data=executor.encode(call),
+        data=data,
         gas_limit=request.fees.gas_limit,
         max_fee_wei=request.fees.max_fee_wei,
         tip_wei=request.fees.tip_wei,
@@ -113,9 +120,16 @@ def _plan_problem(plan: Plan) -> str | None:
 
 
 def _swap_problem(swap: Swap) -> str | None:
-    for text in (swap.hop.pool, swap.token_in.address, swap.token_out.address):
-        if not _is_address(text):
+    native = (ZERO_ADDRESS,) if swap.hop.kind in NATIVE_KINDS else ()
+    for text, others in (
+        (swap.hop.pool, ()),
+        (swap.token_in.address, native),
+        (swap.token_out.address, native),
+    ):
+        if text not in others and not _is_address(text):
             return f"{text!r} is not an EIP-55 address"
+    if swap.hop.route is not None and swap.hop.route.token_out != swap.token_out.address:
+        return f"the hop buys {swap.hop.route.token_out}, but its swap {swap.token_out.address}"
     if not isinstance(swap.hop.zero_for_one, bool):
         return "zero_for_one must be true or false"
     if not 0 <= swap.hop.fee_ppm < FEE_PPM_LIMIT:

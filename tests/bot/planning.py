@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.plan import Order, Plan, Side, Swap
 from chains.assets import Address, Token, address
-from chains.executor import Hop, HopKind
+from tests.chains.hops import hops
 
 amounts = st.integers(0, 2**128)
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -20,13 +20,6 @@ def _address(number: int) -> Address:
 
 addresses = st.integers(1, 2**160 - 1).map(_address)
 tokens = st.builds(Token, place=texts, address=addresses, symbol=texts, decimals=st.integers(0, 36))
-hops = st.builds(
-    Hop,
-    kind=st.sampled_from(HopKind),
-    pool=addresses,
-    zero_for_one=st.booleans(),
-    fee_ppm=st.integers(0, 2**24 - 1),
-)
 swaps = st.builds(Swap, hop=hops, token_in=tokens, token_out=tokens, amount_in=amounts, amount_out=amounts)
 prices = st.builds(lambda digits, places: Decimal(digits).scaleb(-places), st.integers(1, 10**15), st.integers(0, 12))
 orders = st.builds(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chains.assets import Address, address
+from chains.assets import address
 from chains.executor import (
     EXCHANGE,
     RUN,
@@ -22,17 +22,13 @@ from chains.executor import (
     InvalidCallData,
     decode,
     encode,
-    pack,
-    unpack,
 )
+from tests.chains.hops import addresses, hops, uint256
 
 WETH = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 POOL = address("0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc")
 
-addresses = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
-uint256 = st.integers(0, 2**256 - 1)
 hashes = st.binary(min_size=32, max_size=32)
-hops = st.builds(Hop, st.sampled_from(HopKind), addresses, st.booleans(), st.integers(0, 2**24 - 1))
 paths = st.lists(hops, max_size=5).map(tuple)
 calls = st.one_of(
     st.builds(CycleCall, addresses, uint256, uint256, uint256, hashes, paths),
@@ -45,20 +41,6 @@ CYCLE = CycleCall(WETH, 10**18, 1, 17_675_949, bytes(32), (Hop(HopKind.CONSTANT_
 @given(calls)
 def test_decoding_is_the_inverse_of_encoding(call: CycleCall | ExchangeCall) -> None:
     assert decode(encode(call)) == call
-
-
-@given(hops)
-def test_unpacking_is_the_inverse_of_packing(hop: Hop) -> None:
-    assert unpack(pack(hop)) == hop
-
-
-@given(uint256)
-def test_a_word_is_a_hop_or_refused(word: int) -> None:
-    try:
-        hop = unpack(word)
-    except InvalidCallData:
-        return
-    assert pack(hop) == word
 
 
 @given(st.sampled_from([*SELECTORS, b"", b"\xde\xad\xbe\xef"]), st.binary(max_size=400))
@@ -108,11 +90,6 @@ def test_each_entry_has_its_selector() -> None:
     """Computed with `cast sig`."""
     assert RUN.hex() == "5524f2c6"
     assert EXCHANGE.hex() == "849220ed"
-
-
-def test_the_hop_word_is_laid_out_as_documented() -> None:
-    hop = Hop(HopKind.CONCENTRATED, Address("0x" + "11" * 20), True, 0x0BB8)
-    assert f"{pack(hop):064x}" == "00" * 7 + "01" + "01" + "000bb8" + "11" * 20
 
 
 @pytest.mark.parametrize(

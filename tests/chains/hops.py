@@ -1,0 +1,39 @@
+"""Every hop there can be, for Hypothesis."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from chains.assets import address
+from chains.hops import BalancerV2Route, BalancerV3Route, CurveRoute, Hop, HopKind, UniswapV4Route
+
+addresses = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
+uint256 = st.integers(0, 2**256 - 1)
+
+_fees = st.integers(0, 2**24 - 1)
+_indices = st.integers(0, 255)
+_curve = st.builds(CurveRoute, addresses, _indices, _indices, st.booleans())
+_routes = {
+    HopKind.UNISWAP_V4: (st.booleans(), st.builds(UniswapV4Route, addresses, st.integers(0, 2**24 - 1), addresses)),
+    HopKind.CURVE: (st.just(False), _curve),
+    HopKind.CURVE_CRYPTO: (st.just(False), _curve),
+    HopKind.BALANCER_V2: (st.just(False), st.builds(BalancerV2Route, addresses, st.integers(0, 2**96 - 1))),
+    HopKind.BALANCER_V3: (st.just(False), st.builds(BalancerV3Route, addresses)),
+}
+
+
+def _of(kind: HopKind) -> st.SearchStrategy[Hop]:
+    direction, route = _routes.get(kind, (st.booleans(), st.none()))
+    return st.builds(Hop, st.just(kind), addresses, direction, _fees, route)
+
+
+_buffers = st.builds(
+    Hop,
+    st.just(HopKind.BALANCER_V3),
+    addresses,
+    st.booleans(),
+    _fees,
+    st.builds(BalancerV3Route, addresses, st.just(True)),
+)
+
+hops = st.one_of(*map(_of, HopKind), _buffers)
