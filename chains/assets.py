@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NewType
 
@@ -13,6 +13,9 @@ from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_a
 
 Address = NewType("Address", str)
 """An EIP-55 checksummed address. Made by `address`, never by hand."""
+
+EXACT = Context(prec=200)
+"""Wide enough for any uint256 at any decimals: nothing computed in it is rounded."""
 
 ZERO_ADDRESS = Address("0x0000000000000000000000000000000000000000")
 
@@ -52,14 +55,14 @@ class Token:
 
     def units(self, amount: Decimal | int | str) -> int:
         """Whole tokens to base units, exactly. Raises `InvalidAmount` when finer than the base unit."""
-        scaled = Decimal(amount).scaleb(self.decimals)
-        if scaled != scaled.to_integral_value():
+        scaled = Decimal(amount).scaleb(self.decimals, EXACT)
+        if scaled != scaled.to_integral_value(context=EXACT):
             raise InvalidAmount(f"{amount} {self.symbol} is finer than its {self.decimals} decimals")
         return int(scaled)
 
     def whole(self, units: int) -> Decimal:
         """Base units to whole tokens, exactly."""
-        return Decimal(units).scaleb(-self.decimals)
+        return Decimal(units).scaleb(-self.decimals, EXACT)
 
     def __str__(self) -> str:
         return f"{self.symbol}@{self.place}"
@@ -115,8 +118,8 @@ class Amount:
 
     def units(self, decimals: int) -> int:
         """In base units of something with `decimals` decimals. Raises `InvalidAmount` when finer than that."""
-        scaled = self.value.scaleb(decimals)
-        if scaled != scaled.to_integral_value():
+        scaled = self.value.scaleb(decimals, EXACT)
+        if scaled != scaled.to_integral_value(context=EXACT):
             raise InvalidAmount(f"{self} is finer than {decimals} decimals")
         return int(scaled)
 
