@@ -49,7 +49,7 @@ def terms(plan: Plan, gas_cost_wei: int, marks: Marks) -> Terms:
     """
     least_wei = plan.min_profit_wei + gas_cost_wei
     if plan.atomic:
-        return Terms(min_gain=max(marks.units(plan.swaps[0].token_in, least_wei), 1), min_out=0)
+        return Terms(min_gain=max(marks.units_worth(plan.swaps[0].token_in, least_wei), 1), min_out=0)
     last = plan.swaps[-1]
     spare = min(
         marks.units(last.token_out, max(plan.expected_profit_wei - least_wei, 0)),

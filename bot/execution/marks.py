@@ -31,6 +31,10 @@ class Marks:
         """How many base units `wei` are worth, rounded down. Raises `NoMark`."""
         return int(Fraction(wei) / self._mark(token) // 1)
 
+    def units_worth(self, token: Token, wei: int) -> int:
+        """The least base units that are worth `wei` or more. Raises `NoMark`."""
+        return -self.units(token, -wei)
+
     def _mark(self, token: Token) -> Fraction:
         try:
             return self.wei_per_unit[token]

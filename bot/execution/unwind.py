@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.execution.marks import Marks
-from bot.market import Market
+from bot.market import Market, UnknownVenue
 from bot.market.opportunity import gas_of
 from bot.plan import Plan, Swap
 from chains.assets import Token
@@ -30,14 +30,14 @@ def unwinding(
     """A plan that trades `units` of `base` back through `plan`'s pools, at their present state.
 
     `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. At most
-    `loss_ppm` of its value may be lost below the quote. None where a pool cannot take it.
+    `loss_ppm` of its value may be lost below the quote. None where a pool cannot take it, or is not in the market.
     """
     ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
     on_chain = ends[1] if bought else ends[0]
     amount = units * 10**on_chain.decimals // 10**base.decimals
     try:
         swaps = _sold(plan, amount, market) if bought else _bought(plan, amount, market)
-    except PoolError:
+    except (PoolError, UnknownVenue):
         return None
     gas = gas_of(swap.hop.kind for swap in swaps)
     loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM

@@ -1,0 +1,94 @@
+"""What a receipt's transfers did to our accounts, and to each leg of a plan."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.execution.accounting import TRANSFER_TOPIC, leg_fills, transfer_deltas, transfers
+from bot.ledger.records import SwapFill
+from chains.assets import Address, Token
+from chains.blocks import Log, Receipt
+from chains.pools.words import word
+from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
+from tests.bot.market.samples import USDC, WETH
+from tests.chains.pools.samples import at
+
+PARTIES = (OPERATOR, INVENTORY, at(7), at(8))
+movements = st.lists(
+    st.tuples(
+        st.sampled_from((WETH, USDC)), st.sampled_from(PARTIES), st.sampled_from(PARTIES), st.integers(0, 2**200)
+    ),
+    max_size=12,
+)
+
+
+def _receipt(*logs: Log, status: int = 1) -> Receipt:
+    return Receipt("0x1", 1, "0x2", 0, status, 1, 1, logs)
+
+
+@given(movements)
+def test_deltas_are_what_each_account_received_less_what_it_gave(
+    moves: list[tuple[Token, Address, Address, int]],
+) -> None:
+    balances: defaultdict[tuple[Address, Address], int] = defaultdict(int)
+    for token, source, target, units in moves:
+        balances[source, Address(token.address)] -= units
+        balances[target, Address(token.address)] += units
+    ours = {OPERATOR, INVENTORY}
+    expected = {key: units for key, units in balances.items() if units and key[0] in ours}
+    assert transfer_deltas(_receipt(*(moved(*move) for move in moves)), ours) == expected
+
+
+@given(movements)
+def test_among_all_parties_nothing_is_made_or_lost(moves: list[tuple[Token, Address, Address, int]]) -> None:
+    deltas = transfer_deltas(_receipt(*(moved(*move) for move in moves)), PARTIES)
+    for token in (WETH, USDC):
+        assert sum(units for (_, moved_token), units in deltas.items() if moved_token == token.address) == 0
+
+
+def test_logs_that_are_no_plain_transfers_are_passed_over() -> None:
+    good = moved(WETH, OPERATOR, INVENTORY, 5)
+    other_topic = replace(good, topics=(bytes(32), *good.topics[1:]))
+    nft = replace(good, topics=(*good.topics, word(1)), data=b"")
+    short = replace(good, data=b"\x05")
+    anonymous = replace(good, topics=())
+    found = list(transfers(_receipt(other_topic, good, nft, short, anonymous)))
+    assert [transfer.units for transfer in found] == [5]
+    assert good.topics[0] == TRANSFER_TOPIC
+
+
+def test_a_leg_filled_what_went_into_and_out_of_its_pool() -> None:
+    plan = sells_on_chain()
+    (swap,) = plan.swaps
+    logs = (
+        moved(WETH, INVENTORY, POOL.address, swap.amount_in),
+        moved(USDC, POOL.address, INVENTORY, swap.amount_out - 3),
+        moved(USDC, at(7), INVENTORY, 10**9),
+    )
+    assert leg_fills(plan, _receipt(*logs)) == [
+        SwapFill(0, POOL.address, WETH.address, swap.amount_in, USDC.address, swap.amount_out - 3)
+    ]
+
+
+def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
+    plan = cycle()
+    there, back = plan.swaps
+    logs = (
+        moved(WETH, OPERATOR, POOL.address, there.amount_in),
+        moved(USDC, POOL.address, OPERATOR, there.amount_out),
+        moved(USDC, OPERATOR, POOL.address, back.amount_in),
+        moved(WETH, POOL.address, OPERATOR, back.amount_out),
+    )
+    fills = leg_fills(plan, _receipt(*logs))
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [
+        (there.amount_in, there.amount_out),
+        (back.amount_in, back.amount_out),
+    ]
+
+
+def test_a_reverted_transaction_filled_nothing() -> None:
+    assert leg_fills(sells_on_chain(), _receipt(status=0)) == []

@@ -1,0 +1,84 @@
+"""What is offered per gas, and the terms that leave no less than the least profit."""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.execution.fees import MAX_SLIPPAGE_PPM, FeePolicy, terms
+from bot.execution.marks import Marks, NoMark
+from bot.plan import Plan
+from chains.blocks import Head
+from tests.bot.execution.given import MARKS, cycle, sells_on_chain
+from tests.bot.ledger.given import GWEI
+from tests.bot.market.samples import USDC, WETH
+
+POLICY = FeePolicy(tip_wei=2 * GWEI, max_fee_wei=200 * GWEI)
+wei = st.integers(0, 10**19)
+marks = st.fractions(min_value=Fraction(1, 10**12), max_value=Fraction(10**18))
+
+
+def _head(base_fee_wei: int, gas_used: int = 15_000_000) -> Head:
+    return Head(1, "", "", 0, base_fee_wei, gas_used, 30_000_000)
+
+
+@given(st.integers(0, 99 * GWEI), st.integers(0, 30_000_000), st.integers(21_000, 10**7))
+def test_the_offer_survives_the_base_fee_doubling_once_more(base_fee_wei: int, gas_used: int, gas: int) -> None:
+    head = _head(base_fee_wei, gas_used)
+    offer = POLICY.fees(gas, head)
+    assert offer.max_fee_wei == min(2 * head.next_base_fee_wei() + 2 * GWEI, 200 * GWEI)
+    assert offer.tip_wei == 2 * GWEI
+    assert POLICY.gas_price_wei(head) == head.next_base_fee_wei() + offer.tip_wei <= offer.max_fee_wei
+    # EIP-150 holds back a 64th per inner call; two of them nest in a V3 flash swap.
+    assert offer.gas_limit >= gas * 64 * 64 // (63 * 63)
+
+
+@given(st.integers(0, 10**13))
+def test_no_offer_exceeds_the_highest_fee(base_fee_wei: int) -> None:
+    offer = POLICY.fees(200_000, _head(base_fee_wei))
+    assert offer.tip_wei <= offer.max_fee_wei <= 200 * GWEI
+
+
+@given(min_profit=wei, gas_cost=wei, mark=marks)
+def test_a_cycle_that_meets_its_terms_leaves_the_least_profit_after_gas(
+    min_profit: int, gas_cost: int, mark: Fraction
+) -> None:
+    """In whatever token it gains, rounding included."""
+    valued = Marks({WETH: mark})
+    bound = terms(cycle(min_profit_wei=min_profit), gas_cost, valued)
+    assert bound.min_gain >= 1 and bound.min_out == 0
+    assert mark * bound.min_gain - gas_cost >= min_profit
+    assert mark * (bound.min_gain - 1) - gas_cost <= min_profit
+
+
+def _two_sided(expected_wei: int, min_wei: int) -> Plan:
+    return dataclasses.replace(sells_on_chain(), expected_profit_wei=expected_wei, min_profit_wei=min_wei)
+
+
+@given(expected=wei, min_profit=wei, gas_cost=wei, mark=marks)
+def test_a_two_sided_plan_that_meets_its_terms_leaves_the_least_profit_after_gas(
+    expected: int, min_profit: int, gas_cost: int, mark: Fraction
+) -> None:
+    """Where its quote leaves that much; otherwise it may not fall short of its quote at all."""
+    plan = _two_sided(expected, min_profit)
+    quoted = plan.swaps[-1].amount_out
+    bound = terms(plan, gas_cost, Marks({USDC: mark}))
+    assert bound.min_gain == 0
+    short = quoted - bound.min_out
+    assert 0 <= short <= quoted * MAX_SLIPPAGE_PPM // 10**6
+    assert short == 0 or expected - mark * short - gas_cost >= min_profit
+
+
+def test_a_two_sided_plan_never_slips_further_than_the_cap() -> None:
+    plan = _two_sided(10**24, 0)
+    bound = terms(plan, 0, MARKS)
+    assert bound.min_out == plan.swaps[-1].amount_out * 99 // 100 + 1
+
+
+def test_an_output_that_cannot_be_valued_has_no_terms() -> None:
+    with pytest.raises(NoMark):
+        terms(sells_on_chain(), 0, Marks({}))

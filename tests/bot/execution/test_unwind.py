@@ -1,0 +1,93 @@
+"""The way back through the same pools, at their present state, for no more than was filled."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.execution.fees import terms
+from bot.execution.unwind import unwinding
+from bot.market import Market
+from bot.plan import Plan, Swap
+from tests.bot.execution.given import MARKS, POOL, buys_on_chain, head, market, sells_on_chain
+from tests.bot.ledger.given import ETHER, GWEI
+from tests.bot.market import samples
+from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USDC, WETH
+
+LOSS_PPM = 10_000
+
+
+def _back(plan: Plan, units: int, *, bought: bool, on: Market | None = None) -> Plan | None:
+    return unwinding(
+        plan,
+        base=ETH_AT_EXCHANGE,
+        units=units,
+        bought=bought,
+        market=on or market(),
+        head=head(20),
+        gas_price_wei=10 * GWEI,
+        marks=MARKS,
+        loss_ppm=LOSS_PPM,
+    )
+
+
+def test_what_was_bought_on_the_chain_is_sold_where_it_came_from() -> None:
+    plan = _back(buys_on_chain(), 3 * 10**7, bought=True)
+    assert plan is not None
+    (swap,) = plan.swaps
+    assert swap == Swap(POOL.hop(WETH), WETH, USDC, 3 * 10**17, POOL.quote(WETH, 3 * 10**17))
+    assert (plan.atomic, plan.orders, plan.block_number, plan.deadline_block) == (False, (), 20, 21)
+
+
+@given(st.integers(1, 50 * 10**8))
+def test_what_was_sold_on_the_chain_is_bought_back_for_the_least_that_brings_it(units: int) -> None:
+    plan = _back(sells_on_chain(), units, bought=False)
+    assert plan is not None
+    (swap,) = plan.swaps
+    assert (swap.token_in, swap.token_out) == (USDC, WETH)
+    assert swap.amount_out == POOL.quote(USDC, swap.amount_in) >= units * 10**10
+    assert POOL.quote(USDC, swap.amount_in - 1) < units * 10**10 if swap.amount_in > 1 else True
+
+
+def test_a_route_of_two_pools_is_walked_backwards() -> None:
+    usdc_dai = samples.v2(2, USDC, DAI, (10**13, 10**25))
+    there = sells_on_chain()
+    (first,) = there.swaps
+    second = Swap(usdc_dai.hop(USDC), USDC, DAI, first.amount_out, usdc_dai.quote(USDC, first.amount_out))
+    plan = dataclasses.replace(there, legs=(first, second, *there.orders))
+    back = _back(plan, 10**8, bought=False, on=samples.market(POOL, usdc_dai))
+    assert back is not None
+    assert [(swap.token_in, swap.token_out) for swap in back.swaps] == [(DAI, USDC), (USDC, WETH)]
+    assert back.swaps[0].amount_out == back.swaps[1].amount_in
+    assert back.swaps[1].amount_out >= ETHER
+
+
+def test_it_may_lose_its_share_and_no_more() -> None:
+    plan = _back(buys_on_chain(), 10**8, bought=True)
+    assert plan is not None
+    gas_wei = plan.gas_estimate * 10 * GWEI
+    assert plan.min_profit_wei == -(ETHER * LOSS_PPM // 10**6) - gas_wei
+    quoted = plan.swaps[-1].amount_out
+    least = terms(plan, gas_wei, MARKS).min_out
+    assert quoted * (10**6 - LOSS_PPM) // 10**6 <= least < quoted
+
+
+def test_a_pool_that_cannot_take_it_gives_no_plan() -> None:
+    assert _back(sells_on_chain(), 1_000 * 10**8, bought=False) is None
+
+
+def test_a_pool_that_left_the_market_gives_no_plan() -> None:
+    gone = market()
+    gone.remove(POOL.address, "its logs are not understood")
+    assert _back(buys_on_chain(), 10**8, bought=True, on=gone) is None
+    assert _back(sells_on_chain(), 10**8, bought=False, on=gone) is None
+
+
+@pytest.mark.parametrize("units", [0, 10])
+def test_less_than_the_pool_gives_a_unit_for_is_no_plan(units: int) -> None:
+    """Ten units of an exchange's 10^-8 ETH are 10^11 wei: less than a millionth of a dollar."""
+    plan = _back(buys_on_chain(), units, bought=True)
+    assert plan is None or plan.swaps[-1].amount_out > 0
