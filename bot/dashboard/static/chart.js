@@ -1,13 +1,16 @@
 // Profit over time: one stepped line per strategy, and their sum where there are several.
 
+import "./language.js";
 import uPlot from "./vendor/uPlot.esm.js";
 import { $, element } from "./dom.js";
-import { ethNumber, words } from "./format.js";
+import { clock, ethNumber, words } from "./format.js";
 import { colour, strategyColour } from "./theme.js";
 
 const TOTAL = "total";
+const LEAST_PX = 120;
+const PADDING_PX = 10;
 
-const shown = (value) => (value === null || value === undefined ? "–" : `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(5)}`);
+const shown = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(5)}`;
 
 // The strategies' points on one time axis, each line carried forward from its last result, from 0 at the start.
 function joined(series, names, startedMs, nowMs) {
@@ -70,9 +73,9 @@ export class Chart {
 
   #resize() {
     if (!this.plot) return;
-    const legend = this.host.querySelector(".u-legend");
-    const height = this.host.clientHeight - (legend?.offsetHeight ?? 0);
-    this.plot.setSize({ width: this.host.clientWidth, height: Math.max(120, height) });
+    const { clientWidth: width, clientHeight: height } = this.host;
+    const legend = this.host.querySelector(".u-legend").offsetHeight;
+    this.plot.setSize({ width: width - PADDING_PX, height: Math.max(LEAST_PX, height - legend - PADDING_PX) });
   }
 
   #options(names) {
@@ -82,7 +85,7 @@ export class Chart {
       width: 1.75,
       points: { show: false },
       paths: uPlot.paths.stepped({ align: 1 }),
-      value: (_, value) => shown(value),
+      value: (plot, value, series) => shown(value ?? plot.data[series].at(-1)),
       ...more,
     });
     const lines = names.map((name) => line(name, colour(strategyColour(names, name))));
@@ -95,12 +98,12 @@ export class Chart {
     };
     return {
       width: this.host.clientWidth,
-      height: Math.max(120, this.host.clientHeight),
+      height: LEAST_PX,
       cursor: { y: false, points: { size: 7 } },
       scales: { y: { range: (_, low, high) => uPlot.rangeNum(Math.min(low, 0), high || 0.001, 0.08, true) } },
-      series: [{ label: "time", value: (_, at) => (at ? new Date(at * 1_000).toLocaleTimeString("en-GB") : "–") }, ...lines],
+      series: [{ label: "time", value: (plot, at) => clock((at ?? plot.data[0].at(-1)) * 1_000) }, ...lines],
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => new Date(at * 1_000).toLocaleTimeString("en-GB")) },
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => clock(at * 1_000)) },
         { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => String(Number(value.toFixed(6)))) },
       ],
       legend: { live: true, markers: { width: 0, fill: (plot, index) => plot.series[index].stroke?.() ?? "transparent" } },

@@ -1,7 +1,7 @@
 // The table of decisions, newest first, each with its reason; filtered by strategy and state.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { clock, count, sign, signedEth, words } from "./format.js";
+import { clock, count, route, sentence, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const SHOWN_AT_FIRST = 150;
@@ -28,7 +28,7 @@ export class Decisions {
     const wanted = all.filter((row) => [ALL, row.strategy].includes(strategy) && [ALL, row.state].includes(state));
     arrange($("rows"), wanted.slice(0, this.shown).map((row) => this.#row(row)));
     for (const id of this.made.keys()) if (!this.store.tables.decisions.has(id)) this.made.delete(id);
-    setText($("decisions-count"), wanted.length === all.length ? "newest first" : `${count(wanted.length)} of the last ${count(all.length)}`);
+    setText($("decisions-count"), wanted.length === all.length ? "newest first, profits in ETH" : `${count(wanted.length)} of the last ${count(all.length)}`);
     $("no-rows").hidden = wanted.length > 0;
     setText($("no-rows"), all.length ? "No decision matches the filter." : "No decisions yet. They appear here as soon as the market offers something.");
     $("older").hidden = !all.length || (this.exhausted && wanted.length <= this.shown);
@@ -50,7 +50,7 @@ export class Decisions {
       element("td", { class: "number" }, count(decision.block)),
       element("td", { class: "strategy" }, swatch, words(decision.strategy)),
       element("td", {}, chip),
-      element("td", { class: "route" }, element("span", {}, decision.route), reason ? element("small", { title: reason }, reason) : null),
+      element("td", { class: "route" }, element("span", { title: decision.route }, route(decision.route)), reason ? element("small", { title: reason }, sentence(reason)) : null),
       element("td", { class: "number" }, signedEth(decision.expected_wei)),
       this.#realised(decision.realised_wei),
     );

@@ -1,7 +1,7 @@
 // One decision from plan to fill: what was wanted, what the simulator said, what was signed, what happened.
 
 import { $, element } from "./dom.js";
-import { clock, count, eth, fee, gwei, shortAmount, shortHash, sign, signedEth, words } from "./format.js";
+import { clock, count, eth, fee, gwei, route, shortAmount, shortHash, sign, signedEth, words } from "./format.js";
 
 const facts = (...pairs) =>
   element("dl", { class: "pairs" }, ...pairs.filter(([, value]) => value !== null && value !== undefined).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
@@ -13,7 +13,7 @@ function leg({ symbol_in, decimals_in, amount_in_units, symbol_out, decimals_out
     "span",
     { class: "leg" },
     element("b", {}, `${shortAmount(amount_in_units, decimals_in)} ${symbol_in}`),
-    element("i", { "aria-label": "for" }, "→"),
+    element("i", { "aria-label": "for" }, "\u203a"),
     element("b", {}, `${shortAmount(amount_out_units, decimals_out)} ${symbol_out}`),
   );
 }
@@ -123,7 +123,7 @@ export class Drawer {
         "div",
         {},
         element("p", { class: "lead" }, chip, element("span", {}, words(decision.strategy)), element("span", { class: "faint" }, clock(decision.at_ms))),
-        element("p", { class: "drawn-route" }, decision.route),
+        element("p", { class: "drawn-route" }, route(decision.route)),
         ...outcome,
         element("ol", { class: "steps" }, ...steps),
       ),

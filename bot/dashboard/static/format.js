@@ -83,3 +83,13 @@ export function shortHash(text, head = 8, tail = 4) {
 export function words(code) {
   return code.replaceAll("_", " ");
 }
+
+// A walk as the ledger writes it, with one separator everywhere.
+export function route(text) {
+  return text.replace(/ (?:->|\u2192) /g, " \u203a ");
+}
+
+// A sentence whose addresses and hashes do not push everything else aside.
+export function sentence(text) {
+  return text.replace(/\b0x[0-9a-fA-F]{40,}\b/g, (long) => shortHash(long, 8, 4));
+}

@@ -43,7 +43,7 @@ export class Graph {
     this.layout.fit(this.size.width, this.size.height);
     this.empty.hidden = nodes.size > 0;
     this.#follow(picture?.cycle ?? []);
-    this.#look(null);
+    this.#keepFocus();
     this.#describe(picture);
     this.#draw();
   }
@@ -156,6 +156,16 @@ export class Graph {
     this.tip.hidden = !at;
     if (at) this.#name(at);
     this.#draw();
+  }
+
+  // What is pointed at stays pointed at while the market moves on, if it is still there.
+  #keepFocus() {
+    if (!this.focus) return;
+    const { node, link } = this.focus;
+    const still = node ? this.layout.nodes.includes(node) && { node } : this.layout.links.filter(({ row }) => row.id === link.row.id).map((one) => ({ link: one }))[0];
+    this.focus = null;
+    this.tip.hidden = true;
+    if (still) this.#look(still);
   }
 
   #near({ node, link }) {

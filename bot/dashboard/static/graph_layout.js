@@ -4,7 +4,8 @@
 
 const STEPS = 320;
 const STEPS_AFTER_CHANGE = 80;
-const PADDING = 26;
+const PADDING = { side: 34, top: 20, bottom: 52 };
+const MOST_STRETCH = 1.9;
 
 // A hub's radius grows with the logarithm of its neighbours in the whole market.
 export const radius = (node) => 2.4 + 2.5 * Math.log2(1 + node.degree) ** 1.02 * (node.degree > 1 ? 0.62 : 0.3);
@@ -31,14 +32,14 @@ export class Layout {
     const xs = this.nodes.map((node) => node.x);
     const ys = this.nodes.map((node) => node.y);
     const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    const across = (width - 2 * PADDING) / Math.max(1, right - left);
-    const down = (height - 2 * PADDING) / Math.max(1, bottom - top);
+    const across = (width - 2 * PADDING.side) / Math.max(1, right - left);
+    const down = (height - PADDING.top - PADDING.bottom) / Math.max(1, bottom - top);
     // Filling the panel beats keeping proportions, up to a limit.
-    const sx = Math.min(across, down * 1.5);
-    const sy = Math.min(down, across * 1.5);
+    const sx = Math.min(across, down * MOST_STRETCH);
+    const sy = Math.min(down, across * MOST_STRETCH);
     for (const node of this.nodes) {
       node.px = width / 2 + (node.x - (left + right) / 2) * sx;
-      node.py = height / 2 + (node.y - (top + bottom) / 2) * sy;
+      node.py = (height + PADDING.top - PADDING.bottom) / 2 + (node.y - (top + bottom) / 2) * sy;
     }
   }
 
@@ -63,11 +64,11 @@ export class Layout {
     const springs = [...pairs.values()].map(({ source, target }) => ({ source, target }));
     const simulation = d3
       .forceSimulation(this.nodes)
-      .force("spring", d3.forceLink(springs).distance(({ source, target }) => 26 + source.radius + target.radius + 2.2 * Math.min(source.radius, target.radius)))
-      .force("charge", d3.forceManyBody().strength((node) => -26 - 12 * node.radius).distanceMax(420))
-      .force("collide", d3.forceCollide((node) => node.radius + 3))
-      .force("x", d3.forceX().strength(0.045 / shape))
-      .force("y", d3.forceY().strength(0.045 * shape))
+      .force("spring", d3.forceLink(springs).distance(({ source, target }) => 30 + 2 * (source.radius + target.radius) + 5 * Math.min(source.radius, target.radius)))
+      .force("charge", d3.forceManyBody().strength((node) => -40 - 26 * node.radius).distanceMax(500))
+      .force("collide", d3.forceCollide((node) => node.radius + 4))
+      .force("x", d3.forceX().strength(0.11 / shape))
+      .force("y", d3.forceY().strength(0.11 * shape))
       .stop();
     simulation.tick(steps);
   }

@@ -11,7 +11,7 @@ export const KINDS = [
 const OTHER = "kind-5";
 const COLOURS = new Map(KINDS.map(([kind, name]) => [kind, name]));
 const BEND_PX = 9;
-const GLOW_MS = 5_000;
+const GLOW_MS = 3_500;
 const LABEL_PX = 6.4;
 
 export const kindColour = (kind) => COLOURS.get(kind) ?? OTHER;
@@ -78,9 +78,9 @@ export function paint(context, scene) {
 
 function glowStroke(context, link, glow) {
   const style = colour(kindColour(link.row.kind));
-  stroke(context, link, style, width(link) + 6, 0.14 * glow);
-  stroke(context, link, style, width(link) + 2.5, 0.35 * glow);
-  stroke(context, link, colour("glow"), Math.max(1, width(link) * 0.8), 0.9 * glow);
+  stroke(context, link, style, width(link) + 7, 0.12 * glow);
+  stroke(context, link, style, width(link) + 2, 0.9 * glow);
+  stroke(context, link, colour("glow"), 0.8, 0.55 * glow);
 }
 
 function cycleStroke(context, link) {
@@ -108,10 +108,10 @@ function nodes(context, { layout, focus, inCycle }, dimmed) {
     context.globalAlpha = lit ? 1 : Math.max(0.45, dimmed);
     context.beginPath();
     context.arc(node.px, node.py, node.radius, 0, 2 * Math.PI);
-    context.fillStyle = colour(inCycle.has(node) ? "cycle" : node.radius > LABEL_PX ? "hub" : "node");
+    context.fillStyle = colour(node.radius > LABEL_PX ? "hub" : "node");
     context.fill();
-    context.lineWidth = 1.5;
-    context.strokeStyle = colour("panel");
+    context.lineWidth = inCycle.has(node) ? 3 : 1.5;
+    context.strokeStyle = colour(inCycle.has(node) ? "cycle" : "panel");
     context.stroke();
   }
 }

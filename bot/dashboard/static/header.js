@@ -2,6 +2,7 @@
 
 import { $, arrange, element, setText } from "./dom.js";
 import { age, count, duration, milliseconds, sign, signedEth, words } from "./format.js";
+import { strategyColour } from "./theme.js";
 
 const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting" };
 const LATE_S = 30;
@@ -73,14 +74,14 @@ export class Header {
 
   #figures(header, counters) {
     const refused = Object.entries(counters.refused).sort((a, b) => b[1] - a[1]);
-    const perStrategy = header.strategies.map((name) => `${words(name)} ${count(counters.settled[name] ?? 0)}`);
+    const perStrategy = header.strategies.map((name) => [strategyColour(header.strategies, name), `${words(name)}: ${count(counters.settled[name] ?? 0)}`]);
     const perHead = counters.heads ? counters.node_calls / counters.heads : 0;
     const latency = [counters.head_to_signed_ms_p50, counters.head_to_signed_ms_p99];
     const figures = [
-      ["Settled", count(sum(counters.settled)), perStrategy.join(" · ")],
+      ["Settled", count(sum(counters.settled)), perStrategy],
       ["Sent", count(counters.sent), `${count(counters.plans)} plans decided`],
       ["Reverted", count(counters.reverted), counters.reverted ? "on the chain" : "none on the chain"],
-      ["Refused", count(sum(counters.refused)), refused.slice(0, 2).map(([why, n]) => `${words(why)} ${count(n)}`).join(" · ") || "nothing so far"],
+      ["Refused", count(sum(counters.refused)), refused.length ? `most: ${words(refused[0][0])}` : "nothing so far"],
       ["Head to signed", `${milliseconds(latency[0])} ms`, latency[1] === null ? "median" : `median · p99 ${milliseconds(latency[1])} ms`],
       ["Heads", count(counters.heads), `${perHead.toFixed(1)} node calls each`],
     ];
@@ -94,9 +95,21 @@ export class Header {
     }
     const [tile, strong, small] = this.tiles.get(label);
     setText(strong, value);
-    setText(small, note);
-    small.title = note;
+    if (typeof note === "string") setText(small, note);
+    else this.#split(small, note);
     tile.classList.toggle("alarm", label === "Reverted" && value !== "0");
     return tile;
+  }
+
+  // A count per strategy, told apart by colour; the name is there for whoever points at it.
+  #split(small, parts) {
+    const text = parts.map(([, part]) => part).join(", ");
+    if (small.title === text) return;
+    small.title = text;
+    small.replaceChildren(...parts.flatMap(([series, part]) => {
+      const swatch = element("i", { class: "swatch" });
+      swatch.dataset.series = series;
+      return [swatch, element("span", { "aria-label": part }, part.split(": ")[1])];
+    }));
   }
 }
