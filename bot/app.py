@@ -151,6 +151,7 @@ class Session:
             result=summarise(ledger, strategies),
             reconciliation=proof,
             not_as_simulated=self.engine.counts["not_as_simulated"],
+            decisions=self.engine.decisions_digest,
             ledger_url=world.ledger_url,
         )
         ledger.finish_run(summary.document())

@@ -4,9 +4,10 @@ replay is where events come from and what stands at the end; nothing in here kno
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol
 
@@ -19,7 +20,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
 from bot.market import Market, VenueId
-from bot.plan import Plan
+from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
 from bot.simulator.verdict import Verdict
@@ -79,11 +80,20 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._lost: set[VenueId] = set()
+        self._digest = hashlib.sha256()
 
     @property
     def head(self) -> Head | None:
         """The newest head that was fully taken in and decided on."""
         return self._head
+
+    @property
+    def decisions_digest(self) -> str:
+        """Hex of SHA-256 over every decision and its outcome so far: equal for runs that decided the same.
+
+        Hashes and addresses of a run's own making (block hashes, the executor, transactions) are left out.
+        """
+        return self._digest.hexdigest()
 
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
@@ -231,6 +241,8 @@ class Engine:
 
     def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
         self.counts["plans"] += 1
+        said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
+        self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
         prefix = f"{plan.block_number} {plan.strategy}: {plan.note}, expects {eth(plan.expected_profit_wei)}"
         if isinstance(outcome, Sent):
             self.counts["sent"] += 1

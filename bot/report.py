@@ -13,7 +13,10 @@ from bot.ledger.summary import RunSummary
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A finished run. Amounts are wei; `setup_s` lies between the start of the program and that of the run."""
+    """A finished run. Amounts are wei; `setup_s` lies between the start of the program and that of the run.
+
+    `decisions` is `Engine.decisions_digest`: the same seed over the same number of blocks gives the same one.
+    """
 
     network: str
     mode: str
@@ -31,6 +34,7 @@ class Summary:
     result: RunSummary
     reconciliation: Reconciliation | None
     not_as_simulated: int
+    decisions: str
     ledger_url: str
 
     @property
@@ -66,6 +70,7 @@ class Summary:
             "first_settled_s": self.first_settled_s,
             "head_to_signed_ms": {"p50": latency.p50, "p99": latency.p99},
             "not_as_simulated": self.not_as_simulated,
+            "decisions": self.decisions,
             "ledger_equals_chain": self.ledger_equals_chain,
             "node_calls": self.node_calls,
             "node_calls_per_block": round(self.node_calls / max(self.blocks, 1), 2),
