@@ -176,8 +176,20 @@ class Engine:
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
                 allowed=road.filters.get(strategy.name),
             )
+            planned = {}
             for plan in strategy.on_market(view):
+                planned[plan.note] = plan.id
                 await self._decided_on(plan, head, in_use)
+            self._remember(view, planned)
+
+    def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
+        """Every opportunity the strategy was shown, with the plan it became, if it became one."""
+        ledger = self._road.ledger
+        with ledger.batch():
+            for candidate in view.seen:
+                route = str(candidate.opportunity)
+                ledger.record_opportunity(view.strategy, route, candidate.opportunity.gain_wei, planned.get(route))
+        self.counts["opportunities"] += len(view.seen)
 
     async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan: recorded, carried as far as it gets, and told."""

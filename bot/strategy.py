@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bot.market import Market, Opportunity
@@ -83,6 +83,8 @@ class MarketView:
     changed: frozenset[str]
     inventory: Inventory
     allowed: Callable[[str, Token], bool] | None = None
+    seen: list[Candidate] = field(default_factory=list, compare=False)
+    """Every candidate handed out, for the ledger to remember what was passed over."""
 
     def cycles(self, *, max_hops: int = 3, books: int = 0, start: Asset = ETH) -> Iterator[Candidate]:
         """Closed walks from `start` through what changed, best first, no venue shared between any two of them.
@@ -100,7 +102,9 @@ class MarketView:
             allowed=self.allowed,
         )
         for opportunity in found:
-            yield Candidate(opportunity, self, self.strategy)
+            candidate = Candidate(opportunity, self, self.strategy)
+            self.seen.append(candidate)
+            yield candidate
 
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
         """The reference price of one `asset` in `in_`, both in whole units. For screening, never for spending."""
