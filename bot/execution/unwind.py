@@ -52,6 +52,7 @@ def unwinding(
         block_hash=head.hash,
         deadline_block=head.number + 1,
         note=f"unwind {on_chain.whole(amount)} {on_chain.symbol}, at most {loss_ppm / 10_000:g} % below the quote",
+        unwinds=plan.id,
     )
 
 
@@ -60,7 +61,7 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     swaps = []
     for swap in reversed(plan.swaps):
         pool = market.pool(swap.hop.pool)
-        received = pool.quote(swap.token_out, amount, swap.token_in)
+        received = pool.paid(swap.token_out, amount, swap.token_in)
         swaps.append(Swap(pool.hop(swap.token_out, swap.token_in), swap.token_out, swap.token_in, amount, received))
         amount = received
     return tuple(swaps)

@@ -35,7 +35,7 @@ def forward(route: Route, amount_in: int) -> Amounts | None:
     amounts = [amount_in]
     try:
         for hop in route:
-            amounts.append(hop.pool.quote(hop.token_in, amounts[-1], hop.token_out))
+            amounts.append(hop.pool.paid(hop.token_in, amounts[-1], hop.token_out))
     except PoolError:
         return None
     return tuple(amounts)

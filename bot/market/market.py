@@ -146,13 +146,13 @@ class Market:
         self._require_next(number)
         self._journal.begin(number)
         after: dict[VenueId, Pool] = {}
+        for venue in self._timed:
+            if number > self._loaded_at.get(venue, 0):
+                self._take_time(block.head, venue, after)
         for log in block.logs:
             for venue in self._hearing(log):
                 if number > self._loaded_at.get(venue, 0):
                     self._take_log(log, venue, after, number)
-        for venue in self._timed:
-            if number > self._loaded_at.get(venue, 0):
-                self._take_time(block.head, venue, after)
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)

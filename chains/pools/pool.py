@@ -46,6 +46,14 @@ class BeyondKnownLiquidity(PoolError):
     """The swap would leave the part of the pool that was loaded. Load more of it, or ask for less."""
 
 
+class Suspended(PoolError):
+    """The contract takes no swaps now: its owner has paused it."""
+
+
+class StaleState(PoolError):
+    """A part of the state has lapsed, and what replaces it is not known. Load the pool again."""
+
+
 class MalformedLog(PoolError):
     """A known topic with the wrong number of topics or bytes, or a log that another contract emitted."""
 
@@ -73,7 +81,22 @@ class Source(NamedTuple):
     pool_id: bytes = b""
 
 
-class OwnContract:
+class Quoting(Protocol):
+    """What can quote."""
+
+    def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int: ...
+
+
+class PaysItsQuote:
+    """A pool whose swaps pay what its quotes say, as all but old Curve pools do."""
+
+    __slots__ = ()
+
+    def paid(self: Quoting, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
+        return self.quote(token_in, amount_in, token_out)
+
+
+class OwnContract(PaysItsQuote):
     """A pool that is a contract of its own and emits its own events."""
 
     __slots__ = ()
@@ -88,7 +111,7 @@ class OwnContract:
         return (Source(self.address),)
 
 
-class SharedContract:
+class SharedContract(PaysItsQuote):
     """A pool inside a contract that holds many, `address`, which names it by the 32 bytes `pool_id` in its events."""
 
     __slots__ = ()
@@ -139,7 +162,11 @@ class Pool(Protocol):
         ...
 
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
-        """Amount out for exactly `amount_in` in, as the contract computes it. Raises `PoolError`."""
+        """Amount out for exactly `amount_in` in, as the contract's own view computes it. Raises `PoolError`."""
+        ...
+
+    def paid(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
+        """What a swap really pays: the quote, but for contracts whose view rounds otherwise. Raises as `quote`."""
         ...
 
     def quote_exact_out(self, token_out: Token, amount_out: int, token_in: Token | None = None) -> int:
