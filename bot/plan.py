@@ -73,7 +73,8 @@ class Plan:
     `exchange` first and its orders follow for exactly what filled. `profit_token` is what an atomic plan gains;
     `expected_profit_wei` is in wei of ETH before gas, at the marks the strategy stated; `min_profit_wei` is the
     least the strategy accepts after gas. `gas_limit` and fees are per EIP-1559; `deadline_block` is the last
-    block the transaction may land in. `note` says, for a person, why.
+    block the transaction may land in. `note` says, for a person, why. `unwinds` is the id of the two-sided plan whose
+    chain side this one takes back, where it does that and nothing else.
     """
 
     strategy: str
@@ -87,6 +88,7 @@ class Plan:
     block_hash: str
     deadline_block: int
     note: str = ""
+    unwinds: str = ""
 
     @property
     def id(self) -> str:

@@ -18,7 +18,7 @@ from bot.execution.unwind import unwinding
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, Purpose, TradeFill
-from bot.ledger.states import CLOSED_ORDERS, Exposure, MinedAs, OrderState
+from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, Exposure, IntentState, MinedAs, OrderState
 from bot.market import Market
 from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
@@ -45,7 +45,8 @@ class HedgePolicy:
 class Debt:
     """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
-    `open_order` is a client id whose outcome is unknown; `unwound_by` the id of the plan that is to end it.
+    `open_order` is a client id whose outcome is unknown; `unwound_by` the id of the plan that is to end it. It is less
+    than nothing where the exchange side is ahead of a chain side that did not come back from a reorganisation.
     """
 
     intent_id: int
@@ -102,14 +103,27 @@ class HedgeDesk:
         self._debts: dict[int, Debt] = {}
 
     def start(self, head: Head) -> None:
-        """Take up the debts the ledger still knows of; their deadlines count from `head`."""
-        for intent in self._ledger.open_intents():
+        """Take up the debts the ledger still knows of, and what was on its way to end them.
+
+        Their deadlines count from `head`.
+        """
+        in_flight = self._ledger.open_intents()
+        for intent in in_flight:
+            plan = self._ledger.plan(intent.plan_id)
             if intent.exposure is Exposure.OWED:
-                orders = self._ledger.orders_of(intent.id)
-                debt = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
-                unknown = next((order.client_id for order in orders if order.state not in CLOSED_ORDERS), None)
-                filled = sum(order.filled_units for order in orders)
-                self._debts[intent.id] = replace(debt, remaining=debt.remaining - filled, open_order=unknown)
+                self._debts[intent.id] = self._debt(intent, plan, head.number)
+            if intent.state in IN_FLIGHT:
+                self._inventory.speak_for(intent.id, plan)
+        for intent in (*in_flight, *self._ledger.mined_intents()):
+            self._take_up_unwinding(intent)
+
+    def _take_up_unwinding(self, intent: Intent) -> None:
+        unwound = self._ledger.plan(intent.plan_id).unwinds
+        for debt in list(self._debts.values()):
+            if debt.plan.id == unwound and intent.mined_as is MinedAs.OK:
+                self._close(debt, Exposure.UNWOUND)
+            elif debt.plan.id == unwound and intent.state in IN_FLIGHT:
+                self._debts[debt.intent_id] = replace(debt, unwound_by=intent.plan_id)
 
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why this plan's other side cannot be promised now; None when it can, or when it has none."""
@@ -127,10 +141,16 @@ class HedgeDesk:
         self._inventory.release(intent.id)
         if not plan.orders:
             return self._unwound(settled)
-        if intent.mined_as is not MinedAs.OK or intent.exposure is not Exposure.OWED:
+        if intent.exposure is not Exposure.OWED:
             return []
-        self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number)
-        await self._hedge(self._debts[intent.id])
+        debt = self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number)
+        if intent.mined_as is not MinedAs.OK:
+            detail = (
+                f"intent {intent.id} was hedged and then reverted: {-debt.remaining} units of {debt.order.base} remain"
+            )
+            self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
+        elif debt.open_order is None:
+            await self._hedge(debt)
         return self._close_paid()
 
     async def on_block(self, head: Head, gas_price_wei: int) -> tuple[list[Closed], list[Plan]]:
@@ -139,10 +159,11 @@ class HedgeDesk:
         for debt in list(self._debts.values()):
             if debt.open_order is not None:
                 await self._look_up(debt, debt.open_order)
-            elif head.number <= debt.deadline_block:
-                await self._hedge(debt)
-            elif debt.unwound_by is None:
-                unwinds += self._unwind(debt, head, gas_price_wei)
+            elif debt.unwound_by is None and self._stands(debt):
+                if head.number <= debt.deadline_block:
+                    await self._hedge(debt)
+                else:
+                    unwinds += self._unwind(debt, head, gas_price_wei)
         return self._close_paid(), unwinds
 
     def unwind_failed(self, plan_id: str) -> None:
@@ -152,20 +173,28 @@ class HedgeDesk:
                 self._debts[debt.intent_id] = replace(debt, unwound_by=None)
 
     def _debt(self, intent: Intent, plan: Plan, block_number: int) -> Debt:
+        """What moved on the chain, less what closed orders have traded against it."""
         order = plan.orders[0]
-        moved = self._ledger.swaps_of(intent.id)
+        swaps = self._ledger.swaps_of(intent.id)
         first, last = plan.swaps[0].token_in, plan.swaps[-1].token_out
         if self._assets.of(last) == self._assets.of(order.base):
-            side, token, units = Side.SELL, last, moved[-1].amount_out
+            side, token, moved = Side.SELL, last, swaps[-1].amount_out if swaps else 0
         else:
-            side, token, units = Side.BUY, first, moved[0].amount_in
+            side, token, moved = Side.BUY, first, swaps[0].amount_in if swaps else 0
+        placed = self._ledger.orders_of(intent.id)
+        traded = sum(order.filled_units for order in placed if order.state in CLOSED_ORDERS)
         return Debt(
             intent_id=intent.id,
             plan=plan,
             order=replace(order, side=side),
-            remaining=_converted(units, token, order.base),
+            remaining=_converted(moved, token, order.base) - traded,
             deadline_block=block_number + self._policy(plan).deadline_blocks,
+            open_order=next((order.client_id for order in placed if order.state not in CLOSED_ORDERS), None),
         )
+
+    def _stands(self, debt: Debt) -> bool:
+        """Whether the chain side is in a block now; a reorganisation may have taken it out again."""
+        return self._ledger.intent(debt.intent_id).state in (IntentState.MINED, IntentState.FINAL)
 
     def _policy(self, plan: Plan) -> HedgePolicy:
         return self._policies.get(plan.strategy, HedgePolicy())
@@ -225,7 +254,7 @@ class HedgeDesk:
         return [
             self._close(debt, Exposure.HEDGED)
             for debt in list(self._debts.values())
-            if debt.open_order is None and self._is_dust(debt)
+            if debt.open_order is None and self._is_dust(debt) and self._stands(debt)
         ]
 
     def _is_dust(self, debt: Debt) -> bool:
@@ -271,7 +300,7 @@ class HedgeDesk:
         if settled.intent.mined_as is not MinedAs.OK:
             self.unwind_failed(settled.plan.id)
             return []
-        done = [debt for debt in self._debts.values() if debt.unwound_by == settled.plan.id]
+        done = [debt for debt in self._debts.values() if debt.plan.id == settled.plan.unwinds]
         return [self._close(debt, Exposure.UNWOUND) for debt in done]
 
 

@@ -97,8 +97,9 @@ def _request_problem(request: SignRequest) -> str | None:
 
 
 def _plan_problem(plan: Plan) -> str | None:
-    if not all(isinstance(text, str) for text in (plan.strategy, plan.network, plan.block_hash, plan.note)):
-        return "the plan's strategy, network, block hash and note must be text"
+    texts = (plan.strategy, plan.network, plan.block_hash, plan.note, plan.unwinds)
+    if not all(isinstance(text, str) for text in texts):
+        return "the plan's strategy, network, block hash, note and unwinds must be text"
     if not isinstance(plan.atomic, bool):
         return "the plan's atomic must be true or false"
     if not 0 <= plan.deadline_block < BLOCK_LIMIT:
