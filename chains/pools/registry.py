@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chains.pools import concentrated, constant_product
+from chains.pools import balancer_v2_stable, balancer_v2_weighted, concentrated, constant_product
 from chains.pools.pool import Load, Pool
 
 
@@ -27,6 +27,8 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
+        Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
     )
 }
 

@@ -1,0 +1,125 @@
+"""Balancer's StableSwap curve in its three roundings. Integers in 18 decimals; amplification in thousandths.
+
+Source: Curve's StableSwap paper; balancer-v2-monorepo's StableMath with and without `roundUp`, the V3 monorepo's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from chains.pools.pool import AmountOutOfRange, InsufficientLiquidity
+
+AMP_PRECISION = 1000
+
+_ROUNDS = 255
+_UINT256 = 2**256
+
+
+class Rounding(StrEnum):
+    """Which of the contracts' StableMath."""
+
+    LEGACY = "legacy"
+    """Stable, meta-stable and phantom pools: the invariant rounded up."""
+    COMPOSABLE = "composable"
+    """Composable stable pools: another iteration for the invariant."""
+    V3 = "v3"
+    """As composable, with later divisions in the balance."""
+
+
+def out_given_in(amp: int, balances: Sequence[int], given: int, taken: int, amount_in: int, rounding: Rounding) -> int:
+    """Amount out for `amount_in` between two places of `balances`. Raises `AmountOutOfRange`, `InsufficientLiquidity`.
+
+    Solves the invariant D of `balances` for the balance taken from, and keeps one unit back.
+    """
+    kept = invariant(amp, balances, rounding)
+    after = list(balances)
+    after[given] += amount_in
+    amount_out = balances[taken] - balance_for(amp, after, kept, taken, rounding) - 1
+    if amount_out < 0:
+        raise InsufficientLiquidity(f"{amount_in} buys less than nothing at balances {tuple(balances)}")
+    return amount_out
+
+
+def in_given_out(amp: int, balances: Sequence[int], given: int, taken: int, amount_out: int, rounding: Rounding) -> int:
+    """Amount in for `amount_out`, and a unit on top. Raises as `out_given_in`."""
+    if amount_out >= balances[taken]:
+        raise InsufficientLiquidity(f"{amount_out} is not less than the balance of {balances[taken]}")
+    kept = invariant(amp, balances, rounding)
+    after = list(balances)
+    after[taken] -= amount_out
+    amount_in = balance_for(amp, after, kept, given, rounding) - balances[given] + 1
+    if amount_in < 0:
+        raise InsufficientLiquidity(f"{amount_out} costs less than nothing at balances {tuple(balances)}")
+    return amount_in
+
+
+def invariant(amp: int, balances: Sequence[int], rounding: Rounding) -> int:
+    """D of A·nⁿ·Σx + D = A·D·nⁿ + Dⁿ⁺¹ / (nⁿ·Πx), by Newton's method. Raises as `out_given_in`."""
+    count, total = len(balances), sum(balances)
+    amp_total, found = amp * count, total
+    step = _legacy_step if rounding is Rounding.LEGACY else _step
+    for _ in range(_ROUNDS):
+        before = found
+        found = step(amp_total, balances, count, total, found)
+        if abs(found - before) <= 1:
+            return found
+    raise InsufficientLiquidity(f"the invariant of balances {tuple(balances)} does not converge")
+
+
+def balance_for(amp: int, balances: Sequence[int], kept: int, place: int, rounding: Rounding) -> int:
+    """The balance at `place` that has the invariant `kept` with the others. Raises as `out_given_in`."""
+    count = len(balances)
+    amp_total, product = amp * count, balances[0] * count
+    for balance in balances[1:]:
+        product = _fits(product * balance * count) // kept
+    squared = _fits(kept * kept)
+    if rounding is Rounding.V3:
+        c = _up(_fits(squared * AMP_PRECISION), amp_total * product) * balances[place]
+        b = sum(balances) - balances[place] + kept * AMP_PRECISION // amp_total
+    else:
+        c = _up(squared, amp_total * product) * AMP_PRECISION * balances[place]
+        b = sum(balances) - balances[place] + kept // amp_total * AMP_PRECISION
+    found = _up(_fits(squared + c), kept + b)
+    for _ in range(_ROUNDS):
+        before = found
+        found = _up(_fits(found * found + c), found * 2 + b - kept)
+        if abs(found - before) <= 1:
+            return found
+    raise InsufficientLiquidity(f"no balance keeps the invariant of {tuple(balances)}")
+
+
+def gradient(amp: int, balances: Sequence[float], kept: float) -> tuple[float, ...]:
+    """How fast each balance moves the invariant's equation: their ratios are the marginal prices."""
+    count = len(balances)
+    product = kept
+    for balance in balances:
+        product *= kept / (count * balance)
+    return tuple(amp * count / AMP_PRECISION + product / balance for balance in balances)
+
+
+def _step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
+    product = found
+    for balance in balances:
+        product = _fits(product * found) // (balance * count)
+    numerator = _fits((amp_total * total // AMP_PRECISION + product * count) * found)
+    return numerator // ((amp_total - AMP_PRECISION) * found // AMP_PRECISION + (count + 1) * product)
+
+
+def _legacy_step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
+    product = balances[0] * count
+    for balance in balances[1:]:
+        product = _up(_fits(product * balance * count), found)
+    numerator = count * found * found + _up(_fits(amp_total * total * product), AMP_PRECISION)
+    return _up(_fits(numerator), (count + 1) * found + (amp_total - AMP_PRECISION) * product // AMP_PRECISION)
+
+
+def _up(numerator: int, denominator: int) -> int:
+    return -(-numerator // denominator)
+
+
+def _fits(value: int) -> int:
+    """`value`, where the contract's 256 bits hold it. Raises `AmountOutOfRange`."""
+    if value >= _UINT256:
+        raise AmountOutOfRange("the curve's arithmetic overflows at these balances and amounts")
+    return value

@@ -1,0 +1,235 @@
+"""Stable, meta-stable and composable stable pools of Balancer V2. State in, exact integers out; no I/O.
+
+A composable pool also sells its own share; that is a join or an exit, charges fees due since the last one, and is not
+quoted here: `tokens` are all but the share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, NamedTuple, Self
+
+from chains.assets import Address, Token, address
+from chains.blocks import Log
+from chains.pools import balancer_stable_math as curve
+from chains.pools import balancer_v2
+from chains.pools.balancer_math import ONE, mul_down
+from chains.pools.balancer_stable_math import AMP_PRECISION, Rounding
+from chains.pools.balancer_v2 import VaultPool, base_factor, contract_of, shared_calls, shared_state
+from chains.pools.fitted import Point, fitted
+from chains.pools.pool import (
+    Call,
+    Loading,
+    MalformedLog,
+    MalformedState,
+    Piece,
+    PoolError,
+    PoolFacts,
+    StaleState,
+    changed_by,
+    positions,
+    require_own,
+)
+from chains.pools.words import WORD, require_words, selector, topic, unsigned, word
+
+AMP_STARTED = topic("AmpUpdateStarted(uint256,uint256,uint256,uint256)")
+AMP_STOPPED = topic("AmpUpdateStopped(uint256)")
+RATE_BY_TOKEN = topic("PriceRateCacheUpdated(address,uint256)")
+PHANTOM_RATE_BY_TOKEN = topic("TokenRateCacheUpdated(address,uint256)")
+RATE_BY_INDEX = topic("TokenRateCacheUpdated(uint256,uint256)")
+TOPICS = balancer_v2.TOPICS | {AMP_STARTED, AMP_STOPPED, RATE_BY_TOKEN, PHANTOM_RATE_BY_TOKEN, RATE_BY_INDEX}
+
+MAX_AMP = 5000 * AMP_PRECISION
+NO_SHARE = -1
+
+
+class Ramp(NamedTuple):
+    """The amplification, in thousandths, moves in a line from one time to the other and stays."""
+
+    start: int
+    end: int
+    start_s: int
+    end_s: int
+
+    def at(self, timestamp_s: int) -> int:
+        if timestamp_s >= self.end_s:
+            return self.end
+        passed, whole = timestamp_s - self.start_s, self.end_s - self.start_s
+        change = abs(self.end - self.start) * passed // whole
+        return self.start + change if self.end > self.start else self.start - change
+
+
+class Rate(NamedTuple):
+    """What a token is worth in its underlying, 18 decimals, as the pool keeps it until `expires_s` (0: for ever).
+
+    The first swap after that fetches it anew and keeps it for `duration_s`.
+    """
+
+    value: int = ONE
+    duration_s: int = 0
+    expires_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BalancerV2StablePool(VaultPool):
+    """StableSwap over balances times `rates`. `amp` is in thousandths, as of the last `at`; it may be on a `ramp`.
+
+    `share_place` is where a composable pool's own share stands among the vault's tokens. Where a kept rate has lapsed
+    at `timestamp_s`, the next swap's rate is not known and every question is refused as `StaleState`.
+    """
+
+    rounding: Rounding
+    amp: int
+    rates: tuple[Rate, ...]
+    share_place: int = NO_SHARE
+    ramp: Ramp | None = None
+    timestamp_s: int = 0
+
+    family: ClassVar[str] = "balancer_v2_stable"
+
+    def __post_init__(self) -> None:
+        VaultPool.__post_init__(self)
+        if not AMP_PRECISION <= self.amp <= MAX_AMP:
+            raise MalformedState(f"pool {self.venue} has an amplification of {self.amp} thousandths")
+        if len(self.rates) != len(self.tokens) or any(rate.value <= 0 for rate in self.rates):
+            raise MalformedState(f"pool {self.venue} has rates {self.rates}, not one above 0 for each token")
+        if not NO_SHARE <= self.share_place <= len(self.tokens):
+            raise MalformedState(f"pool {self.venue} has its share at place {self.share_place}")
+
+    def factors(self) -> tuple[int, ...]:
+        pairs = zip(self.tokens, self.rates, strict=True)
+        return tuple(mul_down(base_factor(token), rate.value) for token, rate in pairs)
+
+    def at(self, timestamp_s: int) -> Self:
+        """The pool in a block of that time: its amplification moves, its rates lapse."""
+        lapsing = any(rate.expires_s for rate in self.rates)
+        amp = self.ramp.at(timestamp_s) if self.ramp else self.amp
+        if amp == self.amp and not lapsing:
+            return self
+        return replace(self, amp=amp, timestamp_s=timestamp_s if lapsing else self.timestamp_s)
+
+    def require_open(self) -> None:
+        VaultPool.require_open(self)
+        for token, rate in zip(self.tokens, self.rates, strict=True):
+            if rate.expires_s and self.timestamp_s > rate.expires_s:
+                raise StaleState(f"pool {self.venue} fetches a new rate of {token} with its next swap")
+
+    def out_given_in(self, given: int, taken: int, amount_in: int) -> int:
+        return curve.out_given_in(self.amp, self.scaled(), given, taken, amount_in, self.rounding)
+
+    def in_given_out(self, given: int, taken: int, amount_out: int) -> int:
+        return curve.in_given_out(self.amp, self.scaled(), given, taken, amount_out, self.rounding)
+
+    def applied(self, log: Log) -> Self:
+        """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
+        kind = log.topics[0] if log.topics else b""
+        if log.address != self.contract or kind not in TOPICS - balancer_v2.TOPICS:
+            return VaultPool.applied(self, log)
+        if kind == AMP_STARTED:
+            require_own(log, self.contract, topics=1, data_words=4)
+            ramp = Ramp(*(unsigned(log.data, index) for index in range(4)))
+            if ramp.start_s >= ramp.end_s:
+                raise MalformedLog(f"log {log.log_index} of block {log.block_number} ramps from {ramp}")
+            return changed_by(log, self, ramp=ramp, amp=ramp.start)
+        if kind == AMP_STOPPED:
+            require_own(log, self.contract, topics=1, data_words=1)
+            return changed_by(log, self, ramp=None, amp=unsigned(log.data))
+        require_own(log, self.contract, topics=2, data_words=1)
+        place = self._rated(log, by_index=kind == RATE_BY_INDEX)
+        rates = list(self.rates)
+        if place >= 0:
+            kept_s = rates[place].duration_s
+            expires_s = self.timestamp_s + kept_s if self.timestamp_s and kept_s else 0
+            rates[place] = Rate(unsigned(log.data), kept_s, expires_s)
+        return changed_by(log, self, rates=tuple(rates))
+
+    def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
+        """The curve up to twice the balance that is bought, within 1 % between the fitted points, mostly 10^-4."""
+        given, taken = positions(self.tokens, token_in, token_out)
+        try:
+            self.require_open()
+            balances = self.scaled()
+            kept = curve.invariant(self.amp, balances, self.rounding)
+            factors = self.factors()
+            fee_kept = 1.0 - self.swap_fee / ONE
+
+            def point_at(amount_in: float) -> Point:
+                after = list(balances)
+                after[given] += int(amount_in * fee_kept * factors[given] / ONE)
+                after[taken] = curve.balance_for(self.amp, after, kept, taken, self.rounding)
+                slopes = curve.gradient(self.amp, after, kept)
+                rate = fee_kept * slopes[given] / slopes[taken] * factors[given] / factors[taken]
+                return Point(amount_in, (balances[taken] - after[taken]) * ONE / factors[taken], rate)
+
+            return fitted(point_at, 2.0 * balances[taken] * ONE / factors[given] / fee_kept)
+        except PoolError:
+            return ()
+
+    def _rated(self, log: Log, *, by_index: bool) -> int:
+        """Whose rate `log` says; -1 for the share's."""
+        if not by_index:
+            return self._place(log, log.topics[1])
+        index = unsigned(log.topics[1])
+        if index == self.share_place:
+            return -1
+        place = index - 1 if NO_SHARE < self.share_place < index else index
+        if place >= len(self.tokens):
+            raise MalformedLog(f"log {log.log_index} of block {log.block_number} rates a token at place {index}")
+        return place
+
+
+_AMPLIFICATION = selector("getAmplificationParameter()")
+_RAMP = selector("getAmplificationState()")
+_SHARE_PLACE = selector("getBptIndex()")
+_ACTUAL_SUPPLY = selector("getActualSupply()")
+_FACTORS = selector("getScalingFactors()")
+_META_RATE = selector("getPriceRateCache(address)")
+_TOKEN_RATE = selector("getTokenRateCache(address)")
+_CLOCK = Call(address("0xcA11bde05977b3631167028862bE2a173976CA11"), selector("getCurrentBlockTimestamp()"))
+"""Multicall3 tells a block's time; where it is missing, rates are taken to be fresh until the first block."""
+
+
+def loading(facts: PoolFacts) -> Loading:
+    """Loads a pool in one round. `facts.address` is the vault, `facts.tokens` are without a composable pool's share.
+
+    Raises `StaleState` where the amplification is moving and the contract does not say where to.
+    """
+    contract, count = contract_of(facts.pool_id), len(facts.tokens)
+    own = tuple(Call(contract, data) for data in (_AMPLIFICATION, _RAMP, _SHARE_PLACE, _ACTUAL_SUPPLY))
+    caches = tuple(
+        Call(contract, question + word(int(token.address, 16)))
+        for question in (_META_RATE, _TOKEN_RATE)
+        for token in facts.tokens
+    )
+    answers = yield (*own, _CLOCK, *caches, *shared_calls(facts))
+    amplification, ramp, share, actual_supply, clock, *rest = answers
+    require_words(amplification, 3, f"getAmplificationParameter() of {contract}")
+    state = shared_state(facts, tuple(rest[2 * count :]))
+    return BalancerV2StablePool(
+        facts.address,
+        facts.pool_id,
+        facts.tokens,
+        state.balances,
+        state.managed,
+        state.swap_fee,
+        state.paused,
+        Rounding.COMPOSABLE if actual_supply else Rounding.LEGACY,
+        unsigned(amplification),
+        tuple(_rate(meta or cached) for meta, cached in zip(rest[:count], rest[count : 2 * count], strict=True)),
+        unsigned(share) if share else NO_SHARE,
+        _ramp(contract, ramp) if unsigned(amplification, 1) else None,
+        unsigned(clock) if clock else 0,
+    )
+
+
+def _rate(cache: bytes) -> Rate:
+    """A kept rate: (rate, duration, expires), newer contracts with the rate before it as their second word."""
+    if not unsigned(cache):
+        return Rate()
+    return Rate(unsigned(cache), *(unsigned(cache, len(cache) // WORD - 2 + index) for index in range(2)))
+
+
+def _ramp(contract: Address, answer: bytes) -> Ramp:
+    if len(answer) < 4 * WORD:
+        raise StaleState(f"the amplification of {contract} is moving, and it does not say where to")
+    return Ramp(*(unsigned(answer, index) for index in range(4)))

@@ -1,0 +1,37 @@
+"""Float pieces for price curves that are no Möbius functions: fitted between points of the curve. No pools here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import pairwise
+from typing import NamedTuple
+
+from chains.pools.pool import Piece
+
+GRID = tuple(2.0**-n for n in range(14, 2, -1)) + tuple(n / 16 for n in range(3, 17))
+"""Where a curve is looked at, as fractions of the largest amount: close together at first, then every sixteenth."""
+
+
+class Point(NamedTuple):
+    """One point of a price curve, in base units: `out` for `amount_in`, and the marginal `rate` there."""
+
+    amount_in: float
+    out: float
+    rate: float
+
+
+def fitted(point_at: Callable[[float], Point], most_in: float, grid: Iterable[float] = GRID) -> tuple[Piece, ...]:
+    """Pieces that meet the curve at every point of the grid, and have its rate where each of them begins.
+
+    A piece `r·x / (1 + c·x)` over a stretch `d` that yields `y` has `c = (r·d/y - 1) / d`. The curve is taken to be
+    concave; where rounding makes it look otherwise, the piece is straight. No more than the curve is promised at a
+    piece's end; between the ends the error is what a Möbius function of the same slope and ends differs by.
+    """
+    points = [point_at(0.0), *(point_at(fraction * most_in) for fraction in grid)]
+    pieces = []
+    for start, end in pairwise(points):
+        stretch, gained = end.amount_in - start.amount_in, end.out - start.out
+        if stretch <= 0.0 or gained <= 0.0 or start.rate <= 0.0:
+            break
+        pieces.append(Piece(start.rate, max(start.rate * stretch / gained - 1.0, 0.0) / stretch, stretch))
+    return tuple(pieces)
