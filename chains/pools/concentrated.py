@@ -156,7 +156,8 @@ class ConcentratedPool(OwnContract):
         if kind == SWAP:
             require_own(log, self.address, topics=3, data_words=5)
             price, liquidity, tick = unsigned(log.data, 2), unsigned(log.data, 3), signed(log.data, 4)
-            return changed_by(log, self, sqrt_price_x96=price, liquidity=liquidity, tick=tick)
+            ticks = self.ticks if self.ticks.edges is None else Ticks.around(tick, self.ticks.spacing)
+            return changed_by(log, self, sqrt_price_x96=price, liquidity=liquidity, tick=tick, ticks=ticks)
         if kind == MINT:
             require_own(log, self.address, topics=4, data_words=4)
             return self._with_position(log, unsigned(log.data, 1))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
-from chains.pools.pool import BeyondKnownLiquidity, MalformedLog
+from chains.pools.pool import BeyondKnownLiquidity, MalformedLog, MalformedState
 
 MIN_TICK, MAX_TICK = -887_272, 887_272
 Q96 = 2**96
@@ -76,7 +76,9 @@ class Ticks:
     """Where liquidity changes, over the bitmap words `first_word` to `last_word` (inclusive) that are known.
 
     `net` is the liquidity added when a tick is crossed upwards; `gross` counts what refers to it, and at 0 the tick
-    is not initialised. Shared between versions of a pool, and never mutated.
+    is not initialised. Where only the active liquidity was recorded, `edges` are the two ticks between which nothing
+    can be initialised, and nothing is known beyond. Shared between versions of a pool, and never mutated.
+    Raises `MalformedState`.
     """
 
     spacing: int
@@ -84,10 +86,32 @@ class Ticks:
     last_word: int
     net: Mapping[int, int]
     gross: Mapping[int, int]
+    edges: tuple[int, int] | None = None
     order: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        if not 0 < self.spacing <= MAX_TICK or self.first_word > self.last_word:
+            raise MalformedState(
+                f"ticks of spacing {self.spacing} in the bitmap words {self.first_word} to {self.last_word}"
+            )
         object.__setattr__(self, "order", tuple(sorted(self.net)))
+        if self.edges is not None:
+            low, high = self.edges
+            if self.net or self.gross or not low < high <= low + self.spacing or low % self.spacing:
+                raise MalformedState(f"nothing can be known between the ticks {low} and {high}")
+        elif not self._consistent():
+            raise MalformedState(f"ticks of spacing {self.spacing} whose gross and net liquidity do not fit together")
+
+    @classmethod
+    def around(cls, tick: int, spacing: int) -> Ticks:
+        """What is known where only the active liquidity is: nothing is initialised between two usable ticks.
+
+        Raises `MalformedState`.
+        """
+        if not 0 < spacing <= MAX_TICK:
+            raise MalformedState(f"a tick spacing of {spacing}")
+        low, word = tick // spacing * spacing, word_of(tick, spacing)
+        return cls(spacing, word, word, {}, {}, (low, low + spacing))
 
     def next_below(self, tick: int) -> tuple[int, bool]:
         """The next tick at or below `tick` within its bitmap word, and whether it is initialised.
@@ -95,6 +119,8 @@ class Ticks:
         Stopping at word boundaries is what the contract does, and it is visible in the rounding. Raises
         `BeyondKnownLiquidity`.
         """
+        if self.edges is not None:
+            return self._edge(tick, 0), False
         word = word_of(tick, self.spacing)
         self._require(word)
         boundary = word * WORD_BITS * self.spacing
@@ -105,6 +131,8 @@ class Ticks:
 
     def next_above(self, tick: int) -> tuple[int, bool]:
         """The next tick above `tick` within the bitmap word of its upper neighbour. Raises as `next_below`."""
+        if self.edges is not None:
+            return self._edge(tick, 1), False
         word = (tick // self.spacing + 1) // WORD_BITS
         self._require(word)
         boundary = (word * WORD_BITS + WORD_BITS - 1) * self.spacing
@@ -115,6 +143,8 @@ class Ticks:
 
     def skip_below(self, tick: int) -> tuple[int, bool]:
         """As `next_below` through as many words as it takes: where there is no liquidity, nothing is rounded."""
+        if self.edges is not None:
+            return self._edge(tick, 0), False
         self._require(word_of(tick, self.spacing))
         index = bisect_right(self.order, tick) - 1
         if index >= 0:
@@ -124,6 +154,8 @@ class Ticks:
 
     def skip_above(self, tick: int) -> tuple[int, bool]:
         """As `next_above` through as many words as it takes."""
+        if self.edges is not None:
+            return self._edge(tick, 1), False
         self._require((tick // self.spacing + 1) // WORD_BITS)
         index = bisect_right(self.order, tick)
         if index < len(self.order):
@@ -142,18 +174,22 @@ class Ticks:
     @property
     def lowest(self) -> int:
         """The lowest tick up to which liquidity is known."""
-        return max(self.first_word * WORD_BITS * self.spacing, MIN_TICK)
+        low = self.edges[0] if self.edges is not None else self.first_word * WORD_BITS * self.spacing
+        return max(low, MIN_TICK)
 
     @property
     def highest(self) -> int:
         """The highest tick up to which liquidity is known."""
-        return min((self.last_word * WORD_BITS + WORD_BITS - 1) * self.spacing, MAX_TICK)
+        last = (self.last_word * WORD_BITS + WORD_BITS - 1) * self.spacing
+        return min(self.edges[1] if self.edges is not None else last, MAX_TICK)
 
     def with_position(self, lower: int, upper: int, liquidity: int) -> Ticks:
         """After `liquidity` (negative: removed) was put between two ticks. Raises `MalformedLog`.
 
-        Ticks in unknown words are left unknown.
+        Ticks that are not known are left unknown.
         """
+        if self.edges is not None:
+            return self
         net, gross = dict(self.net), dict(self.gross)
         for tick, sign in ((lower, 1), (upper, -1)):
             if not self.first_word <= word_of(tick, self.spacing) <= self.last_word:
@@ -167,6 +203,27 @@ class Ticks:
                 gross.pop(tick, None)
                 net.pop(tick, None)
         return Ticks(self.spacing, self.first_word, self.last_word, net, gross)
+
+    def _consistent(self) -> bool:
+        """Whether the ticks are usable ones in known words, and none nets more than refers to it."""
+        if self.net.keys() != self.gross.keys():
+            return False
+        net, spacing = self.net, self.spacing
+        return all(
+            abs(net[tick]) <= gross and gross and not tick % spacing and self._covers(tick)
+            for tick, gross in self.gross.items()
+        )
+
+    def _covers(self, tick: int) -> bool:
+        return MIN_TICK <= tick <= MAX_TICK and self.first_word <= word_of(tick, self.spacing) <= self.last_word
+
+    def _edge(self, tick: int, side: int) -> int:
+        """The edge on that side. Raises `BeyondKnownLiquidity` for a tick that is not between the two."""
+        assert self.edges is not None
+        low, high = self.edges
+        if not low <= tick < high:
+            raise BeyondKnownLiquidity(f"only the liquidity between the ticks {low} and {high} was recorded")
+        return self.edges[side]
 
     def _require(self, word: int) -> None:
         if not self.first_word <= word <= self.last_word:

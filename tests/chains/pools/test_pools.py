@@ -208,5 +208,5 @@ def test_an_address_without_such_a_pool_is_refused_while_loading(family):
 
 
 def test_an_unknown_family_is_named_with_those_that_exist():
-    with pytest.raises(UnknownFamily, match="'curve' is not an AMM family; known are concentrated, constant_product"):
-        loader("curve")
+    with pytest.raises(UnknownFamily, match=f"'wishful' is not an AMM family; known are {', '.join(sorted(LOADERS))}"):
+        loader("wishful")
