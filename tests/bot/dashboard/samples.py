@@ -6,6 +6,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.dashboard.source import (
     BudgetShown,
@@ -38,7 +39,8 @@ FIRST_BLOCK = 17_675_949
 WETH = Address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 USDC = Address("0xA0b86991c6218b36c1d19D4a2e9Eb0cE3606eB48")
 GWEI, ETHER = 10**9, 10**18
-GAS_WEI = 243_118 * 14 * GWEI
+GAS_USED = 243_118
+GAS_WEI = GAS_USED * 14 * GWEI
 
 _REFUSALS = (
     (Reason.SIM_BELOW_MIN_PROFIT, "the verdict leaves 0.000310 ETH after gas, the strategy asks for 0.0005"),
@@ -101,9 +103,7 @@ class SampleRun:
         )
 
     async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
-        return {
-            name: [point for point in points if point.at_ms >= since_ms] for name, points in self._profit.items()
-        }
+        return {name: [point for point in points if point.at_ms >= since_ms] for name, points in self._profit.items()}
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
         newest_first = (detail.decision for detail in reversed(self._details))
@@ -205,7 +205,7 @@ class SampleRun:
             for index, edge in enumerate(edges)
         ]  # fmt: skip
         refused = decision.reason is not None
-        verdict = VerdictShown("ok", decision.block, 243_118, 14 * GWEI, f"{decision.id:064x}")
+        verdict = VerdictShown("ok", decision.block, GAS_USED, 14 * GWEI, f"{decision.id:064x}")
         intent = IntentShown(
             decision.id, "pending", decision.id, 300_000, 20 * GWEI, GWEI, 1, "none", decision.block + 1, tx(decision)
         )
@@ -229,19 +229,17 @@ class SampleRun:
             realised = decision.expected_wei - GAS_WEI
             if self._random.random() < 0.14:
                 realised = -GAS_WEI - decision.expected_wei // 2
-            settled = Decision(
-                decision.id, decision.at_ms, decision.block, decision.strategy, State.SETTLED, decision.route,
-                decision.expected_wei, realised, GAS_WEI, tx_hash=tx(decision)
-            )  # fmt: skip
+            settled = replace(
+                decision, state=State.SETTLED, realised_wei=realised, gas_wei=GAS_WEI, tx_hash=tx(decision)
+            )
             fills = [
                 FillShown(hop.venue, f"{tx(decision)}:{number}", hop.symbol_in, 18, hop.amount_in_units,
                           hop.symbol_out, 18, hop.amount_out_units)
                 for number, hop in enumerate(detail.hops)
             ]  # fmt: skip
-            self._details[index] = DecisionDetail(
-                settled, detail.plan_id, detail.hops, detail.min_profit_wei, detail.gas_estimate,
-                detail.deadline_block, detail.verdicts, (), detail.intent, fills
-            )  # fmt: skip
+            assert detail.intent is not None
+            mined = replace(detail.intent, state="mined", mined_block=self.block, gas_used=GAS_USED)
+            self._details[index] = replace(detail, decision=settled, intent=mined, fills=fills)
             points = self._profit[decision.strategy]
             before = points[-1].cumulative_wei if points else 0
             points.append(ProfitPoint(self._now_ms(), before + realised))

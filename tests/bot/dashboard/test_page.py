@@ -1,0 +1,303 @@
+"""The page in a real browser: what it shows, what it survives, and that it looks as it should.
+
+With `ISTHMUS_SCREENSHOT=docs/dashboard.png` the picture of the README is taken anew.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from bot import dashboard as dashboard_package
+from bot.dashboard.app import Dashboard
+from bot.dashboard.source import (
+    BudgetShown,
+    Counters,
+    Decision,
+    DecisionDetail,
+    Header,
+    Picture,
+    ProfitPoint,
+    State,
+    Venue,
+)
+from tests.bot.dashboard.samples import HOSTILE_SYMBOL, STRATEGIES, SampleRun
+from tests.browser.chromium import open_browser
+from tests.browser.watch import Watched, open_page
+
+STATIC = Path(dashboard_package.__file__).parent / "static"
+DESKTOP = {"width": 1440, "height": 900}
+PHONE = {"width": 390, "height": 844}
+
+INKED = """(selector) => {
+  const canvas = document.querySelector(selector);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const colours = new Set();
+  let inked = 0;
+  for (let at = 0; at < data.length; at += 4) {
+    if (data[at + 3] < 40) continue;
+    inked += 1;
+    colours.add((data[at] >> 4 << 8) | (data[at + 1] >> 4 << 4) | (data[at + 2] >> 4));
+  }
+  return { share: inked / (data.length / 4), colours: colours.size };
+}"""
+"""How much of a canvas is drawn on, and in how many colours."""
+
+
+@asynccontextmanager
+async def shown(dashboard: Dashboard, **options: Any) -> AsyncIterator[Watched]:
+    """The dashboard's page in a browser of its own, connected."""
+    url = await dashboard.start()
+    try:
+        async with open_browser(**{"viewport": DESKTOP, "color_scheme": "dark", **options}) as browser:
+            watched = await open_page(browser, url)
+            await expect(watched.page.locator("#link")).to_have_text("Live")
+            yield watched
+    finally:
+        await dashboard.close()
+
+
+async def inked(page: Page, selector: str) -> Mapping[str, float]:
+    drawn: Mapping[str, float] = await page.evaluate(INKED, selector)
+    return drawn
+
+
+async def test_the_page_shows_the_run_and_follows_it_live(tmp_path: Path) -> None:
+    run = SampleRun(blocks=90)
+    dashboard = Dashboard(run)
+    async with shown(dashboard) as watched:
+        page = watched.page
+        await expect(page.locator("#mode")).to_have_text("live")
+        await expect(page.locator("#network")).to_have_text("twin · 31337")
+        await expect(page.locator("#head")).to_have_text(f"{run.block:,}".replace(",", "\u202f"))
+        first_profit = await page.locator("#total").text_content()
+        first_row = await page.locator("#rows tr").first.get_attribute("data-id")
+        assert first_profit and first_profit.endswith(" ETH")
+
+        for _ in range(6):
+            run.advance()
+        dashboard.tell()
+        await expect(page.locator("#head")).to_have_text(f"{run.block:,}".replace(",", "\u202f"))
+        await expect(page.locator("#total")).not_to_have_text(first_profit)
+        await expect(page.locator("#rows tr").first).not_to_have_attribute("data-id", first_row or "")
+
+        await expect(page.locator(".u-legend")).to_contain_text("cex dex arbitrage")
+        assert (await inked(page, "#chart canvas"))["colours"] > 4
+        graph = await inked(page, "#graph canvas")
+        assert graph["share"] > 0.05
+        assert graph["colours"] > 20
+        await expect(page.locator("#graph-scope")).to_contain_text("150 of 1\u202f365 assets")
+        await expect(page.locator("#graph-key")).to_contain_text("Uniswap V3")
+
+        refused = page.locator("#rows tr", has=page.locator(".chip[data-state=refused]")).first
+        await expect(refused.locator("small")).not_to_be_empty()
+        assert await page.get_by_role("meter").count() == 6 * len(STRATEGIES)
+        await expect(page.locator("#budgets [data-level=alarm]")).to_have_count(1)
+        await expect(page.locator("#venues li")).to_have_count(8)
+        await expect(page.locator("#venues .dot[data-state=stale]")).to_have_count(1)
+        await expect(page.locator("#venues-count")).to_have_text("2 not traded on")
+
+        asked_for = os.environ.get("ISTHMUS_SCREENSHOT")
+        picture = Path(asked_for) if asked_for else tmp_path / "dashboard.png"
+        assert len(await page.screenshot(path=picture)) > 50_000
+    assert watched.problems == []
+    assert watched.strangers == []
+
+
+class Hostile(SampleRun):
+    """Everything a stranger can name is an attack."""
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        attack = f'{HOSTILE_SYMBOL}<script>alert(2)</script>"><svg onload=alert(3)>'
+        return [Decision(1, 0, self.block, attack, State.REFUSED, attack, 1, None, None, attack, attack, attack)]
+
+    async def decision(self, id: int) -> DecisionDetail | None:
+        detail = self._details[0]
+        return DecisionDetail(
+            (await self.decisions(1))[0], HOSTILE_SYMBOL, detail.hops, 0, 0, 0, detail.verdicts, detail.refusals
+        )
+
+
+async def test_hostile_names_are_only_ever_text() -> None:
+    async with shown(Dashboard(Hostile(blocks=5))) as watched:
+        page = watched.page
+        await expect(page.locator("#rows .route span")).to_contain_text(HOSTILE_SYMBOL)
+        await expect(page.locator("#venues")).to_contain_text(HOSTILE_SYMBOL)
+        await page.locator("#rows tr").click()
+        await expect(page.locator("#drawer .drawn-route")).to_contain_text("<script>alert(2)</script>")
+        await page.keyboard.press("Escape")
+        await page.locator("#graph canvas").focus()
+        for _ in range(150):
+            await page.keyboard.press("ArrowRight")
+            if await page.locator("#graph-tip b").text_content() == HOSTILE_SYMBOL:
+                break
+        await expect(page.locator("#graph-tip b")).to_have_text(HOSTILE_SYMBOL)
+        assert await page.locator("img[src=x], svg[onload], body script").count() == 0
+    assert watched.problems == []
+    assert watched.strangers == []
+
+
+async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy() -> None:
+    async with shown(Dashboard(SampleRun(blocks=1))) as watched:
+        blocked = await watched.page.evaluate(
+            """() => {
+              try { document.body.innerHTML = "<img src=x onerror=alert(1)>"; } catch { return true; }
+              return false;
+            }"""
+        )
+        assert blocked
+        await watched.page.evaluate(
+            "() => { const s = document.createElement('style'); s.textContent = 'body{display:none}';"
+            " document.head.append(s); }"
+        )
+        await expect(watched.page.locator("#decisions")).to_be_visible()
+    assert any("style-src" in problem for problem in watched.problems)
+
+
+async def test_a_decision_opens_from_plan_to_fill_and_focus_comes_back() -> None:
+    run = SampleRun(blocks=60)
+    async with shown(Dashboard(run)) as watched:
+        page = watched.page
+        await page.select_option("#by-state", "settled")
+        await page.select_option("#by-strategy", "dex_arbitrage")
+        for chip in await page.locator("#rows .chip").all_text_contents():
+            assert chip == "settled"
+        opener = page.locator("#rows .open").first
+        await opener.focus()
+        await page.keyboard.press("Enter")
+        drawer = page.get_by_role("dialog")
+        number = await page.locator("#rows tr").first.get_attribute("data-id")
+        await expect(drawer.locator(".step h3")).to_have_text(
+            ["Plan", "Verdict: ok", f"Intent {number}: mined", "Fills"]
+        )
+        await expect(drawer.locator(".hops").first.locator("li").first).to_contain_text("1 WETH")
+        await page.keyboard.press("Escape")
+        await expect(drawer).to_be_hidden()
+        await expect(opener).to_be_focused()
+
+        await page.select_option("#by-state", "refused")
+        await page.locator("#rows tr").first.click()
+        await expect(drawer.locator(".step[data-tone=refused] .why")).not_to_be_empty()
+    assert watched.problems == []
+
+
+async def test_older_decisions_are_asked_for() -> None:
+    run = SampleRun(blocks=130)
+    everything = len(await run.decisions(10_000))
+    assert everything > 100
+    async with shown(Dashboard(run)) as watched:
+        page = watched.page
+        await expect(page.locator("#rows tr")).to_have_count(100)
+        while await page.locator("#older").is_visible():
+            before = await page.locator("#rows tr").count()
+            await page.locator("#older").click()
+            await page.wait_for_function(
+                "(before) => document.querySelectorAll('#rows tr').length > before"
+                " || document.getElementById('older').hidden",
+                arg=before,
+            )
+        await expect(page.locator("#rows tr")).to_have_count(everything)
+    assert watched.problems == []
+
+
+async def test_a_lost_connection_is_said_and_mended() -> None:
+    run = SampleRun(blocks=20)
+    first = Dashboard(run)
+    async with shown(first) as watched:
+        page = watched.page
+        port = int(page.url.rstrip("/").rpartition(":")[2])
+        await first.close()
+        await expect(page.locator("#link")).to_have_text("Reconnecting")
+        await expect(page.locator("#notices")).to_contain_text("No connection since")
+        second = Dashboard(run, port=port)
+        await second.start()
+        await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
+        await expect(page.locator("#notices")).to_be_empty()
+        await second.close()
+
+
+class Nothing(SampleRun):
+    """A run before its first head."""
+
+    async def header(self) -> Header:
+        return Header("dry", "ethereum", 1, STRATEGIES, 1_700_000_000_000)
+
+    async def counters(self) -> Counters:
+        return Counters()
+
+    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        return {}
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        return ()
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        return ()
+
+    async def venues(self) -> Sequence[Venue]:
+        return ()
+
+    async def graph(self) -> Picture:
+        return Picture()
+
+
+async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
+    async with shown(Dashboard(Nothing())) as watched:
+        page = watched.page
+        await expect(page.locator("#head")).to_have_text("waiting")
+        await expect(page.locator("#chart")).to_contain_text("Nothing has settled yet")
+        await expect(page.locator("#no-rows")).to_contain_text("No decisions yet")
+        await expect(page.locator("#budgets")).to_contain_text("No strategy has a budget yet")
+        await expect(page.locator("#no-venues")).to_be_visible()
+        await expect(page.locator("#graph")).to_contain_text("The market is being loaded")
+    assert watched.problems == []
+
+
+async def test_a_halted_strategy_is_said_at_the_top() -> None:
+    run = SampleRun(blocks=3)
+    run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
+    async with shown(Dashboard(run)) as watched:
+        await expect(watched.page.get_by_role("alert")).to_contain_text("dex_arbitrage is halted: drawdown of 0.51")
+        await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+
+
+def test_text_stands_out_from_what_it_stands_on() -> None:
+    sheet = (STATIC / "base.css").read_text()
+    dark, light = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
+    for theme in (dark, light):
+        colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", theme))
+        faint = {
+            f"{text} on {ground}": ratio
+            for text in ("text", "muted", "faint", "accent", "good", "bad", "warn", "info", "other")
+            for ground in ("panel", "raised", "bg")
+            if (ratio := contrast(colour[text], colour[ground])) < 4.5  # WCAG 2.2, 1.4.3
+        }
+        assert faint == {}
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG 2.2's contrast ratio of two `#rrggbb` colours."""
+    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+async def test_a_phone_shows_it_all_without_scrolling_sideways() -> None:
+    async with shown(Dashboard(SampleRun(blocks=40)), viewport=PHONE) as watched:
+        page = watched.page
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):
+            await page.locator(panel).scroll_into_view_if_needed()
+            await expect(page.locator(panel)).to_be_visible()
+    assert watched.problems == []
