@@ -174,7 +174,7 @@ class Engine:
                 gas_price_wei=road.fee_policy.gas_price_wei(head),
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
-                allowed=road.filters.get(strategy.name),
+                allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
             )
             planned = {}
             for plan in strategy.on_market(view):
@@ -265,6 +265,13 @@ class Engine:
         else:
             self.counts["simulated"] += 1
             self._output.line(f"{prefix} -> would be sent (dry)")
+
+
+def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:
+    """A strategy's filter, and no pool that an earlier plan of this block goes through."""
+    if permitted is None:
+        return lambda venue, token: venue not in in_use
+    return lambda venue, token: venue not in in_use and permitted(venue, token)
 
 
 def eth(wei: int) -> str:
