@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from bot.balances import BalanceReader, at_exchanges, on_chain
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
+from bot.ending import Stopping
 from bot.engine import Engine, Road
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk, HedgePolicy
@@ -19,6 +19,8 @@ from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import TransactionDesk
 from bot.hands import Hands, open_hands
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
@@ -39,27 +41,41 @@ from bot.risk.guard import Guard
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
 from bot.world import World, open_world
+from chains.anvil import AnvilFailed, RpcError
 from chains.assets import Token
 from chains.blocks import Head
+from chains.exchanges.adapter import ExchangeUnavailable
+from chains.node import NodeError
 from chains.pools.registry import TOPICS
+from chains.twin.errors import TwinUnavailable
 
 _LAST_BLOCKS = 8
 """How many blocks a run waits for what is in flight, before it ends anyway."""
+
+_LAST_LEAST_S = 30.0
+"""It waits at least so long and at most twice the time those blocks should take, should the node fall silent."""
+
+_SILENT = (NodeError, ExchangeUnavailable, AnvilFailed, RpcError, TimeoutError)
+"""What asking for balances raises when the other side is gone."""
 
 
 async def run(loaded: Loaded, options: RunOptions, out: Reporter) -> Summary:
     """Trade until the end asked for, or Ctrl-C. Raises what the rooms raise, each in one line."""
     clock = SystemClock()
     begun_ns = clock.monotonic_ns()
-    async with AsyncExitStack() as stack:
-        world = await open_world(loaded, options, clock, out, stack)
-        session = await _open(loaded, options, world, clock, out, stack)
-        setup_s = (clock.monotonic_ns() - begun_ns) / 1e9
-        try:
-            await session.trade()
-        finally:
-            session.stop()
-        return await session.finish(setup_s)
+    with Stopping(out) as stopping:
+        async with AsyncExitStack() as stack:
+            world = await open_world(loaded, options, clock, out, stack)
+            session = await _open(loaded, options, world, stopping, clock, out, stack)
+            setup_s = (clock.monotonic_ns() - begun_ns) / 1e9
+            try:
+                await session.trade()
+            except BaseException as error:
+                session.note_end(error)
+                raise
+            finally:
+                session.stop()
+            return await session.finish(setup_s)
 
 
 @dataclass(slots=True)
@@ -76,32 +92,53 @@ class Session:
     first: Head
     clock: Clock
     out: Reporter
-    ended: asyncio.Event
+    signer: SignerClient | None
+    stopping: Stopping
     begun_ns: int
     calls_before: int
     following: asyncio.Task[None] | None = None
+    trouble: str | None = None
 
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
-        self._end_on_signals()
+        self.stopping.trading = True
         self.following = asyncio.create_task(self.engine.run(self.world.node.blocks(sorted(TOPICS), self.first)))
         await self._until(self._over)
         self.engine.ending = True
         last = self._number() + _LAST_BLOCKS
-        await self._until(lambda: self.engine.idle or self._number() >= last)
+        latest_s = max(_LAST_LEAST_S, 2.0 * _LAST_BLOCKS * self.world.network.block_time_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(latest_s):
+                await self._until(lambda: self.engine.idle or self._number() >= last)
 
     async def _until(self, over: Callable[[], bool]) -> None:
+        """Move on until `over`, or until something the run cannot do without is gone."""
         assert self.following is not None
         moving = asyncio.create_task(self.stepper.run(over) if self.stepper else self._watch(over))
+        watching = [asyncio.create_task(watch) for watch in (self._signer_gone(), self._twin_gone())]
         try:
-            await asyncio.wait({moving, self.following}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (self.following, moving):
+            await asyncio.wait({moving, self.following, *watching}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (*watching, self.following, moving):
                 if task.done():
                     task.result()
         finally:
-            moving.cancel()
-            with suppress(asyncio.CancelledError):
-                await moving
+            for task in (moving, *watching):
+                task.cancel()
+            await asyncio.gather(moving, *watching, return_exceptions=True)
+
+    async def _signer_gone(self) -> None:
+        """Nothing can be begun without the signer, but what is in flight can be brought home."""
+        if self.signer is None or self.trouble is not None:
+            await asyncio.Event().wait()
+            return
+        self.trouble = await self.signer.ended()
+        self.out.line(f"ending: {self.trouble}")
+
+    async def _twin_gone(self) -> None:
+        if self.world.twin is None:
+            await asyncio.Event().wait()
+            return
+        raise TwinUnavailable(await self.world.twin.ended())
 
     async def _watch(self, over: Callable[[], bool]) -> None:
         while not over():
@@ -112,7 +149,7 @@ class Session:
         elapsed_s = (self.clock.monotonic_ns() - self.begun_ns) / 1e9
         blocks = self._number() - self.first.number
         return (
-            self.ended.is_set()
+            self.stopping.asked.is_set()
             or (self.options.duration_s is not None and elapsed_s >= self.options.duration_s)
             or (self.options.blocks is not None and blocks >= self.options.blocks)
         )
@@ -120,10 +157,14 @@ class Session:
     def _number(self) -> int:
         return (self.engine.head or self.first).number
 
-    def _end_on_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self.ended.set)
+    def note_end(self, error: BaseException) -> None:
+        """Leave word in the ledger, if it can still be written, of an end that comes before its summary."""
+        open_intents = 0
+        with suppress(LedgerError):
+            open_intents = len(self.world.ledger.open_intents())
+            self.world.ledger.record_event(Level.ERROR, "stop", str(error) or "stopped at once")
+        if open_intents:
+            self.out.line(f"still in flight: {open_intents}; what is known of it is in {self.world.ledger_url}")
 
     def stop(self) -> None:
         if self.following is not None:
@@ -153,6 +194,9 @@ class Session:
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,
             ledger_url=world.ledger_url,
+            trouble=self.trouble,
+            in_flight=len(ledger.open_intents()),
+            halted={name: why for name in strategies if (why := ledger.halted_because(name)) is not None},
         )
         ledger.finish_run(summary.document())
         return summary
@@ -161,11 +205,21 @@ class Session:
         if self.options.mode is Mode.DRY:
             return None
         chain: BalanceReader = self.hands.ground.submitter
-        return await reconcile(self.world.ledger, on_chain(chain), at_exchanges(self.hands.accounts))
+        try:
+            return await reconcile(self.world.ledger, on_chain(chain), at_exchanges(self.hands.accounts))
+        except _SILENT as error:
+            self.trouble = self.trouble or f"the ledger could not be compared: {error}"
+            return None
 
 
 async def _open(
-    loaded: Loaded, options: RunOptions, world: World, clock: Clock, out: Reporter, stack: AsyncExitStack
+    loaded: Loaded,
+    options: RunOptions,
+    world: World,
+    stopping: Stopping,
+    clock: Clock,
+    out: Reporter,
+    stack: AsyncExitStack,
 ) -> Session:
     """Connect, load the market, start the signer, wire the road, and watch the books."""
     config, network, ledger = loaded.config, world.network, world.ledger
@@ -215,7 +269,8 @@ async def _open(
         first=head,
         clock=clock,
         out=out,
-        ended=asyncio.Event(),
+        signer=signer,
+        stopping=stopping,
         begun_ns=clock.monotonic_ns(),
         calls_before=world.node.calls_made,
     )

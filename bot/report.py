@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.engine import eth
 from bot.ledger.reconcile import Reconciliation
 from bot.ledger.summary import RunSummary
+from bot.mode import Mode
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,9 @@ class Summary:
     not_as_simulated: int
     decisions: str
     ledger_url: str
+    trouble: str | None = None
+    in_flight: int = 0
+    halted: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ledger_equals_chain(self) -> bool | None:
@@ -75,33 +79,55 @@ class Summary:
             "node_calls": self.node_calls,
             "node_calls_per_block": round(self.node_calls / max(self.blocks, 1), 2),
             "exchange_calls": self.exchange_calls,
+            "in_flight": self.in_flight,
+            "halted": dict(self.halted),
+            "trouble": self.trouble,
             "ledger": self.ledger_url,
         }
 
     def __str__(self) -> str:
+        rows = [*self._rows()]
+        width = max(len(label) for label, _ in rows)
+        return "\n".join(["", self._heading(), *(f"  {label:<{width}}  {text}" for label, text in rows)])
+
+    def _heading(self) -> str:
+        where = f"{self.blocks} blocks of {self.network} (chain id {self.chain_id})"
+        return f"{where} in {self.duration_s:.0f} s, {self.mode}: {self.pools} pools, {self.books} order books"
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        """The summary for a person: what each line is about, and what there is to say."""
         result, latency = self.result, self.result.head_to_signed_ms
-        lines = [
-            "",
-            f"{self.blocks} blocks of {self.network} in {self.duration_s:.0f} s, {self.mode}: "
-            f"{self.pools} pools, {self.books} order books",
-            *(
-                f"  {name}: {count} settled, {eth(result.net_profit_wei[name])} after gas and fees"
-                for name, count in result.settled.items()
-            ),
-            f"  sent {result.sent}, reverted {result.reverted}, refused {sum(result.refused.values())}"
-            + (f" ({', '.join(f'{reason} {n}' for reason, n in result.refused.items())})" if result.refused else ""),
-        ]
-        if self.first_settled_s is not None:
-            lines.append(f"  first trade settled {self.first_settled_s:.1f} s after the start")
-        if latency.p50 is not None:
-            lines.append(f"  head to signed transaction: median {latency.p50:.1f} ms, p99 {latency.p99:.1f} ms")
-        lines.append(
-            f"  calls: {self.node_calls} to the node ({self.node_calls / max(self.blocks, 1):.1f} a block), "
-            f"{self.exchange_calls} to the exchange"
+        if self.mode != Mode.DRY:
+            yield from self._strategies()
+        refused = sum(result.refused.values())
+        reasons = ", ".join(f"{count} {reason}" for reason, count in result.refused.items())
+        yield (
+            "plans",
+            f"{result.sent} sent, {result.reverted} reverted, {refused} refused" + f" ({reasons})" * (refused > 0),
         )
+        if self.mode == Mode.DRY:
+            yield "dry", f"{self.counts.get('simulated', 0)} plans would have been signed; nothing was signed or sent"
+        if self.mode == Mode.FORK:
+            yield (
+                "fork",
+                "what trades did to pools ended with the block, so one gap in prices may be earned again and again",
+            )
+        if self.first_settled_s is not None:
+            yield "first trade", f"settled {self.first_settled_s:.1f} s after the start"
+        if latency.p50 is not None:
+            yield "head to signed", f"median {latency.p50:.1f} ms, p99 {latency.p99:.1f} ms"
+        per_block = self.node_calls / max(self.blocks, 1)
+        yield "calls", f"{self.node_calls} to the node ({per_block:.1f} a block), {self.exchange_calls} to the exchange"
+        if self.in_flight:
+            yield "in flight", f"{self.in_flight} had no answer yet; a run on the same ledger takes them up"
         if self.reconciliation is not None:
-            lines.append(f"  {self.proof()}")
-        return "\n".join([*lines, f"  ledger: {self.ledger_url}"])
+            yield "proof", self.proof()
+        yield "ledger", self.ledger_url
+
+    def _strategies(self) -> Iterator[tuple[str, str]]:
+        for name, count in self.result.settled.items():
+            halted = f"; HALTED: {self.halted[name]}" if name in self.halted else ""
+            yield name, f"{count} settled, {eth(self.result.net_profit_wei[name])} after gas and fees{halted}"
 
     def proof(self) -> str:
         """Whether the ledger equals the chain and the exchanges, in one line; each difference named."""

@@ -38,6 +38,8 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.twin.errors.TwinUnavailable": ExitCode.ENVIRONMENT,
         "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
         "bot.market.loader.LoadFailed": ExitCode.ENVIRONMENT,
+        "bot.opening.NoPools": ExitCode.ENVIRONMENT,
+        "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.command import command
+from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
 from bot.cli.parameters import DURATION, config_option, found_config, passphrase_options, read_passphrase
+
+if TYPE_CHECKING:
+    from bot.report import Summary
 
 
 @command(
@@ -45,7 +50,7 @@ def run(
     passphrase_fd: int | None,
     passphrase_file: Path | None,
     as_json: bool,
-) -> None:
+) -> ExitCode:
     """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
     import asyncio
 
@@ -63,8 +68,33 @@ def run(
     from bot import app  # here, because it loads every room: a refused configuration should not have to wait for that
 
     options = RunOptions(chosen, duration_s, blocks, seed, as_json, live_on_chain_id, passphrase)
-    summary = asyncio.run(app.run(loaded, options, TerminalReporter(lines_to_stderr=as_json)))
+    try:
+        summary = asyncio.run(app.run(loaded, options, TerminalReporter(lines_to_stderr=as_json)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     if as_json:
         emit(summary.document())
     else:
         click.echo(str(summary))
+    code, reason = _ended(summary)
+    if reason:
+        click.echo(f"error: {reason}", err=True)
+    return code
+
+
+def _ended(summary: Summary) -> tuple[ExitCode, str]:
+    """How a run ended that reached its summary, and why when that is not well."""
+    if summary.trouble is not None:
+        return ExitCode.ENVIRONMENT, summary.trouble
+    if summary.in_flight:
+        left = f"{summary.in_flight} intents were still in flight when the wait for them ended"
+        return ExitCode.TIMEOUT, f"{left}; `isthmus run` on the same ledger takes them up"
+    if summary.ledger_equals_chain is False:
+        return (
+            ExitCode.ERROR,
+            f"{summary.proof()}; `isthmus reconcile` compares again, docs/operating.md says what to do",
+        )
+    if summary.halted and set(summary.halted) == set(summary.result.settled):
+        halted = "; ".join(f"{name}: {why}" for name, why in summary.halted.items())
+        return ExitCode.REFUSED, f"every strategy is halted ({halted})"
+    return ExitCode.OK, ""

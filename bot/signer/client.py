@@ -104,6 +104,11 @@ class SignerClient:
         """The signer's budgets, counts and protections."""
         return await self._ask(StatusRequest(), Status)
 
+    async def ended(self) -> str:
+        """Wait until the process ends by itself; one line that says so."""
+        code = await self._process.wait()
+        return f"the signer's process ended with {code}; see {self._socket.parent / LOG_NAME}, and start again"
+
     async def close(self) -> None:
         """End the process; what it signed stays in its journal."""
         await self._disconnect()

@@ -33,7 +33,7 @@ ENVIRONMENT = 4
 @click.option("--taker-fee-ppm", default=230, show_default=True, help="The exchange's taker fee.")
 @click.option("--folder", type=click.Path(path_type=Path), default=STATE_FOLDER, help="Where the state file is kept.")
 @click.option("--build-only", is_flag=True, help="Build the state file and end.")
-@click.option("--json", "as_json", is_flag=True, help="Print the descriptor as one line of JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the descriptor, or the error, as one line of JSON.")
 def main(
     seed: int,
     block_time: int,
@@ -65,7 +65,10 @@ def main(
         else:
             asyncio.run(serve(options, lambda descriptor: _announce(descriptor, as_json), ProgressBar()))
     except (AnvilFailed, MissingTool, TwinUnavailable) as error:
-        click.echo(f"error: {error}", err=True)
+        if as_json:
+            click.echo(orjson.dumps({"error": str(error)}))
+        else:
+            click.echo(f"error: {error}", err=True)
         sys.exit(ENVIRONMENT)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from chains.twin.errors import TwinUnavailable
 _START_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 5.0
 _CALL_TIMEOUT_S = 60.0
+_LAST_WORDS_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class TwinProcess:
             *("--taker-fee-ppm", str(taker_fee_ppm), *(["--stepped"] if stepped else []), "--json"),
         ]
         self._process: Process | None = None
+        self._ending: asyncio.Task[str] | None = None
         self._session: aiohttp.ClientSession | None = None
         self.descriptor: Mapping[str, Any] = {}
 
@@ -55,6 +58,7 @@ class TwinProcess:
         except BaseException:
             await self.__aexit__()
             raise
+        self._ending = asyncio.create_task(self._last_words(self._process))
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_CALL_TIMEOUT_S))
         return self
 
@@ -63,22 +67,38 @@ class TwinProcess:
         assert self._process.stdout is not None
         line = await self._process.stdout.readline()
         if not line:
-            raise TwinUnavailable("the twin ended before it was ready; its own words are above")
+            raise TwinUnavailable(f"the twin ended before it was ready (exit code {await self._process.wait()})")
         announced: Mapping[str, Any] = orjson.loads(line)
+        if "error" in announced:
+            raise TwinUnavailable(announced["error"])
         return announced
 
     async def __aexit__(self, *exc: object) -> None:
         if self._session is not None:
             await self._session.close()
         process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
-        except TimeoutError:
-            process.kill()
-            await process.wait()
+        if process is not None and process.returncode is None:
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _END_TIMEOUT_S)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        if self._ending is not None:
+            await self._ending
+
+    async def ended(self) -> str:
+        """Wait until the process ends by itself; why it did, in one line."""
+        assert self._ending is not None, "used outside `async with`"
+        return await asyncio.shield(self._ending)
+
+    @staticmethod
+    async def _last_words(process: Process) -> str:
+        assert process.stdout is not None
+        said = await process.stdout.readline()
+        code = await process.wait()
+        told: Mapping[str, Any] = orjson.loads(said) if said else {}
+        return str(told.get("error", f"the twin ended by itself (exit code {code}); start the run again"))
 
     async def advance(self) -> Mapping[str, int]:
         """Move the exchange to the next block's time; the last update id per market id, such as `ETHUSDT`."""
@@ -105,7 +125,10 @@ class TwinProcess:
             async with self._session.post(f"{self.descriptor['control']}/twin/{act}", json=body or {}) as response:
                 answer = orjson.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise TwinUnavailable(f"the twin does not answer ({type(error).__name__}); start it again") from None
+            why = f"the twin does not answer ({type(error).__name__}); start the run again"
+            with suppress(TimeoutError):
+                why = await asyncio.wait_for(self.ended(), _LAST_WORDS_TIMEOUT_S)
+            raise TwinUnavailable(why) from None
         if response.status != 200:
             raise TwinUnavailable(f"the twin refuses to {act}: {answer.get('error', response.reason)}")
         return answer
