@@ -92,6 +92,7 @@ class Anvil:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             preexec_fn=_die_with_parent,
+            process_group=0,  # a terminal's Ctrl-C is for whoever started this, who ends it when done
         )
         try:
             self.port = await asyncio.wait_for(self._listening(), self._start_timeout_s)

@@ -17,25 +17,27 @@ TWIN = "twin"
 
 
 class LiveRefused(ValueError):
-    """A live run off the test chains without everything it must be given; the message says what is missing."""
+    """A live run without everything it must be given; the message says what is missing."""
 
 
 def require_live_consent(mode: Mode, consent: int | None, sections: RunSections, network: Network) -> None:
-    """Let a live run on a real chain through only with its chain id repeated, a keystore and an executor.
+    """Let a live run through only with a keystore and an executor, and on a real chain with its chain id repeated.
 
-    `consent` is what `--live-on-chain-id` says. Raises `LiveRefused`.
+    The twin makes its own of all three. `consent` is what `--live-on-chain-id` says. Raises `LiveRefused`.
     """
-    if mode is not Mode.LIVE or network.test_chain:
+    if mode is not Mode.LIVE or (network.test_chain and sections.network == TWIN):
         return
-    chain = f"{network.name} (chain id {network.chain_id}) is not a test chain"
-    if consent is None:
-        raise LiveRefused(f"{chain}; add --live-on-chain-id {network.chain_id} to trade there, or --mode dry")
-    if consent != network.chain_id:
-        raise LiveRefused(f"{chain}, and --live-on-chain-id says {consent}; they must be equal")
+    chain = f"{network.name} (chain id {network.chain_id})"
+    if not network.test_chain and consent is None:
+        remedy = f"add --live-on-chain-id {network.chain_id} to trade there, or --mode dry"
+        raise LiveRefused(f"{chain} is not a test chain; {remedy}")
+    if consent not in (None, network.chain_id):
+        raise LiveRefused(f"the network is {chain}, and --live-on-chain-id says {consent}; they must be equal")
     if sections.signer.keystore is None:
-        raise LiveRefused(f"{chain}; name a keystore: `signer.keystore` in the configuration (`isthmus keys new`)")
+        raise LiveRefused(f"to trade on {chain} name a keystore: `signer.keystore` (`isthmus keys new`), or --mode dry")
     if sections.executor.address is None:
-        raise LiveRefused(f"{chain}; name your executor: `executor.address` (`isthmus executor deploy`)")
+        remedy = "`executor.address` (`isthmus executor deploy`), or --mode dry"
+        raise LiveRefused(f"to trade on {chain} name your executor: {remedy}")
 
 
 def agreement(
