@@ -14,6 +14,9 @@ _VERBS = {
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make and check keystores."),
+    "quote": ("bot.cli.quote:quote", "Quote exactly from a snapshot, without any node."),
+    "snapshot": ("bot.cli.snapshot:snapshot", "Take a snapshot of pools, or import recorded ones."),
+    "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
     "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }

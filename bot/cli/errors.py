@@ -45,6 +45,8 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
         "bot.balances.UnknownPlace": ExitCode.USAGE,
         "chains.pools.registry.UnknownFamily": ExitCode.USAGE,
+        "chains.pools.extension.InvalidFamilyFile": ExitCode.USAGE,
+        "chains.snapshot.errors.SnapshotError": ExitCode.USAGE,
         "bot.ledger.errors.LedgerError": ExitCode.ENVIRONMENT,
         "chains.tools.MissingTool": ExitCode.ENVIRONMENT,
         "chains.anvil.AnvilFailed": ExitCode.ENVIRONMENT,

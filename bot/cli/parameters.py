@@ -63,6 +63,18 @@ def config_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def family_file_option(command: Decorated) -> Decorated:
+    """`--family-file`: pool families from outside the package, one Python file each."""
+    return click.option(
+        "--family-file",
+        "family_files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="A Python file that adds a pool family (docs/add-a-pool.md); may be repeated.",
+    )(command)
+
+
 def passphrase_options(command: Decorated) -> Decorated:
     """`--passphrase-fd` and `--passphrase-file`; never an argument or a variable, which others could read."""
     command = click.option(
