@@ -125,7 +125,7 @@ class Hostile(SampleRun):
 
 
 async def test_hostile_names_are_only_ever_text() -> None:
-    async with shown(Dashboard(Hostile(blocks=5))) as watched:
+    async with shown(Dashboard(Hostile(blocks=6))) as watched:
         page = watched.page
         await expect(page.locator("#rows .route span")).to_contain_text(HOSTILE_SYMBOL)
         await expect(page.locator("#venues")).to_contain_text(HOSTILE_SYMBOL)
