@@ -64,6 +64,8 @@ PROOFS: tuple[Proof, ...] = (
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),
     Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:stable_recorded"),
+    Proof("curve_stable", Source.RECORDED, "bot.exactness.curve:stable"),
+    Proof("curve_meta", Source.RECORDED, "bot.exactness.curve:meta"),
 )
 """What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
 

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chains.pools import balancer_v2_stable, balancer_v2_weighted, concentrated, constant_product
+from chains.pools import (
+    balancer_v2_stable,
+    balancer_v2_weighted,
+    concentrated,
+    constant_product,
+    curve_meta,
+    curve_meta_loading,
+    curve_stable,
+    curve_stable_loading,
+    stable_events,
+)
 from chains.pools.pool import Load, Pool
 
 
@@ -29,6 +39,8 @@ FAMILIES: Mapping[str, Family] = {
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
         Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
+        Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS),
+        Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS),
     )
 }
 

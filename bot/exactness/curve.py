@@ -1,0 +1,83 @@
+"""Curve pools against what mainnet's contracts answered, recorded by others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.exactness import Case, answer
+from bot.exactness.extracts import extract, token
+from chains.assets import Token, address
+from chains.pools.curve_meta import CurveMetaPool, PriceCache
+from chains.pools.curve_stable import CurveStablePool
+from chains.pools.pool import Pool
+from chains.pools.stable_swap import RULES, Amplification, StableRules
+
+_DECIMALS_OF_RATES = 36
+
+
+def stable() -> Iterator[Case]:
+    """3pool: swaps, and what one coin's deposits and withdrawals are worth."""
+    pool = tripool()
+    yield from _swaps(pool, pool.tokens, "quotes_curve_3pool_24407242.json.gz")
+    reserves = pool.reserves()
+    for key, recording in extract("quotes_curve_3pool_liquidity_24407242.json.gz")["entries"].items():
+        _, function, *_, position, amount = key.split("|")
+        index = int(position.removeprefix("i="))
+        if function == "calc_token_amount":
+            got = answer(reserves.tokens_for, index, int(amount))
+        else:
+            got = answer(_withdrawn, pool, index, int(amount))
+        yield Case(key, recording["value"], got)
+
+
+def meta() -> Iterator[Case]:
+    """RAI against 3Crv, whose rate is a redemption price, and its swaps through 3pool."""
+    pool = rai()
+    yield from _swaps(pool, (*pool.tokens, *pool.base.tokens), "quotes_curve_rai_25144000.json.gz")
+
+
+def tripool() -> CurveStablePool:
+    """Mainnet's 3pool at block 24407242."""
+    return _stable(extract("state_curve_3pool_24407242.json"), RULES["first"], 1)
+
+
+def rai() -> CurveMetaPool:
+    """Mainnet's RAI meta pool, and 3pool beneath it, at block 25144000."""
+    state = extract("state_curve_rai_25144000.json")
+    own = _stable(state, RULES["template"], 1, rates=(state["redemption_price"], state["virtual_price"]))
+    cache = PriceCache(state["base_virtual_price"], state["base_cache_updated"], deposits_store=False)
+    return CurveMetaPool(own, _stable(state["base_pool"], RULES["first"], 1), cache)
+
+
+def _stable(
+    state: Mapping[str, Any], rules: StableRules, unit: int, rates: tuple[int, ...] | None = None
+) -> CurveStablePool:
+    """`unit`: how many of the contract's units of A the recording's are."""
+    ramp = (state[key] for key in ("initial_a", "future_a", "initial_a_time", "future_a_time"))
+    tokens = tuple(token("ethereum", fields) for fields in state["tokens"])
+    return CurveStablePool(
+        address(state["address"]),
+        tokens,
+        tuple(state["balances"]),
+        rates or tuple(10 ** (_DECIMALS_OF_RATES - traded.decimals) for traded in tokens),
+        Amplification(*ramp),
+        state["fee"],
+        state["admin_fee"],
+        rules,
+        state["block_timestamp"],
+        lp_supply=state["lp_token_total_supply"],
+        rates_at_s=state["block_timestamp"] if rates else None,
+    )
+
+
+def _swaps(pool: Pool, tokens: tuple[Token, ...], name: str) -> Iterator[Case]:
+    by_symbol = {traded.symbol: traded for traded in tokens}
+    for key, recording in extract(name)["entries"].items():
+        _, _, direction, amount = key.split("|")
+        token_in, token_out = (by_symbol[symbol] for symbol in direction.split("->"))
+        yield Case(key, recording["value"], answer(pool.quote, token_in, int(amount), token_out))
+
+
+def _withdrawn(pool: CurveStablePool, index: int, burnt: int) -> int:
+    return pool.reserves().withdrawn(index, burnt)[1]

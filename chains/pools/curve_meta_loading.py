@@ -1,0 +1,46 @@
+"""Loading Curve meta pools, and the pools beneath them, from a chain. Builds and decodes; the node does the I/O."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from chains.assets import address
+from chains.pools.curve_meta import CurveMetaPool, PriceCache
+from chains.pools.curve_stable import CurveStablePool
+from chains.pools.curve_stable_loading import loading as stable_loading
+from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
+from chains.pools.words import WORD, require_words, selector, unsigned
+
+REDEMPTION_SCALE = 10**9
+"""A redemption price has 27 decimals; the pool counts with 18."""
+
+_BASE_VIRTUAL_PRICE, _BASE_CACHE_UPDATED = selector("base_virtual_price()"), selector("base_cache_updated()")
+_REDEMPTION_PRICE = selector("snappedRedemptionPrice()")
+
+
+def loading(facts: PoolFacts) -> Loading:
+    """Loads a meta pool and its base pool. `facts.tokens` are its two, and after them the base pool's coins.
+
+    `details` say `base_pool`, its address; and may say `base_rules` (default `template`), `redemption_price_snap`,
+    the contract that tells the coin's rate; and what they say of any StableSwap pool.
+    """
+    if len(facts.tokens) < 4 or "base_pool" not in facts.details:
+        raise MalformedState(f"meta pool {facts.address} needs its base pool, and that pool's coins after its own two")
+    own_facts = replace(facts, tokens=facts.tokens[:2])
+    base_details = {"rules": facts.details.get("base_rules", "template"), "lp_token": facts.tokens[1].address}
+    base_at = address(str(facts.details["base_pool"]))
+    own = yield from stable_loading(own_facts)
+    base = yield from stable_loading(PoolFacts("curve_stable", base_at, facts.tokens[2:], 0, details=base_details))
+    assert isinstance(own, CurveStablePool) and isinstance(base, CurveStablePool)
+    snap = facts.details.get("redemption_price_snap")
+    calls = [Call(facts.address, _BASE_VIRTUAL_PRICE), Call(facts.address, _BASE_CACHE_UPDATED)]
+    if snap is not None:
+        calls.append(Call(address(str(snap)), _REDEMPTION_PRICE))
+    price, updated, *redemption = yield tuple(calls)
+    if snap is not None:
+        rate = unsigned(require_words(redemption[0], 1, f"snappedRedemptionPrice() of {snap}")) // REDEMPTION_SCALE
+        own = replace(own, rates=(rate, own.rates[1]), rates_at_s=own.timestamp_s)
+    cache = None
+    if len(price) == len(updated) == WORD:
+        cache = PriceCache(unsigned(price), unsigned(updated), deposits_store=snap is None)
+    return CurveMetaPool(own, base, cache)
