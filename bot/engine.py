@@ -212,7 +212,8 @@ class Engine:
             return refusal
         verdict = await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
-            prepared = road.transactions.prepare(plan, head, verdict.gas_used)
+            # Terms that pay for more gas are other call data, which may itself burn a little more.
+            prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
             verdict = await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Refusal):
             return verdict

@@ -23,7 +23,7 @@ _SCRATCH_WEI = 100 * _ETHER
 OPERATOR_WEI = 10 * _ETHER
 """Gas money of an operator that was made for the run."""
 
-INVENTORY_BLOCKS = 4
+INVENTORY_BLOCKS = 12
 """An inventory made for the run holds this many blocks' caps of each token."""
 
 
