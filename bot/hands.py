@@ -12,7 +12,8 @@ from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import RunOptions
 from bot.config.tokens import inventory_caps, profit_tokens
-from bot.execution.deployment import Deployment, verify
+from bot.execution.agreement import differences, not_ours
+from bot.execution.deployment import Deployment, VerificationFailed, verify
 from bot.execution.hedges import TradingAccount
 from bot.execution.transactions import Identity
 from bot.ground import ForkGround, Ground, LiveGround, place_executor
@@ -60,7 +61,11 @@ class _Maker:
         rpc = await self.stack.enter_async_context(HttpRpc(world.http_url))
         configured = self.loaded.config.executor.address
         if configured is not None:
-            return await verify(rpc, configured), LiveGround(world.node, simulator)
+            made = await verify(rpc, configured)
+            wrong = [*not_ours(made, operator), *differences(made, self.profits, self.caps)]
+            if wrong:
+                raise VerificationFailed("\n".join(wrong))
+            return made, LiveGround(world.node, simulator)
         assert world.twin is not None, "a live run off the twin names its executor"
         made = await deploy_on_twin(
             world.twin, rpc, operator=operator, profit_tokens=self.profits, caps=self.caps, chain_id=chain_id

@@ -221,19 +221,10 @@ def _owner(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:
 def _differences(made: Deployment, loaded: Loaded) -> list[str]:
     """What the run file says otherwise than the chain, one line each."""
     from bot.config.tokens import inventory_caps, profit_tokens
+    from bot.execution.agreement import differences
 
-    meant_tokens = set(profit_tokens(loaded.config, loaded.network))
-    meant_caps = {token.address: units for token, units in inventory_caps(loaded.config, loaded.network)}
-    caps: dict[str, int] = {cap.token: cap.per_block for cap in made.settings.inventory}
-    lines = []
-    if meant_tokens != set(made.settings.profit_tokens):
-        lines.append(
-            f"profit tokens on chain are {', '.join(made.settings.profit_tokens)}; correct executor.profit_tokens"
-        )
-    if meant_caps != caps:
-        on_chain = ", ".join(f"{token} up to {units}" for token, units in caps.items()) or "none"
-        lines.append(f"inventory caps on chain are {on_chain}; correct executor.inventory_caps")
-    return lines
+    caps = dict(inventory_caps(loaded.config, loaded.network))
+    return differences(made, profit_tokens(loaded.config, loaded.network), caps)
 
 
 def _tell(made: Deployment, *, as_json: bool) -> None:

@@ -1,0 +1,31 @@
+"""Whether a deployed executor is the one the run file describes, and takes orders from the key that will sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.execution.deployment import Deployment
+from chains.assets import Address, Token
+
+
+def differences(made: Deployment, profit_tokens: Iterable[Address], caps: Mapping[Token, int]) -> list[str]:
+    """What the run file says otherwise than the chain, one line each. `caps` are base units per block."""
+    settings = made.settings
+    lines = []
+    if set(profit_tokens) != set(settings.profit_tokens):
+        lines.append(f"profit tokens on chain are {', '.join(settings.profit_tokens)}; correct executor.profit_tokens")
+    on_chain = {cap.token: cap.per_block for cap in settings.inventory}
+    if {Address(token.address): units for token, units in caps.items()} != on_chain:
+        listed = ", ".join(f"{token} up to {units}" for token, units in on_chain.items()) or "none"
+        lines.append(f"inventory caps on chain are {listed}; correct executor.inventory_caps")
+    return lines
+
+
+def not_ours(made: Deployment, operator: Address) -> list[str]:
+    """Whether the contract would refuse what `operator` signs, in one line."""
+    if made.settings.operator == operator:
+        return []
+    return [
+        f"executor {made.executor} takes orders from {made.settings.operator}, and signer.keystore holds {operator}; "
+        "correct executor.address or signer.keystore"
+    ]
