@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from chains.pools.pool import AmountOutOfRange, InsufficientLiquidity
+from chains.pools.pool import InsufficientLiquidity
+from chains.pools.words import uint256
 
 AMP_PRECISION = 1000
 
 _ROUNDS = 255
-_UINT256 = 2**256
 
 
 class Rounding(StrEnum):
@@ -72,18 +72,18 @@ def balance_for(amp: int, balances: Sequence[int], kept: int, place: int, roundi
     count = len(balances)
     amp_total, product = amp * count, balances[0] * count
     for balance in balances[1:]:
-        product = _fits(product * balance * count) // kept
-    squared = _fits(kept * kept)
+        product = uint256(product * balance * count) // kept
+    squared = uint256(kept * kept)
     if rounding is Rounding.V3:
-        c = _up(_fits(squared * AMP_PRECISION), amp_total * product) * balances[place]
+        c = _up(uint256(squared * AMP_PRECISION), amp_total * product) * balances[place]
         b = sum(balances) - balances[place] + kept * AMP_PRECISION // amp_total
     else:
         c = _up(squared, amp_total * product) * AMP_PRECISION * balances[place]
         b = sum(balances) - balances[place] + kept // amp_total * AMP_PRECISION
-    found = _up(_fits(squared + c), kept + b)
+    found = _up(uint256(squared + c), kept + b)
     for _ in range(_ROUNDS):
         before = found
-        found = _up(_fits(found * found + c), found * 2 + b - kept)
+        found = _up(uint256(found * found + c), found * 2 + b - kept)
         if abs(found - before) <= 1:
             return found
     raise InsufficientLiquidity(f"no balance keeps the invariant of {tuple(balances)}")
@@ -101,25 +101,18 @@ def gradient(amp: int, balances: Sequence[float], kept: float) -> tuple[float, .
 def _step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
     product = found
     for balance in balances:
-        product = _fits(product * found) // (balance * count)
-    numerator = _fits((amp_total * total // AMP_PRECISION + product * count) * found)
+        product = uint256(product * found) // (balance * count)
+    numerator = uint256((amp_total * total // AMP_PRECISION + product * count) * found)
     return numerator // ((amp_total - AMP_PRECISION) * found // AMP_PRECISION + (count + 1) * product)
 
 
 def _legacy_step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
     product = balances[0] * count
     for balance in balances[1:]:
-        product = _up(_fits(product * balance * count), found)
-    numerator = count * found * found + _up(_fits(amp_total * total * product), AMP_PRECISION)
-    return _up(_fits(numerator), (count + 1) * found + (amp_total - AMP_PRECISION) * product // AMP_PRECISION)
+        product = _up(uint256(product * balance * count), found)
+    numerator = count * found * found + _up(uint256(amp_total * total * product), AMP_PRECISION)
+    return _up(uint256(numerator), (count + 1) * found + (amp_total - AMP_PRECISION) * product // AMP_PRECISION)
 
 
 def _up(numerator: int, denominator: int) -> int:
     return -(-numerator // denominator)
-
-
-def _fits(value: int) -> int:
-    """`value`, where the contract's 256 bits hold it. Raises `AmountOutOfRange`."""
-    if value >= _UINT256:
-        raise AmountOutOfRange("the curve's arithmetic overflows at these balances and amounts")
-    return value

@@ -14,6 +14,7 @@ from chains.pools import (
     curve_meta_loading,
     curve_stable,
     curve_stable_loading,
+    solidly,
     stable_events,
 )
 from chains.pools.pool import Load, Pool
@@ -37,6 +38,7 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
         Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
         Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from eth_utils.crypto import keccak
 
-from chains.pools.pool import MalformedState
+from chains.pools.pool import AmountOutOfRange, MalformedState
 
 WORD = 32
 
@@ -39,3 +39,10 @@ def require_words(answer: bytes, count: int, question: str) -> bytes:
     if len(answer) < WORD * count:
         raise MalformedState(f"{question} answered {len(answer)} bytes, expected {WORD * count}: is this such a pool?")
     return answer
+
+
+def uint256(value: int) -> int:
+    """`value`, where 256 bits hold it. Raises `AmountOutOfRange` where the contract's arithmetic would revert."""
+    if not 0 <= value < 2**256:
+        raise AmountOutOfRange("the contract's 256-bit arithmetic does not hold these balances and amounts")
+    return value
