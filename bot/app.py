@@ -102,7 +102,9 @@ class Session:
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
-        self.following = asyncio.create_task(self.engine.run(self.world.node.blocks(sorted(TOPICS), self.first)))
+        self.following = asyncio.create_task(
+            self.engine.run(self.world.node.blocks(sorted(TOPICS), self.first, self.engine.on_silence))
+        )
         await self._until(self._over)
         self.engine.ending = True
         last = self._number() + _LAST_BLOCKS

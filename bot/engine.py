@@ -80,6 +80,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._lost: set[VenueId] = set()
+        self._silent = False
         self._digest = hashlib.sha256()
 
     @property
@@ -106,6 +107,12 @@ class Engine:
             Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}"
         )
 
+    def on_silence(self, detail: str) -> None:
+        """The node stopped answering; it is asked again until it does, and nothing is decided meanwhile."""
+        self._silent = True
+        self._road.ledger.record_event(Level.WARNING, "node_silent", detail)
+        self._output.line(f"node silent: {detail}; asking again until it answers")
+
     async def run(self, events: AsyncIterator[ChainEvent]) -> None:
         """Take events until they end or the task is cancelled."""
         async for event in events:
@@ -129,6 +136,10 @@ class Engine:
         road = self._road
         head = event.head
         road.ledger.at_head(head.number, head.timestamp_s)
+        if self._silent:
+            self._silent = False
+            road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
+            self._output.line(f"node answers again: block {head.number}")
         await road.ground.on_head(head)
         road.market.apply(event)
         await self._reload(head)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Protocol, Self
 
 from chains.anvil import RpcError
@@ -26,8 +25,6 @@ _LONGEST_PAUSE_S = 5.0
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
 _GRACE_S = 1.0
-
-_log = logging.getLogger(__name__)
 
 
 class MonotonicClock(Protocol):
@@ -84,11 +81,17 @@ class Node(JsonRpcReads):
         if self._socket is not None:
             await self._socket.shut()
 
-    async def blocks(self, topics: Sequence[bytes], start: Head | int | None = None) -> AsyncGenerator[ChainEvent]:
+    async def blocks(
+        self,
+        topics: Sequence[bytes],
+        start: Head | int | None = None,
+        on_trouble: Callable[[str], None] = lambda detail: None,
+    ) -> AsyncGenerator[ChainEvent]:
         """The chain from `start` on, without end, without holes: blocks with their logs, and what was undone.
 
         Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
-        known, whose child comes first; by default the present head comes first. Raises `WrongChain` when the node
+        known, whose child comes first; by default the present head comes first. `on_trouble` is told why, once, each
+        time the node stops answering; that heals by itself, without a block lost. Raises `WrongChain` when the node
         changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
         """
         follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
@@ -115,7 +118,8 @@ class Node(JsonRpcReads):
             except (Unreachable, RpcError, Vanished) as error:
                 if self._closed:
                     raise
-                _log.warning("following %s is interrupted: %s; trying again", shown(self._url), error)
+                if pause_s == _FIRST_PAUSE_S:
+                    on_trouble(str(error))
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 

@@ -201,6 +201,23 @@ async def test_a_silent_socket_is_replaced():
             assert node.reconnects >= 1
 
 
+async def test_each_interruption_is_told_once_however_long_it_lasts():
+    told: list[str] = []
+    async with chain() as anvil, TcpProxy(anvil) as proxy, node_on(proxy.ws_url) as node:
+        follow = Follow(node.blocks([TOPIC], on_trouble=told.append))
+        await follow.until_height(0)
+        for height in (1, 2):
+            proxy.refusing = True
+            proxy.drop()
+            reading = asyncio.create_task(follow.until_height(height))
+            await mine(anvil)
+            await asyncio.sleep(0.4)
+            proxy.refusing = False
+            await reading
+            assert len(told) == height
+        assert all(proxy.ws_url in detail for detail in told)
+
+
 async def test_a_quiet_chain_is_not_mistaken_for_a_broken_socket():
     async with chain() as anvil, TcpProxy(anvil) as proxy, node_on(proxy.ws_url, head_timeout_s=0.1) as node:
         follow = Follow(node.blocks([TOPIC]))
