@@ -49,6 +49,7 @@ class Reason(StrEnum):
     SIGNER_UNREACHABLE = "signer_unreachable"
     # execution
     ORDER_UNKNOWN = "order_unknown"
+    ALREADY_DECIDED = "already_decided"
 
 
 @dataclass(frozen=True, slots=True)

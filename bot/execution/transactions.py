@@ -6,7 +6,6 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 from bot.clock import Clock
@@ -14,6 +13,7 @@ from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.fees import FeePolicy, terms
 from bot.execution.marks import Marks
+from bot.execution.touches import Touches
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent, WorstCase
@@ -29,7 +29,6 @@ from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import SendStatus, Submitter
 
-_TOUCHES_KEPT = 4096
 _REBROADCAST_AFTER_BLOCKS = 2
 
 
@@ -82,16 +81,6 @@ class Settled:
     explanation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
-    """A transaction that changed a pool: where it stands on the chain."""
-
-    block_number: int
-    tx_index: int
-    pool: Address
-    tx_hash: str
-
-
 class TransactionDesk:
     """Carries plans to the chain and brings receipts back. One per network and operator."""
 
@@ -126,10 +115,12 @@ class TransactionDesk:
         self._plans: dict[str, Plan] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._in_flight: dict[int, UnsignedTransaction] = {}
-        self._touches: deque[Touch] = deque(maxlen=_TOUCHES_KEPT)
+        self._touches = Touches()
 
     async def start(self) -> None:
-        """Take up where the journal ends: the first nonce, and every intent whose outcome is still open."""
+        """Take up where the journal ends: the first nonce, every intent whose outcome is open, and what the signer
+        may not have been told of.
+        """
         operator = self.identity.operator
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         for intent in self._ledger.open_intents():
@@ -137,12 +128,24 @@ class TransactionDesk:
                 await self._release(intent, "the process ended before it was sent")
             elif intent.state is not IntentState.MINED:
                 await self._send(intent)
+        for intent in self._ledger.mined_intents():
+            receipt = await self._submitter.receipt(self._ledger.attempts(intent.id)[-1].tx_hash)
+            if receipt is not None and receipt.block_hash == intent.block_hash:
+                profit = self._profit_wei(self._plan(intent), transfer_deltas(receipt, self.identity.accounts))
+                await self._tell_signer(intent, receipt, profit)
 
     async def _release(self, intent: Intent, reason: str) -> None:
         """It was never sent: its nonce is free again, here and in the signer's own journal."""
         self._ledger.release(intent.id, reason)
+        await self._abandon(intent)
+
+    async def _abandon(self, intent: Intent) -> None:
         if self._signer is not None:
             await self._signer.settle(Settle(self._signer_id(intent), 0, 0))
+
+    async def _tell_signer(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
+        if self._signer is not None:
+            await self._signer.settle(Settle(self._signer_id(intent), receipt.gas_cost_wei, profit_wei))
 
     def prepare(self, plan: Plan, head: Head, gas: int = 0) -> Prepared:
         """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with.
@@ -202,25 +205,12 @@ class TransactionDesk:
 
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
-        assert self._signer is not None, "dry mode has no signer"
-        plan, nonce = prepared.plan, prepared.transaction.nonce
-        intent = self._ledger.reserve(plan, self.identity.operator, nonce, prepared.worst, prepared.fees)
-        answer = await self._signer.sign(
-            SignRequest(
-                intent_id=self._signer_id(intent),
-                chain_id=self.identity.chain_id,
-                target=self.identity.executor,
-                code_hash=self.identity.code_hash,
-                plan=encode_plan(plan),
-                min_gain=prepared.terms.min_gain,
-                min_out=prepared.terms.min_out,
-                nonce=nonce,
-                fees=prepared.fees,
-                worst_case_wei=prepared.worst.loss_wei,
-                head_number=head.number,
-                verdict=verdict,
-            )
-        )
+        plan = prepared.plan
+        if self._ledger.is_acted_on(plan.id):
+            return Refusal(Reason.ALREADY_DECIDED, f"plan {plan.id} has an intent already, from the same block")
+        operator, nonce = self.identity.operator, prepared.transaction.nonce
+        intent = self._ledger.reserve(plan, operator, nonce, prepared.worst, prepared.fees)
+        answer = await self._signed(intent, prepared, verdict, head)
         if not isinstance(answer, Signed):
             await self._release(intent, str(answer))
             return answer
@@ -231,6 +221,30 @@ class TransactionDesk:
         self._in_flight[intent.id] = prepared.transaction
         await self._send(intent)
         return Sent(intent, answer.tx_hash, verdict)
+
+    async def _signed(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
+        assert self._signer is not None, "dry mode has no signer"
+        request = SignRequest(
+            intent_id=self._signer_id(intent),
+            chain_id=self.identity.chain_id,
+            target=self.identity.executor,
+            code_hash=self.identity.code_hash,
+            plan=encode_plan(prepared.plan),
+            min_gain=prepared.terms.min_gain,
+            min_out=prepared.terms.min_out,
+            nonce=intent.nonce,
+            fees=prepared.fees,
+            worst_case_wei=prepared.worst.loss_wei,
+            head_number=head.number,
+            verdict=verdict,
+        )
+        answer = await self._signer.sign(request)
+        if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_NONCE:
+            # The signer was not reached when an intent gave this nonce back: tell it now.
+            for released in self._ledger.released_intents(intent.sender, intent.nonce):
+                await self._abandon(released)
+            answer = await self._signer.sign(request)
+        return answer
 
     async def _send(self, intent: Intent) -> None:
         """Send the newest signed bytes of `intent`, once more if they left before. Unknown outcomes stay open."""
@@ -248,12 +262,12 @@ class TransactionDesk:
 
     async def on_block(self, block: Block) -> list[Settled]:
         """Look for the receipts of what is in flight; what is missing after two blocks is sent again."""
-        self._touches.extend(Touch(log.block_number, log.tx_index, log.address, log.tx_hash) for log in block.logs)
+        self._touches.note(block)
         settled = []
         for intent in self._ledger.open_intents():
             if intent.state not in (IntentState.SENDING, IntentState.PENDING):
                 continue
-            receipt = await self._receipt(intent)
+            receipt = await self._receipt(intent, block.head)
             if receipt is not None:
                 settled.append(await self._settle(intent, receipt))
             elif block.head.number - intent.decided_block >= _REBROADCAST_AFTER_BLOCKS:
@@ -268,10 +282,11 @@ class TransactionDesk:
                 self._plans.pop(intent.plan_id, None)
                 self._verdicts.pop(intent.plan_id, None)
 
-    async def _receipt(self, intent: Intent) -> Receipt | None:
+    async def _receipt(self, intent: Intent, head: Head) -> Receipt | None:
+        """The receipt up to `head`: what a block not taken in yet says would not be undone with that block."""
         for attempt in self._ledger.attempts(intent.id):
             receipt = await self._submitter.receipt(attempt.tx_hash)
-            if receipt is not None:
+            if receipt is not None and (receipt.block_number < head.number or receipt.block_hash == head.hash):
                 return receipt
         return None
 
@@ -285,8 +300,7 @@ class TransactionDesk:
         explanation = self._explain(intent, plan, receipt, profit)
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        if self._signer is not None:
-            await self._signer.settle(Settle(self._signer_id(intent), receipt.gas_cost_wei, profit))
+        await self._tell_signer(intent, receipt, profit)
         return Settled(intent, plan, receipt, deltas, profit, explanation)
 
     def _profit_wei(self, plan: Plan, deltas: Deltas) -> int:
@@ -302,22 +316,12 @@ class TransactionDesk:
         verdict = self._verdicts.get(plan.id)
         if verdict is None or (receipt.status == 1 and profit_wei == self.shown_profit_wei(plan, verdict)):
             return ""
-        others = sorted(
-            {
-                f"{touch.pool} by {touch.tx_hash} in block {touch.block_number}"
-                for touch in self._touches
-                if touch.pool in plan.pools
-                and touch.tx_hash != receipt.tx_hash
-                and touch.block_number > intent.decided_block
-                and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
-            }
-        )
         what = "reverted" if receipt.status == 0 else f"gained {profit_wei} wei instead of the simulated amount"
-        cause = f"others moved {', '.join(others)}" if others else "no other transaction touched its pools"
-        return f"intent {intent.id}, {receipt.tx_hash} {what}: {cause}"
+        return f"intent {intent.id}, {receipt.tx_hash} {what}: {self._touches.explain(intent, plan, receipt)}"
 
     def undo(self, event: Undone) -> None:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
+        self._touches.forget_above(event.ancestor.number)
         for block_hash in event.dropped:
             for intent in self._ledger.undo_block(block_hash):
                 detail = f"intent {intent.id}: block {block_hash} was dropped"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
@@ -174,6 +174,17 @@ class Journal(Results):
     def mined_intents(self) -> tuple[Intent, ...]:
         """Intents whose block is not final yet."""
         return self._list(IntentRow.state == IntentState.MINED.value)
+
+    def released_intents(self, sender: Address, nonce: int) -> tuple[Intent, ...]:
+        """Intents that gave `nonce` back before any byte of them left."""
+        given_back = IntentRow.state == IntentState.RELEASED.value
+        return self._list(and_(given_back, IntentRow.sender == sender, IntentRow.nonce == nonce))
+
+    def is_acted_on(self, plan_id: str) -> bool:
+        """Whether a plan has an intent, released or not."""
+        with self.read() as connection:
+            row = self._find_plan(connection, plan_id)
+            return row is not None and connection.execute(_OF_PLAN, {"plan": row}).first() is not None
 
     def attempts(self, intent_id: int) -> tuple[Attempt, ...]:
         """The signed bytes of an intent, oldest first."""

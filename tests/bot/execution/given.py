@@ -28,10 +28,11 @@ from chains.pools.words import word
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock, hash_of
 from tests.bot.market import samples
 from tests.bot.market.samples import ASSETS, DAI, ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH
+from tests.bot.signer.making import OPERATOR
 
 NETWORK = "twin"
 STRATEGY = "cex_dex_arbitrage"
-OPERATOR = Address("0x1111111111111111111111111111111111111111")
+EXECUTOR = Address("0x3333333333333333333333333333333333333333")
 INVENTORY = Address("0x2222222222222222222222222222222222222222")
 TAKER_FEE_PPM = 1_000
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")

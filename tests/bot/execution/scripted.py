@@ -1,0 +1,149 @@
+"""A chain, a simulator and a connection that follow a script, around a signer that is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from bot.execution.fees import FeePolicy
+from bot.execution.transactions import Identity, TransactionDesk
+from bot.ledger.ledger import Ledger
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
+from bot.signer.protocol import Denial, Settle, Settled, Signed, SignRequest
+from bot.signer.service import Signer
+from bot.simulator.verdict import Outcome, Verdict
+from bot.transaction import UnsignedTransaction
+from chains.assets import Address
+from chains.blocks import Head, Receipt
+from chains.node import SendOutcome, SendStatus
+from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY
+from tests.bot.ledger.given import ETHER, GWEI, StandingClock
+from tests.bot.market.samples import USDC, WETH
+from tests.bot.signer.making import OPERATOR, answer
+
+CODE_HASH = "0x" + "ab" * 32
+IDENTITY = Identity(31337, NETWORK, OPERATOR, EXECUTOR, INVENTORY, CODE_HASH)
+FEE_POLICY = FeePolicy(tip_wei=2 * GWEI, max_fee_wei=200 * GWEI)
+GAS_USED = 120_000
+FINALITY_BLOCKS = 8
+
+_LIMITS = StrategyLimits(
+    per_trade_wei=ETHER, hour_loss_wei=2 * ETHER, day_loss_wei=5 * ETHER, day_gas_wei=ETHER, min_profit_wei=10**15
+)
+POLICY = SignerPolicy(
+    chain_id=31337,
+    test_chain=True,
+    network=NETWORK,
+    operator=OPERATOR,
+    targets={EXECUTOR: Target(CODE_HASH, INVENTORY)},
+    selectors=EXECUTOR_SELECTORS,
+    profit_marks={Address(WETH.address): WETH_MARK},
+    inventory_caps={Address(WETH.address): 10 * ETHER, Address(USDC.address): 20_000 * 10**6},
+    pools=None,
+    caps=TransactionCaps(
+        max_gas_limit=1_500_000,
+        max_fee_wei=200 * GWEI,
+        max_tip_wei=10 * GWEI,
+        max_deadline_blocks=3,
+        max_verdict_age_s=12.0,
+        max_slippage_ppm=10_000,
+    ),
+    strategies={"dex_arbitrage": _LIMITS, STRATEGY: _LIMITS},
+)
+
+Lost = Callable[[object], bool]
+
+
+class Connection:
+    """The client's side of a real signer; loses the answers it is told to lose, after the signer has given them."""
+
+    def __init__(self, signer: Signer) -> None:
+        self._signer = signer
+        self.lost: list[type] = []
+        self.settled: list[Settle] = []
+
+    async def sign(self, request: SignRequest) -> Signed | Refusal:
+        response = self._answered(request)
+        assert isinstance(response, Signed | Refusal)
+        return response
+
+    async def settle(self, settle: Settle) -> Settled | Refusal:
+        self.settled.append(settle)
+        response = self._answered(settle)
+        assert isinstance(response, Settled | Refusal)
+        return response
+
+    def _answered(self, request: SignRequest | Settle) -> object:
+        response = answer(self._signer, request)
+        if type(request) in self.lost:
+            self.lost.remove(type(request))
+            return Refusal(Reason.SIGNER_UNREACHABLE, "the signer gave no answer within 5 s")
+        return Refusal(response.reason, response.detail) if isinstance(response, Denial) else response
+
+
+class ScriptedChain:
+    """Takes bytes and gives receipts as told; `says` is what it answers to each sending, accepting by default."""
+
+    def __init__(self, nonce: int = 0) -> None:
+        self.count = nonce
+        self.sent: list[bytes] = []
+        self.says: list[SendStatus] = []
+        self.receipts: dict[str, Receipt] = {}
+        self.on_send: Callable[[], None] = lambda: None
+
+    async def send_raw(self, raw: bytes) -> SendOutcome:
+        self.on_send()
+        self.sent.append(raw)
+        return SendOutcome(self.says.pop(0) if self.says else SendStatus.ACCEPTED, "", "as scripted")
+
+    async def receipt(self, tx_hash: str) -> Receipt | None:
+        return self.receipts.get(tx_hash)
+
+    async def nonce(self, account: Address, block: object = "latest") -> int:
+        return self.count
+
+
+class ScriptedSimulator:
+    """Says of a plan what it is told to, about the transaction it was asked of. Keeps the questions."""
+
+    def __init__(self, plan: Plan, **changes: object) -> None:
+        self.plan = plan
+        self.changes = changes
+        self.asked: list[tuple[UnsignedTransaction, tuple[UnsignedTransaction, ...]]] = []
+
+    async def verdict(
+        self,
+        tx: UnsignedTransaction,
+        head: Head,
+        watch: Sequence[tuple[Address, Address]],
+        after: Sequence[UnsignedTransaction] = (),
+    ) -> Verdict:
+        self.asked.append((tx, tuple(after)))
+        first, last = self.plan.swaps[0], self.plan.swaps[-1]
+        token_in, token_out = Address(first.token_in.address), Address(last.token_out.address)
+        if self.plan.atomic:
+            deltas = {(EXECUTOR, token_out): last.amount_out - first.amount_in}
+        else:
+            deltas = {(INVENTORY, token_in): -first.amount_in, (INVENTORY, token_out): last.amount_out}
+        price = FEE_POLICY.gas_price_wei(head)
+        said = Verdict(Outcome.OK, tx.digest, head.number, head.hash, GAS_USED, price, deltas)
+        return replace(said, made_at_s=StandingClock().wall_s(), **self.changes)  # type: ignore[arg-type]
+
+
+def desk(
+    ledger: Ledger, chain: ScriptedChain, simulator: ScriptedSimulator, signer: Connection | None
+) -> TransactionDesk:
+    return TransactionDesk(
+        identity=IDENTITY,
+        ledger=ledger,
+        simulator=simulator,  # type: ignore[arg-type]
+        signer=signer,  # type: ignore[arg-type]
+        submitter=chain,  # type: ignore[arg-type]
+        fee_policy=FEE_POLICY,
+        marks=MARKS,
+        unwind_loss_ppm=10_000,
+        finality_blocks=FINALITY_BLOCKS,
+        clock=StandingClock(),
+    )

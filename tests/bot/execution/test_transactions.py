@@ -1,0 +1,490 @@
+"""One plan, one nonce, one set of bytes: written down before each step, and taken up again where it stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from eth_account import Account
+from eth_account.typed_transactions import TypedTransaction
+from eth_utils.crypto import keccak
+from hexbytes import HexBytes
+
+from bot.execution.transactions import Sent, Settled, TransactionDesk
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
+from bot.ledger.records import Account as Held
+from bot.ledger.records import WorstCase
+from bot.ledger.states import IntentState, MinedAs
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.signer.journal import Journal
+from bot.signer.key import SigningKey
+from bot.signer.protocol import Settle, SignRequest
+from bot.signer.service import Signer
+from bot.simulator.verdict import Outcome, Verdict
+from chains.assets import Address
+from chains.blocks import Block, Log, Receipt, Undone
+from chains.node import SendStatus
+from chains.pools.words import word
+from tests.bot.execution.given import (
+    EXECUTOR,
+    NETWORK,
+    OPERATOR,
+    POOL,
+    begin,
+    cycle,
+    head,
+    moved,
+    open_ledger,
+    sells_on_chain,
+)
+from tests.bot.execution.scripted import (
+    FEE_POLICY,
+    FINALITY_BLOCKS,
+    GAS_USED,
+    POLICY,
+    Connection,
+    ScriptedChain,
+    ScriptedSimulator,
+    desk,
+)
+from tests.bot.ledger.given import ETHER, GWEI, StandingClock, hash_of
+from tests.bot.market.samples import WETH
+from tests.bot.signer.making import SECRET
+from tests.chains.pools.samples import at
+
+STRANGER = at(77)
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Iterator[Connection]:
+    with Journal(tmp_path / "signer.db") as journal:
+        key = SigningKey(SECRET)
+        clock = StandingClock()
+        yield Connection(Signer(policy=POLICY, policy_digest="", key=key, journal=journal, clock=clock, protections={}))
+
+
+@pytest.fixture
+def chain() -> ScriptedChain:
+    return ScriptedChain()
+
+
+async def _sent(on: TransactionDesk, ledger: Ledger, plan: Plan, number: int = 10) -> Sent | Refusal:
+    """`plan` carried as far as it gets on block `number`."""
+    ledger.record_plan(plan)
+    prepared = on.prepare(plan, head(number))
+    verdict = await on.verdict(prepared, head(number))
+    return await on.submit(prepared, verdict, head(number)) if isinstance(verdict, Verdict) else verdict
+
+
+async def _must_be_sent(on: TransactionDesk, ledger: Ledger, plan: Plan, number: int = 10) -> Sent:
+    sent = await _sent(on, ledger, plan, number)
+    assert isinstance(sent, Sent), sent
+    return sent
+
+
+def _gains(plan: Plan, sent: Sent, number: int, *, short: int = 0, block: str | None = None, index: int = 3) -> Receipt:
+    """The receipt of a cycle that gained what it planned, less `short`."""
+    gain = plan.expected_profit_wei - short
+    logs = (
+        moved(WETH, POOL.address, EXECUTOR, ETHER + gain),
+        moved(WETH, EXECUTOR, POOL.address, ETHER),
+    )
+    return Receipt(sent.tx_hash, number, block or head(number).hash, index, 1, GAS_USED, 3 * GWEI, logs)
+
+
+def _reverts(sent: Sent, number: int) -> Receipt:
+    return Receipt(sent.tx_hash, number, head(number).hash, 3, 0, GAS_USED, 3 * GWEI, ())
+
+
+def _block(number: int, *logs: Log) -> Block:
+    return Block(head(number), logs)
+
+
+def _touch(number: int, *, index: int, pool: Address = POOL.address) -> Log:
+    """Somebody's swap in `pool`."""
+    return Log(pool, (word(1),), b"", number, head(number).hash, hash_of("other", index), index, 0)
+
+
+def _events(ledger: Ledger, name: str) -> list[str]:
+    return [event.detail for event in events(ledger) if event.name == name]
+
+
+class TestTheWayOut:
+    async def test_each_step_is_written_down_before_the_next(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        plan, seen = cycle(), list[IntentState]()
+        chain.on_send = lambda: seen.extend(intent.state for intent in ledger.open_intents())
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await _must_be_sent(on, ledger, plan)
+        assert seen == [IntentState.SENDING]
+        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
+        (attempt,) = ledger.attempts(sent.intent.id)
+        assert chain.sent == [attempt.raw] and attempt.tx_hash == sent.tx_hash
+
+    async def test_the_signed_transaction_is_the_simulated_one(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        simulator = ScriptedSimulator(cycle())
+        sent = await _must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
+        ((asked, after),) = simulator.asked
+        assert after == () and sent.verdict.tx_digest == asked.digest
+        (raw,) = chain.sent
+        assert TypedTransaction.from_bytes(HexBytes(raw)).hash() == keccak(asked.payload())
+        assert Account.recover_transaction(raw) == OPERATOR
+
+    async def test_the_next_transaction_is_simulated_behind_those_in_flight(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        first, second = cycle(), cycle(profit_wei=6 * 10**15)
+        simulator = ScriptedSimulator(first)
+        on = desk(ledger, chain, simulator, signer)
+        await _must_be_sent(on, ledger, first)
+        simulator.plan = second
+        sent = await _must_be_sent(on, ledger, second)
+        (before, _), (_, after) = simulator.asked
+        assert after == (before,) and sent.intent.nonce == 1
+
+    async def test_gas_and_what_unwinding_may_cost_are_reserved(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        prepared = on.prepare(cycle(), head(10))
+        gas = prepared.fees.worst_cost_wei
+        assert prepared.worst == WorstCase(gas, gas, 0)
+        two_sided = on.prepare(sells_on_chain(weth=2 * ETHER), head(10)).worst
+        gas = on.prepare(sells_on_chain(weth=2 * ETHER), head(10)).fees.worst_cost_wei
+        assert two_sided == WorstCase(gas + 2 * ETHER // 100, gas, 2 * ETHER)
+
+    async def test_a_two_sided_plan_is_signed_too(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        plan = sells_on_chain()
+        await _must_be_sent(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
+
+
+class TestTheVerdict:
+    @pytest.mark.parametrize(
+        ("changes", "reason"),
+        [
+            ({"outcome": Outcome.REVERTED, "reason": "TooLittleGained"}, Reason.SIM_REVERTED),
+            ({"outcome": Outcome.INVALID, "reason": "no answer"}, Reason.SIM_INVALID),
+        ],
+    )
+    async def test_a_plan_that_fails_on_the_fork_goes_no_further(
+        self, ledger: Ledger, chain: ScriptedChain, changes: dict[str, object], reason: Reason
+    ) -> None:
+        refusal = await _sent(desk(ledger, chain, ScriptedSimulator(cycle(), **changes), None), ledger, cycle())
+        assert refusal == Refusal(reason, str(changes["reason"]))
+
+    @pytest.mark.parametrize("missing", [0, 1])
+    async def test_the_least_profit_is_enough_and_a_wei_less_is_not(
+        self, ledger: Ledger, chain: ScriptedChain, missing: int
+    ) -> None:
+        gas_cost = GAS_USED * FEE_POLICY.gas_price_wei(head(10))
+        shown = cycle().min_profit_wei + gas_cost - missing
+        deltas = {(EXECUTOR, Address(WETH.address)): shown}
+        on = desk(ledger, chain, ScriptedSimulator(cycle(), deltas=deltas), None)
+        ledger.record_plan(cycle())
+        verdict = await on.verdict(on.prepare(cycle(), head(10)), head(10))
+        if missing:
+            assert isinstance(verdict, Refusal) and verdict.reason is Reason.SIM_BELOW_MIN_PROFIT
+        else:
+            assert isinstance(verdict, Verdict)
+
+
+class TestARefusal:
+    async def test_it_gives_the_nonce_back_here_and_in_the_signer(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        # The answer is lost: the signer has signed, and its journal holds the nonce.
+        signer.lost = [SignRequest]
+        simulator = ScriptedSimulator(cycle())
+        on = desk(ledger, chain, simulator, signer)
+        refusal = await _sent(on, ledger, cycle())
+        assert isinstance(refusal, Refusal) and refusal.reason is Reason.SIGNER_UNREACHABLE
+        assert chain.sent == [] and ledger.open_intents() == () and ledger.next_nonce(OPERATOR) == 0
+        simulator.plan = cycle(11)
+        sent = await _must_be_sent(on, ledger, cycle(11), number=11)
+        assert sent.intent.nonce == 0
+
+    async def test_a_nonce_the_signer_was_not_told_is_free_is_freed_when_it_is_needed(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        signer.lost = [SignRequest]
+        simulator = ScriptedSimulator(cycle())
+        on = desk(ledger, chain, simulator, signer)
+        refuse = signer.settle
+
+        async def dropped(settle: Settle) -> Refusal:
+            signer.settle = refuse  # type: ignore[method-assign]
+            return Refusal(Reason.SIGNER_UNREACHABLE, "hung up before it was heard")
+
+        signer.settle = dropped  # type: ignore[method-assign, assignment]
+        assert isinstance(await _sent(on, ledger, cycle()), Refusal)
+        simulator.plan = cycle(11)
+        sent = await _must_be_sent(on, ledger, cycle(11), number=11)
+        assert sent.intent.nonce == 0
+
+    async def test_what_the_signers_policy_forbids_is_refused_by_its_code(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        plan = replace(cycle(), strategy="another")
+        refusal = await _sent(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
+        assert isinstance(refusal, Refusal) and refusal.reason is Reason.SIGNER_STRATEGY
+        assert chain.sent == [] and ledger.next_nonce(OPERATOR) == 0
+
+    async def test_the_same_decision_is_never_acted_on_twice(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        """A chain that is reorganised to and fro shows the same block, and the strategy decides the same."""
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        await _must_be_sent(on, ledger, cycle())
+        again = await _sent(on, ledger, cycle())
+        assert isinstance(again, Refusal) and again.reason is Reason.ALREADY_DECIDED
+        assert len(chain.sent) == 1
+
+
+class TestALostReply:
+    async def test_the_same_bytes_are_sent_again_until_a_node_knows_them(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        chain.says = [SendStatus.UNKNOWN, SendStatus.UNKNOWN, SendStatus.ALREADY_KNOWN]
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        assert ledger.intent(sent.intent.id).state is IntentState.SENDING
+        assert _events(ledger, "send_unresolved")
+        for number in (11, 12, 13):
+            await on.on_block(_block(number))
+        assert len(chain.sent) == 3 and len(set(chain.sent)) == 1
+        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
+
+    async def test_a_receipt_settles_it_though_no_node_ever_acknowledged_it(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        chain.says = [SendStatus.REFUSED]
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        (settled,) = await on.on_block(_block(11))
+        assert settled.intent.state is IntentState.MINED and len(chain.sent) == 1
+
+
+class TestSettlement:
+    async def test_what_was_gained_is_booked_and_told_the_signer(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        plan = cycle()
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await _must_be_sent(on, ledger, plan)
+        receipt = chain.receipts[sent.tx_hash] = _gains(plan, sent, 11)
+        (settled,) = await on.on_block(_block(11))
+        assert (settled.profit_wei, settled.explanation) == (plan.expected_profit_wei, "")
+        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == plan.expected_profit_wei
+        assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
+        assert ledger.profit_of(sent.intent.id) == plan.expected_profit_wei - receipt.gas_cost_wei
+        assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, plan.expected_profit_wei)]
+        assert await on.on_block(_block(12)) == []
+
+    async def test_a_reverted_transaction_costs_its_gas_and_is_explained(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        receipt = chain.receipts[sent.tx_hash] = _reverts(sent, 11)
+        (settled,) = await on.on_block(_block(11, _touch(11, index=1)))
+        assert settled.intent.mined_as is MinedAs.REVERTED and settled.profit_wei == 0
+        assert ledger.profit_of(sent.intent.id) == -receipt.gas_cost_wei
+        (told,) = _events(ledger, "not_as_simulated")
+        assert "reverted" in told and POOL.address in told and hash_of("other", 1) in told
+
+    async def test_a_smaller_gain_names_who_moved_its_pool_before_it(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11, short=7)
+        others = [_touch(11, index=1), _touch(11, index=4), _touch(11, index=2, pool=STRANGER)]
+        (settled,) = await on.on_block(_block(11, *others))
+        assert hash_of("other", 1) in settled.explanation
+        assert hash_of("other", 4) not in settled.explanation, "it came after"
+        assert hash_of("other", 2) not in settled.explanation, "it moved another pool"
+        assert settled.profit_wei == cycle().expected_profit_wei - 7
+
+    async def test_a_touch_before_the_decision_explains_nothing(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        await on.on_block(_block(10, _touch(10, index=1)))
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _reverts(sent, 11)
+        (settled,) = await on.on_block(_block(11))
+        assert "no other transaction touched its pools" in settled.explanation
+
+    async def test_a_transaction_that_came_too_late_says_so(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        await on.on_block(_block(11))
+        chain.receipts[sent.tx_hash] = _reverts(sent, 12)
+        (settled,) = await on.on_block(_block(12))
+        assert "after its deadline, block 11" in settled.explanation
+
+    async def test_a_receipt_of_a_block_not_taken_in_yet_has_to_wait(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        """That block may still be reorganised away without ever having been told of."""
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12)
+        assert await on.on_block(_block(11)) == []
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12, block=hash_of("sibling", 12))
+        assert await on.on_block(_block(12)) == []
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12)
+        assert len(await on.on_block(_block(12))) == 1
+
+    async def test_what_lies_deep_enough_is_final(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        for number in range(11, 11 + FINALITY_BLOCKS):
+            await on.on_block(_block(number))
+            assert ledger.intent(sent.intent.id).state is IntentState.MINED
+        await on.on_block(_block(11 + FINALITY_BLOCKS))
+        assert ledger.intent(sent.intent.id).state is IntentState.FINAL
+
+
+class TestAReorganisation:
+    async def test_a_trade_is_undone_with_its_block_and_booked_once_in_the_next(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on, sent = await self._undone(ledger, chain, signer)
+        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
+        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == 0
+        assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER
+        assert await on.on_block(replace(_block(11), head=replace(head(11), hash="0xb"))) == []
+        chain.receipts[sent.tx_hash] = receipt = _gains(cycle(), sent, 12)
+        (settled,) = await on.on_block(_block(12))
+        assert settled.explanation == "" and await on.on_block(_block(13)) == []
+        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == cycle().expected_profit_wei
+        assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
+
+    async def test_its_bytes_are_sent_again(self, ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
+        on, _ = await self._undone(ledger, chain, signer)
+        await on.on_block(_block(12))
+        assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
+
+    async def test_what_others_did_in_a_dropped_block_explains_nothing(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on, sent = await self._undone(ledger, chain, signer)
+        chain.receipts[sent.tx_hash] = _reverts(sent, 12)
+        (settled,) = await on.on_block(_block(12))
+        assert hash_of("other", 1) not in settled.explanation
+
+    @staticmethod
+    async def _undone(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> tuple[TransactionDesk, Sent]:
+        """A cycle that settled in block 11, behind another's swap, and block 11 dropped."""
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        await on.on_block(_block(11, _touch(11, index=1)))
+        del chain.receipts[sent.tx_hash]
+        on.undo(Undone(head(10), (head(11).hash,)))
+        return on, sent
+
+
+class TestARestart:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        return tmp_path / "killed.db"
+
+    @staticmethod
+    def _reopened(ledger: Ledger, path: Path) -> Ledger:
+        ledger.close()
+        again = Ledger.open(str(path), StandingClock())
+        begin(again)
+        return again
+
+    async def test_what_was_signed_and_never_sent_gives_its_nonce_back(
+        self, path: Path, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        ledger = open_ledger(path)
+
+        def killed() -> None:
+            raise KeyboardInterrupt
+
+        ledger.mark_sending = lambda intent_id: killed()  # type: ignore[method-assign]
+        simulator = ScriptedSimulator(cycle())
+        with pytest.raises(KeyboardInterrupt):
+            await _sent(desk(ledger, chain, simulator, signer), ledger, cycle())
+        ledger = self._reopened(ledger, path)
+        on = desk(ledger, chain, simulator, signer)
+        await on.start()
+        assert chain.sent == [] and ledger.open_intents() == ()
+        simulator.plan = cycle(11)
+        assert (await _must_be_sent(on, ledger, cycle(11), 11)).intent.nonce == 0
+        ledger.close()
+
+    async def test_what_may_have_left_is_sent_again_and_nothing_else(
+        self, path: Path, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        ledger = open_ledger(path)
+        chain.says = [SendStatus.UNKNOWN]
+        simulator = ScriptedSimulator(cycle())
+        on = desk(ledger, chain, simulator, signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        ledger = self._reopened(ledger, path)
+        on = desk(ledger, chain, simulator, signer)
+        await on.start()
+        assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
+        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
+        assert ledger.next_nonce(OPERATOR) == 1
+        ledger.close()
+
+    async def test_what_was_mined_meanwhile_is_booked(
+        self, path: Path, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        ledger = open_ledger(path)
+        simulator = ScriptedSimulator(cycle())
+        sent = await _must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
+        ledger = self._reopened(ledger, path)
+        chain.count, chain.says = 1, [SendStatus.REFUSED]
+        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        on = desk(ledger, chain, simulator, signer)
+        await on.start()
+        settled: list[Settled] = await on.on_block(_block(20))
+        assert [done.profit_wei for done in settled] == [cycle().expected_profit_wei]
+        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == cycle().expected_profit_wei
+        ledger.close()
+
+    async def test_a_settlement_the_signer_was_not_told_of_is_told_again(
+        self, path: Path, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        ledger = open_ledger(path)
+        simulator = ScriptedSimulator(cycle())
+        on = desk(ledger, chain, simulator, signer)
+        sent = await _must_be_sent(on, ledger, cycle())
+        receipt = chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+
+        async def killed(settle: Settle) -> None:
+            raise KeyboardInterrupt
+
+        told, signer.settle = signer.settle, killed  # type: ignore[method-assign, assignment]
+        with pytest.raises(KeyboardInterrupt):
+            await on.on_block(_block(11))
+        signer.settle = told  # type: ignore[method-assign]
+        ledger = self._reopened(ledger, path)
+        chain.count = 1
+        await desk(ledger, chain, simulator, signer).start()
+        assert signer.settled == [
+            Settle(f"{sent.intent.id}:{cycle().id}", receipt.gas_cost_wei, cycle().expected_profit_wei)
+        ]
+        ledger.close()
