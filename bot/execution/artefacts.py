@@ -57,12 +57,14 @@ class Artefact:
         return bytes(code)
 
 
+VENUE_IMMUTABLES = ("WRAPPED_NATIVE", "POOL_MANAGER", "BALANCER_VAULT_V2", "BALANCER_VAULT_V3")
 EXECUTOR_IMMUTABLES = (
     "OWNER",
     "OPERATOR",
     "TREASURY",
     "INVENTORY",
     *(f"PROFIT_TOKEN_{i}" for i in range(4)),
+    *VENUE_IMMUTABLES,
 )
 INVENTORY_IMMUTABLES = (
     "EXECUTOR",

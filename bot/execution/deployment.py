@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from eth_abi.abi import encode as abi_encode
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from rlp import encode as rlp_encode
 
-from bot.execution.artefacts import Artefact, executor_artefact, inventory_artefact
+from bot.execution.artefacts import VENUE_IMMUTABLES, Artefact, executor_artefact, inventory_artefact
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
+
+if TYPE_CHECKING:
+    from chains.networks import Network
 
 MAX_TOKENS = 4
 """As many profit tokens, and as many inventory tokens, as the contracts have immutables for."""
 
-_CONSTRUCTOR = ("address", "address", "address", "address[]", "address[]", "uint128[]")
+_CONSTRUCTOR = (
+    "address",
+    "address",
+    "address",
+    "address[]",
+    "address[]",
+    "uint128[]",
+    "(address,address,address,address)",
+)
 _SWEPT = "0x" + keccak(text="Swept(address,uint256)").hex()
 _GAS_MARGIN_PERCENT = 120
 _POLL_S = 0.2
@@ -49,6 +60,35 @@ class InventoryCap:
 
 
 @dataclass(frozen=True, slots=True)
+class Venues:
+    """The singletons an executor settles hops at, and takes loans from; the zero address for what a chain lacks."""
+
+    wrapped_native: Address = ZERO_ADDRESS
+    pool_manager: Address = ZERO_ADDRESS
+    balancer_vault_v2: Address = ZERO_ADDRESS
+    balancer_vault_v3: Address = ZERO_ADDRESS
+
+    @classmethod
+    def of(cls, network: Network) -> Venues:
+        """Those that `network` names among its contracts."""
+        return cls(
+            Address(network.wrapped.address),
+            network.contracts.get("uniswap_v4_pool_manager", ZERO_ADDRESS),
+            network.contracts.get("balancer_v2_vault", ZERO_ADDRESS),
+            network.contracts.get("balancer_v3_vault", ZERO_ADDRESS),
+        )
+
+    async def present(self, rpc: Rpc) -> Venues:
+        """Those of them that have code on the chain behind `rpc`."""
+        code = [await rpc.rpc("eth_getCode", at, "latest") for at in astuple(self)]
+        return Venues(*(at if found != "0x" else ZERO_ADDRESS for at, found in zip(astuple(self), code, strict=True)))
+
+
+NO_VENUES = Venues()
+"""A chain, or a test, with nothing but two-token pools and wrappers."""
+
+
+@dataclass(frozen=True, slots=True)
 class ExecutorSettings:
     """What an executor is made with, for ever. `profit_tokens` are those a cycle may earn in."""
 
@@ -57,6 +97,7 @@ class ExecutorSettings:
     treasury: Address
     profit_tokens: tuple[Address, ...]
     inventory: tuple[InventoryCap, ...] = ()
+    venues: Venues = NO_VENUES
 
     def refusal(self) -> str | None:
         """Why the contract would refuse these settings, in one line; None when it would not."""
@@ -107,18 +148,21 @@ async def deploy(
     profit_tokens: Sequence[Address],
     inventory: Sequence[InventoryCap],
     chain_id: int,
+    venues: Venues = NO_VENUES,
 ) -> Deployment:
     """Create the executor, and by it its inventory, then verify both. `owner` pays the gas.
 
     Raises `DeploymentFailed`, `VerificationFailed`, `MissingTool`, and what `rpc` raises.
     """
-    settings = ExecutorSettings(address(owner.address), operator, treasury, tuple(profit_tokens), tuple(inventory))
+    settings = ExecutorSettings(
+        address(owner.address), operator, treasury, tuple(profit_tokens), tuple(inventory), venues
+    )
     refusal = settings.refusal()
     if refusal:
         raise DeploymentFailed(refusal)
     tokens = [cap.token for cap in settings.inventory]
     caps = [cap.per_block for cap in settings.inventory]
-    arguments = (settings.owner, operator, treasury, settings.profit_tokens, tokens, caps)
+    arguments = (settings.owner, operator, treasury, settings.profit_tokens, tokens, caps, astuple(venues))
     receipt = await _transact(
         rpc, owner, chain_id, None, executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments)
     )
@@ -153,6 +197,7 @@ async def verify(
             "OPERATOR": int(found.operator, 16),
             "INVENTORY": int(inventory, 16),
             **_numbered("PROFIT_TOKEN", profit),
+            **{getter: int(at, 16) for getter, at in zip(VENUE_IMMUTABLES, astuple(found.venues), strict=True)},
         },
         hex(number),
     )
@@ -195,6 +240,7 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
         await party(executor, "TREASURY"),
         tuple(token for token in profit_tokens if token != ZERO_ADDRESS),
         tuple(cap for cap in caps if cap.token != ZERO_ADDRESS),
+        Venues(*[await party(executor, getter) for getter in VENUE_IMMUTABLES]),
     )
 
 
@@ -246,6 +292,8 @@ def _call(signature: str, argument: Address) -> bytes:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, Venues):
+        return ", ".join(astuple(value))
     if not isinstance(value, tuple):
         return str(value)
     parts = (f"{item.token} up to {item.per_block}" if isinstance(item, InventoryCap) else str(item) for item in value)
@@ -253,6 +301,8 @@ def _shown(value: object) -> str:
 
 
 async def _balance(rpc: Rpc, token: Address, holder: Address) -> int:
+    if token == ZERO_ADDRESS:
+        return int(await rpc.rpc("eth_getBalance", holder, "latest"), 16)
     answer = await rpc.rpc(
         "eth_call", {"to": token, "data": "0x" + _call("balanceOf(address)", holder).hex()}, "latest"
     )

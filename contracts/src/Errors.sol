@@ -7,6 +7,7 @@ pragma solidity 0.8.37;
 error NotOwner(address caller);
 error NotOperator(address caller);
 error NotExecutor(address caller);
+error UnexpectedCoins(address payer);
 
 // when
 error Reentered();
@@ -17,11 +18,14 @@ error WrongParent(bytes32 actual, bytes32 expected);
 error InvalidSettings();
 error TooFewHops(uint256 given, uint256 needed);
 error InvalidHop(uint256 word);
+error NoVenue(uint256 hop);
 error AmountTooLarge(uint256 amount);
 error NotProfitToken(address token);
 error SameToken(address token);
 error UnlistedToken(address token);
 error WrongOutputToken(address actual, address expected);
+error WrongInputToken(address actual, address expected);
+error NoLender(uint256 hop);
 error CapExceeded(address token, uint256 drawn, uint256 cap);
 
 // what happened
@@ -32,3 +36,4 @@ error MissedCallback(address pool);
 error GainBelowMinimum(int256 gain, uint256 minGain);
 error OutputBelowMinimum(uint256 received, uint256 minOut);
 error TransferFailed(address token, address to, uint256 amount);
+error ApprovalFailed(address token, address spender, uint256 amount);

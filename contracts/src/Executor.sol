@@ -2,10 +2,13 @@
 pragma solidity 0.8.37;
 
 import "./Errors.sol";
-import {Inventory} from "./Inventory.sol";
+import {Settings} from "./Settings.sol";
 import {IERC20} from "./interfaces/IERC20.sol";
-import {ICalleeV2, ICallbackV3} from "./interfaces/IPools.sol";
-import {Hop, Kind} from "./libraries/Hops.sol";
+import {IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "./interfaces/ICallbacks.sol";
+import {IPoolManager, IVaultV3} from "./interfaces/ISingletons.sol";
+import {Accounted} from "./libraries/Accounted.sol";
+import {Hop, Hops, Kind} from "./libraries/Hops.sol";
+import {Pulled} from "./libraries/Pulled.sol";
 import {SafeTransfer} from "./libraries/SafeTransfer.sol";
 import {Signed} from "./libraries/Signed.sol";
 import {Swaps} from "./libraries/Swaps.sol";
@@ -14,19 +17,21 @@ import {Swaps} from "./libraries/Swaps.sol";
 /// @notice The operator (a hot key) may trade, never withdraw; the owner (a cold key) may only sweep to the treasury.
 /// Every payment to a pool is either what the hop before it was measured to deliver, what the inventory released under
 /// its cap, or the debt of a flash swap that the same call has already earned: whatever a pool, a token or a stolen
-/// operator key does, a balance held here never falls. Nothing is ever approved; no target or selector is the caller's.
-contract Executor is ICalleeV2, ICallbackV3 {
+/// operator key does, a balance held here never falls. Nothing stays approved; no selector is the caller's.
+contract Executor is Settings, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks {
     using SafeTransfer for address;
     using Signed for uint256;
     using Swaps for Hop;
 
-    /// @notice What the callback of a cycle's flash swap needs to know; it travels through the pool and is held against
-    /// its hash on return. `balanceBefore` is what the first hop's recipient held of what that hop buys.
+    /// @notice What the callback of a flash swap or a loan needs to know; it travels through the pool and is held against
+    /// its hash on return. `balanceBefore` is what `recipient` held of `tokenOut`, which the pool is to deliver there;
+    /// `rest` is the index of the hop that sells it, or the end when nothing is left to earn.
     struct Flash {
         address tokenOut;
         address recipient;
         uint256 balanceBefore;
         uint256 minGain;
+        uint256 rest;
         uint256[] hops;
     }
 
@@ -35,17 +40,6 @@ contract Executor is ICalleeV2, ICallbackV3 {
     /// @dev A V3 hop inside the walk sends no data: its callback has nothing to do but pay.
     bytes32 private constant NO_DATA = keccak256("");
 
-    /* IMMUTABLES */
-
-    address public immutable OWNER;
-    address public immutable OPERATOR;
-    address public immutable TREASURY;
-    Inventory public immutable INVENTORY;
-    address public immutable PROFIT_TOKEN_0;
-    address public immutable PROFIT_TOKEN_1;
-    address public immutable PROFIT_TOKEN_2;
-    address public immutable PROFIT_TOKEN_3;
-
     /* TRANSIENT: one slot per meaning, all zero between calls */
 
     uint256 internal transient locked;
@@ -53,6 +47,7 @@ contract Executor is ICalleeV2, ICallbackV3 {
     address internal transient armedCaller;
     bytes32 internal transient armedDataHash;
     address internal transient armedToken;
+    uint256 internal transient managerUnlocked;
 
     /* EVENTS */
 
@@ -60,31 +55,15 @@ contract Executor is ICalleeV2, ICallbackV3 {
 
     /* CONSTRUCTOR */
 
-    /// @param profitTokens One to four tokens in which a cycle may earn.
-    /// @param inventoryTokens Up to four tokens the inventory lends to `exchange`.
-    /// @param inventoryCaps For each of them, the most that may be drawn in one block, in base units.
     constructor(
         address owner,
         address operator,
         address treasury,
         address[] memory profitTokens,
         address[] memory inventoryTokens,
-        uint128[] memory inventoryCaps
-    ) {
-        if (operator == address(0) || operator == owner) revert InvalidSettings();
-        if (profitTokens.length == 0 || profitTokens.length > 4) revert InvalidSettings();
-        for (uint256 i; i < profitTokens.length; ++i) {
-            if (profitTokens[i] == address(0)) revert InvalidSettings();
-        }
-        OWNER = owner;
-        OPERATOR = operator;
-        TREASURY = treasury;
-        PROFIT_TOKEN_0 = profitTokens[0];
-        PROFIT_TOKEN_1 = profitTokens.length > 1 ? profitTokens[1] : address(0);
-        PROFIT_TOKEN_2 = profitTokens.length > 2 ? profitTokens[2] : address(0);
-        PROFIT_TOKEN_3 = profitTokens.length > 3 ? profitTokens[3] : address(0);
-        INVENTORY = new Inventory(owner, treasury, inventoryTokens, inventoryCaps);
-    }
+        uint128[] memory inventoryCaps,
+        Venues memory venues
+    ) Settings(owner, operator, treasury, profitTokens, inventoryTokens, inventoryCaps, venues) {}
 
     /* MODIFIERS */
 
@@ -122,7 +101,7 @@ contract Executor is ICalleeV2, ICallbackV3 {
         uint256[] calldata hops
     ) external onlyOperator exclusive inTime(maxBlock, parentHash) returns (uint256 gain) {
         if (!isProfitToken(token)) revert NotProfitToken(token);
-        if (hops.length < 2) revert TooFewHops(hops.length, 2);
+        if (hops.length == 0) revert TooFewHops(0, 2);
         uint256 balanceBefore = IERC20(token).balanceOf(address(this));
         _flash(token, amountIn, minGain, hops);
         uint256 balanceAfter = IERC20(token).balanceOf(address(this));
@@ -153,70 +132,122 @@ contract Executor is ICalleeV2, ICallbackV3 {
 
     /* OWNER */
 
-    /// @notice Sends all of `token` to the treasury.
+    /// @notice Sends all of `token` to the treasury; the zero address is the native coin.
     function sweep(address token) external exclusive returns (uint256 amount) {
         if (msg.sender != OWNER) revert NotOwner(msg.sender);
-        amount = IERC20(token).balanceOf(address(this));
+        amount = token.heldBy(address(this));
         emit Swept(token, amount);
-        token.safeTransfer(TREASURY, amount);
+        if (token != address(0)) {
+            token.safeTransfer(TREASURY, amount);
+        } else {
+            (bool accepted,) = TREASURY.call{value: amount}("");
+            if (!accepted) revert TransferFailed(token, TREASURY, amount);
+        }
     }
 
     /* CALLBACKS */
 
-    /// @inheritdoc ICalleeV2
+    /// @dev Coins are only ever taken from what they are swapped or unwrapped at.
+    receive() external payable {
+        if (msg.sender != WRAPPED_NATIVE && msg.sender != POOL_MANAGER) revert UnexpectedCoins(msg.sender);
+    }
+
+    /// @inheritdoc IPairCallbacks
     function uniswapV2Call(address, uint256, uint256, bytes calldata data) external {
-        (address token, uint256 owed) = _disarm(data);
-        _earn(token, owed, abi.decode(data, (Flash)));
-        token.safeTransfer(msg.sender, owed);
+        _repayPair(data);
     }
 
-    /// @inheritdoc ICallbackV3
+    /// @inheritdoc IPairCallbacks
+    function pancakeCall(address, uint256, uint256, bytes calldata data) external {
+        _repayPair(data);
+    }
+
+    /// @inheritdoc IPairCallbacks
+    function hook(address, uint256, uint256, bytes calldata data) external {
+        _repayPair(data);
+    }
+
+    /// @inheritdoc IPoolCallbacks
     function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
-        (address token, uint256 owed) = _disarm(data);
-        int256 asked = amount0Delta > 0 ? amount0Delta : amount1Delta;
-        if (asked != owed.signed()) revert WrongDebt(msg.sender, asked, owed);
-        if (data.length != 0) _earn(token, owed, abi.decode(data, (Flash)));
-        token.safeTransfer(msg.sender, owed);
+        _payPool(amount0Delta, amount1Delta, data);
     }
 
-    /* VIEWS */
+    /// @inheritdoc IPoolCallbacks
+    function pancakeV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
+        _payPool(amount0Delta, amount1Delta, data);
+    }
 
-    function isProfitToken(address token) public view returns (bool) {
-        if (token == address(0)) return false;
-        return token == PROFIT_TOKEN_0 || token == PROFIT_TOKEN_1 || token == PROFIT_TOKEN_2 || token == PROFIT_TOKEN_3;
+    /// @inheritdoc IPoolCallbacks
+    function algebraSwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
+        _payPool(amount0Delta, amount1Delta, data);
+    }
+
+    /// @inheritdoc IUnlockCallbacks
+    function unlockCallback(bytes calldata data) external returns (bytes memory) {
+        if (msg.sender != POOL_MANAGER) revert UnexpectedCallback(msg.sender);
+        (address token, uint256 owed) = _disarm(data);
+        managerUnlocked = 1;
+        _account(Kind.UniswapV4, token, owed, abi.decode(data, (Flash)));
+        managerUnlocked = 0;
+        return "";
+    }
+
+    /// @inheritdoc IUnlockCallbacks
+    function balancerUnlocked(bytes calldata data) external {
+        if (msg.sender != BALANCER_VAULT_V3) revert UnexpectedCallback(msg.sender);
+        (address token, uint256 owed) = _disarm(data);
+        _account(Kind.BalancerV3, token, owed, abi.decode(data, (Flash)));
     }
 
     /* THE CYCLE */
 
-    /// @dev Takes the first hop on credit. The pool calls back, `_earn` walks the rest, and the callback repays.
-    function _flash(address token, uint256 amountIn, uint256 minGain, uint256[] calldata hops) private {
+    /// @dev Takes the first hop on credit where its pool gives any; otherwise its input is lent by a singleton, free of
+    /// charge. Either calls back, `_earn` walks the rest, and the callback repays.
+    function _flash(address token, uint256 amountIn, uint256 minGain, uint256[] memory hops) private {
         Hop first = Hop.wrap(hops[0]);
         Flash memory flash;
-        flash.tokenOut = first.tokenOut();
+        (flash.tokenOut, flash.minGain, flash.hops) = (token, minGain, hops);
+        if (first.isPair() || first.asksBack() || first.isAccounted()) {
+            flash.rest = first.length();
+            if (hops.length <= flash.rest) revert TooFewHops(1, 2);
+            flash.tokenOut = Hops.tokenOut(hops, 0);
+        }
         // A pair calls back whoever receives, so its output cannot go straight to the next pool.
-        flash.recipient = first.kind() == Kind.ConstantProduct ? address(this) : _entrance(Hop.wrap(hops[1]));
-        flash.balanceBefore = IERC20(flash.tokenOut).balanceOf(flash.recipient);
-        flash.minGain = minGain;
-        flash.hops = hops;
+        flash.recipient = first.isPair() ? address(this) : _entrance(Hop.wrap(hops[flash.rest]));
+        flash.balanceBefore = flash.tokenOut.heldBy(flash.recipient);
+        if (flash.rest == 0 || first.isAccounted()) {
+            return _unlock(flash.rest == 0 ? _lender(first) : first.kind(), token, amountIn, flash);
+        }
         bytes memory data = abi.encode(flash);
         _arm(first.pool(), token, amountIn, keccak256(data));
-        if (first.kind() == Kind.ConstantProduct) {
-            first.swapV2(amountIn, flash.recipient, data);
-        } else {
-            first.swapV3(amountIn, flash.recipient, data);
-        }
+        if (first.isPair()) first.swapPair(token, amountIn, flash.recipient, data);
+        else first.swapPool(amountIn, flash.recipient, data);
         if (armedCaller != address(0)) revert MissedCallback(first.pool());
     }
 
     /// @dev The rest of the cycle, inside the first pool's callback. It must bring what is owed and the gain.
     function _earn(address token, uint256 owed, Flash memory flash) private {
-        uint256 amount = IERC20(flash.tokenOut).balanceOf(flash.recipient) - flash.balanceBefore;
-        address entrance = _entrance(Hop.wrap(flash.hops[1]));
+        uint256 amount = flash.tokenOut.heldBy(flash.recipient) - flash.balanceBefore;
+        address entrance = _entrance(Hop.wrap(flash.hops[flash.rest]));
         if (entrance != flash.recipient) flash.tokenOut.safeTransfer(entrance, amount);
-        uint256 received = _walk(flash.hops, 1, flash.tokenOut, amount, token, address(this));
+        uint256 received = _walk(flash.hops, flash.rest, flash.tokenOut, amount, token, address(this));
         if (received < owed + flash.minGain) {
             revert GainBelowMinimum(received.signed() - owed.signed(), flash.minGain);
         }
+    }
+
+    function _repayPair(bytes calldata data) private {
+        (address token, uint256 owed) = _disarm(data);
+        _earn(token, owed, abi.decode(data, (Flash)));
+        token.safeTransfer(msg.sender, owed);
+    }
+
+    function _payPool(int256 amount0Delta, int256 amount1Delta, bytes calldata data) private {
+        (address token, uint256 owed) = _disarm(data);
+        int256 asked = amount0Delta > 0 ? amount0Delta : amount1Delta;
+        if (asked != owed.signed()) revert WrongDebt(msg.sender, asked, owed);
+        if (data.length != 0) _earn(token, owed, abi.decode(data, (Flash)));
+        token.safeTransfer(msg.sender, owed);
     }
 
     /* HOPS */
@@ -232,33 +263,83 @@ contract Executor is ICalleeV2, ICallbackV3 {
         address tokenOut,
         address recipient
     ) private returns (uint256) {
-        for (; index < hops.length; ++index) {
-            address to = index + 1 < hops.length ? _entrance(Hop.wrap(hops[index + 1])) : recipient;
-            (token, amount) = _swap(Hop.wrap(hops[index]), token, amount, to);
+        while (index < hops.length) {
+            uint256 next = index + Hop.wrap(hops[index]).length();
+            address to = next < hops.length ? _entrance(Hop.wrap(hops[next])) : recipient;
+            (token, amount) = _swap(hops, index, token, amount, to);
+            index = next;
         }
         if (token != tokenOut) revert WrongOutputToken(token, tokenOut);
         return amount;
     }
 
-    function _swap(Hop hop, address tokenIn, uint256 amountIn, address to)
+    function _swap(uint256[] memory hops, uint256 index, address tokenIn, uint256 amountIn, address to)
         private
         returns (address tokenOut, uint256 received)
     {
-        tokenOut = hop.tokenOut();
-        uint256 balanceBefore = IERC20(tokenOut).balanceOf(to);
-        if (hop.kind() == Kind.ConstantProduct) {
-            hop.swapV2(amountIn, to, "");
-        } else {
+        Hop hop = Hop.wrap(hops[index]);
+        tokenOut = Hops.tokenOut(hops, index);
+        address payee = hop.paysCallerOnly() ? address(this) : to;
+        uint256 balanceBefore = tokenOut.heldBy(payee);
+        if (hop.isPair()) {
+            hop.swapPair(tokenIn, amountIn, payee, "");
+        } else if (hop.asksBack()) {
             _arm(hop.pool(), tokenIn, amountIn, NO_DATA);
-            hop.swapV3(amountIn, to, "");
+            hop.swapPool(amountIn, payee, "");
             if (armedCaller != address(0)) revert MissedCallback(hop.pool());
+        } else if (hop.isAccounted()) {
+            Flash memory alone;
+            (alone.recipient, alone.hops) = (payee, Hops.only(hops, index));
+            alone.rest = alone.hops.length;
+            _unlock(hop.kind(), tokenIn, amountIn, alone);
+        } else {
+            Pulled.swap(hops, index, BALANCER_VAULT_V2, tokenIn, amountIn, payee);
         }
-        received = IERC20(tokenOut).balanceOf(to) - balanceBefore;
+        received = tokenOut.heldBy(payee) - balanceBefore;
+        if (payee != to) {
+            balanceBefore = tokenOut.heldBy(to);
+            tokenOut.safeTransfer(to, received);
+            received = tokenOut.heldBy(to) - balanceBefore;
+        }
     }
 
-    /// @dev Where a hop's input must lie: a pair is paid before it swaps, a V3 pool asks this contract for it.
+    /// @dev Where a hop's input must lie: a pair is paid before it swaps, everyone else asks this contract for it.
     function _entrance(Hop hop) private view returns (address) {
-        return hop.kind() == Kind.ConstantProduct ? hop.pool() : address(this);
+        return hop.isPair() ? hop.pool() : address(this);
+    }
+
+    /* SINGLETONS */
+
+    /// @dev Does what `flash` says inside the singleton's accounts; only V4's manager refuses to be unlocked twice.
+    function _unlock(Kind kind, address token, uint256 owed, Flash memory flash) private {
+        if (kind == Kind.UniswapV4 && managerUnlocked != 0) return _account(kind, token, owed, flash);
+        address singleton = _singleton(kind);
+        if (singleton == address(0)) revert NoVenue(flash.hops[0]);
+        bytes memory data = abi.encode(flash);
+        _arm(singleton, token, owed, keccak256(data));
+        if (kind == Kind.UniswapV4) IPoolManager(singleton).unlock(data);
+        else IVaultV3(singleton).unlock(abi.encodeCall(this.balancerUnlocked, (data)));
+        if (armedCaller != address(0)) revert MissedCallback(singleton);
+    }
+
+    /// @dev On credit: the first hop's swap or a loan, then what there is to earn with it; and the debt is settled.
+    function _account(Kind kind, address token, uint256 owed, Flash memory flash) private {
+        address singleton = _singleton(kind);
+        if (flash.rest == 0) Accounted.take(singleton, kind, token, flash.recipient, owed);
+        else Accounted.swap(singleton, flash.hops, 0, token, owed, flash.recipient);
+        if (flash.rest < flash.hops.length) _earn(token, owed, flash);
+        Accounted.settle(singleton, kind, token, owed);
+    }
+
+    function _singleton(Kind kind) private view returns (address) {
+        return kind == Kind.UniswapV4 ? POOL_MANAGER : BALANCER_VAULT_V3;
+    }
+
+    /// @dev Who lends the input of a first hop that gives no credit.
+    function _lender(Hop first) private view returns (Kind) {
+        if (POOL_MANAGER != address(0)) return Kind.UniswapV4;
+        if (BALANCER_VAULT_V3 != address(0)) return Kind.BalancerV3;
+        revert NoLender(Hop.unwrap(first));
     }
 
     /* ARMING */

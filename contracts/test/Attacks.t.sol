@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
 import {Inventory} from "../src/Inventory.sol";
-import {ICalleeV2, ICallbackV3} from "../src/interfaces/IPools.sol";
+import {IPairCallbacks, IPoolCallbacks} from "../src/interfaces/ICallbacks.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {World} from "./base/World.sol";
 import {EvilPool, FixedPricePool, Pair} from "./mocks/Pools.sol";
@@ -53,7 +53,7 @@ contract AttacksTest is World {
 
     function testACallbackWithWellShapedDataIsRefusedToo() public {
         Executor.Flash memory flash =
-            Executor.Flash(address(mid), address(executor), 0, 0, path(v2(cheap, true), v2(dear, true)));
+            Executor.Flash(address(mid), address(executor), 0, 0, 1, path(v2(cheap, true), v2(dear, true)));
         vm.expectRevert(abi.encodeWithSelector(UnexpectedCallback.selector, address(cheap)));
         vm.prank(address(cheap));
         executor.uniswapV2Call(address(executor), 0, 3e18, abi.encode(flash));
@@ -77,8 +77,8 @@ contract AttacksTest is World {
             path(v2(pair(weth, 100e18, hooked, 300e18), true), v2(pair(hooked, 200e18, weth, 100e18), true));
         uint256[] memory mine = path(v2(cheap, true), v2(dear, true));
         bytes[5] memory attempts = [
-            abi.encodeCall(ICallbackV3.uniswapV3SwapCallback, (1e18, 0, "")),
-            abi.encodeCall(ICalleeV2.uniswapV2Call, (address(executor), 1e18, 0, "")),
+            abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (1e18, 0, "")),
+            abi.encodeCall(IPairCallbacks.uniswapV2Call, (address(executor), 1e18, 0, "")),
             abi.encodeCall(Executor.run, (address(weth), 1e18, 0, 100, 0, mine)),
             abi.encodeCall(Executor.exchange, (address(weth), 1e18, address(dai), 0, 100, 0, mine)),
             abi.encodeCall(Executor.sweep, (address(weth)))
@@ -100,8 +100,9 @@ contract AttacksTest is World {
         Forwarder forwarder = new Forwarder();
         address[] memory tokens = new address[](1);
         tokens[0] = address(weth);
-        Executor own =
-            new Executor(address(this), address(forwarder), TREASURY, tokens, new address[](0), new uint128[](0));
+        Executor own = new Executor(
+            address(this), address(forwarder), TREASURY, tokens, new address[](0), new uint128[](0), venues()
+        );
         uint256[] memory hops =
             path(v2(pair(weth, 100e18, hooked, 300e18), true), v2(pair(hooked, 200e18, weth, 100e18), true));
         bytes memory again = abi.encodeCall(Executor.run, (address(weth), 1e18, 0, 100, 0, hops));
@@ -204,7 +205,7 @@ contract AttacksTest is World {
         script.delivers = 3e18;
         script.target = address(executor);
         script.callBefore = abi.encodeCall(Executor.sweep, (address(weth)));
-        script.callAfter = abi.encodeCall(ICallbackV3.uniswapV3SwapCallback, (1e18, 0, ""));
+        script.callAfter = abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (1e18, 0, ""));
         EvilPool venue = evil(weth, mid, script);
         mid.mint(address(venue), 3e18);
         run(weth, 1e18, 0, path(evilHop(venue, Kind.Concentrated), v2(dear, true)));

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
+import {Kind} from "../src/libraries/Hops.sol";
 import {OpenExecutor, World} from "./base/World.sol";
 import {FixedPricePool, Pair} from "./mocks/Pools.sol";
 import {PlainToken, RefusingToken, SilentToken, TaxedToken, TolledToken} from "./mocks/Tokens.sol";
@@ -103,7 +104,7 @@ contract RunTest is World {
         TolledToken tolled = new TolledToken();
         address[] memory earns = new address[](1);
         earns[0] = address(tolled);
-        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, earns, new address[](0), new uint128[](0));
+        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, earns, new address[](0), new uint128[](0), venues());
         tolled.mint(address(executor), 10e18);
         Pair first = pair(tolled, 100e18, mid, 300e18);
         Pair second = pair(mid, 200e18, tolled, 100e18);
@@ -175,7 +176,7 @@ contract RunTest is World {
 
     function testUnknownKindsAndBitsAreRefused(uint256 junk) public {
         uint256 hop = v2(dear, true) ^ (junk >> 184 << 184);
-        vm.assume(hop >> 193 != 0 || uint8(hop >> 184) > 1);
+        vm.assume(hop >> 193 != 0 || uint8(hop >> 184) > uint8(type(Kind).max));
         vm.expectRevert(abi.encodeWithSelector(InvalidHop.selector, hop));
         run(weth, 5e18, 0, path(v2(cheap, true), hop));
     }
@@ -208,18 +209,18 @@ contract RunTest is World {
         address[] memory five = new address[](5);
         uint128[] memory noCaps = new uint128[](0);
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OWNER, TREASURY, one, none, noCaps);
+        new Executor(OWNER, OWNER, TREASURY, one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, address(0), TREASURY, one, none, noCaps);
+        new Executor(OWNER, address(0), TREASURY, one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(address(0), OPERATOR, TREASURY, one, none, noCaps);
+        new Executor(address(0), OPERATOR, TREASURY, one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, address(0), one, none, noCaps);
+        new Executor(OWNER, OPERATOR, address(0), one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, none, none, noCaps);
+        new Executor(OWNER, OPERATOR, TREASURY, none, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, five, none, noCaps);
+        new Executor(OWNER, OPERATOR, TREASURY, five, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, one, one, noCaps);
+        new Executor(OWNER, OPERATOR, TREASURY, one, one, noCaps, venues());
     }
 }

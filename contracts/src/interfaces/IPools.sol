@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-/// @notice What every pool says of itself.
+/// @notice What every two-token pool says of itself.
 interface IPool {
     function token0() external view returns (address);
     function token1() external view returns (address);
 }
 
-/// @notice A constant-product pair: Uniswap V2 and its forks.
-interface IPairV2 is IPool {
-    function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 updatedAt);
+/// @notice What every pair does: it is paid first, and gives what it is asked for if that is no more than its due.
+interface IPair is IPool {
     function swap(uint256 amount0Out, uint256 amount1Out, address to, bytes calldata data) external;
 }
 
-/// @notice A concentrated-liquidity pool: Uniswap V3 and its forks.
+/// @notice A constant-product pair: Uniswap V2 and its forks.
+interface IPairV2 is IPair {
+    function getReserves() external view returns (uint112 reserve0, uint112 reserve1, uint32 updatedAt);
+}
+
+/// @notice A volatile or stable pair of Solidly's kind, which quotes itself: Velodrome, Aerodrome.
+interface ISolidlyPair is IPair {
+    function getAmountOut(uint256 amountIn, address tokenIn) external view returns (uint256);
+}
+
+/// @notice A concentrated-liquidity pool: Uniswap V3 and its forks, and Algebra.
 interface IPoolV3 is IPool {
     function swap(
         address recipient,
@@ -24,12 +33,13 @@ interface IPoolV3 is IPool {
     ) external returns (int256 amount0, int256 amount1);
 }
 
-/// @notice What a pair calls on the receiver of a flash swap.
-interface ICalleeV2 {
-    function uniswapV2Call(address sender, uint256 amount0, uint256 amount1, bytes calldata data) external;
+/// @notice A Curve pool whose indices are int128: StableSwap, plain, meta and lending.
+interface ICurvePool {
+    function exchange(int128 i, int128 j, uint256 amountIn, uint256 minOut) external;
+    function exchange_underlying(int128 i, int128 j, uint256 amountIn, uint256 minOut) external;
 }
 
-/// @notice What a pool calls on whoever swaps; a positive delta is what the pool must be paid.
-interface ICallbackV3 {
-    function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external;
+/// @notice A Curve pool whose indices are uint256: CryptoSwap.
+interface ICurveCryptoPool {
+    function exchange(uint256 i, uint256 j, uint256 amountIn, uint256 minOut) external;
 }

@@ -1,14 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {TransferFailed} from "../Errors.sol";
+import {ApprovalFailed, TransferFailed} from "../Errors.sol";
 import {IERC20} from "../interfaces/IERC20.sol";
 
-/// @notice Transfers of tokens that return true, or nothing at all (USDT).
+/// @notice Transfers and approvals of tokens that return true, or nothing at all (USDT).
 library SafeTransfer {
-    /// @dev At most one word of the answer is copied, so that a token cannot charge for a long one.
     function safeTransfer(address token, address to, uint256 amount) internal {
-        bytes memory call_ = abi.encodeCall(IERC20.transfer, (to, amount));
+        if (!_accepts(token, abi.encodeCall(IERC20.transfer, (to, amount)))) revert TransferFailed(token, to, amount);
+    }
+
+    function safeApprove(address token, address spender, uint256 amount) internal {
+        if (!_accepts(token, abi.encodeCall(IERC20.approve, (spender, amount)))) {
+            revert ApprovalFailed(token, spender, amount);
+        }
+    }
+
+    /// @notice What `holder` has of `token`; the zero address is the native coin.
+    function heldBy(address token, address holder) internal view returns (uint256) {
+        return token == address(0) ? holder.balance : IERC20(token).balanceOf(holder);
+    }
+
+    /// @dev At most one word of the answer is copied, so that a token cannot charge for a long one.
+    function _accepts(address token, bytes memory call_) private returns (bool) {
         bool succeeded;
         uint256 answerSize;
         uint256 answer;
@@ -17,7 +31,6 @@ library SafeTransfer {
             answerSize := returndatasize()
             answer := mload(0x00)
         }
-        bool accepted = answerSize == 0 ? token.code.length != 0 : answerSize >= 32 && answer == 1;
-        if (!succeeded || !accepted) revert TransferFailed(token, to, amount);
+        return succeeded && (answerSize == 0 ? token.code.length != 0 : answerSize >= 32 && answer == 1);
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ICalleeV2, ICallbackV3} from "../../src/interfaces/IPools.sol";
+import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
 import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
@@ -119,8 +119,8 @@ contract Players is World {
                 executor.exchange, (address(weth), amount, address(dai), 0, block.number, 0, path(v3(flat, true)))
             ),
             abi.encodeCall(executor.sweep, (address(weth))),
-            abi.encodeCall(ICallbackV3.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
-            abi.encodeCall(ICalleeV2.uniswapV2Call, (address(executor), amount, amount, data)),
+            abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
+            abi.encodeCall(IPairCallbacks.uniswapV2Call, (address(executor), amount, amount, data)),
             abi.encodeCall(inventory.draw, (address(weth), amount, stranger))
         ];
         vm.prank(stranger);

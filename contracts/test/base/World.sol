@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {Executor} from "../../src/Executor.sol";
 import {Inventory} from "../../src/Inventory.sol";
+import {Settings} from "../../src/Settings.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
 import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
@@ -16,13 +17,13 @@ contract OpenExecutor is Executor {
         address treasury,
         address[] memory a,
         address[] memory b,
-        uint128[] memory c
-    ) Executor(owner, operator, treasury, a, b, c) {}
+        uint128[] memory c,
+        Venues memory venues
+    ) Executor(owner, operator, treasury, a, b, c, venues) {}
 
     function transientIsClean() external view returns (bool) {
-        return
-            locked == 0 && armedCaller == address(0) && armedToken == address(0) && armedAmount == 0
-                && armedDataHash == 0;
+        return locked == 0 && armedCaller == address(0) && armedToken == address(0) && armedAmount == 0
+            && armedDataHash == 0 && managerUnlocked == 0;
     }
 }
 
@@ -48,11 +49,14 @@ abstract contract World is Test {
         (tokens[0], tokens[1]) = (address(weth), address(dai));
         uint128[] memory caps = new uint128[](2);
         (caps[0], caps[1]) = (CAP, CAP);
-        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, tokens, tokens, caps);
+        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, tokens, tokens, caps, venues());
         inventory = executor.INVENTORY();
         weth.mint(address(inventory), STOCK);
         dai.mint(address(inventory), STOCK);
     }
+
+    /// @notice The chain's singletons; none unless a test brings its own.
+    function venues() internal virtual returns (Settings.Venues memory) {}
 
     function pair(PlainToken token0, uint256 reserve0, PlainToken token1, uint256 reserve1)
         internal

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../../src/interfaces/IERC20.sol";
-import {ICalleeV2, ICallbackV3, IPairV2, IPoolV3} from "../../src/interfaces/IPools.sol";
+import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
+import {IPairV2, IPoolV3} from "../../src/interfaces/IPools.sol";
 
 /// @notice Transfers of tokens that may not answer.
 library Pay {
@@ -39,7 +40,7 @@ contract Pair is IPairV2 {
     function swap(uint256 out0, uint256 out1, address to, bytes calldata data) external {
         if (out0 > 0) Pay.out(token0, to, out0);
         if (out1 > 0) Pay.out(token1, to, out1);
-        if (data.length > 0) ICalleeV2(to).uniswapV2Call(msg.sender, out0, out1, data);
+        if (data.length > 0) IPairCallbacks(to).uniswapV2Call(msg.sender, out0, out1, data);
         uint256 balance0 = IERC20(token0).balanceOf(address(this));
         uint256 balance1 = IERC20(token1).balanceOf(address(this));
         uint256 in0 = balance0 + out0 > _reserve0 ? balance0 + out0 - _reserve0 : 0;
@@ -75,7 +76,7 @@ contract FixedPricePool is IPoolV3 {
         (amount0, amount1) = zeroForOne ? (amount, out) : (out, amount);
         Pay.out(tokenOut, recipient, uint256(-out));
         uint256 balanceBefore = IERC20(tokenIn).balanceOf(address(this));
-        ICallbackV3(msg.sender).uniswapV3SwapCallback(amount0, amount1, data);
+        IPoolCallbacks(msg.sender).uniswapV3SwapCallback(amount0, amount1, data);
         if (IERC20(tokenIn).balanceOf(address(this)) < balanceBefore + uint256(amount)) revert Underpaid();
     }
 }
@@ -122,8 +123,8 @@ contract EvilPool is IPairV2, IPoolV3 {
         _tell(script.callBefore);
         bytes memory echoed = script.forgesData ? bytes.concat(data, hex"00") : data;
         for (uint256 i; i < script.callbacks; ++i) {
-            if (script.calledBackAsPair) ICalleeV2(msg.sender).uniswapV2Call(msg.sender, 0, 0, echoed);
-            else ICallbackV3(msg.sender).uniswapV3SwapCallback(script.asks, 0, echoed);
+            if (script.calledBackAsPair) IPairCallbacks(msg.sender).uniswapV2Call(msg.sender, 0, 0, echoed);
+            else IPoolCallbacks(msg.sender).uniswapV3SwapCallback(script.asks, 0, echoed);
         }
         _tell(script.callAfter);
     }

@@ -11,10 +11,12 @@ from eth_account import Account
 
 from bot.execution.artefacts import INVENTORY_IMMUTABLES, Artefact, executor_artefact
 from bot.execution.deployment import (
+    NO_VENUES,
     Deployment,
     DeploymentFailed,
     ExecutorSettings,
     InventoryCap,
+    Venues,
     VerificationFailed,
     deploy,
     settings_of,
@@ -56,7 +58,8 @@ async def give(anvil: Anvil, token: Address, to: Address, amount: int) -> None:
 
 def settings(tokens: list[Address]) -> ExecutorSettings:
     caps = (InventoryCap(tokens[0], 10**19), InventoryCap(tokens[1], 2 * 10**22))
-    return ExecutorSettings(address(OWNER.address), OPERATOR, TREASURY, tuple(tokens[:2]), caps)
+    venues = Venues(*(address(f"0x{number:040x}") for number in range(1, 5)))
+    return ExecutorSettings(address(OWNER.address), OPERATOR, TREASURY, tuple(tokens[:2]), caps, venues)
 
 
 async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
@@ -69,6 +72,7 @@ async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
         profit_tokens=meant.profit_tokens,
         inventory=meant.inventory,
         chain_id=CHAIN_ID,
+        venues=meant.venues,
     )
 
 
@@ -89,6 +93,7 @@ async def test_what_was_deployed_is_verified_and_reads_back_as_it_was_meant(
         ({"treasury": OPERATOR}, "treasury"),
         ({"profit_tokens": (TREASURY,)}, "profit_tokens"),
         ({"inventory": ()}, "inventory"),
+        ({"venues": NO_VENUES}, "venues"),
     ],
 )
 async def test_another_setting_than_meant_is_named(
@@ -191,5 +196,5 @@ def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, o
 def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="run `make setup`"):
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
-    with pytest.raises(MissingTool, match="8 immutables, not 11"):
+    with pytest.raises(MissingTool, match="12 immutables, not 11"):
         Artefact.load("Executor", INVENTORY_IMMUTABLES)
