@@ -21,12 +21,12 @@ _LEGACY_INVARIANT = 2
 
 def weighted_recorded() -> Iterator[Case]:
     """Eleven weighted pools of two to four tokens, both kinds of questions."""
-    return _recorded("balancer_v2_weighted_24407242.json.gz", _weighted)
+    return _recorded("balancer_v2_weighted_24407242.json.gz", weighted_pool)
 
 
 def stable_recorded() -> Iterator[Case]:
     """Two meta-stable and two composable stable pools, both kinds of questions, some of them at extreme balances."""
-    return _recorded("balancer_v2_stable_24407242.json.gz", _stable)
+    return _recorded("balancer_v2_stable_24407242.json.gz", stable_pool)
 
 
 def _recorded(name: str, read: Callable[[Mapping[str, Any], Sequence[Token]], VaultPool]) -> Iterator[Case]:
@@ -55,7 +55,8 @@ def _direction(direction: Sequence[str], tokens: Sequence[Token]) -> tuple[Token
     return given, taken
 
 
-def _weighted(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
+def weighted_pool(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
+    """A weighted pool as degenbot records it."""
     return BalancerV2WeightedPool(
         address(state["vault"]),
         bytes.fromhex(state["pool_id"][2:]),
@@ -69,7 +70,8 @@ def _weighted(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
     )
 
 
-def _stable(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
+def stable_pool(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
+    """A stable pool as degenbot records it."""
     share = state["bpt_idx"]
     kept = [place for place in range(len(tokens)) if place != share]
     return BalancerV2StablePool(

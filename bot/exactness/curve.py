@@ -39,15 +39,24 @@ def meta() -> Iterator[Case]:
 
 def tripool() -> CurveStablePool:
     """Mainnet's 3pool at block 24407242."""
-    return _stable(extract("state_curve_3pool_24407242.json"), RULES["first"], 1)
+    return stable_pool(extract("state_curve_3pool_24407242.json"))
 
 
 def rai() -> CurveMetaPool:
     """Mainnet's RAI meta pool, and 3pool beneath it, at block 25144000."""
-    state = extract("state_curve_rai_25144000.json")
+    return meta_pool(extract("state_curve_rai_25144000.json"))
+
+
+def stable_pool(state: Mapping[str, Any]) -> CurveStablePool:
+    """A plain pool of the first kind, as degenbot records it."""
+    return _stable(state, RULES["first"], 1)
+
+
+def meta_pool(state: Mapping[str, Any]) -> CurveMetaPool:
+    """A meta pool with a redemption price, as degenbot records it."""
     own = _stable(state, RULES["template"], 1, rates=(state["redemption_price"], state["virtual_price"]))
     cache = PriceCache(state["base_virtual_price"], state["base_cache_updated"], deposits_store=False)
-    return CurveMetaPool(own, _stable(state["base_pool"], RULES["first"], 1), cache)
+    return CurveMetaPool(own, stable_pool(state["base_pool"]), cache)
 
 
 def _stable(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -60,6 +60,8 @@ class VaultPool(PaysItsQuote, ABC):
     managed: tuple[int, ...]
     swap_fee: int
     paused: bool
+
+    family: ClassVar[str]
 
     def __post_init__(self) -> None:
         count = len(self.tokens)

@@ -52,6 +52,8 @@ def encode(value: Any) -> Any:
         return "0x" + value.hex()
     if isinstance(value, Mapping):
         return {_key(key): encode(value[key]) for key in sorted(value)}
+    if _is_record(type(value)):
+        return {name: encode(item) for name, item in value._asdict().items()}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -78,7 +80,7 @@ def decode(raw: Any, into: type[_State], tokens: Tokens, where: str) -> _State:
     Raises `MissingField`, `UnknownField`, `WrongValue`.
     """
     kind: Any = into
-    fields = {field.name for field in _fields(kind)}
+    fields = _names(kind)
     given = require_object(raw, where)
     require_fields(given, fields, where, optional={_KIND})
     hints = _hints(kind)
@@ -152,8 +154,8 @@ def _value(raw: Any, hint: Any, tokens: Tokens, where: str) -> Any:
         if not isinstance(raw, str) or raw not in hint.__members__:
             raise WrongValue(f"{where}: {_shown(raw)} is none of {', '.join(hint.__members__)}")
         return hint[raw]
-    if dataclasses.is_dataclass(hint):
-        return decode(raw, hint, tokens, where)  # type: ignore[arg-type]
+    if dataclasses.is_dataclass(hint) or _is_record(hint):
+        return decode(raw, hint, tokens, where)
     raise TypeError(f"{where}: {hint} has no form in a snapshot")
 
 
@@ -215,6 +217,16 @@ _PLAIN: Mapping[Any, Callable[[Any, str], Any]] = {
 @cache
 def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
     return tuple(field for field in dataclasses.fields(kind) if field.init)
+
+
+@cache
+def _names(kind: Any) -> frozenset[str]:
+    return frozenset(kind._fields if _is_record(kind) else (field.name for field in _fields(kind)))
+
+
+def _is_record(kind: Any) -> bool:
+    """Whether `kind` is a named tuple."""
+    return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
 
 @cache

@@ -1,0 +1,72 @@
+"""Recorded layouts into one snapshot: a file, or every file of a folder and its folders."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bot.snapshot.found import Found, Layout, gathered
+from bot.snapshot.layouts import calls, market, pools
+from chains.snapshot import Snapshot
+from chains.snapshot.document import FORMAT, from_json, read_json
+from chains.snapshot.errors import SnapshotError
+
+LAYOUTS: Sequence[Layout] = (market.rows, market.events, calls.calls, pools.pool, pools.ticks_only)
+
+SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
+
+
+class UnknownLayout(SnapshotError):
+    """A file that is of no recorded layout this program knows."""
+
+
+class NothingRecorded(SnapshotError):
+    """A file or folder in which no pool's state is recorded."""
+
+
+def imported(source: Path) -> Snapshot:
+    """Everything recorded in `source`: of a pool recorded twice, the later state.
+
+    Raises `UnknownLayout`, `NothingRecorded`, `NotASnapshot`, `OSError`.
+    """
+    files = _files(source) if source.is_dir() else [source]
+    snapshot = gathered(found for file in files for found in _found(file))
+    if not snapshot.pools:
+        why = (
+            f"; the first of {len(snapshot.left_out)} reasons: {snapshot.left_out[0].reason}"
+            if snapshot.left_out
+            else ""
+        )
+        raise NothingRecorded(f"{source}: no pool's state is recorded there{why}")
+    return snapshot
+
+
+def _files(folder: Path) -> list[Path]:
+    """The recordings under `folder`, in an order that does not depend on the disk."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(SUFFIXES))
+
+
+def _found(file: Path) -> Iterator[Found]:
+    if file.name.endswith((".csv", ".csv.gz")):
+        return _table(file)
+    document = read_json(file)
+    if isinstance(document, dict) and document.get("format") == FORMAT:
+        snapshot = from_json(document, where=str(file))
+        return iter([*snapshot.pools, *snapshot.left_out])
+    for layout in LAYOUTS:
+        try:
+            found = layout(document)
+            if found is not None:
+                return iter(list(found))
+        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
+            raise UnknownLayout(f"{file}: looks like {layout.__name__}, but {type(error).__name__}: {error}") from error
+    raise UnknownLayout(f"{file}: of no layout this program knows; docs/snapshot.md lists them")
+
+
+def _table(file: Path) -> Iterator[Found]:
+    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+    rows = market.read_table(content.decode(errors="replace"))
+    if rows is None:
+        raise UnknownLayout(f"{file}: a table, but not of curves; docs/snapshot.md lists the layouts")
+    return market.curves(rows)
