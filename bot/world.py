@@ -18,10 +18,12 @@ from bot.config.values import plain
 from bot.exchanges import exchange_of
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
+from bot.rpc import HttpRpc
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import ccxt_urls
 from chains.networks import Network
-from chains.node import Node
+from chains.node import Node, WrongChain
+from chains.node.errors import shown
 from chains.twin.client import TwinProcess
 
 TWIN = "twin"
@@ -68,6 +70,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         exchange = _exchange(settings, keys[settings.name], described)
         stack.push_async_callback(exchange.close)
         exchanges[settings.name] = exchange
+    await _require_same_chain(network, http_url, config.node.timeout_s)
     genesis = await node.block_by_number(0)
     born = genesis.hash if genesis else network.name
     lasting = options.mode is Mode.LIVE and twin is None
@@ -83,6 +86,17 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         folder=folder,
         instance=born if lasting else f"{born}/{folder.name}",
     )
+
+
+async def _require_same_chain(network: Network, http_url: str, timeout_s: float) -> None:
+    """The simulator forks over HTTP: what answers there must be the same chain. Raises `Unreachable`, `WrongChain`."""
+    async with HttpRpc(http_url, timeout_s=timeout_s) as rpc:
+        chain_id = int(await rpc.rpc("eth_chainId"), 16)
+    if chain_id != network.chain_id:
+        raise WrongChain(
+            f"{shown(http_url)}: the node is on chain {chain_id}, but network {network.name} is chain "
+            f"{network.chain_id}; correct node.http_url or the network"
+        )
 
 
 def _run_folder(parent: Path, mode: Mode, network: Network) -> Path:

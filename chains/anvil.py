@@ -110,6 +110,7 @@ class Anvil:
             if match:
                 return int(match[2])
             last_words = [*last_words[-4:], line.strip()]
+        await self._process.wait()
         text = b" ".join(last_words).decode(errors="replace")
         raise AnvilFailed(f"anvil ended before it listened: {text or 'no output'}")
 

@@ -16,14 +16,18 @@ class MissingTool(RuntimeError):
     """An external tool is not installed; the message says how to get it."""
 
 
+def foundry_package(tool: str) -> str:
+    """The npm package that carries `tool` for this machine."""
+    machine = platform.machine().lower()
+    return f"@foundry-rs/{tool}-{platform.system().lower()}-{_MACHINES.get(machine, machine)}"
+
+
 def foundry(tool: str) -> Path:
     """The platform binary of `anvil`, `forge` or `cast`; never npm's wrapper, which outlives its own kill.
 
     Raises `MissingTool`.
     """
-    machine = _MACHINES.get(platform.machine().lower(), platform.machine().lower())
-    package = NODE_MODULES / "@foundry-rs" / f"{tool}-{platform.system().lower()}-{machine}"
-    bundled = package / "bin" / tool
+    bundled = NODE_MODULES / foundry_package(tool) / "bin" / tool
     if bundled.is_file():
         return bundled
     on_path = shutil.which(tool)

@@ -13,7 +13,7 @@ from pathlib import Path
 import orjson
 
 from bot.doctor.checks import Check, Status, graded
-from chains.tools import ROOT, MissingTool, foundry, npm_package
+from chains.tools import ROOT, MissingTool, foundry, foundry_package, npm_package
 
 LEAST_PYTHON = (3, 11)
 SETUP = "run `make setup`"
@@ -30,14 +30,15 @@ async def python() -> Iterable[Check]:
 
 async def foundry_binaries() -> Iterable[Check]:
     wanted = _wanted_packages()
-    return [await asyncio.to_thread(_binary, tool, wanted.get(f"@foundry-rs/{tool}", "")) for tool in _BINARIES]
+    return [await asyncio.to_thread(_binary, tool, wanted.get(foundry_package(tool))) for tool in _BINARIES]
 
 
-def _binary(tool: str, wanted: str) -> Check:
+def _binary(tool: str, wanted: str | None) -> Check:
+    """The tool starts and is the version that is tested; where npm has none for this machine, any version will do."""
     try:
         path = foundry(tool)
-    except MissingTool:
-        return Check(tool, Status.FAIL, "not installed", SETUP)
+    except MissingTool as error:
+        return Check(tool, Status.FAIL, "not installed", str(error).partition("; ")[2])
     try:
         answer = subprocess.run(
             [path, "--version"], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
@@ -47,7 +48,8 @@ def _binary(tool: str, wanted: str) -> Check:
     version = _VERSION.search(answer.stdout)
     if not version:
         return Check(tool, Status.FAIL, f"{path} does not say its version", SETUP)
-    return graded(tool, version[0], warn=version[0] != wanted, remedy=f"{wanted} is what is tested; {SETUP}")
+    unlike = wanted is not None and version[0] != wanted
+    return graded(tool, version[0], warn=unlike, remedy=f"{wanted} is what is tested; {SETUP}")
 
 
 async def npm_packages() -> Iterable[Check]:
@@ -71,10 +73,11 @@ def _npm_packages() -> Check:
 
 
 def _wanted_packages() -> dict[str, str]:
-    """Names and versions in package.json."""
+    """Names and versions in package.json, as far as they are for this machine."""
     manifest = orjson.loads((ROOT / "package.json").read_bytes())
-    wanted: dict[str, str] = manifest["devDependencies"]
-    return wanted
+    ours = {foundry_package(tool) for tool in _BINARIES}
+    binaries = {name: version for name, version in manifest["optionalDependencies"].items() if name in ours}
+    return {**manifest["devDependencies"], **binaries}
 
 
 async def contracts() -> Iterable[Check]:

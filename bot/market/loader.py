@@ -73,6 +73,10 @@ def aggregate3(calls: Sequence[Call]) -> bytes:
 
 def decode_aggregate3(answer: bytes, count: int) -> list[bytes]:
     """The answers, in order; empty where a call failed. Raises `LoadFailed`."""
+    if not answer:
+        raise LoadFailed(
+            f"the node's chain has no Multicall3 at {MULTICALL3}; correct the node's address or the network"
+        )
     try:
         (results,) = decode(["(bool,bytes)[]"], answer)
     except DecodingError as error:

@@ -64,6 +64,6 @@ async def test_pools_of_both_families_load_in_a_few_calls(monkeypatch):
 
 def test_an_answer_that_is_not_multicalls_is_refused():
     assert aggregate3([Call(at(1), b"\x01")])[:4].hex() == "82ad56cb"
-    for answer in (b"", b"\x01" * 40):
-        with pytest.raises(LoadFailed, match="no answer"):
+    for answer, told in ((b"", "no Multicall3"), (b"\x01" * 40, "no answer")):
+        with pytest.raises(LoadFailed, match=told):
             decode_aggregate3(answer, 1)
