@@ -65,6 +65,7 @@ class ApprovalStyle(StrEnum):
     ANY = "any"
     ZERO_FIRST = "zero_first"
     NEVER_ZERO = "never_zero"
+    NONE = "none"
     OTHER = "other"
     UNKNOWN = "unknown"
 
