@@ -58,6 +58,7 @@ def _direction(direction: Sequence[str], tokens: Sequence[Token]) -> tuple[Token
 def weighted_pool(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
     """A weighted pool as degenbot records it."""
     return BalancerV2WeightedPool(
+        address(state["address"]),
         address(state["vault"]),
         bytes.fromhex(state["pool_id"][2:]),
         tuple(tokens),
@@ -75,6 +76,7 @@ def stable_pool(state: Mapping[str, Any], tokens: Sequence[Token]) -> VaultPool:
     share = state["bpt_idx"]
     kept = [place for place in range(len(tokens)) if place != share]
     return BalancerV2StablePool(
+        address(state["address"]),
         address(state["vault"]),
         bytes.fromhex(state["pool_id"][2:]),
         tuple(tokens[place] for place in kept),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -42,18 +42,19 @@ PAUSED_CHANGED = topic("PausedStateChanged(bool)")
 TOPICS = frozenset({SWAP, BALANCE_CHANGED, BALANCE_MANAGED, FEE_CHANGED, PAUSED_CHANGED})
 
 _JOINED = ("address[]", "int256[]", "uint256[]")
-_ID_OF_CONTRACT = slice(0, 20)
+_ADDRESS_OF_ID = slice(0, 20)
 
 
 @dataclass(frozen=True, slots=True)
 class VaultPool(PaysItsQuote, ABC):
-    """A pool of the V2 vault, which is `address`; the pool's own contract is the first 20 bytes of `pool_id`.
+    """A pool of the V2 `vault`, which knows it by `pool_id`: the pool's own `address` is the first 20 bytes of it.
 
     `balances` are what the vault counts for each of `tokens`, in base units; `managed` of them are lent out and cannot
     be paid. `swap_fee` has 18 decimals. Source: balancer-v2-monorepo, Vault, BasePool, BaseGeneralPool.
     """
 
     address: Address
+    vault: Address
     pool_id: bytes
     tokens: tuple[Token, ...]
     balances: tuple[int, ...]
@@ -65,27 +66,25 @@ class VaultPool(PaysItsQuote, ABC):
 
     def __post_init__(self) -> None:
         count = len(self.tokens)
-        if len(self.pool_id) != WORD or count < 2 or len(set(self.tokens)) != count:
-            raise MalformedState(f"pool {self.venue} needs an id of {WORD} bytes and two or more different tokens")
+        if len(self.pool_id) != WORD or self.pool_id[_ADDRESS_OF_ID] != bytes.fromhex(self.address[2:]):
+            raise MalformedState(f"pool {self.address} has the id 0x{self.pool_id.hex()}, which is not its own")
+        if count < 2 or len(set(self.tokens)) != count:
+            raise MalformedState(f"pool {self.address} has {count} tokens, not two or more different ones")
         if len(self.balances) != count or len(self.managed) != count:
-            raise MalformedState(f"pool {self.venue} has not one balance for each of its {count} tokens")
+            raise MalformedState(f"pool {self.address} has not one balance for each of its {count} tokens")
         if not all(0 <= lent <= held <= MAX_BALANCE for held, lent in zip(self.balances, self.managed, strict=True)):
-            raise MalformedState(f"pool {self.venue} has balances {self.balances}, of them managed {self.managed}")
+            raise MalformedState(f"pool {self.address} has balances {self.balances}, of them managed {self.managed}")
         if not 0 <= self.swap_fee < ONE:
-            raise MalformedState(f"pool {self.venue} has a swap fee of {self.swap_fee}, not below 10^18")
+            raise MalformedState(f"pool {self.address} has a swap fee of {self.swap_fee}, not below 10^18")
 
     @property
     def venue(self) -> str:
-        return "0x" + self.pool_id.hex()
-
-    @property
-    def contract(self) -> Address:
-        """The pool's own contract, which is also its share token."""
-        return contract_of(self.pool_id)
+        return self.address
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        return Source(self.address, self.pool_id), Source(self.contract)
+        """The vault about this pool, and the pool's own contract."""
+        return Source(self.vault, self.pool_id), Source(self.address)
 
     @property
     def fee_ppm(self) -> int:
@@ -115,7 +114,7 @@ class VaultPool(PaysItsQuote, ABC):
         given, taken = positions(self.tokens, token_in, token_out)
         self.require_open()
         if not 0 < amount_in <= MAX_BALANCE - self.balances[given]:
-            raise AmountOutOfRange(f"{amount_in} of {token_in} does not fit pool {self.venue}")
+            raise AmountOutOfRange(f"{amount_in} of {token_in} does not fit pool {self.address}")
         factors = self.factors()
         effective = mul_down(amount_in - mul_up(amount_in, self.swap_fee), factors[given])
         amount_out = div_down(self.out_given_in(given, taken, effective), factors[taken])
@@ -133,7 +132,7 @@ class VaultPool(PaysItsQuote, ABC):
         needed = self.in_given_out(given, taken, mul_down(amount_out, factors[taken]))
         amount_in = div_up(div_up(needed, factors[given]), complement(self.swap_fee))
         if amount_in > MAX_BALANCE - self.balances[given]:
-            raise InsufficientLiquidity(f"{amount_out} of {token_out} would overflow pool {self.venue}")
+            raise InsufficientLiquidity(f"{amount_out} of {token_out} would overflow pool {self.address}")
         return amount_in
 
     def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> Self:
@@ -157,8 +156,8 @@ class VaultPool(PaysItsQuote, ABC):
             place, cash, lent = self._place(log, log.topics[3]), signed(log.data), signed(log.data, 1)
             balances, managed = moved(self.balances, {place: cash + lent}), moved(self.managed, {place: lent})
             return changed_by(log, self, balances=balances, managed=managed)
-        if kind in (FEE_CHANGED, PAUSED_CHANGED) and log.address == self.contract:
-            require_own(log, self.contract, topics=1, data_words=1)
+        if kind in (FEE_CHANGED, PAUSED_CHANGED) and log.address == self.address:
+            require_own(log, self.address, topics=1, data_words=1)
             value = unsigned(log.data)
             return changed_by(log, self, **({"swap_fee": value} if kind == FEE_CHANGED else {"paused": bool(value)}))
         return self
@@ -172,7 +171,7 @@ class VaultPool(PaysItsQuote, ABC):
         """How the executor performs the swap. Raises `UnknownToken`."""
         _, taken = positions(self.tokens, token_in, token_out)
         route = BalancerV2Route(Address(self.tokens[taken].address), int.from_bytes(self.pool_id[20:], "big"))
-        return Hop(HopKind.BALANCER_V2, self.contract, False, self.fee_ppm, route)
+        return Hop(HopKind.BALANCER_V2, self.address, False, self.fee_ppm, route)
 
     def scaled(self) -> list[int]:
         """The balances in the curve's 18 decimals."""
@@ -181,23 +180,23 @@ class VaultPool(PaysItsQuote, ABC):
     def require_open(self) -> None:
         """Raises `Suspended`, `EmptyPool`."""
         if self.paused:
-            raise Suspended(f"pool {self.venue} is paused")
+            raise Suspended(f"pool {self.address} is paused")
         if not all(self.balances):
-            raise EmptyPool(f"pool {self.venue} has balances {self.balances}")
+            raise EmptyPool(f"pool {self.address} has balances {self.balances}")
 
     def _require_payable(self, taken: int, amount_out: int) -> None:
         cash = self.balances[taken] - self.managed[taken]
         if amount_out > cash:
-            raise InsufficientLiquidity(f"pool {self.venue} can pay {cash} of {self.tokens[taken]}, not {amount_out}")
+            raise InsufficientLiquidity(f"pool {self.address} can pay {cash} of {self.tokens[taken]}, not {amount_out}")
 
     def _require_vaults(self, log: Log, topics: int, data_words: int) -> None:
-        require_own(log, self.address, topics, data_words)
+        require_own(log, self.vault, topics, data_words)
         if log.topics[1] != self.pool_id:
             raise MalformedLog(f"log {log.log_index} of block {log.block_number} is about another pool")
 
     def _place(self, log: Log, token: bytes) -> int:
         """Where a token stands in `tokens`; -1 for the pool's own share, which no curve here counts."""
-        if token[-20:] == self.pool_id[_ID_OF_CONTRACT]:
+        if token[-20:] == self.pool_id[_ADDRESS_OF_ID]:
             return -1
         number = int.from_bytes(token, "big")
         for place, known in enumerate(self.tokens):
@@ -207,7 +206,7 @@ class VaultPool(PaysItsQuote, ABC):
 
     def _joined(self, log: Log) -> dict[int, int]:
         """What a join or an exit changed, the protocol's fees taken off."""
-        if log.address != self.address or len(log.topics) != 3 or log.topics[1] != self.pool_id:
+        if log.address != self.vault or len(log.topics) != 3 or log.topics[1] != self.pool_id:
             raise MalformedLog(f"log {log.log_index} of block {log.block_number} is no join or exit of this pool")
         try:
             tokens, deltas, fees = decode(_JOINED, log.data)
@@ -224,11 +223,6 @@ def moved(balances: tuple[int, ...], changes: Mapping[int, int]) -> tuple[int, .
     return tuple(balance + changes.get(place, 0) for place, balance in enumerate(balances))
 
 
-def contract_of(pool_id: bytes) -> Address:
-    """The pool's own contract."""
-    return address("0x" + pool_id[_ID_OF_CONTRACT].rjust(20, b"\0").hex())
-
-
 def base_factor(token: Token) -> int:
     """What turns a token of at most 18 decimals into 18 of them. Raises `MalformedState`."""
     if token.decimals > 18:
@@ -236,40 +230,52 @@ def base_factor(token: Token) -> int:
     return int(10 ** (36 - token.decimals))
 
 
-_POOL_TOKEN_INFO = selector("getPoolTokenInfo(bytes32,address)")
+_POOL_ID = selector("getPoolId()")
+_VAULT = selector("getVault()")
 _SWAP_FEE = selector("getSwapFeePercentage()")
 _PAUSED_STATE = selector("getPausedState()")
-
-
-def shared_calls(facts: PoolFacts) -> tuple[Call, ...]:
-    """The reads that `shared_state` needs: fee, pause, then one per token."""
-    contract = contract_of(facts.pool_id)
-    tokens = (_POOL_TOKEN_INFO + facts.pool_id + word(int(token.address, 16)) for token in facts.tokens)
-    return (
-        Call(contract, _SWAP_FEE),
-        Call(contract, _PAUSED_STATE),
-        *(Call(facts.address, data) for data in tokens),
-    )
+_POOL_TOKEN_INFO = selector("getPoolTokenInfo(bytes32,address)")
 
 
 @dataclass(frozen=True, slots=True)
 class SharedState:
-    """What every pool of the vault has, as the answers to `shared_calls` say it."""
+    """What every pool of the vault has."""
 
+    vault: Address
+    pool_id: bytes
     swap_fee: int
     paused: bool
     balances: tuple[int, ...]
     managed: tuple[int, ...]
 
 
-def shared_state(facts: PoolFacts, answers: tuple[bytes, ...]) -> SharedState:
-    """Raises `MalformedState`."""
-    fee, paused, *infos = answers
+SharedLoading = Generator[tuple[Call, ...], tuple[bytes, ...], tuple[SharedState, tuple[bytes, ...]]]
+
+
+def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
+    """Two rounds: the pool's contract, then the vault. The answers to `own`, asked along, come back as they are.
+
+    Raises `MalformedState`.
+    """
+    at = facts.address
+    pool_id, vault, fee, paused, *rest = yield (
+        *(Call(at, data) for data in (_POOL_ID, _VAULT, _SWAP_FEE, _PAUSED_STATE)),
+        *own,
+    )
+    require_words(pool_id, 1, f"getPoolId() of {at}")
+    require_words(vault, 1, f"getVault() of {at}")
+    owner = address(f"0x{unsigned(vault):040x}")
+    infos = yield tuple(
+        Call(owner, _POOL_TOKEN_INFO + pool_id + word(int(token.address, 16))) for token in facts.tokens
+    )
     for info in infos:
-        require_words(info, 4, f"getPoolTokenInfo() of {facts.venue}")
-    return SharedState(
-        unsigned(require_words(fee, 1, f"getSwapFeePercentage() of {facts.venue}")),
-        bool(unsigned(require_words(paused, 1, f"getPausedState() of {facts.venue}"))),
+        require_words(info, 4, f"getPoolTokenInfo() of {at}")
+    state = SharedState(
+        owner,
+        pool_id,
+        unsigned(require_words(fee, 1, f"getSwapFeePercentage() of {at}")),
+        bool(unsigned(require_words(paused, 1, f"getPausedState() of {at}"))),
         tuple(unsigned(info) + unsigned(info, 1) for info in infos),
         tuple(unsigned(info, 1) for info in infos),
     )
+    return state, tuple(rest)

@@ -15,7 +15,7 @@ from chains.pools import balancer_stable_math as curve
 from chains.pools import balancer_v2
 from chains.pools.balancer_math import ONE, mul_down
 from chains.pools.balancer_stable_math import AMP_PRECISION, Rounding
-from chains.pools.balancer_v2 import VaultPool, base_factor, contract_of, shared_calls, shared_state
+from chains.pools.balancer_v2 import VaultPool, base_factor, shared_loading
 from chains.pools.fitted import Point, fitted
 from chains.pools.pool import (
     Call,
@@ -90,11 +90,11 @@ class BalancerV2StablePool(VaultPool):
     def __post_init__(self) -> None:
         VaultPool.__post_init__(self)
         if not AMP_PRECISION <= self.amp <= MAX_AMP:
-            raise MalformedState(f"pool {self.venue} has an amplification of {self.amp} thousandths")
+            raise MalformedState(f"pool {self.address} has an amplification of {self.amp} thousandths")
         if len(self.rates) != len(self.tokens) or any(rate.value <= 0 for rate in self.rates):
-            raise MalformedState(f"pool {self.venue} has rates {self.rates}, not one above 0 for each token")
+            raise MalformedState(f"pool {self.address} has rates {self.rates}, not one above 0 for each token")
         if not NO_SHARE <= self.share_place <= len(self.tokens):
-            raise MalformedState(f"pool {self.venue} has its share at place {self.share_place}")
+            raise MalformedState(f"pool {self.address} has its share at place {self.share_place}")
 
     def factors(self) -> tuple[int, ...]:
         pairs = zip(self.tokens, self.rates, strict=True)
@@ -112,7 +112,7 @@ class BalancerV2StablePool(VaultPool):
         VaultPool.require_open(self)
         for token, rate in zip(self.tokens, self.rates, strict=True):
             if rate.expires_s and self.timestamp_s > rate.expires_s:
-                raise StaleState(f"pool {self.venue} fetches a new rate of {token} with its next swap")
+                raise StaleState(f"pool {self.address} fetches a new rate of {token} with its next swap")
 
     def out_given_in(self, given: int, taken: int, amount_in: int) -> int:
         return curve.out_given_in(self.amp, self.scaled(), given, taken, amount_in, self.rounding)
@@ -123,18 +123,18 @@ class BalancerV2StablePool(VaultPool):
     def applied(self, log: Log) -> Self:
         """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
         kind = log.topics[0] if log.topics else b""
-        if log.address != self.contract or kind not in TOPICS - balancer_v2.TOPICS:
+        if log.address != self.address or kind not in TOPICS - balancer_v2.TOPICS:
             return VaultPool.applied(self, log)
         if kind == AMP_STARTED:
-            require_own(log, self.contract, topics=1, data_words=4)
+            require_own(log, self.address, topics=1, data_words=4)
             ramp = Ramp(*(unsigned(log.data, index) for index in range(4)))
             if ramp.start_s >= ramp.end_s:
                 raise MalformedLog(f"log {log.log_index} of block {log.block_number} ramps from {ramp}")
             return changed_by(log, self, ramp=ramp, amp=ramp.start)
         if kind == AMP_STOPPED:
-            require_own(log, self.contract, topics=1, data_words=1)
+            require_own(log, self.address, topics=1, data_words=1)
             return changed_by(log, self, ramp=None, amp=unsigned(log.data))
-        require_own(log, self.contract, topics=2, data_words=1)
+        require_own(log, self.address, topics=2, data_words=1)
         place = self._rated(log, by_index=kind == RATE_BY_INDEX)
         rates = list(self.rates)
         if place >= 0:
@@ -190,24 +190,24 @@ _CLOCK = Call(address("0xcA11bde05977b3631167028862bE2a173976CA11"), selector("g
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """Loads a pool in one round. `facts.address` is the vault, `facts.tokens` are without a composable pool's share.
+    """Loads a pool in two rounds. `facts.tokens` are without a composable pool's share.
 
     Raises `StaleState` where the amplification is moving and the contract does not say where to.
     """
-    contract, count = contract_of(facts.pool_id), len(facts.tokens)
-    own = tuple(Call(contract, data) for data in (_AMPLIFICATION, _RAMP, _SHARE_PLACE, _ACTUAL_SUPPLY))
+    at, count = facts.address, len(facts.tokens)
+    own = tuple(Call(at, data) for data in (_AMPLIFICATION, _RAMP, _SHARE_PLACE, _ACTUAL_SUPPLY))
     caches = tuple(
-        Call(contract, question + word(int(token.address, 16)))
+        Call(at, question + word(int(token.address, 16)))
         for question in (_META_RATE, _TOKEN_RATE)
         for token in facts.tokens
     )
-    answers = yield (*own, _CLOCK, *caches, *shared_calls(facts))
-    amplification, ramp, share, actual_supply, clock, *rest = answers
-    require_words(amplification, 3, f"getAmplificationParameter() of {contract}")
-    state = shared_state(facts, tuple(rest[2 * count :]))
+    state, answers = yield from shared_loading(facts, (*own, _CLOCK, *caches))
+    amplification, ramp, share, actual_supply, clock, *kept = answers
+    require_words(amplification, 3, f"getAmplificationParameter() of {at}")
     return BalancerV2StablePool(
-        facts.address,
-        facts.pool_id,
+        at,
+        state.vault,
+        state.pool_id,
         facts.tokens,
         state.balances,
         state.managed,
@@ -215,9 +215,9 @@ def loading(facts: PoolFacts) -> Loading:
         state.paused,
         Rounding.COMPOSABLE if actual_supply else Rounding.LEGACY,
         unsigned(amplification),
-        tuple(_rate(meta or cached) for meta, cached in zip(rest[:count], rest[count : 2 * count], strict=True)),
+        tuple(_rate(meta or cached) for meta, cached in zip(kept[:count], kept[count:], strict=True)),
         unsigned(share) if share else NO_SHARE,
-        _ramp(contract, ramp) if unsigned(amplification, 1) else None,
+        _ramp(at, ramp) if unsigned(amplification, 1) else None,
         unsigned(clock) if clock else 0,
     )
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 from chains.assets import Token
 from chains.pools import balancer_v2, balancer_weighted_math
 from chains.pools.balancer_math import ONE
-from chains.pools.balancer_v2 import VaultPool, base_factor, contract_of, shared_calls, shared_state
+from chains.pools.balancer_v2 import VaultPool, base_factor, shared_loading
 from chains.pools.fitted import fitted
 from chains.pools.pool import Call, Loading, MalformedState, Piece, PoolFacts, positions
 from chains.pools.words import WORD, require_words, selector, unsigned
@@ -32,7 +32,7 @@ class BalancerV2WeightedPool(VaultPool):
     def __post_init__(self) -> None:
         VaultPool.__post_init__(self)
         if len(self.weights) != len(self.tokens) or min(self.weights) <= 0 or sum(self.weights) != ONE:
-            raise MalformedState(f"pool {self.venue} has weights {self.weights}, which do not add up to 10^18")
+            raise MalformedState(f"pool {self.address} has weights {self.weights}, which do not add up to 10^18")
 
     def factors(self) -> tuple[int, ...]:
         return tuple(map(base_factor, self.tokens))
@@ -65,16 +65,14 @@ _SINCE_SHORTCUTS = selector("getATHRateProduct()")
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """Loads a pool in one round. `facts.address` is the vault."""
-    contract = contract_of(facts.pool_id)
-    own = Call(contract, _WEIGHTS), Call(contract, _SINCE_SHORTCUTS)
-    weights, newer, *answers = yield (*own, *shared_calls(facts))
-    count = len(facts.tokens)
-    require_words(weights, 2 + count, f"getNormalizedWeights() of {contract}")
-    state = shared_state(facts, tuple(answers))
+    """Loads a pool in two rounds."""
+    at, count = facts.address, len(facts.tokens)
+    state, (weights, newer) = yield from shared_loading(facts, (Call(at, _WEIGHTS), Call(at, _SINCE_SHORTCUTS)))
+    require_words(weights, 2 + count, f"getNormalizedWeights() of {at}")
     return BalancerV2WeightedPool(
-        facts.address,
-        facts.pool_id,
+        at,
+        state.vault,
+        state.pool_id,
         facts.tokens,
         state.balances,
         state.managed,

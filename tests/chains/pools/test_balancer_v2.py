@@ -40,7 +40,9 @@ FEE = 3 * 10**15
 
 
 def weighted(balances=(10**24, 2 * 10**24, 3 * 10**12), weights=(ONE // 2, ONE // 4, ONE // 4), **changes):
-    pool = BalancerV2WeightedPool(VAULT, POOL_ID, (A, B, C), balances, (0,) * 3, FEE, False, weights, shortcuts=True)
+    pool = BalancerV2WeightedPool(
+        POOL, VAULT, POOL_ID, (A, B, C), balances, (0,) * 3, FEE, False, weights, shortcuts=True
+    )
     return replace(pool, **changes)
 
 
@@ -49,7 +51,7 @@ RATES = (Rate(), Rate(11 * 10**17), Rate())
 
 def stable(balances=(10**24, 2 * 10**24, 3 * 10**12), amp=200_000, rates=RATES, **changes):
     pool = BalancerV2StablePool(
-        VAULT, POOL_ID, (A, B, C), balances, (0,) * 3, FEE, False, Rounding.COMPOSABLE, amp, rates, share_place=1
+        POOL, VAULT, POOL_ID, (A, B, C), balances, (0,) * 3, FEE, False, Rounding.COMPOSABLE, amp, rates, share_place=1
     )
     return replace(pool, **changes)
 
@@ -258,7 +260,7 @@ def test_hops_name_the_token_bought_and_the_rest_of_the_pools_id():
 
 def test_vault_and_contract_are_both_listened_to():
     assert weighted().sources == (Source(VAULT, POOL_ID), Source(POOL))
-    assert weighted().venue == "0x" + POOL_ID.hex()
+    assert weighted().venue == POOL
 
 
 def words(*values):
@@ -266,23 +268,22 @@ def words(*values):
 
 
 def loaded(family, own):
-    facts = PoolFacts(family, VAULT, (A, B, C), 3000, POOL_ID)
-    shared = [words(FEE), words(0, 0, 0), *(words(balance, 7, 1, 0) for balance in (10**24, 10**25, 10**12))]
-    steps = loader(family)(facts)
-    calls = next(steps)
-    assert len(calls) == len(own) + len(shared)
+    steps = loader(family)(PoolFacts(family, POOL, (A, B, C), 3000))
+    shared = [POOL_ID, word(int(VAULT, 16)), words(FEE), words(0, 0, 0)]
+    assert len(next(steps)) == len(shared) + len(own)
+    assert {call.to for call in steps.send((*shared, *own))} == {VAULT}
     with pytest.raises(StopIteration) as end:
-        steps.send((*own, *shared))
+        steps.send(tuple(words(balance, 7, 1, 0) for balance in (10**24, 10**25, 10**12)))
     return end.value.value
 
 
-def test_weighted_pools_load_in_one_round():
+def test_weighted_pools_load_in_two_rounds():
     weights = (ONE // 2, ONE // 4, ONE // 4)
     pool = loaded("balancer_v2_weighted", [words(32, 3, *weights), b""])
     assert pool == weighted((10**24 + 7, 10**25 + 7, 10**12 + 7), weights, managed=(7, 7, 7), shortcuts=False)
 
 
-def test_stable_pools_load_in_one_round_whatever_their_age():
+def test_stable_pools_load_in_two_rounds_whatever_their_age():
     answers = [words(200_000, 0, 1000), b"", words(1), words(5), words(1_234)]
     composable = loaded("balancer_v2_stable", [*answers, *[b""] * 4, words(11 * 10**17, 1, 600, 2_000), b""])
     assert composable.rates == (Rate(), Rate(11 * 10**17, 600, 2_000), Rate())
