@@ -67,6 +67,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:stable_recorded"),
     Proof("curve_stable", Source.RECORDED, "bot.exactness.curve:stable"),
     Proof("curve_meta", Source.RECORDED, "bot.exactness.curve:meta"),
+    Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve:crypto"),
 )
 """What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
 

@@ -8,6 +8,9 @@ from typing import Any
 from bot.exactness import Case, answer
 from bot.exactness.extracts import extract, token
 from chains.assets import Token, address
+from chains.pools import crypto_swap
+from chains.pools.crypto_swap import FeeCurve
+from chains.pools.curve_crypto import Course, CurveCryptoPool
 from chains.pools.curve_meta import CurveMetaPool, PriceCache
 from chains.pools.curve_stable import CurveStablePool
 from chains.pools.pool import Pool
@@ -37,6 +40,12 @@ def meta() -> Iterator[Case]:
     yield from _swaps(pool, (*pool.tokens, *pool.base.tokens), "quotes_curve_rai_25144000.json.gz")
 
 
+def crypto() -> Iterator[Case]:
+    """The first tricrypto pool: swaps. What it remembers of prices was not recorded, so no state after a swap."""
+    pool = tricrypto()
+    yield from _swaps(pool, pool.tokens, "quotes_curve_tricrypto_24407242.json.gz")
+
+
 def tripool() -> CurveStablePool:
     """Mainnet's 3pool at block 24407242."""
     return stable_pool(extract("state_curve_3pool_24407242.json"))
@@ -49,20 +58,35 @@ def rai() -> CurveMetaPool:
 
 def stable_pool(state: Mapping[str, Any]) -> CurveStablePool:
     """A plain pool of the first kind, as degenbot records it."""
-    return _stable(state, RULES["first"], 1)
+    return _stable(state, RULES["first"])
 
 
 def meta_pool(state: Mapping[str, Any]) -> CurveMetaPool:
     """A meta pool with a redemption price, as degenbot records it."""
-    own = _stable(state, RULES["template"], 1, rates=(state["redemption_price"], state["virtual_price"]))
+    own = _stable(state, RULES["template"], rates=(state["redemption_price"], state["virtual_price"]))
     cache = PriceCache(state["base_virtual_price"], state["base_cache_updated"], deposits_store=False)
     return CurveMetaPool(own, stable_pool(state["base_pool"]), cache)
 
 
-def _stable(
-    state: Mapping[str, Any], rules: StableRules, unit: int, rates: tuple[int, ...] | None = None
-) -> CurveStablePool:
-    """`unit`: how many of the contract's units of A the recording's are."""
+def tricrypto() -> CurveCryptoPool:
+    """Mainnet's first tricrypto pool at block 24407242. Its `A()` answers in hundredths of what it keeps."""
+    state = extract("state_curve_tricrypto_24407242.json")
+    rules = crypto_swap.RULES["tricrypto_first"]
+    shape = state["a_coefficient"] * rules.a_multiplier, state["gamma"]
+    return CurveCryptoPool(
+        address(state["address"]),
+        tuple(token("ethereum", fields) for fields in state["tokens"]),
+        tuple(state["balances"]),
+        tuple(state["price_scale"]),
+        state["d"],
+        Course(shape, shape),
+        FeeCurve(state["mid_fee"], state["out_fee"], state["fee_gamma"]),
+        rules,
+        state["block_timestamp"],
+    )
+
+
+def _stable(state: Mapping[str, Any], rules: StableRules, rates: tuple[int, ...] | None = None) -> CurveStablePool:
     ramp = (state[key] for key in ("initial_a", "future_a", "initial_a_time", "future_a_time"))
     tokens = tuple(token("ethereum", fields) for fields in state["tokens"])
     return CurveStablePool(

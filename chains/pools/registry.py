@@ -10,6 +10,9 @@ from chains.pools import (
     balancer_v2_weighted,
     concentrated,
     constant_product,
+    crypto_events,
+    curve_crypto,
+    curve_crypto_loading,
     curve_meta,
     curve_meta_loading,
     curve_stable,
@@ -43,6 +46,7 @@ FAMILIES: Mapping[str, Family] = {
         Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
         Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS),
         Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS),
+        Family(curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS),
     )
 }
 
