@@ -36,7 +36,8 @@ class VenueKind(StrEnum):
 
 
 class VenueState(StrEnum):
-    """`STALE` and `DOWN` stop trading there; `REFUSED` is out of the market until it is loaded again."""
+    """`QUIET`: nothing new, and nothing missed. `STALE`: silent for longer than it should be. `DOWN`: no connection, or
+    nothing to trade. `REFUSED`: out of the market until it is loaded again."""
 
     FRESH = "fresh"
     QUIET = "quiet"

@@ -50,6 +50,23 @@ class RunSummary:
     unmarked: tuple[Movement, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How often what happened in one run: the part of its summary that costs little to ask for again and again."""
+
+    settled: dict[str, int]
+    sent: int
+    reverted: int
+    refused: dict[str, int]
+    head_to_signed_ms: Latency
+
+
+def counts(ledger: Ledger) -> Counts:
+    """The counts of the ledger's run so far."""
+    with ledger.read() as connection:
+        return _counts(connection, ledger.run.id)
+
+
 def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
     """The summary of the ledger's run so far. `strategies` are listed even when they did nothing."""
     run = ledger.run
@@ -59,16 +76,27 @@ def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
         first_ms = connection.execute(
             select(func.min(IntentRow.settled_ms)).where(IntentRow.run_id == run.id, _SETTLED)
         ).scalar_one()
+        counted = _counts(connection, run.id)
         return RunSummary(
-            settled=zero | _settled(connection, run.id),
+            settled=zero | counted.settled,
             net_profit_wei=zero | {strategy: profit.wei for strategy, profit in profits.items()},
-            sent=_sent(connection, run.id),
-            reverted=_reverted(connection, run.id),
-            refused=_refused(connection, run.id),
+            sent=counted.sent,
+            reverted=counted.reverted,
+            refused=counted.refused,
             first_settled_s=None if first_ms is None else (first_ms - run.started_ms) / 1000,
-            head_to_signed_ms=_head_to_signed(connection, run.id),
+            head_to_signed_ms=counted.head_to_signed_ms,
             unmarked=tuple(movement for profit in profits.values() for movement in profit.unmarked),
         )
+
+
+def _counts(connection: Connection, run_id: int) -> Counts:
+    return Counts(
+        settled=_settled(connection, run_id),
+        sent=_sent(connection, run_id),
+        reverted=_reverted(connection, run_id),
+        refused=_refused(connection, run_id),
+        head_to_signed_ms=_head_to_signed(connection, run_id),
+    )
 
 
 def _settled(connection: Connection, run_id: int) -> dict[str, int]:

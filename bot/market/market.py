@@ -187,6 +187,13 @@ class Market:
         """
         return self._price(asset, in_)
 
+    def depth(self, edge: Edge) -> float:
+        """How much input, in whole units, lowers the edge's marginal price by `DEPTH_FALL`.
+
+        A float, for ranking and for showing.
+        """
+        return self._depth_of(edge)
+
     def cycles(
         self,
         through: Collection[VenueId] | None = None,

@@ -93,8 +93,9 @@ export class Graph {
     const hubs = [...nodes.values()].sort((a, b) => b.degree - a.degree).slice(0, 5);
     this.canvas.setAttribute("aria-label", `Price graph: ${scope}. Best connected: ${hubs.map((hub) => `${hub.symbol} with ${hub.degree} neighbours`).join(", ")}. Arrow keys walk through the assets.`);
     const present = new Set([...edges.values()].map((row) => row.kind));
-    const key = KINDS.filter(([kind]) => present.has(kind)).map(([, name, text]) => [name, text]);
-    const wanted = [...key, ["cycle", "Last settled"]];
+    const key = KINDS.filter(([kind]) => present.delete(kind)).map(([, name, text]) => [name, text]);
+    const others = present.size ? [[kindColour(""), [...present].map(kindName).join(", ")]] : [];
+    const wanted = [...key, ...others, ["cycle", "Last settled"]];
     if ($("graph-key").children.length === wanted.length) return;
     arrange($("graph-key"), wanted.map(([name, text]) => {
       const swatch = element("i");

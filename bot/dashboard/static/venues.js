@@ -7,8 +7,8 @@ const ORDER = ["node", "exchange", "book", "pools", "pool"];
 const SAYS = {
   fresh: "fresh",
   quiet: "quiet: nothing new, nothing missed",
-  stale: "stale: not traded on",
-  down: "down: not traded on",
+  stale: "stale: nothing heard for too long",
+  down: "down: no connection, or nothing to trade",
   refused: "refused: out of the market",
 };
 const WORRIES = ["down", "refused", "stale"];
@@ -34,7 +34,7 @@ export class Venues {
     arrange($("venues"), venues.map((venue) => this.#row(venue)));
     $("no-venues").hidden = venues.length > 0;
     const worries = venues.filter((venue) => WORRIES.includes(venue.state)).length;
-    setText($("venues-count"), worries ? `${worries} not traded on` : venues.length ? "all well" : "");
+    setText($("venues-count"), worries ? `${worries} in trouble` : venues.length ? "all well" : "");
     this.#ages();
   }
 

@@ -101,7 +101,7 @@ async def test_the_page_shows_the_run_and_follows_it_live(tmp_path: Path) -> Non
         await expect(page.locator("#budgets [data-level=alarm]")).to_have_count(1)
         await expect(page.locator("#venues li")).to_have_count(8)
         await expect(page.locator("#venues .dot[data-state=stale]")).to_have_count(1)
-        await expect(page.locator("#venues-count")).to_have_text("2 not traded on")
+        await expect(page.locator("#venues-count")).to_have_text("2 in trouble")
 
         asked_for = os.environ.get("ISTHMUS_SCREENSHOT")
         picture = Path(asked_for) if asked_for else tmp_path / "dashboard.png"

@@ -90,7 +90,7 @@ async def test_a_page_that_applies_every_change_knows_the_state(served: Served, 
     async with served.listen() as socket:
         state = await socket.receive_json()
         assert state["type"] == "state"
-        for _ in range(12):
+        for _ in range(11):
             run.advance()
             served.dashboard.tell()
             state = moved_on(state, await socket.receive_json())

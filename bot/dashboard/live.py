@@ -1,0 +1,198 @@
+"""The source behind the page of a running bot: its ledger, its market, its head."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.dashboard import source
+from bot.dashboard.picture import Changes, Painter, Swapped
+from bot.dashboard.recorded import read_budgets, read_decision, read_decisions, read_profit
+from bot.dashboard.source import Venue, VenueKind, VenueState
+from bot.ledger.history import last_settled_swaps
+from bot.ledger.ledger import Ledger
+from bot.ledger.summary import Counts, counts
+from bot.market import Market
+from bot.market.books import usable
+from bot.market.graph import VenueId
+from bot.risk.budget import Budget
+from chains.blocks import Head
+from chains.exchanges.books import Book
+
+STALE_BLOCKS = 4
+"""A node is stale after so many block times without a head."""
+
+STALE_BOOK_S = 10.0
+"""A book is stale after so long without an update."""
+
+QUIET_BLOCKS = 5
+MOST_REFUSED = 20
+
+_NS = 1e9
+
+
+class NodeState(Protocol):
+    """What is shown of the node."""
+
+    @property
+    def connected(self) -> bool: ...
+
+    calls_made: int
+
+
+class LiveRun:
+    """A `Source`. Give it a ledger of its own (`Ledger.view`, attached), because it is read in threads.
+
+    `counted` are the engine's counts, `head` its newest head. Call `on_head` for each head that was decided on.
+    """
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        market: Market,
+        node: NodeState,
+        head: Callable[[], Head | None],
+        counted: Mapping[str, int],
+        budgets: Mapping[str, Budget],
+        protocols: Mapping[VenueId, str],
+        block_time_s: float,
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._market = market
+        self._node = node
+        self._head = head
+        self._counted = counted
+        self._budgets = budgets
+        self._block_time_s = block_time_s
+        self._clock = clock
+        self._calls_before = node.calls_made
+        self._changes = Changes(market)
+        self._painter = Painter(market, self._changes, protocols)
+
+    def on_head(self, head: Head) -> None:
+        """Notes what changed with this head, whether or not somebody looks."""
+        self._changes.look(head.number)
+        self._ledger.at_head(head.number, head.timestamp_s)
+
+    async def header(self) -> source.Header:
+        run, head = self._ledger.run, self._head()
+        halted = await asyncio.to_thread(self._halted)
+        return source.Header(
+            mode=run.mode,
+            network=run.network,
+            chain_id=run.chain_id,
+            strategies=tuple(self._budgets),
+            started_ms=run.started_ms,
+            head_number=None if head is None else head.number,
+            head_age_s=None if head is None else self._age_s(head.arrived_ns),
+            halted=halted,
+        )
+
+    async def counters(self) -> source.Counters:
+        so_far: Counts = await asyncio.to_thread(counts, self._ledger)
+        return source.Counters(
+            heads=self._counted.get("heads", 0),
+            plans=self._counted.get("plans", 0),
+            sent=so_far.sent,
+            reverted=so_far.reverted,
+            settled=so_far.settled,
+            refused=so_far.refused,
+            head_to_signed_ms_p50=so_far.head_to_signed_ms.p50,
+            head_to_signed_ms_p99=so_far.head_to_signed_ms.p99,
+            node_calls=self._node.calls_made - self._calls_before,
+        )
+
+    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[source.ProfitPoint]]:
+        return await asyncio.to_thread(read_profit, self._ledger, tuple(self._budgets), since_ms)
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[source.Decision]:
+        return await asyncio.to_thread(read_decisions, self._ledger, limit, before)
+
+    async def decision(self, id: int) -> source.DecisionDetail | None:
+        return await asyncio.to_thread(read_decision, self._ledger, id)
+
+    async def budgets(self) -> Sequence[source.BudgetShown]:
+        return await asyncio.to_thread(read_budgets, self._ledger, self._budgets)
+
+    async def venues(self) -> Sequence[Venue]:
+        return [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]
+
+    async def graph(self) -> source.Picture:
+        plan = await asyncio.to_thread(last_settled_swaps, self._ledger)
+        swaps = () if plan is None else plan.swaps
+        cycle: list[Swapped] = [(swap.hop.pool, swap.token_in, swap.token_out) for swap in swaps]
+        return self._painter.paint(cycle)
+
+    def _halted(self) -> dict[str, str]:
+        reasons = {strategy: self._ledger.halted_because(strategy) for strategy in self._budgets}
+        return {strategy: why for strategy, why in reasons.items() if why is not None}
+
+    def _age_s(self, since_ns: int) -> float:
+        return max(0.0, (self._clock.monotonic_ns() - since_ns) / _NS)
+
+    def _node_venue(self) -> Venue:
+        head = self._head()
+        age_s = None if head is None else self._age_s(head.arrived_ns)
+        state = VenueState.FRESH
+        if not self._node.connected:
+            state = VenueState.DOWN
+        elif age_s is None or age_s > STALE_BLOCKS * self._block_time_s:
+            state = VenueState.STALE
+        name = f"{self._ledger.run.network} node"
+        return Venue("node", name, VenueKind.NODE, state, age_s, changes=self._counted.get("heads", 0))
+
+    def _exchange_venues(self) -> list[Venue]:
+        books = self._market.books
+        venues = [self._book_venue(venue, book) for venue, book in books.items()]
+        for exchange in sorted({book.exchange for book in books.values()}):
+            ages = [self._age_s(book.arrived_ns) for book in books.values() if book.exchange == exchange]
+            state = VenueState.STALE if min(ages) > STALE_BOOK_S else VenueState.FRESH
+            venues.append(Venue(exchange, exchange, VenueKind.EXCHANGE, state, min(ages)))
+        return venues
+
+    def _book_venue(self, venue: VenueId, book: Book) -> Venue:
+        age_s = self._age_s(book.arrived_ns)
+        state, detail = VenueState.FRESH, ""
+        if not usable(book):
+            state, detail = VenueState.DOWN, "a side is empty, or the sides cross"
+        elif age_s > STALE_BOOK_S:
+            state, detail = VenueState.STALE, f"no update for {STALE_BOOK_S:g} s and more"
+        changes = self._changes.times[venue]
+        name = f"{book.symbol} at {book.exchange}"
+        return Venue(venue, name, VenueKind.BOOK, state, age_s, changes=changes, detail=detail)
+
+    def _pool_venues(self) -> list[Venue]:
+        """One line per protocol."""
+        block = self._market.number or 0
+        kinds = {venue: self._painter.kind(venue) for venue in self._market.pools}
+        members, changes = Counter(kinds.values()), Counter[str]()
+        newest: dict[str, int] = {}
+        for venue, last in self._changes.last_block.items():
+            if venue in kinds:
+                changes[kinds[venue]] += self._changes.times[venue]
+                newest[kinds[venue]] = max(last, newest.get(kinds[venue], 0))
+        return [
+            self._family_venue(kind, members[kind], changes[kind], block - newest[kind] if kind in newest else None)
+            for kind in members
+        ]
+
+    def _family_venue(self, kind: str, members: int, changes: int, age_blocks: int | None) -> Venue:
+        fresh = age_blocks is not None and age_blocks <= QUIET_BLOCKS
+        return Venue(
+            id=kind,
+            name=kind.replace("_", " ").title(),
+            kind=VenueKind.POOLS,
+            state=VenueState.FRESH if fresh else VenueState.QUIET,
+            age_blocks=age_blocks,
+            changes=changes,
+            members=members,
+        )
+
+    def _refused_venues(self) -> list[Venue]:
+        refused = list(self._market.refused.items())[:MOST_REFUSED]
+        return [Venue(venue, venue, VenueKind.POOL, VenueState.REFUSED, detail=why) for venue, why in refused]

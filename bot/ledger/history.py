@@ -1,0 +1,136 @@
+"""Everything the ledger holds about one plan, in the order it happened. Nothing here writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, select
+
+from bot.ledger.ledger import Ledger
+from bot.ledger.models import AttemptRow, FillRow, IntentRow, PlanRow, RefusalRow, VerdictRow
+from bot.ledger.pnl import gas_of_intent
+from bot.ledger.reading import Decision, Fill, RefusedPlan, decisions, fills
+from bot.plan import Plan, decode_plan
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedVerdict:
+    """What the simulator answered."""
+
+    outcome: str
+    block_number: int
+    gas_used: int
+    gas_price_wei: int
+    tx_digest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedIntent:
+    """The intent, and how many transactions were signed for it. `gas_wei` is what it has paid so far."""
+
+    id: int
+    state: str
+    nonce: int
+    gas_limit: int
+    max_fee_wei: int
+    tip_wei: int
+    exposure: str
+    deadline_block: int
+    block_number: int | None
+    gas_used: int | None
+    gas_wei: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One plan and all that became of it."""
+
+    decision: Decision
+    plan: Plan
+    verdicts: tuple[RecordedVerdict, ...]
+    refusals: tuple[RefusedPlan, ...]
+    intent: RecordedIntent | None
+    fills: tuple[Fill, ...]
+
+
+def history(ledger: Ledger, decision_id: int) -> History | None:
+    """The history of a decision of this run, by the id that `decisions` gave; None if there is no such one."""
+    page = decisions(ledger, limit=1, before=decision_id + 1)
+    if not page or page[0].id != decision_id:
+        return None
+    decision = page[0]
+    with ledger.read() as connection:
+        document = connection.execute(select(PlanRow.document).where(PlanRow.id == decision_id)).scalar_one()
+        return History(
+            decision=decision,
+            plan=decode_plan(document),
+            verdicts=_verdicts(connection, decision_id),
+            refusals=_refusals(connection, decision_id),
+            intent=None if decision.intent_id is None else _intent(connection, decision.intent_id),
+            fills=() if decision.intent_id is None else fills(ledger, decision.intent_id),
+        )
+
+
+def last_settled_swaps(ledger: Ledger) -> Plan | None:
+    """The plan of this run whose swaps were the last to be filled."""
+    newest = (
+        select(PlanRow.document)
+        .join(IntentRow, IntentRow.plan_row == PlanRow.id)
+        .join(FillRow, FillRow.intent_id == IntentRow.id)
+        .where(PlanRow.run_id == ledger.run.id, FillRow.undone.is_(False), FillRow.order_id.is_(None))
+        .order_by(FillRow.id.desc())
+        .limit(1)
+    )
+    with ledger.read() as connection:
+        document = connection.execute(newest).scalar_one_or_none()
+    return None if document is None else decode_plan(document)
+
+
+def _verdicts(connection: Connection, plan_row: int) -> tuple[RecordedVerdict, ...]:
+    columns = (
+        VerdictRow.outcome,
+        VerdictRow.block_number,
+        VerdictRow.gas_used,
+        VerdictRow.gas_price_wei,
+        VerdictRow.tx_digest,
+        VerdictRow.reason,
+    )
+    rows = connection.execute(select(*columns).where(VerdictRow.plan_row == plan_row).order_by(VerdictRow.id))
+    return tuple(RecordedVerdict(**row._mapping) for row in rows)
+
+
+def _refusals(connection: Connection, plan_row: int) -> tuple[RefusedPlan, ...]:
+    columns = (
+        RefusalRow.id,
+        RefusalRow.strategy,
+        RefusalRow.at_ms,
+        RefusalRow.block_number,
+        RefusalRow.reason,
+        RefusalRow.detail,
+    )
+    rows = connection.execute(select(*columns).where(RefusalRow.plan_row == plan_row).order_by(RefusalRow.id))
+    return tuple(RefusedPlan(**row._mapping) for row in rows)
+
+
+def _intent(connection: Connection, intent_id: int) -> RecordedIntent:
+    columns = (
+        IntentRow.id,
+        IntentRow.state,
+        IntentRow.nonce,
+        IntentRow.gas_limit,
+        IntentRow.max_fee_wei,
+        IntentRow.tip_wei,
+        IntentRow.exposure,
+        IntentRow.deadline_block,
+        IntentRow.block_number,
+        IntentRow.gas_used,
+    )
+    row = connection.execute(select(*columns).where(IntentRow.id == intent_id)).one()
+    attempts = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == intent_id)
+    return RecordedIntent(
+        **row._mapping,
+        gas_wei=gas_of_intent(connection, intent_id),
+        attempts=connection.execute(attempts).scalar_one(),
+    )

@@ -1,0 +1,189 @@
+"""The page's source over a real ledger and a real market."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bot.dashboard.app import Dashboard
+from bot.dashboard.live import LiveRun
+from bot.dashboard.source import State, VenueState
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import SwapFill, TradeFill
+from bot.ledger.states import Exposure, OrderState
+from bot.reasons import Reason, Refusal
+from bot.risk.budget import Budget
+from bot.simulator.verdict import Outcome, Verdict
+from chains.blocks import Head
+from tests.bot.dashboard.serving import Served
+from tests.bot.ledger.given import (
+    ETHER,
+    GAS_COST_WEI,
+    INVENTORY_USDT,
+    INVENTORY_WETH,
+    POOL,
+    USDT,
+    WETH,
+    StandingClock,
+    atomic_plan,
+    hash_of,
+    hedge_order,
+    open_ledger,
+    pending,
+    receipt,
+    sell_plan,
+)
+from tests.bot.market import samples
+
+BUDGET = Budget(5 * ETHER, ETHER, ETHER, 2 * ETHER, ETHER, ETHER)
+
+
+@dataclass
+class StandingNode:
+    connected: bool = True
+    calls_made: int = 10
+
+
+@dataclass
+class Bot:
+    """A ledger that is written to, and the source that reads it."""
+
+    ledger: Ledger
+    clock: StandingClock
+    node: StandingNode
+    head: Head | None
+    source: LiveRun
+
+    def on_head(self, number: int) -> None:
+        self.head = Head(number, "0x", "0x", 1_700_000_000 + number, 10**9, 0, 30_000_000, self.clock.monotonic_ns())
+        self.source.on_head(self.head)
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Iterator[Bot]:
+    ledger = open_ledger(tmp_path / "ledger.db")
+    clock, node = StandingClock(), StandingNode()
+    view = Ledger.view(str(tmp_path / "ledger.db"), clock)
+    view.attach()
+    market = samples.market(
+        samples.v2(1, samples.WETH, samples.USDC, (100 * ETHER, 200_000 * 10**6)),
+        replace(samples.book([("1999", "5")], [("2001", "5")]), arrived_ns=clock.monotonic_ns()),
+    )
+    source = LiveRun(
+        ledger=view,
+        market=market,
+        node=node,
+        head=lambda: running.head,
+        counted={"heads": 3, "plans": 2},
+        budgets={"dex_arbitrage": BUDGET, "cex_dex_arbitrage": BUDGET},
+        protocols={},
+        block_time_s=1,
+        clock=clock,
+    )
+    running = Bot(ledger, clock, node, None, source)
+    yield running
+    view.close()
+    ledger.close()
+
+
+async def test_a_settled_decision_is_shown_from_plan_to_fill(bot: Bot) -> None:
+    plan = atomic_plan(1)
+    bot.ledger.record_plan(plan)
+    bot.ledger.record_verdict(plan.id, Verdict(Outcome.OK, "d" * 64, 1, plan.block_hash, 150_000, 10**9))
+    fill = SwapFill(0, POOL, WETH.address, ETHER, USDT.address, 2010 * 10**6)
+    bot.ledger.record_mined(pending(bot.ledger, 1).id, receipt(1), {INVENTORY_WETH: 10**16}, [fill])
+    (row,) = await bot.source.decisions(10)
+    assert (row.state, row.realised_wei, row.tx_hash) == (State.SETTLED, 10**16 - GAS_COST_WEI, hash_of("tx", 1))
+    detail = await bot.source.decision(row.id)
+    assert detail is not None
+    assert [(hop.symbol_in, hop.amount_in_units, hop.symbol_out) for hop in detail.hops] == [
+        ("WETH", ETHER, "USDT"),
+        ("USDT", 2010 * 10**6, "WETH"),
+    ]
+    assert [verdict.outcome for verdict in detail.verdicts] == ["ok"]
+    assert detail.decision.gas_wei == GAS_COST_WEI
+    assert [(told.symbol_in, told.decimals_out, told.amount_out_units) for told in detail.fills] == [
+        ("WETH", 6, 2010 * 10**6)
+    ]
+    assert await bot.source.decision(row.id + 1) is None
+
+
+async def test_each_decision_is_in_the_state_it_is_in(bot: Bot) -> None:
+    ledger = bot.ledger
+    ledger.record_mined(pending(ledger, 0).id, receipt(0, status=0), {})
+    two_sided = pending(ledger, 1, sell_plan(1))
+    ledger.record_mined(two_sided.id, receipt(1), {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2010 * 10**6})
+    ledger.record_plan(atomic_plan(2))
+    ledger.record_refusal(Refusal(Reason.SIM_REVERTED, "K"), "dex_arbitrage", atomic_plan(2).id)
+    ledger.record_plan(atomic_plan(3))
+    pending(ledger, 2, atomic_plan(4))
+    states = [State.PENDING, State.DECIDED, State.REFUSED, State.HEDGING, State.REVERTED]
+    assert [row.state for row in await bot.source.decisions(10)] == states
+    order = ledger.place_order(two_sided.id, hedge_order(), "spot")
+    done = TradeFill("1", 10**8, 2000 * 10**8, "USDT", 0)
+    ledger.record_order("binance", order.client_id, OrderState.FILLED, [done])
+    ledger.close_exposure(two_sided.id, Exposure.HEDGED)
+    states[3] = State.SETTLED
+    assert [row.state for row in await bot.source.decisions(10)] == states
+    hedged = (await bot.source.decisions(10))[3]
+    detail = await bot.source.decision(hedged.id)
+    assert detail is not None
+    assert (detail.hops[1].venue, detail.hops[1].symbol_in, detail.hops[1].symbol_out) == (
+        "binance:ETH/USDT",
+        "USDT",
+        "ETH",
+    )
+
+
+async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> None:
+    bot.on_head(5)
+    bot.ledger.record_mined(pending(bot.ledger, 1).id, receipt(1, status=0), {})
+    bot.ledger.record_mined(pending(bot.ledger, 2).id, receipt(2), {INVENTORY_WETH: 10**16})
+    bot.node.calls_made += 8
+    counters = await bot.source.counters()
+    assert (counters.heads, counters.sent, counters.reverted, counters.node_calls) == (3, 2, 1, 8)
+    assert counters.settled == {"dex_arbitrage": 1}
+    points = (await bot.source.profit_series(0))["dex_arbitrage"]
+    assert [point.cumulative_wei for point in points] == [-GAS_COST_WEI, 10**16 - 2 * GAS_COST_WEI]
+    dex, _ = await bot.source.budgets()
+    used = {limit.name: limit.used_wei for limit in dex.limits}
+    assert used == {
+        "capital": 0,
+        "per_trade": 0,
+        "hour_loss": GAS_COST_WEI,
+        "day_loss": GAS_COST_WEI,
+        "gas_day": 2 * GAS_COST_WEI,
+        "drawdown": 0,
+    }
+    bot.ledger.halt("dex_arbitrage", "asked to")
+    assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"}
+
+
+async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
+    bot.on_head(5)
+    states = {venue.id: venue.state for venue in await bot.source.venues()}
+    assert states["node"] is VenueState.FRESH
+    assert states["binance:ETH/USDT"] is VenueState.FRESH
+    assert states["constant_product"] is VenueState.QUIET
+    bot.clock.seconds += 60
+    states = {venue.id: venue.state for venue in await bot.source.venues()}
+    assert (states["node"], states["binance:ETH/USDT"]) == (VenueState.STALE, VenueState.STALE)
+    bot.node.connected = False
+    assert (await bot.source.venues())[0].state is VenueState.DOWN
+    assert (await bot.source.header()).head_age_s == 60.0
+
+
+async def test_the_dashboard_serves_the_real_ledger_and_market(bot: Bot) -> None:
+    bot.on_head(5)
+    bot.ledger.record_mined(pending(bot.ledger, 1).id, receipt(1), {INVENTORY_WETH: 10**16})
+    dashboard = Dashboard(bot.source)
+    async with Served(dashboard, await dashboard.start()) as served:
+        state = await served.json("/api/state")
+    await dashboard.close()
+    assert state["values"]["header"]["head_number"] == 5
+    assert [row["state"] for row in state["tables"]["decisions"]] == ["settled"]
+    assert {node["symbol"] for node in state["tables"]["nodes"]} == {"WETH", "USDC"}
+    assert state["series"]["dex_arbitrage"][-1][1] == str(10**16 - GAS_COST_WEI)
