@@ -13,6 +13,8 @@ class Reason(StrEnum):
     POOL_IN_USE = "pool_in_use"
     STALE_DATA = "stale_data"
     NO_INVENTORY = "no_inventory"
+    TOKEN_UNTESTED = "token_untested"  # noqa: S105
+    TOKEN_REFUSED = "token_refused"  # noqa: S105
     # risk
     BUDGET_CAPITAL = "budget_capital"
     BUDGET_PER_TRADE = "budget_per_trade"

@@ -1,8 +1,8 @@
 """The ledger: everything the bot saw, decided, risked and did, written down before each act.
 
 One object in layers, each upon the one before: `store` (transactions), `decisions`, `books` (double entry),
-`results`, `journal` (intents), `settlement` (receipts, reorgs), `orders`. Every method is one committed transaction,
-or a part of an open `batch`; when it returns, what it said is on the disk.
+`results`, `journal` (intents), `settlement` (receipts, reorgs), `orders`; and beside them `token_reports`. Every
+method is one committed transaction, or a part of an open `batch`; when it returns, what it said is on the disk.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from bot.ledger.errors import LedgerError
 from bot.ledger.models import IntentRow, RunRow
 from bot.ledger.orders import Orders
 from bot.ledger.records import Run
+from bot.ledger.token_reports import TokenReports
 from bot.mode import Mode
 
 
-class Ledger(Orders):
+class Ledger(Orders, TokenReports):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod
