@@ -10,6 +10,7 @@ from bot.config.model import RunFile, RunSections
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from bot.mode import Mode
+from bot.signer.policy import TEST_CHAIN_IDS
 from chains.assets import Amount, InvalidAmount, Token
 from chains.networks import Network
 
@@ -44,12 +45,22 @@ def agreement(
     document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]], network: Network
 ) -> Iterator[Problem]:
     """Every disagreement, each at the line where it is easiest to mend."""
+    yield from _test_chain(document, network)
     yield from _node(document, file)
     yield from _exchanges(document, file, network)
     yield from _executor(document, file, network)
     yield from _strategy_names(document, file, strategies)
     for strategy_document, strategy in strategies:
         yield from _strategy(strategy_document, strategy, file, network)
+
+
+def _test_chain(document: Document, network: Network) -> Iterator[Problem]:
+    """A real chain that a network file calls a test chain would be traded on without consent."""
+    if network.test_chain and network.chain_id not in TEST_CHAIN_IDS:
+        known = " and ".join(map(str, sorted(TEST_CHAIN_IDS)))
+        what = f"{network.name} calls chain id {network.chain_id} a test chain, but only {known} are"
+        message = f"{what}; write `test_chain = false` there"
+        yield document.problem(("network",), message)
 
 
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:

@@ -149,7 +149,9 @@ class Exchange:
                 await asyncio.gather(*(self.reached(symbol, 0) for symbol in self.symbols))
         except TimeoutError:
             silent = ", ".join(symbol for symbol in self.symbols if symbol not in self.books)
-            raise ExchangeUnavailable(f"{self.name} sent no book of {silent} within {first_within_s:g} s") from None
+            raise ExchangeUnavailable(
+                f"{self.name} sent no book of {silent} within {first_within_s:g} s; check its urls and the network"
+            ) from None
 
     async def reached(self, symbol: str, nonce: int) -> None:
         """Return once the watched book of `symbol` has at least that update id. Raises what ended the watching."""
