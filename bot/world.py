@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -57,8 +58,8 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     config, network = loaded.config, loaded.network
     folder = _run_folder(config.ledger.folder, options.mode, network)
     ledger_url = plain(config.ledger.url) if config.ledger.url else str(folder / _LEDGER_FILE)
-    ledger = Ledger.open(ledger_url, clock)
-    stack.callback(ledger.close)
+    ledger = _open_ledger(ledger_url, folder, clock)
+    stack.callback(_close_ledger, ledger, folder)
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
     described: Mapping[str, Any] = twin.descriptor if twin else {}
     ws_url = described.get("rpc_ws") or plain(config.node.ws_url or "")
@@ -86,6 +87,22 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         folder=folder,
         instance=born if lasting else f"{born}/{folder.name}",
     )
+
+
+def _open_ledger(url: str, folder: Path, clock: Clock) -> Ledger:
+    try:
+        return Ledger.open(url, clock)
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _close_ledger(ledger: Ledger, folder: Path) -> None:
+    """Close it; a start that failed before there was a run leaves no folder behind."""
+    begun = ledger.begun
+    ledger.close()
+    if not begun:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _require_same_chain(network: Network, http_url: str, timeout_s: float) -> None:

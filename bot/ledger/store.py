@@ -45,6 +45,11 @@ class Store:
         return self._run
 
     @property
+    def begun(self) -> bool:
+        """Whether it stands on a run."""
+        return self._run is not None
+
+    @property
     def head_s(self) -> int:
         """The budgets' "now": the greatest head timestamp seen, in seconds since the epoch."""
         return self._head_s
