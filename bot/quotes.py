@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from chains.assets import Token
 from chains.pools.pool import Pool, PoolError
 from chains.snapshot import Snapshot
-from chains.snapshot.codec import reference
+from chains.snapshot.codec import reference, tokens_in
 
 MAX_AMOUNT = 2**256 - 1
 """What an ERC-20 amount can be at most."""
@@ -56,49 +56,67 @@ class Quotes:
     """Answers requests from one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._pools = {venue.lower(): recorded.pool for venue, recorded in snapshot.by_venue.items()}
+        self._by_name: dict[str, list[Pool]] = {}
         self._trading: dict[Token, dict[str, Pool]] = {}
         self._named: dict[str, list[Token]] = {}
-        for venue, pool in self._pools.items():
-            for token in pool.tokens:
+        for venue, recorded in snapshot.by_venue.items():
+            pool = recorded.pool
+            for name in {venue.lower(), str(getattr(pool, "contract", venue)).lower()}:
+                self._by_name.setdefault(name, []).append(pool)
+            for token in tokens_in(pool):
                 self._trading.setdefault(token, {})[venue] = pool
         for token in self._trading:
             for name in (token.symbol, token.address.lower(), reference(token).lower()):
                 self._named.setdefault(name, []).append(token)
 
+    def pool(self, name: str) -> Pool:
+        """The pool of that id, or of that contract if the contract is only its. Raises `QuoteRefused`."""
+        named = self._by_name.get(name.lower(), ())
+        if len(named) != 1:
+            what = "is not in the snapshot" if not named else f"is {len(named)} pools; name it by its id"
+            raise QuoteRefused("unknown_pool", f"pool {name[:80]!r} {what}")
+        return named[0]
+
     def answer(self, request: QuoteRequest) -> Quoted:
         """The exact amount out, or in for `exact_out`. Raises `QuoteRefused`."""
         if not 0 < request.amount <= MAX_AMOUNT:
             raise QuoteRefused("amount_out_of_range", f"an amount of {_brief(request.amount)} is not in 1 to 2^256 - 1")
-        pool = None if request.pool is None else self._pool(request.pool)
-        token_in, token_out = self._token(request.token_in, pool), self._token(request.token_out, pool)
-        if token_in == token_out:
-            raise QuoteRefused("unknown_token", f"{token_in} cannot be swapped for itself")
+        pool = None if request.pool is None else self.pool(request.pool)
+        pairs = [
+            (token_in, token_out)
+            for token_in in self._called(request.token_in, pool)
+            for token_out in self._called(request.token_out, pool)
+            if token_in != token_out and (pool is not None or self._between(token_in, token_out))
+        ]
+        if not pairs:
+            raise QuoteRefused("no_pool", f"nothing trades {request.token_in[:80]!r} for {request.token_out[:80]!r}")
+        token_in, token_out = _only(pairs, request)
         candidates = self._between(token_in, token_out) if pool is None else (pool,)
-        if not candidates:
-            raise QuoteRefused("no_pool", f"no pool of the snapshot trades {token_in} for {token_out}")
         return _best(candidates, token_in, token_out, request)
 
-    def _pool(self, name: str) -> Pool:
-        try:
-            return self._pools[name.lower()]
-        except KeyError:
-            raise QuoteRefused("unknown_pool", f"pool {name[:80]!r} is not in the snapshot") from None
-
-    def _token(self, name: str, pool: Pool | None) -> Token:
+    def _called(self, name: str, pool: Pool | None) -> list[Token]:
+        """The pool's tokens, or all, that are called that, by symbol or address. Raises `QuoteRefused`."""
         named = self._named.get(name) or self._named.get(name.lower(), [])
-        found = [token for token in named if pool is None or token in pool.tokens]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            choices = ", ".join(reference(token) for token in found)
-            raise QuoteRefused("ambiguous_token", f"{name!r} may be {choices}; write its address")
-        where = "the snapshot" if pool is None else f"pool {pool.venue}"
-        raise QuoteRefused("unknown_token", f"{name[:80]!r} is not a token of {where}")
+        found = [token for token in named if pool is None or token in tokens_in(pool)]
+        if not found:
+            where = "the snapshot" if pool is None else f"pool {pool.venue}"
+            raise QuoteRefused("unknown_token", f"{name[:80]!r} is not a token of {where}")
+        return found
 
     def _between(self, token_in: Token, token_out: Token) -> tuple[Pool, ...]:
         others = self._trading[token_out]
         return tuple(pool for venue, pool in self._trading[token_in].items() if venue in others)
+
+
+def _only(pairs: Sequence[tuple[Token, Token]], request: QuoteRequest) -> tuple[Token, Token]:
+    """The one pair that can be meant. Raises `QuoteRefused`."""
+    if len(pairs) == 1:
+        return pairs[0]
+    for name, choices in zip((request.token_in, request.token_out), zip(*pairs, strict=True), strict=True):
+        if len(set(choices)) > 1:
+            written = ", ".join(sorted({reference(token) for token in choices}))
+            raise QuoteRefused("ambiguous_token", f"{name!r} may be {written}; write its address")
+    raise AssertionError("two different pairs differ in a token")
 
 
 def parse_request(line: str) -> QuoteRequest:

@@ -47,6 +47,8 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.pools.registry.UnknownFamily": ExitCode.USAGE,
         "chains.pools.extension.InvalidFamilyFile": ExitCode.USAGE,
         "chains.snapshot.errors.SnapshotError": ExitCode.USAGE,
+        "bot.snapshot.taking.NoSuchBlock": ExitCode.USAGE,
+        "bot.snapshot.taking.UnknownPool": ExitCode.USAGE,
         "bot.ledger.errors.LedgerError": ExitCode.ENVIRONMENT,
         "chains.tools.MissingTool": ExitCode.ENVIRONMENT,
         "chains.anvil.AnvilFailed": ExitCode.ENVIRONMENT,
@@ -62,6 +64,8 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
         errno.EADDRINUSE: "the port is taken; choose another, or 0 for any free one",
         errno.ENOSPC: "the disk is full; free some space and start again, nothing was lost",
         errno.EACCES: "permission denied; change its owner or mode, or name another path",
+        errno.ENOENT: "there is no such file or folder; name one that exists, or another path",
+        errno.ENOTDIR: "a part of that path is a file; name another path",
         errno.EROFS: "the disk is read-only; name another path",
         errno.ECONNREFUSED: "nothing answers there; is it running, and is the address right?",
     }

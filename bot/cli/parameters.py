@@ -75,6 +75,23 @@ def family_file_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def node_options(command: Decorated) -> Decorated:
+    """`--node` and `--network`: a node to read from, and what network it must be on."""
+    command = click.option(
+        "--network", default="ethereum", show_default=True, metavar="NAME", help="The node's network, or a .toml file."
+    )(command)
+    return click.option("--node", metavar="URL", help="The node to read from, http or ws.")(command)
+
+
+def node_url(url: str | None) -> str:
+    """The node that was named. Raises `click.UsageError`."""
+    if url is None:
+        raise click.UsageError("no source; give --node URL")
+    if not url.startswith(("http://", "https://", "ws://", "wss://")):
+        raise click.UsageError(f"{url!r} is not a node's URL; write one such as http://127.0.0.1:8545")
+    return url
+
+
 def passphrase_options(command: Decorated) -> Decorated:
     """`--passphrase-fd` and `--passphrase-file`; never an argument or a variable, which others could read."""
     command = click.option(

@@ -10,6 +10,7 @@ from chains.assets import Address, Token, address
 from chains.blocks import Log
 from chains.pools.pool import Pool, PoolError
 from chains.snapshot import LeftOut, Recorded, Snapshot
+from chains.snapshot.codec import decode, encode, reference, tokens_in
 from chains.twin.layout import safe_symbol
 
 Found = Recorded | LeftOut | Log
@@ -91,12 +92,12 @@ def _brought_forward(pools: dict[str, Recorded], events: list[Log]) -> Iterator[
 
 def _with_one_token_each(pools: dict[str, Recorded]) -> Iterator[LeftOut]:
     """Have every pool name a token by the same symbol, the first recorded."""
-    known: dict[tuple[str, str], Token] = {}
+    known: dict[str, Token] = {}
     for venue, recorded in list(pools.items()):
-        tokens = recorded.pool.tokens
-        named = tuple(known.setdefault((token.place, token.address), token) for token in tokens)
+        tokens = sorted(tokens_in(recorded.pool), key=reference)
+        named = [known.setdefault(reference(token), token) for token in tokens]
         if any(one.decimals != other.decimals for one, other in zip(tokens, named, strict=True)):
             del pools[venue]
             yield LeftOut(venue, "another pool records its tokens with other decimals")
         elif named != tokens:
-            pools[venue] = Recorded(replace(recorded.pool, tokens=named), recorded.block)  # type: ignore[type-var]
+            pools[venue] = Recorded(decode(encode(recorded.pool), type(recorded.pool), known, venue), recorded.block)

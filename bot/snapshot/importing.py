@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.snapshot.found import Found, Layout, gathered
 from bot.snapshot.layouts import calls, market, pools
-from chains.snapshot import Snapshot
+from chains.snapshot import LeftOut, Snapshot
 from chains.snapshot.document import FORMAT, from_json, read_json
 from chains.snapshot.errors import SnapshotError
 
@@ -30,8 +30,10 @@ def imported(source: Path) -> Snapshot:
 
     Raises `UnknownLayout`, `NothingRecorded`, `NotASnapshot`, `OSError`.
     """
-    files = _files(source) if source.is_dir() else [source]
-    snapshot = gathered(found for file in files for found in _found(file))
+    if source.is_dir():
+        snapshot = gathered(found for file in _files(source) for found in _tolerated(file))
+    else:
+        snapshot = gathered(_found(source))
     if not snapshot.pools:
         why = (
             f"; the first of {len(snapshot.left_out)} reasons: {snapshot.left_out[0].reason}"
@@ -45,6 +47,14 @@ def imported(source: Path) -> Snapshot:
 def _files(folder: Path) -> list[Path]:
     """The recordings under `folder`, in an order that does not depend on the disk."""
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name.endswith(SUFFIXES))
+
+
+def _tolerated(file: Path) -> Iterator[Found]:
+    """What a file of a folder holds; a file of another kind only leaves a word."""
+    try:
+        return _found(file)
+    except SnapshotError as error:
+        return iter([LeftOut(file.name, str(error))])
 
 
 def _found(file: Path) -> Iterator[Found]:

@@ -18,7 +18,8 @@ C, OTHER_A = token(3, "C"), token(4, "A", place="base")
 SMALL, LARGE = pair((10**18, 10**18), number=101), pair((10**24, 10**24), number=102)
 EMPTY, FAR = pair((0, 0), number=103, tokens=(B, C)), pair((5, 5), number=104, tokens=(OTHER_A, C))
 RANGED = ranged(2**96, [(-600, 600, 10**20)], number=105)
-SNAPSHOT = Snapshot(tuple(Recorded(pool, 1) for pool in (SMALL, LARGE, EMPTY, FAR, RANGED)))
+NAMESAKE = pair((9, 9), number=106, tokens=(token(5, "A"), B))
+SNAPSHOT = Snapshot(tuple(Recorded(pool, 1) for pool in (SMALL, LARGE, EMPTY, FAR, RANGED, NAMESAKE)))
 QUOTES = Quotes(SNAPSHOT)
 
 
@@ -44,11 +45,13 @@ def test_tokens_are_found_by_address_symbol_and_reference_and_in_any_case():
     for name in ("B", B.address, B.address.lower(), B.address.upper().replace("0X", "0x"), f"twin:{B.address}"):
         assert asked(token_in=name, token_out=A.address).amount == LARGE.quote(B, 10**15)
     assert asked("A", "C", 3, pool=FAR.address.lower()).amount == FAR.quote(OTHER_A, 3)
+    assert asked("A", "C", 3).amount == FAR.quote(OTHER_A, 3), "only one A trades for C"
 
 
 def test_every_refusal_has_a_name():
     assert refusal(token_in="A") == "ambiguous_token"
-    assert refusal(token_in="nothing") == refusal(token_out=A.address) == "unknown_token"
+    assert refusal(token_in="nothing") == "unknown_token"
+    assert refusal(token_out=A.address) == refusal(token_out=A.address, pool=SMALL.address) == "no_pool"
     assert refusal(token_in=C.address, pool=SMALL.address) == "unknown_token"
     assert refusal(pool="0x12") == "unknown_pool"
     assert refusal(token_in=A.address, token_out=C.address) == "no_pool"

@@ -1,0 +1,107 @@
+"""A snapshot of a network's known pools, taken from a node as of one block."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bot.clock import SystemClock
+from bot.market.loader import load_pools
+from bot.opening import known_pools
+from bot.rpc import HttpRpc
+from chains.blocks import Head
+from chains.networks import Network
+from chains.node import Node, WrongChain
+from chains.node.reads import JsonRpcReads
+from chains.pools.pool import Pool, PoolFacts, Timed
+from chains.snapshot import LeftOut, Recorded, Snapshot
+
+
+class NoSuchBlock(LookupError):
+    """The node has no block of that number."""
+
+
+class UnknownPool(LookupError):
+    """A pool that is not among the known ones."""
+
+
+class HttpReads(JsonRpcReads):
+    """The reads of a node over HTTP."""
+
+    def __init__(self, rpc: HttpRpc, clock: SystemClock) -> None:
+        self._rpc, self._clock = rpc, clock
+
+    async def request(self, method: str, *params: Any) -> Any:
+        return await self._rpc.rpc(method, *params)
+
+    async def request_once(self, method: str, *params: Any) -> Any:
+        return await self._rpc.rpc(method, *params)
+
+    def now_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A node that speaks for `network`."""
+
+    network: Network
+    reads: JsonRpcReads
+
+    async def head(self, number: int | None) -> Head:
+        """The block of that number, or the latest. Raises `NoSuchBlock`, `NodeError`."""
+        if number is None:
+            return await self.reads.head()
+        head = await self.reads.block_by_number(number)
+        if head is None:
+            raise NoSuchBlock(f"the node has no block {number}; its latest is {(await self.reads.head()).number}")
+        return head
+
+
+@asynccontextmanager
+async def source_at(network: Network, url: str) -> AsyncIterator[Source]:
+    """A connection to the node at `url`, http or ws. Raises `Unreachable`, `WrongChain`."""
+    clock = SystemClock()
+    if url.startswith(("ws://", "wss://")):
+        async with Node(network, url, clock) as node:
+            yield Source(network, node)
+        return
+    async with HttpRpc(url) as rpc:
+        chain_id = int(await rpc.rpc("eth_chainId"), 16)
+        if chain_id != network.chain_id:
+            raise WrongChain(f"the node is on chain id {chain_id}, {network.name} is {network.chain_id}; name another")
+        yield Source(network, HttpReads(rpc, clock))
+
+
+async def take(
+    source: Source, head: Head, progress: Callable[[int, int], None], only: Collection[str] = ()
+) -> Snapshot:
+    """The known pools, or those of them named in `only`, as they were after `head`.
+
+    `progress` is told how many calls of about how many are answered. Raises `UnknownPool`, `NoPools`, `LoadFailed`,
+    `NodeError`.
+    """
+    facts = _chosen({fact.venue: fact for fact in known_pools(source.network).facts}, only)
+    done = 0
+
+    def told(answered: int) -> None:
+        nonlocal done
+        done += answered
+        progress(min(done, len(facts)), len(facts))
+
+    loaded = await load_pools(source.reads, facts, head.hash, told)
+    pools = tuple(Recorded(_as_of(pool, head), head.number) for pool in loaded.pools)
+    return Snapshot(pools, tuple(LeftOut(venue, reason) for venue, reason in loaded.refused.items()))
+
+
+def _chosen(known: Mapping[str, PoolFacts], only: Collection[str]) -> tuple[PoolFacts, ...]:
+    unknown = [venue for venue in only if venue not in known]
+    if unknown:
+        raise UnknownPool(f"pool {unknown[0]} is not among the {len(known)} known ones")
+    return tuple(known[venue] for venue in only or known)
+
+
+def _as_of(pool: Pool, head: Head) -> Pool:
+    return pool.at(head.timestamp_s) if isinstance(pool, Timed) else pool
