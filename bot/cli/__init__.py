@@ -17,6 +17,7 @@ _VERBS = {
     "quote": ("bot.cli.quote:quote", "Quote exactly from a snapshot, without any node."),
     "snapshot": ("bot.cli.snapshot:snapshot", "Take a snapshot of pools, or import recorded ones."),
     "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
+    "tokens": ("bot.cli.tokens:tokens", "Measure tokens before they are held."),
     "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import WorstCase
@@ -43,17 +43,29 @@ def check(plan: Plan, budget: Budget, usage: Usage, worst: WorstCase) -> Refusal
 
 
 class Guard:
-    """The budgets of all strategies over one ledger. A strategy without a budget may do nothing."""
+    """The budgets of all strategies over one ledger. A strategy without a budget may do nothing.
 
-    def __init__(self, ledger: Ledger, budgets: Mapping[str, Budget]) -> None:
+    `may_hold` says why what a plan leaves in our hands must not be held; without it, only the budgets count.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        budgets: Mapping[str, Budget],
+        may_hold: Callable[[Plan], Refusal | None] | None = None,
+    ) -> None:
         self._ledger = ledger
         self._budgets = dict(budgets)
+        self._may_hold = may_hold
 
     def check(self, plan: Plan, worst: WorstCase) -> Refusal | None:
         """As `check`, with the usage of now. A strategy at its drawdown limit is halted in the ledger.
 
         To be followed by `Ledger.reserve` without anything in between that could spend.
         """
+        held = self._may_hold(plan) if self._may_hold is not None else None
+        if held is not None:
+            return held
         budget = self._budgets.get(plan.strategy)
         if budget is None:
             return Refusal(Reason.BUDGET_CAPITAL, f"{plan.strategy} has no budget; give it one in its config file")
