@@ -15,9 +15,10 @@ from bot.exactness.contracts import Chain, call_data, local_chain, ordered
 from bot.exactness.extracts import extract, token
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.blocks import Log
-from chains.pools.concentrated import MAX_AMOUNT, ConcentratedPool, Filled
+from chains.pools.concentrated import MAX_AMOUNT, ConcentratedPool
 from chains.pools.pool import PoolError, PoolFacts
 from chains.pools.tick_math import MAX_TICK, MIN_TICK, Ticks, all_words, sqrt_price_at, tick_at
+from chains.pools.tick_walk import Filled
 
 SPACINGS = {500: 10, 3000: 60, 10000: 200}
 """Tick spacing by fee in parts per million, as the factory's constructor enables them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from chains.assets import Address, Token
 from chains.blocks import Log
@@ -30,15 +30,13 @@ from chains.pools.tick_math import (
     MAX_TICK,
     MIN_SQRT_PRICE,
     MIN_TICK,
-    Q96,
     WORD_BITS,
     Ticks,
     all_words,
     set_bits,
-    sqrt_price_at,
-    tick_at,
     word_of,
 )
+from chains.pools.tick_walk import Filled, Slot, marginal_rate, range_pieces, walked
 from chains.pools.words import require_words, selector, signed, topic, unsigned, word
 
 INITIALIZE = topic("Initialize(uint160,int24)")
@@ -49,16 +47,6 @@ TOPICS = frozenset({INITIALIZE, MINT, BURN, SWAP})
 
 MAX_AMOUNT = 2**255 - 1
 MAX_LIQUIDITY = 2**128 - 1
-
-
-class Filled(NamedTuple):
-    """What the pool's own `swap` does: amounts moved, fee included, and where it ends."""
-
-    amount_in: int
-    amount_out: int
-    sqrt_price_x96: int
-    liquidity: int
-    tick: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +73,15 @@ class ConcentratedPool(OwnContract):
             raise MalformedState(f"pool {self.address} has {self.tokens[0]} on both sides")
         if not 0 <= self.fee_ppm < PPM or not 0 <= self.liquidity <= MAX_LIQUIDITY:
             raise MalformedState(f"pool {self.address} has a fee of {self.fee_ppm} ppm and liquidity {self.liquidity}")
-        if self.sqrt_price_x96 and not self._price_fits_tick():
+        if self.sqrt_price_x96 and not self.slot.consistent:
             raise MalformedState(
                 f"pool {self.address}: the square-root price {self.sqrt_price_x96} is not at tick {self.tick}"
             )
+
+    @property
+    def slot(self) -> Slot:
+        """Where the pool stands."""
+        return Slot(self.sqrt_price_x96, self.tick, self.liquidity)
 
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """Amount out in base units for exactly `amount_in` in; 0 when that buys less than one unit.
@@ -124,31 +117,8 @@ class ConcentratedPool(OwnContract):
             limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
         self._require_swappable(zero_for_one, specified, limit)
 
-        step, find, skip = step_exact_in, self.ticks.next_below, self.ticks.skip_below
-        if specified < 0:
-            step = step_exact_out
-        if not zero_for_one:
-            find, skip = self.ticks.next_above, self.ticks.skip_above
-        price, tick, liquidity, fee_ppm = self.sqrt_price_x96, self.tick, self.liquidity, self.fee_ppm
-        remaining, amount_in, amount_out = abs(specified), 0, 0
-        at_tick = True
-        while remaining and price != limit:
-            next_tick, initialised = find(tick) if liquidity else skip(tick)
-            next_tick = min(max(next_tick, MIN_TICK), MAX_TICK)
-            next_price = sqrt_price_at(next_tick)
-            target = max(next_price, limit) if zero_for_one else min(next_price, limit)
-            start = price
-            price, step_in, step_out, fee = step(price, target, liquidity, remaining, fee_ppm)
-            amount_in += step_in + fee
-            amount_out += step_out
-            remaining -= step_in + fee if specified > 0 else step_out
-            if price == next_price:
-                if initialised:
-                    liquidity += -self.ticks.net[next_tick] if zero_for_one else self.ticks.net[next_tick]
-                tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
-            elif price != start:
-                at_tick = False
-        return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else tick_at(price))
+        step = step_exact_in if specified > 0 else step_exact_out
+        return walked(self.ticks, self.slot, specified, limit, step, self.fee_ppm, zero_for_one=zero_for_one)
 
     def applied(self, log: Log) -> ConcentratedPool:
         """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
@@ -171,39 +141,13 @@ class ConcentratedPool(OwnContract):
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
-        if self.liquidity and self.sqrt_price_x96:
-            kept, root = 1.0 - self.fee_ppm / PPM, self.sqrt_price_x96 / Q96
-            zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
-            return kept * root * root if zero_for_one else kept / root / root
-        pieces = self.pieces(token_in, token_out)
-        return pieces[0].rate if pieces else 0.0
+        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
+        return marginal_rate(self.ticks, self.slot, 1.0 - self.fee_ppm / PPM, zero_for_one=zero_for_one)
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
-        """One piece per stretch of equal liquidity, to the end of what is known.
-
-        Between two ticks the pool is x · y = L² with virtual reserves L / √P and L · √P.
-        """
+        """One piece per stretch of equal liquidity, to the end of what is known."""
         zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
-        if not self.sqrt_price_x96:
-            return ()
-        ticks = self.ticks
-        if zero_for_one:
-            stops = [(tick, -ticks.net[tick]) for tick in ticks.below(self.tick)]
-            stops.append((ticks.lowest, 0))
-        else:
-            stops = [(tick, ticks.net[tick]) for tick in ticks.above(self.tick)]
-            stops.append((ticks.highest, 0))
-        kept = 1.0 - self.fee_ppm / PPM
-        # Seen from token1, the price is the inverse: then both directions are the same arithmetic.
-        root = self.sqrt_price_x96 / Q96 if zero_for_one else Q96 / self.sqrt_price_x96
-        liquidity, pieces = self.liquidity, []
-        for tick, change in stops:
-            end = sqrt_price_at(tick) / Q96 if zero_for_one else Q96 / sqrt_price_at(tick)
-            if liquidity > 0 and end < root:
-                cap = liquidity * (root - end) / (root * end) / kept
-                pieces.append(Piece(kept * root * root, kept * root / liquidity, cap))
-            root, liquidity = end, liquidity + change
-        return tuple(pieces)
+        return range_pieces(self.ticks, self.slot, 1.0 - self.fee_ppm / PPM, zero_for_one=zero_for_one)
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
@@ -236,13 +180,6 @@ class ConcentratedPool(OwnContract):
             return self
         active = self.liquidity + (liquidity if lower <= self.tick < upper else 0)
         return changed_by(log, self, ticks=self.ticks.with_position(lower, upper, liquidity), liquidity=active)
-
-    def _price_fits_tick(self) -> bool:
-        """Whether the tick is the price's, or the one below a price that stopped exactly at a tick."""
-        if not MIN_SQRT_PRICE <= self.sqrt_price_x96 <= MAX_SQRT_PRICE or not MIN_TICK - 1 <= self.tick <= MAX_TICK:
-            return False
-        above = sqrt_price_at(min(self.tick + 1, MAX_TICK))
-        return sqrt_price_at(max(self.tick, MIN_TICK)) <= self.sqrt_price_x96 <= above
 
 
 REACH_TICKS = 10_000

@@ -1,0 +1,112 @@
+"""A swap's walk from tick to tick, which Uniswap V3, V4 and their forks share; what one step does is theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from chains.pools.pool import Piece
+from chains.pools.swap_math import Step
+from chains.pools.tick_math import (
+    MAX_SQRT_PRICE,
+    MAX_TICK,
+    MIN_SQRT_PRICE,
+    MIN_TICK,
+    Q96,
+    Ticks,
+    sqrt_price_at,
+    tick_at,
+)
+
+StepMath = Callable[[int, int, int, int, int], Step]
+"""One step: from price, target, liquidity, what remains and the fee in parts per million."""
+
+
+class Slot(NamedTuple):
+    """Where a pool stands: its square-root price in Q96, its tick, and the liquidity active there."""
+
+    sqrt_price_x96: int
+    tick: int
+    liquidity: int
+
+    @property
+    def consistent(self) -> bool:
+        """Whether the tick is the price's, or the one below a price that stopped exactly at a tick."""
+        if not MIN_SQRT_PRICE <= self.sqrt_price_x96 <= MAX_SQRT_PRICE or not MIN_TICK - 1 <= self.tick <= MAX_TICK:
+            return False
+        above = sqrt_price_at(min(self.tick + 1, MAX_TICK))
+        return sqrt_price_at(max(self.tick, MIN_TICK)) <= self.sqrt_price_x96 <= above
+
+
+class Filled(NamedTuple):
+    """What the pool's own `swap` does: amounts moved, fee included, and where it ends."""
+
+    amount_in: int
+    amount_out: int
+    sqrt_price_x96: int
+    liquidity: int
+    tick: int
+
+
+def walked(
+    ticks: Ticks, start: Slot, specified: int, limit: int, step: StepMath, fee_ppm: int, *, zero_for_one: bool
+) -> Filled:
+    """Walk until `specified` (input if positive, output if negative) is used up or the price `limit` is met.
+
+    Raises `BeyondKnownLiquidity`.
+    """
+    find, skip = (ticks.next_below, ticks.skip_below) if zero_for_one else (ticks.next_above, ticks.skip_above)
+    price, tick, liquidity = start
+    remaining, amount_in, amount_out = abs(specified), 0, 0
+    at_tick = True
+    while remaining and price != limit:
+        next_tick, initialised = find(tick) if liquidity else skip(tick)
+        next_tick = min(max(next_tick, MIN_TICK), MAX_TICK)
+        next_price = sqrt_price_at(next_tick)
+        target = max(next_price, limit) if zero_for_one else min(next_price, limit)
+        before = price
+        price, step_in, step_out, fee = step(price, target, liquidity, remaining, fee_ppm)
+        amount_in += step_in + fee
+        amount_out += step_out
+        remaining -= step_in + fee if specified > 0 else step_out
+        if price == next_price:
+            if initialised:
+                liquidity += -ticks.net[next_tick] if zero_for_one else ticks.net[next_tick]
+            tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
+        elif price != before:
+            at_tick = False
+    return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else tick_at(price))
+
+
+def range_pieces(ticks: Ticks, start: Slot, kept: float, *, zero_for_one: bool) -> tuple[Piece, ...]:
+    """One piece per stretch of equal liquidity, to the end of what is known; `kept` is 1 less the fee.
+
+    Between two ticks a pool is x · y = L² with virtual reserves L / √P and L · √P.
+    """
+    if not start.sqrt_price_x96 or kept <= 0.0:
+        return ()
+    if zero_for_one:
+        stops = [(tick, -ticks.net[tick]) for tick in ticks.below(start.tick)]
+        stops.append((ticks.lowest, 0))
+    else:
+        stops = [(tick, ticks.net[tick]) for tick in ticks.above(start.tick)]
+        stops.append((ticks.highest, 0))
+    # Seen from token1, the price is the inverse: then both directions are the same arithmetic.
+    root = start.sqrt_price_x96 / Q96 if zero_for_one else Q96 / start.sqrt_price_x96
+    liquidity, pieces = start.liquidity, []
+    for tick, change in stops:
+        end = sqrt_price_at(tick) / Q96 if zero_for_one else Q96 / sqrt_price_at(tick)
+        if liquidity > 0 and end < root:
+            cap = liquidity * (root - end) / (root * end) / kept
+            pieces.append(Piece(kept * root * root, kept * root / liquidity, cap))
+        root, liquidity = end, liquidity + change
+    return tuple(pieces)
+
+
+def marginal_rate(ticks: Ticks, start: Slot, kept: float, *, zero_for_one: bool) -> float:
+    """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
+    if start.liquidity and start.sqrt_price_x96:
+        root = start.sqrt_price_x96 / Q96
+        return kept * root * root if zero_for_one else kept / root / root
+    pieces = range_pieces(ticks, start, kept, zero_for_one=zero_for_one)
+    return pieces[0].rate if pieces else 0.0
