@@ -126,7 +126,7 @@ def test_the_strongest_evidence_decides_whatever_order_it_comes_in(reports: list
     assert state is OrderState.FILLED
 
 
-@pytest.mark.parametrize("closed", CLOSED_ORDERS)
+@pytest.mark.parametrize("closed", sorted(CLOSED_ORDERS))
 def test_doubt_never_reopens_a_closed_order(closed: OrderState) -> None:
     assert order_state_after(closed, OrderState.UNKNOWN) is closed
     assert order_state_after(closed, OrderState.OPEN) is closed

@@ -37,7 +37,9 @@ def test_the_extract_holds_what_its_readme_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\x1f\x8b\x08broken", gzip.compress(b"{"), gzip.compress(b'{"pools": [{}]}')]
+    "content",
+    [b"", b"\x1f\x8b\x08broken", gzip.compress(b"{"), gzip.compress(b'{"pools": [{}]}')],
+    ids=["empty", "not gzip", "not JSON", "no pools"],
 )
 def test_a_corrupt_snapshot_is_one_line_that_names_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
