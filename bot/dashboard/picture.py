@@ -11,6 +11,7 @@ from bot.market import Market
 from bot.market.graph import Edge, VenueId
 from bot.market.market import ETH
 from chains.assets import Token
+from chains.pools.pool import PoolError
 
 BOOK = "book"
 MOST_NODES = 150
@@ -22,7 +23,7 @@ _CHANGE_WEIGHT = 4
 """How many neighbours one changed venue counts for, when the nodes to show are chosen."""
 
 Swapped = tuple[str, Token, Token]
-"""A venue or the contract it lives in, and what went in and out of it."""
+"""A venue as a leg calls it (`Hop.pool`, or a book's id), and what went in and out of it."""
 
 
 class Changes:
@@ -113,11 +114,11 @@ class Painter:
         inside = [(venue, edge) for venue, edge in pairs if {edge.source, edge.target} <= shown]
         inside.sort(key=lambda pair: -(weight[pair[1].source] + weight[pair[1].target]))
         prices: dict[int, float] = {}
-        self._edges = [(venue, self._drawn_edge(venue, edge, prices)) for venue, edge in inside[:MOST_EDGES]]
+        inside = inside[:MOST_EDGES]
+        self._edges = [(venue, self._drawn_edge(venue, edge, prices)) for venue, edge in inside]
         self._ids = {
-            (name, frozenset((edge.source, edge.target))): edge.id
-            for venue, edge in self._edges
-            for name in (venue, self._contract(venue))
+            (self._swapped_as(venue, edge), frozenset((edge.source, edge.target))): drawn.id
+            for (venue, edge), (_, drawn) in zip(inside, self._edges, strict=True)
         }
 
     def _pairs(self, venue: VenueId) -> list[Edge]:
@@ -161,6 +162,12 @@ class Painter:
     def _node(self, token: Token) -> int | None:
         return self._market.graph.find(self._market.graph.assets.of(token))
 
-    def _contract(self, venue: VenueId) -> str:
+    def _swapped_as(self, venue: VenueId, edge: Edge) -> str:
+        """What a leg through the edge calls its venue."""
         pool = self._market.pools.get(venue)
-        return pool.address if pool is not None else venue
+        if pool is None:
+            return venue
+        try:
+            return pool.hop(edge.token_in, edge.token_out).pool
+        except PoolError:
+            return venue

@@ -130,9 +130,16 @@ def _detail(found: History, mode: Mode) -> source.DecisionDetail:
 def _hop(leg: Swap | Order) -> source.Hop:
     if isinstance(leg, Swap):
         one, other = leg.token_in, leg.token_out
-        kind = leg.hop.kind.name.lower()
         return source.Hop(
-            leg.hop.pool, kind, one.symbol, one.decimals, leg.amount_in, other.symbol, other.decimals, leg.amount_out
+            venue=leg.hop.pool,
+            venue_kind=leg.hop.kind.name.lower(),
+            symbol_in=one.symbol,
+            decimals_in=one.decimals,
+            amount_in_units=leg.amount_in,
+            symbol_out=other.symbol,
+            decimals_out=other.decimals,
+            amount_out_units=leg.amount_out,
+            fee_ppm=leg.hop.fee_ppm,
         )
     selling = leg.side is Side.SELL
     paid, got = (leg.base, leg.quote) if selling else (leg.quote, leg.base)

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Any
+from itertools import islice
+from typing import Any, Protocol
 
 from bot.dashboard.series import Series
 from bot.dashboard.source import Source
 from bot.dashboard.wire import encoded, plain
 
 Row = dict[str, Any]
-Table = dict[Any, Row]
+Table = dict[int | str, Row]
 
 MAX_ROWS: Mapping[str, int] = {"decisions": 100, "budgets": 40, "venues": 120, "nodes": 160, "edges": 800}
 """The most rows of each table, so that no market, however large, makes a message large."""
+
+
+class Identified(Protocol):
+    """A frozen value that is a row of a table."""
+
+    @property
+    def id(self) -> int | str: ...
 
 
 class View:
@@ -24,6 +32,7 @@ class View:
         self._source = source
         self._values: dict[str, Any] = {}
         self._tables: dict[str, Table] = {name: {} for name in MAX_ROWS}
+        self._items: dict[str, dict[int | str, Identified]] = {name: {} for name in MAX_ROWS}
         self._series = Series()
         self._lock = asyncio.Lock()
         self._whole: bytes | None = None
@@ -34,7 +43,7 @@ class View:
         async with self._lock:
             header, counters = await self._source.header(), await self._source.counters()
             picture = await self._source.graph()
-            rows: dict[str, Iterable[object]] = {
+            rows: dict[str, Iterable[Identified]] = {
                 "decisions": await self._source.decisions(MAX_ROWS["decisions"]),
                 "budgets": await self._source.budgets(),
                 "venues": await self._source.venues(),
@@ -53,7 +62,7 @@ class View:
                 },
             }
         )
-        tables = {name: _table(items, MAX_ROWS[name]) for name, items in rows.items()}
+        tables = {name: self._table(name, items) for name, items in rows.items()}
         return self._moved(values, tables, self._series.extend(points))
 
     def whole(self) -> bytes:
@@ -74,6 +83,17 @@ class View:
         nodes, edges = (list(self._tables[name].values()) for name in ("nodes", "edges"))
         return encoded({**self._values.get("picture", {}), "nodes": nodes, "edges": edges})
 
+    def _table(self, name: str, items: Iterable[Identified]) -> Table:
+        """The rows of `items` by id. One that equals the last view's is not converted again: most do."""
+        known, rows = self._items[name], self._tables[name]
+        taken: dict[int | str, Identified] = {}
+        table: Table = {}
+        for item in islice(items, MAX_ROWS[name]):
+            taken[item.id] = item
+            table[item.id] = rows[item.id] if known.get(item.id) == item else plain(item)
+        self._items[name] = taken
+        return table
+
     def _moved(self, values: dict[str, Any], tables: dict[str, Table], points: dict[str, list[Any]]) -> bytes:
         self.number += 1
         changes = {
@@ -87,16 +107,6 @@ class View:
         }
         self._values, self._tables, self._whole = values, tables, None
         return encoded(changes)
-
-
-def _table(items: Iterable[object], most: int) -> Table:
-    table: Table = {}
-    for item in items:
-        if len(table) == most:
-            break
-        row = plain(item)
-        table[row["id"]] = row
-    return table
 
 
 def _change(before: Table, after: Table) -> dict[str, Any] | None:

@@ -1,6 +1,6 @@
 """The page in a real browser: what it shows, what it survives, and that it looks as it should.
 
-With `ISTHMUS_SCREENSHOT=docs/dashboard.png` the picture of the README is taken anew.
+With `ISTHMUS_SCREENSHOT=PATH` the first test leaves the picture it took there, to be looked at.
 """
 
 from __future__ import annotations
