@@ -38,6 +38,9 @@ from bot.opening import (
 from bot.permissions import GWEI, budgets, signer_policy
 from bot.report import Summary
 from bot.risk.guard import Guard
+from bot.safety.code import UPGRADED
+from bot.safety.lab import TokenLab
+from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
 from bot.world import World, open_world
@@ -87,6 +90,7 @@ class Session:
     world: World
     market: Market
     engine: Engine
+    tokens: TokenWatch
     hands: Hands
     stepper: Stepper | None
     first: Head
@@ -103,7 +107,11 @@ class Session:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
         self.following = asyncio.create_task(
-            self.engine.run(self.world.node.blocks(sorted(TOPICS), self.first, self.engine.on_silence))
+            self.engine.run(
+                self.tokens.seen(
+                    self.world.node.blocks(sorted({*TOPICS, UPGRADED}), self.first, self.engine.on_silence)
+                )
+            )
         )
         await self._until(self._over)
         self.engine.ending = True
@@ -247,11 +255,14 @@ async def _open(
         holders={hands.identity.executor: hands.profit_tokens, hands.identity.inventory: list(hands.caps)},
         currencies=currencies,
     )
+    tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
+    async with TokenLab(network, world.http_url) as lab:
+        await tokens.open(lab, world.node.request)
     signer = None
     if options.mode is not Mode.DRY:
         signer = await _signer(loaded, world, hands, market, marks)
         stack.push_async_callback(signer.close)
-    road = _road(loaded, world, hands, known, market, marks, currencies, signer, clock)
+    road = _road(loaded, world, hands, known, market, marks, currencies, tokens, signer, clock)
     await road.transactions.start()
     road.hedges.start(head)
     engine = Engine(road, out)
@@ -266,6 +277,7 @@ async def _open(
         world=world,
         market=market,
         engine=engine,
+        tokens=tokens,
         hands=hands,
         stepper=stepper,
         first=head,
@@ -307,6 +319,7 @@ def _road(
     market: Market,
     marks: Marks,
     currencies: Sequence[Token],
+    tokens: TokenWatch,
     signer: SignerClient | None,
     clock: Clock,
 ) -> Road:
@@ -344,7 +357,7 @@ def _road(
     return Road(
         market=market,
         strategies=[strategy.create() for strategy in config.strategies],
-        guard=Guard(ledger, budgets(config)),
+        guard=Guard(ledger, budgets(config), tokens.refusal),
         transactions=transactions,
         hedges=hedges,
         inventory=inventory,
