@@ -46,6 +46,7 @@ contract InvariantsTest is Test {
         assertEq(players.shortfalls(), 0);
         assertEq(players.misdirectedSweeps(), 0);
         assertEq(players.dirtyTransient(), 0);
+        assertEq(players.standingApprovals(), 0);
         assertTrue(!players.anyAllowance(), "nobody may move the executor's or the inventory's tokens");
     }
 
@@ -56,12 +57,13 @@ contract InvariantsTest is Test {
         assertEq(players.honestSettled(), 2);
         EvilPool.Script memory dutiful;
         (dutiful.asks, dutiful.delivers) = (1, 2e18);
-        for (uint256 kinds; kinds < 4; ++kinds) {
+        for (uint256 kinds; kinds < 36; ++kinds) {
             players.runThroughEvil(dutiful, dutiful, 4 + 6 * kinds, 1e18);
         }
-        players.exchangeThroughEvil(dutiful, 3, 1e18);
-        players.exchangeThroughEvil(dutiful, 3 + 9, 1e18);
-        assertEq(players.evilSettled(), 6);
+        for (uint256 kind; kind < 6; ++kind) {
+            players.exchangeThroughEvil(dutiful, 3 + 9 * kind, 1e18);
+        }
+        assertEq(players.evilSettled(), 36 + 6);
         invariantNobodyGainsWhatIsNotTheirs();
     }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
+import {IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
 import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
-import {World} from "./World.sol";
+import {Families} from "./Families.sol";
 
 /// @notice Everyone who may meet the executor, one move each: an outsider, a stolen operator key with pools of its own,
 /// an honest operator, the owner, the market. The books kept here are what the invariants compare.
-contract Players is World {
+contract Players is Families {
     Pair internal cheap;
     Pair internal dear;
     FixedPricePool internal flat;
@@ -25,6 +25,8 @@ contract Players is World {
     uint256 public misdirectedSweeps;
     uint256 public shortfalls;
     uint256 public dirtyTransient;
+    uint256 public standingApprovals;
+    address[2] internal evils;
 
     constructor() {
         setUp();
@@ -34,6 +36,7 @@ contract Players is World {
         tokens = [weth, dai, mid];
         for (uint256 i; i < 3; ++i) {
             tokens[i].mint(address(executor), 10e18);
+            tokens[i].mint(address(manager), STOCK);
             executorFloor[tokens[i]] = 10e18;
             stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
         }
@@ -75,10 +78,11 @@ contract Players is World {
         PlainToken token = tokens[shape % 2];
         PlainToken between = tokens[shape / 2 % 3];
         amountIn = bound(amountIn, 0, 12e18);
-        (Kind kindA, Kind kindB) = (Kind(shape / 6 % 2), Kind(shape / 12 % 2));
-        EvilPool first = _evil(token, between, a, 1, amountIn);
-        EvilPool second = _evil(between, token, b, uint256(kindB), a.delivers);
-        uint256[] memory hops = path(word(address(first), kindA, true), word(address(second), kindB, true));
+        (Kind kindA, Kind kindB) = (_kind(shape / 6), _kind(shape / 36));
+        EvilPool first = _evil(token, between, a, kindA <= Kind.Algebra, amountIn);
+        EvilPool second = _evil(between, token, b, _asksBack(kindB), a.delivers);
+        (evils[0], evils[1]) = (address(first), address(second));
+        uint256[] memory hops = join(_hop(first, kindA), _hop(second, kindB));
         vm.prank(OPERATOR);
         try executor.run(address(token), amountIn, 0, block.number, 0, hops) {
             ++evilSettled;
@@ -99,9 +103,10 @@ contract Players is World {
     function exchangeThroughEvil(EvilPool.Script memory script, uint256 shape, uint256 amountIn) external {
         (PlainToken from, PlainToken to) = (tokens[shape % 3], tokens[shape / 3 % 3]);
         amountIn = bound(amountIn, 0, 12e18);
-        Kind kind = Kind(shape / 9 % 2);
-        EvilPool venue = _evil(from, to, script, uint256(kind), amountIn);
-        uint256[] memory hops = path(word(address(venue), kind, true));
+        Kind kind = _kind(shape / 9);
+        EvilPool through = _evil(from, to, script, _asksBack(kind), amountIn);
+        evils[0] = address(through);
+        uint256[] memory hops = _hop(through, kind);
         vm.prank(OPERATOR);
         try executor.exchange(address(from), amountIn, address(to), 0, block.number, 0, hops) {
             ++evilSettled;
@@ -111,7 +116,7 @@ contract Players is World {
 
     function strangerTries(uint256 which, address stranger, uint256 amount, bytes calldata data) external {
         if (stranger == OWNER || stranger == OPERATOR || stranger == address(executor)) return;
-        bytes[6] memory attempts = [
+        bytes[12] memory attempts = [
             abi.encodeCall(
                 executor.run, (address(weth), amount, 0, block.number, 0, path(v2(cheap, true), v2(dear, true)))
             ),
@@ -121,11 +126,18 @@ contract Players is World {
             abi.encodeCall(executor.sweep, (address(weth))),
             abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
             abi.encodeCall(IPairCallbacks.uniswapV2Call, (address(executor), amount, amount, data)),
+            abi.encodeCall(IPairCallbacks.pancakeCall, (address(executor), amount, amount, data)),
+            abi.encodeCall(IPairCallbacks.hook, (address(executor), amount, amount, data)),
+            abi.encodeCall(IPoolCallbacks.pancakeV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
+            abi.encodeCall(IPoolCallbacks.algebraSwapCallback, (int256(amount), -int256(amount / 2), data)),
+            abi.encodeCall(IUnlockCallbacks.unlockCallback, (data)),
+            abi.encodeCall(IUnlockCallbacks.balancerUnlocked, (data)),
             abi.encodeCall(inventory.draw, (address(weth), amount, stranger))
         ];
+        which %= attempts.length;
+        address target = which == attempts.length - 1 ? address(inventory) : address(executor);
         vm.prank(stranger);
-        (bool succeeded,) =
-            which % 6 == 5 ? address(inventory).call(attempts[5]) : address(executor).call(attempts[which % 6]);
+        (bool succeeded,) = target.call(attempts[which]);
         if (succeeded) ++strangersServed;
         _close();
     }
@@ -149,18 +161,35 @@ contract Players is World {
     }
 
     /// @dev Three scripts in four call back as often and ask for as much as is due, or few would pass the first check.
-    function _evil(PlainToken from, PlainToken to, EvilPool.Script memory script, uint256 dueCallbacks, uint256 owed)
+    function _evil(PlainToken from, PlainToken to, EvilPool.Script memory script, bool asksBack, uint256 owed)
         private
         returns (EvilPool made)
     {
         script.delivers = bound(script.delivers, 0, 12e18);
         script.callbacks %= 3;
         if (script.asks % 4 != 0) {
-            (script.callbacks, script.asks, script.forgesData) = (dueCallbacks, int256(owed), false);
+            (script.callbacks, script.asks, script.forgesData) = (asksBack ? 1 : 0, int256(owed), false);
         }
         script.target = address(executor);
         made = evil(from, to, script);
         to.mint(address(made), 12e18);
+    }
+
+    /// @dev A kind of venue that a pool of the attacker's can be.
+    function _kind(uint256 choice) private pure returns (Kind) {
+        return
+            [
+                Kind.ConstantProduct, Kind.Concentrated, Kind.Solidly, Kind.Algebra, Kind.Curve, Kind.CurveCrypto
+            ][choice % 6];
+    }
+
+    function _asksBack(Kind kind) private pure returns (bool) {
+        return kind == Kind.Concentrated || kind == Kind.Algebra;
+    }
+
+    function _hop(EvilPool through, Kind kind) private view returns (uint256[] memory) {
+        if (kind <= Kind.Algebra) return path(word(address(through), kind, true));
+        return path(word(address(through), kind, false), uint160(through.token1()) | 1 << 168);
     }
 
     /// @dev After each move, in the same transaction: transient storage is clean, and the floors rise to what is held.
@@ -173,6 +202,9 @@ contract Players is World {
             uint256 stock = tokens[i].balanceOf(address(inventory));
             uint256 allowed = address(tokens[i]) == address(mid) ? 0 : CAP;
             if (stock + allowed < stockAtBlockStart[tokens[i]]) ++inventoryLosses;
+            for (uint256 j; j < 2; ++j) {
+                if (tokens[i].allowance(address(executor), evils[j]) != 0) ++standingApprovals;
+            }
         }
     }
 }

@@ -3,7 +3,8 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
-import {IPairV2, IPoolV3} from "../../src/interfaces/IPools.sol";
+import {ICurveCryptoPool, ICurvePool, IPairV2, IPoolV3, ISolidlyPair} from "../../src/interfaces/IPools.sol";
+import {PlainToken} from "./Tokens.sol";
 
 /// @notice Transfers of tokens that may not answer.
 library Pay {
@@ -76,14 +77,19 @@ contract FixedPricePool is IPoolV3 {
         (amount0, amount1) = zeroForOne ? (amount, out) : (out, amount);
         Pay.out(tokenOut, recipient, uint256(-out));
         uint256 balanceBefore = IERC20(tokenIn).balanceOf(address(this));
-        IPoolCallbacks(msg.sender).uniswapV3SwapCallback(amount0, amount1, data);
+        _askBack(amount0, amount1, data);
         if (IERC20(tokenIn).balanceOf(address(this)) < balanceBefore + uint256(amount)) revert Underpaid();
+    }
+
+    function _askBack(int256 amount0, int256 amount1, bytes calldata data) internal virtual {
+        IPoolCallbacks(msg.sender).uniswapV3SwapCallback(amount0, amount1, data);
     }
 }
 
-/// @notice A pool of the attacker's: it claims any tokens and reserves, delivers what it likes, calls back as often and
-/// with what it likes, and calls anyone else before and after.
-contract EvilPool is IPairV2, IPoolV3 {
+/// @notice A pool of the attacker's that speaks every protocol which may name any pool: it claims any tokens and
+/// reserves, delivers what it likes, calls back as often and with what it likes, takes what it is allowed to, and calls
+/// anyone else before and after.
+contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, ICurvePool, ICurveCryptoPool {
     struct Script {
         uint256 delivers;
         uint256 callbacks;
@@ -100,6 +106,7 @@ contract EvilPool is IPairV2, IPoolV3 {
     Script public script;
     uint256 public calls;
     uint256 public successes;
+    uint256 public pulls;
 
     constructor(address token0_, address token1_, Script memory script_) {
         (token0, token1, script) = (token0_, token1_, script_);
@@ -118,7 +125,30 @@ contract EvilPool is IPairV2, IPoolV3 {
         return (0, 0);
     }
 
-    function _play(address tokenOut, address to, bytes calldata data) private {
+    function getAmountOut(uint256, address) external pure returns (uint256) {
+        return 1e18;
+    }
+
+    function exchange(int128, int128, uint256, uint256) external {
+        _exchange();
+    }
+
+    function exchange(uint256, uint256, uint256, uint256) external {
+        _exchange();
+    }
+
+    function exchange_underlying(int128, int128, uint256, uint256) external {
+        _exchange();
+    }
+
+    function _exchange() private {
+        bytes memory pull = abi.encodeCall(PlainToken.transferFrom, (msg.sender, address(this), uint256(script.asks)));
+        (bool pulled,) = token0.call(pull);
+        if (pulled) ++pulls;
+        _play(token1, msg.sender, "");
+    }
+
+    function _play(address tokenOut, address to, bytes memory data) private {
         if (script.delivers > 0) Pay.out(tokenOut, to, script.delivers);
         _tell(script.callBefore);
         bytes memory echoed = script.forgesData ? bytes.concat(data, hex"00") : data;

@@ -20,23 +20,42 @@ contract PlainToken {
         return true;
     }
 
+    function transferFrom(address from, address to, uint256 amount) external virtual returns (bool) {
+        allowance[from][msg.sender] -= amount;
+        _move(from, to, amount);
+        return true;
+    }
+
     function _move(address from, address to, uint256 amount) internal {
         balanceOf[from] -= amount;
         balanceOf[to] += amount;
     }
 }
 
-/// @notice Transfers without an answer, as USDT does.
+/// @notice Transfers without an answer, and wants an approval reset before a new one, as USDT does.
 contract SilentToken {
     mapping(address account => uint256 amount) public balanceOf;
+    mapping(address owner => mapping(address spender => uint256 amount)) public allowance;
 
     function mint(address to, uint256 amount) external {
         balanceOf[to] += amount;
     }
 
+    function approve(address spender, uint256 amount) external {
+        require(amount == 0 || allowance[msg.sender][spender] == 0);
+        allowance[msg.sender][spender] = amount;
+    }
+
     function transfer(address to, uint256 amount) external {
         balanceOf[msg.sender] -= amount;
         balanceOf[to] += amount;
+    }
+
+    function transferFrom(address from, address to, uint256 amount) external returns (bool) {
+        allowance[from][msg.sender] -= amount;
+        balanceOf[from] -= amount;
+        balanceOf[to] += amount;
+        return true;
     }
 }
 
