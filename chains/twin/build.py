@@ -21,7 +21,7 @@ from chains.twin.accounts import CROWD, CROWD_SINK, TRADERS
 from chains.twin.artefacts import multicall3_runtime, own_contract
 from chains.twin.data import POOLS_FILE, SNAPSHOT_BLOCK, SNAPSHOT_TIME_S, snapshot
 from chains.twin.deploy import DEPLOYMENTS, deploy_protocols
-from chains.twin.errors import TwinUnavailable
+from chains.twin.errors import CorruptSnapshot, TwinUnavailable
 from chains.twin.inventory import endow, holdings
 from chains.twin.manifest import manifest, read_manifest
 from chains.twin.market import PoolView
@@ -75,15 +75,22 @@ async def ensure_state(folder: Path, progress: Progress = _no_progress) -> TwinS
 
 
 def build_stamp() -> str:
-    """A hash of everything the state file is made from. Raises `MissingTool`."""
+    """A hash of everything the state file is made from. Raises `MissingTool`, `CorruptSnapshot`."""
     digest = hashlib.sha256(f"anvil of {foundry('anvil').stat().st_size} bytes".encode())
     here = Path(__file__).parent
     for file in (*(here / f"{name}.py" for name in _SHAPES_THE_STATE), POOLS_FILE):
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(hashlib.sha256(_part(file)).digest())
     own = (own_contract("TwinToken"), own_contract("TwinMinter"), multicall3_runtime())
     for code in (*own, *(deployment.code() for deployment in DEPLOYMENTS)):
         digest.update(hashlib.sha256(code).digest())
     return digest.hexdigest()
+
+
+def _part(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CorruptSnapshot(f"{file} cannot be read ({error.strerror}); restore it with git checkout") from error
 
 
 def _kept(folder: Path, stamp: str) -> TwinState | str:
