@@ -59,7 +59,7 @@ class UniswapV4Route:
 
 @dataclass(frozen=True, slots=True)
 class CurveRoute:
-    """`exchange(i, j, …)` of a Curve pool, or `exchange_underlying(i, j, …)` of a meta or lending pool."""
+    """`exchange(i, j, …)` of a Curve pool, or `exchange_underlying(i, j, …)` of a StableSwap meta or lending pool."""
 
     token_out: Address
     i: int
@@ -126,6 +126,8 @@ def pack(hop: Hop) -> tuple[int, ...]:
         directed = hop.route.buffer
     if hop.zero_for_one and not directed:
         raise InvalidCallData(f"{hop} has a direction; its route says it already")
+    if hop.kind is HopKind.CURVE_CRYPTO and isinstance(hop.route, CurveRoute) and hop.route.underlying:
+        raise InvalidCallData(f"{hop} has no underlying coins")
     word = (
         _bits(hop.pool, _ADDRESS_BITS)
         | _bits(hop.fee_ppm, _FEE_BITS) << _FEE_OFFSET

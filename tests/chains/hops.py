@@ -12,11 +12,12 @@ uint256 = st.integers(0, 2**256 - 1)
 
 _fees = st.integers(0, 2**24 - 1)
 _indices = st.integers(0, 255)
-_curve = st.builds(CurveRoute, addresses, _indices, _indices, st.booleans())
+_stable = st.builds(CurveRoute, addresses, _indices, _indices, st.booleans())
+_crypto = st.builds(CurveRoute, addresses, _indices, _indices)
 _routes = {
     HopKind.UNISWAP_V4: (st.booleans(), st.builds(UniswapV4Route, addresses, st.integers(0, 2**24 - 1), addresses)),
-    HopKind.CURVE: (st.just(False), _curve),
-    HopKind.CURVE_CRYPTO: (st.just(False), _curve),
+    HopKind.CURVE: (st.just(False), _stable),
+    HopKind.CURVE_CRYPTO: (st.just(False), _crypto),
     HopKind.BALANCER_V2: (st.just(False), st.builds(BalancerV2Route, addresses, st.integers(0, 2**96 - 1))),
     HopKind.BALANCER_V3: (st.just(False), st.builds(BalancerV3Route, addresses)),
 }

@@ -89,6 +89,7 @@ def test_half_a_hop_is_refused(hop: Hop) -> None:
         (CURVE, {"zero_for_one": True}),
         (CURVE, {"route": CurveRoute(TOKEN, 256, 0)}),
         (CURVE, {"route": CurveRoute(TOKEN, 0, -1)}),
+        (CURVE, {"kind": HopKind.CURVE_CRYPTO}),
         (WEIGHTED, {"zero_for_one": True}),
         (WEIGHTED, {"route": BalancerV2Route(TOKEN, 2**96)}),
         (BUFFER, {"route": BalancerV3Route(TOKEN)}),
