@@ -14,6 +14,7 @@ from typing import Protocol
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
+from bot.execution.marks import NoMark
 from bot.execution.transactions import Sent, Settled, TransactionDesk
 from bot.ground import Ground
 from bot.ledger.decisions import Level
@@ -26,7 +27,7 @@ from bot.risk.guard import Guard
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
 from chains.assets import Address, Token
-from chains.blocks import ChainEvent, Head, Undone
+from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool
@@ -79,6 +80,7 @@ class Engine:
         self._decided = asyncio.Condition()
         self.counts: Counter[str] = Counter()
         self.ending = False
+        self._taking = False
         self._lost: set[VenueId] = set()
         self._silent = False
         self._digest = hashlib.sha256()
@@ -120,8 +122,8 @@ class Engine:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in flight and nothing is owed."""
-        return not self._road.ledger.open_intents()
+        """Whether nothing is being decided, nothing is in flight and nothing is owed."""
+        return not self._taking and not self._road.ledger.open_intents()
 
     async def decided(self, number: int) -> None:
         """Wait until block `number` is taken in and everything it led to has left."""
@@ -130,25 +132,34 @@ class Engine:
 
     async def take(self, event: ChainEvent) -> None:
         """One block, or one reorganisation, from the wire to the ledger."""
-        if isinstance(event, Undone):
-            self._undo(event)
-            return
+        self._taking = True
+        try:
+            if isinstance(event, Undone):
+                self._undo(event)
+            else:
+                await self._take(event)
+        finally:
+            self._taking = False
+
+    async def _take(self, block: Block) -> None:
         road = self._road
-        head = event.head
+        head = block.head
         road.ledger.at_head(head.number, head.timestamp_s)
         if self._silent:
             self._silent = False
             road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
         await road.ground.on_head(head)
-        road.market.apply(event)
+        road.market.apply(block)
         await self._reload(head)
-        for settled in await road.transactions.on_block(event):
+        for settled in await road.transactions.on_block(block):
             await self._settled(settled)
         closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
         self._told_closed(closed)
+        in_use: set[Address] = set()
+        await self._take_back(unwinds, head, in_use)
         if not self.ending:
-            await self._decide(head, unwinds)
+            await self._decide(head, in_use)
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head
@@ -169,13 +180,14 @@ class Engine:
                 self._road.market.add_pool(pool, head.number)
             self._lost.clear()
 
-    async def _decide(self, head: Head, unwinds: Sequence[Plan]) -> None:
-        road = self._road
-        changed = road.market.take_changed()
-        in_use: set[Address] = set()
+    async def _take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
         for plan in unwinds:
             if not isinstance(await self._decided_on(plan, head, in_use), Sent):
-                road.hedges.unwind_failed(plan.id)
+                self._road.hedges.unwind_failed(plan.id)
+
+    async def _decide(self, head: Head, in_use: set[Address]) -> None:
+        road = self._road
+        changed = road.market.take_changed()
         for strategy in road.strategies:
             view = MarketView(
                 market=road.market,
@@ -217,15 +229,15 @@ class Engine:
         refusal = self._overlap(plan, in_use) or road.hedges.refusal(plan)
         if refusal is not None:
             return refusal
-        prepared = road.transactions.prepare(plan, head)
-        refusal = road.guard.check(plan, prepared.worst)
-        if refusal is not None:
-            return refusal
-        verdict = await road.transactions.verdict(prepared, head)
+        try:
+            prepared = road.transactions.prepare(plan, head)
+        except NoMark as error:
+            return Refusal(Reason.NO_MARK, str(error))
+        verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
             # Terms that pay for more gas are other call data, which may itself burn a little more.
             prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
-            verdict = await road.transactions.verdict(prepared, head)
+            verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Refusal):
             return verdict
         if not road.trading:

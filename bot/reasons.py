@@ -13,6 +13,7 @@ class Reason(StrEnum):
     POOL_IN_USE = "pool_in_use"
     STALE_DATA = "stale_data"
     NO_INVENTORY = "no_inventory"
+    NO_MARK = "no_mark"
     TOKEN_UNTESTED = "token_untested"  # noqa: S105
     TOKEN_REFUSED = "token_refused"  # noqa: S105
     # risk
