@@ -65,9 +65,13 @@ PROOFS: tuple[Proof, ...] = (
     Proof("solidly", Source.RECORDED, "bot.exactness.solidly:recorded"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),
     Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:stable_recorded"),
+    Proof("balancer_v3_weighted", Source.RECORDED, "bot.exactness.balancer_v3:weighted_recorded"),
+    Proof("balancer_v3_stable", Source.RECORDED, "bot.exactness.balancer_v3:stable_recorded"),
     Proof("curve_stable", Source.RECORDED, "bot.exactness.curve:stable"),
     Proof("curve_meta", Source.RECORDED, "bot.exactness.curve:meta"),
     Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve:crypto"),
+    Proof("uniswap_v4", Source.BYTECODE, "bot.exactness.uniswap_v4:on_anvil"),
+    Proof("uniswap_v4", Source.RECORDED, "bot.exactness.uniswap_v4:recorded"),
 )
 """What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
-from chains.pools.pool import InsufficientLiquidity
-from chains.pools.words import uint256
+from chains.blocks import Log
+from chains.pools.pool import InsufficientLiquidity, MalformedLog
+from chains.pools.words import uint256, unsigned
 
 AMP_PRECISION = 1000
+MAX_AMP = 5000 * AMP_PRECISION
+MAX_V3_AMP = 50_000 * AMP_PRECISION
 
 _ROUNDS = 255
 
@@ -25,6 +29,30 @@ class Rounding(StrEnum):
     """Composable stable pools: another iteration for the invariant."""
     V3 = "v3"
     """As composable, with later divisions in the balance."""
+
+
+class Ramp(NamedTuple):
+    """The amplification, in thousandths, moves in a line from one time to the other and stays."""
+
+    start: int
+    end: int
+    start_s: int
+    end_s: int
+
+    @classmethod
+    def of(cls, log: Log) -> Ramp:
+        """What `AmpUpdateStarted` says. Raises `MalformedLog`."""
+        ramp = cls(*(unsigned(log.data, index) for index in range(4)))
+        if ramp.start_s >= ramp.end_s:
+            raise MalformedLog(f"log {log.log_index} of block {log.block_number} ramps from {ramp.start} in no time")
+        return ramp
+
+    def at(self, timestamp_s: int) -> int:
+        if timestamp_s >= self.end_s:
+            return self.end
+        passed, whole = timestamp_s - self.start_s, self.end_s - self.start_s
+        change = abs(self.end - self.start) * passed // whole
+        return self.start + change if self.end > self.start else self.start - change
 
 
 def out_given_in(amp: int, balances: Sequence[int], given: int, taken: int, amount_in: int, rounding: Rounding) -> int:

@@ -14,7 +14,7 @@ from chains.blocks import Log
 from chains.pools import balancer_stable_math as curve
 from chains.pools import balancer_v2
 from chains.pools.balancer_math import ONE, mul_down
-from chains.pools.balancer_stable_math import AMP_PRECISION, Rounding
+from chains.pools.balancer_stable_math import AMP_PRECISION, MAX_AMP, Ramp, Rounding
 from chains.pools.balancer_v2 import VaultPool, base_factor, shared_loading
 from chains.pools.fitted import Point, fitted
 from chains.pools.pool import (
@@ -39,24 +39,7 @@ PHANTOM_RATE_BY_TOKEN = topic("TokenRateCacheUpdated(address,uint256)")
 RATE_BY_INDEX = topic("TokenRateCacheUpdated(uint256,uint256)")
 TOPICS = balancer_v2.TOPICS | {AMP_STARTED, AMP_STOPPED, RATE_BY_TOKEN, PHANTOM_RATE_BY_TOKEN, RATE_BY_INDEX}
 
-MAX_AMP = 5000 * AMP_PRECISION
 NO_SHARE = -1
-
-
-class Ramp(NamedTuple):
-    """The amplification, in thousandths, moves in a line from one time to the other and stays."""
-
-    start: int
-    end: int
-    start_s: int
-    end_s: int
-
-    def at(self, timestamp_s: int) -> int:
-        if timestamp_s >= self.end_s:
-            return self.end
-        passed, whole = timestamp_s - self.start_s, self.end_s - self.start_s
-        change = abs(self.end - self.start) * passed // whole
-        return self.start + change if self.end > self.start else self.start - change
 
 
 class Rate(NamedTuple):
@@ -127,9 +110,7 @@ class BalancerV2StablePool(VaultPool):
             return VaultPool.applied(self, log)
         if kind == AMP_STARTED:
             require_own(log, self.address, topics=1, data_words=4)
-            ramp = Ramp(*(unsigned(log.data, index) for index in range(4)))
-            if ramp.start_s >= ramp.end_s:
-                raise MalformedLog(f"log {log.log_index} of block {log.block_number} ramps from {ramp}")
+            ramp = Ramp.of(log)
             return changed_by(log, self, ramp=ramp, amp=ramp.start)
         if kind == AMP_STOPPED:
             require_own(log, self.address, topics=1, data_words=1)

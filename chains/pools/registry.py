@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from chains.pools import (
     balancer_v2_stable,
     balancer_v2_weighted,
+    balancer_v3_stable,
+    balancer_v3_weighted,
     concentrated,
     constant_product,
     crypto_events,
@@ -19,6 +21,8 @@ from chains.pools import (
     curve_stable_loading,
     solidly,
     stable_events,
+    uniswap_v4,
+    uniswap_v4_loading,
 )
 from chains.pools.pool import Load, Pool
 
@@ -44,9 +48,12 @@ FAMILIES: Mapping[str, Family] = {
         Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
         Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
+        Family(balancer_v3_weighted.BalancerV3WeightedPool, balancer_v3_weighted.loading, balancer_v3_weighted.TOPICS),
+        Family(balancer_v3_stable.BalancerV3StablePool, balancer_v3_stable.loading, balancer_v3_stable.TOPICS),
         Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS),
         Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS),
         Family(curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS),
+        Family(uniswap_v4.UniswapV4Pool, uniswap_v4_loading.loading, uniswap_v4.TOPICS),
     )
 }
 

@@ -12,8 +12,8 @@ from bot.exactness import balancer_v2 as proof
 from chains.executor import BalancerV2Route, Hop, HopKind
 from chains.pools import balancer_v2, balancer_v2_stable
 from chains.pools.balancer_math import ONE, power
-from chains.pools.balancer_stable_math import Rounding
-from chains.pools.balancer_v2_stable import BalancerV2StablePool, Ramp, Rate
+from chains.pools.balancer_stable_math import Ramp, Rounding
+from chains.pools.balancer_v2_stable import BalancerV2StablePool, Rate
 from chains.pools.balancer_v2_weighted import BalancerV2WeightedPool
 from chains.pools.pool import (
     AmountOutOfRange,
