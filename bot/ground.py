@@ -11,7 +11,7 @@ from typing import Protocol
 
 from eth_account import Account as EthAccount
 
-from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.simulator import Overlay, PrivateFork, Simulator
 from chains.anvil import Anvil
 from chains.assets import Address, Token, address
@@ -79,7 +79,7 @@ class Placed:
 
 
 async def place_executor(
-    operator: Address, profit_tokens: Sequence[Address], caps: Mapping[Token, int], chain_id: int
+    operator: Address, profit_tokens: Sequence[Address], caps: Mapping[Token, int], chain_id: int, venues: Venues
 ) -> Placed:
     """The executor's real code, deployed on a scratch chain and lifted from there, to be laid over any fork.
 
@@ -96,6 +96,7 @@ async def place_executor(
             profit_tokens=profit_tokens,
             inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
             chain_id=chain_id,
+            venues=venues,
         )
         contracts = (made.executor, made.inventory)
         code = {at: bytes.fromhex((await scratch.rpc("eth_getCode", at, "latest"))[2:]) for at in contracts}

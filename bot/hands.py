@@ -13,7 +13,7 @@ from bot.config.load import Loaded
 from bot.config.options import RunOptions
 from bot.config.tokens import inventory_caps, profit_tokens
 from bot.execution.agreement import differences, not_ours
-from bot.execution.deployment import Deployment, VerificationFailed, verify
+from bot.execution.deployment import Deployment, Venues, VerificationFailed, verify
 from bot.execution.hedges import TradingAccount
 from bot.execution.transactions import Identity
 from bot.ground import ForkGround, Ground, LiveGround, place_executor
@@ -68,14 +68,20 @@ class _Maker:
             return made, LiveGround(world.node, simulator)
         assert world.twin is not None, "a live run off the twin names its executor"
         made = await deploy_on_twin(
-            world.twin, rpc, operator=operator, profit_tokens=self.profits, caps=self.caps, chain_id=chain_id
+            world.twin,
+            rpc,
+            operator=operator,
+            profit_tokens=self.profits,
+            caps=self.caps,
+            chain_id=chain_id,
+            venues=Venues.of(self.loaded.network),
         )
         return made, LiveGround(world.node, simulator)
 
     async def over_a_fork(self, operator: Address, simulator: Simulator) -> tuple[Deployment, Ground]:
         """An executor that exists over forks only, with an inventory of its own."""
         network, world = self.loaded.network, self.world
-        placed = await place_executor(operator, self.profits, self.caps, network.chain_id)
+        placed = await place_executor(operator, self.profits, self.caps, network.chain_id, Venues.of(network))
         simulator.overlay = placed.overlay
         if self.mode is Mode.DRY:
             return placed.deployment, LiveGround(world.node, simulator)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from eth_account import Account as EthAccount
 
 from bot.engine import Engine
-from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from bot.rpc import HttpRpc
 from chains.assets import Address, Assets, Token, address
@@ -53,6 +53,7 @@ async def deploy_on_twin(
     profit_tokens: Sequence[Address],
     caps: Mapping[Token, int],
     chain_id: int,
+    venues: Venues,
 ) -> Deployment:
     """Deploy the executor by an owner made for the run, and fund operator and inventory. Mines exactly two blocks."""
     owner = EthAccount.create()
@@ -67,6 +68,7 @@ async def deploy_on_twin(
             profit_tokens=profit_tokens,
             inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
             chain_id=chain_id,
+            venues=await venues.present(rpc),
         )
     )
     await _sent(rpc, owner_address, deploying)

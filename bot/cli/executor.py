@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,7 +81,7 @@ async def deploy(
     """Deploy the executor and its inventory, then verify both. Owner, operator, treasury and tokens are fixed by it."""
     from bot.config.load import load
     from bot.config.tokens import inventory_caps, profit_tokens
-    from bot.execution.deployment import InventoryCap
+    from bot.execution.deployment import InventoryCap, Venues
     from bot.execution.deployment import deploy as create
     from chains.assets import Address
 
@@ -99,6 +100,7 @@ async def deploy(
                 for token, units in inventory_caps(loaded.config, loaded.network)
             ],
             chain_id=loaded.network.chain_id,
+            venues=await Venues.of(loaded.network).present(rpc),
         )
     _tell(made, as_json=as_json)
     if not as_json:
@@ -242,6 +244,7 @@ def _tell(made: Deployment, *, as_json: bool) -> None:
                 "treasury": settings.treasury,
                 "profit_tokens": list(settings.profit_tokens),
                 "inventory_caps": caps,
+                "venues": asdict(settings.venues),
             }
         )
         return
