@@ -25,9 +25,20 @@ _METADATA_TAIL = slice(-34, -2)
 
 def creation_code(artefact: str) -> bytes:
     """The creation code in an artefact, named `@scope/package/path`. Raises `MissingTool`."""
+    return _npm_code(artefact, "bytecode")
+
+
+def runtime_code(artefact: str) -> bytes:
+    """The runtime of a contract without immutables, from an artefact named as `creation_code`'s. Raises as that."""
+    return _npm_code(artefact, "deployedBytecode")
+
+
+def _npm_code(artefact: str, kind: str) -> bytes:
     scope, package, path = artefact.split("/", 2)
-    code = _read_json(npm_package(f"{scope}/{package}") / path)["bytecode"]
-    return bytes.fromhex(str(code).removeprefix("0x"))
+    code = _read_json(npm_package(f"{scope}/{package}") / path)[kind]
+    # Hardhat's artefacts hold the code itself, Foundry's an object around it.
+    text = code["object"] if isinstance(code, dict) else code
+    return bytes.fromhex(str(text).removeprefix("0x"))
 
 
 def own_contract(name: str, kind: str = "bytecode") -> bytes:
