@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from eth_abi.abi import encode
 
 from bot.exactness.contracts import Chain
+from bot.safety.report import Oddity, Taxes
 from chains.anvil import Anvil
 from chains.assets import Address, Token, address
 from chains.blocks import Head
@@ -23,6 +24,82 @@ TOKENS_THERE = 10**6 * UNIT
 BASE_THERE = 1_000 * UNIT
 REGISTRY_1820 = "0x1820a4B7618BdE71Dce8cdc73aAB6C95905faD24"
 MINER = address("0x4838b106fce9647bdf1e7877bf73ce8b0bad5f97")
+
+
+@dataclass(frozen=True, slots=True)
+class Odd:
+    """A token of the corpus: the file it is in, why it is refused (nothing: it is supported), and what else is seen."""
+
+    file: str
+    name: str
+    oddities: frozenset[Oddity] = frozenset()
+    seen: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _odd(file: str, name: str, *oddities: Oddity, **seen: Any) -> Odd:
+    return Odd(file, name, frozenset(oddities), seen)
+
+
+CORPUS = (
+    _odd("OddToken", "OddToken", returns="true", approvals="any", decimals=18, zero_transfer=True, blacklist=False),
+    _odd(
+        *("Taxed", "FeeAlways", Oddity.BUY_TAX, Oddity.SELL_TAX, Oddity.TRANSFER_TAX),
+        taxes=Taxes(30_000, 30_000, 30_000),
+    ),
+    _odd("Taxed", "FeeOnBuy", Oddity.BUY_TAX, taxes=Taxes(50_000, 0, 0)),
+    _odd("Taxed", "FeeOnSell", Oddity.SELL_TAX, taxes=Taxes(0, 250_000, 0)),
+    _odd(
+        *("Taxed", "Deflationary", Oddity.BUY_TAX, Oddity.SELL_TAX, Oddity.TRANSFER_TAX),
+        taxes=Taxes(10_000, 10_000, 10_000),
+    ),
+    _odd("Taxed", "TollOnTop", Oddity.SELL_TAX, Oddity.TRANSFER_TAX, taxes=Taxes(0, 20_000, 20_000)),
+    _odd(
+        *("Taxed", "Salmonella", Oddity.SELL_TAX, Oddity.TRANSFER_TAX, Oddity.EVENTS_DIFFER),
+        taxes=Taxes(0, 900_001, 900_001),
+    ),
+    _odd("Taxed", "SelfInflating", Oddity.SELF_TRANSFER, taxes=Taxes(0, 0, 0)),
+    _odd("Restricted", "Blacklisting", blacklist=True),
+    _odd("Restricted", "BlacklistsBuyers", Oddity.SELL_BLOCKED, Oddity.TRANSFER_BLOCKED, blacklist=True),
+    _odd("Restricted", "Honeypot", Oddity.SELL_BLOCKED, taxes=Taxes(0, None, 0)),
+    _odd("Restricted", "Pausable", pausable=True),
+    _odd("Restricted", "MaxTransfer", Oddity.AMOUNT_LIMIT),
+    _odd("Restricted", "Cooldown", Oddity.COOLDOWN),
+    _odd("Restricted", "RevertsOnZeroTransfer", zero_transfer=False),
+    _odd(
+        *("Rebasing", "RebasingUp", Oddity.REBASING, Oddity.BUY_TAX, Oddity.SELL_TAX, Oddity.TRANSFER_TAX),
+        Oddity.EVENTS_DIFFER,
+    ),
+    _odd("Rebasing", "RebasingDown", Oddity.REBASING),
+    _odd("Rebasing", "SharesOfAPot", Oddity.REBASING, rebasing_ppm=0),
+    _odd("Answers", "MissingReturn", returns="nothing", decimals=6, approvals="none"),
+    _odd("Answers", "FalseReturn", Oddity.BUY_BLOCKED, Oddity.ANSWERS_FALSE, returns="false"),
+    _odd("Answers", "FalseOnFailure", returns="true"),
+    _odd("Answers", "ReturnBomb", Oddity.RETURN_BOMB, Oddity.GAS_HUNGRY),
+    _odd("Answers", "GasBurner", Oddity.GAS_HUNGRY),
+    _odd("Answers", "LowDecimals", decimals=2),
+    _odd("Answers", "HighDecimals", decimals=50),
+    _odd("Answers", "AbsurdDecimals", Oddity.UNKNOWN_DECIMALS, decimals=None),
+    _odd("Allowing", "ApprovalRace", approvals="zero_first"),
+    _odd("Allowing", "RevertsOnZeroApprove", approvals="never_zero"),
+    _odd("Allowing", "WrongPermitDomain"),
+    _odd("Allowing", "FlashMintable", flash_mintable=True),
+    _odd("Calling", "TellsReceivers", Oddity.CALLBACK, callbacks=True),
+    _odd("Calling", "Hooked777", Oddity.CALLBACK, callbacks=True),
+    _odd("Calling", "Reentrant", Oddity.CALLBACK, Oddity.SELL_TAX, callbacks=True),
+    _odd("Calling", "DoubleEntry", Oddity.SHARED_BALANCES, callbacks=False),
+    _odd("Calling", "Gossip", Oddity.CALLS_OTHERS, callbacks=False),
+    _odd(
+        *("Changing", "CoinbaseAware", Oddity.SIMULATION_AWARE, Oddity.BUY_TAX, Oddity.TRANSFER_TAX),
+        Oddity.EVENTS_DIFFER,
+    ),
+    _odd("Changing", "BaseFeeAware", Oddity.SIMULATION_AWARE, Oddity.SELL_BLOCKED),
+    _odd(
+        *("Changing", "BuilderAware", Oddity.SIMULATION_AWARE, Oddity.BUY_TAX, Oddity.TRANSFER_TAX),
+        Oddity.EVENTS_DIFFER,
+    ),
+    _odd("Changing", "Replaceable", Oddity.UNKNOWN_PROXY),
+    _odd("Changing", "Clone"),
+)
 
 
 def artefact(file: str, name: str) -> Any:
@@ -67,11 +144,15 @@ class OddWorld:
 
     async def pair(self, token: Address) -> Address:
         """A pair of `token` and the base, with plenty of both."""
-        await self.chain.send(self.factory, "createPair(address,address)", token, self.base.address)
-        getter = "getPair(address,address)"
-        (pair,) = await self.chain.read(self.factory, getter, ["address"], token, self.base.address)
-        await self.chain.send(token, "mint(address,uint256)", pair, TOKENS_THERE)
-        await self.chain.send(self.base.address, "transfer(address,uint256)", pair, BASE_THERE)
+        return await self.pair_of(self.factory, token, base_there=BASE_THERE, tokens_there=TOKENS_THERE)
+
+    async def pair_of(self, factory: Address, token: Address, *, base_there: int, tokens_there: int) -> Address:
+        """A pair of `factory`."""
+        base = self.base.address
+        await self.chain.send(factory, "createPair(address,address)", token, base)
+        (pair,) = await self.chain.read(factory, "getPair(address,address)", ["address"], token, base)
+        await self.chain.send(token, "mint(address,uint256)", pair, tokens_there)
+        await self.chain.send(base, "transfer(address,uint256)", pair, base_there)
         await self.chain.send(pair, "sync()")
         return address(pair)
 
