@@ -13,11 +13,12 @@ from chains.anvil import Anvil
 from chains.assets import Address
 from chains.blocks import Head
 from chains.exchanges.local import LocalExchange
+from chains.exchanges.local.replay import CorruptRecording
 from chains.tools import ROOT
 from chains.twin.anchors import ANCHORS
 from chains.twin.build import CHAIN_ID, GAS_LIMIT, TwinState, ensure_state
 from chains.twin.data import SNAPSHOT_TIME_S, snapshot
-from chains.twin.errors import port_taken
+from chains.twin.errors import CorruptSnapshot, port_taken
 from chains.twin.flow import Flow
 from chains.twin.layout import TWIN_TOKEN, WETH9, layout_of, slot
 from chains.twin.manifest import pool_addresses
@@ -83,7 +84,10 @@ class Twin:
 
     async def _started_exchange(self) -> LocalExchange:
         options = self._options
-        exchange = LocalExchange(ANCHORS, taker_fee_ppm=options.taker_fee_ppm, maker_fee_ppm=options.maker_fee_ppm)
+        try:
+            exchange = LocalExchange(ANCHORS, taker_fee_ppm=options.taker_fee_ppm, maker_fee_ppm=options.maker_fee_ppm)
+        except CorruptRecording as error:
+            raise CorruptSnapshot(str(error)) from error
         try:
             await exchange.start(options.exchange_port)
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,10 @@ from chains.exchanges.local.rules import units
 
 ID_GAP = 1_000
 """How far ids jump when the recording starts over: clients must notice that they missed something."""
+
+
+class CorruptRecording(RuntimeError):
+    """A recorded stream that cannot be read; the message says which, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +67,27 @@ def _levels(rows: list[list[str]]) -> tuple[Level, ...]:
 
 @cache
 def recorded_lines(symbol: str) -> tuple[bytes, ...]:
-    """The recording of a symbol that comes with the project."""
-    data = files("chains.exchanges").joinpath("data", f"{symbol.lower()}.jsonl.gz").read_bytes()
-    return tuple(gzip.decompress(data).splitlines())
+    """The recording of a symbol that comes with the project. Raises `CorruptRecording`."""
+    file = files("chains.exchanges").joinpath("data", f"{symbol.lower()}.jsonl.gz")
+    try:
+        return tuple(gzip.decompress(file.read_bytes()).splitlines())
+    except (OSError, EOFError, zlib.error) as error:
+        raise CorruptRecording(f"{file} cannot be read ({error}); restore it with git checkout") from error
 
 
 class Recording:
-    """One symbol's recorded lines, kept as bytes and read when their time comes."""
+    """One symbol's recorded lines, kept as bytes and read when their time comes. Raises `CorruptRecording`."""
 
     def __init__(self, lines: tuple[bytes, ...]) -> None:
         self._lines = lines
-        head = orjson.loads(lines[0])
-        self.snapshot = Snapshot(head["lastUpdateId"], _levels(head["bids"]), _levels(head["asks"]))
-        self.first_ms = int(orjson.loads(lines[1])["E"])
-        self.last_ms = int(orjson.loads(lines[-1])["E"])
+        try:
+            head = orjson.loads(lines[0])
+            self.snapshot = Snapshot(head["lastUpdateId"], _levels(head["bids"]), _levels(head["asks"]))
+            self.first_ms = int(orjson.loads(lines[1])["E"])
+            self.last_ms = int(orjson.loads(lines[-1])["E"])
+        except (LookupError, ValueError) as error:
+            what = f"a recorded exchange stream is not one ({error!r})"
+            raise CorruptRecording(f"{what}; restore chains/exchanges/data with git checkout") from error
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Every recorded event, as Binance sent it."""
