@@ -23,6 +23,7 @@ from chains.pools.pool import (
     changed_by,
     other_token,
     require_own,
+    sells_first,
 )
 from chains.pools.swap_math import step_exact_in, step_exact_out
 from chains.pools.tick_math import (
@@ -111,7 +112,7 @@ class ConcentratedPool(OwnContract):
         It stops at the price limit, and so may fill only a part. Raises `UnknownToken`, `EmptyPool`,
         `AmountOutOfRange`, `BeyondKnownLiquidity`.
         """
-        zero_for_one = other_token(self.tokens, token_in) == self.tokens[1]
+        zero_for_one = sells_first(self.tokens, token_in)
         limit = sqrt_price_limit_x96
         if limit is None:
             limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
@@ -141,17 +142,17 @@ class ConcentratedPool(OwnContract):
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
-        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
+        zero_for_one = sells_first(self.tokens, token_in, token_out)
         return marginal_rate(self.ticks, self.slot, 1.0 - self.fee_ppm / PPM, zero_for_one=zero_for_one)
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """One piece per stretch of equal liquidity, to the end of what is known."""
-        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
+        zero_for_one = sells_first(self.tokens, token_in, token_out)
         return range_pieces(self.ticks, self.slot, 1.0 - self.fee_ppm / PPM, zero_for_one=zero_for_one)
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
-        zero_for_one = other_token(self.tokens, token_in, token_out) == self.tokens[1]
+        zero_for_one = sells_first(self.tokens, token_in, token_out)
         return Hop(HopKind.CONCENTRATED, self.address, zero_for_one, self.fee_ppm)
 
     def _filled_whole(self, token_in: Token, amount_in: int, token_out: Token | None) -> Filled:

@@ -22,6 +22,7 @@ from chains.pools.pool import (
     changed_by,
     other_token,
     require_own,
+    sells_first,
 )
 from chains.pools.words import require_words, selector, topic, unsigned
 
@@ -89,7 +90,7 @@ class ConstantProductPool(OwnContract):
         """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
         amount_out = self.quote(token_in, amount_in, token_out)
         first, second = self.reserves
-        if token_in == self.tokens[0]:
+        if sells_first(self.tokens, token_in):
             return replace(self, reserves=(first + amount_in, second - amount_out))
         return replace(self, reserves=(first - amount_out, second + amount_in))
 
@@ -116,15 +117,15 @@ class ConstantProductPool(OwnContract):
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
-        other_token(self.tokens, token_in, token_out)
-        return Hop(HopKind.CONSTANT_PRODUCT, self.address, token_in == self.tokens[0], self.fee_ppm)
+        zero_for_one = sells_first(self.tokens, token_in, token_out)
+        return Hop(HopKind.CONSTANT_PRODUCT, self.address, zero_for_one, self.fee_ppm)
 
     def _facing(self, token_in: Token, token_out: Token | None = None) -> tuple[int, int]:
         """The reserves as (in, out). Raises `UnknownToken`, `EmptyPool`."""
         first, second = self.reserves
         if not first or not second:
             raise EmptyPool(f"pool {self.address} has reserves {self.reserves}")
-        return (first, second) if other_token(self.tokens, token_in, token_out) == self.tokens[1] else (second, first)
+        return (first, second) if sells_first(self.tokens, token_in, token_out) else (second, first)
 
 
 def loading(facts: PoolFacts) -> Loading:

@@ -249,17 +249,30 @@ Raises `MalformedState` when the answers cannot come from such a pool.
 Load = Callable[[PoolFacts], Loading]
 
 
+def sells_first(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> bool:
+    """Whether `token` is the first of the two. Raises `UnknownToken`, also where the other is not the one expected.
+
+    Identity is looked at before equality: it is a hundred times cheaper, and nearly always enough.
+    """
+    first, second = tokens
+    if token is first:
+        sells, other = True, second
+    elif token is second:
+        sells, other = False, first
+    elif token == first:
+        sells, other = True, second
+    elif token == second:
+        sells, other = False, first
+    else:
+        raise UnknownToken(f"{token} is neither {first} nor {second}")
+    if expected is not None and expected is not other and expected != other:
+        raise UnknownToken(f"the pool trades {token} for {other}, not for {expected}")
+    return sells
+
+
 def other_token(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> Token:
     """The one that is not `token`. Raises `UnknownToken`, also where it is not the one expected."""
-    if token == tokens[0]:
-        other = tokens[1]
-    elif token == tokens[1]:
-        other = tokens[0]
-    else:
-        raise UnknownToken(f"{token} is neither {tokens[0]} nor {tokens[1]}")
-    if expected is not None and expected != other:
-        raise UnknownToken(f"the pool trades {token} for {other}, not for {expected}")
-    return other
+    return tokens[1] if sells_first(tokens, token, expected) else tokens[0]
 
 
 def positions(tokens: Sequence[Token], token_in: Token, token_out: Token | None = None) -> tuple[int, int]:

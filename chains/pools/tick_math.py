@@ -88,6 +88,8 @@ class Ticks:
     gross: Mapping[int, int]
     edges: tuple[int, int] | None = None
     order: tuple[int, ...] = field(init=False, repr=False)
+    ladders: dict[object, object] = field(init=False, repr=False, compare=False, default_factory=dict)
+    """What `ladder.py` remembers of these ticks, which never change."""
 
     def __post_init__(self) -> None:
         if not 0 < self.spacing <= MAX_TICK or self.first_word > self.last_word:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from chains.pools.ladder import StepMath, Way, leapt
 from chains.pools.pool import Piece
-from chains.pools.swap_math import Step
 from chains.pools.tick_math import (
     MAX_SQRT_PRICE,
     MAX_TICK,
@@ -18,8 +17,7 @@ from chains.pools.tick_math import (
     tick_at,
 )
 
-StepMath = Callable[[int, int, int, int, int], Step]
-"""One step: from price, target, liquidity, what remains and the fee in parts per million."""
+_ENDS = frozenset({MIN_SQRT_PRICE + 1, MAX_SQRT_PRICE - 1})
 
 
 class Slot(NamedTuple):
@@ -59,6 +57,8 @@ def walked(
     price, tick, liquidity = start
     remaining, amount_in, amount_out = abs(specified), 0, 0
     at_tick = True
+    way = Way(step, fee_ppm, specified > 0, zero_for_one)
+    leaping = limit in _ENDS
     while remaining and price != limit:
         next_tick, initialised = find(tick) if liquidity else skip(tick)
         next_tick = min(max(next_tick, MIN_TICK), MAX_TICK)
@@ -73,6 +73,13 @@ def walked(
             if initialised:
                 liquidity += -ticks.net[next_tick] if zero_for_one else ticks.net[next_tick]
             tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
+            whole = leapt(ticks, way, tick, liquidity, remaining) if leaping and remaining > 0 else None
+            if whole is not None:
+                tick, liquidity = whole.tick, whole.liquidity
+                price = sqrt_price_at(tick + 1 if zero_for_one else tick)
+                amount_in += whole.amount_in
+                amount_out += whole.amount_out
+                remaining -= whole.amount_in if specified > 0 else whole.amount_out
         elif price != before:
             at_tick = False
     return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else tick_at(price))
