@@ -31,7 +31,7 @@ _LISTED = (
 )
 _SHARES = ("sharesOf(address)", "scaledBalanceOf(address)", "scaledTotalSupply()", "getPooledEthByShares(uint256)")
 _OTHERS = ("balanceOf(address)", "decimals()", "maxFlashLoan(address)")
-_ALL = (_NEVER_DEFINED, *_PAUSED, *_LISTED, *_SHARES, *_OTHERS)
+ALL = (_NEVER_DEFINED, *_PAUSED, *_LISTED, *_SHARES, *_OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ class Said:
 
 def questions(token: Address, holder: Address) -> list[Call]:
     """What to ask `token`, seen by `holder`."""
-    return [Call(token, selector(name) + _argument(name, token, holder)) for name in _ALL]
+    return [Call(token, selector(name) + _argument(name, token, holder)) for name in ALL]
 
 
 def read(replies: Sequence[Reply]) -> Said:
     """What the replies to `questions` say. Of a token that answers anything at all, only the standard's is believed."""
-    said = dict(zip(_ALL, replies, strict=True))
+    said = dict(zip(ALL, replies, strict=True))
     believable = not said[_NEVER_DEFINED].succeeded
 
     def numbers(names: Sequence[str]) -> list[int]:

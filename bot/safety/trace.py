@@ -51,12 +51,11 @@ def embedded(targets: Set[Address], codes: Mapping[Address, bytes]) -> frozenset
 
 
 def _entries(frame: Frame, token: Address) -> Iterator[Frame]:
-    """Every outermost call into `token`."""
+    """Every call into `token`, also those it makes to itself or comes back from elsewhere."""
     for child in frame.get("calls", ()):
         if _to(child) == token:
             yield child
-        else:
-            yield from _entries(child, token)
+        yield from _entries(child, token)
 
 
 def _own(entry: Frame) -> Iterator[Frame]:

@@ -23,6 +23,7 @@ UNIT = 10**18
 TOKENS_THERE = 10**6 * UNIT
 BASE_THERE = 1_000 * UNIT
 REGISTRY_1820 = "0x1820a4B7618BdE71Dce8cdc73aAB6C95905faD24"
+ANVIL_ARGUMENTS = ["--accounts", "1", "--gas-limit", "2000000000", "--base-fee", "0", "--chain-id", "31337"]
 MINER = address("0x4838b106fce9647bdf1e7877bf73ce8b0bad5f97")
 
 
@@ -165,7 +166,5 @@ class OddWorld:
 
 @asynccontextmanager
 async def odd_world() -> AsyncIterator[OddWorld]:
-    async with Anvil(
-        ["--accounts", "1", "--gas-limit", "2000000000", "--base-fee", "0", "--chain-id", "31337"]
-    ) as anvil:
+    async with Anvil(ANVIL_ARGUMENTS) as anvil:
         yield await OddWorld.open(anvil)

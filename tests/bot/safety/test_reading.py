@@ -1,0 +1,79 @@
+"""Reading what a token says of itself, and what a trace shows it to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.safety import questions
+from bot.safety.probe import Reply
+from bot.safety.trace import embedded, touched
+from chains.assets import Address, address
+
+TOKEN, OTHER, THIRD, POOL = (address("0x" + digits * 20) for digits in ("11", "22", "33", "44"))
+BALANCE_OF = "0x70a08231"
+
+
+def frame(kind: str, to: str, *calls: dict[str, Any], data: str = "0xa9059cbb") -> dict[str, Any]:
+    return {"type": kind, "to": to.lower(), "input": data, "calls": list(calls)}
+
+
+def test_a_trace_tells_code_run_from_contracts_asked_and_contracts_called() -> None:
+    trace = frame(
+        "CALL",
+        POOL,
+        frame("CALL", OTHER),
+        frame(
+            "CALL",
+            TOKEN,
+            frame("DELEGATECALL", OTHER, frame("STATICCALL", THIRD, frame("CALL", POOL)), frame("CALL", POOL)),
+            frame("STATICCALL", "0x0000000000000000000000000000000000000001"),
+        ),
+        frame("STATICCALL", TOKEN, frame("STATICCALL", THIRD), data=BALANCE_OF + "00" * 32),
+    )
+    seen = touched(trace, TOKEN)
+    assert (seen.delegates, seen.asked, seen.balances, seen.called) == ({OTHER}, {THIRD}, {THIRD}, {POOL})
+
+
+def test_what_a_token_does_in_a_call_to_itself_counts() -> None:
+    trace = frame("CALL", POOL, frame("CALL", TOKEN, frame("CALL", TOKEN, frame("CALL", OTHER))))
+    assert OTHER in touched(trace, TOKEN).called
+
+
+def test_an_address_inside_code_cannot_be_replaced() -> None:
+    code = {TOKEN: b"\x73" + bytes.fromhex(OTHER[2:]) + b"\x5a"}
+    assert embedded({OTHER, THIRD}, code) == {OTHER}
+
+
+def replies(**answers: int) -> list[Reply]:
+    """One-word answers by function name; everything else reverts."""
+    calls = questions.questions(TOKEN, Address(OTHER))
+    named = {name.partition("(")[0]: name for name in questions.ALL}
+    by_name = {named[name]: Reply(True, 32, word) for name, word in answers.items()}
+    assert len(calls) == len(questions.ALL)
+    return [by_name.get(name, Reply(False, 0, 0)) for name in questions.ALL]
+
+
+def test_a_plain_token_says_only_what_the_standard_asks() -> None:
+    said = questions.read(replies(balanceOf=0, decimals=6))
+    assert said == questions.Said(True, 6, False, False, False, False, False, False)
+
+
+def test_powers_of_the_keeper_are_told_apart_from_their_use() -> None:
+    said = questions.read(replies(balanceOf=0, decimals=6, paused=0, isBlackListed=1, maxFlashLoan=5))
+    assert (said.pausable, said.paused, said.blacklist, said.blacklisted) == (True, False, True, True)
+    assert said.flash_mintable
+
+
+def test_a_word_that_is_no_flag_is_no_answer_about_a_pause_or_a_list() -> None:
+    said = questions.read(replies(balanceOf=0, decimals=6, paused=7, frozen=2**160 - 1))
+    assert not (said.pausable or said.blacklist)
+
+
+def test_of_a_token_that_answers_anything_only_the_standard_is_believed() -> None:
+    said = questions.read([Reply(True, 32, 1)] * len(questions.ALL))
+    assert said == questions.Said(True, 1, False, False, False, False, False, False)
+
+
+def test_decimals_that_make_no_sense_are_none() -> None:
+    assert questions.read(replies(balanceOf=0, decimals=78)).decimals is None
+    assert questions.read(replies(balanceOf=0)).decimals is None
