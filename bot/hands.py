@@ -104,14 +104,13 @@ class _Maker:
         found: dict[str, TradingAccount] = {}
         for name, exchange in world.exchanges.items():
             start = Funding.of(self.caps).currencies(world.network.assets, exchange.currencies())
-            if self.mode is not Mode.LIVE:
-                found[name] = PaperExchange(name, exchange.books.__getitem__, exchange_units(start))
-                continue
-            found[name] = exchange
             if world.twin is not None:
+                # In every mode, because the account is also what tells the fees.
                 key, secret = world.api_keys[name]
                 for currency, units in start.items():
                     await world.twin.deposit(key, secret, currency.address, units)
+            paper = PaperExchange(name, exchange.books.__getitem__, exchange_units(start))
+            found[name] = exchange if self.mode is Mode.LIVE else paper
         return found
 
 
