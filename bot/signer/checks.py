@@ -10,11 +10,14 @@ from bot.signer.policy import MILLION, WETH_MARK, SignerPolicy
 from bot.simulator.verdict import Outcome
 from chains import executor
 from chains.assets import Address
-from chains.executor import CycleCall, InvalidCallData
+from chains.executor import CycleCall, HopKind, InvalidCallData
 
 INTRINSIC_GAS = 21_000
 HEADS_BEHIND = 1
 CLOCK_SKEW_S = 1.0
+
+WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH})
+"""Hops whose pool is the token they make, so that a token of ours may be one."""
 
 
 def review(case: Case) -> Refusal | None:
@@ -70,10 +73,12 @@ def _tokens(case: Case) -> str | None:
 
 def _pools(case: Case) -> str | None:
     policy = case.policy
-    never = {case.request.target, case.target.inventory, policy.operator, *policy.profit_marks, *policy.inventory_caps}
-    for pool in (hop.pool for hop in case.call.hops):
-        if pool in never or (policy.pools is not None and pool not in policy.pools):
-            return f"{pool} is not a pool of the policy"
+    ours = {case.request.target, case.target.inventory, policy.operator}
+    tokens = {*policy.profit_marks, *policy.inventory_caps}
+    for hop in case.call.hops:
+        never = ours if hop.kind in WRAPPERS else ours | tokens
+        if hop.pool in never or (policy.pools is not None and hop.pool not in policy.pools):
+            return f"{hop.pool} is not a pool of the policy"
     return None
 
 

@@ -18,8 +18,8 @@ from bot.signer.service import Signer
 from bot.simulator.verdict import Outcome
 from bot.transaction import Fees
 from chains import executor
-from chains.assets import Address, address
-from chains.executor import RUN
+from chains.assets import ZERO_ADDRESS, Address, Token, address
+from chains.executor import RUN, CurveRoute, Hop, HopKind, UniswapV4Route
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import (
     BLOCK_HASH,
@@ -63,10 +63,17 @@ def with_hop(plan: Plan, index: int, **changes: Any) -> Plan:
     return with_swap(plan, index, hop=dataclasses.replace(swap.hop, **changes))
 
 
+def _curve(token: Token, i: int = 0) -> dict[str, Any]:
+    """A Curve hop that buys `token`, as changes of another hop."""
+    route = CurveRoute(Address(token.address), i, 1)
+    return {"kind": HopKind.CURVE, "zero_for_one": False, "route": route}
+
+
 def fees(**changes: int) -> Fees:
     return dataclasses.replace(FEES, **changes)
 
 
+COINS = Token("ethereum", ZERO_ADDRESS, "ETH", 18)
 DAI_CYCLE = with_swap(with_swap(CYCLE, 0, token_in=DAI), 1, token_out=DAI)
 DAI_EXCHANGE = with_swap(EXCHANGE, 0, token_out=DAI)
 FLIPPED = "".join("0" if digit != "0" else "1" for digit in ask().verdict.tx_digest[:1]) + ask().verdict.tx_digest[1:]
@@ -194,6 +201,17 @@ REFUSED: dict[str, tuple[SignRequest, Reason]] = {
         Reason.SIGNER_MALFORMED,
     ),
     "a fee of 25 bits": (ask(with_hop(CYCLE, 0, fee_ppm=2**24), simulated=False), Reason.SIGNER_MALFORMED),
+    "a route to another token than the swap's": (ask(with_hop(CYCLE, 0, **_curve(DAI))), Reason.SIGNER_MALFORMED),
+    "a route that does not fit": (
+        ask(with_hop(CYCLE, 0, **_curve(USDC, i=256)), simulated=False),
+        Reason.SIGNER_MALFORMED,
+    ),
+    "coins out of a pair": (ask(with_swap(CYCLE, 0, token_out=COINS)), Reason.SIGNER_MALFORMED),
+    "a token as a vault that is no pool of the policy": (
+        ask(with_hop(CYCLE, 0, kind=HopKind.ERC4626, pool=Address(USDC.address))),
+        Reason.SIGNER_POOL,
+    ),
+    "the executor as a vault": (ask(with_hop(CYCLE, 0, kind=HopKind.ERC4626, pool=EXECUTOR)), Reason.SIGNER_POOL),
     "nothing in": (ask(with_swap(CYCLE, 0, amount_in=0)), Reason.SIGNER_MALFORMED),
     "a negative quote": (ask(with_swap(EXCHANGE, 0, amount_out=-1)), Reason.SIGNER_MALFORMED),
     "a deadline before time": (ask(changed(CYCLE, deadline_block=-1), simulated=False), Reason.SIGNER_MALFORMED),
@@ -250,6 +268,18 @@ def test_call_data_that_says_something_else_than_the_plan_is_refused(
 @pytest.mark.parametrize("plan", [CYCLE, EXCHANGE], ids=["cycle", "exchange"])
 def test_what_is_in_order_is_signed(plan: Plan, signer: Signer) -> None:
     assert isinstance(answer(signer, ask(plan)), Signed)
+
+
+def test_coins_may_pass_between_wrapper_and_manager(journal: Journal, clock: HandClock) -> None:
+    """The wrapper is a profit token too, and stands in the policy as a pool."""
+    weth, manager = Address(WETH.address), POLICY.pools and min(POLICY.pools)
+    assert manager
+    unwrapping = Swap(Hop(HopKind.WRAPPED_NATIVE, weth, False, 0), WETH, COINS, ETHER, ETHER)
+    route = UniswapV4Route(Address(USDC.address), 60)
+    selling = Swap(Hop(HopKind.UNISWAP_V4, manager, True, 3000, route), COINS, USDC, ETHER, 2_000 * 10**6)
+    plan = changed(CYCLE, legs=(unwrapping, selling, CYCLE.legs[1]))
+    listed = dataclasses.replace(POLICY, pools=frozenset({weth, *(POLICY.pools or ())}))
+    assert isinstance(answer(new_signer(journal, clock, listed), ask(plan)), Signed)
 
 
 @pytest.mark.parametrize("block_hash", [BLOCK_HASH, "0x" + "33" * 32])
