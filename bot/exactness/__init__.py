@@ -61,6 +61,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("constant_product", Source.BYTECODE, "bot.exactness.uniswap_v2:on_anvil"),
     Proof("constant_product", Source.RECORDED, "bot.exactness.uniswap_v2:recorded"),
     Proof("concentrated", Source.BYTECODE, "bot.exactness.uniswap_v3:on_anvil"),
+    Proof("concentrated", Source.BYTECODE, "bot.exactness.pancake_v3:on_anvil"),
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
     Proof("solidly", Source.RECORDED, "bot.exactness.solidly:recorded"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),

@@ -8,6 +8,7 @@ from typing import ClassVar
 from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
+from chains.pools.ladder import Slot
 from chains.pools.pool import (
     PPM,
     AmountOutOfRange,
@@ -37,14 +38,16 @@ from chains.pools.tick_math import (
     set_bits,
     word_of,
 )
-from chains.pools.tick_walk import Filled, Slot, marginal_rate, range_pieces, walked
+from chains.pools.tick_walk import Filled, marginal_rate, range_pieces, walked
 from chains.pools.words import require_words, selector, signed, topic, unsigned, word
 
 INITIALIZE = topic("Initialize(uint160,int24)")
 MINT = topic("Mint(address,address,int24,int24,uint128,uint256,uint256)")
 BURN = topic("Burn(address,int24,int24,uint128,uint256,uint256)")
 SWAP = topic("Swap(address,address,int256,int256,uint160,uint128,int24)")
-TOPICS = frozenset({INITIALIZE, MINT, BURN, SWAP})
+PANCAKE_SWAP = topic("Swap(address,address,int256,int256,uint160,uint128,int24,uint128,uint128)")
+"""Pancake V3 says the protocol's shares of the fee as well."""
+TOPICS = frozenset({INITIALIZE, MINT, BURN, SWAP, PANCAKE_SWAP})
 
 MAX_AMOUNT = 2**255 - 1
 MAX_LIQUIDITY = 2**128 - 1
@@ -124,8 +127,8 @@ class ConcentratedPool(OwnContract):
     def applied(self, log: Log) -> ConcentratedPool:
         """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
         kind = log.topics[0] if log.topics else b""
-        if kind == SWAP:
-            require_own(log, self.address, topics=3, data_words=5)
+        if kind in (SWAP, PANCAKE_SWAP):
+            require_own(log, self.address, topics=3, data_words=5 if kind == SWAP else 7)
             price, liquidity, tick = unsigned(log.data, 2), unsigned(log.data, 3), signed(log.data, 4)
             ticks = self.ticks if self.ticks.edges is None else Ticks.around(tick, self.ticks.spacing)
             return changed_by(log, self, sqrt_price_x96=price, liquidity=liquidity, tick=tick, ticks=ticks)
