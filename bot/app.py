@@ -11,6 +11,8 @@ from bot.balances import BalanceReader, at_exchanges, on_chain
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
+from bot.dashboard.app import Dashboard
+from bot.dashboard.live import LiveRun
 from bot.ending import Stopping
 from bot.engine import Engine, Road
 from bot.execution.fees import FeePolicy
@@ -21,6 +23,7 @@ from bot.execution.transactions import TransactionDesk
 from bot.hands import Hands, open_hands
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
+from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
@@ -268,6 +271,8 @@ async def _open(
     engine = Engine(road, out)
     for exchange in world.exchanges.values():
         await exchange.watch(engine.on_book, engine.on_trouble)
+    if config.dashboard.enabled:
+        await _dashboard(loaded, world, market, known, engine, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -290,6 +295,44 @@ async def _open(
     )
 
 
+async def _dashboard(
+    loaded: Loaded,
+    world: World,
+    market: Market,
+    known: KnownPools,
+    engine: Engine,
+    clock: Clock,
+    out: Reporter,
+    stack: AsyncExitStack,
+) -> None:
+    """Serve the page, over a reading view of the ledger, and tell it of every head."""
+    settings = loaded.config.dashboard
+    view = Ledger.view(world.ledger_url, clock)
+    stack.callback(view.close)
+    view.attach()
+    shown = LiveRun(
+        ledger=view,
+        market=market,
+        node=world.node,
+        head=lambda: engine.head,
+        counted=engine.counts,
+        budgets=budgets(loaded.config),
+        protocols={str(at): protocol for at, protocol in known.protocols.items()},
+        block_time_s=world.network.block_time_s,
+        clock=clock,
+    )
+    dashboard = Dashboard(shown, settings.host, settings.port)
+    url = await dashboard.start()
+    stack.push_async_callback(dashboard.close)
+
+    def tell(head: Head) -> None:
+        shown.on_head(head)
+        dashboard.tell()
+
+    engine.on_decided = tell
+    out.line(f"dashboard: {url}")
+
+
 def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:
     if world.twin is None:
         return None
@@ -307,7 +350,11 @@ async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, ma
         marks=marks,
     )
     return await SignerClient.start(
-        keystore=hands.keystore, passphrase=hands.passphrase, policy=policy, directory=world.folder / "signer"
+        keystore=hands.keystore,
+        passphrase=hands.passphrase,
+        policy=policy,
+        directory=world.folder / "signer",
+        journal=world.signer_journal(hands.identity.operator),
     )
 
 

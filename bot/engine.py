@@ -84,6 +84,8 @@ class Engine:
         self._lost: set[VenueId] = set()
         self._silent = False
         self._digest = hashlib.sha256()
+        self.on_decided: Callable[[Head], None] = lambda head: None
+        """Called after each head that was decided on."""
 
     @property
     def head(self) -> Head | None:
@@ -158,12 +160,16 @@ class Engine:
         self._told_closed(closed)
         in_use: set[Address] = set()
         await self._take_back(unwinds, head, in_use)
-        if not self.ending:
+        if not road.ground.is_newest(head):
+            road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
+            self.counts["skipped"] += 1
+        elif not self.ending:
             await self._decide(head, in_use)
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head
             self._decided.notify_all()
+        self.on_decided(head)
 
     def _undo(self, event: Undone) -> None:
         road = self._road
@@ -226,7 +232,7 @@ class Engine:
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
-        refusal = self._overlap(plan, in_use) or road.hedges.refusal(plan)
+        refusal = self._stale(head) or self._overlap(plan, in_use) or road.hedges.refusal(plan)
         if refusal is not None:
             return refusal
         try:
@@ -238,6 +244,7 @@ class Engine:
             # Terms that pay for more gas are other call data, which may itself burn a little more.
             prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
             verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
+        verdict = self._stale(head) or verdict
         if isinstance(verdict, Refusal):
             return verdict
         if not road.trading:
@@ -248,6 +255,11 @@ class Engine:
             in_use |= plan.pools
             road.inventory.speak_for(sent.intent.id, plan)
         return sent
+
+    def _stale(self, head: Head) -> Refusal | None:
+        if self._road.ground.is_newest(head):
+            return None
+        return Refusal(Reason.STALE_DATA, f"block {head.number} is not the newest any more; it would come too late")
 
     def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
         shared = plan.pools & in_use
