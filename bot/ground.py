@@ -37,6 +37,10 @@ class Ground(Protocol):
         """Called before anything is decided on `head`."""
         ...
 
+    def is_newest(self, head: Head) -> bool:
+        """Whether what is sent now can still get into the block after `head`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LiveGround:
@@ -51,6 +55,9 @@ class LiveGround:
 
     async def on_head(self, head: Head) -> None:
         await self.simulator.prepare(head)
+
+    def is_newest(self, head: Head) -> bool:
+        return head.number >= self.node.newest_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ class ForkGround:
     async def on_head(self, head: Head) -> None:
         self.simulator.overlay = await self.fork.advance(head)
         await self.simulator.prepare(head)
+
+    def is_newest(self, head: Head) -> bool:
+        """Always: the fork's next block is made when the bot has come to the next head, and not before."""
+        return True
 
 
 @dataclass(frozen=True, slots=True)

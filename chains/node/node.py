@@ -59,6 +59,8 @@ class Node(JsonRpcReads):
         self._socket: NodeSocket | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
+        self._aim = 0
+        self._heads: Subscription | None = None
 
     async def __aenter__(self) -> Self:
         await self.connect()
@@ -70,6 +72,11 @@ class Node(JsonRpcReads):
     @property
     def connected(self) -> bool:
         return self._socket is not None and self._socket.open
+
+    @property
+    def newest_number(self) -> int:
+        """The highest block number the node has told of to whoever reads `blocks`, who may not have got there yet."""
+        return max(self._aim, self._heads.newest if self._heads else 0)
 
     async def connect(self) -> None:
         """Connect unless connected, and check the chain id. Raises `Unreachable`, `WrongChain`."""
@@ -127,10 +134,11 @@ class Node(JsonRpcReads):
         """One subscription's life: first the node's head, then each new one."""
         socket = await self._open_socket()
         self.calls_made += 1
-        subscription = await socket.subscribe("newHeads")
+        subscription = self._heads = await socket.subscribe("newHeads")
         try:
             target: Header | None = await self.latest_header()
             while target is not None:
+                self._aim = target.head.number
                 async for event in follower.lead_to(target):
                     yield event
                 target = await self._next_target(subscription, follower)

@@ -24,12 +24,17 @@ _PING_INTERVAL_S = 20.0
 
 
 class Subscription:
-    """The frames of one `eth_subscribe`, each with the monotonic time of its arrival."""
+    """The frames of one `eth_subscribe`, each with the monotonic time of its arrival.
+
+    `newest` is the highest block number in any of them, read or not; 0 before the first.
+    """
 
     def __init__(self) -> None:
         self._frames: asyncio.Queue[tuple[dict[str, Any], int] | None] = asyncio.Queue()
+        self.newest = 0
 
     def put(self, frame: dict[str, Any], arrived_ns: int) -> None:
+        self.newest = max(self.newest, int(frame.get("number", "0x0"), 16))
         self._frames.put_nowait((frame, arrived_ns))
 
     def end(self) -> None:

@@ -7,11 +7,10 @@ exchange fills orders against them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from bot.balances import at_exchanges, on_chain
 from bot.clock import SystemClock
@@ -111,10 +110,9 @@ class SmallRoad:
     pools: Mapping[str, PoolFacts]
     ledger: Ledger
     engine: Engine
-    signer: SignerClient
     exchange: PaperExchange
-    events: Any
-    market: Market
+    node: Node
+    events: AsyncGenerator[ChainEvent]
 
     @property
     def anvil(self) -> Anvil:
@@ -126,7 +124,7 @@ class SmallRoad:
 
     async def mine(self, swaps: Sequence[SwapGiven]) -> None:
         """Others send `swaps`, and the block is made; the bot takes it in and decides."""
-        sent = [tx_hash for swap in swaps for tx_hash in await self._swap(swap)]
+        sent = [tx_hash for swap in swaps for tx_hash in await self.swap(swap)]
         await self._next_block()
         for tx_hash in sent:
             receipt = await self.anvil.rpc("eth_getTransactionReceipt", tx_hash)
@@ -153,21 +151,14 @@ class SmallRoad:
 
     async def reconciled(self) -> Reconciliation:
         """The ledger against the chain and the exchange."""
-        node = self.engine_node
-        return await reconcile(self.ledger, on_chain(node), at_exchanges({"binance": self.exchange}))
-
-    @property
-    def engine_node(self) -> Node:
-        submitter = self.engine._road.ground.submitter
-        assert isinstance(submitter, Node)
-        return submitter
+        return await reconcile(self.ledger, on_chain(self.node), at_exchanges({"binance": self.exchange}))
 
     async def _next_block(self) -> None:
         latest = await self.anvil.rpc("eth_getBlockByNumber", "latest", False)
         await self.anvil.rpc("evm_mine", {"timestamp": int(latest["timestamp"], 16) + 1})
         await self.follow()
 
-    async def _swap(self, given: SwapGiven) -> list[str]:
+    async def swap(self, given: SwapGiven) -> list[str]:
         """A transfer into the pair and its swap, at the quote of now."""
         pool = await self.chain.chain.load(self.pools[given.pool])
         token = next(token for token in pool.tokens if token.symbol == given.sell)
@@ -341,7 +332,7 @@ async def _wired(
     )
     events = node.blocks(sorted(TOPICS), head)
     stack.push_async_callback(events.aclose)
-    return SmallRoad(scenario, chain, pools, ledger, Engine(road, Silent()), signer, exchange, events, market)
+    return SmallRoad(scenario, chain, pools, ledger, Engine(road, Silent()), exchange, node, events)
 
 
 def _book(given: BookGiven) -> Book:
