@@ -20,6 +20,7 @@ from bot.exchanges import exchange_of
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.rpc import HttpRpc
+from chains.assets import Address
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import ccxt_urls
 from chains.networks import Network
@@ -34,7 +35,11 @@ _LOCAL_KEY = "isthmus"
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything outside the bot, connected. `folder` is private to the run; `instance` names this world's history."""
+    """Everything outside the bot, connected.
+
+    `folder` is private to the run; `memory` holds what later runs on the same chain must know too, which is the same
+    folder where nothing outlives the run. `instance` names this world's history.
+    """
 
     network: Network
     node: Node
@@ -45,7 +50,12 @@ class World:
     ledger: Ledger
     ledger_url: str
     folder: Path
+    memory: Path
     instance: str
+
+    def signer_journal(self, operator: Address) -> Path:
+        """Where the signer remembers what it signed with this key on this chain."""
+        return self.memory / f"signer-{operator}.db"
 
     @property
     def pool_states(self) -> Mapping[str, int]:
@@ -57,7 +67,11 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     """Connect to everything, in order; `stack` closes it again. Raises what the rooms raise, one line each."""
     config, network = loaded.config, loaded.network
     folder = _run_folder(config.ledger.folder, options.mode, network)
-    ledger_url = plain(config.ledger.url) if config.ledger.url else str(folder / _LEDGER_FILE)
+    # What outlives a run must be known to the next one: its ledger, and what its signer signed.
+    lasting = options.mode is Mode.LIVE and config.network != TWIN
+    memory = config.ledger.folder / network.name if lasting else folder
+    memory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / _LEDGER_FILE)
     ledger = _open_ledger(ledger_url, folder, clock)
     stack.callback(_close_ledger, ledger, folder)
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
@@ -74,7 +88,6 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     await _require_same_chain(network, http_url, config.node.timeout_s)
     genesis = await node.block_by_number(0)
     born = genesis.hash if genesis else network.name
-    lasting = options.mode is Mode.LIVE and twin is None
     return World(
         network=network,
         node=node,
@@ -85,6 +98,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         ledger=ledger,
         ledger_url=ledger_url,
         folder=folder,
+        memory=memory,
         instance=born if lasting else f"{born}/{folder.name}",
     )
 

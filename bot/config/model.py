@@ -74,7 +74,7 @@ class LedgerSettings(Section):
     """Where everything the bot sees and does is written."""
 
     url: Annotated[DatabaseUrl | None, Field(examples=["sqlite:///var/ledger.sqlite3"])] = None
-    """SQLAlchemy URL. Left out: a new SQLite file for each run, in `folder`."""
+    """SQLAlchemy URL. Left out: an SQLite file in `folder`, one per chain for live runs, one per run otherwise."""
 
     folder: Annotated[FilePath, Field(examples=["var/runs"], validate_default=True)] = Path("var/runs")
     """Folder of the runs' files: ledgers, the signer's journal and its socket."""
