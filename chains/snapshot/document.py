@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,8 @@ VERSION = 1
 
 _GZIP = b"\x1f\x8b"
 _MAX_DECIMALS = 255
+_MOST_NESTED = 200
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +96,17 @@ def read_json(file: Path) -> Any:
     try:
         if content.startswith(_GZIP):
             content = gzip.decompress(content)
+        if _nesting(content) > _MOST_NESTED:
+            raise ValueError(f"nested more than {_MOST_NESTED} deep")
         return json.loads(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile, ValueError, RecursionError) as error:
+    except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
         raise NotASnapshot(f"{file}: not JSON ({error}); is it the right file?") from None
+
+
+def _nesting(content: bytes) -> int:
+    """How deep brackets are nested, those inside strings included. Deep enough, they would exhaust the C stack."""
+    brackets = content.translate(None, _NO_BRACKETS)
+    return max(accumulate(1 if bracket in b"[{" else -1 for bracket in brackets), default=0)
 
 
 def to_json(snapshot: Snapshot) -> dict[str, Any]:
