@@ -19,7 +19,7 @@ setup: $(STAMP)/twin ## Install everything into .venv and node_modules, compile,
 run: setup ## Run the bot on the local twin, with its dashboard (ARGS="--for 60s --json")
 	@exec $(VENV)/bin/isthmus run $(ARGS)
 
-test: lint types contracts-test pytest ## Run every test
+test: lint types pytest ## Run every test (forge runs inside pytest)
 
 lint: setup
 	@$(VENV)/bin/ruff check .
