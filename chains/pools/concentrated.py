@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from chains.assets import Address, Token
 from chains.blocks import Log
@@ -104,7 +105,7 @@ class ConcentratedPool(OwnContract):
             )
         return filled.amount_in
 
-    def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> ConcentratedPool:
+    def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> Self:
         """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
         filled = self._filled_whole(token_in, amount_in, token_out)
         return replace(self, sqrt_price_x96=filled.sqrt_price_x96, tick=filled.tick, liquidity=filled.liquidity)
@@ -115,16 +116,9 @@ class ConcentratedPool(OwnContract):
         It stops at the price limit, and so may fill only a part. Raises `UnknownToken`, `EmptyPool`,
         `AmountOutOfRange`, `BeyondKnownLiquidity`.
         """
-        zero_for_one = sells_first(self.tokens, token_in)
-        limit = sqrt_price_limit_x96
-        if limit is None:
-            limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
-        self._require_swappable(zero_for_one, specified, limit)
+        return self._filled(specified, sqrt_price_limit_x96, zero_for_one=sells_first(self.tokens, token_in))
 
-        step = step_exact_in if specified > 0 else step_exact_out
-        return walked(self.ticks, self.slot, specified, limit, step, self.fee_ppm, zero_for_one=zero_for_one)
-
-    def applied(self, log: Log) -> ConcentratedPool:
+    def applied(self, log: Log) -> Self:
         """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""
         kind = log.topics[0] if log.topics else b""
         if kind in (SWAP, PANCAKE_SWAP):
@@ -159,13 +153,19 @@ class ConcentratedPool(OwnContract):
         return Hop(HopKind.CONCENTRATED, self.address, zero_for_one, self.fee_ppm)
 
     def _filled_whole(self, token_in: Token, amount_in: int, token_out: Token | None) -> Filled:
-        other_token(self.tokens, token_in, token_out)
         if amount_in <= 0:
             raise AmountOutOfRange(f"{amount_in} of {token_in} is not an amount")
-        filled = self.filled(token_in, amount_in)
+        filled = self._filled(amount_in, None, zero_for_one=sells_first(self.tokens, token_in, token_out))
         if filled.amount_in != amount_in:
             raise InsufficientLiquidity(f"pool {self.address} takes {filled.amount_in} of {token_in}, not {amount_in}")
         return filled
+
+    def _filled(self, specified: int, limit: int | None, *, zero_for_one: bool) -> Filled:
+        if limit is None:
+            limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
+        self._require_swappable(zero_for_one, specified, limit)
+        step = step_exact_in if specified > 0 else step_exact_out
+        return walked(self.ticks, self.slot, specified, limit, step, self.fee_ppm, zero_for_one=zero_for_one)
 
     def _require_swappable(self, zero_for_one: bool, specified: int, limit: int) -> None:
         if not self.sqrt_price_x96:
@@ -176,7 +176,7 @@ class ConcentratedPool(OwnContract):
         if not low < limit < high:
             raise InsufficientLiquidity(f"pool {self.address} is at the end of its prices, or past the limit {limit}")
 
-    def _with_position(self, log: Log, liquidity: int) -> ConcentratedPool:
+    def _with_position(self, log: Log, liquidity: int) -> Self:
         lower, upper = signed(log.topics[2]), signed(log.topics[3])
         if not MIN_TICK <= lower < upper <= MAX_TICK:
             raise MalformedLog(f"log {log.log_index} of block {log.block_number} has ticks {lower} to {upper}")
@@ -206,18 +206,30 @@ def loading(facts: PoolFacts) -> Loading:
     if not 0 < spacing <= MAX_TICK:
         raise MalformedState(f"pool {pool} has a tick spacing of {spacing}")
     price, tick = unsigned(slot0, 0), signed(slot0, 1)
-    first, last = all_words(spacing)
     if not price:
-        return ConcentratedPool(pool, facts.pair, facts.fee_ppm, 0, 0, 0, Ticks(spacing, first, last, {}, {}))
+        nowhere = Ticks(spacing, *all_words(spacing), {}, {})
+        return ConcentratedPool(pool, facts.pair, facts.fee_ppm, 0, 0, 0, nowhere)
+    known = yield from ticks_around(pool, tick, spacing, _TICK_BITMAP)
+    return ConcentratedPool(pool, facts.pair, facts.fee_ppm, price, tick, liquidity, Ticks(spacing, *known))
 
+
+Known = tuple[int, int, dict[int, int], dict[int, int]]
+"""The first and the last bitmap word that were read, and the ticks' net and gross liquidity."""
+
+
+def ticks_around(
+    pool: Address, tick: int, spacing: int, bitmap_question: bytes
+) -> Generator[tuple[Call, ...], tuple[bytes, ...], Known]:
+    """Two rounds: bitmap words around `tick`, and the ticks that are set in them. Raises `MalformedState`."""
+    first, last = all_words(spacing)
     reach = max(1, -(-REACH_TICKS // (spacing * WORD_BITS)))
     here = word_of(tick, spacing)
     words = range(max(here - reach, first), min(here + reach, last) + 1)
-    bitmaps = yield tuple(Call(pool, _TICK_BITMAP + word(index)) for index in words)
+    bitmaps = yield tuple(Call(pool, bitmap_question + word(index)) for index in words)
     initialised = [
         tick
         for index, bitmap in zip(words, bitmaps, strict=True)
-        for tick in set_bits(unsigned(require_words(bitmap, 1, f"tickBitmap({index}) of {pool}")), index, spacing)
+        for tick in set_bits(unsigned(require_words(bitmap, 1, f"bitmap word {index} of {pool}")), index, spacing)
     ]
     answers: tuple[bytes, ...] = ()
     if initialised:
@@ -226,5 +238,4 @@ def loading(facts: PoolFacts) -> Loading:
     for at, answer in zip(initialised, answers, strict=True):
         require_words(answer, 2, f"ticks({at}) of {pool}")
         gross[at], net[at] = unsigned(answer, 0), signed(answer, 1)
-    ticks = Ticks(spacing, words[0], words[-1], net, gross)
-    return ConcentratedPool(pool, facts.pair, facts.fee_ppm, price, tick, liquidity, ticks)
+    return words[0], words[-1], net, gross

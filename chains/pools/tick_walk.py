@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chains.pools.ladder import StepMath, Way, leapt
+from chains.pools.ladder import Slot, StepMath, leapt
 from chains.pools.pool import Piece
 from chains.pools.tick_math import (
     MAX_SQRT_PRICE,
@@ -20,30 +20,22 @@ from chains.pools.tick_math import (
 _ENDS = frozenset({MIN_SQRT_PRICE + 1, MAX_SQRT_PRICE - 1})
 
 
-class Slot(NamedTuple):
-    """Where a pool stands: its square-root price in Q96, its tick, and the liquidity active there."""
-
-    sqrt_price_x96: int
-    tick: int
-    liquidity: int
-
-    @property
-    def consistent(self) -> bool:
-        """Whether the tick is the price's, or the one below a price that stopped exactly at a tick."""
-        if not MIN_SQRT_PRICE <= self.sqrt_price_x96 <= MAX_SQRT_PRICE or not MIN_TICK - 1 <= self.tick <= MAX_TICK:
-            return False
-        above = sqrt_price_at(min(self.tick + 1, MAX_TICK))
-        return sqrt_price_at(max(self.tick, MIN_TICK)) <= self.sqrt_price_x96 <= above
-
-
 class Filled(NamedTuple):
-    """What the pool's own `swap` does: amounts moved, fee included, and where it ends."""
+    """What the pool's own `swap` does: amounts moved, fee included, and where it ends.
+
+    `stop` is the tick it ends at, if that is exactly at one.
+    """
 
     amount_in: int
     amount_out: int
     sqrt_price_x96: int
     liquidity: int
-    tick: int
+    stop: int | None
+
+    @property
+    def tick(self) -> int:
+        """The pool's tick afterwards."""
+        return tick_at(self.sqrt_price_x96) if self.stop is None else self.stop
 
 
 def walked(
@@ -54,11 +46,20 @@ def walked(
     Raises `BeyondKnownLiquidity`.
     """
     find, skip = (ticks.next_below, ticks.skip_below) if zero_for_one else (ticks.next_above, ticks.skip_above)
+    exact_in = specified > 0
     price, tick, liquidity = start
     remaining, amount_in, amount_out = abs(specified), 0, 0
     at_tick = True
-    way = Way(step, fee_ppm, specified > 0, zero_for_one)
-    leaping = limit in _ENDS
+    leap = leapt(ticks, (step, fee_ppm, exact_in, zero_for_one), start, remaining) if limit in _ENDS else None
+    if leap is not None:
+        tick, liquidity, amount_in, amount_out, ahead = leap
+        price = sqrt_price_at(tick + zero_for_one)
+        remaining -= amount_in if exact_in else amount_out
+        if remaining and ahead is not None:
+            target = sqrt_price_at(ahead + zero_for_one)
+            reached, step_in, step_out, fee = step(price, target, liquidity, remaining, fee_ppm)
+            if target != reached != price and remaining == (step_in + fee if exact_in else step_out):
+                return Filled(amount_in + step_in + fee, amount_out + step_out, reached, liquidity, None)
     while remaining and price != limit:
         next_tick, initialised = find(tick) if liquidity else skip(tick)
         next_tick = min(max(next_tick, MIN_TICK), MAX_TICK)
@@ -68,21 +69,14 @@ def walked(
         price, step_in, step_out, fee = step(price, target, liquidity, remaining, fee_ppm)
         amount_in += step_in + fee
         amount_out += step_out
-        remaining -= step_in + fee if specified > 0 else step_out
+        remaining -= step_in + fee if exact_in else step_out
         if price == next_price:
             if initialised:
                 liquidity += -ticks.net[next_tick] if zero_for_one else ticks.net[next_tick]
             tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
-            whole = leapt(ticks, way, tick, liquidity, remaining) if leaping and remaining > 0 else None
-            if whole is not None:
-                tick, liquidity = whole.tick, whole.liquidity
-                price = sqrt_price_at(tick + 1 if zero_for_one else tick)
-                amount_in += whole.amount_in
-                amount_out += whole.amount_out
-                remaining -= whole.amount_in if specified > 0 else whole.amount_out
         elif price != before:
             at_tick = False
-    return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else tick_at(price))
+    return Filled(amount_in, amount_out, price, liquidity, tick if at_tick else None)
 
 
 def range_pieces(ticks: Ticks, start: Slot, kept: float, *, zero_for_one: bool) -> tuple[Piece, ...]:
