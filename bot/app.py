@@ -207,7 +207,7 @@ class Session:
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,
             ledger_url=world.ledger_url,
-            trouble=self.trouble,
+            trouble=self.trouble or self.engine.silence,
             in_flight=len(ledger.open_intents()),
             halted={name: why for name in strategies if (why := ledger.halted_because(name)) is not None},
         )

@@ -8,7 +8,6 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Protocol
 
 from bot.execution.fees import FeePolicy
@@ -26,14 +25,12 @@ from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
+from bot.telling import Teller
 from chains.assets import Address, Token
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool
-
-_ETH = Decimal(10) ** 18
-
 
 Filter = Callable[[VenueId, Token], bool]
 """Whether a strategy may take a token into a venue."""
@@ -82,7 +79,9 @@ class Engine:
         self.ending = False
         self._taking = False
         self._lost: set[VenueId] = set()
-        self._silent = False
+        self.silence: str | None = None
+        """Why the node does not answer, while it does not."""
+        self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
         self._digest = hashlib.sha256()
         self.on_decided: Callable[[Head], None] = lambda head: None
         """Called after each head that was decided on."""
@@ -113,7 +112,7 @@ class Engine:
 
     def on_silence(self, detail: str) -> None:
         """The node stopped answering; it is asked again until it does, and nothing is decided meanwhile."""
-        self._silent = True
+        self.silence = detail
         self._road.ledger.record_event(Level.WARNING, "node_silent", detail)
         self._output.line(f"node silent: {detail}; asking again until it answers")
 
@@ -147,8 +146,8 @@ class Engine:
         road = self._road
         head = block.head
         road.ledger.at_head(head.number, head.timestamp_s)
-        if self._silent:
-            self._silent = False
+        if self.silence is not None:
+            self.silence = None
             road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
         await road.ground.on_head(head)
@@ -270,37 +269,23 @@ class Engine:
     async def _settled(self, settled: Settled) -> None:
         """The chain has answered; a two-sided plan goes on at the exchange and is told when that is done too."""
         self._told_closed(await self._road.hedges.on_settled(settled))
-        plan, receipt = settled.plan, settled.receipt
-        reverted = settled.intent.mined_as is not MinedAs.OK
-        if plan.orders and not reverted:
+        if settled.plan.orders and settled.intent.mined_as is MinedAs.OK:
             return
-        verb = "REVERTED" if reverted else "settled"
         self.counts["not_as_simulated"] += bool(settled.explanation)
-        net = eth(settled.profit_wei - receipt.gas_cost_wei)
-        text = f"{receipt.block_number} {plan.strategy}: {verb} {net} after gas, {receipt.tx_hash[:12]}"
-        self._output.line(f"{text}; {settled.explanation}" if settled.explanation else text)
+        self._output.line(self._teller.settled(settled))
 
     def _told_closed(self, closed: Sequence[Closed]) -> None:
         for done in closed:
-            profit = eth(self._road.ledger.profit_of(done.intent.id))
-            self._output.line(
-                f"{self._road.market.number} {done.intent.strategy}: {done.exposure} {profit} after gas and fees"
-            )
+            profit_wei = self._road.ledger.profit_of(done.intent.id)
+            self._output.line(self._teller.closed(done, self._road.market.number or 0, profit_wei))
 
     def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
         self.counts["plans"] += 1
         said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
         self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
-        prefix = f"{plan.block_number} {plan.strategy}: {plan.note}, expects {eth(plan.expected_profit_wei)}"
-        if isinstance(outcome, Sent):
-            self.counts["sent"] += 1
-            self._output.line(f"{prefix} -> sent {outcome.tx_hash[:12]}, nonce {outcome.intent.nonce}")
-        elif isinstance(outcome, Refusal):
-            self.counts[f"refused:{outcome.reason}"] += 1
-            self._output.line(f"{prefix} -> refused, {outcome}")
-        else:
-            self.counts["simulated"] += 1
-            self._output.line(f"{prefix} -> would be sent (dry)")
+        word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
+        self.counts[word] += 1
+        self._output.line(self._teller.decided(plan, outcome))
 
 
 def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:
@@ -308,8 +293,3 @@ def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filt
     if permitted is None:
         return lambda venue, token: venue not in in_use
     return lambda venue, token: venue not in in_use and permitted(venue, token)
-
-
-def eth(wei: int) -> str:
-    """Wei as a short number of ETH for a person."""
-    return f"{Decimal(wei) / _ETH:+.6f} ETH"

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.engine import eth
 from bot.ledger.reconcile import Reconciliation
 from bot.ledger.summary import RunSummary
 from bot.mode import Mode
+from bot.telling import eth
 
 
 @dataclass(frozen=True, slots=True)

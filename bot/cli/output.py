@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,6 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+
+_COLOURS = {
+    "sent": "cyan",
+    "settled": "green",
+    "hedged": "green",
+    "unwound": "yellow",
+    "refused": "bright_black",
+    "REVERTED": "red",
+    "dry": "cyan",
+}
+_OUTCOME = re.compile(rf"^(\d+ +\S+ +)({'|'.join(_COLOURS)})\b")
+"""The third column of the lines of `bot.telling`."""
 
 
 def emit(document: Mapping[str, Any]) -> None:
@@ -24,6 +37,10 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+def _coloured(found: re.Match[str]) -> str:
+    return found[1] + click.style(found[2], fg=_COLOURS[found[2]])
+
+
 class TerminalReporter:
     """A run's words on a terminal. Where stdout is for machines, the lines go to stderr with the progress."""
 
@@ -33,8 +50,9 @@ class TerminalReporter:
         self._width = 0
 
     def line(self, text: str) -> None:
+        """One line; where it is a terminal's, a decision's outcome has its colour."""
         self._clear()
-        click.echo(text, err=self._err)
+        click.echo(_OUTCOME.sub(_coloured, text), err=self._err)
 
     def progress(self, text: str, done: int, total: int) -> None:
         if not self._terminal:
