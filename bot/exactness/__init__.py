@@ -63,6 +63,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("concentrated", Source.BYTECODE, "bot.exactness.uniswap_v3:on_anvil"),
     Proof("concentrated", Source.BYTECODE, "bot.exactness.pancake_v3:on_anvil"),
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
+    Proof("algebra", Source.BYTECODE, "bot.exactness.algebra:on_anvil"),
     Proof("solidly", Source.RECORDED, "bot.exactness.solidly:recorded"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),
     Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:stable_recorded"),

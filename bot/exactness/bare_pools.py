@@ -63,12 +63,19 @@ async def swapped(caller: Chain, pool: Address, zero_for_one: bool, specified: i
     return int.from_bytes(raw[:32], "big", signed=True), int.from_bytes(raw[32:64], "big", signed=True)
 
 
-async def held_against(caller: Chain, pool: ConcentratedPool, rng: random.Random, name: str) -> list[Case]:
-    """A pool given a dozen positions: amounts both ways, all sizes, and the states that real swaps leave."""
+async def with_positions(
+    caller: Chain, pool: ConcentratedPool, rng: random.Random, mint: str, owners: int, spacing: int
+) -> ConcentratedPool:
+    """The pool, followed by its events, after a dozen positions; its `mint` names this many recipients first."""
     for _ in range(POSITIONS):
-        lower, upper = random_range(rng, pool.tick, pool.ticks.spacing)
-        arguments = caller.account, lower, upper, int(10 ** rng.uniform(6, 24)), b""
-        pool = followed(pool, await caller.send(pool.address, "mint(address,int24,int24,uint128,bytes)", *arguments))
+        lower, upper = random_range(rng, pool.tick, spacing)
+        arguments = *(caller.account,) * owners, lower, upper, int(10 ** rng.uniform(6, 24)), b""
+        pool = followed(pool, await caller.send(pool.address, mint, *arguments))
+    return pool
+
+
+async def held_against(caller: Chain, pool: ConcentratedPool, rng: random.Random, name: str) -> list[Case]:
+    """Amounts both ways, all sizes, and the states that real swaps leave."""
     cases = []
     for _ in range(AMOUNTS):
         down, size = rng.random() < 0.5, rng.choice((1, 2, LARGEST, int(10 ** rng.uniform(0, 29))))

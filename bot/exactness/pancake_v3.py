@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 
 from bot.exactness import Case
-from bot.exactness.bare_pools import answering, bare_caller, growing_tokens, held_against
+from bot.exactness.bare_pools import answering, bare_caller, growing_tokens, held_against, with_positions
 from bot.exactness.contracts import Chain, local_chain
 from bot.exactness.uniswap_v3 import fully_known
 from chains.assets import Token, address
@@ -19,6 +19,7 @@ SPACINGS = {100: 1, 500: 10, 2500: 50, 10000: 200}
 """Tick spacing by fee in parts per million, as Pancake's factory enables them."""
 
 _PACKAGE, _POOL = "@pancakeswap/v3-core", "artifacts/contracts/PancakeV3Pool.sol/PancakeV3Pool.json"
+_MINT = "mint(address,int24,int24,uint128,bytes)"
 _DEPLOYER = address("0x00000000000000000000000000000000000de901")
 
 
@@ -34,6 +35,7 @@ async def _on_anvil() -> list[Case]:
         for fee in SPACINGS:
             rng = random.Random(fee)  # noqa: S311
             pool = await _new_pool(caller, tokens, fee, rng.randint(-80_000, 80_000))
+            pool = await with_positions(caller, pool, rng, _MINT, 1, SPACINGS[fee])
             cases += await held_against(caller, pool, rng, f"fee {fee}")
     return cases
 

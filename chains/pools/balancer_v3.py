@@ -20,12 +20,12 @@ from chains.pools.pool import (
     AmountOutOfRange,
     Call,
     EmptyPool,
+    HookedPool,
     InsufficientLiquidity,
     MalformedLog,
     MalformedState,
     PaysItsQuote,
     Piece,
-    PoolError,
     PoolFacts,
     Source,
     StaleState,
@@ -53,10 +53,6 @@ TOPICS = frozenset(
 )
 
 _SETTINGS = {FEE_CHANGED: "swap_fee", AGGREGATE_FEE_CHANGED: "aggregate_fee", POOL_PAUSED: "paused"}
-
-
-class HookedPool(PoolError):
-    """A hook can change the amounts: such a pool has no exact quote here."""
 
 
 class Scaled(NamedTuple):

@@ -11,10 +11,11 @@ from chains.pools import balancer_stable_math as curve
 from chains.pools import balancer_v3
 from chains.pools.balancer_math import ONE, complement, div_down, mul_down
 from chains.pools.balancer_stable_math import Ramp, Rounding
-from chains.pools.balancer_v3 import HookedPool, Scaled, VaultPool, shared_loading
+from chains.pools.balancer_v3 import Scaled, VaultPool, shared_loading
 from chains.pools.fitted import GRID, Point, fitted
 from chains.pools.pool import (
     Call,
+    HookedPool,
     InsufficientLiquidity,
     Loading,
     MalformedState,

@@ -9,9 +9,9 @@ from typing import ClassVar
 from chains.assets import Token
 from chains.pools import balancer_v3, balancer_weighted_math
 from chains.pools.balancer_math import ONE
-from chains.pools.balancer_v3 import HookedPool, Scaled, VaultPool, shared_loading
+from chains.pools.balancer_v3 import Scaled, VaultPool, shared_loading
 from chains.pools.fitted import fitted
-from chains.pools.pool import Call, Loading, MalformedState, Piece, PoolError, PoolFacts, positions
+from chains.pools.pool import Call, HookedPool, Loading, MalformedState, Piece, PoolError, PoolFacts, positions
 from chains.pools.words import require_words, selector, unsigned
 
 TOPICS = balancer_v3.TOPICS

@@ -54,6 +54,10 @@ class StaleState(PoolError):
     """A part of the state has lapsed, and what replaces it is not known. Load the pool again."""
 
 
+class HookedPool(PoolError):
+    """Somebody else's code can change the amounts of a swap: such a pool has no exact quote here."""
+
+
 class MalformedLog(PoolError):
     """A known topic with the wrong number of topics or bytes, or a log that another contract emitted."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from chains.pools import (
+    algebra,
     balancer_v2_stable,
     balancer_v2_weighted,
     balancer_v3_stable,
@@ -45,6 +46,7 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),
         Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
         Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),

@@ -157,7 +157,10 @@ class SolidlyPool(OwnContract):
         return self._point(given, self.reserves[given], self.reserves[1 - given]).rate
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
-        """Volatile: one exact piece. Stable: up to what doubles the pool, within 1 % between the fitted points."""
+        """Volatile: one exact piece. Stable: up to what doubles the pool, within 2 % between the fitted points.
+
+        That holds up to fifty times more of one token than of the other; further out the pieces are coarser.
+        """
         given = self._given(token_in, token_out)
         if self.paused or not all(self.reserves):
             return ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, localcontext
 from functools import lru_cache
 
@@ -204,7 +204,7 @@ class Ticks:
             else:
                 gross.pop(tick, None)
                 net.pop(tick, None)
-        return Ticks(self.spacing, self.first_word, self.last_word, net, gross)
+        return replace(self, net=net, gross=gross)
 
     def _consistent(self) -> bool:
         """Whether the ticks are usable ones in known words, and none nets more than refers to it."""

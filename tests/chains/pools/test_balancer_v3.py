@@ -12,12 +12,12 @@ from chains.executor import BalancerV3Route, Hop, HopKind
 from chains.pools import balancer_v3, balancer_v3_stable
 from chains.pools.balancer_math import ONE
 from chains.pools.balancer_stable_math import Ramp
-from chains.pools.balancer_v3 import HookedPool
 from chains.pools.balancer_v3_stable import BalancerV3StablePool, Surge
 from chains.pools.balancer_v3_weighted import BalancerV3WeightedPool
 from chains.pools.pool import (
     AmountOutOfRange,
     EmptyPool,
+    HookedPool,
     InsufficientLiquidity,
     MalformedLog,
     MalformedState,
