@@ -113,8 +113,8 @@ def read(name: str) -> Scenario:
     document = tomllib.loads((FOLDER / f"{name}.toml").read_text(encoding="utf-8"))
     steps = tuple(_step(step) for step in document.pop("steps"))
     pools = tuple(PoolGiven(**pool) for pool in document.pop("pools"))
-    lists = {key: tuple(document.pop(key)) for key in ("strategies", "events") if key in document}
-    return Scenario(name=name, pools=pools, steps=steps, **lists, **document)
+    document |= {key: tuple(document[key]) for key in ("strategies", "events") if key in document}
+    return Scenario(name=name, pools=pools, steps=steps, **document)
 
 
 def _step(document: dict[str, Any]) -> Step:

@@ -1,0 +1,158 @@
+"""A twin that stays up while bots come and go: to the bot an ordinary node and an ordinary exchange."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from asyncio import create_subprocess_exec
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bot.execution.deployment import Venues
+from bot.keys import new_keystore
+from bot.rpc import HttpRpc
+from bot.twin_session import deploy_on_twin
+from chains.assets import Address, Token
+from chains.exchanges.local import ccxt_urls
+from chains.networks import load_network
+from chains.tools import ROOT
+from chains.twin.client import TwinProcess
+
+PASSPHRASE = "correct horse"
+API_KEY, API_SECRET = "lasting-key", "lasting-secret"
+CAPS = {"WETH": 25 * 10**18, "USDT": 50_000 * 10**6, "WBTC": 15 * 10**7}
+HELD_AT_EXCHANGE = {"ETH": 100 * 10**8, "USDT": 200_000 * 10**8, "BTC": 6 * 10**8}
+
+_RUN = """\
+network = "lasting.toml"
+strategies = ["{root}/strategies/dex_arbitrage.toml", "{root}/strategies/cex_dex_arbitrage.toml"]
+
+[node]
+ws_url = "{ws_url}"
+http_url = "{http_url}"
+
+[[exchanges]]
+name = "binance"
+symbols = ["ETH/USDT", "BTC/USDT"]
+api_key = "file:api_key"
+api_secret = "file:api_secret"
+urls = {urls}
+
+[executor]
+address = "{executor}"
+profit_tokens = ["WETH"]
+inventory_caps = ["25 WETH", "50000 USDT", "1.5 WBTC"]
+
+[signer]
+keystore = "operator.json"
+
+[ledger]
+folder = "runs"
+
+[dashboard]
+enabled = false
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Lasting:
+    """A chain with an executor on it, an account at its exchange, and a run file that names both."""
+
+    twin: TwinProcess
+    folder: Path
+    operator: Address
+
+    @property
+    def ledger(self) -> Path:
+        return self.folder / "runs" / "lasting" / "ledger.sqlite3"
+
+    async def block(self) -> None:
+        """The exchange moves, and a block is made."""
+        await self.twin.advance()
+        await self.twin.mine()
+
+    async def bot(self, *options: str) -> Bot:
+        """Start the bot's own command, as its user would."""
+        log = self.folder / f"told-{len(list(self.folder.glob('told-*')))}"
+        with log.open("wb") as told:
+            process = await create_subprocess_exec(
+                *(sys.executable, "-m", "bot", "run", "--config", str(self.folder / "isthmus.toml"), "--json"),
+                *("--passphrase-file", str(self.folder / "passphrase"), *options),
+                stdin=DEVNULL,
+                stdout=PIPE,
+                stderr=told,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+        return Bot(process, log)
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A bot in a process of its own. What it tells is in `log`."""
+
+    process: Process
+    log: Path
+
+    @property
+    def told(self) -> str:
+        return self.log.read_text()
+
+    async def killed(self) -> None:
+        """As if the power failed: nothing is flushed, nothing is said."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+
+    async def summary(self) -> dict[str, Any]:
+        """Wait until it ends by itself; the last line of its output."""
+        output, _ = await self.process.communicate()
+        assert self.process.returncode == 0, self.told
+        document: dict[str, Any] = orjson.loads(output.splitlines()[-1])
+        return document
+
+
+async def open_lasting(twin: TwinProcess, folder: Path) -> Lasting:
+    """Deploy and fund everything a run off its own twin must find there, and write its files."""
+    (folder / "lasting.toml").write_text('inherits = "twin"\n')
+    network = load_network(folder / "lasting.toml")
+    operator = new_keystore(folder / "operator.json", PASSPHRASE, light=True)
+    caps: dict[Token, int] = {network.token(symbol): cap for symbol, cap in CAPS.items()}
+    async with HttpRpc(twin.descriptor["rpc_http"]) as rpc:
+        made = await deploy_on_twin(
+            twin,
+            rpc,
+            operator=operator,
+            profit_tokens=[Address(network.wrapped.address)],
+            caps=caps,
+            chain_id=network.chain_id,
+            venues=Venues.of(network),
+        )
+    for currency, units in HELD_AT_EXCHANGE.items():
+        await twin.deposit(API_KEY, API_SECRET, currency, units)
+    for name, secret in {"api_key": API_KEY, "api_secret": API_SECRET, "passphrase": PASSPHRASE}.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(secret)
+    described = twin.descriptor
+    run = _RUN.format(
+        root=ROOT,
+        ws_url=described["rpc_ws"],
+        http_url=described["rpc_http"],
+        urls=_inline(ccxt_urls(described["exchange_http"], described["exchange_ws"])),
+        executor=made.executor,
+    )
+    (folder / "isthmus.toml").write_text(run)
+    return Lasting(twin, folder, operator)
+
+
+def _inline(value: Mapping[str, Any] | str) -> str:
+    """A value as TOML writes it on one line."""
+    if isinstance(value, str):
+        return json.dumps(value)
+    return "{ " + ", ".join(f"{key} = {_inline(inner)}" for key, inner in value.items()) + " }"
