@@ -17,20 +17,39 @@ GAS_BASE = 40_000
 """Gas of the executor around its hops: the transaction itself, the checks, and the last transfer."""
 
 GAS_PER_HOP: Mapping[HopKind, int] = {
-    HopKind.CONSTANT_PRODUCT: 55_000,
+    HopKind.CONSTANT_PRODUCT: 60_000,
     HopKind.CONCENTRATED: 70_000,
-    HopKind.SOLIDLY: 80_000,
+    HopKind.SOLIDLY: 100_000,
     HopKind.ALGEBRA: 90_000,
-    HopKind.UNISWAP_V4: 80_000,
-    HopKind.CURVE: 130_000,
-    HopKind.CURVE_CRYPTO: 250_000,
-    HopKind.BALANCER_V2: 110_000,
-    HopKind.BALANCER_V3: 120_000,
+    HopKind.UNISWAP_V4: 75_000,
+    HopKind.CURVE: 140_000,
+    HopKind.CURVE_CRYPTO: 260_000,
+    HopKind.BALANCER_V2: 125_000,
+    HopKind.BALANCER_V3: 130_000,
     HopKind.ERC4626: 90_000,
-    HopKind.WRAPPED_NATIVE: 30_000,
-    HopKind.WSTETH: 70_000,
+    HopKind.WRAPPED_NATIVE: 15_000,
+    HopKind.WSTETH: 80_000,
 }
-"""Gas per hop by kind of pool, about what the executor's gas tests measure. For ranking; the simulator measures."""
+"""Gas per hop by kind of pool. For ranking; the simulator measures.
+
+Uniswap's pools and wrapped coins are about what the executor's gas tests measure; of the others only the executor's
+own part is measured there, and the venue's is what its usual mainnet swaps burn.
+"""
+
+GAS_LOAN = 30_000
+"""Gas of borrowing the input of a first hop that gives no credit, as measured."""
+
+LENT_KINDS = frozenset(
+    {
+        HopKind.CURVE,
+        HopKind.CURVE_CRYPTO,
+        HopKind.BALANCER_V2,
+        HopKind.ERC4626,
+        HopKind.WRAPPED_NATIVE,
+        HopKind.WSTETH,
+    }
+)
+"""Hops whose venue wants its input before it pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +145,9 @@ class Opportunity:
 
 def gas_of(kinds: Iterable[HopKind]) -> int:
     """The gas a settlement through these kinds of hops is estimated to burn."""
-    return GAS_BASE + sum(GAS_PER_HOP[kind] for kind in kinds)
+    path = list(kinds)
+    loan = GAS_LOAN if path and path[0] in LENT_KINDS else 0
+    return GAS_BASE + loan + sum(GAS_PER_HOP[kind] for kind in path)
 
 
 def disjoint(opportunities: Iterable[Opportunity]) -> list[Opportunity]:

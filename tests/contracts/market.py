@@ -9,7 +9,7 @@ from math import isqrt
 from eth_abi.abi import decode as abi_decode
 from eth_account import Account
 
-from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.execution.deployment import NO_VENUES, Deployment, InventoryCap, Venues, deploy
 from chains.anvil import Anvil, RpcError
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.executor import CycleCall, ExecutorCall, Hop, HopKind, encode
@@ -45,14 +45,17 @@ class Market:
     made: Deployment | None = None
 
     @classmethod
-    async def open(cls, anvil: Anvil) -> Market:
-        """The factories, three tokens and an executor with a stocked inventory; no pools yet."""
+    async def open(cls, anvil: Anvil, weth: Token | None = None, venues: Venues = NO_VENUES) -> Market:
+        """The factories, three tokens and an executor with a stocked inventory; no pools yet.
+
+        `weth`, unless it is one more plain token, must be the account's already.
+        """
         chain = await Chain.open(anvil)
         await anvil.rpc("anvil_setBalance", OWNER.address, hex(ETH))
         account = ["address"], [chain.account]
         market = cls(
             chain,
-            await chain.token("WETH"),
+            weth or await chain.token("WETH"),
             await chain.token("MID"),
             await chain.token("DAI"),
             await chain.deploy("@uniswap/v2-core", "build/UniswapV2Factory.json", *account),
@@ -67,17 +70,18 @@ class Market:
                 [v3, ZERO_ADDRESS, ZERO_ADDRESS],
             ),
         )
-        weth, dai = Address(market.weth.address), Address(market.dai.address)
+        earned, dai = Address(market.weth.address), Address(market.dai.address)
         market.made = await deploy(
             anvil,
             OWNER,
             operator=OPERATOR,
             treasury=TREASURY,
-            profit_tokens=[weth],
-            inventory=[InventoryCap(weth, CAP), InventoryCap(dai, CAP)],
+            profit_tokens=[earned],
+            inventory=[InventoryCap(earned, CAP), InventoryCap(dai, CAP)],
             chain_id=CHAIN_ID,
+            venues=venues,
         )
-        for token in (weth, dai):
+        for token in (earned, dai):
             await chain.send(token, "transfer(address,uint256)", market.made.inventory, STOCK)
         return market
 

@@ -6,11 +6,21 @@ import subprocess
 
 from chains.tools import ROOT, foundry
 
+MEASURED = ["--match-contract", "^(Run|Exchange|Sweep|Families)Test$", "--no-match-test", "(Unknown|AtLeast)"]
+"""The tests that settle something, without the fuzzed ones."""
+
 
 def test_every_forge_test_passes() -> None:
     done = subprocess.run([foundry("forge"), "test"], cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert " 0 failed, 0 skipped" in done.stdout.splitlines()[-1]
+
+
+def test_gas_is_what_the_snapshot_says() -> None:
+    """`forge snapshot --snap contracts/gas.snapshot` with these same filters writes it anew."""
+    command = [str(foundry("forge")), "snapshot", "--check", "contracts/gas.snapshot", *MEASURED]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
 
 
 def test_the_sources_are_formatted() -> None:

@@ -1,0 +1,167 @@
+"""Every kind of venue beside the executor on one Anvil: real WETH9 and Uniswap V4, and forge's mocks of the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import orjson
+from eth_abi.abi import encode
+
+from bot.exactness.contracts import Chain, ordered
+from bot.execution.deployment import Venues
+from chains.anvil import Anvil
+from chains.assets import ZERO_ADDRESS, Address, Token, address
+from chains.hops import BalancerV2Route, BalancerV3Route, CurveRoute, Hop, HopKind
+from chains.pools.pool import Pool, PoolFacts
+from chains.pools.uniswap_v4_key import PoolKey
+from chains.tools import ROOT
+from chains.twin.artefacts import weth9_runtime
+from tests.contracts.market import ETH, FEE_PPM, Market
+
+STOCK = 1_000 * ETH
+PRICE = 30
+"""Tenths of the token bought for one sold, at every mock."""
+
+COIN = Token("anvil", ZERO_ADDRESS, "ETH", 18)
+
+_WETH9 = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
+_KEY = "(address,address,uint24,int24,address)"
+_SPACING = 60
+_WIDEST_TICK = 887220
+_ID_TAIL = 0x0002 << 80 | 7
+_TWO_TOKENS = {
+    HopKind.SOLIDLY: "SolidlyPair",
+    HopKind.ALGEBRA: "AlgebraPool",
+    HopKind.CURVE: "CurvePool",
+    HopKind.CURVE_CRYPTO: "CurvePool",
+}
+_WRAPPERS = {HopKind.ERC4626: "Vault", HopKind.WSTETH: "StakedWrapper"}
+
+MOCKED = (*_TWO_TOKENS, HopKind.BALANCER_V2, HopKind.BALANCER_V3, *_WRAPPERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """A venue that sells `bought` for WETH at `PRICE`; how the executor goes there and back."""
+
+    bought: Token
+    forth: Hop
+    back: Hop
+
+
+@dataclass(slots=True)
+class Families:
+    """A market whose WETH is mainnet's WETH9 and whose executor knows all singletons."""
+
+    market: Market
+    manager: Address
+    liquidity: Address
+    vault_v2: Address
+    vault_v3: Address
+
+    @classmethod
+    async def open(cls, anvil: Anvil) -> Families:
+        """The singletons and the executor; no pools yet. The manager holds WETH to lend."""
+        chain = await Chain.open(anvil)
+        await anvil.rpc("anvil_setCode", _WETH9, "0x" + weth9_runtime().hex())
+        await anvil.rpc("anvil_setBalance", chain.account, hex(10 * STOCK))
+        await _pay(chain, _WETH9, 5 * STOCK)
+        core = "@uniswap/v4-core"
+        manager = await chain.deploy(core, "out/PoolManager.sol/PoolManager.json", ["address"], [chain.account])
+        router = "out/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json"
+        liquidity = await chain.deploy(core, router, ["address"], [manager])
+        vaults = [await _mock(chain, "Singletons", name) for name in ("VaultV2", "VaultV3")]
+        weth = Token("anvil", _WETH9, "WETH", 18)
+        market = await Market.open(anvil, weth, Venues(_WETH9, manager, *vaults))
+        families = cls(market, manager, liquidity, *vaults)
+        await market.chain.send(_WETH9, "transfer(address,uint256)", manager, STOCK)
+        return families
+
+    async def pool(self, one: Token, amount_one: int, other: Token, amount_other: int) -> PoolFacts:
+        """A real V4 pool, coins or tokens, with these amounts over the widest range."""
+        chain = self.market.chain
+        tokens = ordered(one, other)
+        amounts = {one.address: amount_one, other.address: amount_other}
+        zero, last = (amounts[token.address] for token in tokens)
+        key = PoolKey(tokens, FEE_PPM, _SPACING)
+        values = (tokens[0].address, tokens[1].address, FEE_PPM, _SPACING, ZERO_ADDRESS)
+        await chain.send(self.manager, f"initialize({_KEY},uint160)", values, isqrt((last << 192) // zero))
+        for token in tokens:
+            if token != COIN:
+                await chain.send(token.address, "approve(address,uint256)", self.liquidity, 2**256 - 1)
+        modify = f"modifyLiquidity({_KEY},(int24,int24,int256,bytes32),bytes)"
+        position = (-_WIDEST_TICK, _WIDEST_TICK, isqrt(zero * last), bytes(32))
+        if COIN in tokens:
+            await chain.anvil.rpc("anvil_setBalance", self.liquidity, hex(2 * zero))
+        await chain.send(self.liquidity, modify, values, position, b"")
+        details: dict[str, str | int] = {"tick_spacing": _SPACING, "hooks": ZERO_ADDRESS}
+        return PoolFacts("uniswap_v4", self.manager, tokens, FEE_PPM, key.pool_id, details)
+
+    async def loaded(self, facts: PoolFacts) -> Pool:
+        return await self.market.chain.load(facts)
+
+    async def venue(self, kind: HopKind) -> Venue:
+        """A stocked mock of `kind`."""
+        chain, weth, mid = self.market.chain, self.market.weth, self.market.mid
+        sold, bought = Address(weth.address), Address(mid.address)
+        if kind in _WRAPPERS:
+            at = await _mock(chain, "Venues", _WRAPPERS[kind], ["address", "uint256"], [sold, PRICE])
+            await chain.send(sold, "transfer(address,uint256)", at, STOCK)
+            share = Token("anvil", at, kind.name, 18)
+            await chain.send(at, "mint(address,uint256)", chain.account, STOCK)
+            return Venue(share, Hop(kind, at, True, 0), Hop(kind, at, False, 0))
+        if kind in (HopKind.BALANCER_V2, HopKind.BALANCER_V3):
+            return await self._in_a_vault(kind)
+        at = await _mock(chain, "Venues", _TWO_TOKENS[kind], ["address", "address", "uint256"], [sold, bought, PRICE])
+        await self._stock(at)
+        if kind is HopKind.SOLIDLY:
+            await chain.send(at, "sync()")
+        if kind in (HopKind.SOLIDLY, HopKind.ALGEBRA):
+            return Venue(mid, Hop(kind, at, True, 0), Hop(kind, at, False, 0))
+        routes = CurveRoute(bought, 0, 1), CurveRoute(sold, 1, 0)
+        return Venue(mid, *(Hop(kind, at, False, 0, route) for route in routes))
+
+    async def _in_a_vault(self, kind: HopKind) -> Venue:
+        chain, mid = self.market.chain, self.market.mid
+        sold, bought = Address(self.market.weth.address), Address(mid.address)
+        at = address("0x" + "b1" * 20)
+        if kind is HopKind.BALANCER_V2:
+            pool_id = bytes.fromhex(at[2:]) + _ID_TAIL.to_bytes(12, "big")
+            register = "register(bytes32,address,address,uint256)"
+            await chain.send(self.vault_v2, register, pool_id, sold, bought, PRICE)
+            await self._stock(self.vault_v2)
+            return Venue(mid, *(Hop(kind, at, False, 0, BalancerV2Route(token, _ID_TAIL)) for token in (bought, sold)))
+        register = "register(address,address,address,uint256,uint256)"
+        await chain.send(self.vault_v3, register, at, sold, bought, PRICE, 0)
+        await self._stock(self.vault_v3)
+        for token in (sold, bought):
+            await chain.send(self.vault_v3, "fund(address)", token)
+        return Venue(mid, *(Hop(kind, at, False, 0, BalancerV3Route(token)) for token in (bought, sold)))
+
+    async def _stock(self, holder: Address) -> None:
+        for token in (self.market.weth, self.market.mid):
+            await self.market.chain.send(token.address, "transfer(address,uint256)", holder, STOCK // 10)
+
+
+async def _mock(chain: Chain, file: str, name: str, types: list[str] | None = None, values: Any = ()) -> Address:
+    """Deploy a mock as forge built it."""
+    document = orjson.loads((ROOT / "contracts" / "out" / f"{file}.sol" / f"{name}.json").read_bytes())
+    data = document["bytecode"]["object"] + encode(types or [], values).hex()
+    receipt = await _sent(chain, {"data": data})
+    return address(receipt["contractAddress"])
+
+
+async def _pay(chain: Chain, to: Address, amount: int) -> None:
+    await _sent(chain, {"to": to, "value": hex(amount)})
+
+
+async def _sent(chain: Chain, fields: dict[str, str]) -> dict[str, Any]:
+    transaction = {"from": chain.account, "gas": hex(10**8), "gasPrice": "0x0", **fields}
+    digest = await chain.anvil.rpc("eth_sendTransaction", transaction)
+    receipt: dict[str, Any] | None = None
+    while receipt is None:
+        receipt = await chain.anvil.rpc("eth_getTransactionReceipt", digest)
+    assert receipt["status"] == "0x1", fields
+    return receipt
