@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
+from bot.cli.parameters import family_file_option
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -21,27 +23,44 @@ if TYPE_CHECKING:
     examples=[
         "isthmus exactness                           all families, in a minute or so",
         "isthmus exactness --family concentrated     only one",
-        "isthmus exactness --markdown                the table of the README",
+        "isthmus exactness --into README.md          bring the README's table up to date",
     ],
 )
 @click.option("--family", "families", multiple=True, metavar="NAME", help="Only this family; may be repeated.")
 @click.option("--markdown", "as_markdown", is_flag=True, help="Print a Markdown table.")
-def exactness(families: tuple[str, ...], as_markdown: bool, as_json: bool) -> ExitCode:
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Write the Markdown table into FILE, between its two exactness comments.",
+)
+@family_file_option
+def exactness(
+    families: tuple[str, ...], as_markdown: bool, into: Path | None, family_files: tuple[Path, ...], as_json: bool
+) -> ExitCode:
     """Ask every pool family what real contracts were asked, and count where the answers differ.
 
     The contracts are deployed from their npm packages on a local Anvil, or their answers were recorded. Exit code 1
     if any answer differs.
     """
+    from bot.exactness import PROOFS
     from bot.exactness.report import exactness as held_against_contracts
-    from bot.exactness.report import markdown
-    from chains.pools.registry import FAMILIES, loader
+    from bot.exactness.report import markdown, tables_replaced
+    from chains.pools.extension import families_with, load_module
+    from chains.pools.registry import loader
 
+    known = families_with(family_files)
     for family in families:
-        loader(family)
+        loader(family, known)
+    proofs = (*PROOFS, *(proof for file in family_files for proof in getattr(load_module(file), "PROOFS", ())))
     terminal = TerminalReporter(lines_to_stderr=True)
     report = held_against_contracts(
-        families or FAMILIES, progress=lambda done, total: terminal.progress("asking the contracts", done, total)
+        families or known,
+        proofs,
+        progress=lambda done, total: terminal.progress("asking the contracts", done, total),
     )
+    if into is not None:
+        into.write_text(tables_replaced(into.read_text(encoding="utf-8"), markdown(report)), encoding="utf-8")
     if as_json:
         emit({"families": [_row(row) for row in report]})
     elif as_markdown:

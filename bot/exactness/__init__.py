@@ -44,14 +44,16 @@ Cases = Callable[[], Iterable[Case]]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Where the cases of one family from one source are made; `cases` is `module:function`, a `Cases`."""
+    """Where the cases of one family from one source are made: a `Cases`, or its name as `module:function`."""
 
     family: str
     source: Source
-    cases: str
+    cases: str | Cases
 
     def run(self) -> Iterator[Case]:
         """Every case. Raises `MissingTool` where the contracts or Anvil are not installed."""
+        if not isinstance(self.cases, str):
+            return iter(self.cases())
         module, _, function = self.cases.partition(":")
         made: Cases = getattr(import_module(module), function)
         return iter(made())

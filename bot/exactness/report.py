@@ -10,6 +10,9 @@ from bot.exactness import PROOFS, Case, Source
 from chains.pools.registry import FAMILIES
 
 UNPROVEN = "unproven"
+BEGIN, END = "<!-- exactness: begin -->", "<!-- exactness: end -->"
+"""Between these two comments a Markdown page shows the report."""
+
 EXAMPLES = 5
 """How many mismatches of a family are kept to be shown."""
 
@@ -63,6 +66,15 @@ def markdown(report: Collection[FamilyReport]) -> str:
     """The report as a Markdown table."""
     rows = [f"| `{row.family}` | {row.cases:,} | {row.mismatches:,} | {row.source} |" for row in report]
     return "\n".join(["| family | cases | mismatches | source |", "|---|---:|---:|---|", *rows])
+
+
+def tables_replaced(page: str, table: str) -> str:
+    """`page` with `table` between the two comments. Raises `ValueError` for a page that does not have them."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the page has no place for the table; write {BEGIN} and {END} where it belongs")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def _report(family: str, cases: Sequence[Case], source: str) -> FamilyReport:

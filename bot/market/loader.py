@@ -11,7 +11,7 @@ from eth_abi.exceptions import DecodingError
 
 from chains.assets import Address, address
 from chains.pools.pool import Call, Loading, Pool, PoolError, PoolFacts
-from chains.pools.registry import loader
+from chains.pools.registry import FAMILIES, Family, loader
 from chains.pools.words import selector
 
 MULTICALL3 = address("0xcA11bde05977b3631167028862bE2a173976CA11")
@@ -39,7 +39,11 @@ class Loaded:
 
 
 async def load_pools(
-    node: Node, facts: Iterable[PoolFacts], block_hash: str, progress: Callable[[int], None] | None = None
+    node: Node,
+    facts: Iterable[PoolFacts],
+    block_hash: str,
+    progress: Callable[[int], None] | None = None,
+    families: Mapping[str, Family] = FAMILIES,
 ) -> Loaded:
     """Load all of `facts` as of one block. `progress` is told how many calls are answered. Raises `LoadFailed`.
 
@@ -49,7 +53,7 @@ async def load_pools(
     refused: dict[str, str] = {}
     pending: list[tuple[PoolFacts, Loading, tuple[Call, ...]]] = []
     for fact in facts:
-        loading = loader(fact.family)(fact)
+        loading = loader(fact.family, families)(fact)
         pending.append((fact, loading, next(loading)))
     while pending:
         calls = [call for _, _, wanted in pending for call in wanted]

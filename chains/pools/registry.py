@@ -11,6 +11,7 @@ from chains.pools import (
     balancer_v2_weighted,
     balancer_v3_stable,
     balancer_v3_weighted,
+    camelot,
     concentrated,
     constant_product,
     crypto_events,
@@ -20,6 +21,7 @@ from chains.pools import (
     curve_meta_loading,
     curve_stable,
     curve_stable_loading,
+    slipstream,
     solidly,
     stable_events,
     uniswap_v4,
@@ -46,6 +48,8 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(camelot.CamelotPool, camelot.loading, camelot.TOPICS),
+        Family(slipstream.SlipstreamPool, slipstream.loading, slipstream.TOPICS),
         Family(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),
         Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
@@ -69,9 +73,9 @@ class UnknownFamily(LookupError):
     """No AMM family of that name."""
 
 
-def loader(family: str) -> Load:
+def loader(family: str, families: Mapping[str, Family] = FAMILIES) -> Load:
     """How to load pools of `family`. Raises `UnknownFamily`."""
     try:
-        return LOADERS[family]
+        return families[family].loading
     except KeyError:
-        raise UnknownFamily(f"{family!r} is not an AMM family; known are {', '.join(sorted(LOADERS))}") from None
+        raise UnknownFamily(f"{family!r} is not an AMM family; known are {', '.join(sorted(families))}") from None
