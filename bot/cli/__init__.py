@@ -19,6 +19,7 @@ _VERBS = {
     "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
     "tokens": ("bot.cli.tokens:tokens", "Measure tokens before they are held."),
     "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),
+    "resume": ("bot.cli.resume:resume", "Let a halted strategy trade again."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }
 

@@ -47,7 +47,7 @@ async def reconcile(config_path: Path | None, ledger_url: str | None, run_id: in
         ledger.attach(run_id)
         async with _sources(loaded, ledger) as (chain, exchanges, asked):
             found = await compare(ledger, chain, exchanges)
-        _tell(found, run=ledger.run.id, asked=asked, as_json=as_json)
+        _tell(found, run=ledger.run.id, asked=asked, in_flight=len(ledger.open_intents()), as_json=as_json)
     finally:
         ledger.close()
     return ExitCode.OK if found.equal else ExitCode.ERROR
@@ -104,7 +104,7 @@ def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
     return ask
 
 
-def _tell(found: Reconciliation, *, run: int, asked: str, as_json: bool) -> None:
+def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, as_json: bool) -> None:
     if as_json:
         rows = [
             {
@@ -117,9 +117,13 @@ def _tell(found: Reconciliation, *, run: int, asked: str, as_json: bool) -> None
             }
             for row in found.rows
         ]
-        emit({"run": run, "equal": found.equal, "against": asked, "accounts": rows})
+        emit({"run": run, "equal": found.equal, "against": asked, "in_flight": in_flight, "accounts": rows})
         return
     for row in found.differing:
         click.echo(f"{row.account}: ledger {row.ledger}, really {row.real}, difference {row.difference:+d}")
     verdict = "equal to the last unit" if found.equal else f"{len(found.differing)} differ"
     click.echo(f"run {run}: {len(found.rows)} accounts against {asked}: {verdict}")
+    if in_flight:
+        click.echo(
+            f"still in flight: {in_flight}; until they are settled by a run on this ledger, differences are theirs"
+        )
