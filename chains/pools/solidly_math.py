@@ -49,3 +49,21 @@ def balance_for(x: int, kept: int, y: int, units: tuple[int, int]) -> int:
 def slope_at(x: float, y: float) -> float:
     """-dy/dx on the curve: (3x²y + y³) / (x³ + 3xy²)."""
     return (3.0 * x * x * y + y**3) / (x**3 + 3.0 * x * y * y)
+
+
+def balance_for_v1(x: int, kept: int, y: int) -> int:
+    """As `balance_for`, in the first Solidly's way: it stops where a step is at most one, and multiplies otherwise.
+
+    Source: solidly BaseV1Pair._get_y, which Camelot's stable pairs keep. Raises as `balance_for`.
+    """
+    for _ in range(_ROUNDS):
+        cube_y, cube_x = uint256(y * y) // ONE * y // ONE, uint256(x * x) // ONE * x // ONE
+        found = uint256(x * cube_y) // ONE + uint256(cube_x * y) // ONE
+        slope = uint256(3 * x * (y * y // ONE)) // ONE + cube_x
+        if not slope:
+            raise InsufficientLiquidity(f"no balance keeps the product of {kept} with {x}")
+        step = uint256(abs(kept - found) * ONE) // slope
+        y = y + step if found < kept else uint256(y - step)
+        if step <= 1:
+            return y
+    return y
