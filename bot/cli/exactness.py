@@ -43,20 +43,19 @@ def exactness(
     The contracts are deployed from their npm packages on a local Anvil, or their answers were recorded. Exit code 1
     if any answer differs.
     """
-    from bot.exactness import PROOFS
+    from bot.exactness import proofs_with
     from bot.exactness.report import exactness as held_against_contracts
     from bot.exactness.report import markdown, tables_replaced
-    from chains.pools.extension import families_with, load_module
+    from chains.pools.extension import families_with
     from chains.pools.registry import loader
 
     known = families_with(family_files)
     for family in families:
         loader(family, known)
-    proofs = (*PROOFS, *(proof for file in family_files for proof in getattr(load_module(file), "PROOFS", ())))
     terminal = TerminalReporter(lines_to_stderr=True)
     report = held_against_contracts(
         families or known,
-        proofs,
+        proofs_with(family_files),
         progress=lambda done, total: terminal.progress("asking the contracts", done, total),
     )
     if into is not None:

@@ -115,10 +115,11 @@ async def why(
     venue: str, state: Path | None, node: str | None, network: str, family_files: tuple[Path, ...], as_json: bool
 ) -> ExitCode:
     """Say whether a pool may be traded, and if not, why not; exit 1 if not."""
+    from bot.exactness import proofs_with
     from bot.snapshot.reasons import verdict
 
     made = await _snapshot(state, node, network, family_files)
-    found = verdict(made, venue)
+    found = verdict(made, venue, proofs_with(family_files))
     if as_json:
         emit({"pool": found.venue, "tradable": found.tradable, "reasons": list(found.reasons)})
     else:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from chains.pools.extension import load_module
 from chains.pools.pool import PoolError
 
 Answer = int | tuple[int, ...] | None
@@ -80,9 +82,14 @@ PROOFS: tuple[Proof, ...] = (
 """What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
 
 
-def proven(family: str) -> bool:
+def proven(family: str, proofs: Iterable[Proof] = PROOFS) -> bool:
     """Whether `family` is held against real contracts' answers: only then may it be traded."""
-    return any(proof.family == family for proof in PROOFS)
+    return any(proof.family == family for proof in proofs)
+
+
+def proofs_with(files: Iterable[Path]) -> tuple[Proof, ...]:
+    """The package's proofs, and those that family files bring as `PROOFS`. Raises `InvalidFamilyFile`."""
+    return (*PROOFS, *(proof for file in files for proof in getattr(load_module(file), "PROOFS", ())))
 
 
 def answer(ask: Callable[..., Answer], *arguments: Any) -> Answer:

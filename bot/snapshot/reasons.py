@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.exactness import proven
+from bot.exactness import PROOFS, Proof, proven
 from bot.exactness.report import sources_of
 from bot.quotes import QuoteRefused, Quotes
 from chains.pools.pool import Pool
@@ -20,24 +21,26 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
-def verdict(snapshot: Snapshot, venue: str) -> Verdict:
+def verdict(snapshot: Snapshot, venue: str, proofs: Sequence[Proof] = PROOFS) -> Verdict:
     """What is known of the pool called `venue`, by address or id, whether it is in the snapshot or not."""
     left_out = tuple(left.reason for left in snapshot.left_out if left.venue.lower() == venue.lower())
     try:
         pool = Quotes(snapshot).pool(venue)
     except QuoteRefused as refusal:
         return Verdict(venue, False, left_out or (str(refusal),))
-    against = _against(pool)
+    against = _against(pool, proofs)
     if against:
         return Verdict(pool.venue, False, against)
     block = snapshot.by_venue[pool.venue].block
     known = f"its state after block {block} is known"
-    return Verdict(pool.venue, True, (f"family {pool.family} is proven exact ({sources_of(pool.family)})", known))
+    return Verdict(
+        pool.venue, True, (f"family {pool.family} is proven exact ({sources_of(pool.family, proofs)})", known)
+    )
 
 
-def _against(pool: Pool) -> tuple[str, ...]:
+def _against(pool: Pool, proofs: Sequence[Proof]) -> tuple[str, ...]:
     reasons = []
-    if not proven(pool.family):
+    if not proven(pool.family, proofs):
         reasons.append(f"family {pool.family} is unproven: nobody held it against its contracts")
     prices = [
         pool.marginal_price(token_in, token_out)

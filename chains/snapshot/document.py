@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Pools at recorded blocks. `left_out` is what the source had besides. Raises `DuplicatePool`."""
+    """Pools at recorded blocks. `left_out` is what the source had besides.
+
+    Raises `DuplicatePool`, and `WrongValue` where two pools describe a token differently.
+    """
 
     pools: tuple[Recorded, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -66,6 +69,9 @@ class Snapshot:
             venues = [recorded.pool.venue for recorded in self.pools]
             twice = next(venue for venue in venues if venues.count(venue) > 1)
             raise DuplicatePool(f"pool {twice} is in the snapshot {venues.count(twice)} times; keep one state of it")
+        for one, other in pairwise(self.tokens):
+            if reference(one) == reference(other):
+                raise WrongValue(f"token {reference(one)} is described as {one!r} and as {other!r}")
 
     @cached_property
     def by_venue(self) -> Mapping[str, Recorded]:
