@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.balances import at_exchanges, on_chain
@@ -32,6 +32,7 @@ from bot.risk.guard import Guard
 from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
 from bot.simulator import Simulator
+from bot.strategy import Strategy
 from chains.anvil import Anvil
 from chains.assets import Token, address
 from chains.blocks import ChainEvent, Undone
@@ -95,10 +96,14 @@ _BUDGET = {
 }
 
 
-class Silent:
-    """Nobody reads along."""
+class Told:
+    """What was told, line by line."""
 
-    def line(self, text: str) -> None: ...
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def line(self, text: str) -> None:
+        self.lines.append(text)
 
 
 @dataclass(slots=True)
@@ -109,7 +114,9 @@ class SmallRoad:
     chain: contracts.Market
     pools: Mapping[str, PoolFacts]
     ledger: Ledger
+    road: Road
     engine: Engine
+    output: Told
     exchange: PaperExchange
     node: Node
     events: AsyncGenerator[ChainEvent]
@@ -130,7 +137,7 @@ class SmallRoad:
             receipt = await self.anvil.rpc("eth_getTransactionReceipt", tx_hash)
             assert receipt["status"] == "0x1", "a swap of the scenario reverts: its quote is of the state before"
 
-    async def replace(self, depth: int, *, keep: bool) -> None:
+    async def reorganise(self, depth: int, *, keep: bool) -> None:
         """The last `depth` blocks are replaced, with the bot's transactions in them again or without."""
         tip = int(await self.anvil.rpc("eth_blockNumber"), 16)
         kept = []
@@ -179,8 +186,18 @@ class SmallRoad:
         return sent
 
 
-async def open_road(scenario: Scenario, folder: Path, stack: AsyncExitStack) -> SmallRoad:
-    """Deploy what the scenario asks for, and stand on its first head."""
+async def open_road(
+    scenario: Scenario,
+    folder: Path,
+    stack: AsyncExitStack,
+    *,
+    strategies: Sequence[Strategy] = (),
+    trading: bool = True,
+) -> SmallRoad:
+    """Deploy what the scenario asks for, and stand on its first head.
+
+    `strategies` trade instead of the scenario's, whose names and budgets they must have.
+    """
     anvil = await stack.enter_async_context(Anvil(ANVIL_ARGUMENTS))
     chain = await contracts.Market.open(anvil)
     if scenario.taxed:
@@ -192,7 +209,9 @@ async def open_road(scenario: Scenario, folder: Path, stack: AsyncExitStack) -> 
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(scenario.base_fee_gwei * GWEI))
     await anvil.rpc("evm_mine")
     loaded = _loaded(scenario, chain, folder)
-    return await _wired(scenario, chain, pools, loaded, folder, stack)
+    road = await _wired(scenario, chain, pools, loaded, folder, stack)
+    own = replace(road.road, strategies=strategies or road.road.strategies, trading=trading)
+    return replace(road, road=own, engine=Engine(own, road.output))
 
 
 async def _tax(chain: contracts.Market, symbol: str) -> None:
@@ -332,7 +351,8 @@ async def _wired(
     )
     events = node.blocks(sorted(TOPICS), head)
     stack.push_async_callback(events.aclose)
-    return SmallRoad(scenario, chain, pools, ledger, Engine(road, Silent()), exchange, node, events)
+    output = Told()
+    return SmallRoad(scenario, chain, pools, ledger, road, Engine(road, output), output, exchange, node, events)
 
 
 def _book(given: BookGiven) -> Book:

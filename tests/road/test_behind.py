@@ -52,7 +52,7 @@ async def test_what_changed_meanwhile_is_decided_on_with_the_newest(tmp_path: Pa
 async def test_a_plan_the_chain_overtakes_while_it_is_simulated_is_not_sent(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         road = await open_road(scenarios.read("two_pools"), tmp_path, stack)
-        desk = road.engine._road.transactions
+        desk = road.road.transactions
         verdict = desk.verdict
 
         async def slow(prepared: Prepared, head: Head) -> Verdict | Refusal:

@@ -27,7 +27,7 @@ async def test_the_road_does_exactly_what_the_scenario_says(name: str, tmp_path:
             if step.book:
                 road.show(step.book)
             if step.reorg:
-                await road.replace(step.reorg, keep=step.keep)
+                await road.reorganise(step.reorg, keep=step.keep)
                 await road.follow()
             else:
                 await road.mine(step.swaps)

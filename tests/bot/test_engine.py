@@ -1,0 +1,149 @@
+"""The engine, between two blocks: what it takes in, what it lets through, what it leaves, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from bot.ledger.reading import decisions, events, opportunities
+from bot.ledger.states import Exposure
+from bot.plan import Plan, Swap
+from bot.reasons import Reason
+from bot.strategy import MarketView, Strategy
+from chains.assets import Token
+from chains.exchanges.adapter import FeedTrouble
+from tests.road import scenario as scenarios
+from tests.road.small import open_road
+
+
+class Planning(Strategy):
+    """Says what a test wants said of the first cycle it is shown."""
+
+    def __init__(self, plans: Callable[[Plan], Iterable[Plan]]) -> None:
+        super().__init__("dex_arbitrage")
+        self._plans = plans
+
+    def on_market(self, market: MarketView) -> Iterable[Plan]:
+        for candidate in market.cycles():
+            yield from self._plans(candidate.plan(min_profit_wei=10**15))
+
+
+TWO_POOLS = scenarios.read("two_pools")
+
+
+async def test_two_plans_of_one_block_never_share_a_pool(tmp_path: Path) -> None:
+    strategy = Planning(lambda plan: (plan, replace(plan, note="again")))
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[strategy])
+        await road.mine(())
+        second, first = decisions(road.ledger)
+        assert (first.status, second.reason) == ("pending", Reason.POOL_IN_USE)
+
+
+async def test_a_plan_in_a_token_nobody_can_value_is_refused_and_the_run_goes_on(tmp_path: Path) -> None:
+    def in_another(plan: Plan) -> Iterable[Plan]:
+        odd = Token("anvil", plan.swaps[0].token_in.address, "ODD", 18)
+        ends = [replace(swap, token_in=odd, token_out=odd) for swap in plan.swaps]
+        assert all(isinstance(swap, Swap) for swap in ends)
+        yield replace(plan, legs=tuple(ends))
+        yield plan
+
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[Planning(in_another)])
+        await road.mine(())
+        second, first = decisions(road.ledger)
+        assert first.reason == Reason.NO_MARK and "ODD" in str(first.detail)
+        assert second.status == "pending"
+
+
+async def test_a_dry_road_ends_at_the_verdict(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, trading=False)
+        await road.mine(())
+        (made,) = decisions(road.ledger)
+        assert (made.status, made.intent_id) == ("decided", None)
+        assert road.engine.counts["simulated"] == 1 and road.engine.idle
+
+
+async def test_it_is_not_idle_while_it_decides(tmp_path: Path) -> None:
+    """A run that ends between two plans of a block would leave the second one behind."""
+    idle: list[bool] = []
+
+    def asked(plan: Plan) -> Iterable[Plan]:
+        idle.append(road.engine.idle)
+        return ()
+
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[Planning(asked)])
+        await road.mine(())
+        assert idle == [False] and road.engine.idle
+
+
+async def test_it_is_not_idle_while_a_trade_is_in_flight(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        await road.mine(())
+        assert not road.engine.idle
+        await road.mine(())
+        assert road.engine.idle
+
+
+async def test_while_ending_nothing_new_is_begun(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        road.engine.ending = True
+        await road.mine(())
+        assert decisions(road.ledger) == () and road.engine.counts["heads"] == 1
+
+
+async def test_while_ending_what_is_owed_is_still_unwound(tmp_path: Path) -> None:
+    scenario = scenarios.read("exchange_dry")
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenario, tmp_path, stack)
+        for number, step in enumerate(scenario.steps):
+            road.engine.ending = number > 0
+            if step.book:
+                road.show(step.book)
+            await road.mine(())
+        assert road.engine.idle
+        assert road.ledger.intent(1).exposure is Exposure.UNWOUND
+
+
+async def test_what_a_strategy_was_shown_is_remembered_with_the_plan_it_became(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        await road.mine(())
+        (seen,) = opportunities(road.ledger)
+        (made,) = decisions(road.ledger)
+        assert seen.expected_profit_wei == made.expected_profit_wei and seen.strategy == "dex_arbitrage"
+
+
+async def test_equal_runs_have_equal_digests_and_a_refusal_changes_it(tmp_path: Path) -> None:
+    digests = []
+    for number, budget in enumerate(({}, {}, {"gas_day": "0.001 ETH"})):
+        async with AsyncExitStack() as stack:
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            road = await open_road(replace(TWO_POOLS, budget=budget), folder, stack)
+            await road.mine(())
+            digests.append(road.engine.decisions_digest)
+    first, second, refused = digests
+    assert first == second != refused
+
+
+async def test_a_broken_book_stream_is_an_event_with_a_name(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        road.engine.on_trouble(FeedTrouble("binance", "ETH/USDT", "the socket closed"))
+        (event,) = events(road.ledger)
+        assert event.name == "book_stream" and event.detail == "ETH/USDT at binance: the socket closed"
+
+
+async def test_every_decision_is_told_in_one_line(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        await road.mine(())
+        await road.mine(())
+        assert len(road.output.lines) == 2 and not any("\n" in line for line in road.output.lines)

@@ -1,0 +1,160 @@
+"""How a run opens: what it knows, what that is worth, what is held, and where each strategy may look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from bot.config.load import load
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account
+from bot.mode import Mode
+from bot.opening import NoPools, filters, known_pools, ledger_marks, open_accounts, opening_marks
+from chains.assets import ZERO_ADDRESS, Address
+from chains.networks import load_network
+from tests.bot.ledger.given import ETHER, StandingClock
+from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH, market, v2
+from tests.chains.pools.samples import at
+
+TWIN = load_network("twin")
+OPERATOR, EXECUTOR, INVENTORY = at(1), at(2), at(3)
+
+
+class TestKnownPools:
+    def test_a_thousand_pools_are_known_on_the_twin_each_with_its_protocol(self) -> None:
+        known = known_pools(TWIN)
+        assert len(known.facts) >= 1_000
+        assert {fact.address for fact in known.facts} == set(known.protocols)
+        assert set(known.protocols.values()) == {"uniswap_v2", "sushi_v2", "uniswap_v3"} <= set(TWIN.factories)
+
+    def test_named_tokens_are_the_networks_own(self) -> None:
+        tokens = {token.address: token for fact in known_pools(TWIN).facts for token in fact.tokens}
+        for token in TWIN.tokens.values():
+            assert tokens[token.address] == token
+        assert {token.place for token in tokens.values()} == {"twin"}
+
+    def test_a_network_without_a_list_is_refused(self) -> None:
+        with pytest.raises(NoPools, match="no pool list for network elsewhere"):
+            known_pools(replace(TWIN, name="elsewhere", chain_id=99))
+
+
+class TestMarks:
+    def test_ether_is_worth_itself_wherever_it_lies(self) -> None:
+        marks = opening_marks(market(), [WETH, ETH_AT_EXCHANGE])
+        assert marks.wei_per_unit == {WETH: Fraction(1), ETH_AT_EXCHANGE: Fraction(10**10)}
+
+    def test_a_token_has_the_markets_price_in_each_of_its_places(self) -> None:
+        on = market(v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER)))
+        marks = opening_marks(on, [USDC, USD_AT_EXCHANGE])
+        dollar = marks.wei(USDC, 10**6)
+        assert dollar == pytest.approx(ETHER / 2_000, rel=0.01)
+        assert marks.wei(USD_AT_EXCHANGE, 10**8) == dollar
+
+    def test_a_token_without_a_price_has_no_mark(self) -> None:
+        assert opening_marks(market(), [DAI, WETH]).wei_per_unit.keys() == {WETH}
+
+    def test_the_ledger_keeps_the_same_fractions(self) -> None:
+        on = market(v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER)))
+        marks = opening_marks(on, [USDC, WETH])
+        kept = {(mark.place, mark.token): mark.wei_per_unit for mark in ledger_marks(marks)}
+        assert kept == {(token.place, token.address): worth for token, worth in marks.wei_per_unit.items()}
+
+
+class Chain:
+    """Balances of the chain; counts what it is asked."""
+
+    asked = 0
+
+    async def balance(self, account: Address) -> int:
+        self.asked += 1
+        return 7 * ETHER
+
+    async def call(self, to: Address, data: bytes) -> bytes:
+        self.asked += 1
+        return (11).to_bytes(32, "big")
+
+
+class Exchange:
+    asked = 0
+
+    async def balances(self) -> dict[str, int]:
+        self.asked += 1
+        return {"ETH": 5}
+
+
+class TestAccounts:
+    @staticmethod
+    async def _open(ledger: Ledger, chain: Chain, exchange: Exchange) -> None:
+        await open_accounts(
+            ledger,
+            TWIN,
+            chain,
+            {"binance": exchange},
+            operator=OPERATOR,
+            holders={EXECUTOR: [WETH], INVENTORY: [WETH, USDC]},
+            currencies=[ETH_AT_EXCHANGE, USD_AT_EXCHANGE],
+        )
+
+    @pytest.fixture
+    def ledger(self, tmp_path: Path) -> Ledger:
+        ledger = Ledger.open(str(tmp_path / "ledger.db"), StandingClock())
+        ledger.start_run(Mode.LIVE, "twin", 31337, 1, "digest", "instance")
+        return ledger
+
+    async def test_every_account_opens_with_what_it_holds_nothing_included(self, ledger: Ledger) -> None:
+        await self._open(ledger, Chain(), Exchange())
+        assert ledger.accounts() == {
+            Account("twin", OPERATOR, ZERO_ADDRESS): 7 * ETHER,
+            Account("twin", EXECUTOR, WETH.address): 11,
+            Account("twin", INVENTORY, WETH.address): 11,
+            Account("twin", INVENTORY, USDC.address): 11,
+            Account("binance", "binance", "ETH"): 5,
+            Account("binance", "binance", "USDT"): 0,
+        }
+
+    async def test_what_the_ledger_knows_already_is_not_opened_anew(self, ledger: Ledger) -> None:
+        """After a crash the chain may hold what the ledger has not booked yet: the difference must not vanish."""
+        await self._open(ledger, Chain(), Exchange())
+        chain, exchange = Chain(), Exchange()
+        await self._open(ledger, chain, exchange)
+        assert (chain.asked, exchange.asked) == (0, 0)
+
+
+class TestFilters:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        return tmp_path
+
+    def _filter(self, folder: Path, tokens: str, venues: str) -> object:
+        strategy = (
+            'strategy = "strategies.dex_arbitrage:DexArbitrage"\n[budget]\ncapital = "5 ETH"\nper_trade = "0.5 ETH"\n'
+            'hour_loss = "1 ETH"\nday_loss = "2 ETH"\ngas_day = "5 ETH"\ndrawdown = "1 ETH"\n'
+            f"[filter]\ntokens = {tokens}\nvenues = {venues}\n"
+        )
+        (folder / "dex.toml").write_text(strategy)
+        (folder / "isthmus.toml").write_text(
+            'network = "twin"\nstrategies = ["dex.toml"]\n[[exchanges]]\nname = "binance"\nsymbols = ["ETH/USDT"]\n'
+        )
+        loaded = load(folder / "isthmus.toml")
+        return filters(loaded.config.strategies, loaded.network, known_pools(loaded.network)).get("dex")
+
+    def test_empty_lists_are_no_filter(self, folder: Path) -> None:
+        assert self._filter(folder, "[]", "[]") is None
+
+    def test_a_pool_counts_as_its_protocol_and_a_book_as_its_exchange(self, folder: Path) -> None:
+        allowed = self._filter(folder, "[]", '["uniswap_v3", "binance"]')
+        known = known_pools(TWIN)
+        weth = TWIN.token("WETH")
+        assert callable(allowed)
+        for pool, protocol in list(known.protocols.items())[:200]:
+            assert allowed(pool, weth) is (protocol == "uniswap_v3")
+        assert allowed("binance:ETH/USDT", weth) and not allowed("kraken:ETH/USDT", weth)
+
+    def test_a_token_counts_as_its_asset_in_every_place(self, folder: Path) -> None:
+        allowed = self._filter(folder, '["WETH", "USDC"]', "[]")
+        assert callable(allowed)
+        assert allowed("anything", TWIN.token("WETH")) and allowed("binance:ETH/USDT", ETH_AT_EXCHANGE)
+        assert allowed("anything", TWIN.token("USDC")) and not allowed("anything", TWIN.token("DAI"))

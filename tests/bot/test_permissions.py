@@ -1,0 +1,95 @@
+"""The signer's policy says what the configuration says, and nothing that the market says."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from bot.config.load import Loaded, load
+from bot.execution.fees import MAX_SLIPPAGE_PPM
+from bot.execution.marks import Marks, NoMark
+from bot.execution.transactions import Identity
+from bot.permissions import budgets, signer_policy
+from bot.signer.policy import EXECUTOR_SELECTORS, SignerPolicy, Target, decode_policy, encode_policy
+from chains.assets import Address
+from tests.bot.ledger.given import ETHER, GWEI
+from tests.chains.pools.samples import at
+
+IDENTITY = Identity(31337, "twin", at(1), at(2), at(3), "0x" + "ab" * 32)
+POOLS = [at(10), at(11)]
+
+
+@pytest.fixture(scope="module")
+def loaded() -> Loaded:
+    return load()
+
+
+@pytest.fixture(scope="module")
+def policy(loaded: Loaded) -> SignerPolicy:
+    weth, usdc, wbtc = (loaded.network.token(symbol) for symbol in ("WETH", "USDC", "WBTC"))
+    return signer_policy(
+        loaded.config,
+        loaded.network,
+        IDENTITY,
+        profit_tokens=[weth, usdc],
+        caps={weth: 25 * ETHER, wbtc: 150_000_000},
+        pools=POOLS,
+        marks=Marks({weth: Fraction(1), usdc: Fraction(ETHER, 1_850 * 10**6)}),
+    )
+
+
+def test_every_strategy_has_the_budget_of_its_file(loaded: Loaded) -> None:
+    found = budgets(loaded.config)
+    assert set(found) == {"dex_arbitrage", "cex_dex_arbitrage"}
+    for strategy in loaded.config.strategies:
+        assert found[strategy.name].day_loss_wei == strategy.budget.in_wei()["day_loss_wei"]
+        assert found[strategy.name].gas_day_wei == strategy.budget.in_wei()["gas_day_wei"]
+
+
+def test_one_executor_may_be_called_with_its_code_pinned(policy: SignerPolicy) -> None:
+    assert policy.targets == {IDENTITY.executor: Target(IDENTITY.code_hash, IDENTITY.inventory)}
+    assert policy.selectors == EXECUTOR_SELECTORS and policy.operator == IDENTITY.operator
+    assert (policy.chain_id, policy.test_chain, policy.network) == (31337, True, "twin")
+
+
+def test_only_known_pools_and_listed_tokens_may_be_touched(policy: SignerPolicy, loaded: Loaded) -> None:
+    assert policy.pools == frozenset(POOLS)
+    weth, wbtc = (Address(loaded.network.token(symbol).address) for symbol in ("WETH", "WBTC"))
+    assert policy.inventory_caps == {weth: 25 * ETHER, wbtc: 150_000_000}
+
+
+def test_a_gain_is_valued_at_its_opening_mark_rounded_down(policy: SignerPolicy, loaded: Loaded) -> None:
+    weth, usdc = (Address(loaded.network.token(symbol).address) for symbol in ("WETH", "USDC"))
+    assert policy.profit_marks == {weth: ETHER, usdc: ETHER * ETHER // (1_850 * 10**6)}
+
+
+def test_the_limits_of_a_transaction_are_those_of_the_run_file(policy: SignerPolicy, loaded: Loaded) -> None:
+    signer = loaded.config.signer
+    assert policy.caps.max_fee_wei == int(signer.max_fee_gwei) * GWEI
+    assert policy.caps.max_tip_wei == int(signer.max_tip_gwei) * GWEI
+    assert policy.caps.max_gas_limit == signer.gas_limit
+    assert policy.caps.max_deadline_blocks == signer.deadline_blocks
+    assert policy.caps.max_slippage_ppm == MAX_SLIPPAGE_PPM
+
+
+def test_a_strategys_least_profit_binds_the_signer_too(policy: SignerPolicy) -> None:
+    assert policy.strategies["dex_arbitrage"].min_profit_wei == 5 * 10**14
+    assert policy.strategies["cex_dex_arbitrage"].min_profit_wei == 5 * 10**14
+
+
+def test_the_signer_reads_what_was_written(policy: SignerPolicy) -> None:
+    assert decode_policy(encode_policy(policy)) == policy
+
+
+def test_a_profit_token_nobody_can_value_is_an_error_before_anything_starts(loaded: Loaded) -> None:
+    with pytest.raises(NoMark):
+        signer_policy(
+            loaded.config,
+            loaded.network,
+            IDENTITY,
+            profit_tokens=[loaded.network.token("DAI")],
+            caps={},
+            pools=[],
+            marks=Marks({}),
+        )

@@ -1,0 +1,139 @@
+"""The author's side: parameters by annotation, a view that offers candidates, plans that say what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+from bot.market import Market
+from bot.plan import Order, Plan, Swap
+from bot.strategy import InvalidParameter, MarketView, Strategy, wei
+from chains.assets import Amount, Asset, Token
+from chains.blocks import Head
+from strategies.cex_dex_arbitrage import CexDexArbitrage
+from strategies.dex_arbitrage import DexArbitrage
+from tests.bot.ledger.given import ETHER, GWEI
+from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH, book, market, v2
+
+HEAD = Head(17, "0x11", "0x10", 1_700_000_017, 10 * GWEI, 0, 30_000_000)
+CHEAP = v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER))
+DEAR = v2(2, USDC, WETH, (2_100_000 * 10**6, 1_000 * ETHER))
+HELD = {WETH: 50 * ETHER, USDC: 100_000 * 10**6, ETH_AT_EXCHANGE: 50 * 10**8, USD_AT_EXCHANGE: 100_000 * 10**8}
+
+
+class Patient(Strategy):
+    """A strategy with parameters of its own and one of its base's."""
+
+    needs_inventory: ClassVar[bool] = True
+
+    patience: int = 3
+    least: Amount = Amount.parse("0.1 ETH")
+    _hidden: int = 0
+
+    def on_market(self, market: MarketView) -> Iterator[Plan]:
+        return iter(())
+
+
+def view(on: Market, *, inventory: dict[Token, int] | None = None, gas_price_wei: int = 10 * GWEI) -> MarketView:
+    return MarketView(
+        market=on,
+        head=HEAD,
+        network="twin",
+        strategy="test",
+        gas_price_wei=gas_price_wei,
+        changed=on.changed,
+        inventory=inventory or {},
+    )
+
+
+def test_parameters_are_the_public_annotated_attributes() -> None:
+    assert Patient.parameters() == {"patience": int, "least": Amount}
+
+
+def test_parameters_override_defaults_of_one_strategy_only() -> None:
+    assert Patient("one", {"patience": 9}).patience == 9
+    assert Patient("two").patience == 3
+
+
+def test_a_parameter_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(InvalidParameter, match=r"no parameter 'pateince'; it has least, patience"):
+        Patient("one", {"pateince": 9})
+
+
+def test_an_amount_in_ether_is_wei_and_any_other_is_refused() -> None:
+    assert wei(Amount.parse("0.0005 ETH")) == wei(Amount.parse("0.0005 eth")) == 5 * 10**14
+    with pytest.raises(InvalidParameter, match="must be in ETH"):
+        wei(Amount.parse("1 USDC"))
+
+
+def test_a_candidate_becomes_a_plan_of_exactly_what_was_found() -> None:
+    (found,) = view(market(CHEAP, DEAR)).cycles()
+    plan = found.plan(min_profit_wei=7)
+    first, second = plan.legs
+    assert isinstance(first, Swap) and isinstance(second, Swap) and plan.atomic
+    assert (first.token_in, second.token_out) == (WETH, WETH)
+    assert second.amount_out - first.amount_in == plan.expected_profit_wei == found.opportunity.gain
+    assert (plan.block_number, plan.block_hash, plan.deadline_block) == (17, "0x11", 18)
+    assert (plan.strategy, plan.network, plan.min_profit_wei) == ("test", "twin", 7)
+    assert found.net_profit_wei == plan.expected_profit_wei - plan.gas_estimate * 10 * GWEI
+
+
+def test_a_two_sided_candidate_ends_in_an_order() -> None:
+    rich = book([("2100", "50")], [("2101", "50")])
+    (found, *_) = view(market(CHEAP, rich), inventory=HELD).cycles(books=1)
+    plan = found.plan(min_profit_wei=0)
+    assert isinstance(plan.legs[-1], Order) and not plan.atomic
+
+
+def test_nothing_is_bought_with_what_is_not_held() -> None:
+    rich = book([("2100", "50")], [("2101", "50")])
+    assert list(view(market(CHEAP, rich)).cycles(books=1)) == []
+    poor = HELD | {USDC: 1_000 * 10**6}
+    (found, *_) = view(market(CHEAP, rich), inventory=poor).cycles(books=1)
+    assert found.opportunity.swaps()[0].amount_in <= 1_000 * 10**6
+
+
+def test_what_was_shown_is_remembered_planned_or_not() -> None:
+    shown = view(market(CHEAP, DEAR))
+    assert shown.seen == []
+    assert shown.seen == list(shown.cycles()) and len(shown.seen) == 1
+
+
+def test_a_view_prices_assets_for_screening() -> None:
+    assert view(market(CHEAP)).price(Asset("USD")) == pytest.approx(1 / 2000, rel=0.01)
+
+
+class TestDexArbitrage:
+    @staticmethod
+    def _plans(**parameters: object) -> list[Plan]:
+        pools = [CHEAP, DEAR, v2(3, USDC, WETH, (2_050_000 * 10**6, 1_000 * ETHER), fee_ppm=500)]
+        pools.append(v2(4, USDC, WETH, (1_900_000 * 10**6, 1_000 * ETHER)))
+        return list(DexArbitrage("dex", parameters).on_market(view(market(*pools))))
+
+    def test_it_plans_disjoint_cycles_best_first(self) -> None:
+        plans = self._plans()
+        assert len(plans) == 2 and not plans[0].pools & plans[1].pools
+        assert plans[0].expected_profit_wei > plans[1].expected_profit_wei
+
+    def test_it_plans_no_more_than_it_may(self) -> None:
+        assert len(self._plans(max_plans_per_block=1)) == 1
+
+    def test_it_leaves_what_does_not_leave_enough_after_gas(self) -> None:
+        best = self._plans()[0]
+        net = best.expected_profit_wei - best.gas_estimate * 10 * GWEI
+        at_least = Amount.parse(f"{net / 10**18:.18f} ETH")
+        assert len(self._plans(min_profit=Amount.parse("1000 ETH"))) == 0
+        assert all(plan.min_profit_wei == wei(at_least) for plan in self._plans(min_profit=at_least))
+
+
+class TestCexDexArbitrage:
+    def test_it_plans_one_leg_on_each_side(self) -> None:
+        rich = book([("2100", "50")], [("2101", "50")])
+        (plan,) = CexDexArbitrage("cex").on_market(view(market(CHEAP, rich), inventory=HELD))
+        (order,) = plan.orders
+        assert order.side == "sell" and plan.min_profit_wei == 5 * 10**14
+
+    def test_it_needs_inventory_and_a_cycle_does_not(self) -> None:
+        assert CexDexArbitrage.needs_inventory and not DexArbitrage.needs_inventory
