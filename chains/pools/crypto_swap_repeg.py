@@ -61,10 +61,12 @@ class Peg:
 class Trade:
     """What happened: `xp` afterwards, the last price (0: too small to tell one) of the coin `index`, and the time.
 
-    `d` is the invariant where the trade computed it already. While `ramping`, a loss is not refused.
+    `d` is the invariant where the trade computed it already. While `ramping`, a loss is not refused. `held` are the
+    scaled balances, which differ from `xp` by rounding where a coin was withdrawn.
     """
 
     xp: tuple[int, ...]
+    held: tuple[int, ...]
     index: int
     price: int
     now_s: int
@@ -131,7 +133,7 @@ def _moved_two(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
             return settled
     settled = replace(settled, oracle=replace(oracle, not_adjusted=True))
     moved = _stepped(shape, settled, trade, distance, step) if far else None
-    return moved or _claimed(shape, replace(settled, oracle=replace(oracle, not_adjusted=False)), trade.xp)
+    return moved or _claimed(shape, replace(settled, oracle=replace(oracle, not_adjusted=False)), trade.held)
 
 
 def _stepped(shape: Shape, settled: Peg, trade: Trade, distance: int, step: int) -> Peg | None:

@@ -259,7 +259,8 @@ class CurveCryptoPool(OwnContract):
         moved = replace(self, balances=tuple(balances), d=d)
         price = moved._learned(index_in, index_out, amount_in, paid)
         ramping = self.course.end_s > 0
-        trade = Trade(moved.scaled(), index_out or index_in, price, self.timestamp_s, ramping)
+        xp = moved.scaled()
+        trade = Trade(xp, xp, index_out or index_in, price, self.timestamp_s, ramping)
         return moved._repegged(trade), paid
 
     def _learned(self, index_in: int, index_out: int, amount_in: int, paid: int) -> int:
@@ -322,8 +323,9 @@ class CurveCryptoPool(OwnContract):
     def _after_liquidity(self, moved: Moved, balances: tuple[int, ...], *, ramping: bool) -> CurveCryptoPool:
         oracle = replace(self._memory(), lp_supply=moved.lp_supply)
         index = 1 if len(self.tokens) == 2 else moved.coin
-        trade = Trade(moved.xp, index, moved.price, self.timestamp_s, ramping, moved.d)
-        return replace(self, balances=balances, oracle=oracle)._repegged(trade)
+        after = replace(self, balances=balances, oracle=oracle)
+        now_s = self.timestamp_s
+        return after._repegged(Trade(moved.xp, after.scaled(), index, moved.price, now_s, ramping, moved.d))
 
     def _removed(self, log: Log, event: events.Removed) -> CurveCryptoPool:
         """After a withdrawal of every coin, which moves no price."""
