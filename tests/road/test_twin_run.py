@@ -172,3 +172,11 @@ def test_another_seed_decides_otherwise(ran: Ran, folder: Path) -> None:
     other = _run(folder, SEED + 1, Mode.DRY)
     assert other.plans and other.plans != ran.plans
     assert other.document["decisions"] != ran.document["decisions"]
+
+
+def test_on_a_private_fork_the_ledger_equals_what_the_fork_says(folder: Path) -> None:
+    """Nothing reaches the chain, and everything else is as it would be there."""
+    forked = _run(folder, SEED, Mode.FORK)
+    assert forked.summary.ledger_equals_chain is True
+    assert sum(forked.summary.result.settled.values()) >= 2
+    assert forked.summary.result.reverted == 0 and forked.summary.in_flight == 0

@@ -1,0 +1,71 @@
+"""Where a run stands: the chain itself, or a fork with an executor that exists nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from eth_utils.crypto import keccak
+
+from bot.clock import SystemClock
+from bot.execution.deployment import NO_VENUES, InventoryCap
+from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, ForkGround, LiveGround, place_executor
+from bot.simulator import PrivateFork, Simulator
+from chains.assets import Address, Token
+from tests.bot.ledger.given import ETHER
+from tests.bot.market.samples import USDC, WETH
+from tests.chains.pools.samples import at
+from tests.road import scenario as scenarios
+from tests.road.small import open_road
+
+OPERATOR = at(0xA)
+WETH_AT, USDC_AT = Address(WETH.address), Address(USDC.address)
+CAPS: dict[Token, int] = {WETH: 3 * ETHER, USDC: 5_000 * 10**6}
+
+
+async def test_an_executor_is_lifted_onto_any_fork_with_its_real_code_and_a_stocked_inventory() -> None:
+    placed = await place_executor(OPERATOR, [WETH_AT], CAPS, 31337, NO_VENUES)
+    made, overlay = placed.deployment, placed.overlay
+    assert "0x" + keccak(overlay.code[made.executor]).hex() == made.code_hash
+    assert set(overlay.code) == {made.executor, made.inventory}
+    assert made.settings.operator == OPERATOR and made.settings.owner != OPERATOR
+    assert made.settings.inventory == (InventoryCap(WETH_AT, 3 * ETHER), InventoryCap(USDC_AT, 5_000 * 10**6))
+    assert overlay.native == {OPERATOR: OPERATOR_WEI} and overlay.nonces == {OPERATOR: 0}
+    assert overlay.tokens == {
+        (made.inventory, WETH_AT): INVENTORY_BLOCKS * 3 * ETHER,
+        (made.inventory, USDC_AT): INVENTORY_BLOCKS * 5_000 * 10**6,
+        (made.executor, WETH_AT): 0,
+    }
+    assert set(placed.carried) == set(overlay.tokens)
+
+
+async def test_no_two_runs_share_an_owner() -> None:
+    first, second = [await place_executor(OPERATOR, [WETH_AT], {}, 31337, NO_VENUES) for _ in range(2)]
+    assert first.deployment.settings.owner != second.deployment.settings.owner
+
+
+async def test_live_a_block_is_the_newest_until_the_node_tells_of_another(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenarios.read("below_gas"), tmp_path, stack)
+        await road.mine(())
+        ground, head = road.road.ground, road.engine.head
+        assert isinstance(ground, LiveGround) and ground.submitter is road.node and head is not None
+        assert ground.is_newest(head)
+        await road.mine(())
+        assert not ground.is_newest(head)
+
+
+async def test_on_a_fork_every_block_is_the_newest(tmp_path: Path) -> None:
+    """Its next block is made when the bot comes to the next head."""
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenarios.read("below_gas"), tmp_path, stack)
+        await road.mine(())
+        live, head = road.road.ground, road.engine.head
+        assert isinstance(live, LiveGround) and head is not None
+        clock, url = SystemClock(), road.anvil.http_url
+        fork = await stack.enter_async_context(PrivateFork(road.node.network, url, clock, accounts=[], carried=[]))
+        simulator = await stack.enter_async_context(Simulator(road.node.network, url, clock))
+        ground = ForkGround(fork, simulator)
+        await ground.on_head(head)
+        await road.mine(())
+        assert ground.is_newest(head) and ground.submitter is fork
