@@ -132,7 +132,15 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
     made, ground = await making(operator, simulator)
     by_address = {token.address: token for token in network.tokens.values()}
     return Hands(
-        identity=Identity(network.chain_id, network.name, operator, made.executor, made.inventory, made.code_hash),
+        identity=Identity(
+            network.chain_id,
+            network.name,
+            operator,
+            made.executor,
+            made.inventory,
+            made.code_hash,
+            made.settings.venues,
+        ),
         ground=ground,
         simulator=simulator,
         accounts=accounts,

@@ -45,6 +45,19 @@ class HopKind(IntEnum):
     WSTETH = 11
 
 
+LENT_KINDS = frozenset(
+    {
+        HopKind.CURVE,
+        HopKind.CURVE_CRYPTO,
+        HopKind.BALANCER_V2,
+        HopKind.ERC4626,
+        HopKind.WRAPPED_NATIVE,
+        HopKind.WSTETH,
+    }
+)
+"""Hops whose venue gives no credit: as the first of a cycle, their input is lent by Uniswap V4 or Balancer V3."""
+
+
 @dataclass(frozen=True, slots=True)
 class UniswapV4Route:
     """The rest of a Uniswap V4 pool's key: the currency bought, the tick spacing and the hooks.

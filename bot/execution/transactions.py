@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import Terms, unsigned_transaction
+from bot.execution.deployment import NO_VENUES, Venues
 from bot.execution.fees import FeePolicy, terms
 from bot.execution.marks import Marks
 from bot.execution.touches import Touches
@@ -42,6 +43,7 @@ class Identity:
     executor: Address
     inventory: Address
     code_hash: str
+    venues: Venues = NO_VENUES
 
     @property
     def accounts(self) -> tuple[Address, Address, Address]:
@@ -131,7 +133,7 @@ class TransactionDesk:
         for intent in self._ledger.mined_intents():
             receipt = await self._submitter.receipt(self._ledger.attempts(intent.id)[-1].tx_hash)
             if receipt is not None and receipt.block_hash == intent.block_hash:
-                profit = self._profit_wei(self._plan(intent), transfer_deltas(receipt, self.identity.accounts))
+                profit = self._profit_wei(self._plan(intent), self._moved(receipt))
                 await self._tell_signer(intent, receipt, profit)
 
     async def _release(self, intent: Intent, reason: str) -> None:
@@ -293,15 +295,18 @@ class TransactionDesk:
     async def _settle(self, intent: Intent, receipt: Receipt) -> Settled:
         plan = self._plan(intent)
         self._in_flight.pop(intent.id, None)
-        deltas = dict(transfer_deltas(receipt, self.identity.accounts))
+        deltas = dict(self._moved(receipt))
         booked = {Account(intent.network, owner, token): units for (owner, token), units in deltas.items()}
-        intent = self._ledger.record_mined(intent.id, receipt, booked, leg_fills(plan, receipt))
+        intent = self._ledger.record_mined(intent.id, receipt, booked, leg_fills(plan, receipt, self.identity.venues))
         profit = self._profit_wei(plan, deltas) if receipt.status else 0
         explanation = self._explain(intent, plan, receipt, profit)
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
         await self._tell_signer(intent, receipt, profit)
         return Settled(intent, plan, receipt, deltas, profit, explanation)
+
+    def _moved(self, receipt: Receipt) -> Deltas:
+        return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
 
     def _profit_wei(self, plan: Plan, deltas: Deltas) -> int:
         last = plan.swaps[-1]

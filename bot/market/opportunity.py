@@ -10,6 +10,7 @@ from bot.market.graph import VenueId
 from bot.plan import Order, Swap
 from chains.assets import Asset, Token
 from chains.executor import Hop, HopKind
+from chains.hops import LENT_KINDS
 
 _WEI_DECIMALS = 18
 
@@ -38,18 +39,6 @@ own part is measured there, and the venue's is what its usual mainnet swaps burn
 
 GAS_LOAN = 30_000
 """Gas of borrowing the input of a first hop that gives no credit, as measured."""
-
-LENT_KINDS = frozenset(
-    {
-        HopKind.CURVE,
-        HopKind.CURVE_CRYPTO,
-        HopKind.BALANCER_V2,
-        HopKind.ERC4626,
-        HopKind.WRAPPED_NATIVE,
-        HopKind.WSTETH,
-    }
-)
-"""Hops whose venue wants its input before it pays."""
 
 
 @dataclass(frozen=True, slots=True)

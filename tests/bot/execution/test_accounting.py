@@ -8,10 +8,20 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.execution.accounting import TRANSFER_TOPIC, leg_fills, transfer_deltas, transfers
+from bot.execution.accounting import (
+    DEPOSIT_TOPIC,
+    TRANSFER_TOPIC,
+    WITHDRAWAL_TOPIC,
+    leg_fills,
+    transfer_deltas,
+    transfers,
+)
+from bot.execution.deployment import Venues
 from bot.ledger.records import SwapFill
-from chains.assets import Address, Token
+from bot.plan import Swap
+from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Log, Receipt
+from chains.executor import CurveRoute, Hop, HopKind, UniswapV4Route
 from chains.pools.words import word
 from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
 from tests.bot.market.samples import USDC, WETH
@@ -92,3 +102,71 @@ def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
 
 def test_a_reverted_transaction_filled_nothing() -> None:
     assert leg_fills(sells_on_chain(), _receipt(status=0)) == []
+
+
+MANAGER, COINS = at(40), Token(WETH.place, ZERO_ADDRESS, "ETH", 18)
+VENUES = Venues(Address(WETH.address), MANAGER)
+WRAPPER = Hop(HopKind.WRAPPED_NATIVE, Address(WETH.address), False, 0)
+
+
+def v4(token_in: Token, token_out: Token, amount_in: int, amount_out: int) -> Swap:
+    hop = Hop(HopKind.UNISWAP_V4, at(41), True, 500, UniswapV4Route(Address(token_out.address), 10))
+    return Swap(hop, token_in, token_out, amount_in, amount_out)
+
+
+def wrapped(topic: bytes, party: Address, units: int) -> Log:
+    like = moved(WETH, party, party, units)
+    return replace(like, topics=(topic, like.topics[1]))
+
+
+def test_a_singletons_leg_filled_what_went_into_and_out_of_the_singleton() -> None:
+    plan = replace(cycle(), legs=(v4(WETH, USDC, 10, 20), v4(USDC, WETH, 20, 11)))
+    logs = (
+        moved(USDC, MANAGER, OPERATOR, 21),
+        moved(WETH, MANAGER, OPERATOR, 12),
+        moved(USDC, OPERATOR, MANAGER, 21),
+        moved(WETH, OPERATOR, MANAGER, 10),
+    )
+    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 21), (21, 12)]
+    assert {fill.pool for fill in fills} == {at(41)}
+
+
+def test_coins_between_legs_are_what_was_unwrapped_or_is_wrapped_next() -> None:
+    unwrapping = Swap(WRAPPER, WETH, COINS, 10, 10)
+    wrapping = Swap(replace(WRAPPER, zero_for_one=True), COINS, WETH, 12, 12)
+    plan = replace(cycle(), legs=(unwrapping, v4(COINS, USDC, 10, 20), v4(USDC, COINS, 20, 12), wrapping))
+    logs = (
+        moved(WETH, MANAGER, OPERATOR, 10),
+        wrapped(WITHDRAWAL_TOPIC, OPERATOR, 10),
+        moved(USDC, MANAGER, OPERATOR, 20),
+        moved(USDC, OPERATOR, MANAGER, 20),
+        wrapped(DEPOSIT_TOPIC, OPERATOR, 13),
+        moved(WETH, OPERATOR, MANAGER, 10),
+    )
+    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 10), (10, 20), (20, 13), (13, 13)]
+    assert transfer_deltas(_receipt(*logs), {OPERATOR}, VENUES.wrapped_native) == {(OPERATOR, WETH.address): 3}
+
+
+def test_a_loan_and_its_repayment_are_no_legs() -> None:
+    curve = Swap(Hop(HopKind.CURVE, at(42), False, 0, CurveRoute(Address(USDC.address), 0, 1)), WETH, USDC, 10, 20)
+    plan = replace(cycle(), legs=(curve, v4(USDC, WETH, 20, 12)))
+    logs = (
+        moved(WETH, MANAGER, OPERATOR, 10),
+        moved(WETH, OPERATOR, at(42), 10),
+        moved(USDC, at(42), OPERATOR, 20),
+        moved(WETH, MANAGER, OPERATOR, 12),
+        moved(USDC, OPERATOR, MANAGER, 20),
+        moved(WETH, OPERATOR, MANAGER, 10),
+    )
+    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 20), (20, 12)]
+
+
+def test_only_the_networks_wrapper_wraps() -> None:
+    """Anyone may emit a `Deposit`; of another contract it is no movement of a token."""
+    deposit = wrapped(DEPOSIT_TOPIC, OPERATOR, 5)
+    assert [t.units for t in transfers(_receipt(deposit), VENUES.wrapped_native)] == [5]
+    assert list(transfers(_receipt(replace(deposit, address=at(9))), VENUES.wrapped_native)) == []
+    assert list(transfers(_receipt(deposit))) == []
