@@ -20,7 +20,7 @@ contract InvariantsTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory moves = new bytes4[](8);
+        bytes4[] memory moves = new bytes4[](9);
         moves[0] = players.moveMarket.selector;
         moves[1] = players.runHonestly.selector;
         moves[2] = players.runThroughEvil.selector;
@@ -29,6 +29,7 @@ contract InvariantsTest is Test {
         moves[5] = players.strangerTries.selector;
         moves[6] = players.ownerSweeps.selector;
         moves[7] = players.nextBlock.selector;
+        moves[8] = players.runThroughAFamily.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(players), moves);
     }
@@ -64,6 +65,10 @@ contract InvariantsTest is Test {
             players.exchangeThroughEvil(dutiful, 3 + 9 * kind, 1e18);
         }
         assertEq(players.evilSettled(), 36 + 6);
+        for (uint256 kind; kind < 10; ++kind) {
+            players.runThroughAFamily(kind, 1e18, true);
+        }
+        assertEq(players.familiesSettled(), 10);
         invariantNobodyGainsWhatIsNotTheirs();
     }
 }

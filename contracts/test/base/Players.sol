@@ -19,6 +19,7 @@ contract Players is Families {
 
     uint256 public honestSettled;
     uint256 public evilSettled;
+    uint256 public familiesSettled;
     uint256 public executorLosses;
     uint256 public inventoryLosses;
     uint256 public strangersServed;
@@ -27,6 +28,8 @@ contract Players is Families {
     uint256 public dirtyTransient;
     uint256 public standingApprovals;
     address[2] internal evils;
+    Venue[10] internal families;
+    FixedPricePool[10] internal homes;
 
     constructor() {
         setUp();
@@ -39,6 +42,10 @@ contract Players is Families {
             tokens[i].mint(address(manager), STOCK);
             executorFloor[tokens[i]] = 10e18;
             stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
+        }
+        for (uint256 i; i < 10; ++i) {
+            families[i] = venue(kinds()[i], weth, mid, 30);
+            homes[i] = pool(PlainToken(families[i].token1), weth, 5);
         }
     }
 
@@ -69,6 +76,20 @@ contract Players is Families {
             ++honestSettled;
             if (weth.balanceOf(address(executor)) < before + minGain) ++shortfalls;
         } catch {}
+        _close();
+    }
+
+    function runThroughAFamily(uint256 which, uint256 amountIn, bool first) external {
+        which %= 10;
+        amountIn = bound(amountIn, 0, 3e18);
+        uint256[] memory hops = first
+            ? join(hop(families[which], true), path(v3(homes[which], true)))
+            : join(path(v3(homes[which], false)), hop(families[which], false));
+        vm.prank(OPERATOR);
+        try executor.run(address(weth), amountIn, 0, block.number, 0, hops) {
+            ++familiesSettled;
+        } catch {}
+        if (!nothingIsApproved(families[which])) ++standingApprovals;
         _close();
     }
 
