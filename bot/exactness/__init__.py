@@ -67,6 +67,8 @@ PROOFS: tuple[Proof, ...] = (
     Proof("concentrated", Source.BYTECODE, "bot.exactness.uniswap_v3:on_anvil"),
     Proof("concentrated", Source.BYTECODE, "bot.exactness.pancake_v3:on_anvil"),
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
+    Proof("erc4626", Source.BYTECODE, "bot.exactness.erc4626:on_anvil"),
+    Proof("wrapped_native", Source.BYTECODE, "bot.exactness.wrapping:on_anvil"),
     Proof("algebra", Source.BYTECODE, "bot.exactness.algebra:on_anvil"),
     Proof("solidly", Source.RECORDED, "bot.exactness.solidly:recorded"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),

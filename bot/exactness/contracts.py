@@ -54,13 +54,16 @@ class Chain:
         self, package: str, artefact: str, types: Sequence[str] = (), values: Sequence[Any] = ()
     ) -> Address:
         """Deploy `artefact`, a path in the npm `package`. Raises `MissingTool`, `Reverted`."""
-        code = creation_code(f"{package}/{artefact}") + encode(types, values)
-        receipt = await self._transact({"data": "0x" + code.hex()})
+        return await self.create(creation_code(f"{package}/{artefact}"), types, values)
+
+    async def create(self, code: bytes, types: Sequence[str] = (), values: Sequence[Any] = ()) -> Address:
+        """Deploy creation code with its arguments. Raises `Reverted`."""
+        receipt = await self.transact({"data": "0x" + (code + encode(types, values)).hex()})
         return address(receipt["contractAddress"])
 
     async def send(self, to: str, signature: str, *arguments: Any) -> list[Log]:
         """Send a transaction; its logs. Raises `Reverted`."""
-        receipt = await self._transact({"to": to, "data": call_data(signature, *arguments)})
+        receipt = await self.transact({"to": to, "data": call_data(signature, *arguments)})
         return [_log(fields) for fields in receipt["logs"]]
 
     async def read(self, to: str, signature: str, returns: Sequence[str], *arguments: Any) -> tuple[Any, ...]:
@@ -107,7 +110,8 @@ class Chain:
         at = await self.deploy("@uniswap/v2-core", "build/ERC20.json", ["uint256"], [supply])
         return Token(_PLACE, at, symbol, 18)
 
-    async def _transact(self, fields: dict[str, str]) -> dict[str, Any]:
+    async def transact(self, fields: dict[str, str]) -> dict[str, Any]:
+        """Send a transaction of these fields; its receipt. Raises `Reverted`."""
         transaction = {"from": self.account, "gas": hex(_GAS), "gasPrice": "0x0", **fields}
         digest = await self.anvil.rpc("eth_sendTransaction", transaction)
         receipt: dict[str, Any] | None = None

@@ -21,11 +21,14 @@ from chains.pools import (
     curve_meta_loading,
     curve_stable,
     curve_stable_loading,
+    erc4626,
     slipstream,
     solidly,
     stable_events,
     uniswap_v4,
     uniswap_v4_loading,
+    wrapping_native,
+    wrapping_wsteth,
 )
 from chains.pools.pool import Load, Pool
 
@@ -48,6 +51,9 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(erc4626.Erc4626Pool, erc4626.loading, erc4626.TOPICS),
+        Family(wrapping_native.WrappedNativePool, wrapping_native.loading, wrapping_native.TOPICS),
+        Family(wrapping_wsteth.WstethPool, wrapping_wsteth.loading, wrapping_wsteth.TOPICS),
         Family(camelot.CamelotPool, camelot.loading, camelot.TOPICS),
         Family(slipstream.SlipstreamPool, slipstream.loading, slipstream.TOPICS),
         Family(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),

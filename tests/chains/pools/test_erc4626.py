@@ -1,0 +1,145 @@
+"""ERC-4626 vaults: OpenZeppelin's bytecode, how their arithmetic is found out, and refusals."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from bot.exactness import erc4626 as proof
+from chains.assets import Token
+from chains.executor import Hop, HopKind
+from chains.pools import erc4626
+from chains.pools.erc4626 import Erc4626Pool
+from chains.pools.pool import (
+    AmountOutOfRange,
+    HookedPool,
+    InsufficientLiquidity,
+    MalformedLog,
+    MalformedState,
+    PoolFacts,
+    StaleState,
+    UnknownToken,
+)
+from chains.pools.registry import loader
+from chains.pools.words import word
+from tests.chains.pools.properties import never_gains, pieces_agree
+from tests.chains.pools.samples import A, at, log, token
+
+VAULT = at(500)
+SHARE = Token("twin", VAULT, "S", 18)
+CAP = 2**256 - 1
+
+
+def vault(assets=2 * 10**24, shares=10**24, virtual=(1, 1), **changes):
+    return replace(Erc4626Pool(VAULT, (A, SHARE), assets, shares, virtual, CAP), **changes)
+
+
+vaults = st.builds(
+    vault,
+    st.integers(10**6, 10**27),
+    st.integers(10**6, 10**27),
+    st.sampled_from([(0, 0), (1, 1), (1, 10**6)]),
+)
+directions = st.sampled_from([(A, SHARE), (SHARE, A)])
+
+
+def test_vaults_pay_the_quotes_and_end_where_they_were_predicted():
+    cases = list(proof.on_anvil())
+    assert [case for case in cases if not case.matches] == []
+    assert len(cases) > 700 and any(case.expected is None for case in cases)
+
+
+@given(vaults, directions, st.integers(1, 10**27))
+def test_there_and_back_never_gains(pool, direction, amount):
+    assume(direction[0] == A or amount < pool.shares)  # whoever redeems the last share of some vaults starts it anew
+    never_gains(pool, *direction, amount)
+
+
+@given(vaults, directions, st.floats(1e-9, 0.99))
+def test_the_piece_agrees_with_exact_quotes(pool, direction, fraction):
+    pieces_agree(pool, *direction, fraction, 1e-6)
+
+
+@given(vaults, directions, st.integers(1, 10**27))
+def test_what_exact_out_asks_for_buys_it(pool, direction, amount):
+    token_in, token_out = direction
+    try:
+        asked = pool.quote_exact_out(token_out, amount, token_in)
+        bought = pool.quote(token_in, asked, token_out)
+    except InsufficientLiquidity:
+        return
+    assert bought >= amount
+
+
+def test_events_change_the_totals_and_time_makes_them_stale():
+    pool = vault()
+    after = pool.swapped(A, 10**20)
+    bought = pool.quote(A, 10**20)
+    assert pool.applied(log(VAULT, [erc4626.DEPOSIT, b"", b""], 10**20, bought)) == after
+    assert after.applied(log(VAULT, [erc4626.WITHDRAW, b"", b"", b""], 10**20, bought)) == pool
+    late = pool.at(5)
+    with pytest.raises(StaleState, match="earned"):
+        late.quote(A, 1)
+    assert late.marginal_price(A) == 0.0 and late.at(6) is late
+    assert pool.hop(SHARE) == Hop(HopKind.ERC4626, VAULT, False, 0)
+
+
+def test_questions_without_an_answer_are_refused_by_name():
+    pool = vault()
+    for refused in (0, -1):
+        with pytest.raises(AmountOutOfRange):
+            pool.quote(A, refused)
+        with pytest.raises(AmountOutOfRange):
+            pool.quote_exact_out(A, refused)
+    with pytest.raises(InsufficientLiquidity, match="shares of"):
+        pool.quote(SHARE, 10**24 + 1)
+    with pytest.raises(InsufficientLiquidity, match="shares of"):
+        pool.quote_exact_out(A, 2 * 10**24 + 1)
+    with pytest.raises(InsufficientLiquidity, match="takes 5"):
+        vault(deposit_cap=5).quote(A, 6)
+    with pytest.raises(AmountOutOfRange):
+        pool.quote_exact_out(SHARE, 2**256 - 1)
+    with pytest.raises(InsufficientLiquidity, match="worth nothing"):
+        vault(0, 10, (0, 0)).quote(A, 5)
+    assert vault(0, 0, (0, 0)).quote(A, 5) == 5
+    with pytest.raises(UnknownToken):
+        pool.quote(token(9), 1)
+
+
+def test_malformed_logs_and_states_are_refused():
+    for bad in (
+        log(VAULT, [erc4626.DEPOSIT, b"", b""], 1),
+        log(at(9), [erc4626.DEPOSIT, b"", b""], 1, 1),
+        log(VAULT, [erc4626.WITHDRAW, b"", b"", b""], 10**25, 1),
+    ):
+        with pytest.raises(MalformedLog):
+            vault().applied(bad)
+    for changes in ({"tokens": (A, A)}, {"assets": -1}, {"shares": 2**256}, {"tokens": (SHARE, A)}):
+        with pytest.raises(MalformedState):
+            vault(**changes)
+
+
+def loaded(pool, fee_ppm=0, asset=A):
+    steps = loader("erc4626")(PoolFacts("erc4626", VAULT, (A, SHARE), 0))
+    assert len(next(steps)) == 4
+    totals = (word(int(asset.address, 16)), word(pool.assets), word(pool.shares), word(CAP))
+    calls = steps.send(totals)
+    amounts = [int.from_bytes(call.data[4:], "big") for call in calls[: len(calls) // 4]]
+    answers = [word(value - value * fee_ppm // 10**6) for value in erc4626._previews(pool, amounts)]
+    with pytest.raises(StopIteration) as end:
+        steps.send(tuple(answers))
+    return end.value.value
+
+
+@pytest.mark.parametrize("virtual", [(0, 0), (1, 1), (1, 1000), (1, 10**18)])
+def test_a_vaults_arithmetic_is_found_out_from_its_previews(virtual):
+    pool = vault(2 * 10**18 + 12_345, 10**18 + 7, virtual)
+    assert loaded(pool) == pool
+
+
+def test_a_vault_with_a_fee_or_of_another_asset_is_refused():
+    with pytest.raises(HookedPool, match="usual ways"):
+        loaded(vault(), fee_ppm=1_000)
+    with pytest.raises(MalformedState, match="not of A"):
+        loaded(vault(), asset=token(7))
