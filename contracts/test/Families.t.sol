@@ -241,11 +241,12 @@ contract FamiliesTest is Families {
     function testASingletonThisChainLacksIsNamed() public {
         executor = executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(0)));
         uint256[] memory back = path(v3(pool(mid, weth, 5), true));
-        Kind[2] memory absent = [Kind.UniswapV4, Kind.BalancerV3];
-        for (uint256 i; i < 2; ++i) {
-            uint256[] memory words = hop(out(absent[i]), true);
+        uint256[] memory first = path(v3(pool(weth, dai, 10), true));
+        Kind[3] memory absent = [Kind.UniswapV4, Kind.BalancerV3, Kind.BalancerV2];
+        for (uint256 i; i < 3; ++i) {
+            uint256[] memory words = hop(venue(absent[i], dai, mid, 30), true);
             vm.expectRevert(abi.encodeWithSelector(NoVenue.selector, words[0]));
-            run(weth, 4e18, 0, join(words, back));
+            run(weth, 4e18, 0, join(first, join(words, back)));
         }
     }
 }

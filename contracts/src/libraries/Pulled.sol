@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {InvalidHop, WrongInputToken} from "../Errors.sol";
+import {InvalidHop, NoVenue, WrongInputToken} from "../Errors.sol";
 import {IERC20} from "../interfaces/IERC20.sol";
 import {ICurveCryptoPool, ICurvePool} from "../interfaces/IPools.sol";
 import {IVaultV2} from "../interfaces/ISingletons.sol";
@@ -27,6 +27,7 @@ library Pulled {
         if (kind >= Kind.Erc4626 && !hop.zeroForOne()) return _unwrap(hop, tokenIn, amountIn, to);
 
         address spender = kind == Kind.BalancerV2 ? vaultV2 : pool;
+        if (spender == address(0)) revert NoVenue(Hop.unwrap(hop));
         tokenIn.safeApprove(spender, amountIn);
         if (kind == Kind.Curve || kind == Kind.CurveCrypto) {
             _curve(hop, Hops.route(hops, index), amountIn);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +25,7 @@ from bot.execution.deployment import (
 )
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
+from chains.networks import load_network
 from chains.tools import MissingTool
 from tests.chains.pools.contracts import ANVIL_ARGUMENTS, Chain
 
@@ -198,3 +199,12 @@ def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
     with pytest.raises(MissingTool, match="12 immutables, not 11"):
         Artefact.load("Executor", INVENTORY_IMMUTABLES)
+
+
+async def test_a_chain_gets_the_singletons_of_its_network_that_it_has(anvil: Anvil) -> None:
+    named = Venues.of(load_network("ethereum"))
+    assert ZERO_ADDRESS not in astuple(named)
+    assert len(set(astuple(named))) == len(astuple(named))
+    assert await named.present(anvil) == NO_VENUES
+    await anvil.rpc("anvil_setCode", named.pool_manager, "0x00")
+    assert await named.present(anvil) == Venues(pool_manager=named.pool_manager)
