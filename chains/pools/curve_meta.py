@@ -90,7 +90,7 @@ class CurveMetaPool:
     def at(self, timestamp_s: int) -> CurveMetaPool:
         """The pool in a block of that time: the cached price lapses, amplifications and rates move."""
         own, base = self.own.at(timestamp_s), self.base.at(timestamp_s)
-        if self.cache is not None and self._lapsed(timestamp_s) != self._lapsed(self.own.timestamp_s):
+        if self.cache is not None and self._lapsed(timestamp_s):
             own = replace(own, timestamp_s=timestamp_s)
         return self if own is self.own and base is self.base else replace(self, own=own, base=base)
 
@@ -132,7 +132,7 @@ class CurveMetaPool:
         if own is priced:
             return self
         stores = isinstance(event, events.Exchange | events.OneSided)
-        deposits = isinstance(event, events.Liquidity) and event.fees != (0, 0)
+        deposits = isinstance(event, events.Liquidity) and not event.in_proportion
         if self.cache is not None and (stores or (deposits and self.cache.deposits_store)):
             return self._stored(own)
         return replace(self, own=own)

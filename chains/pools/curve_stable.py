@@ -143,7 +143,8 @@ class CurveStablePool(OwnContract):
     def applied(self, log: Log) -> CurveStablePool:
         """The pool after `log`. Unknown topics leave it unchanged.
 
-        Raises `MalformedLog`, also where the event does not follow from the state that was known before it.
+        Raises `MalformedLog`, also where the event does not follow from the state that was known before it, and
+        `StaleState` where it does not tell which coin was withdrawn.
         """
         event = events.read(log, self.address, len(self.tokens))
         match event:
@@ -151,7 +152,7 @@ class CurveStablePool(OwnContract):
                 return self
             case events.Exchange():
                 return self._exchanged(log, event)
-            case events.Liquidity(amounts, fees, lp_supply):
+            case events.Liquidity(amounts, fees, lp_supply, _):
                 kept = [fee * self.admin_fee // FEE_DENOMINATOR for fee in fees]
                 balances = tuple(map(lambda old, in_, fee: old + in_ - fee, self.balances, amounts, kept))
                 return changed_by(log, self, balances=balances, lp_supply=lp_supply)
@@ -281,7 +282,7 @@ class CurveStablePool(OwnContract):
             if paid == event.amount_out:
                 fitting.append(after)
         if len(fitting) != 1:
-            raise MalformedLog(
+            raise (StaleState if fitting else MalformedLog)(
                 f"log {log.log_index} of block {log.block_number}: {event.amount_out} for {event.burnt} LP tokens of "
                 f"pool {self.address} fits {len(fitting)} of its coins"
             )

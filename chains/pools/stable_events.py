@@ -23,11 +23,15 @@ class Exchange(NamedTuple):
 
 
 class Liquidity(NamedTuple):
-    """Coins put in (positive) or taken out, the fees among them, and the LP tokens there are afterwards."""
+    """Coins put in (positive) or taken out, the fees among them, and the LP tokens there are afterwards.
+
+    `in_proportion` is a withdrawal of every coin by its share, which computes no price.
+    """
 
     amounts: tuple[int, ...]
     fees: tuple[int, ...]
     lp_supply: int
+    in_proportion: bool
 
 
 class OneSided(NamedTuple):
@@ -111,7 +115,8 @@ def read(log: Log, pool: Address, coins: int) -> Event | None:
         if kind in table:
             amounts, fees = _arrays(log, pool, table[kind], coins, scalars)
             supply = unsigned(log.data, _supply_word(table[kind], scalars))
-            return Liquidity(tuple(sign * amount for amount in amounts), fees or (0,) * coins, supply)
+            signed_amounts = tuple(sign * amount for amount in amounts)
+            return Liquidity(signed_amounts, fees or (0,) * coins, supply, table is REMOVE)
     return None
 
 
