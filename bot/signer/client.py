@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import sys
+import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +31,7 @@ from bot.signer.protocol import (
     frame,
     parse_response,
 )
+from bot.signer.server import MAX_PATH_BYTES
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address, address
 
@@ -54,10 +57,11 @@ class SignerError(RuntimeError):
 class SignerClient:
     """A running signer. Requests are answered one at a time, in order."""
 
-    def __init__(self, process: Process, socket: Path, operator: Address) -> None:
+    def __init__(self, process: Process, socket: Path, log: Path, operator: Address) -> None:
         self.address = operator
         self._process = process
         self._socket = socket
+        self._log = log
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
 
@@ -71,8 +75,9 @@ class SignerClient:
         belongs to one chain's history, by default `directory/signer.db`. Raises `SignerError`.
         """
         _prepare(directory, policy)
+        socket = _socket_path(directory)
         options = {
-            "--socket": directory / SOCKET_NAME,
+            "--socket": socket,
             "--keystore": keystore,
             "--policy": directory / POLICY_NAME,
             "--journal": journal or directory / JOURNAL_NAME,
@@ -83,10 +88,12 @@ class SignerClient:
             operator = await _ready_address(process)
         except BaseException:
             await _end(process)
+            _remove(socket, directory)
             raise
         if operator is None:
+            _remove(socket, directory)
             raise SignerError(_last_line(log) or f"signer: ended with {process.returncode} before it was ready")
-        return cls(process, directory / SOCKET_NAME, operator)
+        return cls(process, socket, log, operator)
 
     @property
     def pid(self) -> int:
@@ -107,12 +114,13 @@ class SignerClient:
     async def ended(self) -> str:
         """Wait until the process ends by itself; one line that says so."""
         code = await self._process.wait()
-        return f"the signer's process ended with {code}; see {self._socket.parent / LOG_NAME}, and start again"
+        return f"the signer's process ended with {code}; see {self._log}, and start again"
 
     async def close(self) -> None:
         """End the process; what it signed stays in its journal."""
         await self._disconnect()
         await _end(self._process)
+        _remove(self._socket, self._log.parent)
 
     async def __aenter__(self) -> Self:
         return self
@@ -215,6 +223,20 @@ async def _end(process: Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
+
+
+def _socket_path(directory: Path) -> Path:
+    """In `directory` or, where that is too long for a socket, in a private one with a short name."""
+    path = directory / SOCKET_NAME
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
+        return path
+    return Path(tempfile.mkdtemp(prefix="isthmus-")) / SOCKET_NAME
+
+
+def _remove(socket: Path, directory: Path) -> None:
+    """The short directory of a socket that did not fit into `directory`."""
+    if socket.parent != directory:
+        shutil.rmtree(socket.parent, ignore_errors=True)
 
 
 def _prepare(directory: Path, policy: SignerPolicy) -> None:

@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -20,7 +21,7 @@ import pytest
 
 from bot.keys import new_keystore
 from bot.reasons import Reason, Refusal
-from bot.signer.client import JOURNAL_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
+from bot.signer.client import JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
 from bot.signer.journal import Journal
 from bot.signer.keystore import seal
 from bot.signer.policy import SignerPolicy, encode_policy
@@ -101,7 +102,7 @@ async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClien
     os.close(reading)
     assert process.stdout is not None
     assert (await process.stdout.readline()).startswith(b"ready")
-    return SignerClient(process, directory / SOCKET_NAME, OPERATOR)
+    return SignerClient(process, directory / SOCKET_NAME, directory / LOG_NAME, OPERATOR)
 
 
 def knock(path: Path, sent: bytes) -> list[Response]:
@@ -269,6 +270,19 @@ async def test_killed_before_the_journal_nothing_was_ever_signed(keystore: Path,
     await dying.close()
     with Journal(run / JOURNAL_NAME) as journal:
         assert journal.size() == 0
+
+
+async def test_a_folder_whose_path_is_too_long_for_a_socket_still_has_a_signer(
+    keystore: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    make = tempfile.mkdtemp
+    monkeypatch.setattr("tempfile.mkdtemp", lambda **options: made.append(make(**options)) or made[-1])
+    async with await start(keystore, tmp_path / ("long" * 30)) as client:
+        assert isinstance(await client.sign(now_ask()), Signed)
+        (folder,) = map(Path, made)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert not folder.exists()
 
 
 async def test_it_does_not_outlive_who_started_it(keystore: Path, tmp_path: Path) -> None:
