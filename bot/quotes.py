@@ -61,7 +61,7 @@ class Quotes:
         self._named: dict[str, list[Token]] = {}
         for venue, recorded in snapshot.by_venue.items():
             pool = recorded.pool
-            for name in {venue.lower(), str(getattr(pool, "contract", venue)).lower()}:
+            for name in {_bare(venue), _bare(str(getattr(pool, "contract", venue)))}:
                 self._by_name.setdefault(name, []).append(pool)
             for token in tokens_in(pool):
                 self._trading.setdefault(token, {})[venue] = pool
@@ -71,7 +71,7 @@ class Quotes:
 
     def pool(self, name: str) -> Pool:
         """The pool of that id, or of that contract if the contract is only its. Raises `QuoteRefused`."""
-        named = self._by_name.get(name.lower(), ())
+        named = self._by_name.get(_bare(name), ())
         if len(named) != 1:
             what = "is not in the snapshot" if not named else f"is {len(named)} pools; name it by its id"
             raise QuoteRefused("unknown_pool", f"pool {name[:80]!r} {what}")
@@ -168,6 +168,11 @@ def _best(candidates: tuple[Pool, ...], token_in: Token, token_out: Token, reque
     more = f"; and {len(refusals) - _SHOWN_REFUSALS} more" if len(refusals) > _SHOWN_REFUSALS else ""
     detail = "; ".join(str(error) for error in refusals[:_SHOWN_REFUSALS]) + more
     raise QuoteRefused(codes.pop() if len(codes) == 1 else "no_quote", detail)
+
+
+def _bare(name: str) -> str:
+    """An address or id in one form, however it is written."""
+    return name.lower().removeprefix("0x")
 
 
 def _code(error: PoolError) -> str:

@@ -69,8 +69,12 @@ def meta_pool(state: Mapping[str, Any]) -> CurveMetaPool:
 
 
 def tricrypto() -> CurveCryptoPool:
-    """Mainnet's first tricrypto pool at block 24407242. Its `A()` answers in hundredths of what it keeps."""
-    state = extract("state_curve_tricrypto_24407242.json")
+    """Mainnet's first tricrypto pool at block 24407242."""
+    return crypto_pool(extract("state_curve_tricrypto_24407242.json"))
+
+
+def crypto_pool(state: Mapping[str, Any]) -> CurveCryptoPool:
+    """A pool of the first kind, as degenbot records it: `A()` answers in hundredths of what the pool keeps."""
     rules = crypto_swap.RULES["tricrypto_first"]
     shape = state["a_coefficient"] * rules.a_multiplier, state["gamma"]
     return CurveCryptoPool(

@@ -7,6 +7,7 @@ the document's table. Reading is strict: every field, no other field, and the cl
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import types
 from collections.abc import Callable, Mapping, Set
@@ -38,7 +39,7 @@ def reference(token: Token) -> str:
 
 def encode(value: Any) -> Any:
     """`value`, a pool or a part of one, as JSON values. Raises `TypeError` for what has no form in a snapshot."""
-    if value is None or isinstance(value, bool):
+    if value is None or isinstance(value, bool) or (isinstance(value, float) and math.isfinite(value)):
         return value
     if isinstance(value, Token):
         return reference(value)
@@ -199,6 +200,12 @@ def _truth(raw: Any, where: str) -> bool:
     return raw
 
 
+def _real(raw: Any, where: str) -> float:
+    if not isinstance(raw, float) or not math.isfinite(raw):
+        raise WrongValue(f"{where}: {_shown(raw)} is not a finite number with a point")
+    return raw
+
+
 def _octets(raw: Any, where: str) -> bytes:
     if not isinstance(raw, str) or not _HEX.fullmatch(raw):
         raise WrongValue(f"{where}: {_shown(raw)} is not lower-case hex with 0x before it")
@@ -209,6 +216,7 @@ _PLAIN: Mapping[Any, Callable[[Any, str], Any]] = {
     int: integer,
     str: text,
     bool: _truth,
+    float: _real,
     bytes: _octets,
     Address: account,
 }

@@ -14,9 +14,13 @@ from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import PPM, Pool
 from chains.pools.solidly import SolidlyPool
 from chains.pools.tick_math import Ticks, all_words, word_of
+from chains.pools.uniswap_v4 import UniswapV4Pool
+from chains.pools.uniswap_v4_key import PoolKey
 from chains.snapshot import LeftOut
 
 State = Mapping[str, Any]
+
+_PROTOCOL_FEE_BITS = 12
 
 
 def pool(document: Any) -> Iterator[Found] | None:
@@ -115,6 +119,27 @@ def _stable(state: State) -> Pool:
     return balancer_v2.stable_pool(state, tokens_of(state))
 
 
+def _uniswap_v4(state: State) -> Pool:
+    scalars = state.get("scalars", state)
+    fees = scalars["protocol_fee_one_for_zero"] << _PROTOCOL_FEE_BITS | scalars["protocol_fee_zero_for_one"]
+    hooks = address(state.get("hook_address", ZERO_ADDRESS))
+    key = PoolKey(pair_of(state), scalars["fee"], scalars["tick_spacing"], hooks)
+    if key.pool_id.hex() != state["pool_id"].removeprefix("0x"):
+        raise ValueError(
+            f"its id is {state['pool_id']}, but its tokens, fee, spacing and hooks make {key.pool_id.hex()}"
+        )
+    return UniswapV4Pool(
+        address(state.get("pool_manager") or state["pool_manager_address"]),
+        key,
+        scalars["lp_fee"],
+        fees,
+        scalars["sqrt_price_x96"],
+        scalars["tick"],
+        scalars["liquidity"],
+        ticks_of(state, scalars),
+    )
+
+
 def _unknown(state: State) -> Pool:
     raise ValueError(f"a state of {', '.join(sorted(state))[:120]}, which is of no family of this program")
 
@@ -131,9 +156,11 @@ _READERS: Sequence[tuple[Callable[[State], bool], Callable[[State], Pool]]] = (
     (lambda state: "fee_numer" in state or "fee_token0" in state, _constant_product),
     (lambda state: "stable" in state and "fee_raw" in state, _solidly),
     (lambda state: "tick_data" in state and not _is_v4(state), _concentrated),
+    (lambda state: "tick_data" in state and _is_v4(state), _uniswap_v4),
     (lambda state: "vault" in state and "weights" in state, _weighted),
     (lambda state: "vault" in state and "amp" in state, _stable),
     (lambda state: "redemption_price" in state and "base_pool" in state, curve.meta_pool),
-    (lambda state: "a_coefficient" in state and "gamma" not in state, curve.stable_pool),
+    (lambda state: "a_coefficient" in state and "gamma" in state, curve.crypto_pool),
+    (lambda state: "a_coefficient" in state, curve.stable_pool),
 )
 """Which layout a document is of, and what reads it."""

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -189,7 +190,7 @@ def test_whatever_stands_anywhere_a_snapshot_reads_or_is_refused_by_name(data):
 
 def test_a_part_of_a_pool_that_has_no_form_is_a_bug_not_a_file():
     with pytest.raises(TypeError, match="no form in a snapshot"):
-        to_json(Snapshot((Recorded(pair((1.5, 2)), 1),)))
+        to_json(Snapshot((Recorded(pair((Fraction(3, 2), 2)), 1),)))
 
 
 def test_tokens_and_states_are_written_once_and_in_order():
