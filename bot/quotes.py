@@ -152,7 +152,7 @@ def parse_amount(raw: object) -> int:
 def _best(candidates: tuple[Pool, ...], token_in: Token, token_out: Token, request: QuoteRequest) -> Quoted:
     """The most out, or the least in. Raises `QuoteRefused` where every pool refuses."""
     answers: list[Quoted] = []
-    refusals: list[PoolError] = []
+    refusals: list[Exception] = []
     for pool in candidates:
         try:
             if request.exact_out:
@@ -160,7 +160,7 @@ def _best(candidates: tuple[Pool, ...], token_in: Token, token_out: Token, reque
             else:
                 amount = pool.quote(token_in, request.amount, token_out)
             answers.append(Quoted(amount, pool))
-        except PoolError as error:
+        except (PoolError, ArithmeticError) as error:
             refusals.append(error)
     if answers:
         return (min if request.exact_out else max)(answers, key=lambda quoted: quoted.amount)
@@ -175,8 +175,10 @@ def _bare(name: str) -> str:
     return name.lower().removeprefix("0x")
 
 
-def _code(error: PoolError) -> str:
-    """`InsufficientLiquidity` as `insufficient_liquidity`."""
+def _code(error: Exception) -> str:
+    """`InsufficientLiquidity` as `insufficient_liquidity`; arithmetic that fails comes of a state that cannot be."""
+    if not isinstance(error, PoolError):
+        return "malformed_state"
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", type(error).__name__).lower()
 
 

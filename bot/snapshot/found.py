@@ -38,7 +38,7 @@ def taken(venue: str, block: int, make: Callable[[], Pool]) -> Recorded | LeftOu
     """The pool that `make` builds; left out, with the reason, where its recording cannot be one."""
     try:
         pool = make()
-    except (PoolError, ValueError, TypeError, LookupError, ArithmeticError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         said = f"no {error}" if isinstance(error, KeyError) else str(error)
         return LeftOut(venue, " ".join(said.split()) or type(error).__name__)
     return Recorded(pool, block)

@@ -69,8 +69,9 @@ def _found(file: Path) -> Iterator[Found]:
             found = layout(document)
             if found is not None:
                 return iter(list(found))
-        except (LookupError, TypeError, ValueError, ArithmeticError) as error:
-            raise UnknownLayout(f"{file}: looks like {layout.__name__}, but {type(error).__name__}: {error}") from error
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UnknownLayout(f"{file}: not a whole recording of {layout.__name__}: {what}") from error
     raise UnknownLayout(f"{file}: of no layout this program knows; docs/snapshot.md lists them")
 
 

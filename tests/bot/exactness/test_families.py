@@ -7,7 +7,7 @@ from bot.exactness.report import FamilyReport, exactness
 from chains.pools.pool import EmptyPool
 from chains.pools.registry import FAMILIES
 
-LEAST_CASES = {Source.BYTECODE: 50, Source.RECORDED: 4}
+LEAST_CASES = {Source.BYTECODE: 20, Source.RECORDED: 4}
 
 
 @pytest.mark.parametrize("proof", PROOFS, ids=lambda proof: f"{proof.cases}-{proof.family}")

@@ -1,16 +1,19 @@
 """Recorded layouts become snapshots: exact where they are exact, left out with a reason where they are not."""
 
+import copy
 import gzip
 import json
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot.cli import main
 from bot.exactness.extracts import DATA, extract
 from bot.quotes import QuoteRequest, Quotes
 from bot.snapshot.importing import NothingRecorded, UnknownLayout, imported
-from chains.snapshot import read
+from chains.snapshot import SnapshotError, read
 from chains.snapshot.document import from_json, to_json
 from chains.twin.data import snapshot as twin_market
 from tests.chains.pools.samples import at
@@ -185,6 +188,37 @@ def test_a_file_of_no_layout_is_refused_and_in_a_folder_left_out(tmp_path):
         imported(tmp_path)
     snapshot = imported(saved(tmp_path, rows=[ROW]))
     assert "of no layout" in reasons(snapshot)["other.json"]
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.just(at(1)),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=5,
+)
+DOCUMENTS = [
+    [ROW, RANGE],
+    [SWAP],
+    *(extract(name) for name in RECORDED_STATES),
+    {"chain_id": 1, "block_number": 3, "calls": {f"{at(1)}:0x0902f1ac": "00" * 96, f"{at(1)}:0x3850c7bd": "00"}},
+]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_stands_in_a_recording_it_is_imported_left_out_or_refused_in_one_line(tmp_path, data):
+    broken = copy.deepcopy(data.draw(st.sampled_from(DOCUMENTS)))
+    place = broken
+    while isinstance(place, dict | list) and place:
+        key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else list(range(len(place)))))
+        if not isinstance(place[key], dict | list) or data.draw(st.booleans()):
+            place[key] = data.draw(anything)
+            break
+        place = place[key]
+    try:
+        snapshot = imported(saved(tmp_path, broken=broken) / "broken.json")
+        assert all("\n" not in left.reason for left in snapshot.left_out)
+    except SnapshotError as error:
+        assert "\n" not in str(error)
 
 
 def test_a_table_of_rounded_curves_is_never_quoted(tmp_path):

@@ -1,0 +1,50 @@
+"""The README's table of exactness is produced, and current."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import main
+from bot.exactness import Case
+from bot.exactness.report import BEGIN, END, FamilyReport, markdown, sources_of, tables_replaced
+from chains.pools.registry import FAMILIES
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def rows_of(page):
+    table = page.partition(BEGIN)[2].partition(END)[0].strip().splitlines()[2:]
+    return [[cell.strip().strip("`") for cell in row.strip("|").split("|")] for row in table]
+
+
+def test_the_readme_shows_every_family_with_its_sources_and_no_mismatch():
+    rows = rows_of(README.read_text(encoding="utf-8"))
+    assert [(family, source) for family, _, _, source in rows] == [(name, sources_of(name)) for name in FAMILIES]
+    assert all(mismatches == "0" for _, _, mismatches, _ in rows)
+    assert all((cases == "0") == (source == "unproven") for _, cases, _, source in rows)
+
+
+def test_a_table_is_written_between_the_two_comments_and_nowhere_else(tmp_path):
+    page = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+    report = [FamilyReport("one", 1234, 0, "bytecode"), FamilyReport("two", 3, 1, "recorded", (Case("a", 1, 2),))]
+    replaced = tables_replaced(page, markdown(report))
+    assert replaced.startswith("before\n") and replaced.endswith("\nafter\n") and "old" not in replaced
+    assert rows_of(replaced) == [["one", "1,234", "0", "bytecode"], ["two", "3", "1", "recorded"]]
+    with pytest.raises(ValueError, match="has no place for the table"):
+        tables_replaced("nothing here", markdown(report))
+
+
+def test_the_verb_prints_one_object_and_brings_a_page_up_to_date(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["exactness", "--family", "solidly", "--into", str(page), "--json"])
+    (row,) = json.loads(result.stdout)["families"]
+    assert set(row) == {"family", "cases", "mismatches", "source"} and row["mismatches"] == 0 < row["cases"]
+    assert rows_of(page.read_text(encoding="utf-8")) == [["solidly", str(row["cases"]), "0", row["source"]]]
+
+
+def test_an_unknown_family_is_a_usage_error():
+    result = CliRunner().invoke(main, ["exactness", "--family", "wishful"])
+    assert result.exit_code == 2 and "known are" in result.stderr
