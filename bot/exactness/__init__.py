@@ -67,6 +67,7 @@ PROOFS: tuple[Proof, ...] = (
     Proof("concentrated", Source.BYTECODE, "bot.exactness.uniswap_v3:on_anvil"),
     Proof("concentrated", Source.BYTECODE, "bot.exactness.pancake_v3:on_anvil"),
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
+    Proof("balancer_v3_buffer", Source.RECORDED, "bot.exactness.balancer_v3:buffers_recorded"),
     Proof("erc4626", Source.BYTECODE, "bot.exactness.erc4626:on_anvil"),
     Proof("wrapped_native", Source.BYTECODE, "bot.exactness.wrapping:on_anvil"),
     Proof("algebra", Source.BYTECODE, "bot.exactness.algebra:on_anvil"),

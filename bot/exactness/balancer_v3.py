@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.exactness import Case, answer
 from bot.exactness.extracts import extract
 from chains.assets import Token, address
+from chains.pools.balancer_math import ONE
 from chains.pools.balancer_v3 import VaultPool, unlive
+from chains.pools.balancer_v3_buffer import BalancerV3BufferPool
 from chains.pools.balancer_v3_stable import BalancerV3StablePool, Surge
 from chains.pools.balancer_v3_weighted import BalancerV3WeightedPool
+from chains.pools.erc4626 import Erc4626Pool
 
+_MINIMUM_WRAP = 1_000
+_UNRECORDED = 10**30
+"""How many rates there are with the recorded digits, to as many more as the answers can tell apart."""
 _VAULT = address("0xbA1333333333a1BA1108E8412f11850A5C319bA9")
 
 
@@ -23,6 +30,53 @@ def weighted_recorded() -> Iterator[Case]:
 def stable_recorded() -> Iterator[Case]:
     """Two pools with rates, one of them with the surge of fees that its hook adds."""
     return _recorded("STABLE")
+
+
+def buffers_recorded() -> Iterator[Case]:
+    """Three buffers, both ways.
+
+    Their wrappers' rates were recorded to 18 decimals, rounded down, and the contracts counted in more: of the rates
+    with those digits, one is taken at which all of a buffer's answers are right. Another formula has none.
+    """
+    for document in extract("balancer_v3_buffers_21671845.json"):
+        buffer = _buffer(document)
+        swaps = [(*_wrap(buffer, swap), int(swap["outputRaw"])) for swap in document["swaps"]]
+        exact = _worth(buffer, _assets_within(buffer, swaps))
+        for token_in, amount, expected in swaps:
+            yield Case(
+                f"{document['name']} {token_in.symbol} in {amount}", expected, answer(exact.quote, token_in, amount)
+            )
+
+
+def _wrap(buffer: BalancerV3BufferPool, swap: Mapping[str, Any]) -> tuple[Token, int]:
+    wraps = address(swap["tokenOut"]) == buffer.address
+    return buffer.tokens[0 if wraps else 1], int(swap["amountRaw"])
+
+
+def _buffer(document: Mapping[str, Any]) -> BalancerV3BufferPool:
+    wrapped, asset = (address(at) for at in document["tokens"])
+    tokens = Token("ethereum", asset, "asset", 18), Token("ethereum", wrapped, "share", 18)
+    assets = int(document["rate"]) * _UNRECORDED
+    wrapper = Erc4626Pool(wrapped, tokens, assets, ONE * _UNRECORDED, (0, 0), deposit_cap=assets)
+    return BalancerV3BufferPool(_VAULT, wrapper, 0, 0, _MINIMUM_WRAP)
+
+
+def _worth(buffer: BalancerV3BufferPool, assets: int) -> BalancerV3BufferPool:
+    return replace(buffer, wrapper=replace(buffer.wrapper, assets=assets))
+
+
+def _assets_within(buffer: BalancerV3BufferPool, swaps: Sequence[tuple[Token, int, int]]) -> int:
+    """The least assets with the recorded digits at which nothing unwrapped pays too little, nor wrapped too much."""
+    low = buffer.wrapper.assets
+    high = low + _UNRECORDED - 1
+    while low < high:
+        middle = (low + high) // 2
+        candidate = _worth(buffer, middle)
+        least = [candidate.quote(token, amount) - expected for token, amount, expected in swaps]
+        signs = [1 if token == buffer.tokens[1] else -1 for token, _, _ in swaps]
+        enough = all(sign * gap >= 0 for sign, gap in zip(signs, least, strict=True))
+        low, high = (low, middle) if enough else (middle + 1, high)
+    return low
 
 
 def _recorded(kind: str) -> Iterator[Case]:

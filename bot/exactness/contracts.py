@@ -93,14 +93,13 @@ class Chain:
         return [await self.ask(to, data) for to, data in calls]
 
     async def load(self, facts: PoolFacts) -> Pool:
-        """The pool as it is now. Raises `PoolError`."""
+        """The pool as it is now; a read that reverts answers nothing, as through Multicall3. Raises `PoolError`."""
         steps = loader(facts.family)(facts)
         calls = next(steps)
         while True:
-            batch = [("eth_call", ({"to": call.to, "data": "0x" + call.data.hex()}, "latest")) for call in calls]
-            answers = await self.anvil.batch(batch)
+            answers = await self.many([(call.to, "0x" + call.data.hex()) for call in calls])
             try:
-                calls = steps.send(tuple(bytes.fromhex(answer[2:]) for answer in answers))
+                calls = steps.send(tuple(answer or b"" for answer in answers))
             except StopIteration as end:
                 pool: Pool = end.value
                 return pool

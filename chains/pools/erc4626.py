@@ -35,6 +35,7 @@ DEPOSIT = topic("Deposit(address,address,uint256,uint256)")
 WITHDRAW = topic("Withdraw(address,address,address,uint256,uint256)")
 TOPICS = frozenset({DEPOSIT, WITHDRAW})
 
+RAY = 10**27
 MAX_OFFSET = 18
 
 
@@ -43,6 +44,7 @@ class Erc4626Pool(OwnContract):
     """A share is worth (assets + virtual assets) / (shares + virtual shares); `tokens` are the asset and the share.
 
     `virtual` are OpenZeppelin's (1, 10^offset), or (0, 0) as in Solmate's vaults, whose first share costs one unit.
+    A vault that keeps a `rate`, as Aave's wrapped tokens do, counts assets per share by it, with 27 decimals.
     Assets earn without an event, so that the state is exact in the block it was loaded at and `stale` after it.
     Source: EIP-4626; openzeppelin-contracts ERC4626; solmate ERC4626.
     """
@@ -53,6 +55,7 @@ class Erc4626Pool(OwnContract):
     shares: int
     virtual: tuple[int, int]
     deposit_cap: int
+    rate: int = 0
     stale: bool = False
 
     family: ClassVar[str] = "erc4626"
@@ -61,7 +64,9 @@ class Erc4626Pool(OwnContract):
     def __post_init__(self) -> None:
         if self.tokens[0] == self.tokens[1] or self.tokens[1].address != self.address:
             raise MalformedState(f"vault {self.address} does not have {self.tokens[1]} as its share")
-        if not all(0 <= value < 2**256 for value in (self.assets, self.shares, *self.virtual, self.deposit_cap)):
+        if not all(
+            0 <= value < 2**256 for value in (self.assets, self.shares, *self.virtual, self.deposit_cap, self.rate)
+        ):
             raise MalformedState(f"vault {self.address} has {self.shares} shares of {self.assets}")
 
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
@@ -143,7 +148,9 @@ class Erc4626Pool(OwnContract):
         return self._converted(shares, *self._totals(), up)
 
     def _totals(self) -> tuple[int, int]:
-        """Assets and shares with the virtual ones; one for one before the first share."""
+        """Assets and shares as they are converted by: the rate, or both with the virtual ones, or one for one."""
+        if self.rate:
+            return self.rate, RAY
         assets, shares = self.assets + self.virtual[0], self.shares + self.virtual[1]
         return (assets, shares) if shares else (1, 1)
 
@@ -172,6 +179,7 @@ class Erc4626Pool(OwnContract):
 _ASSET = selector("asset()")
 _TOTAL_ASSETS = selector("totalAssets()")
 _TOTAL_SUPPLY = selector("totalSupply()")
+_RATE = selector("rate()")
 _MAX_DEPOSIT = selector("maxDeposit(address)")
 _PREVIEWS = tuple(selector(f"preview{name}(uint256)") for name in ("Deposit", "Mint", "Redeem", "Withdraw"))
 _SOMEBODY = word(0xB07)
@@ -180,8 +188,8 @@ _SOMEBODY = word(0xB07)
 def loading(facts: PoolFacts) -> Loading:
     """Two rounds: the totals, then what the previews answer. Raises `HookedPool` for other arithmetic, or a fee."""
     at, asset_token = facts.address, facts.pair[0]
-    asset, assets, shares, room = yield (
-        *(Call(at, data) for data in (_ASSET, _TOTAL_ASSETS, _TOTAL_SUPPLY)),
+    asset, assets, shares, kept, room = yield (
+        *(Call(at, data) for data in (_ASSET, _TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE)),
         Call(at, _MAX_DEPOSIT + _SOMEBODY),
     )
     if address(f"0x{unsigned(require_words(asset, 1, f'asset() of {at}')):040x}") != asset_token.address:
@@ -194,18 +202,20 @@ def loading(facts: PoolFacts) -> Loading:
     unit = int(10**asset_token.decimals)
     amounts = (1, unit, 12_345 * unit + 6_789, totals[0] // 3 + 1)
     answers = yield tuple(Call(at, question + word(amount)) for question in _PREVIEWS for amount in amounts)
-    for virtual in _usual_ways():
-        vault = Erc4626Pool(at, facts.pair, *totals, virtual, cap)
+    for virtual, rate in _usual_ways(unsigned(kept)):
+        vault = Erc4626Pool(at, facts.pair, *totals, virtual, cap, rate)
         if list(answers) == [word(value) for value in _previews(vault, amounts)]:
             return vault
     raise HookedPool(f"vault {at} does not convert in any of the usual ways: a fee, or rounding of its own")
 
 
-def _usual_ways() -> Iterator[tuple[int, int]]:
-    """The virtual assets and shares of Solmate's vaults, then of OpenZeppelin's with every offset."""
-    yield 0, 0
+def _usual_ways(rate: int) -> Iterator[tuple[tuple[int, int], int]]:
+    """Solmate's, OpenZeppelin's with every offset, and by the vault's own rate: virtual assets and shares, and rate."""
+    yield (0, 0), 0
     for offset in range(MAX_OFFSET + 1):
-        yield 1, int(10**offset)
+        yield (1, int(10**offset)), 0
+    if 0 < rate < 2**128:
+        yield (0, 0), rate
 
 
 def _previews(vault: Erc4626Pool, amounts: Sequence[int]) -> list[int]:

@@ -9,6 +9,7 @@ from chains.pools import (
     algebra,
     balancer_v2_stable,
     balancer_v2_weighted,
+    balancer_v3_buffer,
     balancer_v3_stable,
     balancer_v3_weighted,
     camelot,
@@ -51,6 +52,7 @@ FAMILIES: Mapping[str, Family] = {
     for family in (
         Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        Family(balancer_v3_buffer.BalancerV3BufferPool, balancer_v3_buffer.loading, balancer_v3_buffer.TOPICS),
         Family(erc4626.Erc4626Pool, erc4626.loading, erc4626.TOPICS),
         Family(wrapping_native.WrappedNativePool, wrapping_native.loading, wrapping_native.TOPICS),
         Family(wrapping_wsteth.WstethPool, wrapping_wsteth.loading, wrapping_wsteth.TOPICS),

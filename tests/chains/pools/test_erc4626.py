@@ -122,8 +122,14 @@ def test_malformed_logs_and_states_are_refused():
 
 def loaded(pool, fee_ppm=0, asset=A):
     steps = loader("erc4626")(PoolFacts("erc4626", VAULT, (A, SHARE), 0))
-    assert len(next(steps)) == 4
-    totals = (word(int(asset.address, 16)), word(pool.assets), word(pool.shares), word(CAP))
+    assert len(next(steps)) == 5
+    totals = (
+        word(int(asset.address, 16)),
+        word(pool.assets),
+        word(pool.shares),
+        word(pool.rate) if pool.rate else b"",
+        word(CAP),
+    )
     calls = steps.send(totals)
     amounts = [int.from_bytes(call.data[4:], "big") for call in calls[: len(calls) // 4]]
     answers = [word(value - value * fee_ppm // 10**6) for value in erc4626._previews(pool, amounts)]
@@ -136,6 +142,13 @@ def loaded(pool, fee_ppm=0, asset=A):
 def test_a_vaults_arithmetic_is_found_out_from_its_previews(virtual):
     pool = vault(2 * 10**18 + 12_345, 10**18 + 7, virtual)
     assert loaded(pool) == pool
+
+
+def test_a_vault_may_convert_by_a_rate_it_keeps():
+    pool = vault(2 * 10**18 + 12_345, 10**18 + 7, (0, 0), rate=1_115_987_637_915_440_452_123_456_789)
+    assert loaded(pool) == pool
+    assert pool.quote(SHARE, 10**17) == 10**17 * pool.rate // 10**27
+    assert pool.swapped(A, 10**17).rate == pool.rate
 
 
 def test_a_vault_with_a_fee_or_of_another_asset_is_refused():
