@@ -8,6 +8,7 @@ from typing import ClassVar
 from chains.assets import Address, Token, address
 from chains.blocks import Log
 from chains.hops import Hop, HopKind, UniswapV4Route
+from chains.pools.ladder import Slot
 from chains.pools.pool import (
     PPM,
     AmountOutOfRange,
@@ -24,7 +25,7 @@ from chains.pools.pool import (
     require_own,
 )
 from chains.pools.tick_math import MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, Ticks
-from chains.pools.tick_walk import Filled, Slot, marginal_rate, range_pieces, walked
+from chains.pools.tick_walk import Filled, marginal_rate, range_pieces, walked
 from chains.pools.uniswap_v4_key import DYNAMIC_FEE, HookedPool, PoolKey
 from chains.pools.uniswap_v4_math import MAX_PROTOCOL_FEE, protocol_fee, step_exact_in, step_exact_out, swap_fee
 from chains.pools.words import signed, topic, unsigned
