@@ -25,7 +25,7 @@ GAS_PER_HOP: Mapping[HopKind, int] = {
     HopKind.UNISWAP_V4: 75_000,
     HopKind.CURVE: 140_000,
     HopKind.CURVE_CRYPTO: 260_000,
-    HopKind.BALANCER_V2: 125_000,
+    HopKind.BALANCER_V2: 90_000,
     HopKind.BALANCER_V3: 130_000,
     HopKind.ERC4626: 90_000,
     HopKind.WRAPPED_NATIVE: 15_000,
@@ -33,7 +33,7 @@ GAS_PER_HOP: Mapping[HopKind, int] = {
 }
 """Gas per hop by kind of pool. For ranking; the simulator measures.
 
-Uniswap's pools and wrapped coins are about what the executor's gas tests measure; of the others only the executor's
+Uniswap's and weighted pools and wrapped coins are about what the executor's gas tests measure; of the others only its
 own part is measured there, and the venue's is what its usual mainnet swaps burn.
 """
 

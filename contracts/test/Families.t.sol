@@ -5,8 +5,9 @@ import "../src/Errors.sol";
 import {Settings} from "../src/Settings.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {Families} from "./base/Families.sol";
+import {OpenExecutor} from "./base/World.sol";
 import {FixedPricePool, Pair} from "./mocks/Pools.sol";
-import {PlainToken, SilentToken} from "./mocks/Tokens.sol";
+import {PlainToken, SilentToken, TaxedToken} from "./mocks/Tokens.sol";
 import {PancakePool, SolidlyPair} from "./mocks/Venues.sol";
 
 /// @notice A hop of every kind, at every place in a cycle, and as an exchange.
@@ -164,6 +165,28 @@ contract FamiliesTest is Families {
         Venue memory through = venue(Kind.Curve, usdt, weth, 5);
         FixedPricePool first = pool(weth, usdt, 30);
         assertEq(run(weth, 4e18, 2e18, join(path(v3(first, true)), hop(through, true))), 2e18);
+    }
+
+    /// @dev A tenth is kept on the way here, and a tenth on the way on: what counts is what arrives.
+    function testWhatIsPassedOnIsMeasuredWhereItArrives() public {
+        TaxedToken taxed = new TaxedToken();
+        address[] memory tokens = new address[](2);
+        (tokens[0], tokens[1]) = (address(weth), address(taxed));
+        uint128[] memory caps = new uint128[](2);
+        (caps[0], caps[1]) = (CAP, CAP);
+        executor = new OpenExecutor(
+            OWNER,
+            OPERATOR,
+            TREASURY,
+            tokens,
+            tokens,
+            caps,
+            Settings.Venues(address(0), address(0), address(0), address(0))
+        );
+        weth.mint(address(executor.INVENTORY()), STOCK);
+        Venue memory through = venue(Kind.Curve, weth, taxed, 10);
+        assertEq(exchange(weth, 1e18, taxed, 0.81e18, hop(through, true)), 0.81e18);
+        assertEq(taxed.balanceOf(address(executor.INVENTORY())), 0.81e18);
     }
 
     // the native coin

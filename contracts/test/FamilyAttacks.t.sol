@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
+import {Settings} from "../src/Settings.sol";
 import {IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "../src/interfaces/ICallbacks.sol";
 import {IPoolManager, IVaultV3} from "../src/interfaces/ISingletons.sol";
 import {Kind} from "../src/libraries/Hops.sol";
@@ -184,6 +185,17 @@ contract FamilyAttacksTest is Families {
         run(weth, 1e18, 0, join(words, path(v3(back, true))));
     }
 
+    function testASingletonThatNeverCallsBackIsRefused() public {
+        address silent = address(new Silent());
+        executor = executorWith(address(weth), Settings.Venues(address(0), silent, address(0), silent));
+        Kind[2] memory accounted = [Kind.UniswapV4, Kind.BalancerV3];
+        for (uint256 i; i < 2; ++i) {
+            uint256[] memory hops = join(hop(venue(accounted[i], weth, mid, 30), true), path(v3(back, true)));
+            vm.expectRevert(abi.encodeWithSelector(MissedCallback.selector, silent));
+            run(weth, 1e18, 0, hops);
+        }
+    }
+
     function testBitsOfARouteThatNobodyDefinedAreRefused(uint96 junk) public {
         Kind[4] memory routed = [Kind.UniswapV4, Kind.Curve, Kind.CurveCrypto, Kind.BalancerV3];
         uint96[4] memory defined = [uint96(type(uint24).max), 0x1ffff, type(uint16).max, 1];
@@ -227,6 +239,13 @@ contract FamilyAttacksTest is Families {
         assertTrue(hooked.calls() > 0, "the hook was called");
         assertEq(hooked.successes(), 0);
         assertNothingLost();
+    }
+}
+
+/// @notice A singleton that does nothing when it is unlocked.
+contract Silent {
+    function unlock(bytes calldata) external pure returns (bytes memory) {
+        return "";
     }
 }
 

@@ -1,4 +1,4 @@
-"""Every kind of venue beside the executor on one Anvil: real WETH9 and Uniswap V4, and forge's mocks of the rest."""
+"""Every kind of venue beside the executor on one Anvil: real WETH9, Uniswap V4 and Balancer V2, mocks of the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.exactness.contracts import Chain, ordered
 from bot.execution.deployment import Venues
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, Token, address
-from chains.hops import BalancerV2Route, BalancerV3Route, CurveRoute, Hop, HopKind
+from chains.hops import BalancerV3Route, CurveRoute, Hop, HopKind
 from chains.pools.pool import Pool, PoolFacts
 from chains.pools.uniswap_v4_key import PoolKey
 from chains.tools import ROOT
@@ -30,7 +30,10 @@ _WETH9 = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 _KEY = "(address,address,uint24,int24,address)"
 _SPACING = 60
 _WIDEST_TICK = 887220
-_ID_TAIL = 0x0002 << 80 | 7
+_BALANCER = "@balancer-labs/v2-deployments/dist/tasks"
+_NOBODY = address("0x" + "77" * 20)
+_PAUSE_S = 7_776_000, 2_592_000
+_INIT_JOIN = 0
 _TWO_TOKENS = {
     HopKind.SOLIDLY: "SolidlyPair",
     HopKind.ALGEBRA: "AlgebraPool",
@@ -39,7 +42,7 @@ _TWO_TOKENS = {
 }
 _WRAPPERS = {HopKind.ERC4626: "Vault", HopKind.WSTETH: "StakedWrapper"}
 
-MOCKED = (*_TWO_TOKENS, HopKind.BALANCER_V2, HopKind.BALANCER_V3, *_WRAPPERS)
+MOCKED = (*_TWO_TOKENS, HopKind.BALANCER_V3, *_WRAPPERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,12 @@ class Families:
         manager = await chain.deploy(core, "out/PoolManager.sol/PoolManager.json", ["address"], [chain.account])
         router = "out/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json"
         liquidity = await chain.deploy(core, router, ["address"], [manager])
-        vaults = [await _mock(chain, "Singletons", name) for name in ("VaultV2", "VaultV3")]
+        vault_types = ["address", "address", "uint256", "uint256"]
+        vault = "20210418-vault/artifact/Vault.json"
+        vaults = [
+            await chain.deploy(_BALANCER, vault, vault_types, [_NOBODY, _WETH9, *_PAUSE_S]),
+            await _mock(chain, "Singletons", "VaultV3"),
+        ]
         weth = Token("anvil", _WETH9, "WETH", 18)
         market = await Market.open(anvil, weth, Venues(_WETH9, manager, *vaults))
         families = cls(market, manager, liquidity, *vaults)
@@ -99,6 +107,26 @@ class Families:
         details: dict[str, str | int] = {"tick_spacing": _SPACING, "hooks": ZERO_ADDRESS}
         return PoolFacts("uniswap_v4", self.manager, tokens, FEE_PPM, key.pool_id, details)
 
+    async def weighted(self, one: Token, amount_one: int, other: Token, amount_other: int) -> PoolFacts:
+        """A real Balancer V2 pool of equal weights with these amounts."""
+        chain = self.market.chain
+        tokens = ordered(one, other)
+        held = {one.address: amount_one, other.address: amount_other}
+        amounts = [held[token.address] for token in tokens]
+        artefact = "deprecated/20210418-weighted-pool/artifact/WeightedPoolFactory.json"
+        factory = await chain.deploy(_BALANCER, artefact, ["address"], [self.vault_v2])
+        create = "create(string,string,address[],uint256[],uint256,address)"
+        addresses = [token.address for token in tokens]
+        logs = await chain.send(factory, create, "", "", addresses, [ETH // 2] * 2, 3 * ETH // 1000, _NOBODY)
+        at = address("0x" + next(log.topics[1] for log in logs if log.address == factory)[-20:].hex())
+        (pool_id,) = await chain.read(at, "getPoolId()", ["bytes32"])
+        for token in tokens:
+            await chain.send(token.address, "approve(address,uint256)", self.vault_v2, 2**256 - 1)
+        join = "joinPool(bytes32,address,address,(address[],uint256[],bytes,bool))"
+        request = (addresses, amounts, encode(["uint256", "uint256[]"], [_INIT_JOIN, amounts]), False)
+        await chain.send(self.vault_v2, join, pool_id, chain.account, chain.account, request)
+        return PoolFacts("balancer_v2_weighted", at, tokens, 3000)
+
     async def loaded(self, facts: PoolFacts) -> Pool:
         return await self.market.chain.load(facts)
 
@@ -112,8 +140,8 @@ class Families:
             share = Token("anvil", at, kind.name, 18)
             await chain.send(at, "mint(address,uint256)", chain.account, STOCK)
             return Venue(share, Hop(kind, at, True, 0), Hop(kind, at, False, 0))
-        if kind in (HopKind.BALANCER_V2, HopKind.BALANCER_V3):
-            return await self._in_a_vault(kind)
+        if kind is HopKind.BALANCER_V3:
+            return await self._in_the_vault()
         at = await _mock(chain, "Venues", _TWO_TOKENS[kind], ["address", "address", "uint256"], [sold, bought, PRICE])
         await self._stock(at)
         if kind is HopKind.SOLIDLY:
@@ -123,22 +151,17 @@ class Families:
         routes = CurveRoute(bought, 0, 1), CurveRoute(sold, 1, 0)
         return Venue(mid, *(Hop(kind, at, False, 0, route) for route in routes))
 
-    async def _in_a_vault(self, kind: HopKind) -> Venue:
+    async def _in_the_vault(self) -> Venue:
         chain, mid = self.market.chain, self.market.mid
         sold, bought = Address(self.market.weth.address), Address(mid.address)
         at = address("0x" + "b1" * 20)
-        if kind is HopKind.BALANCER_V2:
-            pool_id = bytes.fromhex(at[2:]) + _ID_TAIL.to_bytes(12, "big")
-            register = "register(bytes32,address,address,uint256)"
-            await chain.send(self.vault_v2, register, pool_id, sold, bought, PRICE)
-            await self._stock(self.vault_v2)
-            return Venue(mid, *(Hop(kind, at, False, 0, BalancerV2Route(token, _ID_TAIL)) for token in (bought, sold)))
         register = "register(address,address,address,uint256,uint256)"
         await chain.send(self.vault_v3, register, at, sold, bought, PRICE, 0)
         await self._stock(self.vault_v3)
         for token in (sold, bought):
             await chain.send(self.vault_v3, "fund(address)", token)
-        return Venue(mid, *(Hop(kind, at, False, 0, BalancerV3Route(token)) for token in (bought, sold)))
+        hops = (Hop(HopKind.BALANCER_V3, at, False, 0, BalancerV3Route(token)) for token in (bought, sold))
+        return Venue(mid, *hops)
 
     async def _stock(self, holder: Address) -> None:
         for token in (self.market.weth, self.market.mid):
