@@ -105,7 +105,8 @@ class Engine:
         self.counts["books"] += 1
 
     def on_trouble(self, trouble: FeedTrouble) -> None:
-        """A book stream broke; it heals by itself, and the ledger remembers that it did."""
+        """A book stream broke: nothing is decided on that book until it is whole again, which it becomes by itself."""
+        self._road.market.close_book(trouble.exchange, trouble.symbol)
         self._road.ledger.record_event(
             Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from bot.market import books as order_books
@@ -124,6 +125,12 @@ class Market:
             self._curves[edge.id] = curve
             self._graph.set_rate(edge, curve[0].rate if curve else 0.0)
         self._touched(venue)
+
+    def close_book(self, exchange: str, symbol: str) -> None:
+        """Close both directions of a book whose present state is not known; the next `set_book` opens them."""
+        book = self._books.get(order_books.book_id(exchange, symbol))
+        if book is not None:
+            self.set_book(replace(book, bids=(), asks=()))
 
     def remove(self, venue: VenueId, reason: str) -> None:
         """Take a venue out of the market. `refused` keeps the reason until it is taken in again."""

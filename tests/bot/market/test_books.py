@@ -45,6 +45,16 @@ def test_buying_on_the_chain_and_selling_at_the_exchange():
     assert found.gain_wei == pytest.approx(float(dollars) / 1900 * 1e18, rel=0.03)
 
 
+def test_a_book_whose_state_is_not_known_is_not_traded_on_until_the_next_one():
+    made = market(pool_at(1900), RICH_BIDS)
+    made.close_book(RICH_BIDS.exchange, RICH_BIDS.symbol)
+    assert not list(made.cycles(books=1, inventory=PLENTY))
+    made.set_book(RICH_BIDS)
+    assert only(made, inventory=PLENTY)
+    made.close_book("elsewhere", RICH_BIDS.symbol)
+    assert only(made, inventory=PLENTY)
+
+
 def test_selling_on_the_chain_and_buying_back_at_the_exchange():
     found = only(market(pool_at(1900), POOR_ASKS), inventory=PLENTY)
     order, (swap,) = found.order(), found.swaps()
