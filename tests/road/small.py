@@ -34,7 +34,7 @@ from bot.signer.keystore import seal
 from bot.simulator import Simulator
 from bot.strategy import Strategy
 from chains.anvil import Anvil
-from chains.assets import Token, address
+from chains.assets import Token
 from chains.blocks import ChainEvent, Undone
 from chains.exchanges.books import Book
 from chains.exchanges.paper import PaperExchange
@@ -217,8 +217,7 @@ async def open_road(
 async def _tax(chain: contracts.Market, symbol: str) -> None:
     """Put a token in the place of `symbol` that keeps a tenth of every transfer."""
     code = json.loads(_TAXED_TOKEN.read_text())["bytecode"]["object"]
-    receipt = await chain.chain._transact({"data": code})
-    at = address(receipt["contractAddress"])
+    at = await chain.chain.create(bytes.fromhex(code[2:]))
     await chain.chain.send(at, "mint(address,uint256)", chain.chain.account, 10**30)
     setattr(chain, symbol.lower(), Token("anvil", at, symbol, 18))
 

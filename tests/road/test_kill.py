@@ -7,9 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import pytest
 from sqlalchemy import select
 
 from bot.clock import SystemClock
@@ -29,16 +27,9 @@ POLL_S = 0.02
 SETTLED_BEFORE = 2
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A short one: the signer's socket lies below it, and the path of a socket has 107 bytes at most."""
-    with TemporaryDirectory(prefix="isthmus-") as name:
-        yield Path(name)
-
-
-async def test_a_restart_after_kill_sends_nothing_twice(folder: Path) -> None:
+async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
     async with TwinProcess(seed=5, block_time_s=1, pace_s=0, stepped=True, taker_fee_ppm=230) as twin:
-        on = await open_lasting(twin, folder)
+        on = await open_lasting(twin, tmp_path)
         killed = await on.bot()
         async with _blocks_being_made(on), asyncio.timeout(90):
             await _until(lambda: _settled(on) >= SETTLED_BEFORE and bool(_open_plans(on)), killed)
