@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from bot.balances import at_exchanges, on_chain
 from bot.config.strategies import StrategyConfig
+from bot.exactness import proven
 from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -47,7 +48,7 @@ class KnownPools:
 
 
 def known_pools(network: Network) -> KnownPools:
-    """The pools known by address on `network`. Raises `NoPools`."""
+    """The pools known by address on `network`, of families whose mathematics is proven. Raises `NoPools`."""
     if network.chain_id not in MAINNET_POOLS:
         raise NoPools(f"no pool list for network {network.name}; this version knows Ethereum's and the twin's")
     recorded = snapshot()
@@ -65,6 +66,7 @@ def known_pools(network: Network) -> KnownPools:
             pool.fee_ppm,
         )
         for pool in recorded.pools
+        if proven(_FAMILY[pool.family])
     )
     return KnownPools(facts, {pool.address: pool.family.value for pool in recorded.pools})
 
