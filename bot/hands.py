@@ -12,7 +12,7 @@ from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import RunOptions
 from bot.config.tokens import inventory_caps, profit_tokens
-from bot.execution.agreement import differences, not_ours
+from bot.execution.agreement import differences, not_ours, strange_venues
 from bot.execution.deployment import Deployment, Venues, VerificationFailed, verify
 from bot.execution.hedges import TradingAccount
 from bot.execution.transactions import Identity
@@ -62,7 +62,11 @@ class _Maker:
         configured = self.loaded.config.executor.address
         if configured is not None:
             made = await verify(rpc, configured)
-            wrong = [*not_ours(made, operator), *differences(made, self.profits, self.caps)]
+            wrong = [
+                *not_ours(made, operator),
+                *strange_venues(made, self.loaded.network),
+                *differences(made, self.profits, self.caps),
+            ]
             if wrong:
                 raise VerificationFailed("\n".join(wrong))
             return made, LiveGround(world.node, simulator)

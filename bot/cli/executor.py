@@ -223,10 +223,11 @@ def _owner(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:
 def _differences(made: Deployment, loaded: Loaded) -> list[str]:
     """What the run file says otherwise than the chain, one line each."""
     from bot.config.tokens import inventory_caps, profit_tokens
-    from bot.execution.agreement import differences
+    from bot.execution.agreement import differences, strange_venues
 
     caps = dict(inventory_caps(loaded.config, loaded.network))
-    return differences(made, profit_tokens(loaded.config, loaded.network), caps)
+    said = differences(made, profit_tokens(loaded.config, loaded.network), caps)
+    return [*strange_venues(made, loaded.network), *said]
 
 
 def _tell(made: Deployment, *, as_json: bool) -> None:

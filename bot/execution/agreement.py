@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
-from bot.execution.deployment import Deployment
-from chains.assets import Address, Token
+from bot.execution.deployment import Deployment, Venues
+from chains.assets import ZERO_ADDRESS, Address, Token
+from chains.networks import Network
 
 
 def differences(made: Deployment, profit_tokens: Iterable[Address], caps: Mapping[Token, int]) -> list[str]:
@@ -19,6 +21,16 @@ def differences(made: Deployment, profit_tokens: Iterable[Address], caps: Mappin
         listed = ", ".join(f"{token} up to {units}" for token, units in on_chain.items()) or "none"
         lines.append(f"inventory caps on chain are {listed}; correct executor.inventory_caps")
     return lines
+
+
+def strange_venues(made: Deployment, network: Network) -> list[str]:
+    """Singletons the executor answers to that are not `network`'s, one line each; it may lack some."""
+    meant, found = asdict(Venues.of(network)), asdict(made.settings.venues)
+    return [
+        f"{name} of executor {made.executor} is {at}, and {network.name}'s is {meant[name]}; deploy a new one"
+        for name, at in found.items()
+        if at not in (ZERO_ADDRESS, meant[name])
+    ]
 
 
 def not_ours(made: Deployment, operator: Address) -> list[str]:
