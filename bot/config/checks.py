@@ -11,6 +11,7 @@ from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from bot.mode import Mode
 from bot.signer.policy import TEST_CHAIN_IDS
+from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
 from chains.networks import Network
 
@@ -133,6 +134,8 @@ def _strategy(document: Document, strategy: StrategyConfig, file: RunFile, netwo
         if isinstance(value, Amount):
             units = {*asset_names(network), *token_decimals(network)}
             yield from _known(document, ("parameters", key), value.unit, units, "token", network)
+            if key.endswith("_profit") and value.unit in units:
+                yield from _in_ether(document, ("parameters", key), value)
     yield from _exchange_parameters(document, strategy, file)
     for index, name in enumerate(strategy.filter.tokens):
         if not name.startswith("0x"):
@@ -152,6 +155,14 @@ def _budget(document: Document, strategy: StrategyConfig) -> Iterator[Problem]:
         if low.value > high.value:
             message = f"{low} is more than budget.{larger} ({high}); lower it or raise budget.{larger}"
             yield document.problem(("budget", smaller), message)
+
+
+def _in_ether(document: Document, path: KeyPath, amount: Amount) -> Iterator[Problem]:
+    """By convention a parameter that ends in `_profit` is counted as budgets are: in ETH at the opening prices."""
+    try:
+        wei(amount)
+    except (InvalidParameter, InvalidAmount) as error:
+        yield document.problem(path, f"{error}; profits are counted in ETH, such as '0.002 ETH'")
 
 
 def _exchange_parameters(document: Document, strategy: StrategyConfig, file: RunFile) -> Iterator[Problem]:

@@ -14,7 +14,8 @@ MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
 
 _GAS_MARGIN_PERCENT = 40
-_GAS_MARGIN = 40_000
+_GAS_MARGIN = 120_000
+"""A pair that never traded writes its price slots for the first time: two of 22,100 gas (EIP-2929) and some."""
 
 
 @dataclass(frozen=True, slots=True)

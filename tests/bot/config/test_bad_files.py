@@ -59,7 +59,7 @@ RUN_FILE = [
     ("[dashboard]", '[ledger]\nurl = "ledger.db"\n[dashboard]', 17, "ledger.url", "write 'sqlite:///"),
     ("[dashboard]", '[node]\nws_url = "localhost"\n[dashboard]', 17, "node.ws_url", "such as 'ws://127.0.0.1:8545'"),
     ("[dashboard]", '[node]\nws_url = "http://x"\n[dashboard]', 17, "node.ws_url", "is not a ws/wss URL"),
-    ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: dashboard, exchanges, executor"),
+    ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: dashboard, exchanges, execution"),
     ('network = "twin"', "twin = 1", 1, "twin", "a table; write the table `[twin]`"),
     ("[dashboard]\nport = 0", "[[dashboard]]\nport = 0", 16, "dashboard", "a table; write the table `[dashboard]`"),
     ("port = 0", "port = 0\nport = 1", 18, "", "not valid TOML"),
