@@ -106,7 +106,9 @@ def range_pieces(ticks: Ticks, start: Slot, kept: float, *, zero_for_one: bool) 
 
 def marginal_rate(ticks: Ticks, start: Slot, kept: float, *, zero_for_one: bool) -> float:
     """Base units out per base unit in, after the fee; 0.0 where no liquidity is left or known."""
-    if start.liquidity and start.sqrt_price_x96:
+    edge = start.tick if zero_for_one else min(start.tick + 1, MAX_TICK)
+    at_edge = edge in ticks.net and sqrt_price_at(edge) == start.sqrt_price_x96
+    if start.liquidity and start.sqrt_price_x96 and not at_edge:
         root = start.sqrt_price_x96 / Q96
         return kept * root * root if zero_for_one else kept / root / root
     pieces = range_pieces(ticks, start, kept, zero_for_one=zero_for_one)

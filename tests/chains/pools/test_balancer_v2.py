@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exactness import balancer_v2 as proof
-from bot.exactness import balancer_v2_vault as bytecode
 from chains.executor import BalancerV2Route, Hop, HopKind
 from chains.pools import balancer_v2, balancer_v2_stable
 from chains.pools.balancer_math import ONE, power
@@ -75,14 +74,6 @@ def test_quotes_equal_what_the_vault_answered_on_mainnet(cases, count):
     made = list(cases())
     assert [case for case in made if not case.matches] == []
     assert len(made) == count
-
-
-@pytest.mark.parametrize("cases", [bytecode.weighted_on_anvil, bytecode.stable_on_anvil])
-def test_pools_of_both_generations_answer_as_their_bytecode_and_load_from_it(cases):
-    made = list(cases())
-    assert [case for case in made if not case.matches] == []
-    assert len(made) > 200 and sum(case.expected is None for case in made) > 20
-    assert sum("the state after" in case.name for case in made) > 20
 
 
 @given(st.integers(10**10, 10**26), st.integers(10**15, 10**19))
