@@ -162,7 +162,7 @@ def _in_ether(document: Document, path: KeyPath, amount: Amount) -> Iterator[Pro
     try:
         wei(amount)
     except (InvalidParameter, InvalidAmount) as error:
-        yield document.problem(path, f"{error}; profits are counted in ETH, such as '0.002 ETH'")
+        yield document.problem(path, str(error))
 
 
 def _exchange_parameters(document: Document, strategy: StrategyConfig, file: RunFile) -> Iterator[Problem]:

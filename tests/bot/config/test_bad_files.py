@@ -86,6 +86,7 @@ STRATEGY_FILE = [
     ("max_hops = 3", "max_hops = [3]", 4, "parameters.max_hops", "expected a whole number"),
     ('min_profit = "0.0005 ETH"', "min_profit = 0.0005", 5, "parameters.min_profit", "in quotes and with its unit"),
     ('min_profit = "0.0005 ETH"', 'min_profit = "1 EHT"', 5, "parameters.min_profit", "did you mean 'ETH'?"),
+    ('min_profit = "0.0005 ETH"', 'min_profit = "5 USDC"', 5, "parameters.min_profit", "must be in ETH, such as '0.002 ETH'"),
     (":DexArbitrage", ":DexArbitrag", 1, "strategy", "did you mean 'DexArbitrage'?"),
     ("strategies.dex_arbitrage:", "strategies.nowhere:", 1, "strategy", "write 'module:Class'"),
     ("strategies.dex_arbitrage:DexArbitrage", "mine.py:Mine", 1, "strategy", "no such file"),
