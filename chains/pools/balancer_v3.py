@@ -134,7 +134,9 @@ class VaultPool(PaysItsQuote, ABC):
         """The amount in that the vault asks for exactly `amount_out`. Raises as `quote`."""
         taken, given = positions(self.tokens, token_out, token_in)
         self.require_open()
-        if not 0 < amount_out <= self.balances[taken]:
+        if amount_out <= 0:
+            raise AmountOutOfRange(f"{amount_out} of {token_out} is not an amount")
+        if amount_out > self.balances[taken]:
             raise InsufficientLiquidity(f"pool {self.address} holds {self.balances[taken]} of {token_out}")
         amount = mul_up(amount_out * self._decimals(taken), self._rate_up(taken))
         self._require_tradable(amount)

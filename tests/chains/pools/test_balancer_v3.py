@@ -155,9 +155,10 @@ def test_questions_without_an_answer_are_refused_by_name():
         for refused in (0, -1, 1_000, 2**128, 2**256):
             with pytest.raises(AmountOutOfRange):
                 pool.quote(A, refused, B)
-        for refused in (0, 2 * 10**24 + 1):
-            with pytest.raises(InsufficientLiquidity):
-                pool.quote_exact_out(B, refused, A)
+        with pytest.raises(AmountOutOfRange):
+            pool.quote_exact_out(B, 0, A)
+        with pytest.raises(InsufficientLiquidity):
+            pool.quote_exact_out(B, 2 * 10**24 + 1, A)
         with pytest.raises(AmountOutOfRange, match="less than the vault trades"):
             pool.quote_exact_out(B, 5, A)
         with pytest.raises(UnknownToken):
