@@ -79,8 +79,11 @@ PROOFS: tuple[Proof, ...] = (
     Proof("balancer_v3_weighted", Source.RECORDED, "bot.exactness.balancer_v3:weighted_recorded"),
     Proof("balancer_v3_stable", Source.RECORDED, "bot.exactness.balancer_v3:stable_recorded"),
     Proof("curve_stable", Source.RECORDED, "bot.exactness.curve:stable"),
+    Proof("curve_stable", Source.RECORDED, "bot.exactness.curve_sequences:stable"),
     Proof("curve_meta", Source.RECORDED, "bot.exactness.curve:meta"),
+    Proof("curve_meta", Source.RECORDED, "bot.exactness.curve_sequences:meta"),
     Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve:crypto"),
+    Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve_sequences:crypto"),
     Proof("uniswap_v4", Source.BYTECODE, "bot.exactness.uniswap_v4:on_anvil"),
     Proof("uniswap_v4", Source.RECORDED, "bot.exactness.uniswap_v4:recorded"),
 )
