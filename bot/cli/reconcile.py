@@ -97,7 +97,7 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
 def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
     async def ask(account: Account) -> int:
         if account not in observed:
-            message = f"{account}: was never asked for; name the node in the run file, or run to the end again"
+            message = f"{account}: was never asked for; let the run end, or name the node in the run file"
             raise CommandFailed(message, ExitCode.ENVIRONMENT)
         return observed[account]
 

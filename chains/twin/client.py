@@ -8,6 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Self
 
 import aiohttp
@@ -125,10 +126,15 @@ class TwinProcess:
             async with self._session.post(f"{self.descriptor['control']}/twin/{act}", json=body or {}) as response:
                 answer = orjson.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
-            why = f"the twin does not answer ({type(error).__name__}); start the run again"
-            with suppress(TimeoutError):
-                why = await asyncio.wait_for(self.ended(), _LAST_WORDS_TIMEOUT_S)
-            raise TwinUnavailable(why) from None
-        if response.status != 200:
+            raise await self._gone(type(error).__name__) from None
+        if response.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            raise await self._gone(answer["error"])
+        if response.status != HTTPStatus.OK:
             raise TwinUnavailable(f"the twin refuses to {act}: {answer.get('error', response.reason)}")
         return answer
+
+    async def _gone(self, why: str) -> TwinUnavailable:
+        """What to raise when it does not answer: its last words, if it has any."""
+        with suppress(TimeoutError):
+            return TwinUnavailable(await asyncio.wait_for(self.ended(), _LAST_WORDS_TIMEOUT_S))
+        return TwinUnavailable(f"the twin does not answer ({why}); start the run again")

@@ -14,11 +14,13 @@ Amounts are decimal strings of base units: wei, tokens' units, 10^-8 at the exch
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from chains.anvil import AnvilFailed
 from chains.assets import InvalidAddress, address
 from chains.twin.errors import port_taken
 from chains.twin.twin import Twin, UnknownToken
@@ -109,6 +111,8 @@ async def _errors_as_json(request: web.Request, handler: _Handler) -> web.Stream
         return await handler(request)
     except (InvalidAddress, UnknownToken, ValueError, TypeError, AttributeError) as error:
         return _json({"error": str(error)}, 400)
+    except AnvilFailed as error:
+        return _json({"error": str(error)}, HTTPStatus.SERVICE_UNAVAILABLE)
     except KeyError as error:
         return _json({"error": f"the request lacks {error}"}, 400)
     except web.HTTPException as error:

@@ -95,7 +95,7 @@ async def _failure(loaded: Loaded, name: str) -> Check:
 
 
 async def test_a_node_on_another_chain_fails(tmp_path: Path, anvil: Anvil) -> None:
-    loaded = _on(tmp_path, anvil.ws_url, anvil.http_url, LOCAL + "chain_id = 5\n")
+    loaded = _on(tmp_path, anvil.ws_url, anvil.http_url, REAL + "chain_id = 5\n")
     assert "31337" in (await _failure(_without_exchanges(loaded), "node")).found
 
 
