@@ -143,12 +143,17 @@ class CurveMetaPool:
         return pieces[0].rate if pieces else 0.0
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
-        """Pieces fitted to the curve; between underlying tokens to real payments, up to what the base pool holds."""
+        """Pieces fitted to the curve; between underlying tokens to real payments, up to what the pool itself holds."""
         try:
             if self._direct(token_in, token_out):
                 return self._priced().pieces(token_in, token_out)
-            index_in, _ = positions(self.underlying, token_in, token_out)
-            most = float(self.own.balances[COIN] if index_in == COIN else self.base.balances[index_in - 1])
+            index_in, index_out = positions(self.underlying, token_in, token_out)
+            if index_in == COIN:
+                most = float(self.own.balances[COIN])
+            elif index_out == COIN:
+                most = self.own.balances[LP] * 10.0**token_in.decimals / PRECISION
+            else:
+                most = float(self.base.balances[index_in - 1])
             return fitted(lambda amount: self._point(token_in, amount, token_out, most), most)
         except PoolError:
             return ()

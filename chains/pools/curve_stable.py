@@ -40,6 +40,12 @@ from chains.pools.stable_swap import (
 
 FEE_UNITS_PER_PPM = 10**4
 
+_LEFT = (
+    *(1.0 - 2.0**-n for n in range(14, 1, -1)),
+    *(n / 100 for n in (65, 55, 47, 40, 34, 28, 23, 19, 15, 12, 9, 7, 5, 4, 3, 2, 1)),
+)
+"""Where the curve is looked at, by the part of the balance bought from that is left: densest where it bends."""
+
 
 class Exchanged(NamedTuple):
     """What `exchange` pays, and what it then takes out for the administrator; base units of the token bought."""
@@ -174,22 +180,27 @@ class CurveStablePool(OwnContract):
         return self._rate(xp, invariant(self.rules, self.amp, xp), index_in, index_out)
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
-        """Pieces fitted to the curve up to what brings the scaled balances to eight times their even share."""
+        """Pieces fitted to the curve until a hundredth of the pool's other balance is left."""
         index_in, index_out = positions(self.tokens, token_in, token_out)
         if not all(self.balances) or not self._fresh:
             return ()
-        xp = scaled(self.balances, self.rates)
+        xp, rate_in, rate_out = scaled(self.balances, self.rates), self.rates[index_in], self.rates[index_out]
         d = invariant(self.rules, self.amp, xp)
 
+        def amount_for(left: float) -> float:
+            after = list(xp)
+            after[index_out] = max(int(xp[index_out] * left), 1)
+            return float((solved(self.rules, self.amp, after, index_in, d) - xp[index_in]) * PRECISION // rate_in)
+
         def point_at(amount: float) -> Point:
-            after = received(xp, index_in, max(int(amount), 1), self.rates[index_in])
+            after = received(xp, index_in, max(int(amount), 1), rate_in)
             after[index_out] = solved(self.rules, self.amp, after, index_out, d)
             left = (xp[index_out] - after[index_out]) * (1.0 - self._fee_between(xp, after, index_in, index_out))
-            out = left * PRECISION / self.rates[index_out] if amount else 0.0
+            out = left * PRECISION / rate_out if amount else 0.0
             return Point(amount, out, self._rate(after, d, index_in, index_out))
 
-        most = max(8 * d // len(xp) - xp[index_in], d)
-        return fitted(point_at, most * PRECISION / self.rates[index_in])
+        amounts = [amount_for(left) for left in _LEFT]
+        return fitted(point_at, amounts[-1], [amount / amounts[-1] for amount in amounts]) if amounts[-1] > 0 else ()
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
