@@ -61,6 +61,8 @@ class CurveMetaPool:
     def __post_init__(self) -> None:
         if len(self.own.tokens) != 2 or set(self.own.tokens) & set(self.base.tokens):
             raise MalformedState(f"pool {self.address} is no meta pool over {self.base.address}")
+        if self.base.offpeg_multiplier:
+            raise MalformedState(f"pool {self.address} deposits in {self.base.address}, whose fee on that is not known")
 
     @property
     def address(self) -> Address:

@@ -215,7 +215,16 @@ class CurveStablePool(OwnContract):
     def reserves(self) -> Reserves:
         """The pool as deposits and withdrawals see it. Raises `StaleState`."""
         self._require_fresh()
-        return Reserves(self.rules, self.amp, self.balances, self.rates, self.fee, self.admin_fee, self.lp_supply)
+        return Reserves(
+            self.rules,
+            self.amp,
+            self.balances,
+            self.rates,
+            self.fee,
+            self.admin_fee,
+            self.lp_supply,
+            self.offpeg_multiplier,
+        )
 
     def with_reserves(self, reserves: Reserves) -> CurveStablePool:
         """The pool after a deposit or withdrawal."""

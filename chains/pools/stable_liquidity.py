@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from chains.pools.pool import AmountOutOfRange, EmptyPool
-from chains.pools.stable_swap import FEE_DENOMINATOR, PRECISION, StableRules, invariant, scaled, solved
+from chains.pools.stable_swap import FEE_DENOMINATOR, PRECISION, StableRules, dynamic_fee, invariant, scaled, solved
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Reserves:
     fee: int
     admin_fee: int
     lp_supply: int
+    offpeg_multiplier: int = 0
 
     def virtual_price(self) -> int:
         """What one LP token is worth, in 10^-18. Raises `EmptyPool`."""
@@ -37,7 +38,7 @@ class Reserves:
     def deposited(self, index: int, amount: int) -> tuple[Reserves, int]:
         """After a deposit of one coin, and the LP tokens minted: `add_liquidity`.
 
-        Raises `EmptyPool`, and `AmountOutOfRange` where nothing is minted.
+        Only for pools whose fee is flat. Raises `EmptyPool`, and `AmountOutOfRange` where nothing is minted.
         """
         held = self._with(index, amount)
         before, ideal = self._invariant(self.balances), self._invariant(held)
@@ -64,15 +65,19 @@ class Reserves:
         after = before - burnt * before // self.lp_supply
         without_fee = solved(self.rules, self.amp, xp, index, after)
         ideal = [x * after // before for x in xp]
-        moved = [x - even for x, even in zip(xp, ideal, strict=True)]
+        moved = [x - share for x, share in zip(xp, ideal, strict=True)]
         moved[index] = ideal[index] - without_fee
-        reduced = [x - self._spread_fee * part // FEE_DENOMINATOR for x, part in zip(xp, moved, strict=True)]
+        middles = list(xp)
+        middles[index] = (xp[index] + without_fee) // 2
+        even = (before + after) // (2 * len(xp))
+        fees = [dynamic_fee(middle, even, self._spread_fee, self.offpeg_multiplier) for middle in middles]
+        reduced = [x - fee * part // FEE_DENOMINATOR for x, fee, part in zip(xp, fees, moved, strict=True)]
         left = reduced[index] - solved(self.rules, self.amp, reduced, index, after) - 1
         if moved[index] < 0 or left < 0:
             raise AmountOutOfRange(f"{burnt} LP tokens are too few to withdraw one coin")
         paid = left * PRECISION // rate
-        fee = (xp[index] - without_fee) * PRECISION // rate - paid
-        balances = self._with(index, -paid - fee * self.admin_fee // FEE_DENOMINATOR)
+        taken = (xp[index] - without_fee) * PRECISION // rate - paid
+        balances = self._with(index, -paid - taken * self.admin_fee // FEE_DENOMINATOR)
         return replace(self, balances=balances, lp_supply=self.lp_supply - burnt), paid
 
     @property
