@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import chains.twin
+from bot.exactness.contracts import ANVIL_ARGUMENTS, Chain
+from bot.exactness.uniswap_v3 import Deployment
 from bot.market import loader
 from bot.market.loader import MULTICALL3, LoadFailed, aggregate3, decode_aggregate3, load_pools
 from chains.anvil import Anvil
 from chains.pools.pool import Call, PoolFacts
-from bot.exactness.contracts import ANVIL_ARGUMENTS, Chain
 from tests.chains.pools.samples import at, token
-from bot.exactness.uniswap_v3 import Deployment
 from tests.chains.pools.test_constant_product_bytecode import new_pair
 
 RUNTIME = Path(chains.twin.__file__).parent / "data" / "multicall3.json"
