@@ -20,6 +20,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
 from bot.market import Market, VenueId
+from bot.market.books import usable
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
@@ -31,6 +32,9 @@ from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool
+
+STALE_BOOK_S = 10.0
+"""Nothing is decided on an order book that has been silent for longer."""
 
 Filter = Callable[[VenueId, Token], bool]
 """Whether a strategy may take a token into a venue."""
@@ -153,6 +157,7 @@ class Engine:
             self._output.line(f"node answers again: block {head.number}")
         await road.ground.on_head(head)
         road.market.apply(block)
+        self._close_stale_books(head)
         await self._reload(head)
         for settled in await road.transactions.on_block(block):
             await self._settled(settled)
@@ -185,6 +190,16 @@ class Engine:
             for pool in await self._road.reload(self._lost, head):
                 self._road.market.add_pool(pool, head.number)
             self._lost.clear()
+
+    def _close_stale_books(self, head: Head) -> None:
+        """A book that has said nothing for long is not decided on until it speaks again."""
+        for book in list(self._road.market.books.values()):
+            silent_s = (head.arrived_ns - book.arrived_ns) / 1e9
+            if book.arrived_ns and silent_s > STALE_BOOK_S and usable(book):
+                self._road.market.close_book(book.exchange, book.symbol)
+                detail = f"{book.symbol} at {book.exchange} has said nothing for {silent_s:.0f} s"
+                self._road.ledger.record_event(Level.WARNING, "stale_book", detail)
+                self._output.line(f"stale book: {detail}")
 
     async def _take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
         for plan in unwinds:

@@ -9,11 +9,13 @@ from pathlib import Path
 
 from bot.ledger.reading import decisions, events, opportunities
 from bot.ledger.states import Exposure
+from bot.market.books import usable
 from bot.plan import Plan, Swap
 from bot.reasons import Reason
 from bot.strategy import MarketView, Strategy
 from chains.assets import Token
 from chains.exchanges.adapter import FeedTrouble
+from tests.bot.market import samples
 from tests.road import scenario as scenarios
 from tests.road.small import open_road
 
@@ -139,6 +141,19 @@ async def test_a_broken_book_stream_is_an_event_with_a_name(tmp_path: Path) -> N
         road.engine.on_trouble(FeedTrouble("binance", "ETH/USDT", "the socket closed"))
         (event,) = events(road.ledger)
         assert event.name == "book_stream" and event.detail == "ETH/USDT at binance: the socket closed"
+
+
+async def test_a_book_that_fell_silent_is_closed_until_it_speaks_again(tmp_path: Path) -> None:
+    book = samples.book([("1900", "1")], [("1901", "1")])
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        road.engine.on_book(replace(book, arrived_ns=1))
+        await road.mine(())
+        assert "stale_book" in [event.name for event in events(road.ledger)]
+        assert not usable(road.road.market.book(book.exchange, book.symbol))
+        road.engine.on_book(book)
+        await road.mine(())
+        assert usable(road.road.market.book(book.exchange, book.symbol))
 
 
 async def test_every_decision_is_told_in_one_line(tmp_path: Path) -> None:
