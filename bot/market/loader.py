@@ -52,21 +52,25 @@ async def load_pools(
     pools: list[Pool] = []
     refused: dict[str, str] = {}
     pending: list[tuple[PoolFacts, Loading, tuple[Call, ...]]] = []
+
+    def go_on(fact: PoolFacts, loading: Loading, answers: tuple[bytes, ...] | None) -> None:
+        try:
+            wanted = next(loading) if answers is None else loading.send(answers)
+            pending.append((fact, loading, wanted))
+        except StopIteration as finished:
+            pools.append(finished.value)
+        except PoolError as error:
+            refused[fact.venue] = str(error)
+
     for fact in facts:
-        loading = loader(fact.family, families)(fact)
-        pending.append((fact, loading, next(loading)))
+        go_on(fact, loader(fact.family, families)(fact), None)
     while pending:
         calls = [call for _, _, wanted in pending for call in wanted]
         answers = iter(await _answers(node, calls, block_hash, progress))
-        waiting, pending = pending, []
+        waiting = list(pending)
+        pending.clear()
         for fact, loading, wanted in waiting:
-            try:
-                more = loading.send(tuple(next(answers) for _ in wanted))
-                pending.append((fact, loading, more))
-            except StopIteration as finished:
-                pools.append(finished.value)
-            except PoolError as error:
-                refused[fact.venue] = str(error)
+            go_on(fact, loading, tuple(next(answers) for _ in wanted))
     return Loaded(tuple(pools), refused)
 
 

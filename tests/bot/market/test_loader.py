@@ -49,12 +49,13 @@ async def test_pools_of_both_families_load_in_a_few_calls(monkeypatch):
             await chain.send(fact.address, "sync()")
             facts.append(fact)
         nothing = PoolFacts("concentrated", at(77), (token(1), token(2)), 500)
+        unsaid = PoolFacts("uniswap_v4", at(78), (token(1), token(2)), 500)
         latest = (await anvil.rpc("eth_getBlockByNumber", "latest", False))["hash"]
 
         reader, answered = Reader(anvil), []
-        loaded = await load_pools(reader, [*facts, nothing], latest, answered.append)
+        loaded = await load_pools(reader, [*facts, nothing, unsaid], latest, answered.append)
         assert {pool.address: pool for pool in loaded.pools} == {fact.address: await chain.load(fact) for fact in facts}
-        assert list(loaded.refused) == [nothing.address] and "is this such a pool" in loaded.refused[nothing.address]
+        assert set(loaded.refused) == {nothing.venue, unsaid.venue} and "is this such a pool" in loaded.refused[nothing.address]
         assert reader.calls == 3 == len(answered)
 
         monkeypatch.setattr(loader, "CALLS_PER_BATCH", 4)
