@@ -55,7 +55,8 @@ async def test_pools_of_both_families_load_in_a_few_calls(monkeypatch):
         reader, answered = Reader(anvil), []
         loaded = await load_pools(reader, [*facts, nothing, unsaid], latest, answered.append)
         assert {pool.address: pool for pool in loaded.pools} == {fact.address: await chain.load(fact) for fact in facts}
-        assert set(loaded.refused) == {nothing.venue, unsaid.venue} and "is this such a pool" in loaded.refused[nothing.address]
+        assert set(loaded.refused) == {nothing.venue, unsaid.venue}
+        assert "is this such a pool" in loaded.refused[nothing.venue]
         assert reader.calls == 3 == len(answered)
 
         monkeypatch.setattr(loader, "CALLS_PER_BATCH", 4)
