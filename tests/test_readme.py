@@ -1,0 +1,37 @@
+"""What the README shows is what there is."""
+
+import re
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from bot.cli import main
+from chains.tools import ROOT
+from chains.twin.data import snapshot
+
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_strategy_it_shows_is_the_one_that_ships():
+    (shown,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert shown in (ROOT / "strategies" / "dex_arbitrage.py").read_text()
+
+
+def test_every_verb_it_names_exists():
+    for verb in re.findall(r"^\| `isthmus ([a-z]+)", README, re.MULTILINE):
+        assert CliRunner().invoke(main, [verb, "--help"]).exit_code == 0, verb
+
+
+def test_every_target_it_names_is_in_the_makefile():
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(f"\n{target}:" in makefile for target in re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
+
+
+def test_every_page_it_links_to_is_there():
+    for link in re.findall(r"\]\(([^)#]+)\)", README):
+        assert Path(ROOT / link).exists(), link
+
+
+def test_the_number_of_pools_is_the_twins():
+    (named,) = re.findall(r"([\d,]+) pools in the state", README)
+    assert int(named.replace(",", "")) == len(snapshot().pools) - 1, "one recorded token is itself a pool"
