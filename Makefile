@@ -35,7 +35,7 @@ pytest: setup
 	@$(VENV)/bin/pytest $(ARGS)
 
 bench: setup ## Run the benchmarks, each beside its peer
-	@for file in benchmarks/bench_*.py; do $(PY) $$file; done
+	@for file in benchmarks/bench_*.py; do $(PY) -m benchmarks.$$(basename $$file .py); done
 
 clean: ## Remove what was built (not the ledgers in var/runs)
 	rm -rf $(VENV) node_modules $(STAMP) var/twin contracts/out contracts/cache

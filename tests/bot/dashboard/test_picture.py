@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from benchmarks.market_recorded import recorded_market
+from benchmarks.bench_market import recorded_market
 from bot.dashboard.picture import BOOK, MOST_EDGES, MOST_NODES, Changes, Painter
 from bot.dashboard.source import Picture
 from bot.market import Market

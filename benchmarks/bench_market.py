@@ -1,6 +1,6 @@
 """How long the market takes per block on the recorded pools of block 17675948: update, screening, sizing, exact quotes.
 
-Run as `python -m benchmarks.market_recorded`. Prints milliseconds, p50 and p99, and what was found.
+Run as `python -m benchmarks.bench_market`. Prints milliseconds, p50 and p99, and what was found.
 """
 
 from __future__ import annotations
