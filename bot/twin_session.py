@@ -55,7 +55,10 @@ async def deploy_on_twin(
     chain_id: int,
     venues: Venues,
 ) -> Deployment:
-    """Deploy the executor by an owner made for the run, and fund operator and inventory. Mines exactly two blocks."""
+    """Deploy the executor by an owner made for the run, and fund operator and inventory.
+
+    On a stepped twin exactly two blocks are made; one that runs by the clock is waited for.
+    """
     owner = EthAccount.create()
     owner_address = address(owner.address)
     await twin.fund(owner_address, _OWNER_WEI, {})
@@ -72,17 +75,29 @@ async def deploy_on_twin(
         )
     )
     await _sent(rpc, owner_address, deploying)
-    await twin.mine()
+    await _next_block(twin, rpc)
     made = await deploying
     await twin.fund(operator, OPERATOR_WEI, {})
     held = {Address(token.address): units for token, units in Funding.of(caps).tokens.items()}
     await twin.fund(made.inventory, 0, held)
-    await twin.mine()
+    await _next_block(twin, rpc)
     return made
 
 
+async def _next_block(twin: TwinProcess, rpc: HttpRpc) -> None:
+    """One block more, made now or by the twin's own clock."""
+    if twin.descriptor["stepped"]:
+        await twin.mine()
+        return
+    before = await rpc.rpc("eth_blockNumber")
+    while True:
+        if await rpc.rpc("eth_blockNumber") != before:
+            return
+        await asyncio.sleep(_POLL_S)
+
+
 async def _sent(rpc: HttpRpc, account: Address, sending: asyncio.Task[Deployment]) -> None:
-    """Wait until `account`'s transaction waits to be mined; the twin mines only when told, so none is missed."""
+    """Wait until `account`'s transaction waits to be mined, or is: a stepped twin mines only when told."""
     while not sending.done():
         if await rpc.rpc("eth_getTransactionCount", account, "pending") != "0x0":
             return

@@ -45,10 +45,12 @@ class Ran:
     refusals: tuple[tuple[int, str, str, str], ...]
 
 
-def _run(folder: Path, seed: int, mode: Mode = Mode.LIVE) -> Ran:
-    """The built-in run, as fast as it decides, with its files in `folder`."""
-    text = BUILT_IN.read_text().replace("pace_s = 1\n", "pace_s = 0\n").replace('"strategies/', f'"{ROOT}/strategies/')
-    assert "pace_s = 0\n" in text
+def _run(folder: Path, seed: int, mode: Mode = Mode.LIVE, *, stepped: bool = True) -> Ran:
+    """The built-in run, as fast as it decides or by the clock, with its files in `folder`."""
+    text = BUILT_IN.read_text().replace('"strategies/', f'"{ROOT}/strategies/')
+    was, now = ("pace_s = 1\n", "pace_s = 0\n") if stepped else ("stepped = true\n", "stepped = false\n")
+    assert was in text
+    text = text.replace(was, now)
     (folder / "isthmus.toml").write_text(f'{text}\nenabled = false\n[ledger]\nfolder = "runs"\n')
     options = RunOptions(mode=mode, blocks=BLOCKS, seed=seed)
     summary = asyncio.run(app.run(load(folder / "isthmus.toml"), options, Silent()))
@@ -175,3 +177,9 @@ def test_on_a_private_fork_the_ledger_equals_what_the_fork_says(folder: Path) ->
     assert forked.summary.ledger_equals_chain is True
     assert sum(forked.summary.result.settled.values()) >= 2
     assert forked.summary.result.reverted == 0 and forked.summary.in_flight == 0
+
+
+def test_a_twin_that_runs_by_the_clock_is_traded_like_any_chain(tmp_path: Path) -> None:
+    ran = _run(tmp_path, SEED, stepped=False)
+    assert ran.document["ledger_equals_chain"] is True
+    assert ran.document["sent"] >= 1 and ran.document["trouble"] is None
