@@ -12,6 +12,7 @@ def exchange_of(settings: ExchangeSettings) -> Exchange:
         settings.name,
         settings.ccxt_id or settings.name,
         settings.symbols,
+        taker_fee_ppm=settings.taker_fee_ppm,
         urls=settings.urls,
         api_key=settings.api_key.read() if settings.api_key else "",
         secret=settings.api_secret.read() if settings.api_secret else "",

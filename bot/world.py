@@ -174,6 +174,7 @@ def _exchange(settings: ExchangeSettings, key: tuple[str, str], described: Mappi
         settings.name,
         settings.ccxt_id or settings.name,
         settings.symbols,
+        taker_fee_ppm=settings.taker_fee_ppm,
         urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]),
         api_key=key[0],
         secret=key[1],

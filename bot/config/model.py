@@ -173,9 +173,6 @@ class TwinSettings(Section):
     exchange_taker_fee_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[230])] = 230
     """Taker fee of the local exchange in parts per million; 230 was Binance's at VIP 9 in 2024."""
 
-    exchange_maker_fee_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[110])] = 110
-    """Its maker fee, likewise."""
-
 
 class RunSections(Section):
     """What the run file and the configuration read from it have in common."""

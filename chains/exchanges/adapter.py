@@ -6,7 +6,7 @@ import asyncio
 import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -57,7 +57,7 @@ class Exchange:
     """One exchange account and the books of `symbols` (ccxt's unified ones, such as `ETH/USDT`).
 
     `urls` and `options` are merged over ccxt's own. Amounts are integers in base units of `CURRENCY_DECIMALS`.
-    Nothing is contacted before `connect`.
+    `taker_fee_ppm` is believed instead of what the exchange reports. Nothing is contacted before `connect`.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Exchange:
         api_key: str = "",
         secret: str = "",
         options: Mapping[str, Any] | None = None,
+        taker_fee_ppm: int | None = None,
         timeout_ms: int = 10_000,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -101,6 +102,7 @@ class Exchange:
         client.fetch = self._counted_fetch
         self._has_key = bool(api_key)
         self._monotonic_ns = monotonic_ns
+        self._taker_fee_ppm = taker_fee_ppm
         self._terms: dict[str, reading.Terms] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
@@ -124,7 +126,10 @@ class Exchange:
                 raise ExchangeMisconfigured(f"{self.name} does not trade {symbol}{hint}")
             fee = fees.get(symbol, {}).get("taker") or market["taker"]
             try:
-                self._terms[symbol] = reading.terms(market, self._client.precisionMode, fee, self.token)
+                terms = reading.terms(market, self._client.precisionMode, fee, self.token)
+                if self._taker_fee_ppm is not None:
+                    terms = replace(terms, taker_fee_ppm=self._taker_fee_ppm)
+                self._terms[symbol] = terms
             except ValueError as error:
                 raise ExchangeMisconfigured(f"{symbol} at {self.name} {error}") from None
 

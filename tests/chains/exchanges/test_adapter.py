@@ -42,6 +42,15 @@ async def test_connecting_takes_two_calls_and_reads_the_terms(exchange: Exchange
     assert exchange.calls_made == 3
 
 
+async def test_a_configured_fee_is_believed_instead_of_the_reported_one(local: LocalExchange) -> None:
+    exchange = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls, taker_fee_ppm=1_000)
+    try:
+        await exchange.connect()
+        assert (await exchange.fetch_book(ETH)).taker_fee_ppm == 1_000
+    finally:
+        await exchange.close()
+
+
 async def test_watched_books_equal_the_recording_rebuilt_apart(local: LocalExchange, exchange: Exchange) -> None:
     await exchange.watch(lambda book: None)
     for to_ms in (0, 700, 12_000, 60_000):
