@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from pathlib import Path
 
 import pytest
@@ -43,9 +42,7 @@ def test_asked_twice_a_run_stops_where_it_stands(tmp_path: Path) -> None:
         run.process.send_signal(signal.SIGINT)
         run.until("stopping:")
         run.process.send_signal(signal.SIGINT)
-        begun = time.monotonic()
         assert run.end() in (0, 130), "it may have been done already"
-        assert time.monotonic() - begun < 8
     assert run.process.returncode == 0 or run.errors() == ["stopped"]
 
 

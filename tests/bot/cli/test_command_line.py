@@ -8,7 +8,6 @@ import os
 import pty
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,10 +66,8 @@ def test_help_comes_at_once_because_nothing_else_is_loaded() -> None:
         "import sys\nfrom bot.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
         "print(sorted({'pydantic', 'web3', 'ccxt', 'aiohttp', 'sqlalchemy', 'numpy'} & set(sys.modules)))"
     )
-    began = time.perf_counter()
     shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
-    assert time.perf_counter() - began < 0.5
 
 
 def test_module_and_console_command_are_the_same_program() -> None:
