@@ -130,7 +130,7 @@ async def _build(folder: Path, stamp: str, progress: Progress) -> TwinState:
         head = await _last_block(anvil)
         progress("writing the state", 0.8)
         dump = await anvil.rpc("anvil_dumpState", timeout_s=120)
-    state = await asyncio.to_thread(_without_history, dump)
+    state = await asyncio.to_thread(_without_traces, dump)
     described = manifest(
         market, opening, chain_id=CHAIN_ID, head=head, stamp=stamp, state_sha256=await asyncio.to_thread(_sha256, state)
     )
@@ -169,11 +169,11 @@ async def _last_block(anvil: Anvil) -> Mapping[str, Any]:
     return head
 
 
-def _without_history(dump: str) -> bytes:
-    """The state as Anvil loads it, with the last block only: what came before was the building of it."""
+def _without_traces(dump: str) -> bytes:
+    """The state as Anvil loads it. Its history stays, with the logs pools are discovered by, but not how it ran."""
     state = orjson.loads(gzip.decompress(bytes.fromhex(dump[2:])))
-    state["blocks"] = [block for block in state["blocks"] if int(block["header"]["number"], 16) == SNAPSHOT_BLOCK]
-    state["transactions"] = []
+    for transaction in state["transactions"]:
+        transaction["info"]["traces"] = []
     return orjson.dumps(state)
 
 
