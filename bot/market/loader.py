@@ -10,7 +10,7 @@ from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
 from chains.assets import Address, address
-from chains.pools.pool import Call, Loading, Pool, PoolError, PoolFacts
+from chains.pools.pool import Call, Loading, Pool, PoolError, PoolFacts, Refreshed
 from chains.pools.registry import FAMILIES, Family, loader
 from chains.pools.words import selector
 
@@ -49,28 +49,48 @@ async def load_pools(
 
     Every pool's loading runs in step with the others, so there are as many rounds as the slowest family needs.
     """
+    loadings = ((fact.venue, loader(fact.family, families)(fact)) for fact in facts)
+    return await _read(node, loadings, block_hash, progress)
+
+
+async def refresh(pools: Iterable[Pool], node: Node, block_hash: str) -> Loaded:
+    """Those of `pools` that need reading, as of one block; the others are not in the answer. Raises `LoadFailed`.
+
+    Most families need one round: then this is one call of the node.
+    """
+    needing = ((pool.venue, pool.refreshing()) for pool in pools if isinstance(pool, Refreshed) and pool.needs_reading)
+    return await _read(node, needing, block_hash)
+
+
+async def _read(
+    node: Node,
+    loadings: Iterable[tuple[str, Loading]],
+    block_hash: str,
+    progress: Callable[[int], None] | None = None,
+) -> Loaded:
+    """Every venue's loading, in step with the others."""
     pools: list[Pool] = []
     refused: dict[str, str] = {}
-    pending: list[tuple[PoolFacts, Loading, tuple[Call, ...]]] = []
+    pending: list[tuple[str, Loading, tuple[Call, ...]]] = []
 
-    def go_on(fact: PoolFacts, loading: Loading, answers: tuple[bytes, ...] | None) -> None:
+    def go_on(venue: str, loading: Loading, answers: tuple[bytes, ...] | None) -> None:
         try:
             wanted = next(loading) if answers is None else loading.send(answers)
-            pending.append((fact, loading, wanted))
+            pending.append((venue, loading, wanted))
         except StopIteration as finished:
             pools.append(finished.value)
         except PoolError as error:
-            refused[fact.venue] = str(error)
+            refused[venue] = str(error)
 
-    for fact in facts:
-        go_on(fact, loader(fact.family, families)(fact), None)
+    for venue, loading in loadings:
+        go_on(venue, loading, None)
     while pending:
         calls = [call for _, _, wanted in pending for call in wanted]
         answers = iter(await _answers(node, calls, block_hash, progress))
         waiting = list(pending)
         pending.clear()
-        for fact, loading, wanted in waiting:
-            go_on(fact, loading, tuple(next(answers) for _ in wanted))
+        for venue, loading, wanted in waiting:
+            go_on(venue, loading, tuple(next(answers) for _ in wanted))
     return Loaded(tuple(pools), refused)
 
 

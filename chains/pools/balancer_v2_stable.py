@@ -94,8 +94,36 @@ class BalancerV2StablePool(VaultPool):
     def require_open(self) -> None:
         VaultPool.require_open(self)
         for token, rate in zip(self.tokens, self.rates, strict=True):
-            if rate.expires_s and self.timestamp_s > rate.expires_s:
+            if self._lapsed(rate):
                 raise StaleState(f"pool {self.address} fetches a new rate of {token} with its next swap")
+
+    @property
+    def needs_reading(self) -> bool:
+        return any(map(self._lapsed, self.rates))
+
+    def refreshing(self) -> Loading:
+        """Two rounds: who provides the lapsed rates, and those rates, which the next swap fetches in this block."""
+        (answer,) = yield (Call(self.address, _RATE_PROVIDERS),)
+        providers = self._providers(answer)
+        lapsed = [place for place, rate in enumerate(self.rates) if self._lapsed(rate)]
+        answers = yield tuple(Call(providers[place], _RATE) for place in lapsed)
+        rates = list(self.rates)
+        for place, told in zip(lapsed, answers, strict=True):
+            value = unsigned(require_words(told, 1, f"getRate() of {providers[place]}"))
+            rates[place] = Rate(value, rates[place].duration_s, self.timestamp_s)
+        return replace(self, rates=tuple(rates))
+
+    def _lapsed(self, rate: Rate) -> bool:
+        return rate.expires_s > 0 and self.timestamp_s > rate.expires_s
+
+    def _providers(self, answer: bytes) -> tuple[Address, ...]:
+        """Who provides each token's rate: the pool tells it of its share too. Raises `MalformedState`."""
+        count = len(self.tokens) + (self.share_place != NO_SHARE)
+        require_words(answer, 2 + count, f"getRateProviders() of {self.address}")
+        if unsigned(answer) != WORD or unsigned(answer, 1) != count:
+            raise MalformedState(f"getRateProviders() of {self.address} does not tell {count} of them")
+        told = [place for place in range(count) if place != self.share_place]
+        return tuple(address(f"0x{answer[WORD * (2 + place) :][12:WORD].hex()}") for place in told)
 
     def out_given_in(self, given: int, taken: int, amount_in: int) -> int:
         return curve.out_given_in(self.amp, self.scaled(), given, taken, amount_in, self.rounding)
@@ -159,6 +187,8 @@ class BalancerV2StablePool(VaultPool):
         return place
 
 
+_RATE_PROVIDERS = selector("getRateProviders()")
+_RATE = selector("getRate()")
 _AMPLIFICATION = selector("getAmplificationParameter()")
 _RAMP = selector("getAmplificationState()")
 _SHARE_PLACE = selector("getBptIndex()")

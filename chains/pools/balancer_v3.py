@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
@@ -22,6 +22,7 @@ from chains.pools.pool import (
     EmptyPool,
     HookedPool,
     InsufficientLiquidity,
+    Loading,
     MalformedLog,
     MalformedState,
     PaysItsQuote,
@@ -85,6 +86,8 @@ class VaultPool(PaysItsQuote, ABC):
     floating: bool
     stale: bool
 
+    family: ClassVar[str]
+
     def __post_init__(self) -> None:
         count = len(self.tokens)
         if count < 2 or len(set(self.tokens)) != count or len(self.balances) != count or len(self.rates) != count:
@@ -122,6 +125,17 @@ class VaultPool(PaysItsQuote, ABC):
     def at(self, timestamp_s: int) -> Self:
         """The pool in another block: one with floating rates is no longer known."""
         return replace(self, stale=True) if self.floating and not self.stale else self
+
+    @property
+    def needs_reading(self) -> bool:
+        return self.stale
+
+    def refreshing(self) -> Loading:
+        """One round: what the vault has of the pool after the fees due on what its rates earned, and those rates."""
+        asked = word(int(self.address, 16))
+        live, rated = yield tuple(Call(self.vault, question + asked) for question in _OF_POOL[:2])
+        balances, rates = _balances_and_rates(self.address, live, rated)
+        return replace(self, balances=balances, rates=rates, stale=False)
 
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """Amount out in base units for exactly `amount_in` in.
@@ -296,9 +310,8 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
     )
     require_words(config, 13, f"getPoolConfig() of {at}")
     require_words(hooks, 11, f"getHooksConfig() of {at}")
+    balances, rates = _balances_and_rates(at, live, rated)
     try:
-        (balances,) = decode(("uint256[]",), live)
-        factors, rates = decode(("uint256[]", "uint256[]"), rated)
         tokens, kinds, _, _ = decode(_TOKEN_INFO, info)
     except (DecodingError, OverflowError) as error:
         raise MalformedState(f"the vault's answers about {at} cannot be read: {error}") from error
@@ -309,8 +322,8 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
     in_recovery = bool(unsigned(config, 12))
     state = SharedState(
         owner,
-        unlive(balances, [factor * rate for factor, rate in zip(factors, rates, strict=True)]),
-        tuple(rates),
+        balances,
+        rates,
         unsigned(config, 4),
         0 if in_recovery else unsigned(config, 5),
         bool(unsigned(config, 11)),
@@ -319,6 +332,18 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
         address(f"0x{unsigned(hooks, 10):040x}") if unsigned(hooks, 3) else None,
     )
     return state, tuple(rest)
+
+
+def _balances_and_rates(pool: Address, live: bytes, rated: bytes) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Balances in base units, and rates. Raises `MalformedState`."""
+    try:
+        (balances,) = decode(("uint256[]",), live)
+        factors, rates = decode(("uint256[]", "uint256[]"), rated)
+    except (DecodingError, OverflowError) as error:
+        raise MalformedState(f"the vault's answers about {pool} cannot be read: {error}") from error
+    if not len(balances) == len(factors) == len(rates) or not all(map(int.__mul__, factors, rates)):
+        raise MalformedState(f"the vault gives pool {pool} {len(balances)} balances at rates {rates}")
+    return unlive(balances, [factor * rate for factor, rate in zip(factors, rates, strict=True)]), tuple(rates)
 
 
 def unlive(live: Sequence[int], factors: Sequence[int]) -> tuple[int, ...]:

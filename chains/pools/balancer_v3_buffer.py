@@ -126,6 +126,16 @@ class BalancerV3BufferPool(PaysItsQuote):
         wrapper = self.wrapper.at(timestamp_s)
         return self if wrapper is self.wrapper else replace(self, wrapper=wrapper)
 
+    @property
+    def needs_reading(self) -> bool:
+        return self.wrapper.needs_reading
+
+    def refreshing(self) -> Loading:
+        """The wrapper's round. What the buffer holds is told by events. Raises as the wrapper's."""
+        wrapper = yield from self.wrapper.refreshing()
+        assert isinstance(wrapper, Erc4626Pool)
+        return replace(self, wrapper=wrapper)
+
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """As the wrapper's; 0.0 while buffers are paused."""
         price = self.wrapper.marginal_price(token_in, token_out)

@@ -119,6 +119,24 @@ class Erc4626Pool(OwnContract):
         """The vault in another block: what it has earned is not known."""
         return self if self.stale else replace(self, stale=True)
 
+    @property
+    def needs_reading(self) -> bool:
+        return self.stale
+
+    def refreshing(self) -> Loading:
+        """One round: the totals, and in which of the usual ways it converts. Raises `HookedPool` for any other."""
+        at, amounts = self.address, _amounts(self.tokens[0])
+        reads = tuple(Call(at, data) for data in (_TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE))
+        answers = yield (*reads, Call(at, _MAX_DEPOSIT + _SOMEBODY), *_previewing(at, amounts))
+        assets, shares, kept, room = answers[:4]
+        totals = (
+            unsigned(require_words(assets, 1, f"totalAssets() of {at}")),
+            unsigned(require_words(shares, 1, f"totalSupply() of {at}")),
+        )
+        cap = unsigned(require_words(room, 1, f"maxDeposit() of {at}"))
+        own = Erc4626Pool(at, self.tokens, *totals, self.virtual, cap, unsigned(kept) if self.rate else 0)
+        return _fitting(own, unsigned(kept), amounts, answers[4:])
+
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in; 0.0 where it is not known."""
         pieces = self.pieces(token_in, token_out)
@@ -199,14 +217,33 @@ def loading(facts: PoolFacts) -> Loading:
         unsigned(require_words(shares, 1, f"totalSupply() of {at}")),
     )
     cap = unsigned(require_words(room, 1, f"maxDeposit() of {at}"))
-    unit = int(10**asset_token.decimals)
-    amounts = (1, unit, 12_345 * unit + 6_789, totals[0] // 3 + 1)
-    answers = yield tuple(Call(at, question + word(amount)) for question in _PREVIEWS for amount in amounts)
-    for virtual, rate in _usual_ways(unsigned(kept)):
-        vault = Erc4626Pool(at, facts.pair, *totals, virtual, cap, rate)
+    amounts = (*_amounts(asset_token), totals[0] // 3 + 1)
+    answers = yield _previewing(at, amounts)
+    offset = max(facts.pair[1].decimals - asset_token.decimals, 0)
+    likely = Erc4626Pool(at, facts.pair, *totals, (1, 10 ** min(offset, MAX_OFFSET)), cap)
+    return _fitting(likely, unsigned(kept), amounts, answers)
+
+
+def _fitting(likely: Erc4626Pool, kept: int, amounts: Sequence[int], answers: Sequence[bytes]) -> Erc4626Pool:
+    """The vault in a way that gives all these answers: `likely` is tried first, for a new vault may fit several.
+
+    Raises `HookedPool`.
+    """
+    ways = (replace(likely, virtual=virtual, rate=rate) for virtual, rate in _usual_ways(kept))
+    for vault in (likely, *ways):
         if list(answers) == [word(value) for value in _previews(vault, amounts)]:
             return vault
-    raise HookedPool(f"vault {at} does not convert in any of the usual ways: a fee, or rounding of its own")
+    raise HookedPool(f"vault {likely.address} does not convert in any of the usual ways: a fee, or rounding of its own")
+
+
+def _amounts(asset: Token) -> tuple[int, ...]:
+    """What the previews are asked for, in base units."""
+    unit = int(10**asset.decimals)
+    return 1, unit, 12_345 * unit + 6_789
+
+
+def _previewing(vault: Address, amounts: Sequence[int]) -> tuple[Call, ...]:
+    return tuple(Call(vault, question + word(amount)) for question in _PREVIEWS for amount in amounts)
 
 
 def _usual_ways(rate: int) -> Iterator[tuple[tuple[int, int], int]]:

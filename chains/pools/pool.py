@@ -253,6 +253,23 @@ Raises `MalformedState` when the answers cannot come from such a pool.
 Load = Callable[[PoolFacts], Loading]
 
 
+@runtime_checkable
+class Refreshed(Protocol):
+    """A pool of whose state a part moves without an event: what a vault has earned, a rate that an oracle tells.
+
+    It knows when that part has lapsed, and then refuses as `StaleState` until it was read again.
+    """
+
+    @property
+    def needs_reading(self) -> bool:
+        """Whether it must be read again before it can answer."""
+        ...
+
+    def refreshing(self) -> Loading:
+        """As a loading, but asks only for what moves: the same pool, as of the block the answers are from."""
+        ...
+
+
 def sells_first(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> bool:
     """Whether `token` is the first of the two. Raises `UnknownToken`, also where the other is not the one expected.
 
