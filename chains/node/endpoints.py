@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from chains.node.errors import InvalidEndpoint, shown
@@ -39,7 +38,7 @@ class EndpointSettings:
     backup: bool = False
     archive: bool | None = None
     not_asked: frozenset[str] = frozenset()
-    units: Mapping[str, int] = MappingProxyType({})
+    units: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def wire(self) -> Wire:
