@@ -6,6 +6,7 @@ It knows rates and neighbours, not what a venue is: that is `market.py`'s.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +81,13 @@ class Graph:
         self.targets: NDArray[np.int32] = np.zeros(64, dtype=np.int32)
         self.rate: memoryview = self.rates.data
         self.updates = 0
+
+    def with_own_rates(self) -> Graph:
+        """The same nodes and edges with rates of their own; only those may be written."""
+        other = copy(self)
+        other.rates = self.rates.copy()
+        other.rate = other.rates.data
+        return other
 
     def node(self, asset: Asset) -> int:
         """The asset's node number; a new one if it is new."""

@@ -1,0 +1,170 @@
+"""What can be asked of a market, as it is or as it would be: venues, prices, depths, cycles. Asking changes nothing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
+
+from bot.market import books as order_books
+from bot.market.graph import Edge, Graph, VenueId
+from bot.market.kernels import Curve, depth
+from bot.market.opportunity import Opportunity
+from bot.market.prices import reference_price
+from bot.market.search import Allowed, Question, Search
+from chains.assets import Asset, Token
+from chains.exchanges.books import Book
+from chains.pools.pool import Piece, Pool
+
+ETH = Asset("ETH")
+
+DEPTH_FALL = 0.02
+"""For reference prices, a venue is as deep as the input that lowers its marginal price by this fraction."""
+
+
+class UnknownVenue(LookupError):
+    """No such pool or order book in the market."""
+
+
+class ReadableMarket:
+    """Pools and books as a price graph, to be read."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        pools: MutableMapping[VenueId, Pool],
+        books: MutableMapping[VenueId, Book],
+        curves: MutableMapping[int, Curve],
+        depths: MutableMapping[int, float],
+        refused: MutableMapping[VenueId, str],
+    ) -> None:
+        """`curves` and `depths` are by edge number, and are filled as they are needed."""
+        self._graph = graph
+        self._pools = pools
+        self._books = books
+        self._curves = curves
+        self._depths = depths
+        self._refused = refused
+        self._prices: dict[tuple[Asset, Asset], float] = {}
+        self._changed: set[VenueId] = set()
+        self._search = Search(graph, pools, books, self._curve_of, self._price)
+
+    @property
+    def graph(self) -> Graph:
+        """Nodes, edges and rates, to be read."""
+        return self._graph
+
+    @property
+    def pools(self) -> Mapping[VenueId, Pool]:
+        return MappingProxyType(self._pools)
+
+    @property
+    def books(self) -> Mapping[VenueId, Book]:
+        return MappingProxyType(self._books)
+
+    @property
+    def refused(self) -> Mapping[VenueId, str]:
+        """Venues taken out of the market, and why."""
+        return MappingProxyType(self._refused)
+
+    @property
+    def changed(self) -> frozenset[VenueId]:
+        """Venues that changed: since `take_changed`, or by what is supposed."""
+        return frozenset(self._changed)
+
+    def pool(self, venue: VenueId) -> Pool:
+        """The pool as it is now. Raises `UnknownVenue`."""
+        if venue not in self._pools:
+            raise UnknownVenue(f"pool {venue} is not in the market{self._why(venue)}")
+        return self._pools[venue]
+
+    def book(self, exchange: str, symbol: str) -> Book:
+        """The order book as it is now. Raises `UnknownVenue`."""
+        venue = order_books.book_id(exchange, symbol)
+        if venue not in self._books:
+            raise UnknownVenue(f"book {symbol} of {exchange} is not in the market{self._why(venue)}")
+        return self._books[venue]
+
+    def price(self, asset: Asset, in_: Asset = ETH) -> float:
+        """Whole units of `in_` that one whole unit of `asset` is worth, through the deepest venues; NaN if unknown.
+
+        A float, for screening and for showing; never what is paid.
+
+        >>> market.price(Asset("USDC"), in_=Asset("ETH"))  # doctest: +SKIP
+        0.000532
+        """
+        return self._price(asset, in_)
+
+    def depth(self, edge: Edge) -> float:
+        """How much input, in whole units, lowers the edge's marginal price by `DEPTH_FALL`.
+
+        A float, for ranking and for showing.
+        """
+        return self._depth_of(edge)
+
+    def cycles(
+        self,
+        through: Collection[VenueId] | None = None,
+        *,
+        start: Asset = ETH,
+        max_hops: int = 3,
+        books: int = 0,
+        min_rate: float = 1.0,
+        gas_price_wei: int = 0,
+        inventory: Mapping[Token, int] | None = None,
+        limit: int = 32,
+        overlapping: bool = False,
+        allowed: Allowed | None = None,
+    ) -> Iterator[Opportunity]:
+        """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
+
+        `through` defaults to the whole market. With `books` = 0 the walks are pools only and begin and end in the
+        token of `start`; with 1, a route of pools on one chain is traded against one order book, in whole lots and
+        within `inventory` (base units per token that may be spent; None: unbounded), and valued in `start`. Only
+        walks whose product of rates is above `min_rate`, and whose gain pays for the gas at `gas_price_wei`, are
+        given; at most `limit`. No venue appears in two of them unless `overlapping` is asked for, because two
+        trades through one pool cannot both have its quote. `allowed` says of each hop's venue and token in whether
+        the walk may go there. All amounts are exact.
+
+        >>> for opportunity in market.cycles(through=market.take_changed(), max_hops=3):  # doctest: +SKIP
+        ...     print(opportunity.explain())
+        """
+        if max_hops not in (2, 3) or books not in (0, 1):
+            raise ValueError(f"cycles have 2 or 3 hops, and 0 or 1 order books; not {max_hops} and {books}")
+        venues = [*self._pools, *self._books] if through is None else through
+        question = Question(
+            venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
+        )
+        return iter(self._search.answer(question))
+
+    def _curve_of(self, edge: Edge) -> Curve:
+        """The edge's curve in whole units, made when it is first needed."""
+        curve = self._curves.get(edge.id)
+        if curve is None:
+            curve = self._curves[edge.id] = self._made_curve(edge)
+        return curve
+
+    def _made_curve(self, edge: Edge) -> Curve:
+        unit_in, unit_out = 10.0**edge.token_in.decimals, 10.0**edge.token_out.decimals
+        return tuple(
+            Piece(rate * unit_in / unit_out, curvature * unit_in, cap / unit_in)
+            for rate, curvature, cap in self._pools[edge.venue].pieces(edge.token_in, edge.token_out)
+        )
+
+    def _depth_of(self, edge: Edge) -> float:
+        if edge.id not in self._depths:
+            self._depths[edge.id] = depth(self._curve_of(edge), DEPTH_FALL)
+        return self._depths[edge.id]
+
+    def _price(self, asset: Asset, in_: Asset) -> float:
+        if (asset, in_) not in self._prices:
+            node, in_node = self._graph.find(asset), self._graph.find(in_)
+            self._prices[asset, in_] = (
+                math.nan
+                if node is None or in_node is None
+                else reference_price(self._graph, self._depth_of, node, in_node)
+            )
+        return self._prices[asset, in_]
+
+    def _why(self, venue: VenueId) -> str:
+        return f": {self._refused[venue]}" if venue in self._refused else ""
