@@ -184,7 +184,7 @@ async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, ma
         hands.identity,
         profit_tokens=hands.profit_tokens,
         caps=hands.caps,
-        pools=[pool.address for pool in market.pools.values()],
+        pools=[pool.hop(*pool.tokens[:2]).pool for pool in market.pools.values()],
         marks=marks,
     )
     return await SignerClient.start(

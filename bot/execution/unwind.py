@@ -10,7 +10,7 @@ from bot.market.opportunity import gas_of
 from bot.plan import Plan, Swap
 from chains.assets import Token
 from chains.blocks import Head
-from chains.pools.pool import PoolError
+from chains.pools.pool import Pool, PoolError
 
 _PPM = 10**6
 
@@ -60,7 +60,7 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     """`amount` of what the plan ended in, sold back hop by hop."""
     swaps = []
     for swap in reversed(plan.swaps):
-        pool = market.pool(swap.hop.pool)
+        pool = _through(swap, market)
         received = pool.paid(swap.token_out, amount, swap.token_in)
         swaps.append(Swap(pool.hop(swap.token_out, swap.token_in), swap.token_out, swap.token_in, amount, received))
         amount = received
@@ -70,5 +70,23 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
 def _bought(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     """`amount` of what the plan began with, bought back for the least that brings it."""
     for swap in plan.swaps:
-        amount = market.pool(swap.hop.pool).quote_exact_out(swap.token_in, amount, swap.token_out)
+        amount = _through(swap, market).quote_exact_out(swap.token_in, amount, swap.token_out)
     return _sold(plan, amount, market)
+
+
+def _through(swap: Swap, market: Market) -> Pool:
+    """The pool that `swap` goes through. A hop names it, but not always as the market does. Raises `UnknownVenue`."""
+    pools, named = market.pools, swap.hop.pool
+    likely = [pools[named]] if named in pools else []
+    for pool in (*likely, *pools.values()):
+        if _is_hop_of(pool, swap):
+            return pool
+    raise UnknownVenue(f"the pool {named} of {swap.token_in} for {swap.token_out} is not in the market")
+
+
+def _is_hop_of(pool: Pool, swap: Swap) -> bool:
+    """Whether `pool` is swapped so; its fee may be another by now."""
+    try:
+        return replace(pool.hop(swap.token_in, swap.token_out), fee_ppm=swap.hop.fee_ppm) == swap.hop
+    except PoolError:
+        return False

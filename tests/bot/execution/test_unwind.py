@@ -12,10 +12,16 @@ from bot.execution.fees import terms
 from bot.execution.unwind import unwinding
 from bot.market import Market
 from bot.plan import Plan, Swap
+from chains.assets import ZERO_ADDRESS, Token
+from chains.pools.balancer_v3_buffer import BalancerV3BufferPool
+from chains.pools.erc4626 import Erc4626Pool
+from chains.pools.uniswap_v4 import UniswapV4Pool
+from chains.pools.uniswap_v4_key import PoolKey
 from tests.bot.execution.given import MARKS, POOL, buys_on_chain, head, market, sells_on_chain
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.market import samples
 from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USDC, WETH
+from tests.chains.pools.samples import at, ticks_of
 
 LOSS_PPM = 10_000
 
@@ -91,3 +97,21 @@ def test_less_than_the_pool_gives_a_unit_for_is_no_plan(units: int) -> None:
     """Ten units of an exchange's 10^-8 ETH are 10^11 wei: less than a millionth of a dollar."""
     plan = _back(buys_on_chain(), units, bought=True)
     assert plan is None or plan.swaps[-1].amount_out > 0
+
+
+def test_the_way_back_leads_through_the_pools_of_singletons_and_past_their_namesakes() -> None:
+    vault = Erc4626Pool(at(6), (USDC, Token("twin", at(6), "S", 6)), 10**16, 10**16, (1, 1), 2**255)
+    buffer = BalancerV3BufferPool(at(7), vault, 10**15, 10**15, 10**3)
+    share = vault.tokens[1]
+    ticks = ticks_of([(-6000, 6000, 10**24)], 60)
+    v4 = UniswapV4Pool(at(4), PoolKey((share, DAI), 3000, 60, ZERO_ADDRESS), 3000, 0, 2**96, 0, 10**24, ticks)
+    there = sells_on_chain()
+    (first,) = there.swaps
+    second = Swap(buffer.hop(USDC), USDC, share, first.amount_out, buffer.quote(USDC, first.amount_out))
+    third = Swap(v4.hop(share), share, DAI, second.amount_out, v4.quote(share, second.amount_out))
+    plan = dataclasses.replace(there, legs=(first, second, third, *there.orders))
+    back = _back(plan, 10**8, bought=False, on=samples.market(POOL, vault, v4, buffer))
+    assert back is not None
+    assert [swap.hop for swap in back.swaps] == [v4.hop(DAI), buffer.hop(share), POOL.hop(USDC)]
+    assert back.swaps[-1].amount_out >= ETHER
+    assert _back(plan, 10**8, bought=False, on=samples.market(POOL, vault, v4)) is None
