@@ -38,7 +38,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.twin.errors.TwinUnavailable": ExitCode.ENVIRONMENT,
         "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
         "bot.safety.pools.NotAPool": ExitCode.USAGE,
-        "bot.market.loader.LoadFailed": ExitCode.ENVIRONMENT,
+        "bot.market.multicall.LoadFailed": ExitCode.ENVIRONMENT,
         "bot.opening.NoPools": ExitCode.ENVIRONMENT,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,

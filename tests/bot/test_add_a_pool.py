@@ -10,7 +10,8 @@ from eth_abi.abi import encode
 
 from bot.cli import main
 from bot.market import Market
-from bot.market.loader import aggregate3, load_pools
+from bot.market.loader import load_pools
+from bot.market.multicall import aggregate3
 from chains.assets import Asset, Assets
 from chains.pools.extension import InvalidFamilyFile, families_with, load_module
 from chains.pools.pool import Call, MalformedState, PoolFacts

@@ -8,8 +8,9 @@ import pytest
 import chains.twin
 from bot.exactness.contracts import ANVIL_ARGUMENTS, Chain
 from bot.exactness.uniswap_v3 import Deployment
-from bot.market import loader
-from bot.market.loader import MULTICALL3, LoadFailed, aggregate3, decode_aggregate3, load_pools
+from bot.market import multicall
+from bot.market.loader import MULTICALL3, LoadFailed, load_pools
+from bot.market.multicall import aggregate3, decode_aggregate3
 from chains.anvil import Anvil
 from chains.pools.pool import Call, PoolFacts
 from tests.chains.pools.samples import at, token
@@ -59,7 +60,7 @@ async def test_pools_of_both_families_load_in_a_few_calls(monkeypatch):
         assert "is this such a pool" in loaded.refused[nothing.venue]
         assert reader.calls == 3 == len(answered)
 
-        monkeypatch.setattr(loader, "CALLS_PER_BATCH", 4)
+        monkeypatch.setattr(multicall, "CALLS_PER_BATCH", 4)
         again = await load_pools(Reader(anvil), facts, latest)
         assert set(again.pools and [pool.address for pool in again.pools]) == {fact.address for fact in facts}
 
