@@ -12,6 +12,7 @@ from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.ending import Stopping
 from bot.engine import Engine, Road
+from bot.exactness import proofs_with
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
@@ -42,6 +43,7 @@ from bot.twin_session import Stepper
 from bot.world import World, open_world
 from chains.assets import Token
 from chains.blocks import Head
+from chains.pools.extension import families_with
 
 
 async def run(loaded: Loaded, options: RunOptions, out: Reporter) -> Summary:
@@ -79,8 +81,9 @@ async def _open(
     for exchange in world.exchanges.values():
         await exchange.connect()
     head = await world.node.head()
-    known = known_pools(network)
-    market = await open_market(network, world.node, head, known, out.progress)
+    families = families_with(config.families)
+    known = known_pools(network, proofs_with(config.families))
+    market = await open_market(network, world.node, head, known, out.progress, families)
     currencies = [token for exchange in world.exchanges.values() for token in exchange.currencies()]
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
     seed = _seed(loaded, options, world)
@@ -250,7 +253,7 @@ def _road(
         fee_policy=fee_policy,
         ground=hands.ground,
         filters=filters(config.strategies, world.network, known),
-        reload=reloader(world.node, known),
+        reload=reloader(world.node, known, families_with(config.families)),
         network=world.network.name,
         trading=signer is not None,
     )

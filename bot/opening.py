@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from bot.balances import at_exchanges, on_chain
 from bot.config.strategies import StrategyConfig
-from bot.exactness import proven
+from bot.exactness import PROOFS, Proof, proven
 from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -22,6 +22,8 @@ from chains.node import Node
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import Pool, PoolFacts
+from chains.pools.registry import FAMILIES
+from chains.pools.registry import Family as PoolFamily
 from chains.twin.data import Family, snapshot
 
 ETH = Asset("ETH")
@@ -47,7 +49,7 @@ class KnownPools:
     protocols: Mapping[Address, str]
 
 
-def known_pools(network: Network) -> KnownPools:
+def known_pools(network: Network, proofs: Sequence[Proof] = PROOFS) -> KnownPools:
     """The pools known by address on `network`, of families whose mathematics is proven. Raises `NoPools`."""
     if network.chain_id not in MAINNET_POOLS:
         raise NoPools(f"no pool list for network {network.name}; this version knows Ethereum's and the twin's")
@@ -66,13 +68,18 @@ def known_pools(network: Network) -> KnownPools:
             pool.fee_ppm,
         )
         for pool in recorded.pools
-        if proven(_FAMILY[pool.family])
+        if proven(_FAMILY[pool.family], proofs)
     )
     return KnownPools(facts, {pool.address: pool.family.value for pool in recorded.pools})
 
 
 async def open_market(
-    network: Network, node: Node, head: Head, known: KnownPools, progress: Callable[[str, int, int], None]
+    network: Network,
+    node: Node,
+    head: Head,
+    known: KnownPools,
+    progress: Callable[[str, int, int], None],
+    families: Mapping[str, PoolFamily] = FAMILIES,
 ) -> Market:
     """The market as of `head`. Raises `NoPools`, `LoadFailed`, `Unreachable`."""
     done = 0
@@ -83,7 +90,7 @@ async def open_market(
         done += answered
         progress("loading pools", min(done, expected - 1), expected)
 
-    loaded = await load_pools(node, known.facts, head.hash, told)
+    loaded = await load_pools(node, known.facts, head.hash, told, families)
     progress("loading pools", expected, expected)
     if not loaded.pools:
         raise NoPools(f"none of {len(known.facts)} known pools exists on {network.name}; is this the right node?")
@@ -93,13 +100,15 @@ async def open_market(
     return market
 
 
-def reloader(node: Node, known: KnownPools) -> Callable[[Collection[str], Head], Awaitable[Iterable[Pool]]]:
+def reloader(
+    node: Node, known: KnownPools, families: Mapping[str, PoolFamily] = FAMILIES
+) -> Callable[[Collection[str], Head], Awaitable[Iterable[Pool]]]:
     """Loads some of the known pools anew, as of a head."""
     by_address = {fact.address: fact for fact in known.facts}
 
     async def reload(addresses: Collection[str], head: Head) -> Iterable[Pool]:
         facts = [by_address[Address(at)] for at in sorted(addresses)]
-        return (await load_pools(node, facts, head.hash)).pools
+        return (await load_pools(node, facts, head.hash, families=families)).pools
 
     return reload
 

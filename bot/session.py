@@ -30,7 +30,8 @@ from chains.anvil import AnvilFailed, RpcError
 from chains.blocks import Head
 from chains.exchanges.adapter import ExchangeUnavailable
 from chains.node import NodeError
-from chains.pools.registry import TOPICS
+from chains.pools.extension import families_with
+from chains.pools.registry import topics_of
 from chains.twin.errors import TwinUnavailable
 
 _LAST_BLOCKS = 8
@@ -68,13 +69,9 @@ class Session:
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
-        self.following = asyncio.create_task(
-            self.engine.run(
-                self.tokens.seen(
-                    self.world.node.blocks(sorted({*TOPICS, UPGRADED}), self.first, self.engine.on_silence)
-                )
-            )
-        )
+        topics = sorted({*topics_of(families_with(self.loaded.config.families)), UPGRADED})
+        blocks = self.world.node.blocks(topics, self.first, self.engine.on_silence)
+        self.following = asyncio.create_task(self.engine.run(self.tokens.seen(blocks)))
         await self._until(self._over)
         self.engine.ending = True
         last = self._number() + _LAST_BLOCKS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from bot.config.parameters import checked
 from bot.config.reading import Document, display_name, read_document, validated
 from bot.config.strategies import StrategyConfig, StrategyFile, UnknownStrategy, strategy_class
 from chains.networks import InvalidNetwork, Network, load_network
+from chains.pools.extension import InvalidFamilyFile, families_with
 from chains.tools import ROOT
 
 DEFAULT_FILE = Path("isthmus.toml")
@@ -40,6 +41,7 @@ def load(path: Path | None = None) -> Loaded:
             strategies.append(load_strategy(strategy_path))
         except ConfigError as error:
             problems += _located(error, document, index, strategy_path)
+    problems += _families(document, file)
     if network is not None:
         problems += agreement(document, file, strategies, network)
     if problems or network is None:
@@ -79,6 +81,16 @@ def _network(document: Document, file: RunFile) -> tuple[Network | None, list[Pr
         return load_network(str(document.folder / name) if name.endswith(".toml") else name), []
     except InvalidNetwork as error:
         return None, [document.problem(("network",), str(error))]
+
+
+def _families(document: Document, file: RunFile) -> Iterator[Problem]:
+    """What is wrong with the files that add pool families."""
+    for index in range(len(file.families)):
+        try:
+            families_with(file.families[: index + 1])
+        except InvalidFamilyFile as error:
+            yield document.problem(("families", index), str(error))
+            return
 
 
 def _located(error: ConfigError, document: Document, index: int, path: Path) -> Sequence[Problem]:

@@ -180,6 +180,9 @@ class RunSections(Section):
     network: Annotated[str, Field(examples=["twin"])] = "twin"
     """The chain to trade on: a name in chains/networks, or the path of a network file."""
 
+    families: Annotated[tuple[FilePath, ...], Field(strict=False, examples=[["constant_sum.py"]]), Many] = ()
+    """Python files that each add a pool family (docs/add-a-pool.md). One without proofs is known, and never traded."""
+
     node: NodeSettings = NodeSettings()
     exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
@@ -209,5 +212,12 @@ class RunConfig(RunSections):
     @property
     def digest(self) -> str:
         """Hex of SHA-256 over every setting a decision can depend on: not where files lie or the page is served."""
-        aside: Any = {"source": True, "ledger": True, "dashboard": True, "strategies": {"__all__": {"source"}}}
-        return hashlib.sha256(self.model_dump_json(exclude=aside).encode()).hexdigest()
+        aside: Any = {
+            "source": True,
+            "ledger": True,
+            "dashboard": True,
+            "families": True,
+            "strategies": {"__all__": {"source"}},
+        }
+        families = (file.read_bytes() for file in self.families)
+        return hashlib.sha256(b"\0".join((self.model_dump_json(exclude=aside).encode(), *families))).hexdigest()

@@ -73,8 +73,13 @@ FAMILIES: Mapping[str, Family] = {
 
 LOADERS: Mapping[str, Load] = {name: family.loading for name, family in FAMILIES.items()}
 
-TOPICS: frozenset[bytes] = frozenset().union(*(family.topics for family in FAMILIES.values()))
-"""Every event topic that changes the state of a pool: what to subscribe to."""
+
+def topics_of(families: Mapping[str, Family]) -> frozenset[bytes]:
+    """Every event topic that changes the state of a pool of these: what to subscribe to."""
+    return frozenset().union(*(family.topics for family in families.values()))
+
+
+TOPICS = topics_of(FAMILIES)
 
 
 class UnknownFamily(LookupError):

@@ -24,11 +24,16 @@ PAGE = Path(__file__).parents[2] / "docs" / "add-a-pool.md"
 ONE, OTHER = token(11, "USD1", 6), token(12, "USD2", 6)
 
 
+def documented():
+    """The page's family, whole."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return code
+
+
 @pytest.fixture
 def family_file(tmp_path):
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "constant_sum.py"
-    file.write_text(code, encoding="utf-8")
+    file.write_text(documented(), encoding="utf-8")
     return file
 
 
