@@ -68,7 +68,7 @@ class Market(ReadableMarket):
         return taken
 
     def take_lost(self) -> frozenset[VenueId]:
-        """Pools that went out by themselves since the last call, their state not being known any more."""
+        """Pools that went out since the last call, their state not being known any more, and are still out."""
         taken = frozenset(venue for venue in self._lost if venue not in self._pools)
         self._lost.clear()
         return taken
@@ -84,6 +84,11 @@ class Market(ReadableMarket):
             self._origins[pool.venue] = Origin(number, pool)
         self._refused.pop(pool.venue, None)
         self._held.discard(pool.venue)
+        self._set_pool(pool)
+
+    def renew_pool(self, pool: Pool) -> None:
+        """Replace a pool's state within the last block taken in: undone with it. Raises `UnknownVenue`."""
+        self._journal.remember(pool.venue, self.pool(pool.venue))
         self._set_pool(pool)
 
     def set_book(self, book: Book) -> None:
@@ -116,6 +121,13 @@ class Market(ReadableMarket):
         if until_read:
             self._held.add(venue)
         self._take_out(venue, reason)
+
+    def lose(self, venues: Collection[VenueId], reason: str) -> None:
+        """Take out pools whose state is not known, or not to be trusted, until they are read from the chain anew."""
+        for venue in venues:
+            self._take_out(venue, reason)
+        self._held.update(venues)
+        self._lost.update(venues)
 
     def apply(self, block: Block) -> None:
         """Take in a block: every log to its pool, in order. The last block once more changes nothing.
@@ -158,13 +170,13 @@ class Market(ReadableMarket):
         for venue in unread:
             del self._origins[venue]
         lost -= self._held
-        self._lose(lost, f"its state before the reorganisation to block {ancestor_number} is not known")
+        self.lose(lost, f"its state before the reorganisation to block {ancestor_number} is not known")
         return tuple(sorted(lost))
 
     def begin_anew(self, reason: str) -> tuple[VenueId, ...]:
         """Forget every block: any may come next. All pools are lost for `reason`, and are returned."""
         lost = tuple(sorted(self._pools))
-        self._lose(lost, reason)
+        self.lose(lost, reason)
         self._origins.clear()
         self._journal = Journal()
         return lost
@@ -220,13 +232,6 @@ class Market(ReadableMarket):
         if pool is not before:
             after[venue] = pool
 
-    def _lose(self, venues: Collection[VenueId], reason: str) -> None:
-        """Take out pools whose state nothing here can bring back: they must be read from the chain anew."""
-        for venue in venues:
-            self._take_out(venue, reason)
-        self._held |= set(venues)
-        self._lost |= set(venues)
-
     def _take_out(self, venue: VenueId, reason: str) -> None:
         pool = self._pools.pop(venue, None)
         if pool is not None:
@@ -244,7 +249,7 @@ class Market(ReadableMarket):
         try:
             rates = [rate_of(pool, edge) for edge in edges]
         except _NOT_UNDERSTOOD as error:
-            self._lose([pool.venue], f"its prices cannot be told: {error}")
+            self.lose([pool.venue], f"its prices cannot be told: {error}")
             return
         if pool.venue not in self._pools:
             self._listen(pool)
