@@ -21,7 +21,6 @@ from bot.ledger.summary import summarise
 from bot.market import Market
 from bot.mode import Mode
 from bot.report import Summary
-from bot.safety.code import UPGRADED
 from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
@@ -69,7 +68,7 @@ class Session:
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
-        topics = sorted({*topics_of(families_with(self.loaded.config.families)), UPGRADED})
+        topics = sorted(topics_of(families_with(self.loaded.config.families)))
         blocks = self.world.node.blocks(topics, self.first, self.engine.on_silence)
         self.following = asyncio.create_task(self.engine.run(self.tokens.seen(blocks)))
         await self._until(self._over)

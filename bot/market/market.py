@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from operator import methodcaller
 
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
@@ -16,6 +15,7 @@ from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool, Source, Timed
+from chains.pools.upgrades import followed
 
 _NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
 """What following a log can raise: `PoolError` where a family says so, the others where its code has a mistake."""
@@ -146,7 +146,7 @@ class Market(ReadableMarket):
         for log in block.logs:
             for venue in self._hearing(log):
                 if number > self._read_at(venue):
-                    self._take(methodcaller("applied", log), venue, after, f"a log of block {number}")
+                    self._take(partial(followed, log=log), venue, after, f"a log of block {number}")
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)
@@ -191,7 +191,7 @@ class Market(ReadableMarket):
         for log in logs:
             for venue in self._hearing(log):
                 try:
-                    after[venue] = (after.get(venue) or self._pools[venue]).applied(log)
+                    after[venue] = followed(after.get(venue) or self._pools[venue], log)
                 except _NOT_UNDERSTOOD as error:
                     gone[venue] = f"a supposed log was not understood: {error}"
         moved = {venue: pool for venue, pool in after.items() if venue not in gone and pool is not self._pools[venue]}

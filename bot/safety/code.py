@@ -11,13 +11,10 @@ from bot.safety.report import Code
 from chains.anvil import RpcError
 from chains.assets import Address, address
 from chains.node.wire import BlockRef, block_parameter
-from chains.pools.words import selector, topic
+from chains.pools.words import selector
 
 Rpc = Callable[..., Awaitable[Any]]
 """One JSON-RPC call: the method's name, then its parameters."""
-
-UPGRADED = topic("Upgraded(address)")
-"""What a proxy emits when its implementation changes (EIP-1967, zOS)."""
 
 IMPLEMENTATION_SLOT = int.from_bytes(keccak(text="eip1967.proxy.implementation")) - 1
 BEACON_SLOT = int.from_bytes(keccak(text="eip1967.proxy.beacon")) - 1

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from bot.ledger.ledger import Ledger
 from bot.reasons import Reason, Refusal
-from bot.safety.code import UPGRADED, Rpc, difference, read_code
+from bot.safety.code import Rpc, difference, read_code
 from bot.safety.report import Standing, TokenReport
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Block, Head
+from chains.pools.upgrades import UPGRADED
 
 
 def may_hold(ledger: Ledger, token: Token, head: Head) -> Refusal | None:

@@ -9,6 +9,7 @@ from typing import Any
 from chains.assets import Address, Token, address
 from chains.blocks import Log
 from chains.pools.pool import Pool, PoolError
+from chains.pools.upgrades import followed
 from chains.snapshot import LeftOut, Recorded, Snapshot
 from chains.snapshot.codec import decode, encode, reference, tokens_in
 from chains.twin.layout import safe_symbol
@@ -79,7 +80,7 @@ def _brought_forward(pools: dict[str, Recorded], events: list[Log]) -> Iterator[
             yield LeftOut(log.address, "only its events were recorded, not its state")
         elif venue in pools and log.block_number > pools[venue].block:
             try:
-                pools[venue] = Recorded(pools[venue].pool.applied(log), pools[venue].block)
+                pools[venue] = Recorded(followed(pools[venue].pool, log), pools[venue].block)
             except PoolError as error:
                 del pools[venue]
                 yield LeftOut(venue, f"an event of block {log.block_number} does not fit: {error}")

@@ -28,6 +28,7 @@ from chains.pools import (
     stable_events,
     uniswap_v4,
     uniswap_v4_loading,
+    upgrades,
     wrapping_native,
     wrapping_wsteth,
 )
@@ -75,8 +76,8 @@ LOADERS: Mapping[str, Load] = {name: family.loading for name, family in FAMILIES
 
 
 def topics_of(families: Mapping[str, Family]) -> frozenset[bytes]:
-    """Every event topic that changes the state of a pool of these: what to subscribe to."""
-    return frozenset().union(*(family.topics for family in families.values()))
+    """Every event topic that changes the state of a pool of these, or its code: what to subscribe to."""
+    return upgrades.TOPICS.union(*(family.topics for family in families.values()))
 
 
 TOPICS = topics_of(FAMILIES)

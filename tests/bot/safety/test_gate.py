@@ -12,13 +12,13 @@ from bot.ledger.ledger import Ledger
 from bot.reasons import Reason, Refusal
 from bot.risk.budget import Budget
 from bot.risk.guard import Guard
-from bot.safety.code import UPGRADED
 from bot.safety.gate import lapse_changed, lapse_upgraded, may_hold
 from bot.safety.lab import TokenLab
 from bot.safety.report import Oddity, Standing, TokenReport
 from bot.safety.watch import TokenWatch
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.pools.upgrades import UPGRADED
 from tests.bot.ledger.given import INSTANCE, USDT, WETH, WORST, atomic_plan, begin, open_ledger, sell_plan
 from tests.bot.safety.corpus import odd_world
 
