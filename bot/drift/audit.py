@@ -1,0 +1,187 @@
+"""The sampled comparison with the chain, all the time: a pool that differs goes out at once, and why is found out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+
+from bot.drift.chain import UNANSWERED, AuditedChain
+from bot.drift.comparison import differences, reaches_further, told
+from bot.drift.divergence import Base, Diverged, explained
+from bot.drift.sampling import Sampler
+from bot.ledger.decisions import Level
+from bot.market import Market, VenueId
+from chains.assets import Address
+from chains.blocks import Head
+from chains.pools.pool import Pool
+
+STRIKES = 3
+"""A pool that differed so often stays out."""
+
+Record = Callable[[Level, str, str], None]
+"""Writes an event with a name and a line into the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPolicy:
+    """How much is compared: `pools` every `every_blocks`, for at most `calls_per_minute` questions, by chain time."""
+
+    every_blocks: int = 4
+    pools: int = 32
+    calls_per_minute: int = 60
+
+
+class Allowance:
+    """Questions that may be asked, earned by the chain's time. What was overspent is saved up again first."""
+
+    def __init__(self, calls_per_minute: int) -> None:
+        self._per_minute = calls_per_minute
+        self._left = float(calls_per_minute)
+        self._at_s: int | None = None
+
+    def earn(self, timestamp_s: int) -> None:
+        """Time has come to `timestamp_s`."""
+        passed_s = 0 if self._at_s is None else max(timestamp_s - self._at_s, 0)
+        self._at_s = timestamp_s
+        self._left = min(self._left + passed_s * self._per_minute / 60, float(self._per_minute))
+
+    def spend(self, calls: int) -> None:
+        self._left -= calls
+
+    @property
+    def left(self) -> bool:
+        return self._left >= 1.0
+
+
+class Audit:
+    """Holds some of the market's pools against the chain at the same block hash, beside everything else.
+
+    `counts` has `compared`, `differed`, `unanswered`, and how often each class of divergence was found.
+    """
+
+    def __init__(self, market: Market, chain: AuditedChain, policy: AuditPolicy, record: Record) -> None:
+        self._market = market
+        self._chain = chain
+        self._policy = policy
+        self._record = record
+        self._sampler = Sampler()
+        self._sampler.meet(market.pools)
+        self._allowance = Allowance(policy.calls_per_minute)
+        self._bases: dict[VenueId, Base] = {}
+        self._strikes: Counter[VenueId] = Counter()
+        self._compared_at: int | None = None
+        self._reorganisations = 0
+        self._running: asyncio.Task[None] | None = None
+        self.counts: Counter[str] = Counter()
+        self.distrusted: frozenset[Address] = frozenset()
+        """Contracts of the pools that went out since the last head: nothing decided on that head may go through."""
+
+    def before(self, changed: Collection[VenueId]) -> None:
+        """A head is about to be decided on; `changed` are the venues that moved since the last one."""
+        self.distrusted = frozenset()
+        present = [venue for venue in changed if venue in self._market.pools]
+        self._sampler.meet(present)
+        self._sampler.note(venue for venue in present if not self._as_read(venue))
+
+    def after(self, head: Head) -> None:
+        """A head was decided on: begin a comparison with it if one is due, and return at once."""
+        self._allowance.earn(head.timestamp_s)
+        waited = self._compared_at is None or head.number - self._compared_at >= self._policy.every_blocks
+        if not waited or not self._allowance.left or (self._running is not None and not self._running.done()):
+            return
+        known = {venue: pool for venue, pool in self._market.pools.items() if self._chain.knows(venue)}
+        picked = self._sampler.pick(known, self._policy.pools)
+        if picked:
+            self._compared_at = head.number
+            self._running = asyncio.create_task(self._compare({venue: known[venue] for venue in picked}, head))
+
+    def undone(self, ancestor_number: int) -> None:
+        """The chain was reorganised: what was proven above `ancestor_number` no longer is."""
+        self._reorganisations += 1
+        self._compared_at = None
+        self._bases = {venue: base for venue, base in self._bases.items() if base.number <= ancestor_number}
+
+    async def finished(self) -> None:
+        """Wait for the comparison that runs. Raises what a mistake in it raised."""
+        if self._running is not None:
+            await self._running
+
+    async def close(self) -> None:
+        """Give up the comparison that runs."""
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.gather(self._running, return_exceptions=True)
+            self._running = None
+
+    def _as_read(self, venue: VenueId) -> bool:
+        origin = self._market.origin(venue)
+        return origin is not None and origin.pool is self._market.pools[venue]
+
+    async def _compare(self, ours: Mapping[VenueId, Pool], head: Head) -> None:
+        began, asked = self._reorganisations, self._chain.calls_made
+        try:
+            loaded = await self._chain.pools(list(ours), head.hash)
+        except UNANSWERED:
+            self.counts["unanswered"] += 1
+            self._sampler.note(ours)
+            return
+        finally:
+            self._allowance.spend(self._chain.calls_made - asked)
+        if self._reorganisations != began:
+            self._sampler.note(ours)
+            return
+        diverged = [found for pool in loaded.pools if (found := self._held(ours[pool.venue], pool, head)) is not None]
+        for venue, why in loaded.refused.items():
+            self._unreadable(ours[venue], why)
+        for found in diverged:
+            await self._explain(found)
+
+    def _held(self, ours: Pool, chains: Pool, head: Head) -> Diverged | None:
+        """One pool against the chain's; what is to be explained, if they differ. It is out of the market then."""
+        venue = ours.venue
+        self.counts["compared"] += 1
+        found = differences(ours, chains, head)
+        if not found:
+            self._bases[venue] = Base(head.number, ours)
+            if self._market.pools.get(venue) is ours and reaches_further(chains, ours):
+                self._market.renew_pool(chains)
+            return None
+        diverged = Diverged(ours, chains, head, self._base(venue, head), self._market.orphaned(venue))
+        self._distrust(ours, f"differs from the chain at block {head.number}: {told(found)}")
+        return diverged
+
+    def _unreadable(self, ours: Pool, why: str) -> None:
+        self.counts["compared"] += 1
+        self.counts["unreadable"] += 1
+        self._distrust(ours, f"the chain's state cannot be read any more: {why}")
+
+    def _distrust(self, ours: Pool, why: str) -> None:
+        """Out of the market, now; for good the third time."""
+        venue = ours.venue
+        self.counts["differed"] += 1
+        self._bases.pop(venue, None)
+        self._strikes[venue] += 1
+        self.distrusted |= {ours.address}
+        if self._strikes[venue] < STRIKES:
+            self._market.lose([venue], why)
+            self._record(Level.WARNING, "pool_differs", f"{venue} {why}")
+            return
+        self.counts["kept_out"] += 1
+        self._market.remove(venue, f"{why}; it differed {STRIKES} times and stays out", until_read=True)
+        self._record(Level.ERROR, "pool_kept_out", f"{venue} {why}; it differed {STRIKES} times and stays out")
+
+    async def _explain(self, found: Diverged) -> None:
+        asked = self._chain.calls_made
+        explanation = await explained(found, self._chain)
+        self._allowance.spend(self._chain.calls_made - asked)
+        self.counts[explanation.divergence.value] += 1
+        self._record(Level.WARNING, f"divergence_{explanation.divergence}", f"{found.ours.venue}: {explanation.detail}")
+
+    def _base(self, venue: VenueId, head: Head) -> Base | None:
+        """Where the pool was last known to be the chain's: read from it, or compared with it."""
+        proven, origin = self._bases.get(venue), self._market.origin(venue)
+        if origin is None or origin.number >= head.number or (proven and proven.number >= origin.number):
+            return proven
+        return Base(origin.number, origin.pool)
