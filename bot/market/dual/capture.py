@@ -1,0 +1,186 @@
+"""From the optimum to trades: exact, sequential, and only those that pay for their gas."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.market.dual.decompose import Share, shares
+from bot.market.dual.exact import Desk, Trade, Walk, starts_at, walk_of
+from bot.market.dual.problem import Problem
+from bot.market.dual.solve import Solution, solve
+
+MOST_HOPS = 8
+POLISHES = 6
+"""How often what is left on the walks is looked for again."""
+
+PRUNINGS = 4
+"""How often the optimum is sought again over what still pays for its gas."""
+
+
+class Cause(StrEnum):
+    """Why a part of the bound is not captured."""
+
+    GAS = "gas"
+    HOPS = "hops"
+    BUDGET = "budget"
+    REFUSED = "refused"
+    UNSUPPORTED = "unsupported"
+    ROUNDING = "rounding"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What trades must keep to.
+
+    `most_hops` per walk; `most_in` the greatest input of one trade, in base units of the numeraire at the optimum's
+    prices; `gas_price_wei` is paid in the numeraire. `avoided` venues are not traded, each for its reason.
+    """
+
+    gas_price_wei: int = 0
+    most_hops: int = MOST_HOPS
+    most_in: float = math.inf
+    avoided: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Trades in the order in which they are to be made: each is exact on the state the ones before it leave.
+
+    `missed` is what the model's walks are worth, in base units of the numeraire, that were not traded, by cause.
+    """
+
+    trades: tuple[Trade, ...]
+    missed: Mapping[Cause, float]
+
+    @property
+    def gain(self) -> int:
+        """Base units of the numeraire, before gas."""
+        return sum(trade.gain for trade in self.trades)
+
+    def net(self, gas_price_wei: int) -> int:
+        """After gas."""
+        return sum(trade.net(gas_price_wei) for trade in self.trades)
+
+
+def capture(solution: Solution, terms: Terms) -> Capture:
+    """Trades that take as much of the optimum as `terms` allow.
+
+    Two ways are tried and the better kept: the optimum's own walks at the optimum's sizes, then whatever they leave;
+    and each walk alone, the best first, at its own best size. Walks that do not pay for their gas are taken out of
+    the market and the optimum is sought again without them.
+    """
+    missed: dict[Cause, float] = {}
+    kept = []
+    for share in shares(solution, terms.most_hops):
+        cause = _obstacle(share, solution.problem, terms)
+        if cause is None:
+            kept.append(share)
+        else:
+            missed[cause] = missed.get(cause, 0.0) + share.worth
+    best = _Trader(solution, kept, terms).best()
+    for _ in range(PRUNINGS if terms.gas_price_wei else 0):
+        paying = [share for share in kept if _pays(share, solution.problem, terms)]
+        edges = sorted({edge for share in paying for edge in share.edges})
+        if not edges:
+            break
+        solution = solve(solution.problem.restricted(edges), solution.prices)
+        kept = [share for share in shares(solution, terms.most_hops) if not _obstacle(share, solution.problem, terms)]
+        tried = _Trader(solution, kept, terms).best()
+        if _net(tried, terms) <= _net(best, terms):
+            break
+        best = tried
+    return Capture(tuple(best), missed)
+
+
+class _Trader:
+    """Trades along some walks of an optimum."""
+
+    def __init__(self, solution: Solution, found: Sequence[Share], terms: Terms) -> None:
+        self._venues, self._terms = solution.problem.venues, terms
+        self._price = dict(zip(solution.problem.tokens, map(float, solution.prices), strict=True))
+        self._sizes: dict[Walk, float] = {}
+        for share in found:
+            walk = walk_of(solution.problem, share.cycle, share.sale)
+            self._sizes[walk] = self._sizes.get(walk, 0.0) + share.amount_in
+
+    def best(self) -> list[Trade]:
+        """Whichever way nets more."""
+        return max(self._together(), self._alone(), key=lambda trades: _net(trades, self._terms))
+
+    def _together(self) -> list[Trade]:
+        """The walks at the optimum's sizes, then what they leave, merged into one trade per walk."""
+        desk = Desk(self._venues)
+        amounts: Counter[Walk] = Counter()
+        for walk, amount_in in self._sizes.items():
+            made = desk.trade(walk, min(amount_in, self._most_in(walk)))
+            if made is not None:
+                amounts[walk] = made.amount_in
+        for _ in range(POLISHES):
+            added = 0
+            for walk in self._sizes:
+                more, worth = self._sized(desk, walk, amounts[walk])
+                made = desk.trade(walk, more) if worth >= 1.0 else None
+                if made is not None:
+                    amounts[walk] += made.amount_in
+                    added += made.gain
+            if not added:
+                break
+        desk = Desk(self._venues)
+        again = (desk.trade(walk, amount, self._terms.gas_price_wei) for walk, amount in amounts.items() if amount)
+        return [trade for trade in again if trade is not None]
+
+    def _alone(self) -> list[Trade]:
+        """The best walk at its own best size, again and again, until none pays for its gas."""
+        desk, made = Desk(self._venues), []
+        queue = [(-math.inf, number, walk) for number, walk in enumerate(self._sizes)]
+        left = POLISHES * len(queue)
+        while queue and left:
+            _, number, walk = heapq.heappop(queue)
+            amount_in, worth = self._sized(desk, walk, 0)
+            if worth < 1.0:
+                continue
+            if queue and worth < -queue[0][0]:
+                heapq.heappush(queue, (-worth, number, walk))
+                continue
+            left -= 1
+            trade = desk.trade(walk, amount_in, self._terms.gas_price_wei)
+            if trade is not None:
+                made.append(trade)
+                heapq.heappush(queue, (-worth, number, walk))
+        return made
+
+    def _sized(self, desk: Desk, walk: Walk, spent: int) -> tuple[float, float]:
+        """The best input now within the budget, and what its gain is worth, by the model."""
+        room = self._most_in(walk) - spent
+        if room < 1.0:
+            return 0.0, 0.0
+        amount_in, gain = desk.best_input(walk, room)
+        return amount_in, gain * self._price[starts_at(walk)]
+
+    def _most_in(self, walk: Walk) -> float:
+        """The budget in base units of the walk's first token."""
+        return self._terms.most_in / self._price[starts_at(walk)]
+
+
+def _obstacle(share: Share, problem: Problem, terms: Terms) -> Cause | None:
+    """Why the walk cannot be traded at all."""
+    if max(len(share.cycle), len(share.sale)) > terms.most_hops:
+        return Cause.HOPS
+    if any(problem.ways[edge].venue in terms.avoided for edge in share.edges):
+        return Cause.REFUSED
+    return None
+
+
+def _pays(share: Share, problem: Problem, terms: Terms) -> bool:
+    """Whether the walk, traded alone and first, is worth its gas."""
+    walk = walk_of(problem, share.cycle, share.sale)
+    return Desk(problem.venues).trade(walk, share.amount_in, terms.gas_price_wei) is not None
+
+
+def _net(trades: Iterable[Trade], terms: Terms) -> int:
+    return sum(trade.net(terms.gas_price_wei) for trade in trades)

@@ -1,0 +1,138 @@
+"""The certificate: at any prices, what every venue's own best trade is worth, added up, bounds what can be extracted.
+
+Weak duality: whatever is traded, its profit is at most Σ over ways of max over x of p_out · G(x) - p_in · x, for every
+choice of prices with the numeraire's at 1. So a price that is off only makes the bound looser, never wrong. Sums are
+in floats and rounded outwards: by `ROUNDING` of all that is turned over, by `RANGE_ROUNDING` of the sum, and up to the
+next base unit.
+
+A venue of more than two tokens counts once for every ordered pair, each from its present state. What its pairs give
+together is never more: a later swap finds what an earlier one has left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from bot.market.dual.kernels import Floats
+from bot.market.dual.problem import ENDLESS, Problem, Way
+from bot.market.dual.venues import Venue
+from chains.pools.pool import Piece, PoolError
+
+ROUNDING = 2.0**-48
+"""How far the float sums can be off, relative to the worth turned over: 16 roundings of a float."""
+
+RANGE_ROUNDING = 1e-9
+"""The same relative to what is gained, for ranges whose length is a difference of two square roots."""
+
+CLOSED_FORMS = frozenset({"constant_product", "concentrated", "uniswap_v4", "algebra", "slipstream", "book"})
+"""Families whose pieces are their curve, up to what the contracts round in their own favour. Of all others the pieces
+only meet the curve in points, and exact quotes around the optimum bound it."""
+
+_AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
+_UNITS_OFF = 2
+
+
+def bound(problem: Problem, prices: Floats) -> int:
+    """No set of trades in the problem's venues gains more than this, in base units of the numeraire."""
+    total = turned_over = 0.0
+    chosen = tied(problem, prices)
+    for edge, way in enumerate(problem.ways):
+        source, target = problem.ends[edge].tolist()
+        price_in, price_out = float(chosen[source]), float(chosen[target])
+        worth, turned = _best(problem.venues[way.venue], way, price_in, price_out)
+        total += worth
+        turned_over += turned
+    return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)
+
+
+def tied(problem: Problem, prices: Floats) -> Floats:
+    """The prices, made equal to the rate of venues that take any amount at it: else the least gap would be without
+    bound. Other venues then see a price that is off by a hair, as any price may be."""
+    chosen = prices.copy()
+    for edge, way in enumerate(problem.ways):
+        source, target = problem.ends[edge].tolist()
+        rate = _endless(problem.venues[way.venue], way)
+        if rate and source and target != source and chosen[source] < rate * chosen[target]:
+            chosen[source] = rate * chosen[target]
+        elif rate and not source and chosen[source] < rate * chosen[target]:
+            chosen[target] = chosen[source] / rate
+    return chosen
+
+
+def _endless(venue: Venue, way: Way) -> float:
+    """The rate of a venue that gives one for any amount; else 0."""
+    if getattr(venue, "family", "") in CLOSED_FORMS:
+        return 0.0
+    pieces = venue.pieces(way.token_in, way.token_out)
+    endless = len(pieces) == 1 and not pieces[0].curvature and pieces[0].cap > ENDLESS * 10.0**way.token_in.decimals
+    return pieces[0].rate if endless else 0.0
+
+
+def _best(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:
+    """What the way is worth at most at these prices, and what is turned over for it."""
+    pieces = venue.pieces(way.token_in, way.token_out)
+    if not pieces or all(piece.rate * price_out <= price_in for piece in pieces):
+        return 0.0, 0.0
+    amount_in, amount_out, surplus = _summit(pieces, price_in / price_out)
+    worth, turned = price_out * surplus, price_out * amount_out + price_in * amount_in
+    if getattr(venue, "family", "") in CLOSED_FORMS:
+        return max(worth, 0.0), turned
+    quoted = list(_quoted(venue, way, amount_in))
+    return max(worth, _over(quoted, pieces[0].rate, price_in, price_out)), turned
+
+
+def _summit(pieces: Iterable[Piece], price: float) -> tuple[float, float, float]:
+    """Where the curve's slope has fallen to `price`: amounts in and out, and out - price · in without cancellation."""
+    amount_in = amount_out = surplus = 0.0
+    for rate, curvature, cap in pieces:
+        if rate <= price:
+            continue
+        step = (math.sqrt(rate / price) - 1.0) / curvature if curvature > 0.0 else math.inf
+        if step < cap:
+            surplus += (math.sqrt(rate) - math.sqrt(price)) ** 2 / curvature
+        else:
+            step = cap
+            surplus += step * (rate / (1.0 + curvature * step) - price)
+        amount_in += step
+        amount_out += rate * step / (1.0 + curvature * step)
+    return amount_in, amount_out, surplus
+
+
+def _quoted(venue: Venue, way: Way, amount_in: float) -> Iterator[tuple[int, int]]:
+    """Exact points of the way's curve around an amount, from nothing on."""
+    yield 0, 0
+    for amount in sorted({max(1, int(amount_in * factor)) for factor in _AROUND}):
+        try:
+            yield amount, venue.paid(way.token_in, amount, way.token_out)
+        except (PoolError, ArithmeticError):
+            return
+
+
+def _over(points: list[tuple[int, int]], first_rate: float, price_in: float, price_out: float) -> float:
+    """A bound on p_out · G(x) - p_in · x for a concave G through `points`, each rounded by some units.
+
+    Between two points G lies under the lines through its neighbours on either side: the bound is where they meet.
+    """
+    if len(points) < 2:
+        return 0.0
+    slopes = [first_rate * (1.0 + RANGE_ROUNDING)]
+    slopes += [(out + _UNITS_OFF - before) / (at - start) for (start, before), (at, out) in pairwise(points)]
+    best = 0.0
+    for number, ((start, before), (end, after)) in enumerate(pairwise(points)):
+        from_left = min(slopes[number], slopes[0])
+        falling = number + 2 < len(slopes)
+        from_right = max(slopes[number + 2] - 2.0 * _UNITS_OFF / (end - start), 0.0) if falling else 0.0
+        low, high = before + _UNITS_OFF, after + _UNITS_OFF
+        meeting = float(end)
+        if falling and from_left > from_right:
+            meeting = min(
+                max((high - low + from_left * start - from_right * end) / (from_left - from_right), start), end
+            )
+        for amount in (float(start), meeting, float(end)):
+            top = low + from_left * (amount - start)
+            if falling:
+                top = min(top, high - from_right * (end - amount))
+            best = max(best, price_out * top - price_in * amount)
+    return best

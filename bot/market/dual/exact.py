@@ -1,0 +1,127 @@
+"""Walks traded one after another in exact integers: each hop is quoted on the state that the hops before it left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from bot.market.dual.decompose import Edges
+from bot.market.dual.problem import Problem, Way
+from bot.market.dual.venues import Venue, hop_of
+from bot.market.kernels import Curve, optimal_input
+from bot.market.opportunity import Step, gas_of
+from chains.assets import Token
+from chains.pools.pool import PoolError
+
+_HAIRS = (0.0, 1e-9, 1e-6, 1e-3, 1e-2)
+"""How much less is tried where a venue refuses: rounding can ask for a unit more than its curve holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Ways to be traded in order: a closed cycle, then the sale of its gain where it did not close in the numeraire."""
+
+    cycle: tuple[Way, ...]
+    sale: tuple[Way, ...] = ()
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        return self.cycle + self.sale
+
+    def __str__(self) -> str:
+        return " -> ".join([self.cycle[0].token_in.symbol, *(way.token_out.symbol for way in self.ways)])
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """A walk at exact amounts. `gain` is base units of the numeraire before gas; `gas` an estimate.
+
+    The first `len(walk.cycle)` steps close the cycle; its gain goes into the others.
+    """
+
+    walk: Walk
+    steps: tuple[Step, ...]
+    gain: int
+    gas: int
+
+    def net(self, gas_price_wei: int) -> int:
+        """`gain` less gas; meaningful where the numeraire is the wrapped gas coin."""
+        return self.gain - self.gas * gas_price_wei
+
+    @property
+    def amount_in(self) -> int:
+        return self.steps[0].amount_in
+
+
+class Desk:
+    """The venues as trades leave them. Nothing outside is changed."""
+
+    def __init__(self, venues: Mapping[str, Venue]) -> None:
+        self._first = venues
+        self._now: dict[str, Venue] = {}
+
+    def venue(self, name: str) -> Venue:
+        """The venue after all trades so far."""
+        return self._now.get(name) or self._first[name]
+
+    def curve(self, way: Way) -> Curve:
+        """The way's price curve now; none if it cannot be had."""
+        try:
+            return self.venue(way.venue).pieces(way.token_in, way.token_out)
+        except (PoolError, ArithmeticError):
+            return ()
+
+    def best_input(self, walk: Walk, most: float) -> tuple[float, float]:
+        """The cycle's optimal input now, and its gain, by the model; base units of its first token."""
+        return optimal_input([self.curve(way) for way in walk.cycle], most)
+
+    def trade(self, walk: Walk, amount_in: float, gas_price_wei: int = 0) -> Trade | None:
+        """Trade about `amount_in` along `walk`, and keep what it does to the venues; None if it does not pay."""
+        for hair in _HAIRS:
+            after: dict[str, Venue] = {}
+            units = max(1, int(amount_in * (1.0 - hair)))
+            try:
+                steps = tuple(self._along(walk.cycle, units, after))
+                gain = steps[-1].amount_out - units
+                if gain <= 0:
+                    return None
+                if walk.sale:
+                    steps += tuple(self._along(walk.sale, gain, after))
+                    gain = steps[-1].amount_out
+            except (PoolError, ArithmeticError):
+                continue
+            made = Trade(walk, steps, gain, _gas(walk, steps))
+            if made.net(gas_price_wei) <= 0:
+                return None
+            self._now.update(after)
+            return made
+        return None
+
+    def _along(self, ways: tuple[Way, ...], amount_in: int, after: dict[str, Venue]) -> Iterator[Step]:
+        """One exact step per way; `after` takes the venues' new states. Raises `PoolError`."""
+        for way in ways:
+            venue = after.get(way.venue) or self.venue(way.venue)
+            paid = venue.paid(way.token_in, amount_in, way.token_out)
+            rate = venue.marginal_price(way.token_in, way.token_out)
+            whole = rate * 10.0 ** (way.token_in.decimals - way.token_out.decimals)
+            hop = hop_of(venue, way.token_in, way.token_out)
+            after[way.venue] = venue.swapped(way.token_in, amount_in, way.token_out)
+            yield Step(way.venue, way.token_in, way.token_out, amount_in, paid, whole, venue.fee_ppm, hop)
+            amount_in = paid
+
+
+def walk_of(problem: Problem, cycle: Edges, sale: Edges = ()) -> Walk:
+    """The walk along edges of `problem`."""
+    return Walk(tuple(problem.ways[edge] for edge in cycle), tuple(problem.ways[edge] for edge in sale))
+
+
+def starts_at(walk: Walk) -> Token:
+    """The token in which the cycle closes."""
+    return walk.cycle[0].token_in
+
+
+def _gas(walk: Walk, steps: tuple[Step, ...]) -> int:
+    """The cycle's transaction, and that of the sale; hops at an exchange burn none."""
+    parts = steps[: len(walk.cycle)], steps[len(walk.cycle) :]
+    kinds = ([step.hop.kind for step in part if step.hop is not None] for part in parts)
+    return sum(gas_of(part) for part in kinds if part)

@@ -1,0 +1,204 @@
+"""The numeric core of the whole-market optimum: plain Python here, compiled from this very source by `compiled.py`.
+
+Each function uses only what Numba compiles as well, and calls only functions above it. A piece is a row of `pieces`:
+rate, curvature, cap, and what the edge's earlier pieces take in and give out. Prices are in units of the numeraire,
+which is node 0, per base unit; node 0 has the price 1 and never moves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+RATE, CURVATURE, CAP, SUM_IN, SUM_OUT = range(5)
+"""The columns of `pieces`."""
+
+LONGEST_STEP = 0.5
+"""How far one step moves a price at most, as a logarithm."""
+
+ARMIJO = 1e-4
+HALVINGS = 40
+RIDGE = 1e-13
+"""Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
+
+
+def fill(price: float, first: int, last: int, pieces: Floats) -> tuple[float, float, float]:
+    """What an edge does where its marginal price meets `price`: amount in, amount out, and -d(amount in) / d(price).
+
+    Solves max over x ≥ 0 of G(x) - price · x for the concave G made of `pieces[first:last]`.
+    """
+    low, high = first, last
+    while low < high:
+        middle = (low + high) // 2
+        if pieces[middle, RATE] > price:
+            low = middle + 1
+        else:
+            high = middle
+    if low == first:
+        return 0.0, 0.0, 0.0
+    at = low - 1
+    rate, curvature, cap = pieces[at, RATE], pieces[at, CURVATURE], pieces[at, CAP]
+    root = math.sqrt(rate / price)
+    step, slope = (root - 1.0) / curvature, root / (2.0 * curvature * price)
+    if step >= cap:
+        step, slope = cap, 0.0
+    return pieces[at, SUM_IN] + step, pieces[at, SUM_OUT] + rate * step / (1.0 + curvature * step), slope
+
+
+def evaluate(
+    prices: Floats,
+    ends: Ints,
+    stretches: Ints,
+    pieces: Floats,
+    surplus: Floats,
+    conductance: Floats,
+) -> float:
+    """The dual value at `prices`: Σ over edges i → j of max over x of p_j · G(x) - p_i · x.
+
+    Writes each node's `surplus`, what the edges bring it less what they take, times its price; and each edge's
+    `conductance`, by which its value's Hessian in log prices is that of an electrical conductor between its ends.
+    """
+    value = 0.0
+    surplus[:] = 0.0
+    for edge in range(ends.shape[0]):
+        source, target = ends[edge, 0], ends[edge, 1]
+        first = stretches[edge, 0]
+        price = prices[source] / prices[target]
+        conductance[edge] = 0.0
+        if pieces[first, RATE] <= price:
+            continue
+        amount_in, amount_out, slope = fill(price, first, stretches[edge, 1], pieces)
+        worth_in, worth_out = prices[source] * amount_in, prices[target] * amount_out
+        value += worth_out - worth_in
+        surplus[source] -= worth_in
+        surplus[target] += worth_out
+        conductance[edge] = slope * price * prices[source]
+    return value
+
+
+def eliminate(matrix: Floats, right: Floats) -> None:
+    """Solve `matrix` · x = `right` for a symmetric positive definite matrix, in place; `right` becomes x.
+
+    Uses the lower triangle only, and skips its zeros: with hubs last, a market's matrix stays sparse.
+    """
+    size = right.shape[0]
+    for pivot in range(size):
+        below = matrix[pivot + 1 :, pivot].copy()
+        scaled = below / matrix[pivot, pivot]
+        for offset in range(size - pivot - 1):
+            if below[offset] != 0.0:
+                row = pivot + 1 + offset
+                matrix[row, pivot + 1 : row + 1] -= scaled[offset] * below[: offset + 1]
+                right[row] -= scaled[offset] * right[pivot]
+    for row in range(size - 1, -1, -1):
+        total = right[row] - (matrix[row + 1 :, row] * right[row + 1 :]).sum()
+        right[row] = total / matrix[row, row]
+
+
+def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, step: Floats) -> None:
+    """The semismooth Newton step in log prices, into `step`: (L + D) · step = -surplus without node 0.
+
+    L is the Laplacian of the conductances; D damps each node by its surplus, so that a node without any conductor
+    moves by about 1 / damping, and by what is negligible beside its conductors near the optimum.
+    """
+    size = surplus.shape[0]
+    slot = np.full(size, -1, dtype=np.int64)
+    count = 0
+    for edge in range(ends.shape[0]):
+        if conductance[edge] > 0.0:
+            slot[ends[edge, 0]] = slot[ends[edge, 1]] = 0
+    for node in range(1, size):
+        if slot[node] == 0 or surplus[node] != 0.0:
+            slot[node] = count
+            count += 1
+    slot[0] = -1
+    matrix = np.zeros((count, count))
+    right = np.zeros(count)
+    for edge in range(ends.shape[0]):
+        weight = conductance[edge]
+        if weight > 0.0:
+            one, other = slot[ends[edge, 0]], slot[ends[edge, 1]]
+            if one >= 0:
+                matrix[one, one] += weight
+            if other >= 0:
+                matrix[other, other] += weight
+            if one >= 0 and other >= 0:
+                matrix[max(one, other), min(one, other)] -= weight
+    for node in range(1, size):
+        at = slot[node]
+        if at >= 0:
+            matrix[at, at] += RIDGE * matrix[at, at] + damping * abs(surplus[node]) + 1e-300
+            right[at] = -surplus[node]
+    eliminate(matrix, right)
+    for node in range(size):
+        step[node] = right[slot[node]] if slot[node] >= 0 else 0.0
+        step[node] = min(max(step[node], -LONGEST_STEP), LONGEST_STEP)
+
+
+def residual(surplus: Floats) -> float:
+    """How far the flows are from balancing: the worth of all surpluses and shortfalls but the numeraire's."""
+    return float(np.abs(surplus[1:]).sum())
+
+
+def newton(
+    prices: Floats, ends: Ints, stretches: Ints, pieces: Floats, tolerance: float, least: float, most_steps: int
+) -> tuple[float, float, int]:
+    """Minimise the dual over `prices`, in place; its value, the residual, and the steps taken.
+
+    Ends when the residual is at most `tolerance` times the value, or `least`. Source: Angeris et al., arXiv
+    2302.04938 (the dual); the step is a semismooth Newton step, damped after Levenberg and Marquardt.
+    """
+    size = prices.shape[0]
+    surplus, next_surplus, step = np.zeros(size), np.zeros(size), np.zeros(size)
+    conductance, next_conductance = np.zeros(ends.shape[0]), np.zeros(ends.shape[0])
+    trial = prices.copy()
+    value = evaluate(prices, ends, stretches, pieces, surplus, conductance)
+    off = residual(surplus)
+    damping = 1.0
+    taken = 0
+    while taken < most_steps and off > max(tolerance * value, least):
+        taken += 1
+        direction(surplus, ends, conductance, damping, step)
+        descent = float((surplus * step).sum())
+        length, accepted = 1.0, False
+        for _ in range(HALVINGS):
+            trial[:] = prices * np.exp(length * step)
+            next_value = evaluate(trial, ends, stretches, pieces, next_surplus, next_conductance)
+            next_off = residual(next_surplus)
+            if next_value <= value + ARMIJO * length * descent and (next_value < value or next_off < off):
+                accepted = True
+                break
+            length *= 0.5
+        if not accepted:
+            break
+        damping = max(damping * 0.3, 1e-6) if length == 1.0 else min(damping * 3.0, 1e3)
+        value, off = next_value, next_off
+        prices[:] = trial
+        surplus[:] = next_surplus
+        conductance[:] = next_conductance
+    return value, off, taken
+
+
+def flows(prices: Floats, ends: Ints, stretches: Ints, pieces: Floats, amounts: Floats) -> None:
+    """What each edge takes in and gives out at `prices`, in base units, into the rows of `amounts`."""
+    for edge in range(ends.shape[0]):
+        price = prices[ends[edge, 0]] / prices[ends[edge, 1]]
+        amount_in, amount_out, _ = fill(price, stretches[edge, 0], stretches[edge, 1], pieces)
+        amounts[edge, 0], amounts[edge, 1] = amount_in, amount_out
+
+
+def gains(prices: Floats, ends: Ints, stretches: Ints, pieces: Floats, edges: Ints, worth: Floats) -> None:
+    """What each of `edges` is worth at `prices`: max over x of p_j · G(x) - p_i · x, into `worth`, in their order."""
+    for position in range(edges.shape[0]):
+        edge = edges[position]
+        source, target = prices[ends[edge, 0]], prices[ends[edge, 1]]
+        first = stretches[edge, 0]
+        worth[position] = 0.0
+        if pieces[first, RATE] * target > source:
+            amount_in, amount_out, _ = fill(source / target, first, stretches[edge, 1], pieces)
+            worth[position] = target * amount_out - source * amount_in
