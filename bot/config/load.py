@@ -33,7 +33,7 @@ def load(path: Path | None = None) -> Loaded:
     """The configuration in `path`, or the built-in one of the twin. Raises `ConfigError` with all its problems."""
     document = read_document(path or BUILT_IN, folder=None if path else ROOT)
     # A table that is absent still has defaults that must be resolved against the file's folder.
-    file = validated(document, RunFile, {"ledger": {}, **document.values})
+    file = validated(document, RunFile, {"ledger": {}, "pools": {}, **document.values})
     network, problems = _network(document, file)
     strategies: list[tuple[Document, StrategyConfig]] = []
     for index, strategy_path in enumerate(file.strategies):

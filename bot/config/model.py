@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from bot.config.pools import PoolSettings
 from bot.config.section import Many, Section
 from bot.config.strategies import StrategyConfig
 from bot.config.values import (
@@ -186,6 +187,7 @@ class RunSections(Section):
     node: NodeSettings = NodeSettings()
     exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
+    pools: PoolSettings = PoolSettings()
     signer: SignerSettings = SignerSettings()
     execution: ExecutionSettings = ExecutionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
@@ -216,6 +218,7 @@ class RunConfig(RunSections):
             "source": True,
             "ledger": True,
             "dashboard": True,
+            "pools": {"url", "folder"},
             "families": True,
             "strategies": {"__all__": {"source"}},
         }

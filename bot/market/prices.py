@@ -16,17 +16,28 @@ def reference_price(graph: Graph, depth_of: Callable[[Edge], float], asset: int,
     venue is deepest, measured in `in_`, and takes mid prices along it: the
     geometric mean of a venue's two directions, in which fees and half the spread cancel.
     """
+    _, prices = widest_paths(graph, depth_of, in_, asset)
+    return prices.get(asset, math.nan)
+
+
+def widest_paths(
+    graph: Graph, depth_of: Callable[[Edge], float], in_: int, until: int | None = None
+) -> tuple[dict[int, float], dict[int, float]]:
+    """How wide the widest path from node `in_` is, in units of it, and what it prices a unit at; by node.
+
+    With `until`, only as far as that node.
+    """
     widths, prices = {in_: math.inf}, {in_: 1.0}
     settled: set[int] = set()
     queue = [(-math.inf, in_)]
     while queue:
         _, node = heapq.heappop(queue)
-        if node == asset:
-            return prices[node]
+        if node == until:
+            break
         if node in settled:
             continue
         settled.add(node)
-        for edge in _leaving(graph, node, asset):
+        for edge in _leaving(graph, node, until):
             back = _opposite(graph, edge)
             if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
                 continue
@@ -35,14 +46,14 @@ def reference_price(graph: Graph, depth_of: Callable[[Edge], float], asset: int,
                 widths[edge.target] = width
                 prices[edge.target] = prices[node] * math.sqrt(graph.rate[back.id] / graph.rate[edge.id])
                 heapq.heappush(queue, (-width, edge.target))
-    return math.nan
+    return widths, prices
 
 
-def _leaving(graph: Graph, node: int, asset: int) -> Iterator[Edge]:
-    """Edges out of `node`, but for those to dead ends."""
+def _leaving(graph: Graph, node: int, until: int | None) -> Iterator[Edge]:
+    """Edges out of `node`; on the way to one node, but for those to dead ends."""
     for neighbours in (graph.pools, graph.books):
         for target, numbers in neighbours.out.get(node, {}).items():
-            if target == asset or graph.degree(target) > 1:
+            if until is None or target == until or graph.degree(target) > 1:
                 yield from map(graph.edge, numbers)
 
 

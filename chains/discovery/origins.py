@@ -21,7 +21,7 @@ _HOLDERS: Mapping[str, tuple[str, str]] = {
     "balancer_v2_vault": ("balancer_v2", ""),
     "balancer_v3_vault": ("balancer_v3", ""),
 }
-"""Contracts that hold many pools, by their name in a network's file: layout, which is the protocol's name, and family."""
+"""Contracts that hold many pools, by their names in a network's file: layout, which names the protocol; family."""
 
 
 def origins_of(network: Network) -> tuple[Origin, ...]:

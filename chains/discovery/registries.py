@@ -1,4 +1,4 @@
-"""Pools that are listed rather than announced: Curve's factories and registry, and vaults that somebody names. No I/O."""
+"""Pools that are listed, not announced: by Curve's factories and registry; and vaults that somebody names. No I/O."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _described(kind: str, at: Address, answers: Sequence[bytes]) -> Found:
     return Found("curve", "curve_stable", at, tokens, 0, 0, details={"rules": "factory"} | _rates(moving))
 
 
-def _rates(moving: bool) -> dict[str, str]:  # noqa: FBT001 - one fact in, one detail out
+def _rates(moving: bool) -> dict[str, str]:
     return {"rates": "oracle"} if moving else {}
 
 

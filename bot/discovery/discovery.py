@@ -1,0 +1,223 @@
+"""Reads on from where it stopped: creation events and registries in, pools that are what they say into the store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.discovery.begin import first_block
+from bot.discovery.errors import NotAFactory
+from bot.discovery.scanner import RangeScanner, Requests
+from bot.discovery.store import PoolStore, Position, Step
+from bot.market.multicall import Node as Calls
+from bot.market.multicall import ask_together
+from chains.assets import ZERO_ADDRESS, Address, Token
+from chains.blocks import Head, Log
+from chains.discovery.found import Found, MalformedCreation, Origin
+from chains.discovery.genuine import genuine
+from chains.discovery.layouts import LAYOUTS, announced
+from chains.discovery.registries import Listed, Registry, listed, registries_of, vault
+from chains.discovery.tokens import asked_token
+from chains.networks import Network
+
+REORG_BLOCKS = 64
+"""How far below a block that is gone everything is read again."""
+
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much is done, of how much."""
+
+
+class DiscoveryNode(Requests, Calls, Protocol):
+    """What discovering needs of a node."""
+
+    async def block_by_number(self, number: int) -> Head | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one advance brought."""
+
+    found: int
+    refused: int
+    to_block: int
+
+
+class Discovery:
+    """Keeps a store up with a chain. `from_block` is where scanning begins; left out, where each contract was made."""
+
+    def __init__(
+        self,
+        node: DiscoveryNode,
+        store: PoolStore,
+        network: Network,
+        origins: Sequence[Origin],
+        *,
+        from_block: int | None = None,
+        vaults: Sequence[Address] = (),
+    ) -> None:
+        self._node, self._store, self._network = node, store, network
+        self.origins = tuple(origins)
+        self._by_address = {origin.address: origin for origin in origins}
+        self._from_block = from_block
+        self._vaults = tuple(vaults)
+        self.tokens: dict[Address, Token] = {
+            **store.tokens(),
+            **{Address(token.address): token for token in network.tokens.values()},
+            ZERO_ADDRESS: network.native,
+        }
+        self._refused = store.refusals()
+
+    @property
+    def topics(self) -> frozenset[bytes]:
+        """The first topics of every event that announces a pool."""
+        return frozenset().union(*(LAYOUTS[origin.layout].topics for origin in self.origins))
+
+    async def advance(self, head: Head, progress: Progress) -> Outcome:
+        """Read everything up to `head`. What was read is kept at every step, so that it can be ended at any time.
+
+        Raises `ScanFailed`, `StoreFailed`, `NodeError`, `LoadFailed`.
+        """
+        counts: Counter[str] = Counter()
+        positions = await self._positions(head)
+        begun = min((at.number for at in positions.values()), default=head.number)
+        while behind := {origin: at.number for origin, at in positions.items() if at.number < head.number}:
+            first = min(behind.values())
+            group = [origin for origin, number in behind.items() if number == first]
+            stop = min((number for number in behind.values() if number > first), default=head.number)
+            topics = frozenset().union(*(LAYOUTS[origin.layout].topics for origin in group))
+            scanner = RangeScanner(self._node, topics, [origin.address for origin in group])
+            async for scanned in scanner.scan(first + 1, stop):
+                step = await self.understood(scanned.logs, head)
+                at = Position(scanned.last, await self._hash_of(scanned.last, head))
+                step.progress = {origin.name: at for origin in group}
+                self._keep(step, counts)
+                progress("discovering pools", scanned.last - begun, head.number - begun + 1)
+            positions |= dict.fromkeys(group, Position(stop))
+        await self._read_registries(head, counts)
+        self._judge_origins(head)
+        progress("discovering pools", 1, 1)
+        return Outcome(counts["found"], counts["refused"], head.number)
+
+    async def understood(self, logs: Iterable[Log], head: Head) -> Step:
+        """The pools that `logs` announce and that prove genuine as of `head`, their new tokens, and the refusals."""
+        step, found = Step(), dict[str, Found]()
+        for log in logs:
+            origin = self._by_address.get(log.address)
+            try:
+                pool = announced(origin, log) if origin else None
+            except MalformedCreation as error:
+                assert origin is not None
+                step.refused[log.tx_hash] = origin.name, str(error), log.block_number
+                continue
+            if pool is not None:
+                found.setdefault(pool.venue, pool)
+        by_protocol = {origin.protocol: origin for origin in self.origins}
+        askings = ((venue, genuine(pool, by_protocol[pool.protocol])) for venue, pool in found.items())
+        proven, refused = await ask_together(self._node, askings, head.hash)
+        for venue, reason in refused.items():
+            step.refused[venue] = by_protocol[found[venue].protocol].name, reason, found[venue].block_number
+        await self._take_tokens(step, list(proven.values()), head)
+        return step
+
+    def keep(self, step: Step) -> None:
+        """Store a step, and know its tokens."""
+        self._store.record(step)
+        self.tokens |= {Address(token.address): token for token in step.tokens}
+        self._refused |= {subject: reason for subject, (_, reason, _) in step.refused.items()}
+
+    async def _take_tokens(self, step: Step, pools: Sequence[Found], head: Head) -> None:
+        """The pools whose tokens can be told, into `step`; and the tokens, those that cannot among the refusals."""
+        new = sorted({token for pool in pools for token in pool.tokens} - self.tokens.keys() - self._refused.keys())
+        place = self._network.name
+        told, refused = await ask_together(self._node, ((at, asked_token(place, at)) for at in new), head.hash)
+        step.tokens += told.values()
+        step.refused |= {at: ("token", reason, head.number) for at, reason in refused.items()}
+        untold = self._refused | refused
+        for pool in pools:
+            bad = next((token for token in pool.tokens if token in untold), None)
+            if bad is None:
+                step.pools.append(pool)
+            else:
+                step.refused[pool.venue] = pool.protocol, untold[bad], pool.block_number
+
+    def _keep(self, step: Step, counts: Counter[str]) -> None:
+        self.keep(step)
+        counts["found"] += len(step.pools)
+        counts["refused"] += len(step.refused)
+
+    async def _positions(self, head: Head) -> dict[Origin, Position]:
+        """How far each origin is read: again, where the chain has changed since; from its beginning, if it is new."""
+        kept = self._store.progress()
+        seen = {origin: kept[origin.name] for origin in self.origins if origin.name in kept}
+        gone = [at for at in seen.values() if at.block_hash and await self._hash_at(at.number) != at.block_hash]
+        if gone or any(at.number > head.number for at in seen.values()):
+            number = max(0, min(head.number, *(at.number for at in gone or seen.values())) - REORG_BLOCKS)
+            self._store.rewind([origin.name for origin, at in seen.items() if at.number > number], number)
+            seen = {origin: Position(min(at.number, number)) for origin, at in seen.items()}
+        for origin in self.origins:
+            if origin not in seen:
+                try:
+                    created = await first_block(self._node, origin.address, head.number)
+                except NotAFactory as error:
+                    self.keep(Step(refused={origin.address: (origin.name, str(error), head.number)}))
+                    continue
+                begin = created if self._from_block is None else max(created, self._from_block)
+                seen[origin] = Position(max(0, begin - 1))
+        return seen
+
+    async def _hash_of(self, number: int, head: Head) -> str:
+        """What tells later whether block `number` is still there; nothing for one that is too deep to go."""
+        if number == head.number:
+            return head.hash
+        return await self._hash_at(number) if number > head.number - REORG_BLOCKS else ""
+
+    async def _hash_at(self, number: int) -> str:
+        found = await self._node.block_by_number(number)
+        return found.hash if found else ""
+
+    async def _read_registries(self, head: Head, counts: Counter[str]) -> None:
+        """Curve's registries from where they were read to, and the vaults that were named."""
+        known = self._store.progress()
+        registries, refused = await ask_together(self._node, [("curve", registries_of(self._network))], head.hash)
+        read = {registry.name: registry for registry in registries.get("curve", ())}
+        askings = ((name, listed(registry, _count(known, name))) for name, registry in read.items())
+        lists, wrong = await ask_together(self._node, askings, head.hash)
+        step = Step(refused={name: (name, reason, 0) for name, reason in (refused | wrong).items()})
+        taken: dict[str, Found] = {}
+        for name, each in lists.items():
+            taken |= {pool.venue: pool for pool in each.found}
+            step.progress[name] = Position(each.count)
+        step.refused |= _listed_refusals(read, lists, taken)
+        vaults, unlike = await ask_together(self._node, ((at, vault(at)) for at in self._vaults), head.hash)
+        step.refused |= {at: ("erc4626", reason, 0) for at, reason in unlike.items()}
+        await self._take_tokens(step, [*taken.values(), *vaults.values()], head)
+        self._keep(step, counts)
+
+    def _judge_origins(self, head: Head) -> None:
+        """A factory none of whose pools is one is none itself, and is remembered as that."""
+        made = self._store.counted()
+        step = Step()
+        for origin in self.origins:
+            good, bad = made.get(origin.protocol, 0), made.get(origin.name, 0)
+            if not good and bad:
+                what = f"none of the {bad} pools that {origin.address} announced is one of its own; is it a factory?"
+                step.refused[origin.address] = origin.name, what, head.number
+        self.keep(step)
+
+
+def _count(known: Mapping[str, Position], name: str) -> int:
+    return known[name].number if name in known else 0
+
+
+def _listed_refusals(
+    read: Mapping[str, Registry], lists: Mapping[str, Listed], taken: Mapping[str, Found]
+) -> dict[str, tuple[str, str, int]]:
+    """Pools that no registry describes well enough; one that another registry describes is not refused."""
+    return {
+        at: (read[name].name, reason, 0)
+        for name, each in lists.items()
+        for at, reason in each.refused.items()
+        if at not in taken
+    }

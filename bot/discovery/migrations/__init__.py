@@ -1,0 +1,1 @@
+"""The pool store's schema, version by version."""

@@ -1,0 +1,138 @@
+"""Logs over any range of blocks, in pieces that shrink and grow with what the node gives, down to a block or a log."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.discovery.errors import ScanFailed
+from chains.anvil import RpcError
+from chains.assets import Address
+from chains.blocks import Log
+from chains.node import wire
+from chains.node.errors import Unreachable
+
+FIRST_SPAN = 2_000
+WIDEST_SPAN = 500_000
+_GROWTH = 2
+_COMFORTABLE_LOGS = 2_000
+"""Below so many logs in an answer, the next range is wider."""
+_SUSPECT = 1_000
+"""Providers that cut answers off do so at a multiple of this; such an answer is asked for again, in halves."""
+_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+_TOO_FAST = re.compile(r"rate|too many requests|capacity|throttl|429", re.I)
+_GONE = re.compile(r"pruned|missing trie|history .*(not|un)available|not available|archive", re.I)
+
+
+class Requests(Protocol):
+    """What scanning needs of a node."""
+
+    async def request(self, method: str, *params: Any) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """The logs of blocks `first` to `last`, in order."""
+
+    first: int
+    last: int
+    logs: tuple[Log, ...]
+
+
+class RangeScanner:
+    """Asks a node for logs of some emitters with some first topics. `span` is how many blocks it asks for at a time."""
+
+    def __init__(
+        self, node: Requests, topics: Collection[bytes], addresses: Collection[Address] = (), span: int = FIRST_SPAN
+    ) -> None:
+        self._node = node
+        self._topics = sorted(topics)
+        self._addresses = sorted(addresses)
+        self.span = span
+
+    async def scan(self, first: int, last: int) -> AsyncIterator[Scanned]:
+        """Everything from block `first` to `last`, both included, piece by piece. Raises `ScanFailed`, `NodeError`."""
+        while first <= last:
+            piece = await self._piece(first, min(first + self.span - 1, last))
+            yield piece
+            first = piece.last + 1
+
+    async def _piece(self, first: int, last: int) -> Scanned:
+        """The range, or as much of its beginning as the node answers at once."""
+        pauses, silences = iter(_PAUSES_S), iter(_PAUSES_S)
+        while True:
+            try:
+                documents = await self._logs(first, last)
+            except RpcError as error:
+                if _TOO_FAST.search(error.message) and (pause_s := next(pauses, None)) is not None:
+                    await asyncio.sleep(pause_s)
+                    continue
+                if first == last:
+                    return Scanned(first, last, await self._one_block(first, error))
+                last = self._shrunk(first, last)
+                continue
+            except Unreachable:
+                # A range too wide may be answered with silence.
+                if next(silences, None) is None:
+                    raise
+                last = self._shrunk(first, last)
+                continue
+            if first < last and documents and len(documents) % _SUSPECT == 0:
+                last = self._shrunk(first, last)
+                continue
+            if last - first + 1 == self.span and len(documents) <= _COMFORTABLE_LOGS:
+                self.span = min(self.span * _GROWTH, WIDEST_SPAN)
+            return Scanned(first, last, _in_order(documents))
+
+    def _shrunk(self, first: int, last: int) -> int:
+        """The last block of the first half of the range, which is also how much is asked for from now on."""
+        self.span = max(1, (last - first + 1) // 2)
+        return first + self.span - 1
+
+    async def _logs(self, first: int, last: int) -> list[Mapping[str, Any]]:
+        criteria: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(last), "topics": [self._wanted_topics()]}
+        if self._addresses:
+            criteria["address"] = self._addresses
+        documents = await self._node.request("eth_getLogs", criteria)
+        if not isinstance(documents, list):
+            raise ScanFailed(f"eth_getLogs of blocks {first} to {last} gave no list; use another node")
+        return documents
+
+    async def _one_block(self, number: int, refusal: RpcError) -> tuple[Log, ...]:
+        """The logs of one block, whose logs the node does not give at once, out of its receipts."""
+        if _GONE.search(refusal.message):
+            raise ScanFailed(
+                f"the node no longer has the logs of block {number} ({refusal.message}); use an archive node, or begin "
+                "later with pools.from_block"
+            )
+        try:
+            receipts = await self._node.request("eth_getBlockReceipts", hex(number))
+        except RpcError:
+            receipts = await self._each_receipt(number, refusal)
+        documents = [log for receipt in receipts or () for log in receipt["logs"]]
+        return _in_order([log for log in documents if self._wants(log)])
+
+    async def _each_receipt(self, number: int, refusal: RpcError) -> list[Mapping[str, Any]]:
+        block = await self._node.request("eth_getBlockByNumber", hex(number), False)
+        if not block:
+            raise ScanFailed(f"the node gives no logs of block {number}: {refusal.message}")
+        return [await self._node.request("eth_getTransactionReceipt", each) for each in block["transactions"]]
+
+    def _wants(self, document: Mapping[str, Any]) -> bool:
+        addresses = {address.lower() for address in self._addresses}
+        topics = document["topics"]
+        return (
+            bool(topics)
+            and topics[0] in self._wanted_topics()
+            and (not addresses or document["address"].lower() in addresses)
+        )
+
+    def _wanted_topics(self) -> Sequence[str]:
+        return ["0x" + topic.hex() for topic in self._topics]
+
+
+def _in_order(documents: Sequence[Mapping[str, Any]]) -> tuple[Log, ...]:
+    return tuple(sorted(map(wire.log, documents), key=lambda log: (log.block_number, log.log_index)))
