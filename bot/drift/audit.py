@@ -20,6 +20,8 @@ from chains.pools.pool import Pool
 STRIKES = 3
 """A pool that differed so often stays out."""
 
+_MINUTE_S = 60
+
 Record = Callable[[Level, str, str], None]
 """Writes an event with a name and a line into the ledger."""
 
@@ -37,22 +39,23 @@ class Allowance:
     """Questions that may be asked, earned by the chain's time. What was overspent is saved up again first."""
 
     def __init__(self, calls_per_minute: int) -> None:
-        self._per_minute = calls_per_minute
-        self._left = float(calls_per_minute)
+        self._most = calls_per_minute * _MINUTE_S
+        self._earned_per_s = calls_per_minute
+        self._left = self._most
         self._at_s: int | None = None
 
     def earn(self, timestamp_s: int) -> None:
         """Time has come to `timestamp_s`."""
         passed_s = 0 if self._at_s is None else max(timestamp_s - self._at_s, 0)
         self._at_s = timestamp_s
-        self._left = min(self._left + passed_s * self._per_minute / 60, float(self._per_minute))
+        self._left = min(self._left + passed_s * self._earned_per_s, self._most)
 
     def spend(self, calls: int) -> None:
-        self._left -= calls
+        self._left -= calls * _MINUTE_S
 
     @property
     def left(self) -> bool:
-        return self._left >= 1.0
+        return self._left >= _MINUTE_S
 
 
 class Audit:
@@ -95,7 +98,8 @@ class Audit:
         picked = self._sampler.pick(known, self._policy.pools)
         if picked:
             self._compared_at = head.number
-            self._running = asyncio.create_task(self._compare({venue: known[venue] for venue in picked}, head))
+            ours = {venue: known[venue] for venue in picked}
+            self._running = asyncio.create_task(self._compare(ours, head, self._reorganisations))
 
     def undone(self, ancestor_number: int) -> None:
         """The chain was reorganised: what was proven above `ancestor_number` no longer is."""
@@ -119,8 +123,9 @@ class Audit:
         origin = self._market.origin(venue)
         return origin is not None and origin.pool is self._market.pools[venue]
 
-    async def _compare(self, ours: Mapping[VenueId, Pool], head: Head) -> None:
-        began, asked = self._reorganisations, self._chain.calls_made
+    async def _compare(self, ours: Mapping[VenueId, Pool], head: Head, reorganisations: int) -> None:
+        """`ours` are the pools after `head`; a reorganisation since, by their count then, leaves nothing proven."""
+        asked = self._chain.calls_made
         try:
             loaded = await self._chain.pools(list(ours), head.hash)
         except UNANSWERED:
@@ -129,7 +134,7 @@ class Audit:
             return
         finally:
             self._allowance.spend(self._chain.calls_made - asked)
-        if self._reorganisations != began:
+        if self._reorganisations != reorganisations:
             self._sampler.note(ours)
             return
         diverged = [found for pool in loaded.pools if (found := self._held(ours[pool.venue], pool, head)) is not None]
