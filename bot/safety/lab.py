@@ -114,7 +114,7 @@ class TokenLab:
     ) -> dict[int, dict[Surroundings, Trial]]:
         """One trial per size and surroundings; a trial without a purchase counts as size 0."""
         scenarios = [
-            Scenario(subject.venue, amount, around, head, self._network.block_time_s, subject.token_there)
+            Scenario(subject.venue, amount, around, head, self._network.block_step_s, subject.token_there)
             for amount in amounts
             for around in ALL_SURROUNDINGS
         ]

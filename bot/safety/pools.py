@@ -9,8 +9,7 @@ from eth_abi.abi import encode
 
 from bot.safety.probe import Reply, Venue
 from chains.assets import Address
-from chains.networks import Network
-from chains.networks.network import Family
+from chains.networks import Family, Network
 from chains.pools.pool import Call
 from chains.pools.words import selector
 
@@ -56,7 +55,7 @@ async def named_pool(ask: Ask, network: Network, token: Address, pool: Address) 
     concentrated = replies[5].succeeded and replies[5].size > 32
     if base is None or not (concentrated or replies[4].succeeded):
         raise NotAPool(f"{pool} has neither reserves nor a price; name a Uniswap V2 or V3 pool, or none")
-    fees = {factory.address: factory.fees_ppm[0] for factory in network.factories.values()}
+    fees = {factory.address: factory.fees_ppm[0] for factory in network.factories.values() if factory.fees_ppm}
     paid = replies[3].number if concentrated else fees.get(replies[2].account or pool)
     return _venue(pool, token, base, concentrated=concentrated, fee_ppm=paid or _DEFAULT_FEE_PPM)
 
@@ -68,6 +67,7 @@ def _candidates(network: Network, token: Address) -> list[_Candidate]:
             if factory.family is Family.CONSTANT_PRODUCT:
                 data = selector("getPair(address,address)") + encode(["address"] * 2, [token, base])
                 made.append(_Candidate(base, False, factory.fees_ppm[0], Call(factory.address, data)))
+            if factory.family is not Family.CONCENTRATED:
                 continue
             for fee_ppm in factory.fees_ppm:
                 data = selector("getPool(address,address,uint24)")

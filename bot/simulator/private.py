@@ -155,7 +155,7 @@ class PrivateFork(JsonRpcReads):
         )
 
     async def _set_next_block(self, head: Head) -> None:
-        environment = Environment(head, self._network.block_time_s)
+        environment = Environment(head, self._network.block_step_s, self._network.gas.base_fee.after(head))
         await self._fork.anvil.batch(
             [
                 ("evm_setNextBlockTimestamp", (hex(environment.timestamp_s),)),

@@ -34,10 +34,11 @@ class Unanswered(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The block a transaction is tried in: the one after `head`."""
+    """The block a transaction is tried in: the one after `head`, at the base fee expected of it."""
 
     head: Head
-    block_time_s: int
+    block_step_s: int
+    base_fee_wei: int
 
     @property
     def number(self) -> int:
@@ -45,11 +46,7 @@ class Environment:
 
     @property
     def timestamp_s(self) -> int:
-        return self.head.timestamp_s + self.block_time_s
-
-    @property
-    def base_fee_wei(self) -> int:
-        return self.head.next_base_fee_wei()
+        return self.head.timestamp_s + self.block_step_s
 
 
 @dataclass(frozen=True, slots=True)

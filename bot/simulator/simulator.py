@@ -117,7 +117,7 @@ class Simulator:
     async def _answered(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction]
     ) -> Verdict:
-        environment = Environment(head, self._network.block_time_s)
+        environment = Environment(head, self._network.block_step_s, self._network.gas.base_fee.after(head))
         question = ask(tx, after, watch, environment)
         try:
             results = await self._results(question.calls(), head)

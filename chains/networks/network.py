@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeVar
 
 from chains.assets import Address, Assets, Token
+from chains.networks.factory import Factory
+from chains.networks.gas import GasModel
 
 _Value = TypeVar("_Value")
 
@@ -17,55 +19,37 @@ class UnknownName(LookupError):
     """A token, factory or contract this network does not name; the message says which names it has."""
 
 
-class Family(StrEnum):
-    """How a factory's pools price a swap."""
-
-    CONSTANT_PRODUCT = "constant_product"
-    CONCENTRATED = "concentrated"
-
-
-@dataclass(frozen=True, slots=True)
-class Factory:
-    """A pool factory. Its pools are found by CREATE2 from `init_code_hash` (32 bytes).
-
-    `tick_spacings` maps each input fee, in parts per million, to the tick spacing of its pools; a constant-product
-    factory has one fee and no ticks, so its spacing there is 0.
-    """
-
-    protocol: str
-    family: Family
-    address: Address
-    init_code_hash: bytes
-    tick_spacings: Mapping[int, int]
-
-    @property
-    def fees_ppm(self) -> tuple[int, ...]:
-        return tuple(self.tick_spacings)
-
-
 @dataclass(frozen=True, slots=True)
 class Network:
     """One network's facts.
 
-    A block is final `finality_blocks` below the head, or, with `finality_tag`, when the node says `finalized`.
-    `logs_bloom`: the headers carry real log blooms. `native` is the gas coin, under the zero address; `wrapped` is
-    its ERC-20. A `test_chain` is one whose coins are worth nothing.
+    `block_time_s` is the usual time between two blocks, a fraction of a second on some. A block is final
+    `finality_blocks` below the head, or, with `finality_tag`, when the node says `finalized`. `logs_bloom`: the headers
+    carry real log blooms. `native` is the gas coin, under the zero address; `wrapped` is its ERC-20. `deployed` tells
+    the block a contract came to be in, by its name, where that is known. A `test_chain` is one whose coins are worth
+    nothing.
     """
 
     name: str
     chain_id: int
     test_chain: bool
-    block_time_s: int
+    block_time_s: float
     finality_blocks: int
     finality_tag: bool
     logs_bloom: bool
-    gas_model: str
+    gas: GasModel
     native: Token
     wrapped: Token
     factories: Mapping[str, Factory]
     contracts: Mapping[str, Address]
     tokens: Mapping[str, Token]
     assets: Assets
+    deployed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def block_step_s(self) -> int:
+        """Whole seconds between the timestamps of two blocks, at least one, as a block to be made is told them."""
+        return max(1, round(self.block_time_s))
 
     def token(self, symbol: str) -> Token:
         """The well-known token called `symbol`. Raises `UnknownName`."""
@@ -78,6 +62,11 @@ class Network:
     def contract(self, name: str) -> Address:
         """The address of a well-known contract, such as `multicall3`. Raises `UnknownName`."""
         return self._named(self.contracts, "contract", name)
+
+    def first_block(self, name: str) -> int:
+        """The block a factory or contract came to be in, before which it has no events; 0 where that is not known."""
+        factory = self.factories.get(name)
+        return factory.deploy_block if factory is not None else self.deployed.get(name, 0)
 
     def _named(self, table: Mapping[str, _Value], kind: str, name: str) -> _Value:
         if name in table:

@@ -5,70 +5,26 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
 from chains.assets import ZERO_ADDRESS, Address, Asset, Assets, InvalidAddress, Token, address
-from chains.networks.network import Factory, Family, Network
+from chains.networks.document import TABLES, ContractTable, FactoryTable, GasTable, NetworkDocument
+from chains.networks.factory import Factory, Family, clone_code_hash
+from chains.networks.gas import ArbitrumData, BaseFeeRule, GasModel, OpStackData
+from chains.networks.network import Network
 
 _FOLDER = Path(__file__).parent
+_GWEI = 10**9
+_STEADY = BaseFeeRule(steady=True)
 
 
 class InvalidNetwork(ValueError):
     """A network file that is missing or wrong; the message names file, key and remedy."""
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class _Coin(_Strict):
-    symbol: str
-    decimals: int = Field(ge=0, le=36)
-
-
-class _Token(_Strict):
-    address: str
-    decimals: int = Field(ge=0, le=36)
-
-
-class _Exchange(_Strict):
-    decimals: int = Field(ge=0, le=36)
-
-
-class _Factory(_Strict):
-    family: Literal["constant_product", "concentrated"]
-    address: str
-    init_code_hash: str = Field(pattern=r"^0x[0-9a-f]{64}$")
-    fee_ppm: int | None = Field(default=None, ge=0, lt=1_000_000)
-    tick_spacings: dict[str, int] | None = None
-
-    @model_validator(mode="after")
-    def _fees_fit_the_family(self) -> Self:
-        wanted = "fee_ppm" if self.family == "constant_product" else "tick_spacings"
-        if (self.fee_ppm is None) == (wanted == "fee_ppm") or (self.tick_spacings is None) != (wanted == "fee_ppm"):
-            raise ValueError(f"a {self.family} factory states `{wanted}` and nothing else about fees")
-        return self
-
-
-class _Document(_Strict):
-    chain_id: int = Field(gt=0)
-    test_chain: bool
-    block_time_s: int = Field(gt=0)
-    finality_blocks: int = Field(gt=0)
-    finality_tag: bool
-    logs_bloom: bool
-    gas_model: Literal["eip1559"]
-    native: _Coin
-    wrapped: str
-    contracts: dict[str, str] = {}
-    factories: dict[str, _Factory] = {}
-    tokens: dict[str, _Token] = {}
-    assets: dict[str, list[str]] = {}
-    exchanges: dict[str, _Exchange] = {}
 
 
 def network_names() -> tuple[str, ...]:
@@ -81,7 +37,7 @@ def load_network(name_or_path: str | Path) -> Network:
     path = _locate(name_or_path)
     document = _inherited(path, ())
     try:
-        facts = _Document.model_validate(document)
+        facts = NetworkDocument.model_validate(document)
     except ValidationError as error:
         raise InvalidNetwork(f"{path}: {_explained(error)}") from None
     return _Builder(path, facts).network()
@@ -139,20 +95,34 @@ def _explained(error: ValidationError) -> str:
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
-    tables: dict[str, type[_Strict]] = {
-        "factories": _Factory,
-        "tokens": _Token,
-        "exchanges": _Exchange,
-        "native": _Coin,
-    }
-    model = _Document if len(location) == 1 else tables[str(location[0])]
-    return [*model.model_fields, *(["inherits"] if model is _Document else [])]
+    if len(location) == 1:
+        return [*NetworkDocument.model_fields, "inherits"]
+    return list(TABLES[str(location[0])].model_fields)
+
+
+def _gas_model(name: str, gas: GasTable) -> GasModel:
+    """The model called `name`, with the file's constants in place of the usual ones."""
+    usual = BaseFeeRule(elasticity=6, denominator=250) if name == "op_stack" else BaseFeeRule()
+    rule = BaseFeeRule(gas.elasticity or usual.elasticity, gas.denominator or usual.denominator)
+    least_tip_wei = int(Decimal(str(gas.least_tip_gwei)) * _GWEI)
+    match name:
+        case "op_stack":
+            return GasModel(name, rule, least_tip_wei, data=OpStackData())
+        case "arbitrum":
+            return GasModel(name, _STEADY, least_tip_wei, tips_paid=False, data=ArbitrumData())
+        case "legacy" | "avalanche":
+            return GasModel(name, _STEADY, least_tip_wei)
+    return GasModel(name, rule, least_tip_wei)
+
+
+def _address_in(contract: str | ContractTable) -> str:
+    return contract if isinstance(contract, str) else contract.address
 
 
 class _Builder:
     """Turns checked keys into the types of the ground floor; every message names the file."""
 
-    def __init__(self, path: Path, facts: _Document) -> None:
+    def __init__(self, path: Path, facts: NetworkDocument) -> None:
         self._path = path
         self._facts = facts
         self._place = path.stem
@@ -174,12 +144,12 @@ class _Builder:
             finality_blocks=facts.finality_blocks,
             finality_tag=facts.finality_tag,
             logs_bloom=facts.logs_bloom,
-            gas_model=facts.gas_model,
+            gas=_gas_model(facts.gas_model, facts.gas),
             native=self._native,
             wrapped=self._tokens[facts.wrapped],
             factories=MappingProxyType({name: self._factory(name, it) for name, it in facts.factories.items()}),
             contracts=MappingProxyType(
-                {name: self._address(f"contracts.{name}", text) for name, text in facts.contracts.items()}
+                {name: self._address(f"contracts.{name}", _address_in(it)) for name, it in facts.contracts.items()}
             ),
             tokens=MappingProxyType(self._tokens),
             assets=Assets(
@@ -188,20 +158,33 @@ class _Builder:
                     for symbol, members in facts.assets.items()
                 }
             ),
+            deployed=MappingProxyType(
+                {name: it.deploy_block for name, it in facts.contracts.items() if isinstance(it, ContractTable)}
+            ),
         )
 
-    def _factory(self, name: str, facts: _Factory) -> Factory:
-        spacings = {str(facts.fee_ppm): 0} if facts.tick_spacings is None else facts.tick_spacings
+    def _factory(self, name: str, facts: FactoryTable) -> Factory:
+        key = f"factories.{name}"
+        spacings = facts.tick_spacings or ({} if facts.fee_ppm is None else {str(facts.fee_ppm): 0})
         wrong = [fee for fee in spacings if not fee.isdecimal()]
         if wrong:
-            raise self._wrong(f"factories.{name}.tick_spacings.{wrong[0]}", "write the fee in ppm, such as 3000")
+            raise self._wrong(f"{key}.tick_spacings.{wrong[0]}", "write the fee in ppm, such as 3000")
         return Factory(
             protocol=name,
             family=Family(facts.family),
-            address=self._address(f"factories.{name}.address", facts.address),
-            init_code_hash=bytes.fromhex(facts.init_code_hash[2:]),
+            address=self._address(f"{key}.address", facts.address),
+            init_code_hash=self._init_code_hash(key, facts),
             tick_spacings=MappingProxyType({int(fee): spacing for fee, spacing in spacings.items()}),
+            creator=None if facts.deployer is None else self._address(f"{key}.deployer", facts.deployer),
+            spacings=tuple(facts.spacings or ()),
+            deploy_block=facts.deploy_block,
+            proven=facts.proven,
         )
+
+    def _init_code_hash(self, key: str, facts: FactoryTable) -> bytes:
+        if facts.implementation is not None:
+            return clone_code_hash(self._address(f"{key}.implementation", facts.implementation))
+        return bytes.fromhex((facts.init_code_hash or "0x")[2:])
 
     def _member(self, key: str, name: str) -> Token:
         exchange, separator, currency = name.partition(":")
