@@ -77,6 +77,14 @@ class Quotes:
             raise QuoteRefused("unknown_pool", f"pool {name[:80]!r} {what}")
         return named[0]
 
+    def token(self, name: str) -> Token:
+        """The one token called that, by symbol or address. Raises `QuoteRefused`."""
+        found = self._called(name, None)
+        if len(found) > 1:
+            written = ", ".join(sorted(map(reference, found)))
+            raise QuoteRefused("ambiguous_token", f"{name[:80]!r} may be {written}; write its address")
+        return found[0]
+
     def answer(self, request: QuoteRequest) -> Quoted:
         """The exact amount out, or in for `exact_out`. Raises `QuoteRefused`."""
         if not 0 < request.amount <= MAX_AMOUNT:

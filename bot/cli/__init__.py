@@ -15,6 +15,8 @@ _VERBS = {
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make and check keystores."),
     "quote": ("bot.cli.quote:quote", "Quote exactly from a snapshot, without any node."),
+    "scan": ("bot.cli.scan:scan", "Find, bound and explain what there was to gain in snapshots."),
+    "route": ("bot.cli.route:route", "Route an order through a snapshot at the best execution, splits included."),
     "snapshot": ("bot.cli.snapshot:snapshot", "Take a snapshot of pools, or import recorded ones."),
     "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
     "tokens": ("bot.cli.tokens:tokens", "Measure tokens before they are held."),

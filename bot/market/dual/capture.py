@@ -23,14 +23,14 @@ PRUNINGS = 4
 
 
 class Cause(StrEnum):
-    """Why a part of the bound is not captured."""
+    """Why a part of the bound is not captured; rounding includes what the search itself leaves."""
 
-    GAS = "gas"
+    ROUNDING = "rounding"
+    UNSUPPORTED = "unsupported"
+    REFUSED = "refused"
     HOPS = "hops"
     BUDGET = "budget"
-    REFUSED = "refused"
-    UNSUPPORTED = "unsupported"
-    ROUNDING = "rounding"
+    GAS = "gas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,9 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """Trades in the order in which they are to be made: each is exact on the state the ones before it leave.
+    """Trades in the order in which they are to be made: each is exact on the state the ones before it leave."""
 
-    `missed` is what the model's walks are worth, in base units of the numeraire, that were not traded, by cause.
-    """
-
-    trades: tuple[Trade, ...]
-    missed: Mapping[Cause, float]
+    trades: tuple[Trade, ...] = ()
 
     @property
     def gain(self) -> int:
@@ -74,14 +70,7 @@ def capture(solution: Solution, terms: Terms) -> Capture:
     and each walk alone, the best first, at its own best size. Walks that do not pay for their gas are taken out of
     the market and the optimum is sought again without them.
     """
-    missed: dict[Cause, float] = {}
-    kept = []
-    for share in shares(solution, terms.most_hops):
-        cause = _obstacle(share, solution.problem, terms)
-        if cause is None:
-            kept.append(share)
-        else:
-            missed[cause] = missed.get(cause, 0.0) + share.worth
+    kept = _tradable(solution, terms)
     best = _Trader(solution, kept, terms).best()
     for _ in range(PRUNINGS if terms.gas_price_wei else 0):
         paying = [share for share in kept if _pays(share, solution.problem, terms)]
@@ -89,12 +78,12 @@ def capture(solution: Solution, terms: Terms) -> Capture:
         if not edges:
             break
         solution = solve(solution.problem.restricted(edges), solution.prices)
-        kept = [share for share in shares(solution, terms.most_hops) if not _obstacle(share, solution.problem, terms)]
+        kept = _tradable(solution, terms)
         tried = _Trader(solution, kept, terms).best()
         if _net(tried, terms) <= _net(best, terms):
             break
         best = tried
-    return Capture(tuple(best), missed)
+    return Capture(tuple(best))
 
 
 class _Trader:
@@ -167,13 +156,15 @@ class _Trader:
         return self._terms.most_in / self._price[starts_at(walk)]
 
 
-def _obstacle(share: Share, problem: Problem, terms: Terms) -> Cause | None:
-    """Why the walk cannot be traded at all."""
-    if max(len(share.cycle), len(share.sale)) > terms.most_hops:
-        return Cause.HOPS
-    if any(problem.ways[edge].venue in terms.avoided for edge in share.edges):
-        return Cause.REFUSED
-    return None
+def _tradable(solution: Solution, terms: Terms) -> list[Share]:
+    """The optimum's walks that are short enough and pass no avoided venue."""
+    ways = solution.problem.ways
+    return [
+        share
+        for share in shares(solution, terms.most_hops)
+        if max(len(share.cycle), len(share.sale)) <= terms.most_hops
+        and not any(ways[edge].venue in terms.avoided for edge in share.edges)
+    ]
 
 
 def _pays(share: Share, problem: Problem, terms: Terms) -> bool:

@@ -13,6 +13,9 @@ Edges = tuple[int, ...]
 NEGLIGIBLE = 1e-9
 """What is left of a way's flow, relative to all of it, counts as nothing."""
 
+LONGEST = 16
+"""Walks through the numeraire are sought up to this many hops; longer ones are met as what is left."""
+
 SHORTER = 1.5
 """A longer walk is preferred only if it carries this many times as much."""
 
@@ -43,7 +46,7 @@ def shares(solution: Solution, most_hops: int) -> list[Share]:
     """
     flows = _Flows(solution)
     found: list[Share] = []
-    for hops in (most_hops, len(solution.prices)):
+    for hops in (min(most_hops, LONGEST), LONGEST):
         while (cycle := flows.widest_cycle(hops)) is not None:
             found.append(flows.take_cycle(cycle))
     while (walk := flows.feeding_cycle()) is not None:

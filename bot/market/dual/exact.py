@@ -81,33 +81,49 @@ class Desk:
             after: dict[str, Venue] = {}
             units = max(1, int(amount_in * (1.0 - hair)))
             try:
-                steps = tuple(self._along(walk.cycle, units, after))
+                steps = tuple(_along(self, walk.cycle, units, after))
                 gain = steps[-1].amount_out - units
                 if gain <= 0:
                     return None
                 if walk.sale:
-                    steps += tuple(self._along(walk.sale, gain, after))
+                    steps += tuple(_along(self, walk.sale, gain, after))
                     gain = steps[-1].amount_out
             except (PoolError, ArithmeticError):
                 continue
             made = Trade(walk, steps, gain, _gas(walk, steps))
             if made.net(gas_price_wei) <= 0:
                 return None
-            self._now.update(after)
+            self.keep(after)
             return made
         return None
 
-    def _along(self, ways: tuple[Way, ...], amount_in: int, after: dict[str, Venue]) -> Iterator[Step]:
-        """One exact step per way; `after` takes the venues' new states. Raises `PoolError`."""
-        for way in ways:
-            venue = after.get(way.venue) or self.venue(way.venue)
-            paid = venue.paid(way.token_in, amount_in, way.token_out)
-            rate = venue.marginal_price(way.token_in, way.token_out)
-            whole = rate * 10.0 ** (way.token_in.decimals - way.token_out.decimals)
-            hop = hop_of(venue, way.token_in, way.token_out)
-            after[way.venue] = venue.swapped(way.token_in, amount_in, way.token_out)
-            yield Step(way.venue, way.token_in, way.token_out, amount_in, paid, whole, venue.fee_ppm, hop)
-            amount_in = paid
+    def keep(self, after: Mapping[str, Venue]) -> None:
+        """Take over the states `after` swaps."""
+        self._now.update(after)
+
+
+def swaps(desk: Desk, ways: tuple[Way, ...], amount_in: int) -> tuple[Step, ...]:
+    """Swap exactly `amount_in` along `ways`, and keep what that does to the venues.
+
+    Raises `PoolError`, and keeps nothing then.
+    """
+    after: dict[str, Venue] = {}
+    steps = tuple(_along(desk, ways, amount_in, after))
+    desk.keep(after)
+    return steps
+
+
+def _along(desk: Desk, ways: tuple[Way, ...], amount_in: int, after: dict[str, Venue]) -> Iterator[Step]:
+    """One exact step per way; `after` takes the venues' new states. Raises `PoolError`."""
+    for way in ways:
+        venue = after.get(way.venue) or desk.venue(way.venue)
+        paid = venue.paid(way.token_in, amount_in, way.token_out)
+        rate = venue.marginal_price(way.token_in, way.token_out)
+        whole = rate * 10.0 ** (way.token_in.decimals - way.token_out.decimals)
+        hop = hop_of(venue, way.token_in, way.token_out)
+        after[way.venue] = venue.swapped(way.token_in, amount_in, way.token_out)
+        yield Step(way.venue, way.token_in, way.token_out, amount_in, paid, whole, venue.fee_ppm, hop)
+        amount_in = paid
 
 
 def walk_of(problem: Problem, cycle: Edges, sale: Edges = ()) -> Walk:

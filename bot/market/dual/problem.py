@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,8 +61,11 @@ class Problem:
         )
 
 
-def problem_of(venues: Iterable[Venue], numeraire: Token) -> Problem:
-    """The problem that the venues pose. A venue whose curve cannot be had is refused by name; nothing else stops."""
+def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] = ()) -> Problem:
+    """The problem that the venues pose. A venue whose curve cannot be had is refused by name; nothing else stops.
+
+    Tokens that no cycle passes are left out, but for the numeraire and those in `also`, where walks may end.
+    """
     known = {venue.venue: venue for venue in venues}
     refused: dict[str, str] = {}
     curves: dict[Way, tuple[Piece, ...]] = {}
@@ -75,7 +78,7 @@ def problem_of(venues: Iterable[Venue], numeraire: Token) -> Problem:
         if not found:
             refused[name] = "no liquidity"
         curves.update(found)
-    ways = _passable(curves, numeraire)
+    ways = _passable(curves, numeraire, {numeraire, *also})
     tokens = _ordered(ways, numeraire)
     node = {token: number for number, token in enumerate(tokens)}
     rows: list[tuple[float, float, float, float, float]] = []
@@ -153,7 +156,7 @@ def _summed(curve: Iterable[Piece]) -> Iterator[tuple[float, float, float, float
         before_out += rate * cap / (1.0 + curvature * cap)
 
 
-def _passable(curves: Mapping[Way, object], numeraire: Token) -> list[Way]:
+def _passable(curves: Mapping[Way, object], numeraire: Token, kept: Collection[Token]) -> list[Way]:
     """The ways that a closed walk through two venues or more can take, and that hang together with the numeraire."""
     at: dict[Token, dict[str, None]] = {}
     between: dict[tuple[str, Token], set[Token]] = {}
@@ -161,7 +164,7 @@ def _passable(curves: Mapping[Way, object], numeraire: Token) -> list[Way]:
         for one, other in ((way.token_in, way.token_out), (way.token_out, way.token_in)):
             at.setdefault(one, {})[way.venue] = None
             between.setdefault((way.venue, one), set()).add(other)
-    ends = [token for token, venues in at.items() if len(venues) < 2 and token != numeraire]
+    ends = [token for token, venues in at.items() if len(venues) < 2 and token not in kept]
     while ends:
         token = ends.pop()
         for venue in at.pop(token, ()):
@@ -171,7 +174,7 @@ def _passable(curves: Mapping[Way, object], numeraire: Token) -> list[Way]:
                 if not joined and other in at:
                     at[other].pop(venue, None)
                     between.pop((venue, other), None)
-                    if len(at[other]) < 2 and other != numeraire:
+                    if len(at[other]) < 2 and other not in kept:
                         ends.append(other)
     reached, frontier = {numeraire}, [numeraire]
     while frontier:

@@ -1,0 +1,153 @@
+"""`isthmus scan`: what there was to gain in recorded markets, without any node."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import family_file_option
+
+if TYPE_CHECKING:
+    from bot.scan.books_file import Books
+    from chains.assets import Token
+    from chains.snapshot import Snapshot
+
+_SUFFIXES = (".json", ".json.gz")
+_GWEI = 10**9
+
+
+@command(
+    "scan",
+    examples=[
+        "isthmus scan --state pools.json.gz",
+        "isthmus scan --state pools.json.gz --books books.json --gas-price 20 --json",
+        "isthmus scan --state blocks/   every snapshot of a folder; one line of JSON each with --json",
+        "isthmus scan --state pools.json.gz --why 0x0d4a…,0xB4e1…   why that cycle is not an opportunity",
+    ],
+)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    required=True,
+    metavar="FILE",
+    help="A snapshot, a folder of them, or a pattern such as 'blocks/*.json.gz'; may be repeated.",
+)
+@click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Order books of the same moment.")
+@click.option("--gas-price", default="0", show_default=True, metavar="GWEI", help="What gas costs.")
+@click.option("--max-hops", default=8, show_default=True, type=click.IntRange(min=2, max=64), help="Hops per cycle.")
+@click.option("--budget", metavar="N", help="The greatest input of one cycle, in whole numeraire. [no limit]")
+@click.option("--refuse", "refused", multiple=True, metavar="POOL", help="Do not trade this pool; may be repeated.")
+@click.option("--numeraire", metavar="TOKEN", help="What gains are counted in. [the network's wrapped coin]")
+@click.option("--why", "cycle", metavar="POOL,POOL[,…]", help="Say why this cycle is not an opportunity.")
+@family_file_option
+def scan(
+    states: tuple[str, ...],
+    books: Path | None,
+    gas_price: str,
+    max_hops: int,
+    budget: str | None,
+    refused: tuple[str, ...],
+    numeraire: str | None,
+    cycle: str | None,
+    family_files: tuple[Path, ...],
+    as_json: bool,
+) -> ExitCode:
+    """Find what could be gained in a snapshot, bound it, and say what part can be captured and why not the rest.
+
+    Opportunities are exact, in the order in which they are to be made: each is quoted on what those before it leave.
+    """
+    from bot.market.dual.capture import Terms
+    from bot.scan.books_file import Books, read_books
+    from bot.scan.report import document, lines
+    from bot.scan.scan import NoNumeraire, numeraire_of
+    from bot.scan.scan import scan as scanned
+    from chains.pools.extension import families_with
+    from chains.snapshot import read
+
+    families = families_with(family_files)
+    gas_price_wei = int(_number("--gas-price", gas_price) * _GWEI)
+    most = math.inf if budget is None else float(_number("--budget", budget))
+    for file in _files(states):
+        snapshot = read(file, families)
+        try:
+            unit = numeraire_of(snapshot, numeraire)
+        except NoNumeraire as error:
+            raise click.UsageError(f"{file}: {error}") from None
+        found = Books() if books is None else read_books(books, snapshot.tokens)
+        if cycle is not None:
+            _tell_why(snapshot, found, unit, cycle, gas_price_wei, as_json)
+            continue
+        avoided = dict.fromkeys(_venues(snapshot, refused), "refused by --refuse")
+        terms = Terms(gas_price_wei, max_hops, most * 10.0**unit.decimals, avoided)
+        result = scanned(snapshot, found, unit, terms)
+        if as_json:
+            emit({"state": file, **document(result)})
+        else:
+            click.echo("\n".join([str(file), *lines(result)]))
+            if result.left_out:
+                click.echo(f"left out: {len(result.left_out):,} venues; --json names them", err=True)
+    return ExitCode.OK
+
+
+def _tell_why(snapshot: Snapshot, books: Books, unit: Token, cycle: str, gas_price_wei: int, as_json: bool) -> None:
+    from bot.scan.report import told
+    from bot.scan.why import why
+
+    venues = {recorded.pool.venue: recorded.pool for recorded in snapshot.pools}
+    venues |= {venue.venue: venue for venue in books.venues}  # type: ignore[misc]
+    absent = {left.venue: left.reason for left in snapshot.left_out} | dict(books.refused)
+    names = [name.strip() for name in cycle.split(",") if name.strip()]
+    if len(names) < 2:
+        raise click.UsageError(f"--why {cycle!r} names no cycle; write two pools or more, with commas between")
+    reasons = why(venues, names, unit, gas_price_wei, absent)
+    if as_json:
+        emit({"cycle": names, "reasons": [{"code": str(one.answer), "detail": one.detail} for one in reasons]})
+        return
+    for one in reasons:
+        click.echo(f"{one.answer}: {one.detail}")
+        if one.trade is not None:
+            click.echo("\n".join(told(one.trade, unit, gas_price_wei)))
+
+
+def _files(states: tuple[str, ...]) -> Iterator[Path]:
+    """The files that are meant, in order. Raises `click.UsageError` for a folder or pattern without any."""
+    import glob
+
+    for state in states:
+        path = Path(state)
+        if path.is_dir():
+            found = sorted(file for file in path.iterdir() if file.name.endswith(_SUFFIXES))
+        elif path.exists() or not glob.has_magic(state):
+            found = [path]
+        else:
+            found = sorted(map(Path, glob.glob(state)))
+        if not found:
+            raise click.UsageError(f"{state}: no snapshot there; name a file, or a folder of .json or .json.gz files")
+        yield from found
+
+
+def _venues(snapshot: Snapshot, named: tuple[str, ...]) -> Iterator[str]:
+    known = {venue.lower(): venue for venue in snapshot.by_venue}
+    for name in named:
+        if name.lower() not in known:
+            raise click.UsageError(f"--refuse {name}: no such pool in the snapshot")
+        yield known[name.lower()]
+
+
+def _number(option: str, text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise click.UsageError(f"{option} {text!r} is not a number of 0 or more")
+    return value

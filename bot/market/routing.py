@@ -1,0 +1,254 @@
+"""Best execution of one order over all pools at once, splits included: planned in floats, made exact in integers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bot.market.dual.decompose import Edges, shares
+from bot.market.dual.exact import Desk, swaps
+from bot.market.dual.paths import Slices
+from bot.market.dual.problem import Way, problem_of
+from bot.market.dual.solve import solve
+from bot.market.opportunity import Step, gas_of
+from chains.assets import Token
+from chains.pools.pool import Pool, PoolError
+
+MOST_HOPS = 4
+SLICES = 48
+"""Into how many equal parts an order is cut to find its paths; the dual then finds how much each should carry."""
+
+APPROACHES = 24
+"""How often the input of an exact-output order is estimated anew."""
+
+_SPARK = 1e-6
+"""The order enters the dual as a way that gives all of it for this much of the token that is wanted."""
+
+
+class NoRoute(ValueError):
+    """No pools lead from the one token to the other, or none can take the amount."""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """One part of an order, exact on the state that the parts before it leave."""
+
+    steps: tuple[Step, ...]
+
+    @property
+    def amount_in(self) -> int:
+        return self.steps[0].amount_in
+
+    @property
+    def amount_out(self) -> int:
+        return self.steps[-1].amount_out
+
+
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """An order's execution, in base units. `single` is the best that one path alone can do; None where none can."""
+
+    token_in: Token
+    token_out: Token
+    paths: tuple[Path, ...]
+    single: Path | None
+
+    @property
+    def amount_in(self) -> int:
+        return sum(path.amount_in for path in self.paths)
+
+    @property
+    def amount_out(self) -> int:
+        return sum(path.amount_out for path in self.paths)
+
+    @property
+    def gas(self) -> int:
+        """An estimate, for one transaction per path."""
+        return sum(gas_of(step.hop.kind for step in path.steps if step.hop is not None) for path in self.paths)
+
+
+def route(
+    pools: Iterable[Pool],
+    token_in: Token,
+    token_out: Token,
+    amount: int,
+    *,
+    exact_out: bool = False,
+    max_hops: int = MOST_HOPS,
+) -> Routed:
+    """The most of `token_out` for exactly `amount` of `token_in`; with `exact_out` the least in for that much out.
+
+    Amounts are base units. All paths of up to `max_hops` hops compete for every part of the order; the parts are
+    then quoted in exact integers, each on what those before it leave. Never worse than the best single path.
+    Raises `NoRoute`, and `ValueError` for an order that trades nothing.
+
+    >>> routed = route(market.pools.values(), weth, usdc, weth.units(1_000))  # doctest: +SKIP
+    >>> print(routed.amount_out - routed.single.amount_out, "gained by splitting")  # doctest: +SKIP
+    """
+    if amount <= 0 or token_in == token_out:
+        raise ValueError(f"an order of {amount} {token_in} for {token_out} trades nothing")
+    router = _Router(pools, token_in, token_out, max_hops)
+    return router.least_in(amount) if exact_out else router.most_out(amount)
+
+
+class _Router:
+    def __init__(self, pools: Iterable[Pool], token_in: Token, token_out: Token, max_hops: int) -> None:
+        self._pools = {pool.venue: pool for pool in pools}
+        self._tokens, self._hops = (token_in, token_out), max_hops
+        self._problem = problem_of(self._pools.values(), token_out, also=(token_in,))
+        if token_in not in self._problem.tokens:
+            raise NoRoute(f"no pools lead from {token_in} to {token_out}")
+        self._source = self._problem.tokens.index(token_in)
+
+    def most_out(self, amount: int) -> Routed:
+        """Raises `NoRoute`."""
+        found = self._slices().shares(float(amount), SLICES)
+        single = self._single(amount)
+        made: list[tuple[Path, ...]] = [(single,)] if single is not None else []
+        made += [paths for plan in (found, self._balanced(found, amount)) if (paths := self._exact(plan, amount))]
+        if not made:
+            raise NoRoute(f"no pools take {amount} base units of {self._tokens[0]} for {self._tokens[1]}")
+        best = max(made, key=lambda paths: sum(path.amount_out for path in paths))
+        return Routed(*self._tokens, best, single)
+
+    def least_in(self, amount: int) -> Routed:
+        """Raises `NoRoute`."""
+        single = self._single_for(amount)
+        estimate, best = (single.amount_in if single is not None else self._first_guess(amount)), None
+        found: dict[Edges, float] = {}
+        for attempt in range(APPROACHES):
+            if not attempt or best is None:
+                found = self._slices().shares(float(estimate), SLICES)
+            paths = self._exact(self._balanced(found, estimate), estimate) or self._exact(found, estimate)
+            received = sum(path.amount_out for path in paths)
+            if received >= amount:
+                trimmed = self._trimmed(paths, amount)
+                if best is not None and _paid(trimmed) >= _paid(best):
+                    break
+                best, estimate = trimmed, _paid(trimmed)
+            else:
+                estimate = estimate * 2 if not received else max(estimate + 1, estimate * amount // received + 1)
+                if best is not None and estimate >= _paid(best):
+                    break
+        choices = [paths for paths in (best, (single,) if single is not None else None) if paths]
+        if not choices:
+            raise NoRoute(f"no pools give {amount} base units of {self._tokens[1]} for {self._tokens[0]}")
+        return Routed(*self._tokens, min(choices, key=_paid), single)
+
+    def _slices(self) -> Slices:
+        return Slices(self._problem, self._source, 0, self._hops)
+
+    def _balanced(self, found: Mapping[Edges, float], amount: int) -> dict[Edges, float]:
+        """How much each path should carry so that no part of the order would gain by another: the dual's answer."""
+        edges = sorted({edge for path in found for edge in path})
+        if not edges:
+            return {}
+        rate = amount / _SPARK
+        spark = Way("order", self._tokens[1], self._tokens[0])
+        row = (rate * (1.0 + 1e-6), 1e-6 / _SPARK, _SPARK, 0.0, 0.0)
+        narrow = self._problem.restricted(edges)
+        pieces = np.vstack([narrow.pieces, row])
+        with_order = replace(
+            narrow,
+            ways=(*narrow.ways, spark),
+            ends=np.vstack([narrow.ends, (0, self._source)]),
+            stretches=np.vstack([narrow.stretches, (len(pieces) - 1, len(pieces))]),
+            pieces=pieces,
+        )
+        carried: dict[Edges, float] = {}
+        for share in shares(solve(with_order), self._hops + 1):
+            if share.cycle[0] == len(edges):
+                path = tuple(edges[edge] for edge in share.cycle[1:])
+                carried[path] = carried.get(path, 0.0) + share.amount_in * rate
+        return carried
+
+    def _exact(self, plan: Mapping[Edges, float], amount: int) -> tuple[Path, ...]:
+        """The plan in integers that add up to `amount`; nothing where a pool refuses."""
+        total = sum(plan.values())
+        if not total > 0.0:
+            return ()
+        order = sorted(plan, key=plan.__getitem__)
+        parts = [int(amount * (plan[path] / total)) for path in order]
+        parts[-1] += amount - sum(parts)
+        desk, made = Desk(self._pools), []
+        try:
+            for path, part in zip(order, parts, strict=True):
+                if part > 0:
+                    made.append(Path(tuple(swaps(desk, self._ways(path), part))))
+        except (PoolError, ArithmeticError):
+            return ()
+        return tuple(made)
+
+    def _trimmed(self, paths: tuple[Path, ...], amount: int) -> tuple[Path, ...]:
+        """The paths with the last one asked for no more than what the others leave to be had."""
+        *others, last = paths
+        needed = amount - sum(path.amount_out for path in others)
+        if needed <= 0:
+            return self._trimmed(tuple(others), amount)
+        desk = Desk(self._pools)
+        for path in others:
+            swaps(desk, _ways_of(path), path.amount_in)
+        ways = _ways_of(last)
+        asked = self._asked(desk, ways, needed)
+        if asked is None or asked >= last.amount_in:
+            return paths
+        try:
+            trimmed = Path(tuple(swaps(desk, ways, asked)))
+        except (PoolError, ArithmeticError):
+            return paths
+        return (*others, trimmed) if trimmed.amount_out >= needed else paths
+
+    def _asked(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> int | None:
+        """What a path asks for, for at least that much out."""
+        try:
+            for way in reversed(ways):
+                pool = desk.venue(way.venue)
+                assert isinstance(pool, type(self._pools[way.venue]))
+                amount_out = pool.quote_exact_out(way.token_out, amount_out, way.token_in)
+        except (PoolError, ArithmeticError):
+            return None
+        return amount_out
+
+    def _single(self, amount: int) -> Path | None:
+        """The best of one path alone, exact."""
+        path = self._slices().best(float(amount))
+        made = self._exact({path: 1.0}, amount) if path is not None else ()
+        return made[0] if made else None
+
+    def _single_for(self, amount_out: int) -> Path | None:
+        """The one path that asks least for that much out, of those found for a like amount."""
+        guess, best = self._first_guess(amount_out), None
+        for _ in range(APPROACHES):
+            path = self._slices().best(float(guess))
+            if path is None:
+                return best
+            ways = self._ways(path)
+            asked = self._asked(Desk(self._pools), ways, amount_out)
+            if asked is None or (best is not None and asked >= best.amount_in):
+                return best
+            best, guess = Path(tuple(swaps(Desk(self._pools), ways, asked))), asked
+        return best
+
+    def _first_guess(self, amount_out: int) -> int:
+        """The input that would give that much at the price of a very small amount; at least 1."""
+        small = float(10 ** max(0, self._tokens[0].decimals - 6))
+        path = self._slices().best(small)
+        if path is None:
+            raise NoRoute(f"no pools lead from {self._tokens[0]} to {self._tokens[1]} in {self._hops} hops")
+        rate = 1.0
+        for way in self._ways(path):
+            rate *= self._pools[way.venue].marginal_price(way.token_in, way.token_out)
+        return max(1, int(amount_out / rate)) if rate > 0.0 else 1
+
+    def _ways(self, path: Edges) -> tuple[Way, ...]:
+        return tuple(self._problem.ways[edge] for edge in path)
+
+
+def _ways_of(path: Path) -> tuple[Way, ...]:
+    return tuple(Way(step.venue, step.token_in, step.token_out) for step in path.steps)
+
+
+def _paid(paths: tuple[Path, ...]) -> int:
+    return sum(path.amount_in for path in paths)

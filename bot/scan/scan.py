@@ -1,0 +1,157 @@
+"""One recorded block scanned: the optimum, its bound, the exact trades that take it, and where the rest went."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from bot.market.dual.capture import Capture, Cause, Terms, capture
+from bot.market.dual.certificate import bound
+from bot.market.dual.problem import problem_of
+from bot.market.dual.solve import Solution, solve
+from bot.market.dual.venues import Venue, hop_of
+from bot.scan.books_file import Books
+from chains.assets import Token
+from chains.networks import load_network
+from chains.networks.network import UnknownName
+from chains.networks.reader import InvalidNetwork
+from chains.pools.pool import PoolError
+from chains.snapshot import Snapshot
+from chains.snapshot.codec import reference
+
+_WRAPPED = "WETH"
+
+
+class NoNumeraire(ValueError):
+    """The token that gains are counted in is not in the market, or may be several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A block and what there was to gain in it, in base units of `numeraire`.
+
+    `bound` is the certificate: no trades in the pools and books known could have gained more. `missed` explains the
+    difference between it and what `capture` gains before gas, and adds up to it. `left_out` are venues that the
+    bound does not count, and why.
+    """
+
+    block: int
+    numeraire: Token
+    pools: int
+    books: int
+    terms: Terms
+    solution: Solution
+    bound: int
+    capture: Capture
+    missed: Mapping[Cause, int]
+    left_out: Mapping[str, str]
+
+    @property
+    def share(self) -> float:
+        """What part of the bound is captured before gas; 1.0 where there is nothing to capture."""
+        return self.capture.gain / self.bound if self.bound else 1.0
+
+
+def scan(snapshot: Snapshot, books: Books, numeraire: Token, terms: Terms) -> Scanned:
+    """Scan one snapshot, its pools as one state at its latest block."""
+    venues: list[Venue] = [recorded.pool for recorded in snapshot.pools]
+    problem = problem_of([*venues, *books.venues], numeraire)
+    unsupported = _unsupported(problem.venues)
+    solution = solve(problem)
+    limit = bound(problem, solution.prices)
+    avoiding = replace(terms, avoided={**unsupported, **terms.avoided})
+    taken, missed = _explained(solution, avoiding, limit, unsupported)
+    return Scanned(
+        block=max((recorded.block for recorded in snapshot.pools), default=0),
+        numeraire=numeraire,
+        pools=len(venues),
+        books=len(books.venues),
+        terms=terms,
+        solution=solution,
+        bound=limit,
+        capture=taken,
+        missed=missed,
+        left_out={left.venue: left.reason for left in snapshot.left_out} | dict(problem.refused) | dict(books.refused),
+    )
+
+
+def numeraire_of(snapshot: Snapshot, named: str | None) -> Token:
+    """The token gains are counted in: the one named by symbol or address, or the network's wrapped coin.
+
+    Raises `NoNumeraire`.
+    """
+    if named is None:
+        return _wrapped_coin(snapshot)
+    found = [token for token in snapshot.tokens if named.lower() in (token.address.lower(), reference(token).lower())]
+    found = found or [token for token in snapshot.tokens if token.symbol == named]
+    if len(found) != 1:
+        written = ", ".join(map(reference, found)) or "no token of the snapshot"
+        raise NoNumeraire(f"{named!r} is {written}; name one by its address")
+    return found[0]
+
+
+def _wrapped_coin(snapshot: Snapshot) -> Token:
+    """The wrapped coin of the network most pools are on; else the token of that symbol, if only one has it."""
+    places: dict[str, int] = {}
+    for token in snapshot.tokens:
+        places[token.place] = places.get(token.place, 0) + 1
+    for place in sorted(places, key=lambda place: places[place], reverse=True)[:1]:
+        try:
+            address = load_network(place).wrapped.address
+        except (InvalidNetwork, UnknownName, OSError):
+            break
+        for token in snapshot.tokens:
+            if (token.place, token.address) == (place, address):
+                return token
+    found = [token for token in snapshot.tokens if token.symbol == _WRAPPED]
+    if len(found) == 1:
+        return found[0]
+    if not snapshot.tokens:
+        return Token("ethereum", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", _WRAPPED, 18)
+    raise NoNumeraire(f"{len(found)} tokens of the snapshot are called {_WRAPPED}; say --numeraire ADDRESS")
+
+
+def _unsupported(venues: Mapping[str, Venue]) -> dict[str, str]:
+    """Venues that the executor cannot swap at."""
+    found = {}
+    for name, venue in venues.items():
+        try:
+            hop_of(venue, venue.tokens[0], venue.tokens[1])
+        except PoolError as error:
+            found[name] = f"the executor cannot swap there: {error}"
+    return found
+
+
+def _explained(
+    solution: Solution, terms: Terms, limit: int, unsupported: Mapping[str, str]
+) -> tuple[Capture, dict[Cause, int]]:
+    """What is captured under `terms`, and the difference to `limit` by cause.
+
+    Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
+    to more rules keep to fewer as well, so no cost is negative.
+    """
+    freely = Terms(most_hops=len(solution.prices))
+    rules = (
+        (Cause.ROUNDING, freely),
+        (Cause.UNSUPPORTED, replace(freely, avoided=unsupported)),
+        (Cause.REFUSED, replace(freely, avoided=terms.avoided)),
+        (Cause.HOPS, replace(terms, most_in=math.inf, gas_price_wei=0)),
+        (Cause.BUDGET, replace(terms, gas_price_wei=0)),
+        (Cause.GAS, terms),
+    )
+    captures: dict[Cause, Capture] = {}
+    stricter: Capture | None = None
+    rule_before: Terms | None = None
+    for cause, rule in reversed(rules):
+        found = stricter if stricter is not None and rule == rule_before else capture(solution, rule)
+        if stricter is not None and stricter.gain > found.gain:
+            found = stricter
+        captures[cause] = stricter = found
+        rule_before = rule
+    missed: dict[Cause, int] = {}
+    before = limit
+    for cause, _ in rules:
+        missed[cause] = before - captures[cause].gain
+        before = captures[cause].gain
+    return captures[Cause.GAS], missed

@@ -1,0 +1,117 @@
+"""Why a given cycle of pools is not an opportunity, or that it is one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.market.dual.exact import Desk, Trade, Walk
+from bot.market.dual.problem import Way
+from bot.market.dual.venues import Venue
+from chains.assets import Token
+from chains.pools.pool import PoolError
+
+
+class Answer(StrEnum):
+    """What can be said of a cycle."""
+
+    UNKNOWN_POOL = "unknown_pool"
+    POOL_TWICE = "pool_twice"
+    NO_CYCLE = "no_cycle"
+    ELSEWHERE = "does_not_pass_the_numeraire"
+    NO_LIQUIDITY = "no_liquidity"
+    FEES = "prices_do_not_cover_fees"
+    ROUNDING = "rounding_takes_the_gain"
+    GAS = "gas_is_more_than_the_gain"
+    OPPORTUNITY = "opportunity"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """The answer for one direction of the cycle, in code and in a sentence; `trade` is its best, where it has one."""
+
+    answer: Answer
+    detail: str
+    walk: Walk | None = None
+    trade: Trade | None = None
+
+
+def why(
+    venues: Mapping[str, Venue],
+    cycle: Sequence[str],
+    numeraire: Token,
+    gas_price_wei: int = 0,
+    left_out: Mapping[str, str] | None = None,
+) -> list[Reason]:
+    """One reason for every way of walking the pools `cycle` in order and back to the first, both ways round."""
+    known = {name.lower(): venue for name, venue in venues.items()}
+    absent = {name.lower(): reason for name, reason in (left_out or {}).items()}
+    for name in cycle:
+        if name.lower() not in known:
+            told = absent.get(name.lower(), "it is not in the snapshot")
+            return [Reason(Answer.UNKNOWN_POOL, f"{name} is not traded: {told}")]
+    if len({name.lower() for name in cycle}) < len(cycle):
+        return [Reason(Answer.POOL_TWICE, "a cycle passes a pool once; trading it twice pays its fee twice")]
+    path = [known[name.lower()] for name in cycle]
+    walks = list(dict.fromkeys(_turned(walk, numeraire) for order in (path, path[::-1]) for walk in _walks(order)))
+    if not walks:
+        return [Reason(Answer.NO_CYCLE, "the pools share no tokens along which one could come back to where one began")]
+    return [_judged(walk, venues, numeraire, gas_price_wei) for walk in walks]
+
+
+def _walks(path: Sequence[Venue]) -> Iterator[tuple[Way, ...]]:
+    """Every choice of tokens that closes the walk."""
+
+    def onwards(ways: tuple[Way, ...], token: Token) -> Iterator[tuple[Way, ...]]:
+        if len(ways) == len(path):
+            if token == ways[0].token_in:
+                yield ways
+            return
+        venue = path[len(ways)]
+        for other in venue.tokens if token in venue.tokens else ():
+            if other != token:
+                yield from onwards((*ways, Way(venue.venue, token, other)), other)
+
+    for token in path[0].tokens:
+        yield from onwards((), token)
+
+
+def _turned(ways: tuple[Way, ...], numeraire: Token) -> Walk:
+    """The walk begun at the numeraire if it passes it, else at its first token in order, so that turns are equal."""
+    starts = [way.token_in for way in ways]
+    first = numeraire if numeraire in starts else min(starts, key=lambda token: token.address)
+    at = starts.index(first)
+    return Walk(ways[at:] + ways[:at])
+
+
+def _judged(walk: Walk, venues: Mapping[str, Venue], numeraire: Token, gas_price_wei: int) -> Reason:
+    if walk.cycle[0].token_in != numeraire:
+        return Reason(Answer.ELSEWHERE, f"{walk} does not pass {numeraire.symbol}, in which gains are counted", walk)
+    rates = []
+    for way in walk.cycle:
+        try:
+            rates.append(venues[way.venue].marginal_price(way.token_in, way.token_out))
+        except (PoolError, ArithmeticError) as error:
+            return Reason(Answer.NO_LIQUIDITY, f"{walk}: {way.venue} has no price: {error}", walk)
+    product = math.prod(rates)
+    kept = math.prod(1.0 - venues[way.venue].fee_ppm / 10**6 for way in walk.cycle)
+    if not all(rates):
+        empty = next(way.venue for way, rate in zip(walk.cycle, rates, strict=True) if not rate)
+        return Reason(Answer.NO_LIQUIDITY, f"{walk}: {empty} has no liquidity that way", walk)
+    prices = f"{walk}: the product of marginal prices is {product:.9f} after fees, {product / kept:.9f} before"
+    if product <= 1.0:
+        return Reason(Answer.FEES, f"{prices}; it would have to be above 1", walk)
+    desk = Desk(venues)
+    amount_in, model = desk.best_input(walk, math.inf)
+    trade = desk.trade(walk, amount_in)
+    if trade is None:
+        sizes = f"the best size, {amount_in:.6g} base units, gains {model:.3g} by the model and nothing in integers"
+        return Reason(Answer.ROUNDING, f"{prices}; {sizes}", walk)
+    gains = f"the best size, {numeraire.whole(trade.amount_in):f}, gains {numeraire.whole(trade.gain):f}"
+    if trade.net(gas_price_wei) <= 0:
+        cost = numeraire.whole(trade.gas * gas_price_wei)
+        detail = f"{prices}; {gains} {numeraire.symbol}, and {trade.gas:,} gas cost {cost:f}"
+        return Reason(Answer.GAS, detail, walk, trade)
+    return Reason(Answer.OPPORTUNITY, f"{prices}; {gains} {numeraire.symbol}", walk, trade)
