@@ -10,6 +10,7 @@ from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
+from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine, Road
 from bot.exactness import proofs_with
@@ -30,7 +31,7 @@ from bot.opening import (
     open_accounts,
     open_market,
     opening_marks,
-    reloader,
+    upkeeping,
 )
 from bot.permissions import GWEI, budgets, signer_policy
 from bot.report import Summary
@@ -253,7 +254,8 @@ def _road(
         fee_policy=fee_policy,
         ground=hands.ground,
         filters=filters(config.strategies, world.network, known),
-        reload=reloader(world.node, known, families_with(config.families)),
+        upkeep=upkeeping(world.node, known, config.state.audit, families_with(config.families)),
         network=world.network.name,
         trading=signer is not None,
+        freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not world.network.test_chain),
     )

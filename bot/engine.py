@@ -6,10 +6,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from bot.drift.freshness import Freshness
+from bot.drift.upkeep import Upkeep, Upkeeping
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
@@ -19,7 +21,7 @@ from bot.ground import Ground
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
-from bot.market import Market, VenueId
+from bot.market import Market, OutOfOrder, VenueId
 from bot.market.books import usable
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
@@ -31,16 +33,12 @@ from chains.assets import Address, Token
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
-from chains.pools.pool import Pool
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
 
 Filter = Callable[[VenueId, Token], bool]
 """Whether a strategy may take a token into a venue."""
-
-Reload = Callable[[Collection[VenueId], Head], Awaitable[Iterable[Pool]]]
-"""Loads pools anew, as of a head."""
 
 
 class Output(Protocol):
@@ -63,9 +61,10 @@ class Road:
     fee_policy: FeePolicy
     ground: Ground
     filters: Mapping[str, Filter]
-    reload: Reload
+    upkeep: Upkeeping
     network: str
     trading: bool
+    freshness: Freshness | None = None
 
 
 class Engine:
@@ -82,7 +81,8 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._taking = False
-        self._lost: set[VenueId] = set()
+        self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
+        self._too_old: str | None = None
         self.silence: str | None = None
         """Why the node does not answer, while it does not."""
         self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
@@ -123,8 +123,11 @@ class Engine:
 
     async def run(self, events: AsyncIterator[ChainEvent]) -> None:
         """Take events until they end or the task is cancelled."""
-        async for event in events:
-            await self.take(event)
+        try:
+            async for event in events:
+                await self.take(event)
+        finally:
+            await self._upkeep.close()
 
     @property
     def idle(self) -> bool:
@@ -135,6 +138,7 @@ class Engine:
         """Wait until block `number` is taken in and everything it led to has left."""
         async with self._decided:
             await self._decided.wait_for(lambda: self._head is not None and self._head.number >= number)
+        await self._upkeep.finished()
 
     async def take(self, event: ChainEvent) -> None:
         """One block, or one reorganisation, from the wire to the ledger."""
@@ -156,9 +160,9 @@ class Engine:
             road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
         await road.ground.on_head(head)
-        road.market.apply(block)
+        self._take_in(block)
         self._close_stale_books(head)
-        await self._reload(head)
+        await self._upkeep.on_head(head)
         for settled in await road.transactions.on_block(block):
             await self._settled(settled)
         closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
@@ -168,28 +172,50 @@ class Engine:
         if not road.ground.is_newest(head):
             road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
             self.counts["skipped"] += 1
-        elif not self.ending:
+        elif self._old(head) is None and not self.ending:
             await self._decide(head, in_use)
+        self._upkeep.after(head)
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head
             self._decided.notify_all()
         self.on_decided(head)
 
+    def _take_in(self, block: Block) -> None:
+        """The block into the market. Where blocks are missing, nothing that was known holds any more."""
+        market = self._road.market
+        try:
+            market.apply(block)
+        except OutOfOrder as error:
+            lost = market.begin_anew(f"blocks are missing: {error}")
+            self._note(Level.ERROR, "gap", f"{error}; {len(lost)} pools are read again")
+            market.apply(block)
+
     def _undo(self, event: Undone) -> None:
         road = self._road
-        self._lost |= set(road.market.undo(event.ancestor.number))
+        road.market.undo(event.ancestor.number)
+        self._upkeep.undone(event.ancestor.number)
         road.transactions.undo(event)
         detail = f"{len(event.dropped)} blocks above {event.ancestor.number} are no longer canonical"
-        road.ledger.record_event(Level.WARNING, "reorg", detail)
-        self._output.line(f"reorg: {detail}")
+        self._note(Level.WARNING, "reorg", detail)
 
-    async def _reload(self, head: Head) -> None:
-        """Pools whose state before a reorganisation is not known come back as they are at `head`."""
-        if self._lost:
-            for pool in await self._road.reload(self._lost, head):
-                self._road.market.add_pool(pool, head.number)
-            self._lost.clear()
+    def _note(self, level: Level, name: str, detail: str) -> None:
+        """Into the ledger; and told, where a person should look."""
+        self._road.ledger.record_event(level, name, detail)
+        if level is not Level.INFO:
+            self._output.line(f"{name.replace('_', ' ')}: {detail}")
+
+    def _old(self, head: Head) -> str | None:
+        """Why the state is too old to decide on; said once until it is young again."""
+        freshness = self._road.freshness
+        too_old = freshness.too_old(head) if freshness is not None else None
+        if too_old and not self._too_old:
+            self._note(Level.WARNING, "state_too_old", too_old)
+        elif self._too_old and not too_old:
+            self._note(Level.INFO, "state_fresh", f"block {head.number}")
+        self._too_old = too_old
+        self.counts["too_old"] += too_old is not None
+        return too_old
 
     def _close_stale_books(self, head: Head) -> None:
         """A book that has said nothing for long is not decided on until it speaks again."""
@@ -209,6 +235,7 @@ class Engine:
     async def _decide(self, head: Head, in_use: set[Address]) -> None:
         road = self._road
         changed = road.market.take_changed()
+        self._upkeep.before(changed)
         for strategy in road.strategies:
             view = MarketView(
                 market=road.market,
@@ -247,7 +274,7 @@ class Engine:
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
-        refusal = self._stale(head) or self._overlap(plan, in_use) or road.hedges.refusal(plan)
+        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.hedges.refusal(plan)
         if refusal is not None:
             return refusal
         try:
@@ -259,7 +286,7 @@ class Engine:
             # Terms that pay for more gas are other call data, which may itself burn a little more.
             prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
             verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
-        verdict = self._stale(head) or verdict
+        verdict = self._stale(head, plan) or verdict
         if isinstance(verdict, Refusal):
             return verdict
         if not road.trading:
@@ -271,7 +298,16 @@ class Engine:
             road.inventory.speak_for(sent.intent.id, plan)
         return sent
 
-    def _stale(self, head: Head) -> Refusal | None:
+    def _stale(self, head: Head, plan: Plan) -> Refusal | None:
+        """Why what `plan` was decided on no longer holds."""
+        distrusted = self._upkeep.distrusted(plan.pools)
+        if distrusted:
+            return Refusal(Reason.STALE_DATA, f"{', '.join(sorted(distrusted))} was found to differ from the chain")
+        if self.silence is not None:
+            return Refusal(Reason.STALE_DATA, f"the node is silent: {self.silence}")
+        old = self._old(head)
+        if old is not None:
+            return Refusal(Reason.STALE_DATA, old)
         if self._road.ground.is_newest(head):
             return None
         return Refusal(Reason.STALE_DATA, f"block {head.number} is not the newest any more; it would come too late")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from bot.balances import at_exchanges, on_chain
 from bot.config.strategies import StrategyConfig
+from bot.drift.chain import PoolReader
+from bot.drift.policy import AuditPolicy
+from bot.drift.upkeep import Upkeeping
 from bot.exactness import PROOFS, Proof, proven
 from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
@@ -21,7 +24,7 @@ from chains.networks import Network
 from chains.node import Node
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
-from chains.pools.pool import Pool, PoolFacts
+from chains.pools.pool import PoolFacts
 from chains.pools.registry import FAMILIES
 from chains.pools.registry import Family as PoolFamily
 from chains.twin.data import Family, snapshot
@@ -100,17 +103,11 @@ async def open_market(
     return market
 
 
-def reloader(
-    node: Node, known: KnownPools, families: Mapping[str, PoolFamily] = FAMILIES
-) -> Callable[[Collection[str], Head], Awaitable[Iterable[Pool]]]:
-    """Loads some of the known pools anew, as of a head."""
-    by_address = {fact.address: fact for fact in known.facts}
-
-    async def reload(addresses: Collection[str], head: Head) -> Iterable[Pool]:
-        facts = [by_address[Address(at)] for at in sorted(addresses)]
-        return (await load_pools(node, facts, head.hash, families=families)).pools
-
-    return reload
+def upkeeping(
+    node: Node, known: KnownPools, policy: AuditPolicy, families: Mapping[str, PoolFamily] = FAMILIES
+) -> Upkeeping:
+    """How the known pools are kept true: read again where they must be, and compared with the chain."""
+    return Upkeeping(PoolReader(node, {fact.venue: fact for fact in known.facts}, families), policy)
 
 
 def filters(

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from bot.config.pools import PoolSettings
 from bot.config.section import Many, Section
+from bot.config.state import StateSettings
 from bot.config.strategies import StrategyConfig
 from bot.config.values import (
     AnyAmount,
@@ -191,6 +192,7 @@ class RunSections(Section):
     signer: SignerSettings = SignerSettings()
     execution: ExecutionSettings = ExecutionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
+    state: StateSettings = StateSettings()
     executor: ExecutorSettings = ExecutorSettings()
     dashboard: DashboardSettings = DashboardSettings()
     twin: TwinSettings = TwinSettings()

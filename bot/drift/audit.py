@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 
-from bot.drift.chain import UNANSWERED, AuditedChain
+from bot.drift.chain import UNANSWERED, PoolReader
 from bot.drift.comparison import differences, reaches_further, told
 from bot.drift.divergence import Base, Diverged, explained
+from bot.drift.policy import AuditPolicy
 from bot.drift.sampling import Sampler
 from bot.ledger.decisions import Level
 from bot.market import Market, VenueId
@@ -24,15 +24,6 @@ _MINUTE_S = 60
 
 Record = Callable[[Level, str, str], None]
 """Writes an event with a name and a line into the ledger."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPolicy:
-    """How much is compared: `pools` every `every_blocks`, for at most `calls_per_minute` questions, by chain time."""
-
-    every_blocks: int = 4
-    pools: int = 32
-    calls_per_minute: int = 60
 
 
 class Allowance:
@@ -61,10 +52,12 @@ class Allowance:
 class Audit:
     """Holds some of the market's pools against the chain at the same block hash, beside everything else.
 
-    `counts` has `compared`, `differed`, `unanswered`, and how often each class of divergence was found.
+    Counted in `counts`: `compared`, `differed`, `kept_out`, `unanswered`, and each class as `diverged_…`.
     """
 
-    def __init__(self, market: Market, chain: AuditedChain, policy: AuditPolicy, record: Record) -> None:
+    def __init__(
+        self, market: Market, chain: PoolReader, policy: AuditPolicy, record: Record, counts: Counter[str]
+    ) -> None:
         self._market = market
         self._chain = chain
         self._policy = policy
@@ -77,9 +70,9 @@ class Audit:
         self._compared_at: int | None = None
         self._reorganisations = 0
         self._running: asyncio.Task[None] | None = None
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
         self.distrusted: frozenset[Address] = frozenset()
-        """Contracts of the pools that went out since the last head: nothing decided on that head may go through."""
+        """What plans call the pools that went out since the last head: what was decided on it must not go through."""
 
     def before(self, changed: Collection[VenueId]) -> None:
         """A head is about to be decided on; `changed` are the venues that moved since the last one."""
@@ -89,10 +82,12 @@ class Audit:
         self._sampler.note(venue for venue in present if not self._as_read(venue))
 
     def after(self, head: Head) -> None:
-        """A head was decided on: begin a comparison with it if one is due, and return at once."""
+        """A head was decided on: begin a comparison with it if one is due, and return at once.
+
+        Raises what a mistake in the one before raised.
+        """
         self._allowance.earn(head.timestamp_s)
-        waited = self._compared_at is None or head.number - self._compared_at >= self._policy.every_blocks
-        if not waited or not self._allowance.left or (self._running is not None and not self._running.done()):
+        if not self._due(head):
             return
         known = {venue: pool for venue, pool in self._market.pools.items() if self._chain.knows(venue)}
         picked = self._sampler.pick(known, self._policy.pools)
@@ -110,7 +105,8 @@ class Audit:
     async def finished(self) -> None:
         """Wait for the comparison that runs. Raises what a mistake in it raised."""
         if self._running is not None:
-            await self._running
+            await asyncio.wait({self._running})
+            self._running.result()
 
     async def close(self) -> None:
         """Give up the comparison that runs."""
@@ -118,6 +114,15 @@ class Audit:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
             self._running = None
+
+    def _due(self, head: Head) -> bool:
+        if self._running is not None:
+            if not self._running.done():
+                return False
+            self._running.result()
+            self._running = None
+        waited = self._compared_at is None or head.number - self._compared_at >= self._policy.every_blocks
+        return waited and self._allowance.left
 
     def _as_read(self, venue: VenueId) -> bool:
         origin = self._market.origin(venue)
@@ -168,7 +173,7 @@ class Audit:
         self.counts["differed"] += 1
         self._bases.pop(venue, None)
         self._strikes[venue] += 1
-        self.distrusted |= {ours.address}
+        self.distrusted |= {ours.hop(*ours.tokens[:2]).pool}
         if self._strikes[venue] < STRIKES:
             self._market.lose([venue], why)
             self._record(Level.WARNING, "pool_differs", f"{venue} {why}")
@@ -181,7 +186,7 @@ class Audit:
         asked = self._chain.calls_made
         explanation = await explained(found, self._chain)
         self._allowance.spend(self._chain.calls_made - asked)
-        self.counts[explanation.divergence.value] += 1
+        self.counts[f"diverged_{explanation.divergence}"] += 1
         self._record(Level.WARNING, f"divergence_{explanation.divergence}", f"{found.ours.venue}: {explanation.detail}")
 
     def _base(self, venue: VenueId, head: Head) -> Base | None:

@@ -1,24 +1,25 @@
-"""What the auditing asks of a chain: pools as of a block, logs of a range, blocks by number. Counts what it costs."""
+"""What keeping a market true asks of a chain: pools as of a block, logs of a range, blocks by number."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 from bot.market import VenueId
-from bot.market.loader import Loaded, LoadFailed, load_pools
+from bot.market.loader import Loaded, LoadFailed, load_pools, refresh
 from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Head, Log
 from chains.node import NodeError, wire
-from chains.pools.pool import PoolFacts, Source
+from chains.pools.pool import Pool, PoolFacts, Source
+from chains.pools.registry import FAMILIES, Family
 
 UNANSWERED = (NodeError, RpcError, LoadFailed)
 """What a question raises that got no usable answer."""
 
 
 class Reads(Protocol):
-    """The part of a node that auditing needs."""
+    """The part of a node that this needs."""
 
     async def call(self, to: Address, data: bytes, block: str, /) -> bytes: ...
 
@@ -27,15 +28,18 @@ class Reads(Protocol):
     async def block_by_number(self, number: int) -> Head | None: ...
 
 
-class AuditedChain:
-    """A node, asked on behalf of the auditing only. All methods raise one of `UNANSWERED`.
+class PoolReader:
+    """A node, asked for the state of pools. All methods raise one of `UNANSWERED`.
 
     `facts` may grow while it is used. `calls_made` counts the questions.
     """
 
-    def __init__(self, node: Reads, facts: Mapping[VenueId, PoolFacts]) -> None:
+    def __init__(
+        self, node: Reads, facts: Mapping[VenueId, PoolFacts], families: Mapping[str, Family] = FAMILIES
+    ) -> None:
         self._node = node
         self._facts = facts
+        self._families = families
         self.calls_made = 0
 
     def knows(self, venue: VenueId) -> bool:
@@ -44,7 +48,15 @@ class AuditedChain:
 
     async def pools(self, venues: Collection[VenueId], block_hash: str) -> Loaded:
         """The pools as of one block, and why those that could not be loaded were not."""
-        return await load_pools(self, [self._facts[venue] for venue in venues], block_hash)
+        return await load_pools(self, [self._facts[venue] for venue in venues], block_hash, families=self._families)
+
+    async def reload(self, venues: Collection[VenueId], head: Head) -> tuple[Pool, ...]:
+        """Those of the pools that can be loaded as of `head`."""
+        return (await self.pools([venue for venue in sorted(venues) if self.knows(venue)], head.hash)).pools
+
+    async def refresh(self, pools: Iterable[Pool], head: Head) -> Loaded:
+        """What lapsed of pools, read as of `head`."""
+        return await refresh(pools, self, head.hash)
 
     async def call(self, to: Address, data: bytes, block_hash: str, /) -> bytes:
         self.calls_made += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.drift.chain import UNANSWERED, AuditedChain
+from bot.drift.chain import UNANSWERED, PoolReader
 from bot.drift.comparison import differences
 from chains.blocks import Head, Log
 from chains.pools.pool import Pool
@@ -48,7 +48,7 @@ class Explanation:
     detail: str
 
 
-async def explained(found: Diverged, chain: AuditedChain) -> Explanation:
+async def explained(found: Diverged, chain: PoolReader) -> Explanation:
     """The class of the divergence, and a line for a person. Never raises for anything the chain does."""
     base = found.base
     if base is None:
@@ -66,7 +66,7 @@ def _orphan(found: Diverged) -> Explanation | None:
     return None
 
 
-async def _replayed(found: Diverged, base: Base, logs: Sequence[Log], chain: AuditedChain) -> Explanation:
+async def _replayed(found: Diverged, base: Base, logs: Sequence[Log], chain: PoolReader) -> Explanation:
     """As `explained`, by what the canonical logs lead to and whether our state lies on their way."""
     since = f"{len(logs)} logs since block {base.number}"
     try:
@@ -87,7 +87,7 @@ async def _replayed(found: Diverged, base: Base, logs: Sequence[Log], chain: Aud
     return Explanation(Divergence.UNKNOWN, f"the chain's state changed in block {first} without any log")
 
 
-async def _first_apart(found: Diverged, base: Base, logs: Sequence[Log], chain: AuditedChain) -> int | None:
+async def _first_apart(found: Diverged, base: Base, logs: Sequence[Log], chain: PoolReader) -> int | None:
     """The first block after which the replay is not the chain's state, by halving; None where the node cannot tell.
 
     After the base they agree, and after the head they do not.

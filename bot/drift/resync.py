@@ -32,15 +32,15 @@ class Waiting:
 
 
 class Resync:
-    """What is out and shall come back. `counts` has `resynced` and `resync_failed`."""
+    """What is out and shall come back. Counted in `counts`: `resynced` and `resync_failed`."""
 
-    def __init__(self, market: Market, reload: Reload, record: Record) -> None:
+    def __init__(self, market: Market, reload: Reload, record: Record, counts: Counter[str]) -> None:
         self._market = market
         self._reload = reload
         self._record = record
         self._waiting: dict[VenueId, Waiting] = {}
         self._back: dict[VenueId, tuple[int, int]] = {}
-        self.counts: Counter[str] = Counter()
+        self.counts = counts
 
     @property
     def waiting(self) -> frozenset[VenueId]:

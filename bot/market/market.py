@@ -14,7 +14,7 @@ from bot.market.supposed import Supposed, rate_of
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
-from chains.pools.pool import Pool, Source, Timed
+from chains.pools.pool import Pool, Refreshed, Source, Timed
 from chains.pools.upgrades import followed
 
 _NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
@@ -44,6 +44,7 @@ class Market(ReadableMarket):
         super().__init__(Graph(assets), {}, {}, {}, {}, {})
         self._listeners: dict[Source, dict[VenueId, None]] = {}
         self._timed: dict[VenueId, None] = {}
+        self._refreshed: dict[VenueId, None] = {}
         self._origins: dict[VenueId, Origin] = {}
         self._held: set[VenueId] = set()
         self._lost: set[VenueId] = set()
@@ -53,6 +54,12 @@ class Market(ReadableMarket):
     def number(self) -> int | None:
         """The last block taken in."""
         return self._journal.last
+
+    @property
+    def lapsed(self) -> tuple[Pool, ...]:
+        """Pools that cannot answer until a part of their state that moves without events is read again."""
+        pools = (self._pools[venue] for venue in self._refreshed)
+        return tuple(pool for pool in pools if isinstance(pool, Refreshed) and pool.needs_reading)
 
     def origin(self, venue: VenueId) -> Origin | None:
         """The pool as it was last read from the chain, where the block was said."""
@@ -264,6 +271,8 @@ class Market(ReadableMarket):
             self._listeners.setdefault(source, {})[pool.venue] = None
         if isinstance(pool, Timed):
             self._timed[pool.venue] = None
+        if isinstance(pool, Refreshed):
+            self._refreshed[pool.venue] = None
 
     def _ignore(self, pool: Pool) -> None:
         for source in pool.sources:
@@ -272,6 +281,7 @@ class Market(ReadableMarket):
             if not heard:
                 self._listeners.pop(source, None)
         self._timed.pop(pool.venue, None)
+        self._refreshed.pop(pool.venue, None)
 
     def _touched(self, venue: VenueId) -> None:
         self._changed.add(venue)

@@ -15,6 +15,7 @@ from pathlib import Path
 from bot.balances import at_exchanges, on_chain
 from bot.clock import SystemClock
 from bot.config.load import Loaded, load
+from bot.drift.policy import AuditPolicy
 from bot.engine import Engine, Road
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk, HedgePolicy
@@ -26,7 +27,7 @@ from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.market import Market
 from bot.market.books import book_id
 from bot.mode import Mode
-from bot.opening import KnownPools, ledger_marks, open_accounts, opening_marks, reloader
+from bot.opening import KnownPools, ledger_marks, open_accounts, opening_marks, upkeeping
 from bot.permissions import budgets, signer_policy
 from bot.risk.guard import Guard
 from bot.signer.client import SignerClient
@@ -344,7 +345,7 @@ async def _wired(
         fee_policy=fee_policy,
         ground=LiveGround(node, simulator),
         filters={},
-        reload=reloader(node, KnownPools(tuple(pools.values()), {})),
+        upkeep=upkeeping(node, KnownPools(tuple(pools.values()), {}), AuditPolicy()),
         network=network.name,
         trading=True,
     )

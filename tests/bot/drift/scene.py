@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
-from bot.drift.audit import Audit, AuditPolicy
-from bot.drift.chain import AuditedChain
+from bot.drift.audit import Audit
+from bot.drift.chain import PoolReader
+from bot.drift.policy import AuditPolicy
 from bot.drift.resync import Resync
 from bot.ledger.decisions import Level
 from bot.market import Market
@@ -25,7 +27,7 @@ class Scene:
 
     world: World
     market: Market
-    chain: AuditedChain
+    chain: PoolReader
     audit: Audit
     resync: Resync
     events: list[tuple[str, str]] = field(default_factory=list)
@@ -70,7 +72,7 @@ class Scene:
 async def open_scene(policy: AuditPolicy = EVERYTHING, seed: int = 1) -> AsyncIterator[Scene]:
     async with open_world(seed) as world:
         market = await world.market()
-        chain = AuditedChain(world, world.facts)
+        chain = PoolReader(world, world.facts)
         events: list[tuple[str, str]] = []
 
         def record(level: Level, name: str, detail: str) -> None:
@@ -79,7 +81,8 @@ async def open_scene(policy: AuditPolicy = EVERYTHING, seed: int = 1) -> AsyncIt
         async def reload(venues: Collection[str], head: Head) -> Iterable[Pool]:
             return await scene.reload(venues, head)
 
-        audit = Audit(market, chain, policy, record)
-        scene = Scene(world, market, chain, audit, Resync(market, reload, record), events)
+        audit = Audit(market, chain, policy, record, Counter())
+        resync = Resync(market, reload, record, Counter())
+        scene = Scene(world, market, chain, audit, resync, events)
         yield scene
         await audit.close()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.drift.audit import STRIKES, Allowance, AuditPolicy
+from bot.drift.audit import STRIKES, Allowance
 from bot.drift.comparison import differences
+from bot.drift.policy import AuditPolicy
 from bot.market import UnknownVenue
 from chains.anvil import RpcError
 from chains.blocks import Log
@@ -50,7 +51,7 @@ async def test_a_missed_log_is_named_and_the_pool_comes_back_at_the_next_head() 
         await scene.step()
         assert scene.names == ["pool_differs", "divergence_missed_log", "pool_resynced"]
         assert "reserves is" in scene.events[0][1] and "the chain's is" in scene.events[0][1]
-        assert scene.audit.counts["missed_log"] == 1 and await all_equal(scene)
+        assert scene.audit.counts["diverged_missed_log"] == 1 and await all_equal(scene)
 
 
 async def test_a_state_of_an_orphaned_block_is_named_as_a_reorganisation() -> None:
