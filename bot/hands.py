@@ -58,10 +58,10 @@ class _Maker:
     async def live(self, operator: Address, simulator: Simulator) -> tuple[Deployment, Ground]:
         """The executor on the chain itself: deployed now on the twin, proven where it was deployed before."""
         world, chain_id = self.world, self.loaded.network.chain_id
-        rpc = await self.stack.enter_async_context(HttpRpc(world.http_url))
         configured = self.loaded.config.executor.address
         if configured is not None:
-            made = await verify(rpc, configured)
+            async with HttpRpc(world.http_url) as rpc:
+                made = await verify(rpc, configured)
             wrong = [
                 *not_ours(made, operator),
                 *strange_venues(made, self.loaded.network),
@@ -71,6 +71,7 @@ class _Maker:
                 raise VerificationFailed("\n".join(wrong))
             return made, LiveGround(world.node, simulator)
         assert world.twin is not None, "a live run off the twin names its executor"
+        rpc = await self.stack.enter_async_context(HttpRpc(world.twin.descriptor["rpc_http"]))
         made = await deploy_on_twin(
             world.twin,
             rpc,

@@ -1,4 +1,4 @@
-"""A plain JSON-RPC client over HTTP, for one-off commands. The engine's own node is `chains.node`."""
+"""JSON-RPC by method and parameters, for one-off commands: over plain HTTP, or over a node of several endpoints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,35 @@ import aiohttp
 import orjson
 
 from chains.anvil import RpcError
+from chains.node import Node, SendStatus
 from chains.node.errors import Unreachable, shown
+
+_REFUSED = -32000
+
+
+class NodeRpc:
+    """JSON-RPC over `node`. An async context manager that connects it, and closes it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __aenter__(self) -> Self:
+        await self._node.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self._node.close()
+
+    async def rpc(self, method: str, *params: Any) -> Any:
+        """One call; a signed transaction goes to every endpoint. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        if method != "eth_sendRawTransaction":
+            return await self._node.request(method, *params)
+        outcome = await self._node.send_raw(bytes.fromhex(params[0][2:]))
+        if outcome.status is SendStatus.REFUSED:
+            raise RpcError(method, _REFUSED, outcome.detail)
+        if outcome.status is SendStatus.UNKNOWN:
+            raise Unreachable(outcome.detail)
+        return outcome.tx_hash
 
 
 class HttpRpc:

@@ -19,13 +19,13 @@ from bot.config.values import plain
 from bot.exchanges import exchange_of
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
-from bot.rpc import HttpRpc
+from bot.nodes import node_of
 from chains.assets import Address
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import ccxt_urls
 from chains.networks import Network
-from chains.node import Node, WrongChain
-from chains.node.errors import shown
+from chains.node import Node
+from chains.node.gateway import Gateway
 from chains.twin.client import TwinProcess
 
 TWIN = "twin"
@@ -38,7 +38,8 @@ class World:
     """Everything outside the bot, connected.
 
     `folder` is private to the run; `memory` holds what later runs on the same chain must know too, which is the same
-    folder where nothing outlives the run. `instance` names this world's history.
+    folder where nothing outlives the run. `instance` names this world's history. `http_url` is where forks read
+    `node` from.
     """
 
     network: Network
@@ -76,22 +77,22 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     stack.callback(_close_ledger, ledger, folder)
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
     described: Mapping[str, Any] = twin.descriptor if twin else {}
-    ws_url = described.get("rpc_ws") or plain(config.node.ws_url or "")
-    http_url = described.get("rpc_http") or plain(config.node.http_url or "")
-    node = await stack.enter_async_context(Node(network, ws_url, clock, request_timeout_s=config.node.timeout_s))
+    urls = [described["rpc_ws"]] if described else []
+    node = await stack.enter_async_context(node_of(config, network, clock, urls))
+    node.in_flight = lambda: ledger.begun and bool(ledger.open_intents())
+    gateway = await stack.enter_async_context(Gateway(node))
     keys = {settings.name: _api_key(settings, twin) for settings in config.exchanges}
     exchanges = {}
     for settings in config.exchanges:
         exchange = _exchange(settings, keys[settings.name], described)
         stack.push_async_callback(exchange.close)
         exchanges[settings.name] = exchange
-    await _require_same_chain(network, http_url, config.node.timeout_s)
     genesis = await node.block_by_number(0)
     born = genesis.hash if genesis else network.name
     return World(
         network=network,
         node=node,
-        http_url=http_url,
+        http_url=gateway.url,
         exchanges=exchanges,
         api_keys=keys,
         twin=twin,
@@ -117,17 +118,6 @@ def _close_ledger(ledger: Ledger, folder: Path) -> None:
     ledger.close()
     if not begun:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-async def _require_same_chain(network: Network, http_url: str, timeout_s: float) -> None:
-    """The simulator forks over HTTP: what answers there must be the same chain. Raises `Unreachable`, `WrongChain`."""
-    async with HttpRpc(http_url, timeout_s=timeout_s) as rpc:
-        chain_id = int(await rpc.rpc("eth_chainId"), 16)
-    if chain_id != network.chain_id:
-        raise WrongChain(
-            f"{shown(http_url)}: the node is on chain {chain_id}, but network {network.name} is chain "
-            f"{network.chain_id}; correct node.http_url or the network"
-        )
 
 
 def _run_folder(parent: Path, mode: Mode, network: Network) -> Path:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bot.config.load import Loaded
     from bot.execution.deployment import Deployment
-    from bot.rpc import HttpRpc
+    from bot.rpc import NodeRpc
 
 executor = Verbs(
     "executor",
@@ -50,7 +50,7 @@ _EXECUTOR = click.option(
 
 
 def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--http-url", metavar="URL", help="The node's HTTP JSON-RPC endpoint. [node.http_url]")(command)
+    return click.option("--node", metavar="URL", help="The node to ask and to send to. [node.endpoints]")(command)
 
 
 @command(
@@ -69,7 +69,7 @@ def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @passphrase_options
 async def deploy(
     config_path: Path | None,
-    http_url: str | None,
+    node: str | None,
     owner_keystore: Path,
     treasury: str,
     operator: str | None,
@@ -88,7 +88,7 @@ async def deploy(
     loaded = load(found_config(config_path))
     _require_consent(loaded, live_on_chain_id)
     operator_address = Address(operator) if operator else _configured_operator(loaded)
-    async with _rpc(loaded, http_url) as rpc:
+    async with _rpc(loaded, node) as rpc:
         made = await create(
             rpc,
             _owner(owner_keystore, passphrase_fd, passphrase_file),
@@ -111,14 +111,14 @@ async def deploy(
 @config_option
 @_node_option
 @_EXECUTOR
-async def verify(config_path: Path | None, http_url: str | None, executor_address: str | None, as_json: bool) -> None:
+async def verify(config_path: Path | None, node: str | None, executor_address: str | None, as_json: bool) -> None:
     """Prove that the code on chain is this build's, and that what it was made with is what the run file says."""
     from bot.config.load import load
     from bot.execution.deployment import verify as proved
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
-    async with _rpc(loaded, http_url) as rpc:
+    async with _rpc(loaded, node) as rpc:
         made = await proved(rpc, Address(_which(loaded, executor_address)))
     differences = _differences(made, loaded)
     if differences:
@@ -142,7 +142,7 @@ async def verify(config_path: Path | None, http_url: str | None, executor_addres
 @passphrase_options
 async def sweep(
     config_path: Path | None,
-    http_url: str | None,
+    node: str | None,
     owner_keystore: Path,
     executor_address: str | None,
     tokens: tuple[str, ...],
@@ -161,7 +161,7 @@ async def sweep(
     loaded = load(found_config(config_path))
     _require_consent(loaded, live_on_chain_id)
     which = Address(_which(loaded, executor_address))
-    async with _rpc(loaded, http_url) as rpc:
+    async with _rpc(loaded, node) as rpc:
         made_with = await settings_of(rpc, which)
         wanted = [token_address(name, loaded.network) for name in tokens] or list(
             dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
@@ -198,14 +198,14 @@ def _which(loaded: Loaded, given: str | None) -> str:
     return found
 
 
-def _rpc(loaded: Loaded, http_url: str | None) -> HttpRpc:
-    from bot.config.values import plain
-    from bot.rpc import HttpRpc
+def _rpc(loaded: Loaded, node: str | None) -> NodeRpc:
+    from bot.clock import SystemClock
+    from bot.nodes import node_of
+    from bot.rpc import NodeRpc
 
-    configured = loaded.config.node.http_url
-    if http_url is None and configured is None:
-        raise click.UsageError("which node? give --http-url (`isthmus twin` prints its own), or write node.http_url")
-    return HttpRpc(http_url or plain(configured or ""), timeout_s=loaded.config.node.timeout_s)
+    if node is None and not loaded.config.node.endpoints:
+        raise click.UsageError("which node? give --node (`isthmus twin` prints its own), or write node.endpoints")
+    return NodeRpc(node_of(loaded.config, loaded.network, SystemClock(), [node] if node else []))
 
 
 def _owner(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:

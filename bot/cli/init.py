@@ -21,21 +21,22 @@ _STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
     "init",
     examples=[
         "isthmus init                 the local twin, in this folder",
-        "isthmus init mybot --network ethereum --ws-url ws://127.0.0.1:8546 --http-url http://127.0.0.1:8545",
+        "isthmus init mybot --network ethereum --node ws://127.0.0.1:8546 --node env:SECOND_NODE",
     ],
 )
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
 @click.option("--network", default=_TWIN, show_default=True, help="Name of the network to trade on.")
-@click.option("--ws-url", metavar="URL", help="WebSocket JSON-RPC endpoint of your node, or env:NAME.")
-@click.option("--http-url", metavar="URL", help="HTTP JSON-RPC endpoint of your node, or env:NAME.")
-def init(folder: Path, network: str, ws_url: str | None, http_url: str | None, as_json: bool) -> None:
+@click.option(
+    "--node", "nodes", multiple=True, metavar="URL", help="An endpoint of your node, or env:NAME; repeatable."
+)
+def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> None:
     """Write isthmus.toml and its strategy files into DIR. Nothing that exists is overwritten."""
     from bot.config.model import RunFile
     from bot.config.reading import parsed, validated
     from chains.networks import load_network
 
     load_network(network)
-    files = _files(network, ws_url, http_url)
+    files = _files(network, nodes)
     validated(parsed(files[_RUN_FILE], str(folder / _RUN_FILE), folder), RunFile)
     existing = [str(folder / name) for name in files if (folder / name).exists()]
     if existing:
@@ -53,19 +54,20 @@ def init(folder: Path, network: str, ws_url: str | None, http_url: str | None, a
     click.echo(_next_steps(folder, network))
 
 
-def _files(network: str, ws_url: str | None, http_url: str | None) -> dict[str, str]:
+def _files(network: str, nodes: tuple[str, ...]) -> dict[str, str]:
     """What to write, by path under the folder."""
+    from bot.config.writing import toml_value
     from chains.tools import ROOT
 
     if network == _TWIN:
-        if ws_url or http_url:
-            raise click.UsageError("the twin brings its own node; --ws-url and --http-url go with another --network")
+        if nodes:
+            raise click.UsageError("the twin brings its own node; --node goes with another --network")
         run_file = (_TEMPLATES / "twin.toml").read_text(encoding="utf-8")
     else:
-        if not (ws_url and http_url):
-            raise click.UsageError(f"{network} needs a node; give --ws-url and --http-url")
+        if not nodes:
+            raise click.UsageError(f"{network} needs a node; give --node, once for each endpoint")
         run_file = (_TEMPLATES / "network.toml").read_text(encoding="utf-8")
-        for mark, value in (("@network@", network), ("@ws_url@", ws_url), ("@http_url@", http_url)):
+        for mark, value in (("@network@", network), ('["@endpoints@"]', toml_value(nodes))):
             run_file = run_file.replace(mark, value)
     names = _STRATEGIES.get(network, _STRATEGIES_ELSEWHERE)
     strategies = {

@@ -87,7 +87,7 @@ def node_url(url: str | None) -> str:
     """The node that was named. Raises `click.UsageError`."""
     if url is None:
         raise click.UsageError("no source; give --node URL")
-    if not url.startswith(("http://", "https://", "ws://", "wss://")):
+    if not url.startswith(("http://", "https://", "ws://", "wss://", "ipc://")):
         raise click.UsageError(f"{url!r} is not a node's URL; write one such as http://127.0.0.1:8545")
     return url
 

@@ -71,17 +71,16 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
     """The node and the exchanges of the configuration; for the twin, which is gone, what they said last."""
     from bot.balances import at_exchanges, on_chain
     from bot.clock import SystemClock
-    from bot.config.values import plain
     from bot.exchanges import exchange_of
     from bot.ledger.reading import observed_balances
-    from chains.node import Node
+    from bot.nodes import node_of
 
-    if loaded.config.node.ws_url is None:
+    if not loaded.config.node.endpoints:
         recorded = _recorded(observed_balances(ledger))
         yield recorded, recorded, "the chain and the exchanges as the run left them"
         return
     async with AsyncExitStack() as open_things:
-        node = Node(loaded.network, plain(loaded.config.node.ws_url), SystemClock())
+        node = node_of(loaded.config, loaded.network, SystemClock())
         await open_things.enter_async_context(node)
         exchanges = {}
         for settings in loaded.config.exchanges:

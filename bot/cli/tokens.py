@@ -83,18 +83,22 @@ async def check(
 
 @asynccontextmanager
 async def _place(node: str | None, network: str, config_path: Path | None) -> AsyncIterator[_Place]:
+    from bot.clock import SystemClock
     from bot.config.load import load
     from bot.config.values import plain
+    from bot.nodes import node_of
     from chains.networks import load_network
+    from chains.node.gateway import Gateway
 
     if node is not None:
         yield _Place(load_network(network), node_url(node), None)
         return
     loaded = load(found_config(config_path))
     settings = loaded.config
-    if settings.node.http_url is not None:
+    if settings.node.endpoints:
         kept_in = plain(settings.ledger.url) if settings.ledger.url is not None else None
-        yield _Place(loaded.network, plain(settings.node.http_url), kept_in)
+        async with node_of(settings, loaded.network, SystemClock()) as pool, Gateway(pool) as gateway:
+            yield _Place(loaded.network, gateway.url, kept_in)
         return
     from chains.twin.client import TwinProcess
 

@@ -67,9 +67,12 @@ def _test_chain(document: Document, network: Network) -> Iterator[Problem]:
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:
     if file.network == TWIN:
         return
-    for key, example in (("ws_url", "ws://127.0.0.1:8545"), ("http_url", "http://127.0.0.1:8545")):
-        if getattr(file.node, key) is None:
-            yield document.problem(("node", key), f'missing; off the twin write `{key} = "{example}"` under [node]')
+    if not file.node.endpoints:
+        message = 'missing; off the twin write `endpoints = ["ws://127.0.0.1:8546"]` under [node]'
+        yield document.problem(("node", "endpoints"), message)
+    elif file.execution.agree_above is not None and len(file.node.endpoints) == 1:
+        message = "needs two endpoints that can agree; add one to node.endpoints, or leave it out"
+        yield document.problem(("execution", "agree_above"), message)
 
 
 def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:

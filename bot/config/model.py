@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from bot.config.pools import PoolSettings
 from bot.config.section import Many, Section
@@ -17,9 +17,10 @@ from bot.config.values import (
     AnyAmount,
     ChainAddress,
     DatabaseUrl,
+    EndpointUrl,
+    EthAmount,
     ExchangeUrl,
     FilePath,
-    HttpUrl,
     LoopbackHost,
     Number,
     Port,
@@ -27,21 +28,50 @@ from bot.config.values import (
     SecretReference,
     Symbol,
     TokenName,
-    WebSocketUrl,
 )
 
 
+class EndpointConfig(Section):
+    """One endpoint with its terms; where only the URL matters, the URL stands for the table."""
+
+    url: Annotated[EndpointUrl, Field(examples=["wss://node.example.org"])]
+    """http(s), ws(s), or a Unix socket (`/path/geth.ipc`); `env:NAME` when the URL carries a key."""
+
+    requests_per_s: Annotated[Number | None, Field(examples=[25])] = None
+    """Most requests a second the provider allows; it is asked no faster."""
+
+    daily_units: Annotated[int | None, Field(ge=1, examples=[9_000_000])] = None
+    """Most units a day (UTC) to use of it; at the cap only what is in flight is brought home with it."""
+
+    units: Annotated[dict[str, int], Field(default_factory=dict, examples=[{"eth_call": 26}])]
+    """What a method costs there, where it differs from Alchemy's compute units."""
+
+    backup: Annotated[bool, Field(examples=[True])] = False
+    """Whether it is asked only when the others cannot answer."""
+
+    archive: Annotated[bool | None, Field(examples=[True])] = None
+    """Whether it has the state of old blocks; left out, it is found out."""
+
+    not_asked: Annotated[tuple[str, ...], Field(strict=False, examples=[["eth_getLogs"]]), Many] = ()
+    """Methods it must not be asked."""
+
+
+def _endpoint(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
 class NodeSettings(Section):
-    """The Ethereum node to listen to and to send through. The twin brings its own."""
+    """The network's node: one or several endpoints. The twin brings its own."""
 
-    ws_url: Annotated[WebSocketUrl | None, Field(examples=["ws://127.0.0.1:8545"])] = None
-    """WebSocket JSON-RPC endpoint; `env:NAME` when the URL carries a key."""
-
-    http_url: Annotated[HttpUrl | None, Field(examples=["http://127.0.0.1:8545"])] = None
-    """HTTP JSON-RPC endpoint the simulator forks from."""
+    endpoints: Annotated[
+        tuple[Annotated[EndpointConfig, BeforeValidator(_endpoint, json_schema_input_type=str | EndpointConfig)], ...],
+        Field(strict=False, examples=[["ws://127.0.0.1:8546"]]),
+        Many,
+    ] = ()
+    """Where it is reached, in order of preference: URLs, or tables as below."""
 
     timeout_s: Annotated[Seconds, Field(examples=[20])] = 20.0
-    """Seconds without a head or an answer after which the connection is made again."""
+    """Seconds without an answer after which a question counts as unanswered."""
 
 
 class ExchangeSettings(Section):
@@ -115,6 +145,9 @@ class ExecutionSettings(Section):
 
     unwind_loss_ppm: Annotated[int, Field(ge=0, le=10_000, examples=[10000])] = 10_000
     """Most that unwinding an overdue hedge on the chain may give up below its quote, in parts per million."""
+
+    agree_above: Annotated[EthAmount | None, Field(examples=["1 ETH"])] = None
+    """Worst case beyond which two endpoints must tell the same block before a plan is sent; needs two endpoints."""
 
 
 class SimulatorSettings(Section):

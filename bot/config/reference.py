@@ -45,6 +45,11 @@ def _tables(model: type[BaseModel]) -> Iterator[str]:
             yield f"### `[[{name}]]`, once for each\n" if many else f"### `[{name}]`\n"
             yield f"{inspect.cleandoc(section.__doc__ or '')}\n"
             yield _keys(section.model_fields)
+            for inner_name, inner in section.model_fields.items():
+                entry = table_model(inner.annotation)
+                if entry:
+                    yield f"An entry of `{inner_name}`: {inspect.cleandoc(entry.__doc__ or '')}\n"
+                    yield _keys(entry.model_fields)
 
 
 def _keys(fields: dict[str, FieldInfo]) -> str:

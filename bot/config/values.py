@@ -172,6 +172,15 @@ def _url(*schemes: str) -> Callable[[Any, ValidationInfo], str | Reference]:
     return check
 
 
+def _endpoint_url(value: Any, info: ValidationInfo) -> str | Reference:
+    """A node's address: a URL, or the path of its Unix socket, relative to the file it is written in."""
+    if isinstance(value, str) and value.endswith(".ipc") and not _REFERENCE.fullmatch(value):
+        path = value.removeprefix("ipc://")
+        if "://" not in path:
+            return f"ipc://{_resolved(path, info).absolute()}"
+    return _url("ws", "wss", "http", "https")(value, info)
+
+
 def _exchange_url(value: Any, info: ValidationInfo) -> Any:
     """One of ccxt's URLs, or a table of them."""
     if isinstance(value, dict):
@@ -225,11 +234,8 @@ FilePath = Annotated[Path, PlainValidator(_resolved), PlainSerializer(str), With
 SecretReference = Annotated[
     Reference, PlainValidator(_reference), PlainSerializer(str), WithJsonSchema(_REFERENCE_SCHEMA)
 ]
-WebSocketUrl = Annotated[
-    str | Reference, PlainValidator(_url("ws", "wss")), PlainSerializer(str), WithJsonSchema({"type": "string"})
-]
-HttpUrl = Annotated[
-    str | Reference, PlainValidator(_url("http", "https")), PlainSerializer(str), WithJsonSchema({"type": "string"})
+EndpointUrl = Annotated[
+    str | Reference, PlainValidator(_endpoint_url), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
 ExchangeUrl = Annotated[
     Any, PlainValidator(_exchange_url), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import socket
 import tempfile
@@ -15,9 +16,12 @@ from bot.config.values import SAFE_FILE_MODE, plain
 from bot.doctor.checks import Check, Status, graded
 from bot.keys import keystore_address
 from bot.ledger.ledger import Ledger
-from bot.rpc import HttpRpc
+from bot.nodes import node_of
+from chains.anvil import RpcError
+from chains.blocks import Head
 from chains.networks import Network
-from chains.node import Node
+from chains.node import NodeError
+from chains.node.endpoint import Endpoint
 
 LAG_WARN_BLOCKS = 3
 LAG_FAIL_BLOCKS = 20
@@ -27,34 +31,62 @@ SPACE_FAIL_BYTES = 200 << 20
 
 
 async def node(config: RunConfig, network: Network, clock: Clock) -> Iterable[Check]:
-    """Both endpoints answer, are on the network's chain, and are not behind."""
+    """Every endpoint answers, is on the network's chain, and is not behind; and what is left of its day's units."""
     if config.network == TWIN:
         return [Check("node", Status.OK, "the twin brings its own")]
-    assert config.node.ws_url is not None and config.node.http_url is not None, "checked when the file was read"
-    async with Node(network, plain(config.node.ws_url), clock, request_timeout_s=config.node.timeout_s) as adapter:
-        head = await adapter.head()
-    async with HttpRpc(plain(config.node.http_url), timeout_s=config.node.timeout_s) as rpc:
-        http_chain_id = int(await rpc.rpc("eth_chainId"), 16)
+    asked = node_of(config, network, clock)
+    try:
+        seen = await asyncio.gather(*(_endpoint(endpoint) for endpoint in asked.endpoints))
+    finally:
+        await asked.close()
+    heads = [head for _, head in seen if head is not None]
+    checks = [check for check, _ in seen]
+    if not heads:
+        return checks
+    newest = max(heads, key=lambda head: head.number)
+    checks += [
+        _behind(endpoint.name, newest.number - head.number)
+        for endpoint, (_, head) in zip(asked.endpoints, seen, strict=True)
+        if head is not None and newest.number - head.number > LAG_WARN_BLOCKS
+    ]
+    return [*checks, _age(newest, network, clock)]
+
+
+async def _endpoint(endpoint: Endpoint) -> tuple[Check, Head | None]:
+    name = f"node {endpoint.name}"
+    try:
+        head = (await endpoint.latest()).head
+    except (NodeError, RpcError) as error:
+        what, _, remedy = str(error).partition("; ")
+        return Check(name, Status.FAIL, what, remedy or "correct the address under [node]"), None
+    quota = endpoint.quota
+    found = f"block {head.number}, {1000 * endpoint.health.latency_s:.0f} ms, {quota}"
+    remedy = "raise daily_units, or add an endpoint"
+    return graded(name, found, warn=not quota.to_spare(), remedy=remedy), head
+
+
+def _behind(name: str, blocks: int) -> Check:
+    return graded(
+        f"node {name} head",
+        f"{blocks} blocks behind the others",
+        warn=True,
+        fail=blocks > LAG_FAIL_BLOCKS,
+        remedy="let it synchronise, or take it out of node.endpoints",
+    )
+
+
+def _age(head: Head, network: Network, clock: Clock) -> Check:
     lag_s = clock.wall_s() - head.timestamp_s
     lag_blocks = lag_s / network.block_time_s
     behind = "the node is behind or this machine's clock is wrong; let it catch up, or set the clock (NTP)"
     own_time = "a test chain may keep a time of its own; budgets count by it"
-    return [
-        Check("node", Status.OK, f"chain id {network.chain_id}, block {head.number}"),
-        graded(
-            "node over HTTP",
-            f"chain id {http_chain_id}",
-            fail=http_chain_id != network.chain_id,
-            remedy=f"node.http_url must be on chain id {network.chain_id} as node.ws_url is",
-        ),
-        graded(
-            "clock and head",
-            f"the latest block is {lag_s:.0f} s old",
-            warn=lag_blocks > LAG_WARN_BLOCKS or lag_s < -CLOCK_AHEAD_WARN_S,
-            fail=lag_blocks > LAG_FAIL_BLOCKS and not network.test_chain,
-            remedy=own_time if network.test_chain else behind,
-        ),
-    ]
+    return graded(
+        "clock and head",
+        f"the latest block is {lag_s:.0f} s old",
+        warn=lag_blocks > LAG_WARN_BLOCKS or lag_s < -CLOCK_AHEAD_WARN_S,
+        fail=lag_blocks > LAG_FAIL_BLOCKS and not network.test_chain,
+        remedy=own_time if network.test_chain else behind,
+    )
 
 
 async def keystore(config: RunConfig, network: Network) -> Iterable[Check]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from bot.clock import SystemClock
 from bot.market.loader import load_pools
 from bot.opening import known_pools
-from bot.rpc import HttpRpc
 from chains.blocks import Head
 from chains.networks import Network
-from chains.node import Node, WrongChain
+from chains.node import EndpointSettings, Node
 from chains.node.reads import JsonRpcReads
 from chains.pools.pool import Pool, PoolFacts, Timed
 from chains.snapshot import LeftOut, Recorded, Snapshot
@@ -25,22 +23,6 @@ class NoSuchBlock(LookupError):
 
 class UnknownPool(LookupError):
     """A pool that is not among the known ones."""
-
-
-class HttpReads(JsonRpcReads):
-    """The reads of a node over HTTP."""
-
-    def __init__(self, rpc: HttpRpc, clock: SystemClock) -> None:
-        self._rpc, self._clock = rpc, clock
-
-    async def request(self, method: str, *params: Any) -> Any:
-        return await self._rpc.rpc(method, *params)
-
-    async def request_once(self, method: str, *params: Any) -> Any:
-        return await self._rpc.rpc(method, *params)
-
-    def now_ns(self) -> int:
-        return self._clock.monotonic_ns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +44,9 @@ class Source:
 
 @asynccontextmanager
 async def source_at(network: Network, url: str) -> AsyncIterator[Source]:
-    """A connection to the node at `url`, http or ws. Raises `Unreachable`, `WrongChain`."""
-    clock = SystemClock()
-    if url.startswith(("ws://", "wss://")):
-        async with Node(network, url, clock) as node:
-            yield Source(network, node)
-        return
-    async with HttpRpc(url) as rpc:
-        chain_id = int(await rpc.rpc("eth_chainId"), 16)
-        if chain_id != network.chain_id:
-            raise WrongChain(f"the node is on chain id {chain_id}, {network.name} is {network.chain_id}; name another")
-        yield Source(network, HttpReads(rpc, clock))
+    """A connection to the node at `url`: http, ws or ipc. Raises `Unreachable`, `WrongChain`."""
+    async with Node(network, [EndpointSettings(url)], SystemClock()) as node:
+        yield Source(network, node)
 
 
 async def take(

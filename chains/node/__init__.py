@@ -1,16 +1,39 @@
 """Ethereum JSON-RPC nodes: blocks in order, reads, and somewhere to send transactions."""
 
-from chains.node.errors import NodeError, ReorgTooDeep, Unreachable, WrongChain
-from chains.node.node import MonotonicClock, Node
+from chains.node.court import Agreement, Opinion
+from chains.node.endpoint import NodeClock
+from chains.node.endpoints import EndpointSettings
+from chains.node.errors import (
+    LogLimit,
+    NoArchive,
+    NodeError,
+    QuotaSpent,
+    RangeGone,
+    ReorgTooDeep,
+    Unreachable,
+    WrongChain,
+)
+from chains.node.events import NodeEvent
+from chains.node.logs import LogChunk
+from chains.node.node import Node
 from chains.node.sending import SendCause, SendOutcome, SendStatus
 from chains.node.submitter import Submitter
 from chains.node.wire import BlockRef
 
 __all__ = [
+    "Agreement",
     "BlockRef",
-    "MonotonicClock",
+    "EndpointSettings",
+    "LogChunk",
+    "LogLimit",
+    "NoArchive",
     "Node",
+    "NodeClock",
     "NodeError",
+    "NodeEvent",
+    "Opinion",
+    "QuotaSpent",
+    "RangeGone",
     "ReorgTooDeep",
     "SendCause",
     "SendOutcome",

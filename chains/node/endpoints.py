@@ -26,10 +26,11 @@ _WIRES = {"http": Wire.HTTP, "https": Wire.HTTP, "ws": Wire.WS, "wss": Wire.WS, 
 class EndpointSettings:
     """One endpoint and its terms.
 
-    `url` is http(s), ws(s), or a Unix socket as `ipc:///path` or a bare path that ends in `.ipc`; it may carry a key, so
-    it is absent from `repr`. `requests_per_s` and `daily_units` are the provider's limits, None where there are none;
-    `units` overrides the cost of a method. A `backup` is asked only when the others cannot answer. `not_asked` are
-    methods the provider must not be asked. `archive` says whether it has the state of old blocks; None is to be found out.
+    `url` is http(s), ws(s), or a Unix socket as `ipc:///path` or a bare path that ends in `.ipc`; it may carry a
+    key, so it is absent from `repr`. `requests_per_s` and `daily_units` are the provider's limits, None where there
+    are none; `units` overrides the cost of a method. A `backup` is asked only when the others cannot answer.
+    `not_asked` are methods the provider must not be asked. `archive` says whether it has the state of old blocks;
+    None is to be found out.
     """
 
     url: str = field(repr=False)

@@ -20,7 +20,7 @@ class Unreachable(NodeError):
 
 
 class BadAnswer(Unreachable):
-    """What came back is not an answer to what was asked: a web page, half a document, another id, an impossible null."""
+    """What came back is no answer to what was asked: a web page, half a document, another id, an impossible null."""
 
 
 class Busy(Unreachable):

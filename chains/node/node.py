@@ -1,92 +1,139 @@
-"""One Ethereum JSON-RPC node over WebSocket: blocks in order, reads, and a place to send transactions to.
+"""A network's node, made of several endpoints: blocks in order, reads, and a place to send transactions to.
 
-Any node will do; the twin is just one. Nothing here knows what the blocks are wanted for.
+Any endpoints will do; the twin is just one. Nothing here knows what the blocks are wanted for.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Protocol, Self
+from pathlib import Path
+from typing import Any, Self
 
 from chains.anvil import RpcError
-from chains.blocks import ChainEvent, Head, Log, Undone
+from chains.blocks import Block, ChainEvent, Head, Log, Undone
 from chains.networks import Network
-from chains.node import wire
-from chains.node.errors import Unreachable, WrongChain, shown
+from chains.node.answers import Answer, Request
+from chains.node.broadcast import Broadcast
+from chains.node.court import Agreement, Court, Opinion
+from chains.node.endpoint import Endpoint, NodeClock
+from chains.node.endpoints import EndpointSettings
+from chains.node.errors import NodeError, Unreachable
+from chains.node.events import Events, NodeEvent
 from chains.node.follower import Follower, Vanished
+from chains.node.heads import Allowance
+from chains.node.leading import Leading, Lookout
+from chains.node.logs import LogChunk, LogRanges, logs_of_block
+from chains.node.pool import Pool
+from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
-from chains.node.socket import NodeSocket, Subscription
+from chains.node.sending import SendOutcome
 from chains.node.wire import Header
+
+__all__ = ["Agreement", "Node", "Opinion"]
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
-_GRACE_S = 1.0
-
-
-class MonotonicClock(Protocol):
-    """The part of a clock that a node needs."""
-
-    def monotonic_ns(self) -> int: ...
 
 
 class Node(JsonRpcReads):
-    """A node of `network` at `ws_url`. An async context manager; connects again by itself when the socket drops.
+    """The node of `network` at `endpoints`. An async context manager; what drops out comes back by itself.
 
-    `calls_made` counts JSON-RPC requests, `reconnects` lost connections, `reorgs` the `Undone` events yielded.
+    `usage` is the file in which used units are counted, shared by all processes with the same keys. `in_flight` may be
+    set to tell whether a transaction waits to be settled, which is done beyond the day's units too. `calls_made` counts
+    JSON-RPC requests, `reconnects` lost connections, `reorgs` the `Undone` events yielded.
     """
 
     def __init__(
         self,
         network: Network,
-        ws_url: str,
-        clock: MonotonicClock,
+        endpoints: Sequence[EndpointSettings],
+        clock: NodeClock,
         *,
+        usage: Path | None = None,
         request_timeout_s: float = 10.0,
         head_timeout_s: float | None = None,
+        seed: int | None = None,
     ) -> None:
+        """Raises `InvalidEndpoint`, and `NodeError` for a usage file that is none."""
         self.network = network
-        self.calls_made = 0
-        self.reconnects = 0
         self.reorgs = 0
-        self._url = ws_url
+        self.in_flight: Callable[[], bool] = lambda: False
         self._clock = clock
-        self._request_timeout_s = request_timeout_s
         self._head_timeout_s = head_timeout_s or max(_BLOCKS_OF_SILENCE * network.block_time_s, _LEAST_HEAD_TIMEOUT_S)
-        self._socket: NodeSocket | None = None
-        self._connecting = asyncio.Lock()
+        self._events = Events()
+        self._pool = Pool(
+            network,
+            endpoints,
+            clock,
+            timeout_s=request_timeout_s,
+            usage=UsageFile(usage) if usage else None,
+            events=self._events,
+            in_flight=lambda: self.in_flight(),
+            rng=random.Random(seed),  # noqa: S311
+        )
+        self._court = Court(self._pool)
+        self._allowance = Allowance()
+        self._leading = Leading(self._pool, self._court, self._allowance)
+        self._lookout = Lookout(self._pool, self._court, self._leading, self._allowance)
+        self._broadcast = Broadcast(self._pool)
+        self._ranges = LogRanges(self._pool)
         self._closed = False
         self._aim = 0
-        self._heads: Subscription | None = None
 
     async def __aenter__(self) -> Self:
-        await self.connect()
+        try:
+            await self.connect()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
     @property
+    def calls_made(self) -> int:
+        return self._pool.calls_made
+
+    @property
+    def reconnects(self) -> int:
+        return sum(endpoint.reconnects for endpoint in self._pool.endpoints)
+
+    @property
     def connected(self) -> bool:
-        return self._socket is not None and self._socket.open
+        """Whether at least one endpoint is connected and believed."""
+        return any(endpoint.connected for endpoint in self._pool.usable)
+
+    @property
+    def endpoints(self) -> Sequence[Endpoint]:
+        """In the order they were given, for those who look at their health and their quota."""
+        return self._pool.endpoints
 
     @property
     def newest_number(self) -> int:
         """The highest block number the node has told of to whoever reads `blocks`, who may not have got there yet."""
-        return max(self._aim, self._heads.newest if self._heads else 0)
+        return max(self._aim, self._leading.newest)
+
+    def listen(self, listener: Callable[[NodeEvent], None]) -> None:
+        """Tell `listener` what happens to the endpoints, what happened before it came first."""
+        self._events.listen(listener)
 
     async def connect(self) -> None:
-        """Connect unless connected, and check the chain id. Raises `Unreachable`, `WrongChain`."""
-        await self._open_socket()
+        """Connect unless connected, and check chain ids. Raises `Unreachable` if no endpoint answers, `WrongChain`."""
+        if self._closed:
+            raise Unreachable(f"{self._pool.endpoints[0].name}: this node was closed")
+        await self._pool.connect()
 
     async def close(self) -> None:
         """Disconnect for good. Iterators of `blocks` end with `Unreachable`."""
         self._closed = True
-        if self._socket is not None:
-            await self._socket.shut()
+        await asyncio.gather(self._broadcast.close(), self._lookout.close(), self._court.close())
+        await self._pool.close()
 
     async def blocks(
         self,
@@ -98,10 +145,102 @@ class Node(JsonRpcReads):
 
         Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
         known, whose child comes first; by default the present head comes first. `on_trouble` is told why, once, each
-        time the node stops answering; that heals by itself, without a block lost. Raises `WrongChain` when the node
-        changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
+        time no endpoint can be followed; that heals by itself, without a block lost. Raises `WrongChain` when every
+        endpoint changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
         """
         follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
+        async for event in self._begin(follower, start):
+            yield event
+        pause_s, failed = _FIRST_PAUSE_S, 0
+        while True:
+            try:
+                async with contextlib.aclosing(self._follow(follower)) as events:
+                    async for event in events:
+                        pause_s, failed = _FIRST_PAUSE_S, 0
+                        self._note(event)
+                        yield event
+            except (Unreachable, RpcError, Vanished) as error:
+                failed += 1
+                if self._closed:
+                    raise
+                if self._leading.others and failed < len(self._pool.endpoints):
+                    continue
+                if pause_s == _FIRST_PAUSE_S:
+                    on_trouble(str(error))
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    async def agreed(self, head: Head) -> Opinion:
+        """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""
+        return await self._court.agreed(head)
+
+    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
+        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`."""
+        self._allowance.use()
+        try:
+            return await logs_of_block(self._pool, head, topics)
+        except RpcError as error:
+            raise Vanished(f"block {head.hash}: {error}") from None
+
+    def logs(
+        self, blocks: range, topics: Sequence[bytes] = (), addresses: Sequence[str] = ()
+    ) -> AsyncGenerator[LogChunk]:
+        """Logs of `blocks`, chunk after chunk in order, of whatever length the endpoints give.
+
+        `topics` and `addresses` are alternatives; empty means any. Raises `RangeGone` where blocks are not there,
+        `LogLimit`, `NoArchive`, `RpcError`, `Unreachable`. What was yielded before stays true: go on after it.
+        """
+        return self._ranges.read(blocks, topics, addresses)
+
+    async def finalized_head(self) -> Head:
+        """The newest block that will not be undone, by the node's word or by depth, as the network says."""
+        if self.network.finality_tag:
+            final = await self.finalized_header()
+        else:
+            tip = await self.head()
+            final = await self.header_by_number(max(0, tip.number - self.network.finality_blocks))
+        if final is None:
+            raise Unreachable(f"{self.network.name}: the node has no finalized block; let it synchronise first")
+        return final.head
+
+    async def suggested_tip_wei(self) -> int:
+        """The tip per gas the node suggests. Raises `Unreachable`, `RpcError` where the node has no opinion."""
+        return int(await self.request("eth_maxPriorityFeePerGas"), 16)
+
+    async def request(self, method: str, *params: Any) -> Any:
+        """One read, of whichever endpoint answers. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        return await self._pool.ask(method, params, lambda endpoint, result: result)
+
+    async def request_once(self, method: str, *params: Any) -> Any:
+        """One call, never repeated by itself. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        return await (await self._leading.endpoint()).ask(method, *params)
+
+    async def batch(self, requests: Sequence[Request]) -> list[Answer]:
+        """Several reads in one message, answers in order: results, and `RpcError`s. Raises `NodeError`."""
+        failures: list[Exception] = []
+        for endpoint in self._pool.ranked_for(requests):
+            try:
+                return await endpoint.batch(requests)
+            except NodeError as error:
+                failures.append(error)
+        raise self._pool.summed_up(failures, "batch", ())
+
+    async def send_raw(self, raw: bytes) -> SendOutcome:
+        """Hand a signed transaction to every endpoint. Never raises: no answer is `SendStatus.UNKNOWN`."""
+        return await self._broadcast.send(raw)
+
+    def hash_at(self, number: int) -> str | None:
+        """The hash of the block of that height in the chain that is followed, while it is remembered."""
+        return self._court.hash_at(number)
+
+    def now_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
+    async def _header(self, method: str, which: str) -> Header | None:
+        return await self._pool.ask(method, (which, False), _read_header)
+
+    async def _begin(self, follower: Follower, start: Head | int | None) -> AsyncGenerator[ChainEvent]:
+        """Let `follower` begin at `start`; yields the genesis if that is the start."""
         if isinstance(start, Head):
             follower.begin_after(start)
         elif start:
@@ -114,135 +253,28 @@ class Node(JsonRpcReads):
             assert genesis is not None, "every chain has a block 0"
             async for event in follower.lead_to(genesis):
                 yield event
-        pause_s = _FIRST_PAUSE_S
-        while True:
-            try:
-                async with contextlib.aclosing(self._follow(follower)) as events:
-                    async for event in events:
-                        pause_s = _FIRST_PAUSE_S
-                        self.reorgs += isinstance(event, Undone)
-                        yield event
-            except (Unreachable, RpcError, Vanished) as error:
-                if self._closed:
-                    raise
-                if pause_s == _FIRST_PAUSE_S:
-                    on_trouble(str(error))
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     async def _follow(self, follower: Follower) -> AsyncGenerator[ChainEvent]:
-        """One subscription's life: first the node's head, then each new one."""
-        socket = await self._open_socket()
-        self.calls_made += 1
-        subscription = self._heads = await socket.subscribe("newHeads")
-        try:
-            target: Header | None = await self.latest_header()
+        """One leader's reign: first its head, then each new one."""
+        endpoint = await self._leading.endpoint()
+        async with self._leading.heads_of(endpoint) as heads:
+            target: Header | None = await heads.now()
             while target is not None:
                 self._aim = target.head.number
                 async for event in follower.lead_to(target):
                     yield event
-                target = await self._next_target(subscription, follower)
-            raise Unreachable(f"{shown(self._url)}: the subscription ended or fell silent")
-        except Unreachable:
-            await socket.shut()
-            raise
-        finally:
-            await socket.unsubscribe(subscription)
+                self._allowance.block()
+                self._lookout.look()
+                target = await self._leading.next_target(endpoint, heads, follower.tip, self._head_timeout_s)
+        raise Unreachable(f"{endpoint.name}: the subscription ended or fell silent")
 
-    async def _next_target(self, subscription: Subscription, follower: Follower) -> Header | None:
-        """Where to go next; `None` when the subscription is of no more use.
-
-        A head that does not continue the tip may be stale, so the node is asked for its present one.
-        """
-        tip = follower.tip
-        try:
-            frame = await subscription.next(self._head_timeout_s)
-        except TimeoutError:
-            latest = await self.latest_header()
-            if tip is not None and latest.head.hash == tip.hash:
-                return latest
-            try:
-                frame = await subscription.next(_GRACE_S)
-            except TimeoutError:
-                return None
-        if frame is None:
-            return None
-        target = wire.header(*frame)
-        if tip is None or tip.hash in (target.head.parent_hash, target.head.hash):
-            return target
-        latest = await self.latest_header()
-        return target if target.head.number > latest.head.number else latest
-
-    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
-        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`."""
-        criteria = {"blockHash": head.hash, "topics": [["0x" + topic.hex() for topic in topics]]}
-        try:
-            return wire.logs(await self.request("eth_getLogs", criteria))
-        except RpcError as error:
-            raise Vanished(f"block {head.hash}: {error}") from None
-
-    async def finalized_head(self) -> Head:
-        """The newest block that will not be undone, by the node's word or by depth, as the network says."""
-        if self.network.finality_tag:
-            final = await self.finalized_header()
+    def _note(self, event: ChainEvent) -> None:
+        if isinstance(event, Block):
+            self._court.followed(event.head)
         else:
-            tip = await self.head()
-            final = await self.header_by_number(max(0, tip.number - self.network.finality_blocks))
-        if final is None:
-            raise Unreachable(f"{shown(self._url)}: the node has no finalized block; let it synchronise first")
-        return final.head
+            self.reorgs += isinstance(event, Undone)
+            self._court.undone(event.ancestor.number)
 
-    async def suggested_tip_wei(self) -> int:
-        """The tip per gas the node suggests. Raises `Unreachable`, `RpcError` where the node has no opinion."""
-        return int(await self.request("eth_maxPriorityFeePerGas"), 16)
 
-    async def request(self, method: str, *params: Any) -> Any:
-        """One read, asked again if the connection drops under it. Raises `RpcError`, `Unreachable`, `WrongChain`."""
-        socket = await self._open_socket()
-        self.calls_made += 1
-        try:
-            return await socket.request(method, *params)
-        except Unreachable:
-            if socket.open:
-                raise
-        return await self.request_once(method, *params)
-
-    async def request_once(self, method: str, *params: Any) -> Any:
-        """One call, never repeated by itself. Raises `RpcError`, `Unreachable`, `WrongChain`."""
-        socket = await self._open_socket()
-        self.calls_made += 1
-        return await socket.request(method, *params)
-
-    def now_ns(self) -> int:
-        return self._clock.monotonic_ns()
-
-    async def _open_socket(self) -> NodeSocket:
-        async with self._connecting:
-            if self._socket is not None and self._socket.open:
-                return self._socket
-            if self._closed:
-                raise Unreachable(f"{shown(self._url)}: this node was closed")
-            if self._socket is not None:
-                self.reconnects += 1
-                await self._socket.shut()
-            socket = NodeSocket(self._url, self._clock.monotonic_ns, self._request_timeout_s)
-            await socket.open_up()
-            try:
-                await self._check_chain(socket)
-            except BaseException:
-                await socket.shut()
-                raise
-            self._socket = socket
-            return socket
-
-    async def _check_chain(self, socket: NodeSocket) -> None:
-        self.calls_made += 1
-        try:
-            chain_id = int(await socket.request("eth_chainId"), 16)
-        except (RpcError, TypeError, ValueError) as error:
-            raise Unreachable(f"{shown(self._url)}: what answers is not an Ethereum node ({error})") from None
-        if chain_id != self.network.chain_id:
-            raise WrongChain(
-                f"{shown(self._url)}: the node is on chain {chain_id}, but network {self.network.name} is chain "
-                f"{self.network.chain_id}; correct the address or the network"
-            )
+def _read_header(endpoint: Endpoint, document: Any) -> Header | None:
+    return endpoint.read_header(document) if document else None

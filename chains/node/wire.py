@@ -56,7 +56,7 @@ def log(document: Mapping[str, Any]) -> Log:
 
 def logs(documents: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
     """Logs in the order they were emitted."""
-    return tuple(sorted(map(log, documents), key=lambda entry: entry.log_index))
+    return tuple(sorted(map(log, documents), key=lambda entry: (entry.block_number, entry.log_index)))
 
 
 def receipt(document: Mapping[str, Any]) -> Receipt:
@@ -75,9 +75,9 @@ def receipt(document: Mapping[str, Any]) -> Receipt:
 def block_parameter(block: BlockRef) -> Any:
     """`block` as a JSON-RPC parameter."""
     if isinstance(block, Head):
-        return {"blockHash": block.hash}
+        return {"blockHash": block.hash, "requireCanonical": True}
     if isinstance(block, str) and len(block) == _HASH_LENGTH:
-        return {"blockHash": block}
+        return {"blockHash": block, "requireCanonical": True}
     return hex(block) if isinstance(block, int) else block
 
 

@@ -32,8 +32,7 @@ network = "mine.toml"
 strategies = ["dex_arbitrage.toml"]
 
 [node]
-ws_url = "{ws}"
-http_url = "{http}"
+endpoints = ["{ws}", "{http}"]
 
 [executor]
 profit_tokens = ["WETH"]
@@ -109,13 +108,12 @@ def _nothing_begun(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("ws", "http", "told"),
     [
-        (DEAD, "here", [f"ws://{DEAD}: no node answers", "start one there or correct the address"]),
-        ("here", DEAD, [f"no JSON-RPC node answers at http://{DEAD}", "start it or correct the URL"]),
+        (DEAD, DEAD, ["no endpoint of mine answers", f"ws://{DEAD}: no node answers", f"http://{DEAD}: no JSON-RPC"]),
         ("elsewhere", "here", ["the node is on chain 5, but network mine is chain 31337", "correct the address"]),
-        ("here", "elsewhere", ["the node is on chain 5, but network mine is chain 31337", "correct node.http_url"]),
+        ("here", "elsewhere", ["the node is on chain 5, but network mine is chain 31337", "correct the address"]),
         ("here", "here", ["the node's chain has no Multicall3 at 0xcA11", "correct the node's address"]),
     ],
-    ids=["dead ws", "dead http", "another chain", "another chain over http", "an empty chain"],
+    ids=["every endpoint down", "another chain", "another chain over http", "an empty chain"],
 )
 def test_a_node_that_is_not_the_networks_is_told_from_the_right_one(
     tmp_path: Path, chains: Chains, ws: str, http: str, told: list[str]
@@ -130,19 +128,19 @@ CONFIGURATIONS = [
     (
         "profit_tokens",
         "profit_token",
-        "isthmus.toml:9: executor.profit_token: unknown key; did you mean 'profit_tokens'?",
+        "isthmus.toml:8: executor.profit_token: unknown key; did you mean 'profit_tokens'?",
     ),
     (
         '["WETH"]',
         '["WETX"]',
-        "isthmus.toml:9: executor.profit_tokens[0]: unknown token 'WETX' on mine; did you mean 'WETH'?",
+        "isthmus.toml:8: executor.profit_tokens[0]: unknown token 'WETX' on mine; did you mean 'WETH'?",
     ),
     (
         "[executor]\n",
         '[executor]\ninventory_caps = ["-1 WETH"]\n',
         "executor.inventory_caps[0]: negative amount '-1 WETH'",
     ),
-    ("ws://", "http://", "isthmus.toml:5: node.ws_url: 'http://127.0.0.1:1' is not a ws/wss URL"),
+    ("ws://", "ftp://", "isthmus.toml:5: node.endpoints[0].url: 'ftp://127.0.0.1:1' is not a ws/wss/http/https URL"),
     ("mine.toml", "main.toml", "isthmus.toml:1: network: "),
     ("[node]", "[node", "isthmus.toml:4: not valid TOML"),
 ]

@@ -35,8 +35,7 @@ network = "lasting.toml"
 strategies = ["{root}/strategies/dex_arbitrage.toml", "{root}/strategies/cex_dex_arbitrage.toml"]
 
 [node]
-ws_url = "{ws_url}"
-http_url = "{http_url}"
+endpoints = ["{ws_url}"]
 
 [[exchanges]]
 name = "binance"
@@ -143,7 +142,6 @@ async def open_lasting(twin: TwinProcess, folder: Path) -> Lasting:
     run = _RUN.format(
         root=ROOT,
         ws_url=described["rpc_ws"],
-        http_url=described["rpc_http"],
         urls=_inline(ccxt_urls(described["exchange_http"], described["exchange_ws"])),
         executor=made.executor,
     )

@@ -39,7 +39,7 @@ from chains.assets import Token
 from chains.blocks import ChainEvent, Undone
 from chains.exchanges.books import Book
 from chains.exchanges.paper import PaperExchange
-from chains.node import Node
+from chains.node import EndpointSettings, Node
 from chains.pools.pool import PoolFacts
 from chains.pools.registry import TOPICS
 from chains.tools import ROOT
@@ -72,8 +72,7 @@ _RUN = """\
 network = "anvil.toml"
 strategies = [{strategies}]
 [node]
-ws_url = "{ws_url}"
-http_url = "{http_url}"
+endpoints = ["{ws_url}"]
 [[exchanges]]
 name = "binance"
 symbols = ["ETH/USDT"]
@@ -248,7 +247,7 @@ def _loaded(scenario: Scenario, chain: contracts.Market, folder: Path) -> Loaded
     keystore.write_bytes(seal(_OPERATOR_SECRET, PASSPHRASE.encode(), light=True))
     anvil = chain.chain.anvil
     strategies = ", ".join(f'"{name}.toml"' for name in scenario.strategies)
-    run = _RUN.format(strategies=strategies, ws_url=anvil.ws_url, http_url=anvil.http_url, executor=chain.executor)
+    run = _RUN.format(strategies=strategies, ws_url=anvil.ws_url, executor=chain.executor)
     (folder / "isthmus.toml").write_text(run)
     return load(folder / "isthmus.toml")
 
@@ -268,7 +267,7 @@ async def _wired(
     config, network, clock = loaded.config, loaded.network, SystemClock()
     anvil, made = chain.chain.anvil, chain.made
     assert made is not None
-    node = await stack.enter_async_context(Node(network, anvil.ws_url, clock))
+    node = await stack.enter_async_context(Node(network, [EndpointSettings(anvil.ws_url)], clock))
     simulator = await stack.enter_async_context(Simulator(network, anvil.http_url, clock))
     ledger = Ledger.open(str(folder / "ledger.sqlite3"), clock)
     stack.callback(ledger.close)

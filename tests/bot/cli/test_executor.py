@@ -39,7 +39,7 @@ class Chain:
         return self.loop.run_until_complete(self.anvil.rpc(method, *params))
 
     def isthmus(self, *arguments: str, config: Path | None = None) -> Result:
-        common = ["--config", str(config or self.folder / "isthmus.toml"), "--http-url", self.anvil.http_url]
+        common = ["--config", str(config or self.folder / "isthmus.toml"), "--node", self.anvil.http_url]
         return CliRunner().invoke(main, ["executor", *arguments, *common])
 
     def signed(self, *arguments: str, config: Path | None = None) -> Result:
@@ -133,7 +133,7 @@ def test_what_is_missing_is_asked_for(chain: Chain, arguments: list[str], code: 
 
 
 def test_spending_on_a_real_chain_needs_its_id_repeated(chain: Chain, tmp_path: Path) -> None:
-    node = 'node = { http_url = "http://127.0.0.1:1", ws_url = "ws://127.0.0.1:1" }\nnetwork = "ethereum"'
+    node = 'node = { endpoints = ["http://127.0.0.1:1"] }\nnetwork = "ethereum"'
     config = written(tmp_path, spoilt(RUN, 'network = "twin"', node))
     options = ["deploy", "--treasury", TREASURY, "--operator", OPERATOR]
     for consent in ([], ["--live-on-chain-id", "31337"]):
@@ -141,13 +141,13 @@ def test_spending_on_a_real_chain_needs_its_id_repeated(chain: Chain, tmp_path: 
         assert result.exit_code == 2
         assert "add --live-on-chain-id 1 to spend there" in result.stderr
     agreed = chain.signed(*options, "--live-on-chain-id", "1", config=config)
-    assert agreed.exit_code == 1
-    assert "the node is on chain 31337, not 1; nothing was sent" in agreed.stderr
+    assert agreed.exit_code == 4
+    assert "the node is on chain 31337, but network ethereum is chain 1" in agreed.stderr
 
 
 def test_a_node_that_is_not_there_is_exit_code_four(chain: Chain) -> None:
     config = str(chain.folder / "isthmus.toml")
-    options = ["--config", config, "--executor", TREASURY, "--http-url", "http://127.0.0.1:1"]
+    options = ["--config", config, "--executor", TREASURY, "--node", "http://127.0.0.1:1"]
     result = CliRunner().invoke(main, ["executor", "verify", *options])
     assert result.exit_code == 4
-    assert "no JSON-RPC node answers at http://127.0.0.1:1" in result.stderr
+    assert "http://127.0.0.1:1: no JSON-RPC node answers" in result.stderr

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from bot.cli import main
 from bot.config.load import load
 
-NODE = ["--ws-url", "ws://127.0.0.1:8546", "--http-url", "http://127.0.0.1:8545"]
+NODE = ["--node", "ws://127.0.0.1:8546", "--node", "http://127.0.0.1:8545"]
 
 
 def test_what_init_writes_is_what_runs_without_a_file(tmp_path: Path) -> None:
@@ -28,12 +28,12 @@ def test_init_for_another_network_names_the_node(tmp_path: Path) -> None:
     assert len(orjson.loads(result.stdout)["written"]) == 2
     loaded = load(tmp_path / "isthmus.toml")
     assert loaded.network.chain_id == 1
-    assert loaded.config.node.ws_url == "ws://127.0.0.1:8546"
+    assert [it.url for it in loaded.config.node.endpoints] == ["ws://127.0.0.1:8546", "http://127.0.0.1:8545"]
 
 
 def test_a_url_that_carries_a_key_is_not_left_behind(tmp_path: Path) -> None:
     secret = "https://node.example/v3/0123456789abcdef0123456789abcdef"
-    arguments = ["init", str(tmp_path / "new"), "--network", "ethereum", "--ws-url", "env:WS", "--http-url", secret]
+    arguments = ["init", str(tmp_path / "new"), "--network", "ethereum", "--node", "env:WS", "--node", secret]
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert "0123456789abcdef" not in result.stderr

@@ -105,6 +105,6 @@ def test_what_cannot_be_asked_is_one_line(arguments: list[str], code: int, compl
 
 def test_a_wrong_chain_and_a_wrong_pool_are_one_line(chain: Chain) -> None:
     wrong = chain.check(chain.good, "--network", "ethereum")
-    assert wrong.exit_code == 4 and "chain id" in wrong.stderr
+    assert wrong.exit_code == 4 and "is on chain 31337" in wrong.stderr
     pool = chain.check(chain.good, "--pool", chain.pools[chain.bad])
     assert pool.exit_code == 2 and "is not a pool of" in pool.stderr

@@ -131,14 +131,14 @@ def test_the_page_of_keys_is_up_to_date() -> None:
 
 def test_a_network_file_cannot_make_a_real_chain_a_test_chain(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('inherits = "ethereum"\ntest_chain = true\n')
-    node = 'network = "mine.toml"\nnode = { ws_url = "ws://127.0.0.1:1", http_url = "http://127.0.0.1:1" }'
+    node = 'network = "mine.toml"\nnode = { endpoints = ["ws://127.0.0.1:1"] }'
     with pytest.raises(ConfigError, match="mine calls chain id 1 a test chain, but only 1337 and 31337 are"):
         load(written(tmp_path, spoilt(RUN, 'network = "twin"', node)))
 
 
 def test_live_off_the_twin_needs_key_and_contract_on_a_test_chain_too(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('inherits = "twin"\n')
-    node = 'network = "mine.toml"\nnode = { ws_url = "ws://127.0.0.1:1", http_url = "http://127.0.0.1:1" }'
+    node = 'network = "mine.toml"\nnode = { endpoints = ["ws://127.0.0.1:1"] }'
     loaded = load(written(tmp_path, spoilt(RUN, 'network = "twin"', node)))
     require_live_consent(Mode.FORK, None, loaded.config, loaded.network)
     with pytest.raises(LiveRefused, match="isthmus keys new"):

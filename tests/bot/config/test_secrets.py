@@ -50,10 +50,10 @@ LEAKS = [
     f'[a]\nother = "{ALPHANUMERIC}"',
     f'[a]\nother = "{UUID}"',
     f'[a]\nurls = {{ private = "https://x.org/{HEX[:32]}" }}',
-    f'[node]\nws_url = "wss://mainnet.example.org/v3/{HEX[:32]}"',
-    f'[node]\nws_url = "wss://mainnet.example.org/v2/{ALPHANUMERIC[:32]}"',
-    f'[node]\nhttp_url = "https://example.org/?apikey={ALPHANUMERIC[:24]}"',
-    '[node]\nhttp_url = "https://user:hunter2@example.org"',
+    f'[node]\nendpoints = ["wss://mainnet.example.org/v3/{HEX[:32]}"]',
+    f'[node]\nendpoints = [{{ url = "wss://mainnet.example.org/v2/{ALPHANUMERIC[:32]}" }}]',
+    f'[node]\nendpoints = ["https://example.org/?apikey={ALPHANUMERIC[:24]}"]',
+    '[node]\nendpoints = ["https://user:hunter2@example.org"]',
     '[ledger]\nurl = "postgresql://user:hunter2@db/ledger"',
 ]
 
@@ -75,7 +75,7 @@ HARMLESS = [
     'api_secret = "file:secrets/binance_secret_of_the_trading_account_2024"',
     'address = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"',
     'strategy = "strategies.a_rather_long_strategy_name_2024:TriangularArbitrage2024"',
-    'ws_url = "ws://127.0.0.1:8545"',
+    'endpoints = ["ws://127.0.0.1:8545"]',
     'url = "sqlite:////home/someone/isthmus/var/ledger-2024-01-05-with-a-long-name.sqlite3"',
     'public = "https://api.binance.com/api/v3/some/very-long-endpoint-name/of/the/exchange"',
     "# " + "This comment of many ordinary words explains how the second parameter should be chosen by you. " * 3,

@@ -26,7 +26,7 @@ from chains.twin.anchors import ANCHORS
 from tests.bot.config.writing import RUN, spoilt, written
 
 TWIN = load_network("twin")
-REAL_NODE = 'node = {{ ws_url = "{ws}", http_url = "{http}" }}\nnetwork = "local.toml"'
+REAL_NODE = 'node = {{ endpoints = ["{ws}", "{http}"] }}\nnetwork = "local.toml"'
 LOCAL = 'inherits = "twin"\n'
 REAL = 'inherits = "twin"\ntest_chain = false\n'
 
@@ -61,7 +61,8 @@ async def _node(loaded: Loaded, clock: Clock | None = None) -> dict[str, Check]:
 async def test_a_node_on_the_right_chain_is_well(tmp_path: Path, anvil: Anvil) -> None:
     found = await _node(_on(tmp_path, anvil.ws_url, anvil.http_url))
     assert {check.status for check in found.values()} == {Status.OK}
-    assert "chain id 31337, block 1" in found["node"].found
+    assert "block 1" in found[f"node {anvil.ws_url}"].found
+    assert "units today" in found[f"node {anvil.http_url}"].found
 
 
 @pytest.mark.parametrize(
@@ -79,17 +80,35 @@ async def test_a_test_chain_may_keep_its_own_time(tmp_path: Path, anvil: Anvil) 
     assert "a time of its own" in found["clock and head"].remedy
 
 
-async def test_an_http_url_on_another_chain_is_told(tmp_path: Path, anvil: Anvil) -> None:
+async def test_an_endpoint_on_another_chain_is_told_from_the_right_one(tmp_path: Path, anvil: Anvil) -> None:
     async with Anvil(["--chain-id", "1"]) as other:
         found = await _node(_on(tmp_path, anvil.ws_url, other.http_url))
-    assert found["node over HTTP"].status is Status.FAIL
-    assert "must be on chain id 31337" in found["node over HTTP"].remedy
+    assert found[f"node {anvil.ws_url}"].status is Status.OK
+    assert found[f"node {other.http_url}"].status is Status.FAIL
+    assert "is on chain 1, but network local is chain 31337" in found[f"node {other.http_url}"].found
+
+
+async def test_an_endpoint_that_is_behind_the_others_is_told(tmp_path: Path, anvil: Anvil) -> None:
+    async with Anvil(["--chain-id", "31337"]) as other:
+        await anvil.rpc("anvil_mine", "0x5")
+        found = await _node(_on(tmp_path, anvil.ws_url, other.http_url))
+    assert found[f"node {other.http_url} head"].status is Status.WARN
+    assert "6 blocks behind" in found[f"node {other.http_url} head"].found
+
+
+async def test_a_day_that_is_nearly_used_up_is_told(tmp_path: Path, anvil: Anvil) -> None:
+    table = f'{{ url = "{anvil.http_url}", daily_units = 30, units = {{ eth_getBlockByNumber = 25 }} }}'
+    (tmp_path / "local.toml").write_text(LOCAL)
+    run = spoilt(RUN, 'network = "twin"', f'node = {{ endpoints = [{table}] }}\nnetwork = "local.toml"')
+    found = await _node(load(written(tmp_path, run)))
+    check = found[f"node {anvil.http_url}"]
+    assert (check.status, "25 units of 30 (83%) today" in check.found) == (Status.WARN, True)
 
 
 async def _failure(loaded: Loaded, name: str) -> Check:
     checks = [check async for check in examine(loaded, Clock())]
-    (found,) = [check for check in checks if check.status is Status.FAIL]
-    assert found.name == name
+    found, *_ = [check for check in checks if check.status is Status.FAIL]
+    assert found.name.startswith(name)
     assert found.remedy
     return found
 

@@ -13,6 +13,7 @@ from bot.exactness.contracts import local_chain
 from bot.market.loader import MULTICALL3
 from bot.opening import KnownPools
 from chains.networks import load_network
+from chains.node import WrongChain
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import PoolFacts
 from chains.snapshot import read
@@ -62,7 +63,7 @@ async def test_pools_are_taken_as_of_the_block(chain, scheme):
 
 
 async def test_a_node_of_another_network_is_refused(chain):
-    with pytest.raises(taking.WrongChain, match="chain id 31337, ethereum is 1"):
+    with pytest.raises(WrongChain, match="is on chain 31337, but network ethereum is chain 1"):
         async with taking.source_at(load_network("ethereum"), chain.anvil.http_url):
             pass
 

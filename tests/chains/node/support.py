@@ -13,7 +13,7 @@ from chains.anvil import Anvil
 from chains.assets import address
 from chains.blocks import Block, ChainEvent, Undone
 from chains.networks import Network, load_network
-from chains.node import Node
+from chains.node import EndpointSettings, Node
 
 TOPIC = bytes(31) + b"\x07"
 OTHER_TOPIC = bytes(31) + b"\x08"
@@ -51,8 +51,10 @@ async def mine(anvil: Anvil, count: int = 1) -> None:
         await anvil.rpc("evm_mine")
 
 
-def node_on(url: str, **options: Any) -> Node:
-    return Node(twin_network(), url, SystemClock(), **{"request_timeout_s": 2.0, "head_timeout_s": 2.0, **options})
+def node_on(*urls: str | EndpointSettings, network: Network | None = None, **options: Any) -> Node:
+    endpoints = [url if isinstance(url, EndpointSettings) else EndpointSettings(url) for url in urls]
+    patience = {"request_timeout_s": 2.0, "head_timeout_s": 2.0, **options}
+    return Node(network or twin_network(), endpoints, SystemClock(), **patience)
 
 
 class Follow:

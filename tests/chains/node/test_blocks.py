@@ -166,9 +166,10 @@ async def test_a_reader_that_leaves_ends_its_subscription():
     async with chain() as anvil, node_on(anvil.ws_url) as node:
         blocks = node.blocks([TOPIC])
         await anext(blocks)
-        before = node._socket
+        [endpoint] = node.endpoints
+        assert endpoint.subscriptions == 1
         await blocks.aclose()
-        assert before is not None and not before.subscriptions
+        assert endpoint.subscriptions == 0
         assert node.connected
 
 

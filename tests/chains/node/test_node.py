@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chains.anvil import Anvil, RpcError
 from chains.assets import address
 from chains.node import SendCause, SendStatus, Unreachable, WrongChain
-from chains.node.errors import shown
+from chains.node.errors import InvalidEndpoint, shown
 from chains.node.sending import read_refusal
 from chains.node.wire import bloom_mask, may_contain
 from tests.chains.node.support import LOGGER, LOGGER_CODE, SENDER, TOPIC, TcpProxy, chain, emit, mine, node_on
@@ -41,9 +41,9 @@ async def test_no_node_at_the_address_is_one_clear_line():
     assert "\n" not in str(refusal.value) and "secret" not in str(refusal.value)
 
 
-async def test_an_http_address_is_refused_with_the_remedy():
-    with pytest.raises(Unreachable, match="begins with ws://"):
-        await node_on("http://127.0.0.1:9").connect()
+async def test_what_is_no_address_is_refused_with_the_remedy():
+    with pytest.raises(InvalidEndpoint, match=r"write http\(s\)://"):
+        node_on("ftp://127.0.0.1:9")
 
 
 async def test_a_server_that_is_no_node_is_refused():

@@ -1,0 +1,143 @@
+"""Reads what came back: a JSON-RPC answer to what was asked, or a name for what it is instead."""
+
+from __future__ import annotations
+
+import email.utils
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from chains.anvil import RpcError
+from chains.node.errors import BadAnswer, Busy, Unreachable
+
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_BAD_REQUEST = 400
+_NO_ACCESS = (401, 403)
+
+# What these answer is hexadecimal, whatever happens.
+_HEX = frozenset(
+    {
+        "eth_chainId",
+        "eth_blockNumber",
+        "eth_getBalance",
+        "eth_getCode",
+        "eth_getStorageAt",
+        "eth_getTransactionCount",
+        "eth_call",
+        "eth_gasPrice",
+        "eth_estimateGas",
+        "eth_maxPriorityFeePerGas",
+        "eth_sendRawTransaction",
+        "eth_subscribe",
+    }
+)
+_BLOCKS = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash"})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call. `params` are as JSON-RPC has them."""
+
+    method: str
+    params: Sequence[Any]
+
+
+Answer = Any | RpcError
+"""A call's result, or the node's refusal."""
+
+
+def read_body(where: str, status: int, retry_after: str | None, body: bytes) -> Any:
+    """The JSON in an HTTP answer. Raises `Busy`, `BadAnswer`, `Unreachable`."""
+    if status == _TOO_MANY_REQUESTS:
+        raise Busy(f"{where}: too many requests (HTTP 429); lower its requests_per_s", retry_seconds(retry_after))
+    if status in _NO_ACCESS:
+        raise Unreachable(f"{where}: refuses the key or the caller (HTTP {status}); correct the key")
+    if status >= _SERVER_ERROR:
+        raise Unreachable(f"{where}: is out of order (HTTP {status}); it is asked again later")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise BadAnswer(f"{where}: {_what_it_is(body)} (HTTP {status}); does it speak JSON-RPC?") from None
+
+
+def retry_seconds(header: str | None) -> float | None:
+    """`Retry-After` as seconds, given as such or as a date (RFC 9110, 10.2.3)."""
+    if header is None:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
+    except ValueError:
+        return None
+
+
+def answers(where: str, requests: Sequence[Request], first_id: int, document: Any) -> list[Answer]:
+    """The answers to `requests`, whose ids count from `first_id`, in order. Raises `BadAnswer`."""
+    if len(requests) == 1 and not isinstance(document, list):
+        return [_answer(where, requests[0], first_id, document)]
+    if isinstance(document, Mapping) and "error" in document:
+        return [_answer(where, request, document.get("id"), document) for request in requests]
+    if not isinstance(document, list):
+        raise BadAnswer(f"{where}: answered a batch of {len(requests)} with something else")
+    by_id = {item.get("id"): item for item in document if isinstance(item, Mapping)}
+    return [
+        _answer(where, request, first_id + place, by_id.get(first_id + place)) for place, request in enumerate(requests)
+    ]
+
+
+def _answer(where: str, request: Request, number: Any, document: Any) -> Answer:
+    method = request.method
+    if not isinstance(document, Mapping):
+        raise BadAnswer(f"{where}: {method} was not answered with a JSON-RPC object")
+    if document.get("id") != number:
+        raise BadAnswer(f"{where}: {method} was answered with another id")
+    error = document.get("error")
+    if error is not None:
+        return refusal(method, error)
+    if "result" not in document:
+        raise BadAnswer(f"{where}: {method} was answered with neither a result nor an error")
+    require_possible(where, request, document["result"])
+    return document["result"]
+
+
+def refusal(method: str, error: Any) -> RpcError:
+    """The node's error object as an exception, whatever shape it has."""
+    if not isinstance(error, Mapping):
+        return RpcError(method, 0, str(error))
+    code = error.get("code", 0)
+    return RpcError(method, code if isinstance(code, int) else 0, str(error.get("message", "")), error.get("data"))
+
+
+def require_possible(where: str, request: Request, result: Any) -> None:
+    """Refuse what `request` can never be answered with, such as null for a balance. Raises `BadAnswer`."""
+    method = request.method
+    if method in _HEX:
+        possible = isinstance(result, str) and result.startswith("0x")
+    elif method == "eth_getLogs":
+        possible = isinstance(result, list)
+    elif method in _BLOCKS:
+        never_null = bool(request.params) and request.params[0] in ("latest", "earliest")
+        possible = isinstance(result, Mapping) or (result is None and not never_null)
+    else:
+        return
+    if not possible:
+        said = "null" if result is None else type(result).__name__
+        raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
+
+
+def _what_it_is(body: bytes) -> str:
+    start = body.lstrip()[:1]
+    if not start:
+        return "answered with nothing"
+    if start == b"<":
+        return "answered with a web page"
+    if start in b"{[":
+        return "answered with a document that is cut short"
+    return "answered with what is not JSON"

@@ -1,0 +1,313 @@
+"""One endpoint: connected when needed, asked within its limits, counted, and held to its chain."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from chains.anvil import RpcError
+from chains.networks import Network
+from chains.node import wire
+from chains.node.answers import Answer, Request
+from chains.node.conversation import Subscription
+from chains.node.endpoints import EndpointSettings, Wire
+from chains.node.errors import BadAnswer, Busy, Disproved, QuotaSpent, Unreachable, WrongChain
+from chains.node.events import Events
+from chains.node.headers import header_hash
+from chains.node.health import Fault, Health
+from chains.node.http import HttpTransport
+from chains.node.ipc import IpcSocket
+from chains.node.limits import Limiter
+from chains.node.quota import Quota
+from chains.node.refusals import Meaning, meaning
+from chains.node.socket import NodeSocket
+from chains.node.wire import Header
+
+_CHAIN_CHECK_EVERY_S = 300.0
+_SUSPECTED_AT_MOST_EVERY_S = 1.0
+
+
+class NodeClock(Protocol):
+    """The clocks a node needs."""
+
+    def wall_s(self) -> float: ...
+
+    def monotonic_ns(self) -> int: ...
+
+
+class Transport(Protocol):
+    """A connection. It does not reconnect by itself; once shut or lost, another is made."""
+
+    @property
+    def open(self) -> bool: ...
+
+    @property
+    def subscriptions(self) -> int: ...
+
+    async def open_up(self) -> None: ...
+
+    async def shut(self) -> None: ...
+
+    async def exchange(self, requests: Sequence[Request]) -> list[Answer]: ...
+
+    async def listen(self, subscription: Subscription, *params: Any) -> None: ...
+
+    async def unlisten(self, subscription: Subscription) -> None: ...
+
+
+class Hashing:
+    """Whether this chain's headers are hashed as Ethereum's are: known once one of them was."""
+
+    def __init__(self) -> None:
+        self.holds = False
+
+
+class Endpoint:
+    """`count` is told how many calls are made; `reconnects` counts lost connections that were made again."""
+
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        network: Network,
+        clock: NodeClock,
+        *,
+        timeout_s: float,
+        quota: Quota,
+        events: Events,
+        hashing: Hashing,
+        count: Callable[[int], None],
+        rng: random.Random,
+    ) -> None:
+        self._clock = clock
+        self.settings = settings
+        self.name = settings.name
+        self.streams = settings.wire is not Wire.HTTP
+        self.quota = quota
+        self.health = Health(self.now_s, rng)
+        self.limiter = Limiter(settings.requests_per_s, self.now_s, rng)
+        self.not_asked = set(settings.not_asked)
+        self.hash_parameters = True
+        self.reconnects = 0
+        self._network = network
+        self._timeout_s = timeout_s
+        self._events = events
+        self._hashing = hashing
+        self._count = count
+        self._transport: Transport | None = None
+        self._connecting = asyncio.Lock()
+        self._closed = False
+        self._chain_due_s: float | None = None
+        self._chain_seen_s = float("-inf")
+
+    @property
+    def connected(self) -> bool:
+        return self._transport is not None and self._transport.open and self._chain_due_s is not None
+
+    @property
+    def subscriptions(self) -> int:
+        return self._transport.subscriptions if self._transport else 0
+
+    def now_s(self) -> float:
+        return self._clock.monotonic_ns() / 1e9
+
+    def now_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
+    def may_be_asked(self, method: str) -> bool:
+        return method not in self.not_asked and self.quota.allows(method)
+
+    def suspect(self) -> None:
+        """Something did not fit: ask for the chain id again before anything else is believed."""
+        if self.now_s() - self._chain_seen_s >= _SUSPECTED_AT_MOST_EVERY_S:
+            self._chain_due_s = None
+
+    async def ready(self) -> Transport:
+        """The connection, its chain checked. Raises `Unreachable`, `WrongChain`."""
+        async with self._connecting:
+            if self._closed:
+                raise Unreachable(f"{self.name}: this node was closed")
+            transport = self._transport
+            if transport is None or not transport.open:
+                transport = await self._connect()
+            if self._chain_due_s is None or self.now_s() >= self._chain_due_s:
+                try:
+                    await self._check_chain(transport)
+                except BaseException:
+                    await transport.shut()
+                    raise
+            return transport
+
+    async def ask(self, method: str, *params: Any) -> Any:
+        """The result of one call. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        [answer] = await self.batch([Request(method, params)])
+        if not isinstance(answer, RpcError):
+            return answer
+        match meaning(answer, method, _by_hash(params)):
+            case Meaning.BUSY:
+                self._told_busy(None)
+                raise Busy(f"{self.name}: {answer.message}; lower its requests_per_s")
+            case Meaning.NO_BLOCK:
+                self.suspect()
+            case Meaning.NO_METHOD:
+                self.not_asked.add(method)
+        raise answer
+
+    async def batch(self, requests: Sequence[Request]) -> list[Answer]:
+        """Several calls in one message, answers in order. Raises `Unreachable`, `WrongChain`."""
+        await self._wait_turn(requests)
+        try:
+            transport = await self.ready()
+        except Unreachable:
+            self._note_failure()
+            raise
+        return await self._exchange(transport, requests)
+
+    async def latest(self) -> Header:
+        """Its head. Raises as `ask`."""
+        header = self.read_header(await self.ask("eth_getBlockByNumber", "latest", False))
+        self.health.told(header)
+        return header
+
+    async def header_by_number(self, number: int) -> Header | None:
+        """Its block of that height. Raises as `ask`."""
+        document = await self.ask("eth_getBlockByNumber", hex(number), False)
+        return self.read_header(document) if document else None
+
+    def read_header(self, document: Any, arrived_ns: int | None = None) -> Header:
+        """A header it told, with its hash recomputed where that is possible. Raises `BadAnswer`, `Disproved`."""
+        try:
+            header = wire.header(document, self.now_ns() if arrived_ns is None else arrived_ns)
+        except (KeyError, TypeError, ValueError):
+            raise BadAnswer(f"{self.name}: told of a block that cannot be read") from None
+        computed = header_hash(document)
+        if computed == header.head.hash:
+            self._hashing.holds = True
+        elif computed is not None and self._hashing.holds:
+            raise self.disprove(
+                f"block {header.head.number} does not have the hash {header.head.hash} it was told with"
+            )
+        return header
+
+    def disprove(self, detail: str) -> Unreachable:
+        """Leave it out as lying, because of `detail`; the error to raise."""
+        self.drop(Fault.LYING, detail)
+        return Disproved(f"{self.name}: {detail}; it is not believed")
+
+    def drop(self, fault: Fault, detail: str) -> None:
+        """Leave it out until it proves that the fault is over."""
+        fresh = self.health.dropped is None
+        self.health.drop(fault, detail)
+        if fresh:
+            self._events.tell("endpoint_dropped", f"{self.name}: {fault}: {detail}")
+
+    async def listen(self, subscription: Subscription) -> None:
+        """Be told of new heads. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        transport = await self.ready()
+        self._spend("eth_subscribe")
+        await transport.listen(subscription, "newHeads")
+
+    async def unlisten(self, subscription: Subscription) -> None:
+        if self._transport is not None and self._transport.open:
+            await self._transport.unlisten(subscription)
+
+    async def hang_up(self) -> None:
+        """Give up the connection; the next question makes another."""
+        if self._transport is not None:
+            await self._transport.shut()
+
+    async def close(self) -> None:
+        """Disconnect for good, and write down what was used."""
+        self._closed = True
+        await self.hang_up()
+        self.quota.write()
+
+    async def _connect(self) -> Transport:
+        if self._transport is not None:
+            self.reconnects += self.streams
+            await self._transport.shut()
+        self._chain_due_s = None
+        settings = self.settings
+        transport: Transport
+        match settings.wire:
+            case Wire.WS:
+                transport = NodeSocket(settings.url, self.now_ns, self._timeout_s)
+            case Wire.IPC:
+                transport = IpcSocket(settings.path, self.now_ns, self._timeout_s)
+            case Wire.HTTP:
+                transport = HttpTransport(settings.url, self._timeout_s)
+        await transport.open_up()
+        self._transport = transport
+        return transport
+
+    async def _check_chain(self, transport: Transport) -> None:
+        self._chain_due_s = None
+        self._spend("eth_chainId")
+        [answer] = await transport.exchange([Request("eth_chainId", ())])
+        try:
+            if isinstance(answer, RpcError):
+                raise answer
+            chain_id = int(answer, 16)
+        except (RpcError, ValueError) as error:
+            raise Unreachable(f"{self.name}: what answers is not an Ethereum node ({error})") from None
+        if chain_id != self._network.chain_id:
+            self.drop(Fault.WRONG_CHAIN, f"it is on chain {chain_id}")
+            raise WrongChain(
+                f"{self.name}: the node is on chain {chain_id}, but network {self._network.name} is chain "
+                f"{self._network.chain_id}; correct the address or the network"
+            )
+        self._chain_seen_s = self.now_s()
+        self._chain_due_s = self._chain_seen_s + _CHAIN_CHECK_EVERY_S
+
+    async def _wait_turn(self, requests: Sequence[Request]) -> None:
+        spent = [request.method for request in requests if not self.quota.allows(request.method)]
+        if spent:
+            raise QuotaSpent(
+                f"{self.name}: {spent[0]} would go beyond today's {self.quota.cap} units; "
+                "raise daily_units, add an endpoint, or wait until 00:00 UTC"
+            )
+        wait_s = self.limiter.wait_s()
+        if wait_s > self._timeout_s:
+            raise Busy(f"{self.name}: asked to be left alone for another {wait_s:.0f} s", wait_s)
+        self.limiter.take(len(requests))
+        if wait_s > 0:
+            await asyncio.sleep(wait_s)
+
+    async def _exchange(self, transport: Transport, requests: Sequence[Request]) -> list[Answer]:
+        for request in requests:
+            self._spend(request.method)
+        begun_s = self.now_s()
+        try:
+            found = await transport.exchange(requests)
+        except Busy as error:
+            self._told_busy(error.retry_after_s)
+            raise
+        except BadAnswer:
+            self.suspect()
+            self._note_failure()
+            raise
+        except Unreachable:
+            self._note_failure()
+            raise
+        self.health.answered(self.now_s() - begun_s)
+        self.limiter.answered()
+        return found
+
+    def _spend(self, method: str) -> None:
+        self._count(1)
+        self.quota.spend(method)
+
+    def _told_busy(self, retry_after_s: float | None) -> None:
+        pause_s = self.limiter.refused(retry_after_s)
+        self._events.tell(
+            "endpoint_busy", f"{self.name}: too many requests; left alone for {pause_s:.1f} s", grave=False
+        )
+
+    def _note_failure(self) -> None:
+        if self.health.failed():
+            self._events.tell("endpoint_down", f"{self.name}: failed {self.health.failures_in_a_row} times in a row")
+
+
+def _by_hash(params: Sequence[Any]) -> bool:
+    return any(isinstance(param, dict) and "blockHash" in param for param in params)

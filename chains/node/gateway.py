@@ -1,0 +1,174 @@
+"""The node as one JSON-RPC address on this machine, for programs that can only be given an address, such as Anvil.
+
+What a fork reads fails over between endpoints, is counted, and is read at the hash of the block that was followed
+where the fork asks by number. What cannot change is remembered. A read that failed stays an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any, Protocol, Self
+
+import orjson
+from aiohttp import web
+
+from chains.anvil import RpcError
+from chains.networks import Network
+from chains.node.errors import NodeError
+from chains.node.wire import block_parameter
+
+_HOST = "127.0.0.1"
+_MAX_BODY_BYTES = 16 << 20
+_REMEMBERED = 50_000
+_LONG = 1 << 16
+_INTERNAL_ERROR = -32603
+_NOT_SERVED = -32601
+_PARSE_ERROR = -32700
+
+# Where each read has its block.
+_BLOCK_AT = {
+    "eth_getBalance": 1,
+    "eth_getCode": 1,
+    "eth_getTransactionCount": 1,
+    "eth_call": 1,
+    "eth_estimateGas": 1,
+    "eth_createAccessList": 1,
+    "eth_getStorageAt": 2,
+    "eth_getProof": 2,
+}
+_NOT_READS = ("eth_send", "eth_sign", "eth_accounts", "eth_subscribe", "eth_new", "eth_uninstall", "eth_getFilter")
+
+
+class Served(Protocol):
+    """What stands behind the gateway: `chains.node.Node`."""
+
+    network: Network
+
+    async def request(self, method: str, *params: Any) -> Any: ...
+
+    def hash_at(self, number: int) -> str | None: ...
+
+
+class Gateway:
+    """Serves reads of `node` over HTTP on a free loopback port. An async context manager."""
+
+    def __init__(self, node: Served) -> None:
+        self._node = node
+        self._runner: web.ServerRunner | None = None
+        self._port = 0
+        self._known: OrderedDict[bytes, Any] = OrderedDict()
+        self._asking: dict[bytes, asyncio.Future[Any]] = {}
+        self.remembered = 0
+        """How many reads were answered from memory."""
+
+    @property
+    def url(self) -> str:
+        return f"http://{_HOST}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        runner = self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
+        await runner.setup()
+        site = web.TCPSite(runner, _HOST, 0)
+        await site.start()
+        self._port = runner.addresses[0][1]
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            document = orjson.loads(await request.read())
+        except orjson.JSONDecodeError:
+            return _response(_error(None, _PARSE_ERROR, "not JSON"))
+        if isinstance(document, list):
+            return _response(await asyncio.gather(*(self._answer(item) for item in document)))
+        return _response(await self._answer(document))
+
+    async def _answer(self, document: Any) -> dict[str, Any]:
+        if not isinstance(document, dict) or not isinstance(document.get("method"), str):
+            return _error(None, _PARSE_ERROR, "not a JSON-RPC request")
+        number, method, params = document.get("id"), document["method"], document.get("params") or []
+        if not method.startswith(("eth_", "net_", "web3_")) or method.startswith(_NOT_READS):
+            return _error(number, _NOT_SERVED, f"{method} is not served here: this address is for reads")
+        try:
+            return {"jsonrpc": "2.0", "id": number, "result": await self._read(method, params)}
+        except RpcError as error:
+            return _error(number, error.code or _INTERNAL_ERROR, error.message, error.data)
+        except NodeError as error:
+            return _error(number, _INTERNAL_ERROR, str(error))
+
+    async def _read(self, method: str, params: Sequence[Any]) -> Any:
+        if method == "eth_chainId":
+            return hex(self._node.network.chain_id)
+        if method == "net_version":
+            return str(self._node.network.chain_id)
+        method, params = self._pinned(method, params)
+        if not _unchanging(method, params):
+            return await self._node.request(method, *params)
+        key = orjson.dumps([method, params])
+        if key in self._known:
+            self.remembered += 1
+            self._known.move_to_end(key)
+            return self._known[key]
+        if key not in self._asking:
+            asking = self._asking[key] = asyncio.ensure_future(self._node.request(method, *params))
+            asking.add_done_callback(lambda done: self._note(key, done))
+        return await asyncio.shield(self._asking[key])
+
+    def _pinned(self, method: str, params: Sequence[Any]) -> tuple[str, list[Any]]:
+        """The same read at the hash of the followed block, where it names that block by its number."""
+        fixed = list(params)
+        place = _BLOCK_AT.get(method)
+        if place is not None and len(fixed) > place:
+            block_hash = self._followed(fixed[place])
+            if block_hash is not None:
+                fixed[place] = block_parameter(block_hash)
+        elif method == "eth_getBlockByNumber" and fixed:
+            block_hash = self._followed(fixed[0])
+            if block_hash is not None:
+                return "eth_getBlockByHash", [block_hash, *fixed[1:]]
+        return method, fixed
+
+    def _followed(self, block: Any) -> str | None:
+        if not isinstance(block, str) or not block.startswith("0x"):
+            return None
+        try:
+            return self._node.hash_at(int(block, 16))
+        except ValueError:
+            return None
+
+    def _note(self, key: bytes, done: asyncio.Future[Any]) -> None:
+        """Remember an answer; a failure is never remembered."""
+        self._asking.pop(key, None)
+        if done.cancelled() or done.exception() is not None:
+            return
+        result = done.result()
+        if result is None or (isinstance(result, str) and len(result) > _LONG):
+            return
+        self._known[key] = result
+        while len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+
+
+def _unchanging(method: str, params: Sequence[Any]) -> bool:
+    """Whether the answer is the same for ever: the state at, or the header of, a block given by its hash."""
+    if method == "eth_getBlockByHash":
+        return len(params) > 1 and params[1] is False
+    place = _BLOCK_AT.get(method)
+    return (
+        place is not None and len(params) > place and isinstance(params[place], dict) and "blockHash" in params[place]
+    )
+
+
+def _error(number: Any, code: int, message: str, data: Any = None) -> dict[str, Any]:
+    refusal = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
+    return {"jsonrpc": "2.0", "id": number, "error": refusal}
+
+
+def _response(document: Any) -> web.Response:
+    return web.Response(body=orjson.dumps(document), content_type="application/json")

@@ -1,0 +1,172 @@
+"""An endpoint's heads as they come: told by a subscription, or asked for when the next should be there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from chains.node.conversation import Subscription
+from chains.node.endpoint import Endpoint
+from chains.node.errors import Unreachable
+from chains.node.units import HEAD_TOLD
+from chains.node.wire import Header
+
+CALLS_PER_BLOCK = 2
+_MOST_SAVED = 3 * CALLS_PER_BLOCK
+_CREEP = 0.97
+_AGAIN = 0.2
+_AGAIN_LATER = 0.5
+
+
+class Allowance:
+    """Calls that may still be made at rest: two for each block, a few saved up."""
+
+    def __init__(self) -> None:
+        self._left = 0
+
+    @property
+    def left(self) -> int:
+        return self._left
+
+    def block(self) -> None:
+        self._left = min(self._left + CALLS_PER_BLOCK, _MOST_SAVED)
+
+    def use(self) -> None:
+        self._left -= 1
+
+
+class Heads(Protocol):
+    """`newest` is the highest number told, read or not; `fresh` says that what `next` gives is the head right now."""
+
+    newest: int
+    fresh: bool
+
+    async def now(self) -> Header:
+        """The present head, asked for. Raises as `Endpoint.ask`."""
+        ...
+
+    async def next(self, timeout_s: float) -> Header | None:
+        """The next head; None once no more can come. Raises `TimeoutError`, and as `Endpoint.ask`."""
+        ...
+
+    def end(self) -> None:
+        """No more heads: whoever waits is told."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ToldHeads:
+    """Heads from `eth_subscribe`. `told` hears each as it arrives, before anyone reads it."""
+
+    fresh = False
+
+    def __init__(self, endpoint: Endpoint, told: Callable[[Endpoint, Header], None]) -> None:
+        self.newest = 0
+        self._endpoint = endpoint
+        self._told = told
+        self._queue: asyncio.Queue[Header | None] = asyncio.Queue()
+        self._subscription = Subscription(self._take, self.end)
+
+    async def open(self) -> None:
+        """Subscribe. Raises `RpcError`, `Unreachable`, `WrongChain`."""
+        await self._endpoint.listen(self._subscription)
+
+    async def now(self) -> Header:
+        return await self._endpoint.latest()
+
+    async def next(self, timeout_s: float) -> Header | None:
+        async with asyncio.timeout(timeout_s):
+            return await self._queue.get()
+
+    def end(self) -> None:
+        self._queue.put_nowait(None)
+
+    async def close(self) -> None:
+        await self._endpoint.unlisten(self._subscription)
+
+    def _take(self, frame: Mapping[str, Any], arrived_ns: int) -> None:
+        self._endpoint.quota.spend(HEAD_TOLD)
+        try:
+            header = self._endpoint.read_header(frame, arrived_ns)
+        except Unreachable:
+            self.end()
+            return
+        self.newest = max(self.newest, header.head.number)
+        self._queue.put_nowait(header)
+        self._endpoint.health.told(header)
+        self._told(self._endpoint, header)
+
+
+class AskedHeads:
+    """Heads by asking, about once a block: a little earlier each time until it was too early, then again soon after."""
+
+    fresh = True
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        block_time_s: float,
+        allowance: Allowance,
+        told: Callable[[Endpoint, Header], None],
+    ) -> None:
+        self.newest = 0
+        self._endpoint = endpoint
+        self._block_time_s = block_time_s
+        self._allowance = allowance
+        self._told = told
+        self._due_s = endpoint.now_s()
+        self._last = ""
+        self._early = 0
+        self._ended = asyncio.Event()
+
+    async def open(self) -> None:
+        """Connect. Raises `Unreachable`, `WrongChain`."""
+        await self._endpoint.ready()
+
+    async def now(self) -> Header:
+        header = await self._ask()
+        self._note(header)
+        return header
+
+    async def next(self, timeout_s: float) -> Header | None:
+        deadline_s = self._endpoint.now_s() + timeout_s
+        while True:
+            if await self._ended_within(min(self._due_s, deadline_s) - self._endpoint.now_s()):
+                return None
+            if self._due_s > deadline_s:
+                raise TimeoutError
+            header = await self._ask()
+            if header.head.hash != self._last:
+                self._note(header)
+                return header
+            self._early += 1
+            self._due_s = self._endpoint.now_s() + self._block_time_s * (_AGAIN if self._early == 1 else _AGAIN_LATER)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    async def close(self) -> None:
+        self.end()
+
+    async def _ended_within(self, wait_s: float) -> bool:
+        if wait_s > 0 and not self._ended.is_set():
+            try:
+                async with asyncio.timeout(wait_s):
+                    await self._ended.wait()
+            except TimeoutError:
+                return False
+        return self._ended.is_set()
+
+    async def _ask(self) -> Header:
+        self._allowance.use()
+        return await self._endpoint.latest()
+
+    def _note(self, header: Header) -> None:
+        self._early = 0
+        self._last = header.head.hash
+        self.newest = max(self.newest, header.head.number)
+        creep = _CREEP if self._allowance.left > 0 else 1.0
+        self._due_s = self._endpoint.now_s() + self._block_time_s * creep
+        self._told(self._endpoint, header)

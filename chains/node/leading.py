@@ -1,0 +1,207 @@
+"""Which endpoint's heads are followed, and the watch over those that are not."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+from chains.anvil import RpcError
+from chains.blocks import Head
+from chains.node.court import Court
+from chains.node.endpoint import Endpoint
+from chains.node.errors import NodeError, Unreachable, WrongChain
+from chains.node.heads import Allowance, AskedHeads, Heads, ToldHeads
+from chains.node.pool import Pool
+from chains.node.wire import Header
+
+_GRACE_S = 1.0
+
+
+class Leading:
+    """Chooses the leader and reads its heads."""
+
+    def __init__(self, pool: Pool, court: Court, allowance: Allowance) -> None:
+        self._pool = pool
+        self._court = court
+        self._allowance = allowance
+        self._running: dict[Heads, Endpoint] = {}
+        self._failed: Endpoint | None = None
+
+    @property
+    def newest(self) -> int:
+        """The highest number that a leader told, read or not."""
+        return max((heads.newest for heads in self._running), default=0)
+
+    @property
+    def others(self) -> bool:
+        """Whether somebody else than the one that failed could be followed."""
+        return any(endpoint is not self._failed for endpoint in self._pool.usable)
+
+    @property
+    def asking(self) -> bool:
+        """Whether the heads that are followed have to be asked for."""
+        return any(heads.fresh for heads in self._running)
+
+    async def endpoint(self) -> Endpoint:
+        """The leader, connected: the present one while it is well. Raises `Unreachable`, `WrongChain`."""
+        failures: list[Exception] = []
+        for endpoint in sorted(self._pool.usable, key=self._rank):
+            try:
+                await endpoint.ready()
+            except (Unreachable, WrongChain) as error:
+                failures.append(error)
+                endpoint.health.failed()
+                continue
+            if self._pool.leader is not endpoint:
+                self._crown(endpoint)
+            return endpoint
+        for endpoint in self._pool.endpoints:
+            dropped = endpoint.health.dropped
+            if dropped is None or endpoint.now_s() < dropped.proof_due_s:
+                continue
+            if await self._court.prove(endpoint):
+                self._crown(endpoint)
+                return endpoint
+        raise self._pool.summed_up(failures, "eth_subscribe", ()) if failures else self._pool.nobody("eth_subscribe")
+
+    @contextlib.asynccontextmanager
+    async def heads_of(self, endpoint: Endpoint) -> AsyncIterator[Heads]:
+        """The heads of `endpoint`. If they fail, its connection is given up."""
+        heads = await self._opened(endpoint)
+        self._running[heads] = endpoint
+        try:
+            yield heads
+        except Unreachable:
+            self._fail(endpoint)
+            await endpoint.hang_up()
+            raise
+        finally:
+            del self._running[heads]
+            await heads.close()
+
+    async def next_target(self, endpoint: Endpoint, heads: Heads, tip: Head | None, silence_s: float) -> Header | None:
+        """Where to go next; None when `heads` are of no more use.
+
+        A head that does not continue the tip may be stale, or of another chain, so the endpoint is asked for its chain
+        and its present head.
+        """
+        try:
+            header = await heads.next(silence_s)
+        except TimeoutError:
+            latest = await heads.now()
+            if tip is not None and latest.head.hash == tip.hash:
+                return latest
+            try:
+                header = await heads.next(_GRACE_S)
+            except TimeoutError:
+                header = None
+        if header is None:
+            self._fail(endpoint)
+            await endpoint.hang_up()
+            return None
+        if tip is None or tip.hash in (header.head.parent_hash, header.head.hash):
+            return header
+        endpoint.suspect()
+        if heads.fresh:
+            await endpoint.ready()
+            return header
+        latest = await endpoint.latest()
+        return header if header.head.number > latest.head.number else latest
+
+    def abdicate(self, because: str) -> None:
+        """Have the leader chosen anew."""
+        self._pool.events.tell("endpoint_back", because, grave=False)
+        self._pool.leader = None
+        for heads in self._running:
+            heads.end()
+
+    async def _opened(self, endpoint: Endpoint) -> Heads:
+        heads: ToldHeads | AskedHeads
+        if endpoint.streams and "eth_subscribe" not in endpoint.not_asked:
+            heads = ToldHeads(endpoint, self._told)
+        else:
+            heads = AskedHeads(endpoint, self._pool.network.block_time_s, self._allowance, self._told)
+        try:
+            await heads.open()
+        except (Unreachable, RpcError):
+            self._fail(endpoint)
+            raise
+        return heads
+
+    def _told(self, endpoint: Endpoint, header: Header) -> None:
+        self._court.told(endpoint, header)
+        for heads, leader in self._running.items():
+            if leader.health.dropped is not None:
+                heads.end()
+
+    def _crown(self, endpoint: Endpoint) -> None:
+        before, self._pool.leader = self._pool.leader, endpoint
+        if len(self._pool.endpoints) > 1 and before is not None:
+            how = "its heads are followed" if endpoint.streams else "its heads are asked for"
+            self._pool.events.tell(
+                "node_leader", f"{endpoint.name}: {how} instead of those of {before.name}", grave=False
+            )
+
+    def _fail(self, endpoint: Endpoint) -> None:
+        self._failed = endpoint
+        endpoint.health.failed()
+
+    def _rank(self, endpoint: Endpoint) -> tuple[bool, bool, bool, bool, float]:
+        return (
+            endpoint.health.broken,
+            endpoint is self._failed and endpoint.health.failures_in_a_row > 0,
+            endpoint.settings.backup,
+            not endpoint.streams,
+            0.0 if endpoint is self._pool.leader else 1.0 + endpoint.health.latency_s,
+        )
+
+
+class Lookout:
+    """Keeps an eye on the endpoints that are not followed, with what calls are left over: one look a block."""
+
+    def __init__(self, pool: Pool, court: Court, leading: Leading, allowance: Allowance) -> None:
+        self._pool = pool
+        self._court = court
+        self._leading = leading
+        self._allowance = allowance
+        self._looking: asyncio.Task[None] | None = None
+        self._turn = 0
+
+    def look(self) -> None:
+        """Begin one look, if there is somebody to look at and a call to spare. Does not wait for it."""
+        if len(self._pool.endpoints) == 1 or self._allowance.left <= 0:
+            return
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_at_next())
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look_at_next(self) -> None:
+        endpoints = self._pool.endpoints
+        for _ in endpoints:
+            self._turn = (self._turn + 1) % len(endpoints)
+            endpoint = endpoints[self._turn]
+            if endpoint is self._pool.leader or endpoint.health.broken or not endpoint.quota.to_spare():
+                continue
+            dropped = endpoint.health.dropped
+            if dropped is not None and endpoint.now_s() < dropped.proof_due_s:
+                continue
+            with contextlib.suppress(NodeError, RpcError):
+                await self._look_at(endpoint)
+            return
+
+    async def _look_at(self, endpoint: Endpoint) -> None:
+        before = self._pool.calls_made
+        try:
+            if endpoint.health.dropped is not None and not await self._court.prove(endpoint):
+                return
+            self._court.told(endpoint, await endpoint.latest())
+        finally:
+            for _ in range(self._pool.calls_made - before):
+                self._allowance.use()
+        if endpoint.streams and not endpoint.settings.backup and self._leading.asking and not endpoint.health.dropped:
+            self._leading.abdicate(f"{endpoint.name}: tells of heads again")
