@@ -1,0 +1,166 @@
+"""Searching a packed market: filters in, the best sized walks out. One compiled call per block."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bot.market.packed.arrays import PackedMarket
+from bot.market.packed.kernels import kernels
+from bot.market.packed.shapes import (
+    CLASSES,
+    F4,
+    F8,
+    GAINING,
+    HITS,
+    I4,
+    LANES,
+    MAX_HOPS,
+    SIZES,
+    Arrays,
+    Candidate,
+    Changes,
+    Filter,
+    Found,
+    Limits,
+    Work,
+)
+
+SCREEN = 0.44
+"""The share of its optimum that a near-quadratic profit shows at the best of sizes four times apart, at the least."""
+
+NOISE = 1e-6
+"""A product of float32 rates is not told from 1 below this."""
+
+WEI_PER_ETH = 1e18
+EVERYTHING = Filter()
+NO_PIECES = np.zeros((0, 3)), np.zeros(0, np.int32), np.zeros(1, np.int32)
+
+
+class Detector:
+    """Finds closed walks of two to four hops through changed pools.
+
+    Exhaustive over walks that pass a hub, and over triangles without one, for each changed edge with the best pools of
+    the other hops at each of eight sizes; what is best is decided by the exact float optimum.
+    """
+
+    def __init__(
+        self, market: PackedMarket, *, most: int = 32, most_sized: int = 512, most_kept: int = 1 << 14
+    ) -> None:
+        """Gives at most `most` walks; sizes the `most_sized` most promising of at most `most_kept` that are kept."""
+        self._market = market
+        self._kernels = kernels()
+        self._most, self._most_sized, self._most_kept = most, most_sized, most_kept
+        self._layouts = -1
+        self._work = self._new_work(0, 0)
+        self._arrays: Arrays | None = None
+
+    def step(
+        self,
+        pools: I4,
+        values: F8,
+        piece_edges: I4 = NO_PIECES[1],
+        piece_starts: I4 = NO_PIECES[2],
+        pieces: F8 = NO_PIECES[0],
+        allowed: Filter = EVERYTHING,
+    ) -> Found:
+        """Take in a block's changes, as in `Changes`, and search through them.
+
+        New pieces must fit the room of their edge: `PackedMarket.set_pieces` makes more. What was changed on the
+        market itself is taken in as well.
+        """
+        dirty = self._refresh()
+        if len(dirty):
+            pools = np.concatenate([pools, dirty])
+            values = np.concatenate([values, np.full((len(dirty), 2), np.nan)])
+        changes = Changes(pools, values, piece_edges, piece_starts, pieces)
+        limits, needed = self._limits(allowed)
+        self._kernels.block_step(changes, self._ready(), limits, self._work, SIZES, needed)
+        return self._found()
+
+    def search(self, pools: I4, allowed: Filter = EVERYTHING) -> Found:
+        """Search through pools as they stand, as another strategy would."""
+        dirty = self._refresh()
+        values = np.full((len(pools), 2), np.nan)
+        if len(dirty):
+            self.step(dirty, np.full((len(dirty), 2), np.nan))
+        limits, needed = self._limits(allowed)
+        changes = Changes(np.asarray(pools, np.int32), values, NO_PIECES[1], NO_PIECES[2], NO_PIECES[0])
+        self._kernels.search_changes(changes, self._ready(), limits, self._work, SIZES, needed)
+        return self._found()
+
+    def size(self, walk: tuple[int, ...]) -> tuple[float, float]:
+        """The best input of a closed walk of edges, and its gain, in ETH of value."""
+        self._refresh()
+        walks, sized = np.full((1, max(len(walk), MAX_HOPS)), -1, np.int32), np.zeros((1, 2))
+        walks[0, : len(walk)] = walk
+        hops, width = np.array([len(walk)], np.int32), len(walks[0])
+        self._kernels.size_all(walks, hops, self._ready(), np.zeros((width, 3)), np.zeros(width, np.int32), sized)
+        return float(sized[0, 0]), float(sized[0, 1])
+
+    def _ready(self) -> Arrays:
+        assert self._arrays is not None
+        return self._arrays
+
+    def _refresh(self) -> I4:
+        """The market's arrays as they are now, derived tables filled; pools that still have to be taken in."""
+        arrays = self._arrays = self._market.arrays()
+        links, nodes = len(arrays.chains.of), len(arrays.links.hub_of)
+        if self._market.layouts != self._layouts:
+            self._layouts = self._market.layouts
+            self._work = self._new_work(links, nodes)
+            self._market.take_dirty()
+            self._kernels.rebuild(arrays, SIZES)
+            return np.zeros(0, np.int32)
+        dirty, stale = self._market.take_dirty()
+        if len(stale):
+            self._kernels.refresh_links(
+                stale, arrays.links, arrays.pairs, arrays.bridges, arrays.chains, arrays.edges.row
+            )
+        return dirty
+
+    def _limits(self, allowed: Filter) -> tuple[Limits, F4]:
+        """The filter as kernels take it, and the least product of a walk of each number of hops at each size."""
+        arrays = self._ready()
+        if not 2 <= allowed.max_hops <= MAX_HOPS:
+            raise ValueError(f"closed walks have 2 to {MAX_HOPS} hops; not {allowed.max_hops}")
+        classes = (1 << CLASSES) - 1 if allowed.classes is None else sum(1 << each for each in allowed.classes)
+        pools, nodes = np.ones(len(arrays.pools.kind), np.uint8), np.ones(len(arrays.links.hub_of), np.uint8)
+        if allowed.forbidden_pools is not None:
+            pools[allowed.forbidden_pools] = 0
+        if allowed.forbidden_nodes is not None:
+            nodes[allowed.forbidden_nodes] = 0
+        price = allowed.gas_price_wei / WEI_PER_ETH
+        gas = (
+            np.zeros(CLASSES) if allowed.gas_of_class is None else np.asarray(allowed.gas_of_class, np.float64) * price
+        )
+        base = allowed.gas_base * price
+        limits = Limits(np.uint64(classes), pools, nodes, allowed.start, allowed.max_hops, base, gas)
+        least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
+        needed = 1.0 + np.maximum(SCREEN * least[:, None] / SIZES[None, :], NOISE)
+        return limits, needed.astype(np.float32)
+
+    def _found(self) -> Found:
+        work = self._work
+        found = tuple(
+            Candidate(tuple(int(edge) for edge in walk if edge >= 0), *(float(value) for value in values))
+            for walk, values in zip(work.found, work.found_value, strict=True)
+            if walk[0] >= 0
+        )
+        hits, gaining = int(work.counts[HITS]), int(work.counts[GAINING])
+        return Found(found, gaining - len(found), max(hits - self._most_sized, 0))
+
+    def _new_work(self, links: int, nodes: int) -> Work:
+        return Work(
+            np.zeros(links, np.uint8),
+            np.zeros(links, np.int32),
+            np.zeros(nodes, np.int32),
+            np.zeros((4, LANES), np.float32),
+            np.zeros((self._most_kept, 4), np.int32),
+            np.zeros(self._most_kept),
+            np.zeros(8, np.int64),
+            np.zeros((MAX_HOPS, 3)),
+            np.zeros(12, np.int32),
+            np.zeros((2 * LANES * self._most_sized, 4), np.int32),
+            np.zeros((self._most, MAX_HOPS), np.int32),
+            np.zeros((self._most, 3)),
+        )

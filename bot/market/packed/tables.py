@@ -1,0 +1,183 @@
+"""Kernels that keep what is derived from ladders: the best of each pair, and the best ways between two hubs."""
+
+from __future__ import annotations
+
+from bot.market.packed.jit import inlined, jit
+from bot.market.packed.shapes import F4, GROUP, I4, LANES, Links, Pairs, Vias
+
+
+@inlined
+def reduce_pair(pair: int, pairs: Pairs, edge_row: F4) -> bool:
+    """Write the lane-wise best over the pair's edges; whether that changed anything."""
+    row, edges, first, count = pairs.row, pairs.edges, pairs.first[pair], pairs.many[pair]
+    changed = False
+    for lane in range(LANES):
+        best = edge_row[edges[first], lane] if count else edge_row.dtype.type(0.0)
+        for k in range(first + 1, first + count):
+            value = edge_row[edges[k], lane]
+            if value > best:
+                best = value
+        if best != row[pair, lane]:
+            row[pair, lane] = best
+            changed = True
+    return changed
+
+
+@inlined
+def raise_top(at: int, block: int, count: int, row: F4, top: F4) -> None:
+    """Make the maximum over row `at`'s group of the `count` rows that begin at `block`."""
+    group = at // GROUP
+    begin = group * GROUP
+    end = min(begin + GROUP, block + count)
+    for lane in range(2 * LANES):
+        best = row[begin, lane]
+        for other in range(begin + 1, end):
+            if row[other, lane] > best:
+                best = row[other, lane]
+        top[group, lane] = best
+
+
+@inlined
+def put_bridge(at: int, to_low: int, to_high: int, pair_row: F4, row: F4, top: F4) -> bool:
+    """Write low → X → high and back; whether the group's maximum must be made anew."""
+    group, stale = at // GROUP, False
+    for lane in range(LANES):
+        up = pair_row[to_low ^ 1, lane] * pair_row[to_high, lane]
+        down = pair_row[to_high ^ 1, lane] * pair_row[to_low, lane]
+        stale |= (row[at, lane] >= top[group, lane]) & (up < row[at, lane])
+        stale |= (row[at, LANES + lane] >= top[group, LANES + lane]) & (down < row[at, LANES + lane])
+        row[at, lane], row[at, LANES + lane] = up, down
+        top[group, lane] = max(top[group, lane], up)
+        top[group, LANES + lane] = max(top[group, LANES + lane], down)
+    return stale
+
+
+@inlined
+def put_chain(at: int, low: int, middle: int, high: int, pair_row: F4, row: F4, top: F4) -> bool:
+    """Write low hub → X → Y → high hub and back, where `low` is X → low hub, `middle` X → Y and `high` Y → high hub."""
+    group, stale = at // GROUP, False
+    for lane in range(LANES):
+        up = pair_row[low ^ 1, lane] * pair_row[middle, lane] * pair_row[high, lane]
+        down = pair_row[high ^ 1, lane] * pair_row[middle ^ 1, lane] * pair_row[low, lane]
+        stale |= (row[at, lane] >= top[group, lane]) & (up < row[at, lane])
+        stale |= (row[at, LANES + lane] >= top[group, LANES + lane]) & (down < row[at, LANES + lane])
+        row[at, lane], row[at, LANES + lane] = up, down
+        top[group, lane] = max(top[group, lane], up)
+        top[group, LANES + lane] = max(top[group, LANES + lane], down)
+    return stale
+
+
+@inlined
+def set_bridge(node: int, one: int, other: int, links: Links, bridges: Vias, pair_row: F4) -> None:
+    """Rewrite the row of the two hubs' way by `node`, if it is a member."""
+    of = bridges.of[node]
+    hubs = links.to_hub.shape[1]
+    low, high = min(one, other), max(one, other)
+    if of < 0 or bridges.slot[of, low * hubs + high] < 0:
+        return
+    block = bridges.first[low * hubs + high]
+    at = block + bridges.slot[of, low * hubs + high]
+    if put_bridge(at, links.to_hub[node, low], links.to_hub[node, high], pair_row, bridges.row, bridges.top):
+        raise_top(at, block, bridges.rows[low * hubs + high], bridges.row, bridges.top)
+
+
+@inlined
+def set_chain(link: int, hub_x: int, hub_y: int, links: Links, pairs: Pairs, chains: Vias) -> None:
+    """Rewrite the row of the way from `hub_x` by the link's two nodes to `hub_y`, if it is a member."""
+    of = chains.of[link]
+    hubs = links.to_hub.shape[1]
+    if of < 0 or chains.slot[of, hub_x * hubs + hub_y] < 0:
+        return
+    low, high = min(hub_x, hub_y), max(hub_x, hub_y)
+    block = chains.first[low * hubs + high]
+    at = block + chains.slot[of, hub_x * hubs + hub_y]
+    from_x, from_y = links.to_hub[pairs.source[2 * link], hub_x], links.to_hub[pairs.target[2 * link], hub_y]
+    if hub_x < hub_y:
+        stale = put_chain(at, from_x, 2 * link, from_y, pairs.row, chains.row, chains.top)
+    else:
+        stale = put_chain(at, from_y, 2 * link + 1, from_x, pairs.row, chains.row, chains.top)
+    if stale:
+        raise_top(at, block, chains.rows[low * hubs + high], chains.row, chains.top)
+
+
+@jit
+def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vias) -> None:
+    """Rewrite every way between two hubs that the link is a part of."""
+    x, y = pairs.source[2 * link], pairs.target[2 * link]
+    hub_x, hub_y = links.hub_of[x], links.hub_of[y]
+    hubs = links.to_hub.shape[1]
+    if hub_x >= 0 and hub_y >= 0:
+        return
+    if hub_x < 0 and hub_y < 0:
+        if chains.of[link] >= 0:
+            for one in range(hubs):
+                for other in range(hubs):
+                    if links.to_hub[x, one] >= 0 and links.to_hub[y, other] >= 0:
+                        set_chain(link, one, other, links, pairs, chains)
+        return
+    hub, node = max(hub_x, hub_y), y if hub_x >= 0 else x
+    for other in range(hubs):
+        if other != hub and links.to_hub[node, other] >= 0:
+            set_bridge(node, hub, other, links, bridges, pairs.row)
+    for k in range(links.near_first[node], links.near_first[node] + links.near_count[node]):
+        beyond, pair = links.near[k, 0], links.near[k, 1]
+        for other in range(hubs):
+            if other != hub and links.to_hub[beyond, other] >= 0:
+                if pair & 1:
+                    set_chain(pair >> 1, other, hub, links, pairs, chains)
+                else:
+                    set_chain(pair >> 1, hub, other, links, pairs, chains)
+
+
+@jit
+def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
+    """The best way between any two hubs, per lane: by a node or a hub in between, and by two nodes that are no hubs."""
+    hubs = len(links.hub_node)
+    for vias in (bridges, chains):
+        for low in range(hubs):
+            for high in range(low + 1, hubs):
+                block, count = vias.first[low * hubs + high], vias.rows[low * hubs + high]
+                vias.best[low, high] = 0.0
+                vias.best[high, low] = 0.0
+                for group in range(block // GROUP, (block + count + GROUP - 1) // GROUP):
+                    for lane in range(LANES):
+                        vias.best[low, high, lane] = max(vias.best[low, high, lane], vias.top[group, lane])
+                        vias.best[high, low, lane] = max(vias.best[high, low, lane], vias.top[group, LANES + lane])
+    for middle in range(hubs):
+        for one in range(hubs):
+            into = links.to_hub[links.hub_node[one], middle]
+            if into < 0:
+                continue
+            for other in range(hubs):
+                out = links.to_hub[links.hub_node[middle], other]
+                if out < 0 or one == other:
+                    continue
+                for lane in range(LANES):
+                    both = pair_row[into, lane] * pair_row[out, lane]
+                    bridges.best[one, other, lane] = max(bridges.best[one, other, lane], both)
+
+
+@jit
+def fill_vias(links: Links, pairs: Pairs, bridges: Vias, chains: Vias) -> None:
+    """Write every row and every maximum anew."""
+    hubs = links.to_hub.shape[1]
+    for node in range(len(bridges.of)):
+        if bridges.of[node] >= 0:
+            for one in range(hubs):
+                for other in range(one + 1, hubs):
+                    set_bridge(node, one, other, links, bridges, pairs.row)
+    for link in range(len(chains.of)):
+        if chains.of[link] >= 0:
+            for one in range(hubs):
+                for other in range(hubs):
+                    set_chain(link, one, other, links, pairs, chains)
+    close_hubs(links, pairs.row, bridges, chains)
+
+
+@jit
+def refresh_links(members: I4, links: Links, pairs: Pairs, bridges: Vias, chains: Vias, edge_row: F4) -> None:
+    """Bring links whose edges became fewer up to date."""
+    for k in range(len(members)):
+        reduce_pair(2 * members[k], pairs, edge_row)
+        reduce_pair(2 * members[k] + 1, pairs, edge_row)
+        follow_link(members[k], links, pairs, bridges, chains)
