@@ -83,10 +83,10 @@ class World:
         assert not loaded.refused, loaded.refused
         return {pool.venue: pool for pool in loaded.pools}
 
-    async def market(self) -> Market:
+    async def market(self, kind: type[Market] = Market) -> Market:
         """Every pool as of the latest block."""
         head = await self.head()
-        made = Market(Assets({}))
+        made = kind(Assets({}))
         for pool in (await self.fresh(head.hash)).values():
             made.add_pool(pool, head.number)
         return made
