@@ -15,11 +15,13 @@ NAMES = (
     "fill",
     "evaluate",
     "eliminate",
+    "iterate",
     "direction",
     "residual",
     "newton",
     "flows",
     "gains",
+    "widen",
 )
 """Every kernel, callees before their callers."""
 
@@ -36,6 +38,7 @@ class Kernels:
     flows: Callable[..., None]
     gains: Callable[..., None]
     evaluate: Callable[..., float]
+    widen: Callable[..., tuple[int, float]]
 
 
 @lru_cache(maxsize=1)
@@ -67,6 +70,11 @@ def warm() -> None:
     found.flows(prices, ends, stretches, pieces, amounts)
     found.gains(prices, ends, stretches, pieces, np.arange(2), np.zeros(2))
     found.evaluate(prices, ends, stretches, pieces, np.zeros(2), np.zeros(2))
+    nodes, first, whole = np.arange(2), np.array([0, 2, 4]), np.zeros(2, dtype=np.int64)
+    ordered = np.array([0, 1, 0, 1])
+    found.widen(
+        nodes, prices, prices, first, ordered, prices, ends, stretches, pieces, prices, whole, 0.0, whole.copy()
+    )
 
 
 def _compiled(numba: Any) -> dict[str, Any]:
@@ -80,4 +88,5 @@ def _compiled(numba: Any) -> dict[str, Any]:
 
 
 def _gathered(functions: dict[str, Any], *, compiled: bool) -> Kernels:
-    return Kernels(compiled, functions["newton"], functions["flows"], functions["gains"], functions["evaluate"])
+    chosen = (functions[name] for name in ("newton", "flows", "gains", "evaluate", "widen"))
+    return Kernels(compiled, *chosen)

@@ -27,6 +27,13 @@ RIDGE = 1e-13
 """Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
 
 
+MOST_DENSE = 2_000
+"""Up to how many nodes a step is solved for by elimination; more, by conjugate gradients."""
+
+ITERATED_TO = 1e-6
+MOST_ITERATIONS = 500
+
+
 def fill(price: float, first: int, last: int, pieces: Floats) -> tuple[float, float, float]:
     """What an edge does where its marginal price meets `price`: amount in, amount out, and -d(amount in) / d(price).
 
@@ -100,6 +107,35 @@ def eliminate(matrix: Floats, right: Floats) -> None:
         right[row] = total / matrix[row, row]
 
 
+def iterate(ends: Ints, conductance: Floats, slot: Ints, diagonal: Floats, right: Floats) -> None:
+    """Solve (L + D) · x = `right` by conjugate gradients scaled by the diagonal; `right` becomes x.
+
+    For more nodes than a dense matrix has room for. `diagonal` is that of L + D; `slot` numbers the nodes, -1: none.
+    """
+    solution = np.zeros(right.shape[0])
+    scaled = right / diagonal
+    heading = scaled.copy()
+    product = np.zeros(right.shape[0])
+    strength = float((right * scaled).sum())
+    goal = strength * ITERATED_TO * ITERATED_TO
+    for _ in range(MOST_ITERATIONS):
+        if strength <= goal:
+            break
+        product[:] = diagonal * heading
+        for edge in range(ends.shape[0]):
+            one, other = slot[ends[edge, 0]], slot[ends[edge, 1]]
+            if conductance[edge] > 0.0 and one >= 0 and other >= 0:
+                product[one] -= conductance[edge] * heading[other]
+                product[other] -= conductance[edge] * heading[one]
+        length = strength / float((heading * product).sum())
+        solution += length * heading
+        right -= length * product
+        scaled = right / diagonal
+        before, strength = strength, float((right * scaled).sum())
+        heading = scaled + strength / before * heading
+    right[:] = solution
+
+
 def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, step: Floats) -> None:
     """The semismooth Newton step in log prices, into `step`: (L + D) · step = -surplus without node 0.
 
@@ -108,33 +144,32 @@ def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, 
     """
     size = surplus.shape[0]
     slot = np.full(size, -1, dtype=np.int64)
-    count = 0
+    diagonal = np.zeros(size)
     for edge in range(ends.shape[0]):
         if conductance[edge] > 0.0:
-            slot[ends[edge, 0]] = slot[ends[edge, 1]] = 0
+            diagonal[ends[edge, 0]] += conductance[edge]
+            diagonal[ends[edge, 1]] += conductance[edge]
+    count = 0
     for node in range(1, size):
-        if slot[node] == 0 or surplus[node] != 0.0:
+        if diagonal[node] > 0.0 or surplus[node] != 0.0:
             slot[node] = count
             count += 1
-    slot[0] = -1
-    matrix = np.zeros((count, count))
-    right = np.zeros(count)
-    for edge in range(ends.shape[0]):
-        weight = conductance[edge]
-        if weight > 0.0:
-            one, other = slot[ends[edge, 0]], slot[ends[edge, 1]]
-            if one >= 0:
-                matrix[one, one] += weight
-            if other >= 0:
-                matrix[other, other] += weight
-            if one >= 0 and other >= 0:
-                matrix[max(one, other), min(one, other)] -= weight
+    right, own = np.zeros(count), np.zeros(count)
     for node in range(1, size):
-        at = slot[node]
-        if at >= 0:
-            matrix[at, at] += RIDGE * matrix[at, at] + damping * abs(surplus[node]) + 1e-300
-            right[at] = -surplus[node]
-    eliminate(matrix, right)
+        if slot[node] >= 0:
+            own[slot[node]] = diagonal[node] * (1.0 + RIDGE) + damping * abs(surplus[node]) + 1e-300
+            right[slot[node]] = -surplus[node]
+    if count > MOST_DENSE:
+        iterate(ends, conductance, slot, own, right)
+    else:
+        matrix = np.zeros((count, count))
+        for at in range(count):
+            matrix[at, at] = own[at]
+        for edge in range(ends.shape[0]):
+            one, other = slot[ends[edge, 0]], slot[ends[edge, 1]]
+            if conductance[edge] > 0.0 and one >= 0 and other >= 0:
+                matrix[max(one, other), min(one, other)] -= conductance[edge]
+        eliminate(matrix, right)
     for node in range(size):
         step[node] = right[slot[node]] if slot[node] >= 0 else 0.0
         step[node] = min(max(step[node], -LONGEST_STEP), LONGEST_STEP)
@@ -202,3 +237,54 @@ def gains(prices: Floats, ends: Ints, stretches: Ints, pieces: Floats, edges: In
         if pieces[first, RATE] * target > source:
             amount_in, amount_out, _ = fill(source / target, first, stretches[edge, 1], pieces)
             worth[position] = target * amount_out - source * amount_in
+
+
+def widen(
+    nodes: Ints,
+    moves: Floats,
+    prices: Floats,
+    first: Ints,
+    ordered: Ints,
+    slack: Floats,
+    ends: Ints,
+    stretches: Ints,
+    pieces: Floats,
+    resting: Floats,
+    inside: Ints,
+    least: float,
+    found: Ints,
+) -> tuple[int, float]:
+    """How many ways outside the active set are worth more than `least` at moved prices, and what the others gained.
+
+    The ways go into `found`, and into the active set, where `inside` is 1; `resting` is what each is worth unmoved.
+    `moves` are log price changes since `slack` was taken: how far a way's price was above its rate. `ordered` holds
+    every node's ways, those in and those out, by rising slack, from `first[node]` on: the scan of a node ends where
+    no move reaches. A way between two moved nodes is looked at from the first of them.
+    """
+    highest = lowest = 0.0
+    for node in nodes:
+        highest, lowest = max(highest, moves[node]), min(lowest, moves[node])
+    count, gained = 0, 0.0
+    for node in nodes:
+        reach = max(highest - moves[node], moves[node] - lowest)
+        for position in range(first[node], first[node + 1]):
+            edge = ordered[position]
+            if slack[edge] >= reach or count == found.shape[0]:
+                break
+            source, target = ends[edge, 0], ends[edge, 1]
+            other = source + target - node
+            if inside[edge] == 1 or moves[node] == 0.0 or (moves[other] != 0.0 and other < node):
+                continue
+            if slack[edge] >= moves[target] - moves[source]:
+                gained -= resting[edge]
+                continue
+            price_in, price_out = prices[source] * math.exp(moves[source]), prices[target] * math.exp(moves[target])
+            amount_in, amount_out, _ = fill(price_in / price_out, stretches[edge, 0], stretches[edge, 1], pieces)
+            worth = price_out * amount_out - price_in * amount_in
+            if worth > least:
+                inside[edge] = 1
+                found[count] = edge
+                count += 1
+            else:
+                gained += worth - resting[edge]
+    return count, gained
