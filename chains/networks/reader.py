@@ -43,10 +43,11 @@ def load_network(name_or_path: str | Path) -> Network:
     return _Builder(path, facts).network()
 
 
-def _locate(name_or_path: str | Path) -> Path:
+def _locate(name_or_path: str | Path, heir: Path | None = None) -> Path:
+    """The file; what an `heir` inherits lies beside it, unless its path is absolute."""
     text = str(name_or_path)
     if text.endswith(".toml"):
-        path = Path(text)
+        path = heir.parent / text if heir is not None else Path(text)
         if not path.is_file():
             raise InvalidNetwork(f"{path}: no such file; name a network ({', '.join(network_names())}) or a .toml file")
         return path
@@ -65,12 +66,30 @@ def _inherited(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidNetwork(f"{path}: cannot be read as TOML: {error}") from None
-    parent = document.pop("inherits", None)
+    parent, without = document.pop("inherits", None), document.pop("without", [])
     if parent is None:
+        if without:
+            raise InvalidNetwork(f"{path}: without: nothing is inherited; add `inherits`, or remove it")
         return document
     if not isinstance(parent, str):
         raise InvalidNetwork(f"{path}: inherits: write the name of a network, such as 'ethereum'")
-    return _merged(_inherited(_locate(parent), (*heirs, path)), document)
+    return _merged(_without(path, _inherited(_locate(parent, path), (*heirs, path)), without), document)
+
+
+def _without(path: Path, base: dict[str, Any], names: object) -> dict[str, Any]:
+    """`base` less the entries that do not hold in the file at `path`, each written as `table.name`."""
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidNetwork(f"{path}: without: write a list of inherited entries, such as ['factories.sushi_v2']")
+    for name in names:
+        table, _, entry = name.partition(".")
+        known = base.get(table)
+        if not isinstance(known, dict) or entry not in known:
+            every = [f"{at}.{key}" for at, keys in base.items() if isinstance(keys, dict) for key in keys]
+            near = difflib.get_close_matches(name, every, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "remove it"
+            raise InvalidNetwork(f"{path}: without: {name!r} is not inherited; {hint}")
+        base[table] = {key: value for key, value in known.items() if key != entry}
+    return base
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +115,7 @@ def _explained(error: ValidationError) -> str:
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:
     if len(location) == 1:
-        return [*NetworkDocument.model_fields, "inherits"]
+        return [*NetworkDocument.model_fields, "inherits", "without"]
     return list(TABLES[str(location[0])].model_fields)
 
 

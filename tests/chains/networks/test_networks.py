@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from eth_abi.abi import encode
-from eth_abi.packed import encode_packed
 from eth_utils.crypto import keccak
 
-from chains.assets import ZERO_ADDRESS, Asset, Token, address
-from chains.networks import Factory, Family, InvalidNetwork, UnknownName, load_network, network_names
+from chains.assets import ZERO_ADDRESS, Asset, Token
+from chains.networks import Family, InvalidNetwork, UnknownName, load_network, network_names
 from chains.tools import npm_package
 
 MINIMAL = """
@@ -29,23 +27,19 @@ WETH = { address = "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", decimals = 18 }
 """
 
 
-def created(factory: Factory, salt: bytes) -> str:
-    """CREATE2 (EIP-1014)."""
-    deployer = bytes.fromhex(factory.address[2:])
-    return address("0x" + keccak(b"\xff" + deployer + keccak(salt) + factory.init_code_hash)[12:].hex())
-
-
 def test_the_named_networks_all_load_and_mainnet_is_not_a_test_chain():
     networks = {name: load_network(name) for name in network_names()}
-    assert set(networks) == {"ethereum", "twin"}
+    assert set(networks) == {"arbitrum", "avalanche", "base", "bsc", "ethereum", "optimism", "polygon", "twin"}
+    assert len({network.chain_id for network in networks.values()}) == len(networks)
     assert (networks["ethereum"].chain_id, networks["ethereum"].test_chain) == (1, False)
     assert (networks["twin"].chain_id, networks["twin"].test_chain) == (31337, True)
 
 
 def test_the_twin_has_mainnets_contracts_under_its_own_name():
     ethereum, twin = load_network("ethereum"), load_network("twin")
-    assert twin.factories == ethereum.factories
-    assert twin.contracts == ethereum.contracts
+    assert set(twin.factories) == {"uniswap_v2", "sushi_v2", "uniswap_v3"}
+    assert all(twin.factories[name] == ethereum.factories[name] for name in twin.factories)
+    assert set(twin.contracts.items()) < set(ethereum.contracts.items())
     assert twin.token("USDC") == Token("twin", ethereum.token("USDC").address, "USDC", 6)
     assert twin.wrapped == twin.token("WETH")
 
@@ -53,11 +47,9 @@ def test_the_twin_has_mainnets_contracts_under_its_own_name():
 def test_factories_derive_known_mainnet_pools():
     network = load_network("ethereum")
     usdc, weth = network.token("USDC").address, network.wrapped.address
-    pair = encode_packed(["address", "address"], [usdc, weth])
-    assert created(network.factory("uniswap_v2"), pair) == "0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc"
-    assert created(network.factory("sushi_v2"), pair) == "0x397FF1542f962076d0BFE58eA045FfA2d347ACa0"
-    key = encode(["address", "address", "uint24"], [usdc, weth, 500])
-    assert created(network.factory("uniswap_v3"), key) == "0x88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"
+    assert network.factory("uniswap_v2").pool(weth, usdc) == "0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc"
+    assert network.factory("sushi_v2").pool(usdc, weth) == "0x397FF1542f962076d0BFE58eA045FfA2d347ACa0"
+    assert network.factory("uniswap_v3").pool(usdc, weth, 500) == "0x88e6A0c2dDD26FEEb64F039a2c41296FcB3f5640"
 
 
 def test_init_code_hashes_are_those_of_the_published_bytecode():
@@ -118,6 +110,16 @@ def test_a_network_of_ones_own_is_read_from_its_path(tmp_path: Path):
          + "22" * 32 + "'\nfee_ppm = 1", "factories.f: a concentrated factory states `tick_spacings`"),
         (MINIMAL + "= 3", "cannot be read as TOML"),
         ("inherits = 'bad.toml'", "no such file"),
+        ("without = ['factories.x']\n" + MINIMAL, "without: nothing is inherited"),
+        ("inherits = 'ethereum'\nwithout = ['factories.sushi_v4']", "without: .* did you mean 'factories.sushi_v3'"),
+        ("inherits = 'ethereum'\nwithout = 3", "without: write a list"),
+        (MINIMAL.replace("= 2\n", "= 0\n"), "block_time_s: Input should be greater than 0"),
+        (MINIMAL.replace("eip1559", "eip1558"), "gas_model: Input should be 'eip1559', 'legacy'"),
+        (MINIMAL + "[factories.f]\nfamily = 'algebra'\naddress = '0x" + "11" * 20 + "'\nproven = true",
+         "factories.f: `proven` is about the init code hash"),
+        (MINIMAL + "[gas]\nelasticity = 0", "gas.elasticity: Input should be greater"),
+        (MINIMAL + "[contracts]\nmulticall3 = { address = 'x', deploy_block = 1 }", "contracts.multicall3: 'x' is not"),
+        (MINIMAL + "[contracts]\nmulticall3 = { adress = 'x' }", "contracts.multicall3"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_file_key_and_remedy(tmp_path: Path, text: str, message: str):
