@@ -55,6 +55,7 @@ class Resting:
         self.problem = replace(problem, pieces=problem.pieces.copy(), stretches=problem.stretches.copy())
         self.prices = prices.copy()
         ends, pieces = self.problem.ends, self.problem.pieces
+        self._room = self.problem.stretches[:, 1] - self.problem.stretches[:, 0]
         heads = pieces[self.problem.stretches[:, 0]]
         self._slack = np.log(self.prices[ends[:, 0]] / self.prices[ends[:, 1]] / heads[:, RATE])
         self._resting = np.zeros(len(ends))
@@ -69,10 +70,10 @@ class Resting:
         self._found = np.zeros(MOST_FOUND, dtype=np.int64)
 
     def change(self, edge: int, curve: Sequence[Piece]) -> None:
-        """The way's new price curve, of as many pieces as it had, or fewer. Raises `ValueError` for more."""
-        first, last = self.problem.stretches[edge].tolist()
-        if not 0 < len(curve) <= last - first:
-            raise ValueError(f"way {edge} has room for {last - first} pieces, not {len(curve)}; build the market again")
+        """The way's new price curve, of as many pieces as it had at rest, or fewer. Raises `ValueError` for more."""
+        first, room = int(self.problem.stretches[edge, 0]), int(self._room[edge])
+        if not 0 < len(curve) <= room:
+            raise ValueError(f"way {edge} has room for {room} pieces, not {len(curve)}; build the market again")
         before_in = before_out = 0.0
         for row, (rate, curvature, cap) in enumerate(curve, first):
             self.problem.pieces[row, [RATE, CURVATURE, CAP, SUM_IN, SUM_OUT]] = (

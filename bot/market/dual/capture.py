@@ -98,8 +98,11 @@ class _Trader:
             self._sizes[walk] = self._sizes.get(walk, 0.0) + share.amount_in
 
     def best(self) -> list[Trade]:
-        """Whichever way nets more."""
-        return max(self._together(), self._alone(), key=lambda trades: _net(trades, self._terms))
+        """Whichever way nets more. Without gas nothing is lost by many small trades, and they take the optimum whole."""
+        together = self._together()
+        if not self._terms.gas_price_wei:
+            return together
+        return max(together, self._alone(), key=lambda trades: _net(trades, self._terms))
 
     def _together(self) -> list[Trade]:
         """The walks at the optimum's sizes, then what they leave, merged into one trade per walk."""
