@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeGuard, TypeVar, runtime_checkable
 
 from chains.assets import Address, Token
@@ -203,6 +202,21 @@ class Pool(Protocol):
 
 
 @runtime_checkable
+class Varied(Protocol):
+    """A pool of a family whose contracts are of several kinds, each proven by itself."""
+
+    @property
+    def variant(self) -> str:
+        """Which kind of its family's contracts this one is."""
+        ...
+
+
+def variant_of(pool: Pool) -> str:
+    """Its kind among its family's; empty where the family has one."""
+    return pool.variant if isinstance(pool, Varied) else ""
+
+
+@runtime_checkable
 class Timed(Protocol):
     """A pool whose amounts also change with the block's time, such as one whose parameters ramp."""
 
@@ -272,18 +286,13 @@ class Refreshed(Protocol):
 
 
 def is_timed(pool: object) -> TypeGuard[Timed]:
-    """Whether `pool` is `Timed`; told by its class, a hundred times faster than `isinstance` of a protocol."""
-    return _has(type(pool), "at")
+    """Whether `pool` is `Timed`; a hundred times faster than `isinstance` of a protocol tells it."""
+    return hasattr(pool, "at")
 
 
 def is_refreshed(pool: object) -> TypeGuard[Refreshed]:
     """Whether `pool` is `Refreshed`; told as `is_timed`."""
-    return _has(type(pool), "refreshing")
-
-
-@cache
-def _has(kind: object, method: str) -> bool:
-    return callable(getattr(kind, method, None))
+    return hasattr(pool, "refreshing")
 
 
 def sells_first(tokens: tuple[Token, Token], token: Token, expected: Token | None = None) -> bool:
