@@ -122,8 +122,12 @@ class Discovery:
         return step
 
     def keep(self, step: Step) -> None:
-        """Store a step, and know its tokens."""
+        """Store a step, and learn it."""
         self._store.record(step)
+        self.learn(step)
+
+    def learn(self, step: Step) -> None:
+        """Know a stored step's tokens and refusals."""
         self.tokens |= {Address(token.address): token for token in step.tokens}
         self._refused |= {subject: reason for subject, (_, reason, _) in step.refused.items()}
 
@@ -159,13 +163,17 @@ class Discovery:
         for origin in self.origins:
             if origin not in seen:
                 try:
-                    created = await first_block(self._node, origin.address, head.number)
+                    begin = await self._begin(origin, head)
                 except NotAFactory as error:
                     self.keep(Step(refused={origin.address: (origin.name, str(error), head.number)}))
                     continue
-                begin = created if self._from_block is None else max(created, self._from_block)
                 seen[origin] = Position(max(0, begin - 1))
         return seen
+
+    async def _begin(self, origin: Origin, head: Head) -> int:
+        """The first block that can announce a pool of `origin`. Raises `NotAFactory`."""
+        known = max(origin.first_block, self._from_block or 0)
+        return known if 0 < known <= head.number else await first_block(self._node, origin.address, head.number)
 
     async def _hash_of(self, number: int, head: Head) -> str:
         """What tells later whether block `number` is still there; nothing for one that is too deep to go."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.config.pools import PoolSettings
 from bot.discovery.store import KnownPool
-from bot.exactness import proven
+from bot.exactness import PROOFS, Proof
 from chains.assets import Token
 from chains.networks import Network
 
@@ -25,7 +25,8 @@ class Chosen:
 class Filters:
     """The configuration's `[pools]`, for one network."""
 
-    def __init__(self, settings: PoolSettings, network: Network) -> None:
+    def __init__(self, settings: PoolSettings, network: Network, proofs: Iterable[Proof] = PROOFS) -> None:
+        self._proven = frozenset(proof.family for proof in proofs)
         self._families, self._protocols = frozenset(settings.families), frozenset(settings.protocols)
         self._allowed = _addresses(settings.tokens, network)
         self._denied = _addresses(settings.deny_tokens, network)
@@ -36,7 +37,7 @@ class Filters:
     def by_facts(self, pool: KnownPool) -> str | None:
         """Why a pool is left out, whatever its state; None where it may stay."""
         family = pool.facts.family
-        if not proven(family):
+        if family not in self._proven:
             return f"nothing proves the mathematics of family {family}"
         if self._families and family not in self._families:
             return f"family {family} is not in pools.families"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from bot.market import Market
-from bot.market.market import DEPTH_FALL, ETH
+from bot.market.kernels import depth
 from bot.market.prices import widest_paths
+from bot.market.readable import DEPTH_FALL, ETH
+from chains.pools.pool import Pool
 
 _WEI = 10**18
 _SHARE_OF_RESERVE = math.sqrt(1.0 / (1.0 - DEPTH_FALL)) - 1.0
@@ -24,11 +27,30 @@ def liquidity_wei(market: Market) -> dict[str, int]:
     if eth is None:
         return dict.fromkeys(market.pools, 0)
     widths, prices = widest_paths(graph, market.depth, eth)
-    measured = {}
-    for venue in market.pools:
-        deepest = 0.0
-        for edge in graph.edges_of(venue):
-            worth = market.depth(edge) * prices.get(edge.source, 0.0)
-            deepest = max(deepest, min(worth, widths.get(edge.source, 0.0)))
-        measured[venue] = int(deepest / _SHARE_OF_RESERVE * _WEI) if math.isfinite(deepest) else 0
-    return measured
+    return {
+        venue: _reserve_wei(
+            min(market.depth(edge) * prices.get(edge.source, 0.0), widths.get(edge.source, 0.0))
+            for edge in graph.edges_of(venue)
+        )
+        for venue in market.pools
+    }
+
+
+def depth_wei(market: Market, pool: Pool) -> int:
+    """The same for one pool that is not in the market: at the prices that the market has for its tokens without it."""
+    worths = []
+    for token_in in pool.tokens:
+        price = market.price(market.graph.assets.of(token_in), in_=ETH)
+        if not math.isfinite(price):
+            continue
+        for token_out in pool.tokens:
+            if token_out != token_in:
+                deep = depth(pool.pieces(token_in, token_out), DEPTH_FALL)
+                worths.append(deep / 10.0**token_in.decimals * price)
+    return _reserve_wei(worths)
+
+
+def _reserve_wei(worths: Iterable[float]) -> int:
+    """The reserve that goes with the greatest of some depths in ETH."""
+    deepest = max((worth for worth in worths if math.isfinite(worth)), default=0.0)
+    return int(deepest / _SHARE_OF_RESERVE * _WEI)

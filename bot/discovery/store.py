@@ -129,17 +129,8 @@ class PoolStore:
 
     def record(self, step: Step) -> None:
         """Keep what a step brought. Raises `StoreFailed`."""
-        pools = [_row(found) for found in step.pools]
-        tokens = [{"address": one.address, "symbol": one.symbol, "decimals": one.decimals} for one in step.tokens]
-        refusals = [
-            {"subject": subject, "origin": origin, "reason": reason, "block_number": block}
-            for subject, (origin, reason, block) in step.refused.items()
-        ]
         with self._writing() as connection:
-            _put(connection, POOLS, pools)
-            _put(connection, TOKENS, tokens)
-            _put(connection, REFUSALS, refusals)
-            _put(connection, PROGRESS, [_progress(name, at) for name, at in step.progress.items()])
+            _record(connection, step)
 
     def rewind(self, names: Iterable[str], number: int) -> None:
         """Forget what was created after block `number`, which is where the origins called `names` are read to."""
@@ -162,13 +153,18 @@ class PoolStore:
             if rows:
                 connection.execute(statement, rows)
 
-    def save_states(self, changed: Iterable[Pool], gone: Iterable[str], at: Position) -> None:
-        """All states are now as of `at`: those of `changed` are written, those of `gone` dropped, the others hold."""
+    def save_states(self, changed: Iterable[Pool], gone: Iterable[str], at: Position, step: Step | None = None) -> None:
+        """All states are now as of `at`: those of `changed` are written, those of `gone` dropped, the others hold.
+
+        `step` is recorded in the same transaction.
+        """
         rows = [{"venue": pool.venue, "state": packed(pool)} for pool in changed]
         with self._writing() as connection:
             _drop(connection, STATES, list(gone))
             _put(connection, STATES, rows)
             _put(connection, PROGRESS, [_progress(_STATES, at)])
+            if step is not None:
+                _record(connection, step)
 
     def _migrate(self) -> None:
         config = Config()
@@ -210,6 +206,20 @@ class PoolStore:
             ) from error
 
 
+def _record(connection: Connection, step: Step) -> None:
+    pools = [_row(found) for found in step.pools]
+    tokens = [{"address": one.address, "symbol": one.symbol, "decimals": one.decimals} for one in step.tokens]
+    refusals = [
+        {"subject": subject, "origin": origin, "reason": reason, "block_number": block}
+        for subject, (origin, reason, block) in step.refused.items()
+    ]
+    _put(connection, POOLS, pools)
+    _put(connection, TOKENS, tokens)
+    _drop(connection, REFUSALS, [*(row["venue"] for row in pools), *map(_address_of, step.progress)])
+    _put(connection, REFUSALS, refusals)
+    _put(connection, PROGRESS, [_progress(name, at) for name, at in step.progress.items()])
+
+
 def _put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, in the place of those with the same key."""
     if not rows:
@@ -223,6 +233,11 @@ def _drop(connection: Connection, table: Table, keys: Sequence[str]) -> None:
     (column,) = table.primary_key.columns
     if keys:
         connection.execute(delete(table).where(column == bindparam("gone")), [{"gone": each} for each in keys])
+
+
+def _address_of(origin: str) -> str:
+    """The contract of an origin's name: one that is read again is not refused any more."""
+    return origin.rpartition(":")[2]
 
 
 def _progress(name: str, at: Position) -> dict[str, Any]:

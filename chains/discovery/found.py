@@ -28,7 +28,7 @@ class Origin:
     """A contract whose events, of the layout named `layout`, announce pools of `protocol`.
 
     `family` is that of its pools; empty where each pool must be asked. `fee_ppm` is the fee of pools whose factory has
-    only one, and 0 elsewhere.
+    only one, and 0 elsewhere. `first_block` is the block before which it has no events; 0 where that is not known.
     """
 
     protocol: str
@@ -36,6 +36,7 @@ class Origin:
     family: str
     address: Address
     fee_ppm: int = 0
+    first_block: int = 0
 
     @property
     def name(self) -> str:

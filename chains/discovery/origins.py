@@ -27,7 +27,14 @@ _HOLDERS: Mapping[str, tuple[str, str]] = {
 def origins_of(network: Network) -> tuple[Origin, ...]:
     """Every contract of `network` whose events announce pools that this package can read."""
     factories = [
-        Origin(name, _LAYOUT_OF_FAMILY[factory.family], factory.family, factory.address, _only_fee(factory.fees_ppm))
+        Origin(
+            name,
+            _LAYOUT_OF_FAMILY[factory.family],
+            factory.family,
+            factory.address,
+            _only_fee(factory.fees_ppm),
+            factory.deploy_block,
+        )
         for name, factory in network.factories.items()
         if factory.family in _LAYOUT_OF_FAMILY
     ]

@@ -1,0 +1,157 @@
+"""Start-up: 100,000 pools from the database to a ready market, and 10,000 from a node 40 ms away.
+
+    .venv/bin/python -m benchmarks.bench_discovery [--pools 100000] [--remote 10000] [--delay-ms 40]
+
+The first part scales the recorded pools (80 % constant product, 20 % concentrated with ticks), stores them, and opens
+them in a fresh process, whose peak memory it prints. The second creates real pools with the real factories on an Anvil
+that has the twin's state, and starts from nothing through a proxy that delays every answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from benchmarks.discovery_samples import create_pairs, write_store
+
+BUDGET_DB_S, BUDGET_DB_BYTES, BUDGET_NODE_S = 10.0, 2 * 2**30, 60.0
+_STARTED = time.perf_counter()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--pools", type=int, default=100_000)
+    arguments.add_argument("--remote", type=int, default=10_000)
+    arguments.add_argument("--delay-ms", type=float, default=40.0)
+    arguments.add_argument("--open", type=Path, help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.open:
+        asyncio.run(_open(chosen.open))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if chosen.pools:
+            _from_database(Path(folder) / "many.sqlite3", chosen.pools)
+        if chosen.remote:
+            asyncio.run(_from_node(Path(folder) / "remote.sqlite3", chosen.remote, chosen.delay_ms / 1000))
+
+
+def _from_database(file: Path, count: int) -> None:
+    ticks = write_store(file, count)
+    print(f"stored {count:,} pools with {ticks:,} ticks, {file.stat().st_size / 2**20:.0f} MiB")
+    command = [sys.executable, "-m", "benchmarks.bench_discovery", "--open", str(file)]
+    told = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    print(
+        f"database to ready market: {told['pools']:,} pools in {told['seconds']:.2f} s (budget {BUDGET_DB_S:.0f}), "
+        f"of the whole process {told['process_s']:.2f} s; peak {told['peak_bytes'] / 2**20:,.0f} MiB "
+        f"(budget {BUDGET_DB_BYTES / 2**20:,.0f})"
+    )
+
+
+async def _open(file: Path) -> None:
+    """The fresh process: a market out of the store, on a chain that stands where it was saved."""
+    from benchmarks.discovery_samples import StandingNode, opened_from
+
+    begun = time.perf_counter()
+    opened = await opened_from(file, StandingNode())
+    told = {
+        "pools": len(opened.market.pools),
+        "seconds": time.perf_counter() - begun,
+        "process_s": time.perf_counter() - _STARTED,
+        "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    print(json.dumps(told))
+
+
+async def _from_node(file: Path, count: int, delay_s: float) -> None:
+    from bot.clock import SystemClock
+    from bot.config.pools import PoolSettings
+    from bot.discovery.start import open_discoverer
+    from bot.rpc import HttpRpc
+    from bot.snapshot.taking import HttpReads
+    from chains.anvil import Anvil
+    from chains.assets import Amount
+    from chains.networks import load_network
+    from chains.twin.build import ensure_state
+    from chains.twin.data import SNAPSHOT_TIME_S
+    from chains.twin.twin import TwinOptions
+
+    state = await ensure_state(TwinOptions().folder)
+    load = ["--no-mining", "--load-state", str(state.state_file), "--timestamp", str(SNAPSHOT_TIME_S)]
+    async with Anvil([*load, "--gas-limit", str(10**12), "--order", "fifo"]) as anvil:
+        made = await create_pairs(anvil, count)
+        network = load_network("twin")
+        settings = PoolSettings.model_validate(
+            {
+                "discover": True,
+                "url": f"sqlite:///{file}",
+                "min_liquidity": str(Amount.parse("0 ETH")),
+                "max_pools": 10**6,
+            }
+        )
+        async with _delayed(anvil.http_url, delay_s) as proxy, HttpRpc(proxy.url, timeout_s=60) as rpc:
+            node = HttpReads(rpc, SystemClock())
+            head = await node.head()
+            for way in ("from nothing", "again, from the store"):
+                proxy.requests, begun = 0, time.perf_counter()
+                with await open_discoverer(settings, network, node) as discoverer:
+                    await discoverer.discovery.advance(head, _silent)
+                    scanned_s = time.perf_counter() - begun
+                    opened = await discoverer.book.open(head, _silent)
+                print(
+                    f"{delay_s * 1000:.0f} ms away, {way}: {len(opened.market.pools):,} pools in "
+                    f"{time.perf_counter() - begun:.2f} s (budget {BUDGET_NODE_S:.0f}), of it {scanned_s:.2f} s to find "
+                    f"them, with {proxy.requests} requests; {made:,} pools were made for it"
+                )
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+class _Proxy:
+    url = ""
+    requests = 0
+
+
+@asynccontextmanager
+async def _delayed(target: str, delay_s: float) -> AsyncIterator[_Proxy]:
+    """A JSON-RPC endpoint that answers as `target` does, so much later."""
+    told = _Proxy()
+    async with aiohttp.ClientSession() as session:
+
+        async def answer(request: web.Request) -> web.Response:
+            told.requests += 1
+            body = await request.read()
+            await asyncio.sleep(delay_s)
+            async with session.post(target, data=body, headers={"content-type": "application/json"}) as response:
+                return web.Response(body=await response.read(), content_type="application/json")
+
+        application = web.Application(client_max_size=2**28)
+        application.router.add_post("/", answer)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        server: Any = site._server
+        told.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        try:
+            yield told
+        finally:
+            await runner.cleanup()
+
+
+if __name__ == "__main__":
+    main()
