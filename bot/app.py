@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
+from bot.config.values import ETH_DECIMALS
 from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
@@ -41,6 +42,7 @@ from bot.safety.watch import TokenWatch
 from bot.session import Session
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
+from bot.witnesses import Witnesses
 from bot.world import World, open_world
 from chains.assets import Token
 from chains.blocks import Head
@@ -111,6 +113,7 @@ async def _open(
     await road.transactions.start()
     road.hedges.start(head)
     engine = Engine(road, out)
+    world.node.listen(engine.on_node)
     for exchange in world.exchanges.values():
         await exchange.watch(engine.on_book, engine.on_trouble)
     if config.dashboard.enabled:
@@ -258,4 +261,5 @@ def _road(
         network=world.network.name,
         trading=signer is not None,
         freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not world.network.test_chain),
+        witnesses=Witnesses(world.node, execution.agree_above.units(ETH_DECIMALS)) if execution.agree_above else None,
     )

@@ -29,10 +29,12 @@ from bot.risk.guard import Guard
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
 from bot.telling import Teller
+from bot.witnesses import Witnesses
 from chains.assets import Address, Token
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
+from chains.node import NodeEvent
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
@@ -65,6 +67,7 @@ class Road:
     network: str
     trading: bool
     freshness: Freshness | None = None
+    witnesses: Witnesses | None = None
 
 
 class Engine:
@@ -115,6 +118,12 @@ class Engine:
             Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}"
         )
 
+    def on_node(self, event: NodeEvent) -> None:
+        """Something happened to one of the node's endpoints; the others go on."""
+        self._road.ledger.record_event(Level.WARNING if event.grave else Level.INFO, event.name, event.detail)
+        if event.grave:
+            self._output.line(f"{event.name}: {event.detail}")
+
     def on_silence(self, detail: str) -> None:
         """The node stopped answering; it is asked again until it does, and nothing is decided meanwhile."""
         self.silence = detail
@@ -127,7 +136,11 @@ class Engine:
             async for event in events:
                 await self.take(event)
         finally:
-            await self._upkeep.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Give up what runs beside the deciding."""
+        await self._upkeep.close()
 
     @property
     def idle(self) -> bool:
@@ -286,6 +299,8 @@ class Engine:
             # Terms that pay for more gas are other call data, which may itself burn a little more.
             prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
             verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
+        if road.witnesses is not None and isinstance(verdict, Verdict):
+            verdict = await road.witnesses.refusal(head, prepared.worst) or verdict
         verdict = self._stale(head, plan) or verdict
         if isinstance(verdict, Refusal):
             return verdict

@@ -12,6 +12,7 @@ class Reason(StrEnum):
     # market and strategy
     POOL_IN_USE = "pool_in_use"
     STALE_DATA = "stale_data"
+    PROVIDERS_DISAGREE = "providers_disagree"
     NO_INVENTORY = "no_inventory"
     NO_MARK = "no_mark"
     TOKEN_UNTESTED = "token_untested"  # noqa: S105

@@ -16,6 +16,7 @@ from bot.telling import eth
 class Summary:
     """A finished run. Amounts are wei; `setup_s` lies between the start of the program and that of the run.
 
+    `node_units` says what each endpoint with a quota has used of its day.
     `decisions` is `Engine.decisions_digest`: the same seed over the same number of blocks gives the same one.
     """
 
@@ -40,6 +41,7 @@ class Summary:
     trouble: str | None = None
     in_flight: int = 0
     halted: Mapping[str, str] = field(default_factory=dict)
+    node_units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ledger_equals_chain(self) -> bool | None:
@@ -78,6 +80,7 @@ class Summary:
             "ledger_equals_chain": self.ledger_equals_chain,
             "node_calls": self.node_calls,
             "node_calls_per_block": round(self.node_calls / max(self.blocks, 1), 2),
+            "node_units": dict(self.node_units),
             "exchange_calls": self.exchange_calls,
             "in_flight": self.in_flight,
             "halted": dict(self.halted),
@@ -118,6 +121,8 @@ class Summary:
             yield "head to signed", f"median {latency.p50:.1f} ms, p99 {latency.p99:.1f} ms"
         per_block = self.node_calls / max(self.blocks, 1)
         yield "calls", f"{self.node_calls} to the node ({per_block:.1f} a block), {self.exchange_calls} to the exchange"
+        for name, units in self.node_units.items():
+            yield "quota", f"{name}: {units}"
         if self.in_flight:
             yield "in flight", f"{self.in_flight} had no answer yet; a run on the same ledger takes them up"
         if self.reconciliation is not None:

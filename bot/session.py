@@ -155,6 +155,7 @@ class Session:
             duration_s=(self.clock.monotonic_ns() - self.begun_ns) / 1e9,
             setup_s=setup_s,
             node_calls=world.node.calls_made - self.calls_before,
+            node_units={it.name: str(it.quota) for it in world.node.endpoints if it.quota.cap is not None},
             exchange_calls=sum(exchange.calls_made for exchange in world.exchanges.values()),
             counts=self.engine.counts,
             result=summarise(ledger, strategies),

@@ -80,7 +80,8 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     urls = [described["rpc_ws"]] if described else []
     node = await stack.enter_async_context(node_of(config, network, clock, urls))
     node.in_flight = lambda: ledger.begun and bool(ledger.open_intents())
-    gateway = await stack.enter_async_context(Gateway(node))
+    # The twin is one local node without limits: between it and its forks a gateway would save nothing, and cost time.
+    http_url = described.get("rpc_http") or (await stack.enter_async_context(Gateway(node))).url
     keys = {settings.name: _api_key(settings, twin) for settings in config.exchanges}
     exchanges = {}
     for settings in config.exchanges:
@@ -92,7 +93,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     return World(
         network=network,
         node=node,
-        http_url=gateway.url,
+        http_url=http_url,
         exchanges=exchanges,
         api_keys=keys,
         twin=twin,

@@ -40,7 +40,8 @@ class NodeState(Protocol):
     @property
     def connected(self) -> bool: ...
 
-    calls_made: int
+    @property
+    def calls_made(self) -> int: ...
 
 
 class LiveRun:

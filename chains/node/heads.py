@@ -17,6 +17,7 @@ _MOST_SAVED = 3 * CALLS_PER_BLOCK
 _CREEP = 0.97
 _AGAIN = 0.2
 _AGAIN_LATER = 0.5
+_MOST_UNREAD = 64
 
 
 class Allowance:
@@ -58,7 +59,10 @@ class Heads(Protocol):
 
 
 class ToldHeads:
-    """Heads from `eth_subscribe`. `told` hears each as it arrives, before anyone reads it."""
+    """Heads from `eth_subscribe`. `told` hears each as it arrives, before anyone reads it.
+
+    Of unread heads the newest are kept: who reads the next finds the gap and fills it.
+    """
 
     fresh = False
 
@@ -94,6 +98,8 @@ class ToldHeads:
             self.end()
             return
         self.newest = max(self.newest, header.head.number)
+        if self._queue.qsize() >= _MOST_UNREAD:
+            self._queue.get_nowait()
         self._queue.put_nowait(header)
         self._endpoint.health.told(header)
         self._told(self._endpoint, header)

@@ -101,6 +101,8 @@ class Pool:
                     if not isinstance(error, RpcError | NodeError) or is_final(error, method, params):
                         raise error
                     failures.append(error)
+                    if isinstance(error, RpcError) and _meaning(error, method, params) is Meaning.NO_STATE:
+                        queue = _archives_first(queue)
                 if queue and not (done and pending):
                     start()
         finally:
@@ -231,6 +233,12 @@ class Pool:
 
     def _count(self, calls: int) -> None:
         self.calls_made += calls
+
+
+def _archives_first(queue: deque[Endpoint]) -> deque[Endpoint]:
+    """Who may have old state; those that are known not to have it need not be asked."""
+    able = [endpoint for endpoint in queue if endpoint.settings.archive is not False]
+    return deque(sorted(able, key=lambda endpoint: not endpoint.settings.archive))
 
 
 def is_final(error: BaseException, method: str, params: Sequence[Any]) -> bool:
