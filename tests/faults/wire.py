@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import struct
 
@@ -72,5 +73,5 @@ class Line:
                 await self._text(reply.body)
 
     async def _text(self, body: bytes) -> None:
-        if not self._ws.closed:
+        with contextlib.suppress(ConnectionError):
             await self._ws.send_str(body.decode())
