@@ -255,7 +255,7 @@ class Engine:
                 head=head,
                 network=road.network,
                 strategy=strategy.name,
-                gas_price_wei=road.fee_policy.gas_price_wei(head),
+                gas_price_wei=road.fee_policy.screening_price_wei(head),
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),

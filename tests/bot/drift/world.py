@@ -23,7 +23,9 @@ from chains.pools.pool import Pool, PoolFacts
 from chains.pools.tick_math import sqrt_price_at
 
 ARGUMENTS = ["--accounts", "1", "--gas-limit", "2000000000", "--base-fee", "0", "--order", "fifo"]
-_MULTICALL_CODE = Path(chains.twin.__file__).parent / "data" / "multicall3.json"
+MULTICALL_CODE = Path(chains.twin.__file__).parent / "data" / "multicall3.json"
+"""Multicall3's runtime code, which a fresh Anvil does not have."""
+
 _ROUTER = "@uniswap/v2-periphery", "build/UniswapV2Router02.json"
 _FACTORY = "@uniswap/v2-core", "build/UniswapV2Factory.json"
 _GAS = 3_000_000
@@ -166,7 +168,7 @@ async def open_world(seed: int = 1, *arguments: str) -> AsyncIterator[World]:
 
 async def _deployed(chain: Chain, rng: random.Random) -> World:
     anvil = chain.anvil
-    await anvil.rpc("anvil_setCode", MULTICALL3, json.loads(_MULTICALL_CODE.read_text())["code"])
+    await anvil.rpc("anvil_setCode", MULTICALL3, json.loads(MULTICALL_CODE.read_text())["code"])
     deployment = await Deployment.make(chain)
     tokens = (*deployment.tokens, await chain.token("C"))
     factory = await chain.deploy(*_FACTORY, ["address"], [chain.account])
