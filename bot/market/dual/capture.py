@@ -98,7 +98,7 @@ class _Trader:
             self._sizes[walk] = self._sizes.get(walk, 0.0) + share.amount_in
 
     def best(self) -> list[Trade]:
-        """Whichever way nets more. Without gas nothing is lost by many small trades, and they take the optimum whole."""
+        """Whichever way nets more. Without gas nothing is lost by many trades, and they take the optimum whole."""
         together = self._together()
         if not self._terms.gas_price_wei:
             return together

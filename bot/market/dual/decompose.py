@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot.market.dual.kernels import RATE
 from bot.market.dual.solve import Solution
 
 Edges = tuple[int, ...]
@@ -42,7 +43,7 @@ def shares(solution: Solution, most_hops: int) -> list[Share]:
 
     Prices make all amounts comparable: a way takes in `left` and gives `ratio` ≥ 1 times as much. Walks through the
     numeraire are taken first, the widest of at most `most_hops` hops before longer ones. What is left circulates
-    elsewhere: such a cycle's gain leaves it on a path to the numeraire.
+    elsewhere: such a cycle is begun at its greatest hub, so that gains come in few tokens, and its gain is sold.
     """
     flows = _Flows(solution)
     found: list[Share] = []
@@ -52,6 +53,18 @@ def shares(solution: Solution, most_hops: int) -> list[Share]:
     while (walk := flows.feeding_cycle()) is not None:
         found.append(flows.take_fed(*walk))
     return sorted(found, key=lambda share: share.worth, reverse=True)
+
+
+def _outlets(solution: Solution) -> dict[int, int]:
+    """For each node the way that pays most of the numeraire for the first bit of it."""
+    problem = solution.problem
+    best: dict[int, tuple[float, int]] = {}
+    for edge, (source, target) in enumerate(problem.ends.tolist()):
+        if target == 0:
+            rate = problem.pieces[problem.stretches[edge, 0], RATE]
+            if rate > best.get(source, (0.0,))[0]:
+                best[source] = rate, edge
+    return {node: edge for node, (_, edge) in best.items()}
 
 
 class _Flows:
@@ -67,6 +80,7 @@ class _Flows:
             self.whole[edge] = amount_in * float(self.prices[source])
             self.ratio[edge] = amount_out * float(self.prices[target]) / self.whole[edge]
         self.left = dict(self.whole)
+        self._outlet = _outlets(solution)
 
     def widest_cycle(self, most_hops: int) -> Edges | None:
         """The walk from the numeraire back to it that carries most, preferring short ones; None if there is none."""
@@ -120,14 +134,20 @@ class _Flows:
         return None
 
     def take_fed(self, cycle: Edges, sale: Edges) -> Share:
-        """As much of the cycle, and of the sale of its gain, as their ways have left."""
+        """As much of the cycle, and of the sale of its gain, as their ways have left; begun at its greatest hub."""
         excess = math.prod(self.ratio[edge] for edge in cycle) - 1.0
         worth_in = self._most(cycle)
         if excess > 0.0:
             worth_in = min(worth_in, self._most(sale) / excess)
         gained = worth_in * (self._take(cycle, worth_in) - 1.0)
-        factor = self._take(sale, gained)
-        return Share(cycle, sale, worth_in / float(self.prices[self.ends[cycle[0]][0]]), gained * factor)
+        worth = gained * self._take(sale, gained)
+        hub = max(range(len(cycle)), key=lambda at: self.ends[cycle[at]][0])
+        node = self.ends[cycle[hub]][0]
+        direct = self._outlet.get(node)
+        if hub and direct is not None:
+            worth_in *= math.prod(self.ratio[edge] for edge in cycle[:hub])
+            cycle, sale = cycle[hub:] + cycle[:hub], (direct,)
+        return Share(cycle, sale, worth_in / float(self.prices[self.ends[cycle[0]][0]]), worth)
 
     def _most(self, path: Sequence[int]) -> float:
         """What can enter `path` before one of its ways has nothing left."""
