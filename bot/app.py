@@ -15,7 +15,7 @@ from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine, Road
 from bot.exactness import proofs_with
-from bot.execution.fees import FeePolicy
+from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
@@ -111,6 +111,7 @@ async def _open(
         stack.push_async_callback(signer.close)
     road = _road(loaded, world, hands, known, market, marks, currencies, tokens, signer, clock)
     await road.transactions.start()
+    await road.fee_policy.refresh(head)
     road.hedges.start(head)
     engine = Engine(road, out)
     world.node.listen(engine.on_node)
@@ -216,7 +217,9 @@ def _road(
     clock: Clock,
 ) -> Road:
     config, ledger, execution = loaded.config, world.ledger, loaded.config.execution
-    fee_policy = FeePolicy(int(execution.tip_gwei * GWEI), int(config.signer.max_fee_gwei * GWEI))
+    fee_policy = FeePolicy(
+        int(execution.tip_gwei * GWEI), int(config.signer.max_fee_gwei * GWEI), world.network.gas, asking(world.node)
+    )
     inventory = InventoryDesk(ledger=ledger, holder=hands.identity.inventory, caps=hands.caps, currencies=currencies)
     transactions = TransactionDesk(
         identity=hands.identity,

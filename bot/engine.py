@@ -288,6 +288,7 @@ class Engine:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
         refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.hedges.refusal(plan)
+        refusal = refusal or await road.fee_policy.refresh(head)
         if refusal is not None:
             return refusal
         try:
@@ -297,7 +298,7 @@ class Engine:
         verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
         if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
             # Terms that pay for more gas are other call data, which may itself burn a little more.
-            prepared = road.transactions.prepare(plan, head, verdict.gas_used * 102 // 100)
+            prepared = road.transactions.prepare(plan, head, (verdict.gas_used - prepared.data_gas) * 102 // 100)
             verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
         if road.witnesses is not None and isinstance(verdict, Verdict):
             verdict = await road.witnesses.refusal(head, prepared.worst) or verdict

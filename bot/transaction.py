@@ -55,12 +55,16 @@ class UnsignedTransaction:
 
 @dataclass(frozen=True, slots=True)
 class Fees:
-    """What a transaction offers: `max_fee_wei` and `tip_wei` per gas, under `gas_limit`."""
+    """What a transaction offers: `max_fee_wei` and `tip_wei` per gas, under `gas_limit`.
+
+    `data_fee_wei` is the most that a rollup charges for its bytes beside the gas.
+    """
 
     gas_limit: int
     max_fee_wei: int
     tip_wei: int
+    data_fee_wei: int = 0
 
     @property
     def worst_cost_wei(self) -> int:
-        return self.gas_limit * self.max_fee_wei
+        return self.gas_limit * self.max_fee_wei + self.data_fee_wei

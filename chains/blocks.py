@@ -72,7 +72,10 @@ ChainEvent = Block | Undone
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a transaction. `status` is 1 or 0; `logs` are all of its logs, in order."""
+    """What became of a transaction. `status` is 1 or 0; `logs` are all of its logs, in order.
+
+    `data_fee_wei` is what a rollup charged for its bytes beside the gas.
+    """
 
     tx_hash: str
     block_number: int
@@ -82,7 +85,8 @@ class Receipt:
     gas_used: int
     effective_gas_price_wei: int
     logs: tuple[Log, ...]
+    data_fee_wei: int = 0
 
     @property
     def gas_cost_wei(self) -> int:
-        return self.gas_used * self.effective_gas_price_wei
+        return self.gas_used * self.effective_gas_price_wei + self.data_fee_wei

@@ -1,14 +1,23 @@
-"""What a transaction offers per gas, and what that leaves of a plan's profit."""
+"""What a transaction offers per gas, what it costs in all, and what that leaves of a plan's profit."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+
+from eth_utils.crypto import keccak
 
 from bot.execution.build import Terms
 from bot.execution.marks import Marks
+from bot.market.multicall import LoadFailed, Node, ask_all
 from bot.plan import Plan
-from bot.transaction import Fees
+from bot.reasons import Reason, Refusal
+from bot.transaction import Fees, UnsignedTransaction
+from chains.anvil import RpcError
 from chains.blocks import Head
+from chains.networks.gas import NO_DATA, DataFees, GasModel, NoGasPrice, Offer
+from chains.node.errors import NodeError
+from chains.pools.pool import Call
 
 MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
@@ -17,29 +26,123 @@ _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 120_000
 """A pair that never traded writes its price slots for the first time: two of 22,100 gas (EIP-2929) and some."""
 
+_SIGNATURE = tuple(int.from_bytes(keccak(text=f"isthmus.fees.{part}"), "big") for part in "rs")
+"""As incompressible as a real one."""
+
+_TYPICAL_GAS = 250_000
+_TYPICAL_BYTES = b"".join(keccak(text=f"isthmus.fees.word.{index}") + bytes(32) for index in range(8))
+"""About what a cycle of three hops is: only screening uses them."""
+
+Ask = Callable[[Sequence[Call], Head], Awaitable[Sequence[bytes]]]
+"""Answers calls as of a head, in order; empty for one that failed."""
+
 
 @dataclass(frozen=True, slots=True)
+class Priced:
+    """An offer, and what the transaction then costs: `cost_wei` is expected, with data at its worst.
+
+    `data_gas` is what the chain is expected to charge as gas for the bytes, on top of executing them.
+    """
+
+    fees: Fees
+    cost_wei: int
+    data_gas: int = 0
+
+
+def asking(node: Node) -> Ask:
+    """Asks `node`: several calls through Multicall3, one directly, since there are some that only a node answers."""
+
+    async def ask(calls: Sequence[Call], head: Head) -> Sequence[bytes]:
+        if len(calls) > 1:
+            return await ask_all(node, calls, head.hash)
+        try:
+            return [await node.call(*calls[0], head.hash)]
+        except RpcError:
+            return [b""]
+
+    return ask
+
+
 class FeePolicy:
-    """EIP-1559 fees: a fixed tip, and a fee cap that survives the base fee doubling.
+    """A fixed tip, and a fee cap that survives the base fee doubling; a rollup's charge for bytes as it last said.
 
     `tip_wei` and `max_fee_wei` are per gas; a head whose next base fee does not fit under the cap is not traded.
     """
 
-    tip_wei: int
-    max_fee_wei: int
+    def __init__(self, tip_wei: int, max_fee_wei: int, model: GasModel | None = None, ask: Ask | None = None) -> None:
+        """`ask` is needed where `model` charges for bytes."""
+        self.tip_wei = tip_wei
+        self.max_fee_wei = max_fee_wei
+        self._model = model or GasModel("eip1559")
+        self._ask = ask
+        self._data: DataFees = NO_DATA
+        self._as_of = ""
+        self._last: UnsignedTransaction | None = None
 
     def gas_price_wei(self, head: Head) -> int:
         """What the block after `head` will charge per gas, tip included."""
-        return head.next_base_fee_wei() + self.tip_wei
+        return self._model.price_wei(head, self.tip_wei)
+
+    def screening_price_wei(self, head: Head) -> int:
+        """The same, with what the bytes of a typical transaction cost spread over its gas."""
+        if self._model.data is None:
+            return self.gas_price_wei(head)
+        offer = self._model.offer(head, self.tip_wei, self.max_fee_wei)
+        cost = self._model.cost(head, _TYPICAL_GAS, _TYPICAL_GAS, _TYPICAL_BYTES, offer, self._data)
+        return -(-cost.expected_wei // _TYPICAL_GAS)
+
+    async def refresh(self, head: Head) -> Refusal | None:
+        """Ask the chain, once for each head, what bytes cost; a refusal where it does not say."""
+        model = self._model.data
+        if model is None or self._as_of == head.hash:
+            return None
+        assert self._ask is not None, "a model that charges for bytes is given somebody to ask"
+        try:
+            data = model.fees(await self._ask(model.calls, head))
+            self._data = await self._sampled(data, head)
+        except (NoGasPrice, LoadFailed, NodeError, RpcError) as error:
+            return Refusal(Reason.STALE_DATA, f"what bytes cost at block {head.number} is not known: {error}")
+        self._as_of = head.hash
+        return None
+
+    async def _sampled(self, data: DataFees, head: Head) -> DataFees:
+        """`data` with what the node says of the last transaction's bytes; as it is where the node says nothing."""
+        model, last = self._model.data, self._last
+        sample = None if model is None or last is None else model.sample(last.to, last.data)
+        if model is None or last is None or sample is None or self._ask is None:
+            return data
+        (answer,) = await self._ask((sample,), head)
+        return model.sampled(data, _signed(last), answer) if answer else data
 
     def fees(self, gas: int, head: Head) -> Fees:
-        """The offer for a transaction that uses about `gas`, in the block after `head`.
+        """The offer for a transaction that uses about `gas`, in the block after `head`; its bytes are not counted.
 
         The limit leaves room: refunds come after the fact, and inner calls get 63/64 of what is left (EIP-150).
         """
-        cap = min(2 * head.next_base_fee_wei() + self.tip_wei, self.max_fee_wei)
+        offer = self._model.offer(head, self.tip_wei, self.max_fee_wei)
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
-        return Fees(gas_limit=gas_limit, max_fee_wei=cap, tip_wei=min(self.tip_wei, cap))
+        return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
+
+    def price(self, build: Callable[[Priced], UnsignedTransaction], gas: int, head: Head) -> Priced:
+        """The offer for a transaction that uses about `gas`, in the block after `head`, and its cost.
+
+        `build` makes the transaction that a price leads to; where bytes cost, they are its.
+        """
+        offer = self.fees(gas, head)
+        price = self.gas_price_wei(head)
+        priced = Priced(offer, gas * price)
+        if self._model.data is None:
+            return priced
+        self._last = build(priced)
+        per_gas = Offer(offer.max_fee_wei, offer.tip_wei)
+        cost = self._model.cost(head, gas, offer.gas_limit, _signed(self._last), per_gas, self._data)
+        gas_limit = offer.gas_limit + cost.worst_data_gas
+        fees = Fees(gas_limit, offer.max_fee_wei, offer.tip_wei, cost.worst_data_fee_wei)
+        return Priced(fees, (gas + cost.data_gas) * price + cost.worst_data_fee_wei, cost.data_gas)
+
+
+def _signed(transaction: UnsignedTransaction) -> bytes:
+    return transaction.raw(1, *_SIGNATURE)
 
 
 def terms(plan: Plan, gas_cost_wei: int, marks: Marks) -> Terms:

@@ -6,13 +6,13 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.deployment import NO_VENUES, Venues
-from bot.execution.fees import FeePolicy, terms
+from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.marks import Marks
 from bot.execution.touches import Touches
 from bot.ledger.decisions import Level
@@ -52,7 +52,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`."""
+    """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`.
+
+    `data_gas` of it is what the chain charges as gas for the bytes, which a fork does not.
+    """
 
     plan: Plan
     terms: Terms
@@ -60,6 +63,11 @@ class Prepared:
     worst: WorstCase
     transaction: UnsignedTransaction
     gas: int
+    data_gas: int = 0
+
+    def charged(self, verdict: Verdict) -> Verdict:
+        """`verdict` with the gas that the chain will charge, not only what a fork measures."""
+        return replace(verdict, gas_used=verdict.gas_used + self.data_gas) if self.data_gas else verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,18 +163,23 @@ class TransactionDesk:
         `gas` is what a verdict measured, where that is more than the plan's estimate.
         """
         gas = max(plan.gas_estimate, gas)
-        fees = self._fee_policy.fees(gas, head)
-        bound = terms(plan, gas * self._fee_policy.gas_price_wei(head), self._marks)
-        transaction = unsigned_transaction(
-            plan,
-            bound,
-            fees,
-            nonce=self._ledger.next_nonce(self.identity.operator),
-            chain_id=self.identity.chain_id,
-            sender=self.identity.operator,
-            executor=self.identity.executor,
-        )
-        return Prepared(plan, bound, fees, self._worst_case(plan, fees), transaction, gas)
+        nonce = self._ledger.next_nonce(self.identity.operator)
+
+        def build(priced: Priced) -> UnsignedTransaction:
+            return unsigned_transaction(
+                plan,
+                terms(plan, priced.cost_wei, self._marks),
+                priced.fees,
+                nonce=nonce,
+                chain_id=self.identity.chain_id,
+                sender=self.identity.operator,
+                executor=self.identity.executor,
+            )
+
+        priced = self._fee_policy.price(build, gas, head)
+        bound = terms(plan, priced.cost_wei, self._marks)
+        worst = self._worst_case(plan, priced.fees)
+        return Prepared(plan, bound, priced.fees, worst, build(priced), gas + priced.data_gas, priced.data_gas)
 
     def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
         gas = fees.worst_cost_wei
@@ -183,12 +196,14 @@ class TransactionDesk:
         verdict = await self._simulator.verdict(
             prepared.transaction, head, watch, after=tuple(self._in_flight.values())
         )
+        verdict = prepared.charged(verdict)
         self._ledger.record_verdict(prepared.plan.id, verdict)
         if verdict.outcome is Outcome.REVERTED:
             return Refusal(Reason.SIM_REVERTED, verdict.reason)
         if verdict.outcome is Outcome.INVALID:
             return Refusal(Reason.SIM_INVALID, verdict.reason)
-        shown = self.shown_profit_wei(prepared.plan, verdict) - verdict.gas_cost_wei
+        cost = verdict.gas_cost_wei + prepared.fees.data_fee_wei
+        shown = self.shown_profit_wei(prepared.plan, verdict) - cost
         if shown < prepared.plan.min_profit_wei:
             return Refusal(
                 Reason.SIM_BELOW_MIN_PROFIT,

@@ -86,6 +86,7 @@ def _request_problem(request: SignRequest) -> str | None:
         "gas_limit": (request.fees.gas_limit, GAS_LIMIT),
         "max_fee_wei": (request.fees.max_fee_wei, AMOUNT_LIMIT),
         "tip_wei": (request.fees.tip_wei, AMOUNT_LIMIT),
+        "data_fee_wei": (request.fees.data_fee_wei, AMOUNT_LIMIT),
         "min_gain": (request.min_gain, AMOUNT_LIMIT),
         "min_out": (request.min_out, AMOUNT_LIMIT),
         "worst_case_wei": (request.worst_case_wei, AMOUNT_LIMIT),

@@ -121,7 +121,7 @@ def _minimum(case: Case) -> str | None:
     if isinstance(call, CycleCall):
         enforced, wanted = (
             _worth(case.policy, call.token, call.min_gain),
-            limits.min_profit_wei + case.request.verdict.gas_cost_wei,
+            limits.min_profit_wei + _gas_cost_wei(case),
         )
         if enforced < wanted:
             return f"the call enforces a gain of {enforced} wei; gas and the policy's profit come to {wanted}"
@@ -170,7 +170,7 @@ def _verdict_profitable(case: Case) -> str | None:
         if got < call.min_out or spent > call.amount_in:
             return f"the inventory would get {got} for {spent}; the plan wants {call.min_out} for {call.amount_in}"
         gain = case.plan.expected_profit_wei
-    profit = gain - verdict.gas_cost_wei
+    profit = gain - _gas_cost_wei(case)
     if profit < case.plan.min_profit_wei:
         return f"{profit} wei remain after gas; the plan wants {case.plan.min_profit_wei}"
     return None
@@ -179,6 +179,11 @@ def _verdict_profitable(case: Case) -> str | None:
 def _worst_case(case: Case) -> str | None:
     stated, gas = case.request.worst_case_wei, case.request.fees.worst_cost_wei
     return f"a worst case of {stated} wei is below the gas it may burn, {gas}" if stated < gas else None
+
+
+def _gas_cost_wei(case: Case) -> int:
+    """What the simulation burnt, and the most the transaction's bytes may cost besides."""
+    return case.request.verdict.gas_cost_wei + case.request.fees.data_fee_wei
 
 
 def _worth(policy: SignerPolicy, token: Address, units: int) -> int:

@@ -69,6 +69,7 @@ def receipt(document: Mapping[str, Any]) -> Receipt:
         gas_used=int(document["gasUsed"], 16),
         effective_gas_price_wei=int(document["effectiveGasPrice"], 16),
         logs=logs(document["logs"]),
+        data_fee_wei=int(document.get("l1Fee") or "0x0", 16),
     )
 
 
