@@ -14,23 +14,21 @@ from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine, Road
-from bot.exactness import proofs_with
 from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import TransactionDesk
 from bot.hands import Hands, open_hands
+from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
-    KnownPools,
     filters,
-    known_pools,
     ledger_marks,
     open_accounts,
-    open_market,
+    open_pools,
     opening_marks,
     upkeeping,
 )
@@ -84,9 +82,8 @@ async def _open(
     for exchange in world.exchanges.values():
         await exchange.connect()
     head = await world.node.head()
-    families = families_with(config.families)
-    known = known_pools(network, proofs_with(config.families))
-    market = await open_market(network, world.node, head, known, out.progress, families)
+    pools = await open_pools(loaded, world.node, head, out, stack)
+    known, market = pools.known, pools.market
     currencies = [token for exchange in world.exchanges.values() for token in exchange.currencies()]
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
     seed = _seed(loaded, options, world)
@@ -129,6 +126,7 @@ async def _open(
         market=market,
         engine=engine,
         tokens=tokens,
+        pools=pools.watch,
         hands=hands,
         stepper=stepper,
         first=head,
@@ -163,7 +161,7 @@ async def _dashboard(
         head=lambda: engine.head,
         counted=engine.counts,
         budgets=budgets(loaded.config),
-        protocols={str(at): protocol for at, protocol in known.protocols.items()},
+        protocols=known.protocols,
         block_time_s=world.network.block_time_s,
         clock=clock,
     )

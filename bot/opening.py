@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 
 from bot.balances import at_exchanges, on_chain
+from bot.config.load import Loaded
+from bot.config.options import Reporter
 from bot.config.strategies import StrategyConfig
+from bot.discovery.start import open_discoverer
+from bot.discovery.watch import PoolWatch
 from bot.drift.chain import PoolReader
 from bot.drift.policy import AuditPolicy
 from bot.drift.upkeep import Upkeeping
-from bot.exactness import PROOFS, Proof, proven
+from bot.exactness import PROOFS, Proof, proofs_with, proven
 from bot.execution.marks import Marks
+from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
 from bot.market import Market
@@ -24,6 +30,7 @@ from chains.networks import Network
 from chains.node import Node
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
+from chains.pools.extension import families_with
 from chains.pools.pool import PoolFacts
 from chains.pools.registry import FAMILIES
 from chains.pools.registry import Family as PoolFamily
@@ -42,14 +49,6 @@ _FAMILY: Mapping[Family, str] = {
 
 class NoPools(RuntimeError):
     """A network without a pool list, or a node on which none of it exists."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownPools:
-    """What to load, and which protocol each pool belongs to."""
-
-    facts: tuple[PoolFacts, ...]
-    protocols: Mapping[Address, str]
 
 
 def known_pools(network: Network, proofs: Sequence[Proof] = PROOFS) -> KnownPools:
@@ -103,11 +102,53 @@ async def open_market(
     return market
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedPools:
+    """The pools a run begins with. `watch`, where pools are discovered, sees those that are made later."""
+
+    known: KnownPools
+    market: Market
+    watch: PoolWatch | None = None
+
+
+async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stack: AsyncExitStack) -> OpenedPools:
+    """The market as of `head`: discovered, or the list that comes with Isthmus.
+
+    Raises `NoPools`, `LoadFailed`, `DiscoveryError`, `NodeError`.
+    """
+    config, network = loaded.config, loaded.network
+    families, proofs = families_with(config.families), proofs_with(config.families)
+    if not config.pools.discover:
+        listed = known_pools(network, proofs)
+        return OpenedPools(listed, await open_market(network, node, head, listed, out.progress, families))
+    found = await open_discoverer(config.pools, network, node, families=families, proofs=proofs)
+    stack.enter_context(found)
+    await found.discovery.advance(head, out.progress)
+    opened = await found.book.open(head, out.progress)
+    if not opened.kept:
+        raise NoPools(f"no pool of {network.name} passes the filters of [pools]; `isthmus discover` says why of each")
+    out.line(f"pools: {len(opened.kept)} in the market, {len(opened.left_out)} left out, {opened.loaded} read anew")
+    known = KnownPools((pool.facts for pool in opened.kept), {pool.facts.venue: pool.protocol for pool in opened.kept})
+    watch = PoolWatch(
+        opened.market,
+        node,
+        found.store,
+        found.discovery,
+        found.filters,
+        head,
+        save_blocks=config.pools.save_blocks,
+        welcome=known.add,
+        told=out.line,
+    )
+    stack.push_async_callback(watch.close)
+    return OpenedPools(known, opened.market, watch)
+
+
 def upkeeping(
     node: Node, known: KnownPools, policy: AuditPolicy, families: Mapping[str, PoolFamily] = FAMILIES
 ) -> Upkeeping:
     """How the known pools are kept true: read again where they must be, and compared with the chain."""
-    return Upkeeping(PoolReader(node, {fact.venue: fact for fact in known.facts}, families), policy)
+    return Upkeeping(PoolReader(node, known.by_venue, families), policy)
 
 
 def filters(
@@ -128,7 +169,7 @@ def _filter(strategy: StrategyConfig, network: Network, known: KnownPools) -> Ca
     addresses = frozenset(strategy.filter.tokens)
 
     def allowed(venue: str, token: Token) -> bool:
-        if venues and known.protocols.get(Address(venue), venue.split(":")[0]) not in venues:
+        if venues and known.protocols.get(venue, venue.split(":")[0]) not in venues:
             return False
         return not addresses or token.address in addresses or network.assets.of(token) in assets
 

@@ -11,6 +11,7 @@ from bot.balances import BalanceReader, at_exchanges, on_chain
 from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
+from bot.discovery.watch import PoolWatch
 from bot.ending import Stopping
 from bot.engine import Engine
 from bot.hands import Hands
@@ -53,6 +54,7 @@ class Session:
     market: Market
     engine: Engine
     tokens: TokenWatch
+    pools: PoolWatch | None
     hands: Hands
     stepper: Stepper | None
     first: Head
@@ -68,9 +70,9 @@ class Session:
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
-        topics = sorted(topics_of(families_with(self.loaded.config.families)))
-        blocks = self.world.node.blocks(topics, self.first, self.engine.on_silence)
-        self.following = asyncio.create_task(self.engine.run(self.tokens.seen(blocks)))
+        topics = {*topics_of(families_with(self.loaded.config.families)), *(self.pools.topics if self.pools else ())}
+        events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, self.engine.on_silence))
+        self.following = asyncio.create_task(self.engine.run(self.pools.seen(events) if self.pools else events))
         await self._until(self._over)
         self.engine.ending = True
         last = self._number() + _LAST_BLOCKS

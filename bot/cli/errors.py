@@ -39,6 +39,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
         "bot.safety.pools.NotAPool": ExitCode.USAGE,
         "bot.market.multicall.LoadFailed": ExitCode.ENVIRONMENT,
+        "bot.discovery.errors.DiscoveryError": ExitCode.ENVIRONMENT,
         "bot.opening.NoPools": ExitCode.ENVIRONMENT,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,

@@ -30,7 +30,7 @@ class Filters:
         self._families, self._protocols = frozenset(settings.families), frozenset(settings.protocols)
         self._allowed = _addresses(settings.tokens, network)
         self._denied = _addresses(settings.deny_tokens, network)
-        self._most = settings.max_pools
+        self.most = settings.max_pools
         self._least = settings.min_liquidity
         self.least_wei = settings.min_liquidity.units(_WEI_DECIMALS)
 
@@ -67,11 +67,11 @@ class Filters:
                 kept.append(pool)
             else:
                 left_out[pool.facts.venue] = reason
-        if len(kept) > self._most:
+        if len(kept) > self.most:
             deepest = sorted(kept, key=lambda pool: (-(pool.liquidity_wei or 0), pool.facts.venue))
             left_out |= {
-                pool.facts.venue: f"{self._most} deeper pools are in the market, which is pools.max_pools"
-                for pool in deepest[self._most :]
+                pool.facts.venue: f"{self.most} deeper pools are in the market, which is pools.max_pools"
+                for pool in deepest[self.most :]
             }
             kept = [pool for pool in kept if pool.facts.venue not in left_out]
         return Chosen(tuple(kept), left_out)

@@ -51,15 +51,15 @@ class PoolWatch:
         store: PoolStore,
         discovery: Discovery,
         filters: Filters,
+        head: Head,
         *,
         save_blocks: int,
-        max_pools: int,
         welcome: Callable[[PoolFacts, str], None],
         told: Callable[[str], None],
     ) -> None:
         self._market, self._node, self._store = market, node, store
         self._discovery, self._filters = discovery, filters
-        self._save_blocks, self._max_pools = save_blocks, max_pools
+        self._save_blocks = save_blocks
         self._welcome, self._told = welcome, told
         self._recent: deque[Block] = deque(maxlen=_REMEMBERED_BLOCKS)
         self._announced: list[Log] = []
@@ -67,7 +67,7 @@ class PoolWatch:
         self._arrivals: list[Arrival] = []
         self._saved: dict[str, Pool | None] = dict(market.pools)
         self._forget_above: int | None = None
-        self._saved_at = market.number or 0
+        self._saved_at = head.number
         self._reading: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
 
@@ -164,7 +164,7 @@ class PoolWatch:
     def _decide(self, known: KnownPool, pool: Pool) -> None:
         venue = pool.venue
         refusal = self._filters.by_liquidity(depth_wei(self._market, pool))
-        if refusal is None and len(self._market.pools) < self._max_pools:
+        if refusal is None and len(self._market.pools) < self._filters.most:
             self._shallow.pop(venue, None)
             self._welcome(known.facts, known.protocol)
             self._market.add_pool(pool, self._market.number)
