@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from bot.market.packed.cache import compiled
+from chains.kernels.cache import compiled
 
 
 def kernels() -> ModuleType:

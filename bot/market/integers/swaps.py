@@ -29,11 +29,11 @@ from bot.market.integers.wide import (
     muladd64,
     muldiv,
     muldiv_up,
-    outlined,
     shift96,
     sub,
 )
-from bot.market.packed.jit import inlined, jit
+from chains.kernels.instructions import outlined
+from chains.kernels.jit import inlined, jit
 
 PPM = uint64(1_000_000)
 LOWEST = (uint64(4295128740), uint64(0), uint64(0), uint64(0))

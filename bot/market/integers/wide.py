@@ -8,17 +8,14 @@ here checks for overflow: a function that can be given too much says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from inspect import Parameter, Signature, signature
-from typing import Any, cast
+from typing import Any
 
 from llvmlite import ir
-from llvmlite.ir.instructions import CallInstr
-from numba import typeof, uint64
+from numba import uint64
 from numba.core import types
-from numba.extending import intrinsic
 
-from bot.market.packed.jit import inlined, jit
+from chains.kernels.instructions import instruction, outlined
+from chains.kernels.jit import inlined
 
 U64 = uint64
 Wide = tuple[Any, Any, Any, Any]
@@ -32,37 +29,6 @@ _MAX = U64(0xFFFFFFFFFFFFFFFF)
 _LOW32 = U64(0xFFFFFFFF)
 
 
-def _instruction(typed: Callable[..., Any]) -> Callable[..., Any]:
-    """What `typed` describes, as a function that only kernels can call."""
-    made: Callable[..., Any] = intrinsic(typed)
-    return made
-
-
-def outlined(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """As `jit`, for what is long and called from many places: called there, never copied in, so that compiling stays
-    short."""
-    compiled = jit(kernel)
-
-    def call(typing_context: Any, *arguments: Any) -> Any:
-        kind = typeof(compiled)  # type: ignore[no-untyped-call]
-        resolved = typing_context.resolve_function_type(kind, arguments, {})
-
-        def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            before = {id(each) for block in builder.function.blocks for each in block.instructions}
-            result = context.get_function(kind, resolved)(builder, values)
-            for block in builder.function.blocks:
-                for each in block.instructions:
-                    if id(each) not in before and isinstance(each, CallInstr):
-                        each.attributes.add("noinline")
-            return result
-
-        return resolved.return_type(*arguments), code
-
-    first = Parameter("typing_context", Parameter.POSITIONAL_OR_KEYWORD)
-    cast(Any, call).__signature__ = Signature([first, *signature(kernel).parameters.values()])
-    return cast(Callable[..., Any], intrinsic(call))
-
-
 def _two(context: Any, builder: Any, double: Any) -> Any:
     """A 128-bit value as a tuple of its low and its high limb."""
     low = builder.trunc(double, _LIMB)
@@ -70,7 +36,7 @@ def _two(context: Any, builder: Any, double: Any) -> Any:
     return context.make_tuple(builder, _PAIR, (low, high))
 
 
-@_instruction
+@instruction
 def mul64(typing_context: Any, a: Any, b: Any) -> Any:
     """a · b as (low, high)."""
 
@@ -81,7 +47,7 @@ def mul64(typing_context: Any, a: Any, b: Any) -> Any:
     return _PAIR(types.uint64, types.uint64), code
 
 
-@_instruction
+@instruction
 def muladd64(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     """a · b + c + d as (low, high); it always fits."""
 
@@ -93,7 +59,7 @@ def muladd64(typing_context: Any, a: Any, b: Any, c: Any, d: Any) -> Any:
     return _PAIR(types.uint64, types.uint64, types.uint64, types.uint64), code
 
 
-@_instruction
+@instruction
 def add64(typing_context: Any, a: Any, b: Any, carry: Any) -> Any:
     """a + b + carry as (sum, carry)."""
 
@@ -104,7 +70,7 @@ def add64(typing_context: Any, a: Any, b: Any, carry: Any) -> Any:
     return _PAIR(types.uint64, types.uint64, types.uint64), code
 
 
-@_instruction
+@instruction
 def sub64(typing_context: Any, a: Any, b: Any, borrow: Any) -> Any:
     """a - b - borrow as (difference, borrow)."""
 
@@ -118,7 +84,7 @@ def sub64(typing_context: Any, a: Any, b: Any, borrow: Any) -> Any:
     return _PAIR(types.uint64, types.uint64, types.uint64), code
 
 
-@_instruction
+@instruction
 def leading_zeros(typing_context: Any, a: Any) -> Any:
     """How many of the 64 bits above the highest set one are clear; 64 for zero."""
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.market.integers import wide
 from bot.market.integers.layout import limbs, whole
-from bot.market.packed.jit import jit
+from chains.kernels.jit import jit
 
 
 @jit

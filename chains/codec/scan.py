@@ -1,0 +1,260 @@
+"""One pass over the bytes of a node's answer: compact JSON, as nodes write it, becomes numbers without an object made.
+
+It takes only what it fully understands. Anything else ends the scan, and the reference decoder answers instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numba import int64, uint64
+
+from chains.codec.frames import U8, Logs
+from chains.kernels.instructions import load64, outlined
+from chains.kernels.jit import inlined, jit
+
+STRANGE = -1
+"""The scan met something it does not understand."""
+SPARE = 96
+"""Zeros that must follow the end of the text: what is read past it is then no character that goes on."""
+
+QUOTE, COMMA, COLON = 0x22, 0x2C, 0x3A
+OPEN, CLOSE, BEGIN, END = 0x5B, 0x5D, 0x7B, 0x7D
+_LOW_NIBBLES = uint64(0x0F0F0F0F0F0F0F0F)
+_ONES = uint64(0x0101010101010101)
+_LETTER_BITS = uint64(0x4040404040404040)
+_DIGITS = uint64(0x3030303030303030)
+
+
+@inlined
+def _hex8(text: Any) -> Any:
+    """Eight hexadecimal characters as 32 bits, and whether they all are such characters."""
+    letters = (text >> uint64(6)) & _ONES
+    nibbles = (text & _LOW_NIBBLES) + letters * uint64(9)
+    above_nine = ((nibbles + uint64(6) * _ONES) >> uint64(4)) & _ONES
+    # Written back as lower-case characters, they must be what was read.
+    again = nibbles + _DIGITS + above_nine * uint64(39)
+    right = (text | ((text & _LETTER_BITS) >> uint64(1))) == again and (
+        (letters ^ above_nine) | (nibbles & ~_LOW_NIBBLES)
+    ) == uint64(0)
+    pairs = (nibbles | (nibbles >> uint64(4))) & uint64(0x00FF00FF00FF00FF)
+    quads = (pairs | (pairs >> uint64(8))) & uint64(0x0000FFFF0000FFFF)
+    return (quads | (quads >> uint64(16))) & uint64(0xFFFFFFFF), right
+
+
+@inlined
+def _hex16(raw: U8, at: int) -> Any:
+    """Sixteen characters as one limb, and whether they are hexadecimal."""
+    high, one = _hex8(load64(raw, at))
+    low, other = _hex8(load64(raw, at + 8))
+    return (high << uint64(32)) | low, one and other
+
+
+@outlined
+def _word(raw: U8, at: Any) -> Any:
+    """64 characters as a word, and whether they are hexadecimal."""
+    w3, first = _hex16(raw, at)
+    w2, second = _hex16(raw, at + 16)
+    w1, third = _hex16(raw, at + 32)
+    w0, last = _hex16(raw, at + 48)
+    return w0, w1, w2, w3, first and second and third and last
+
+
+@inlined
+def _opens_hex(raw: U8, at: int) -> Any:
+    """Whether a string that begins with 0x is at `at`."""
+    return raw[at] == QUOTE and raw[at + 1] == 0x30 and raw[at + 2] == 0x78
+
+
+@inlined
+def _number(raw: U8, at: int) -> Any:
+    """A short hexadecimal string at `at`, as (number, where it ends) or (0, STRANGE)."""
+    if not _opens_hex(raw, at):
+        return int64(0), int64(STRANGE)
+    at += 3
+    value, digits = int64(0), 0
+    while raw[at] != QUOTE:
+        character = int64(raw[at])
+        if 0x30 <= character <= 0x39:
+            nibble = character - 0x30
+        elif 0x61 <= (character | 0x20) <= 0x66:
+            nibble = (character | 0x20) - 0x57
+        else:
+            return int64(0), int64(STRANGE)
+        value, digits, at = value << 4 | nibble, digits + 1, at + 1
+        if digits > 15:
+            return int64(0), int64(STRANGE)
+    return (value, int64(at + 1)) if digits else (int64(0), int64(STRANGE))
+
+
+@inlined
+def _text_end(raw: U8, at: int, end: int) -> int:
+    """The end of a plain string that begins at `at`, or STRANGE."""
+    if raw[at] != QUOTE:
+        return STRANGE
+    at += 1
+    while raw[at] != QUOTE:
+        if raw[at] == 0x5C or raw[at] < 0x20 or raw[at] > 0x7E or at >= end:
+            return STRANGE
+        at += 1
+    return at + 1
+
+
+@outlined
+def _topics(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
+    """A list of words at `at` into the row's topics; where it ends, or STRANGE."""
+    if raw[at] != OPEN:
+        return int64(STRANGE)
+    at += 1
+    count = 0
+    while raw[at] != CLOSE:
+        if count == 4 or not _opens_hex(raw, at):
+            return int64(STRANGE)
+        w0, w1, w2, w3, right = _word(raw, at + 3)
+        if not right or raw[at + 67] != QUOTE:
+            return int64(STRANGE)
+        topics = logs.topics
+        topics[row, count, 0], topics[row, count, 1], topics[row, count, 2], topics[row, count, 3] = w0, w1, w2, w3
+        count, at = count + 1, at + 68
+        if raw[at] == COMMA:
+            at += 1
+            if raw[at] == CLOSE:
+                return int64(STRANGE)
+        elif raw[at] != CLOSE:
+            return int64(STRANGE)
+    logs.topic_count[row] = count
+    return int64(at + 1)
+
+
+@outlined
+def _data(raw: U8, at: Any, row: Any, place: Any, logs: Logs) -> Any:
+    """Whole words at `at` into `logs.words` from `place` on; where they end, or STRANGE."""
+    if not _opens_hex(raw, at):
+        return int64(STRANGE)
+    at += 3
+    count = 0
+    while raw[at] != QUOTE:
+        if place + count >= logs.words.shape[0]:
+            return int64(STRANGE)
+        w0, w1, w2, w3, right = _word(raw, at)
+        if not right:
+            return int64(STRANGE)
+        words = logs.words
+        words[place + count, 0], words[place + count, 1] = w0, w1
+        words[place + count, 2], words[place + count, 3] = w2, w3
+        count, at = count + 1, at + 64
+    logs.first_word[row], logs.word_count[row] = place, count
+    return int64(at + 1)
+
+
+@outlined
+def _address(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
+    """An address at `at` into the row; where it ends, or STRANGE."""
+    if not _opens_hex(raw, at) or raw[at + 43] != QUOTE:
+        return int64(STRANGE)
+    first, one = _hex16(raw, at + 3)
+    second, two = _hex16(raw, at + 19)
+    third, three = _hex8(load64(raw, at + 35))
+    if not (one and two and three):
+        return int64(STRANGE)
+    logs.address[row, 0], logs.address[row, 1], logs.address[row, 2] = first, second, third
+    return int64(at + 44)
+
+
+@outlined
+def _block(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
+    """A block hash at `at`, which must be that of the first row; where it ends, or STRANGE."""
+    if not _opens_hex(raw, at) or raw[at + 67] != QUOTE:
+        return int64(STRANGE)
+    w0, w1, w2, w3, right = _word(raw, at + 3)
+    block = logs.block
+    if not right:
+        return int64(STRANGE)
+    if row == 0:
+        block[0], block[1], block[2], block[3] = w0, w1, w2, w3
+    elif w0 != block[0] or w1 != block[1] or w2 != block[2] or w3 != block[3]:
+        return int64(STRANGE)
+    return int64(at + 68)
+
+
+@inlined
+def _skipped(raw: U8, at: int, end: int) -> int:
+    """The end of a string, or of false, at `at`, or STRANGE."""
+    if raw[at] == QUOTE:
+        return _text_end(raw, at, end)
+    # "false" is the only other value a mined log has.
+    is_false = raw[at] == 0x66 and raw[at + 1] == 0x61 and raw[at + 2] == 0x6C and raw[at + 3] == 0x73
+    return at + 5 if is_false and raw[at + 4] == 0x65 else STRANGE
+
+
+def _key(name: str) -> int:
+    """The first eight bytes of a key with its closing quote, as `load64` gives them."""
+    return int.from_bytes((name + '":"').encode()[:8].ljust(8), "big")
+
+
+ADDRESS, DATA, TOPICS, BLOCK = _key("address"), _key("data"), _key("topics"), _key("blockHash")
+LOG_INDEX, REMOVED = _key("logIndex"), _key("removed")
+
+
+@jit
+def scan(raw: U8, begin: int, end: int, logs: Logs) -> tuple[int, int, int]:
+    """Logs from `begin`, where the first `{` is, to the last of them: how many, how many words, where they end.
+
+    (STRANGE, 0, where) at the first thing that is not as nodes write it. `SPARE` bytes must follow `end`.
+    """
+    at, row, place = begin, 0, 0
+    while True:
+        if raw[at] != BEGIN or row >= logs.log_index.shape[0]:
+            return STRANGE, 0, at
+        at += 1
+        seen = 0
+        while True:
+            if raw[at] != QUOTE or at + 9 > end:
+                return STRANGE, 0, at
+            key = load64(raw, int64(at + 1))
+            bit = 0
+            following = STRANGE
+            if key == uint64(ADDRESS):
+                bit, following = 1, at + 10
+                if raw[at + 9] == COLON:
+                    following = _address(raw, int64(following), row, logs) if following + 44 <= end else STRANGE
+                else:
+                    following = STRANGE
+            elif key >> uint64(16) == uint64(DATA) >> uint64(16) and raw[at + 6] == COLON:
+                bit, following = 2, _data(raw, int64(at + 7), row, place, logs)
+                if following != STRANGE:
+                    place += logs.word_count[row]
+            elif key >> uint64(8) == uint64(TOPICS) >> uint64(8) and raw[at + 8] == COLON:
+                bit, following = 4, _topics(raw, int64(at + 9), row, logs)
+            elif key == uint64(BLOCK) and raw[at + 9] == 0x68 and raw[at + 10] == QUOTE and raw[at + 11] == COLON:
+                bit, following = 8, (_block(raw, int64(at + 12), row, logs) if at + 80 <= end else STRANGE)
+            elif key == uint64(LOG_INDEX) and raw[at + 9] == QUOTE and raw[at + 10] == COLON:
+                bit = 16
+                index, following = _number(raw, at + 11)
+                if index >= 2**31:
+                    return STRANGE, 0, at
+                logs.log_index[row] = index
+            else:
+                name_end = _text_end(raw, at, end)
+                if name_end == STRANGE or raw[name_end] != COLON:
+                    return STRANGE, 0, at
+                following = _skipped(raw, name_end + 1, end)
+                if key == uint64(REMOVED) and raw[name_end + 1] == QUOTE:
+                    return STRANGE, 0, at
+            if following == STRANGE or following > end or (bit & seen):
+                return STRANGE, 0, at
+            seen |= bit
+            at = following
+            if raw[at] == COMMA:
+                at += 1
+            elif raw[at] == END:
+                at += 1
+                break
+            else:
+                return STRANGE, 0, at
+        if seen != 31:
+            return STRANGE, 0, at
+        row += 1
+        if raw[at] != COMMA:
+            return row, place, at
+        at += 1

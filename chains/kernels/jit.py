@@ -1,0 +1,29 @@
+"""How kernels are compiled. Importing this imports Numba; only kernel modules do, and only when one is first needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numba
+from numba import config
+
+from chains.kernels.cache import cache_folder
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+if "NUMBA_CACHE_DIR" not in os.environ:
+    folder: Path = cache_folder()
+    config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+
+
+def jit(kernel: Kernel) -> Kernel:
+    """Compile `kernel` on its first call, and keep the machine code in the cache folder."""
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))
+
+
+def inlined(kernel: Kernel) -> Kernel:
+    """As `jit`, for what runs inside other kernels only: always inlined, so that arrays are not passed again."""
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(kernel))
