@@ -41,7 +41,7 @@ class Opinion:
 
 
 class Court:
-    """Over the endpoints of `pool`. `dethrone` is called when the leader is not believed any more."""
+    """Over the endpoints of `pool`."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

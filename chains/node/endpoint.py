@@ -65,7 +65,10 @@ class Hashing:
 
 
 class Endpoint:
-    """`count` is told how many calls are made; `reconnects` counts lost connections that were made again."""
+    """`count` is told how many calls are made; `reconnects` counts lost connections that were made again.
+
+    Whoever relies on it is in `when_dropped`, and told when it is not believed any more.
+    """
 
     def __init__(
         self,
@@ -90,6 +93,7 @@ class Endpoint:
         self.not_asked = set(settings.not_asked)
         self.hash_parameters = True
         self.reconnects = 0
+        self.when_dropped: set[Callable[[], None]] = set()
         self._network = network
         self._timeout_s = timeout_s
         self._events = events
@@ -201,6 +205,8 @@ class Endpoint:
         self.health.drop(fault, detail)
         if fresh:
             self._events.tell("endpoint_dropped", f"{self.name}: {fault}: {detail}")
+            for told in tuple(self.when_dropped):
+                told()
 
     async def listen(self, subscription: Subscription) -> None:
         """Be told of new heads. Raises `RpcError`, `Unreachable`, `WrongChain`."""

@@ -60,7 +60,7 @@ class HttpTransport:
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
-                document = read_body(where, status, retry_after, await response.read())
+                text = await response.read()
         except TimeoutError:
             raise Unreachable(f"{where}: {requests[0].method} was not answered within {self._timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:
@@ -69,7 +69,7 @@ class HttpTransport:
             ) from None
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             raise Unreachable(f"{where}: the connection broke ({type(error).__name__})") from None
-        return answers(where, requests, first_id, document)
+        return answers(where, requests, first_id, read_body(where, status, retry_after, text))
 
     async def listen(self, subscription: Subscription, *params: Any) -> None:
         raise Unreachable(f"{shown(self._url)}: heads cannot be told over HTTP; it has to be asked")

@@ -25,7 +25,7 @@ class Leading:
         self._pool = pool
         self._court = court
         self._allowance = allowance
-        self._running: dict[Heads, Endpoint] = {}
+        self._running: set[Heads] = set()
         self._failed: Endpoint | None = None
 
     @property
@@ -69,7 +69,8 @@ class Leading:
     async def heads_of(self, endpoint: Endpoint) -> AsyncIterator[Heads]:
         """The heads of `endpoint`. If they fail, its connection is given up."""
         heads = await self._opened(endpoint)
-        self._running[heads] = endpoint
+        self._running.add(heads)
+        endpoint.when_dropped.add(heads.end)
         try:
             yield heads
         except Unreachable:
@@ -77,7 +78,8 @@ class Leading:
             await endpoint.hang_up()
             raise
         finally:
-            del self._running[heads]
+            endpoint.when_dropped.discard(heads.end)
+            self._running.discard(heads)
             await heads.close()
 
     async def next_target(self, endpoint: Endpoint, heads: Heads, tip: Head | None, silence_s: float) -> Header | None:
@@ -119,21 +121,17 @@ class Leading:
     async def _opened(self, endpoint: Endpoint) -> Heads:
         heads: ToldHeads | AskedHeads
         if endpoint.streams and "eth_subscribe" not in endpoint.not_asked:
-            heads = ToldHeads(endpoint, self._told)
+            heads = ToldHeads(endpoint, self._court.told)
         else:
-            heads = AskedHeads(endpoint, self._pool.network.block_time_s, self._allowance, self._told)
+            heads = AskedHeads(endpoint, self._pool.network.block_time_s, self._allowance, self._court.told)
         try:
             await heads.open()
-        except (Unreachable, RpcError):
+        except (Unreachable, RpcError) as error:
             self._fail(endpoint)
+            if isinstance(error, Unreachable):
+                await endpoint.hang_up()
             raise
         return heads
-
-    def _told(self, endpoint: Endpoint, header: Header) -> None:
-        self._court.told(endpoint, header)
-        for heads, leader in self._running.items():
-            if leader.health.dropped is not None:
-                heads.end()
 
     def _crown(self, endpoint: Endpoint) -> None:
         before, self._pool.leader = self._pool.leader, endpoint

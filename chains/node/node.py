@@ -168,7 +168,7 @@ class Node(JsonRpcReads):
                 if pause_s == _FIRST_PAUSE_S:
                     on_trouble(str(error))
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S, self.network.block_time_s)
 
     async def agreed(self, head: Head) -> Opinion:
         """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""
