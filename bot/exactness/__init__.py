@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from chains.pools.extension import load_module
-from chains.pools.pool import PoolError
+from chains.pools.pool import Pool, PoolError, variant_of
 
 Answer = int | tuple[int, ...] | None
 """Base units, or several numbers of one answer; None where the contract reverts and where a pool refuses."""
@@ -46,11 +46,15 @@ Cases = Callable[[], Iterable[Case]]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Where the cases of one family from one source are made: a `Cases`, or its name as `module:function`."""
+    """Where the cases of one family from one source are made: a `Cases`, or its name as `module:function`.
+
+    `variant` is the kind of contracts it holds for, in a family that has several.
+    """
 
     family: str
     source: Source
     cases: str | Cases
+    variant: str = ""
 
     def run(self) -> Iterator[Case]:
         """Every case. Raises `MissingTool` where the contracts or Anvil are not installed."""
@@ -59,6 +63,11 @@ class Proof:
         module, _, function = self.cases.partition(":")
         made: Cases = getattr(import_module(module), function)
         return iter(made())
+
+
+def _curve(family: str, *recordings: tuple[str, str]) -> tuple[Proof, ...]:
+    """Curve's contracts by generation: variant, and the name of its cases."""
+    return tuple(Proof(family, Source.RECORDED, f"bot.exactness.{cases}", variant) for variant, cases in recordings)
 
 
 PROOFS: tuple[Proof, ...] = (
@@ -70,29 +79,65 @@ PROOFS: tuple[Proof, ...] = (
     Proof("balancer_v3_buffer", Source.RECORDED, "bot.exactness.balancer_v3:buffers_recorded"),
     Proof("erc4626", Source.BYTECODE, "bot.exactness.erc4626:on_anvil"),
     Proof("wrapped_native", Source.BYTECODE, "bot.exactness.wrapping:on_anvil"),
+    Proof("wsteth", Source.RECORDED, "bot.exactness.sequences:wsteth"),
+    Proof("camelot", Source.RECORDED, "bot.exactness.sequences:camelot_volatile", "volatile"),
+    Proof("camelot", Source.RECORDED, "bot.exactness.sequences:camelot_stable", "stable"),
+    Proof("slipstream", Source.RECORDED, "bot.exactness.sequences:slipstream"),
     Proof("algebra", Source.BYTECODE, "bot.exactness.algebra:on_anvil"),
-    Proof("solidly", Source.RECORDED, "bot.exactness.solidly:recorded"),
+    Proof("solidly", Source.RECORDED, "bot.exactness.solidly:volatile", "volatile"),
+    Proof("solidly", Source.RECORDED, "bot.exactness.solidly:stable", "stable"),
     Proof("balancer_v2_weighted", Source.BYTECODE, "bot.exactness.balancer_v2_vault:weighted_on_anvil"),
     Proof("balancer_v2_weighted", Source.RECORDED, "bot.exactness.balancer_v2:weighted_recorded"),
-    Proof("balancer_v2_stable", Source.BYTECODE, "bot.exactness.balancer_v2_vault:stable_on_anvil"),
-    Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:stable_recorded"),
+    Proof("balancer_v2_stable", Source.BYTECODE, "bot.exactness.balancer_v2_vault:legacy_on_anvil", "legacy"),
+    Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:legacy_recorded", "legacy"),
+    Proof("balancer_v2_stable", Source.BYTECODE, "bot.exactness.balancer_v2_vault:composable_on_anvil", "composable"),
+    Proof("balancer_v2_stable", Source.RECORDED, "bot.exactness.balancer_v2:composable_recorded", "composable"),
     Proof("balancer_v3_weighted", Source.RECORDED, "bot.exactness.balancer_v3:weighted_recorded"),
     Proof("balancer_v3_stable", Source.RECORDED, "bot.exactness.balancer_v3:stable_recorded"),
-    Proof("curve_stable", Source.RECORDED, "bot.exactness.curve:stable"),
-    Proof("curve_stable", Source.RECORDED, "bot.exactness.curve_sequences:stable"),
-    Proof("curve_meta", Source.RECORDED, "bot.exactness.curve:meta"),
-    Proof("curve_meta", Source.RECORDED, "bot.exactness.curve_sequences:meta"),
-    Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve:crypto"),
-    Proof("curve_crypto", Source.RECORDED, "bot.exactness.curve_sequences:crypto"),
+    *_curve(
+        "curve_stable",
+        ("first", "curve:stable"),
+        ("first", "sequences:curve_3pool"),
+        ("template", "sequences:curve_base"),
+        ("template compound", "sequences:curve_ib"),
+        ("factory", "sequences:curve_plain2"),
+        ("ng", "sequences:curve_ng"),
+        ("ng oracle", "sequences:curve_ng_oracle"),
+        ("guarded rebasing", "sequences:curve_steth"),
+        ("wrapped_staking ankr", "sequences:curve_aeth"),
+        ("aave rebasing", "sequences:curve_aave"),
+        ("lending compound", "sequences:curve_compound"),
+        ("lending yearn", "sequences:curve_y"),
+    ),
+    *_curve(
+        "curve_meta",
+        ("template with rates caching over first", "curve:meta"),
+        ("template caching over first", "sequences:curve_template_meta"),
+    ),
+    *_curve(
+        "curve_crypto",
+        ("tricrypto_first", "curve:crypto"),
+        ("tricrypto", "sequences:curve_tricrypto"),
+        ("two", "sequences:curve_two"),
+        ("two_first", "sequences:curve_two_first"),
+    ),
     Proof("uniswap_v4", Source.BYTECODE, "bot.exactness.uniswap_v4:on_anvil"),
     Proof("uniswap_v4", Source.RECORDED, "bot.exactness.uniswap_v4:recorded"),
 )
-"""What is proven, in the order it is shown. A family without a line here is unproven, and never traded live."""
+"""What is proven. A family, or a variant, without a line here is unproven, and never traded."""
 
 
-def proven(family: str, proofs: Iterable[Proof] = PROOFS) -> bool:
-    """Whether `family` is held against real contracts' answers: only then may it be traded."""
-    return any(proof.family == family for proof in proofs)
+def proven(family: str, proofs: Iterable[Proof] = PROOFS, variant: str | None = None) -> bool:
+    """Whether `family` is held against real contracts' answers: only then may it be traded.
+
+    Of a family of several kinds, whether this `variant` is; without one, whether any is.
+    """
+    return any(proof.family == family and variant in (None, proof.variant) for proof in proofs)
+
+
+def proven_pool(pool: Pool, proofs: Iterable[Proof] = PROOFS) -> bool:
+    """Whether the pool is of a kind that is held against real contracts' answers."""
+    return proven(pool.family, proofs, variant_of(pool))
 
 
 def proofs_with(files: Iterable[Path]) -> tuple[Proof, ...]:

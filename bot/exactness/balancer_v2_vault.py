@@ -64,9 +64,14 @@ def weighted_on_anvil() -> Iterator[Case]:
     return iter(asyncio.run(_on_anvil(_weighted_2021, _weighted_2023)))
 
 
-def stable_on_anvil() -> Iterator[Case]:
-    """The stable pool of 2021, and the composable one of 2023 with a rate: as the weighted ones."""
-    return iter(asyncio.run(_on_anvil(_stable_2021, _composable_2023)))
+def legacy_on_anvil() -> Iterator[Case]:
+    """The stable pool of 2021: as the weighted ones."""
+    return iter(asyncio.run(_on_anvil(_stable_2021)))
+
+
+def composable_on_anvil() -> Iterator[Case]:
+    """The composable one of 2023, with a rate: as the weighted ones."""
+    return iter(asyncio.run(_on_anvil(_composable_2023)))
 
 
 class Deployment:

@@ -24,6 +24,9 @@ class Provable(Protocol):
     def family(self) -> str: ...
 
     @property
+    def variant(self) -> str: ...
+
+    @property
     def source(self) -> Source: ...
 
     def run(self) -> Iterator[Case]: ...
@@ -31,7 +34,10 @@ class Provable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FamilyReport:
-    """How one family fared. `source` names all its sources, joined by `+`; `unproven` if it has none."""
+    """How one family, or one of its variants, fared: then `family` is `family/variant`, and counts in its family's too.
+
+    `source` names all its sources, joined by `+`; `unproven` if it has none.
+    """
 
     family: str
     cases: int
@@ -48,17 +54,32 @@ def exactness(
     """Run every proof of `families`. `progress` is told how many of how many proofs are done. Raises `MissingTool`."""
     wanted = tuple(families)
     chosen = [proof for proof in proofs if proof.family in wanted]
-    found: dict[str, list[Case]] = {family: [] for family in wanted}
+    found: dict[tuple[str, str], list[Case]] = {}
     for done, proof in enumerate(chosen, 1):
-        found[proof.family] += proof.run()
+        found.setdefault((proof.family, proof.variant), []).extend(proof.run())
         if progress is not None:
             progress(done, len(chosen))
-    return tuple(_report(family, cases, sources_of(family, chosen)) for family, cases in found.items())
+    rows: list[FamilyReport] = []
+    for family in wanted:
+        variants = variants_of(family, chosen)
+        everything = [case for (of, _), cases in found.items() if of == family for case in cases]
+        rows.append(_report(family, everything, sources_of(family, chosen)))
+        for variant in variants:
+            cases = found.get((family, variant), [])
+            rows.append(_report(f"{family}/{variant}", cases, sources_of(family, chosen, variant)))
+    return tuple(rows)
 
 
-def sources_of(family: str, proofs: Iterable[Provable] = PROOFS) -> str:
-    """The sources that `family` is held against, joined by `+`; `unproven` without any."""
-    sources = {proof.source for proof in proofs if proof.family == family}
+def variants_of(family: str, proofs: Iterable[Provable] = PROOFS) -> tuple[str, ...]:
+    """The kinds of contracts that are known of `family`, and those that proofs name; none where it has one kind."""
+    known = FAMILIES[family].variants if family in FAMILIES else ()
+    named = (proof.variant for proof in proofs if proof.family == family and proof.variant)
+    return tuple(dict.fromkeys((*known, *named)))
+
+
+def sources_of(family: str, proofs: Iterable[Provable] = PROOFS, variant: str | None = None) -> str:
+    """The sources that `family`, or one variant, is held against, joined by `+`; `unproven` without any."""
+    sources = {proof.source for proof in proofs if proof.family == family and variant in (None, proof.variant)}
     return "+".join(sorted(sources)) or UNPROVEN
 
 

@@ -10,8 +10,17 @@ from chains.assets import ZERO_ADDRESS, address
 from chains.pools.solidly import SolidlyPool
 
 
-def recorded() -> Iterator[Case]:
-    """A stable and a volatile pool, from dust to half of the pool, both directions."""
+def volatile() -> Iterator[Case]:
+    """tBTC and WETH: from dust to half of the pool, both directions."""
+    return _recorded(stable_pool=False)
+
+
+def stable() -> Iterator[Case]:
+    """DOLA and USDbC: the same."""
+    return _recorded(stable_pool=True)
+
+
+def _recorded(*, stable_pool: bool) -> Iterator[Case]:
     document = extract("aerodrome_v2_46875151.json.gz")
     pools = {}
     for state in document["pools"]:
@@ -22,5 +31,7 @@ def recorded() -> Iterator[Case]:
     for key, expected in document["quotes"].items():
         at, _, direction, amount = key.split("|")
         pool = pools[at]
+        if pool.stable != stable_pool:
+            continue
         (token_in,) = (token for token in pool.tokens if direction.startswith(f"{token.symbol}->"))
         yield Case(key, expected, answer(pool.quote, token_in, int(amount)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.exactness import PROOFS, Proof, proven
+from bot.exactness import PROOFS, Proof, proven_pool
 from bot.exactness.report import sources_of
 from bot.quotes import QuoteRefused, Quotes
-from chains.pools.pool import Pool
+from chains.pools.pool import Pool, variant_of
 from chains.snapshot import Snapshot
 
 
@@ -34,14 +34,22 @@ def verdict(snapshot: Snapshot, venue: str, proofs: Sequence[Proof] = PROOFS) ->
     block = snapshot.by_venue[pool.venue].block
     known = f"its state after block {block} is known"
     return Verdict(
-        pool.venue, True, (f"family {pool.family} is proven exact ({sources_of(pool.family, proofs)})", known)
+        pool.venue,
+        True,
+        (f"{_kind(pool)} is proven exact ({sources_of(pool.family, proofs, variant_of(pool))})", known),
     )
+
+
+def _kind(pool: Pool) -> str:
+    """The family, and of several kinds which."""
+    variant = variant_of(pool)
+    return f"family {pool.family}, variant {variant!r}," if variant else f"family {pool.family}"
 
 
 def _against(pool: Pool, proofs: Sequence[Proof]) -> tuple[str, ...]:
     reasons = []
-    if not proven(pool.family, proofs):
-        reasons.append(f"family {pool.family} is unproven: nobody held it against its contracts")
+    if not proven_pool(pool, proofs):
+        reasons.append(f"{_kind(pool)} is unproven: nobody held it against its contracts")
     prices = [
         pool.marginal_price(token_in, token_out)
         for token_in in pool.tokens

@@ -79,6 +79,10 @@ class BalancerV2StablePool(VaultPool):
         if not NO_SHARE <= self.share_place <= len(self.tokens):
             raise MalformedState(f"pool {self.address} has its share at place {self.share_place}")
 
+    @property
+    def variant(self) -> str:
+        return "composable" if self.rounding is Rounding.COMPOSABLE else "legacy"
+
     def factors(self) -> tuple[int, ...]:
         pairs = zip(self.tokens, self.rates, strict=True)
         return tuple(mul_down(base_factor(token), rate.value) for token, rate in pairs)

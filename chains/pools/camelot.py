@@ -67,6 +67,10 @@ class CamelotPool(OwnContract):
             raise MalformedState(f"pool {self.address} has fees {self.fees}, of which {self.owner_share} leave")
 
     @property
+    def variant(self) -> str:
+        return "stable" if self.stable else "volatile"
+
+    @property
     def fee_ppm(self) -> int:
         """The higher of the two."""
         return max(self.fees) * PPM // FEE_DENOMINATOR

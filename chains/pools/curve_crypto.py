@@ -12,6 +12,7 @@ from chains.hops import CurveRoute, Hop, HopKind
 from chains.pools import crypto_events as events
 from chains.pools.crypto_swap import (
     FEE_DENOMINATOR,
+    RULES,
     UNIT,
     CryptoRules,
     FeeCurve,
@@ -106,6 +107,11 @@ class CurveCryptoPool(OwnContract):
             raise MalformedState(f"pool {self.address} has {len(self.balances)} balances of {coins} coins")
         if min(self.balances) < 0 or min(self.price_scale) <= 0 or self.d < 0:
             raise MalformedState(f"pool {self.address} has balances {self.balances} and scale {self.price_scale}")
+
+    @property
+    def variant(self) -> str:
+        """The generation's name in `RULES`."""
+        return next((name for name, known in RULES.items() if known == self.rules), "unnamed")
 
     @property
     def fee_ppm(self) -> int:

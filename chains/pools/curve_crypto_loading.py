@@ -8,7 +8,8 @@ from chains.assets import Address, address
 from chains.pools.crypto_swap import RULES, FeeCurve
 from chains.pools.crypto_swap_repeg import Oracle
 from chains.pools.curve_crypto import Course, CurveCryptoPool
-from chains.pools.curve_stable_loading import MULTICALL3
+from chains.pools.curve_probe import probed
+from chains.pools.curve_rates import MULTICALL3
 from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
 from chains.pools.words import require_words, selector, unsigned, word
 
@@ -35,12 +36,13 @@ _MEMORY = (
     "admin_fee",
 )
 _PRICES = ("price_scale", "price_oracle", "last_prices")
+_GET_DY = selector("get_dy(uint256,uint256,uint256)")
 _TIMESTAMP = selector("getCurrentBlockTimestamp()")
 _TOTAL_SUPPLY = selector("totalSupply()")
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """Loads a pool in one round.
+    """Loads a pool in two rounds: its state, and whether its `get_dy` quotes by these rules. Raises `HookedPool`.
 
     `details` may say `rules`, a name of `RULES` (default `two`, or `tricrypto` for three coins), and `lp_token`, whose
     supply is needed to follow trades. What a pool remembers of prices is only known where its contract tells it: a
@@ -78,7 +80,8 @@ def loading(facts: PoolFacts) -> Loading:
             oracle = None
     course = Course(_split(initial), _split(future), start_s, end_s)
     fees = FeeCurve(mid, out, fee_gamma)
-    return CurveCryptoPool(pool, facts.tokens, balances, scale, d, course, fees, rules, now_s, oracle)
+    loaded = CurveCryptoPool(pool, facts.tokens, balances, scale, d, course, fees, rules, now_s, oracle)
+    return (yield from probed(loaded, balances, _GET_DY))
 
 
 def _oracle(memory: Sequence[int], prices: Sequence[int], lp_supply: int) -> Oracle:

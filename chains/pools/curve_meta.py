@@ -86,6 +86,11 @@ class CurveMetaPool:
         return self.own.tokens[COIN], *self.base.tokens
 
     @property
+    def variant(self) -> str:
+        """Its own generation, whether it keeps the base pool's price, and that pool's variant."""
+        return f"{self.own.variant}{' caching' if self.cache else ''} over {self.base.variant}"
+
+    @property
     def fee_ppm(self) -> int:
         return self.own.fee_ppm
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 from chains.assets import address
 from chains.pools.curve_meta import CurveMetaPool, PriceCache
+from chains.pools.curve_probe import probed
 from chains.pools.curve_stable import CurveStablePool
+from chains.pools.curve_stable_loading import GET_DY, reading
 from chains.pools.curve_stable_loading import loading as stable_loading
 from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
 from chains.pools.words import WORD, require_words, selector, unsigned
@@ -29,9 +31,9 @@ def loading(facts: PoolFacts) -> Loading:
     own_facts = replace(facts, tokens=facts.tokens[:2])
     base_details = {"rules": facts.details.get("base_rules", "template"), "lp_token": facts.tokens[1].address}
     base_at = address(str(facts.details["base_pool"]))
-    own = yield from stable_loading(own_facts)
+    own = yield from reading(own_facts)
     base = yield from stable_loading(PoolFacts("curve_stable", base_at, facts.tokens[2:], 0, details=base_details))
-    assert isinstance(own, CurveStablePool) and isinstance(base, CurveStablePool)
+    assert isinstance(base, CurveStablePool)
     snap = facts.details.get("redemption_price_snap")
     calls = [Call(facts.address, _BASE_VIRTUAL_PRICE), Call(facts.address, _BASE_CACHE_UPDATED)]
     if snap is not None:
@@ -43,4 +45,5 @@ def loading(facts: PoolFacts) -> Loading:
     cache = None
     if len(price) == len(updated) == WORD:
         cache = PriceCache(unsigned(price), unsigned(updated), deposits_store=snap is None)
-    return CurveMetaPool(own, base, cache)
+    pool = CurveMetaPool(own, base, cache)
+    return (yield from probed(pool, own.balances, GET_DY))

@@ -9,12 +9,15 @@ from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.hops import CurveRoute, Hop, HopKind
 from chains.pools import stable_events as events
+from chains.pools.curve_rates import CLOCK, TOTAL_SUPPLY, RateAsking, balance_calls, balances_told
 from chains.pools.fitted import Point, fitted
 from chains.pools.least import least_input
 from chains.pools.pool import (
     AmountOutOfRange,
+    Call,
     EmptyPool,
     InsufficientLiquidity,
+    Loading,
     MalformedLog,
     MalformedState,
     OwnContract,
@@ -28,15 +31,18 @@ from chains.pools.stable_swap import (
     FEE_DENOMINATOR,
     MAX_COINS,
     PRECISION,
+    RULES,
     Amplification,
     StableRules,
     dynamic_fee,
     invariant,
     marginal,
+    name_of,
     received,
     scaled,
     solved,
 )
+from chains.pools.words import require_words, unsigned
 
 FEE_UNITS_PER_PPM = 10**4
 
@@ -60,7 +66,8 @@ class CurveStablePool(OwnContract):
 
     `balances` are in base units, ordered as `tokens`, and leave out what belongs to the administrator. `rates` bring
     them to 18 decimals: 10^(36 - decimals), times what one token is worth over 10^18 where the pool asks an oracle or
-    a lending market. Such rates hold only at `rates_at_s`; None says that they never change. `fee`, `admin_fee` and
+    a lending market. Such rates hold only at `rates_at_s`; None says that they never change. `asking` tells whom the
+    pool asks for them, and `viewed_by` are the rates of its view where they are others. `fee`, `admin_fee` and
     `offpeg_multiplier` are in 10^-10. `lp_supply` is needed to follow one-sided withdrawals, and by meta pools.
     Source: curve-contract, StableSwap3Pool and SwapTemplateBase; stableswap-ng, CurveStableSwapNG.
     """
@@ -77,6 +84,8 @@ class CurveStablePool(OwnContract):
     lp_supply: int = 0
     offpeg_multiplier: int = 0
     rates_at_s: int | None = None
+    asking: RateAsking | None = None
+    viewed_by: tuple[int, ...] = ()
 
     family: ClassVar[str] = "curve_stable"
 
@@ -89,6 +98,15 @@ class CurveStablePool(OwnContract):
             raise MalformedState(f"pool {self.address} has balances {self.balances} and rates {self.rates}")
         if not (0 <= self.fee < FEE_DENOMINATOR and 0 <= self.admin_fee <= FEE_DENOMINATOR):
             raise MalformedState(f"pool {self.address} has a fee of {self.fee} and {self.admin_fee} of it")
+
+    @property
+    def variant(self) -> str:
+        """The generation, and after it where its rates come from if they move."""
+        ng = self.offpeg_multiplier and self.rules == RULES["factory"]
+        kind = "ng" if ng else name_of(self.rules)
+        if self.asking is None:
+            return kind if self.rates_at_s is None else f"{kind} with rates"
+        return f"{kind} {self.asking.source}"
 
     @property
     def fee_ppm(self) -> int:
@@ -104,6 +122,30 @@ class CurveStablePool(OwnContract):
         if self.rates_at_s is None and not self.amplification.moves_after(self.timestamp_s):
             return self
         return replace(self, timestamp_s=timestamp_s)
+
+    @property
+    def needs_reading(self) -> bool:
+        return self.asking is not None and not self._fresh
+
+    def refreshing(self) -> Loading:
+        """One round: the rates, the balances and the LP tokens. Raises `MalformedState`."""
+        if self.asking is None:
+            return self
+        pool, coins = self.address, len(self.tokens)
+        rated = self.asking.calls(pool, self.tokens)
+        answers = yield (*rated, *balance_calls(pool, coins), Call(self.asking.lp_token, TOTAL_SUPPLY), CLOCK)
+        paid_by, viewed_by = self.asking.rates(pool, answers[: len(rated)])
+        balances = balances_told(pool, coins, answers[len(rated) :])
+        supply, now = (unsigned(require_words(told, 1, f"the LP supply and time of {pool}")) for told in answers[-2:])
+        return replace(
+            self,
+            balances=balances,
+            rates=paid_by,
+            viewed_by=viewed_by,
+            lp_supply=supply,
+            timestamp_s=now,
+            rates_at_s=now,
+        )
 
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """What `get_dy` answers. An old pool's `exchange` may pay one unit less: `paid`.
@@ -131,8 +173,8 @@ class CurveStablePool(OwnContract):
 
     def get_dy(self, index_in: int, index_out: int, amount_in: int) -> int:
         """As the contract's view of that name. Raises as `quote`."""
-        rules, rate = self.rules, self.rates[index_out]
-        left, fee = self._solved(index_in, index_out, amount_in, rules.view_spare)
+        rules, rates = self.rules, self.viewed_by or self.rates
+        rate, (left, fee, _) = rates[index_out], self._solved(index_in, index_out, amount_in, rates, rules.view_spare)
         if rules.view_converts_first:
             out = left * PRECISION // rate
             return out - fee * out // FEE_DENOMINATOR
@@ -140,7 +182,7 @@ class CurveStablePool(OwnContract):
 
     def exchanged(self, index_in: int, index_out: int, amount_in: int) -> Exchanged:
         """As the contract's `exchange`. Raises as `quote`."""
-        left, fee = self._solved(index_in, index_out, amount_in, self.rules.spare)
+        left, fee, _ = self._solved(index_in, index_out, amount_in, self.rates, self.rules.spare)
         taken = left * fee // FEE_DENOMINATOR
         rate = self.rates[index_out]
         admin = taken * self.admin_fee // FEE_DENOMINATOR * PRECISION // rate
@@ -156,6 +198,8 @@ class CurveStablePool(OwnContract):
         match event:
             case None:
                 return self
+            case events.Exchange() | events.Liquidity() | events.OneSided() if self.needs_reading:
+                return self
             case events.Exchange():
                 return self._exchanged(log, event)
             case events.Liquidity(amounts, fees, lp_supply, _):
@@ -166,8 +210,12 @@ class CurveStablePool(OwnContract):
                 return self._withdrawn(log, event)
             case events.Fees(fee, admin_fee):
                 return changed_by(log, self, fee=fee, admin_fee=self.admin_fee if admin_fee is None else admin_fee)
-            case events.OffpegFees(fee, multiplier):
-                return changed_by(log, self, fee=fee, offpeg_multiplier=multiplier)
+            case events.OffpegFees(fee, multiplier, admin_fee):
+                admin_fee = self.admin_fee if admin_fee is None else admin_fee
+                return changed_by(log, self, fee=fee, offpeg_multiplier=multiplier, admin_fee=admin_fee)
+            case events.Parameters(amp, fee, admin_fee):
+                course = Amplification(amp, amp)
+                return changed_by(log, self, amplification=course, fee=fee, admin_fee=admin_fee)
             case events.Ramp(initial, future, start_s, end_s):
                 return changed_by(log, self, amplification=Amplification(initial, future, start_s, end_s))
 
@@ -238,17 +286,19 @@ class CurveStablePool(OwnContract):
         if not self._fresh:
             raise StaleState(f"the rates of pool {self.address} are of {self.rates_at_s}, not of {self.timestamp_s}")
 
-    def _solved(self, index_in: int, index_out: int, amount_in: int, spare: int) -> tuple[int, int]:
-        """What the curve gives for `amount_in`, in `xp`, and the fee on it in 10^-10."""
+    def _solved(
+        self, index_in: int, index_out: int, amount_in: int, rates: tuple[int, ...], spare: int
+    ) -> tuple[int, int, list[int]]:
+        """What the curve gives for `amount_in`, in `xp`, the fee on it in 10^-10, and the `xp` there is then."""
         self._require_fresh()
-        xp = scaled(self.balances, self.rates)
-        after = received(xp, index_in, amount_in, self.rates[index_in])
+        xp = scaled(self.balances, rates)
+        after = received(xp, index_in, amount_in, rates[index_in])
         d = invariant(self.rules, self.amp, xp)
         after[index_out] = solved(self.rules, self.amp, after, index_out, d)
         left = xp[index_out] - after[index_out] - spare
         if left < 0:
             raise AmountOutOfRange(f"{amount_in} of {self.tokens[index_in]} is too little for pool {self.address}")
-        return left, self._fee_at(xp, after, index_in, index_out)
+        return left, self._fee_at(xp, after, index_in, index_out), after
 
     def _fee_at(self, before: list[int], after: list[int], index_in: int, index_out: int) -> int:
         middle_in, middle_out = ((before[index] + after[index]) // 2 for index in (index_in, index_out))
@@ -278,6 +328,12 @@ class CurveStablePool(OwnContract):
         balances = list(self.balances)
         balances[index_in] += amount_in
         balances[index_out] -= paid + admin_fee
+        if self.rules.keeps_scaled:
+            left, fee, xp = self._solved(index_in, index_out, amount_in, self.rates, self.rules.spare)
+            taken = left * fee // FEE_DENOMINATOR
+            xp[index_out] += taken - taken * self.admin_fee // FEE_DENOMINATOR
+            for index in (index_in, index_out):
+                balances[index] = xp[index] * PRECISION // self.rates[index]
         return replace(self, balances=tuple(balances)), paid
 
     def _exchanged(self, log: Log, event: events.Exchange) -> CurveStablePool:

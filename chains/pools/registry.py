@@ -16,6 +16,7 @@ from chains.pools import (
     concentrated,
     constant_product,
     crypto_events,
+    crypto_swap,
     curve_crypto,
     curve_crypto_loading,
     curve_meta,
@@ -37,16 +38,44 @@ from chains.pools.pool import Load, Pool
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """An AMM family: its pool class, how it is loaded, and every event topic that changes its state."""
+    """An AMM family: its pool class, how it is loaded, and every event topic that changes its state.
+
+    `variants` are the kinds of contracts that it knows, where a pool says which one it is.
+    """
 
     pool: type[Pool]
     loading: Load
     topics: frozenset[bytes]
+    variants: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         return str(self.pool.family)
 
+
+VOLATILE_AND_STABLE = ("volatile", "stable")
+CURVE_STABLE = (
+    "first",
+    "template",
+    "template compound",
+    "guarded rebasing",
+    "factory",
+    "factory oracle",
+    "ng",
+    "ng oracle",
+    "wrapped_staking ankr",
+    "wrapped_staking rocket",
+    "aave rebasing",
+    "lending compound",
+    "lending yearn",
+)
+CURVE_META = (
+    "template caching over first",
+    "template with rates caching over first",
+    "factory over first",
+    "ng oracle over first",
+)
+"""The generations of Curve's pools that there are on mainnet, as their pools name them."""
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family
@@ -57,17 +86,24 @@ FAMILIES: Mapping[str, Family] = {
         Family(erc4626.Erc4626Pool, erc4626.loading, erc4626.TOPICS),
         Family(wrapping_native.WrappedNativePool, wrapping_native.loading, wrapping_native.TOPICS),
         Family(wrapping_wsteth.WstethPool, wrapping_wsteth.loading, wrapping_wsteth.TOPICS),
-        Family(camelot.CamelotPool, camelot.loading, camelot.TOPICS),
+        Family(camelot.CamelotPool, camelot.loading, camelot.TOPICS, VOLATILE_AND_STABLE),
         Family(slipstream.SlipstreamPool, slipstream.loading, slipstream.TOPICS),
         Family(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),
-        Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS),
+        Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS, VOLATILE_AND_STABLE),
         Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
-        Family(balancer_v2_stable.BalancerV2StablePool, balancer_v2_stable.loading, balancer_v2_stable.TOPICS),
+        Family(
+            balancer_v2_stable.BalancerV2StablePool,
+            balancer_v2_stable.loading,
+            balancer_v2_stable.TOPICS,
+            ("legacy", "composable"),
+        ),
         Family(balancer_v3_weighted.BalancerV3WeightedPool, balancer_v3_weighted.loading, balancer_v3_weighted.TOPICS),
         Family(balancer_v3_stable.BalancerV3StablePool, balancer_v3_stable.loading, balancer_v3_stable.TOPICS),
-        Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS),
-        Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS),
-        Family(curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS),
+        Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS, CURVE_STABLE),
+        Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS, CURVE_META),
+        Family(
+            curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS, tuple(crypto_swap.RULES)
+        ),
         Family(uniswap_v4.UniswapV4Pool, uniswap_v4_loading.loading, uniswap_v4.TOPICS),
     )
 }

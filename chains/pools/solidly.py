@@ -71,6 +71,10 @@ class SolidlyPool(OwnContract):
             raise MalformedState(f"pool {self.address} has a fee of {self.fee_bps} basis points")
 
     @property
+    def variant(self) -> str:
+        return "stable" if self.stable else "volatile"
+
+    @property
     def fee_ppm(self) -> int:
         return self.fee_bps * PPM // BPS
 

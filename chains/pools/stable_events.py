@@ -50,10 +50,19 @@ class Fees(NamedTuple):
 
 
 class OffpegFees(NamedTuple):
-    """New fees of an NG pool in 10^-10."""
+    """New fees of a pool whose fee grows off the peg, in 10^-10; NG's administrator always has the same share."""
 
     fee: int
     offpeg_multiplier: int
+    admin_fee: int | None = None
+
+
+class Parameters(NamedTuple):
+    """What the oldest pools change at once: the amplification in the contract's units, and the fees in 10^-10."""
+
+    amp: int
+    fee: int
+    admin_fee: int
 
 
 class Ramp(NamedTuple):
@@ -65,7 +74,7 @@ class Ramp(NamedTuple):
     end_s: int
 
 
-Event = Exchange | Liquidity | OneSided | Fees | OffpegFees | Ramp
+Event = Exchange | Liquidity | OneSided | Fees | OffpegFees | Parameters | Ramp
 
 EXCHANGE = topic("TokenExchange(address,int128,uint256,int128,uint256)")
 EXCHANGE_UNDERLYING = topic("TokenExchangeUnderlying(address,int128,uint256,int128,uint256)")
@@ -74,6 +83,8 @@ ONE_SIDED_WITH_SUPPLY = topic("RemoveLiquidityOne(address,uint256,uint256,uint25
 ONE_SIDED_NG = topic("RemoveLiquidityOne(address,int128,uint256,uint256,uint256)")
 NEW_FEE = topic("NewFee(uint256,uint256)")
 NEW_FEE_NG = topic("ApplyNewFee(uint256,uint256)")
+NEW_FEE_AAVE = topic("NewFee(uint256,uint256,uint256)")
+PARAMETERS = topic("NewParameters(uint256,uint256,uint256)")
 RAMP = topic("RampA(uint256,uint256,uint256,uint256)")
 STOP_RAMP = topic("StopRampA(uint256,uint256)")
 
@@ -96,6 +107,8 @@ _SCALARS: dict[bytes, tuple[int, int, Callable[[bytes], Event]]] = {
     ONE_SIDED_NG: (2, 4, lambda data: OneSided(unsigned(data, 1), unsigned(data, 2), signed(data, 0))),
     NEW_FEE: (1, 2, lambda data: Fees(unsigned(data, 0), unsigned(data, 1))),
     NEW_FEE_NG: (1, 2, lambda data: OffpegFees(unsigned(data, 0), unsigned(data, 1))),
+    NEW_FEE_AAVE: (1, 3, lambda data: OffpegFees(unsigned(data, 0), unsigned(data, 2), unsigned(data, 1))),
+    PARAMETERS: (1, 3, lambda data: Parameters(*_words(data, 0, 3))),
     RAMP: (1, 4, lambda data: Ramp(*_words(data, 0, 4))),
     STOP_RAMP: (1, 2, lambda data: Ramp(unsigned(data, 0), unsigned(data, 0), unsigned(data, 1), unsigned(data, 1))),
 }

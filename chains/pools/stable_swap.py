@@ -38,7 +38,8 @@ class StableRules:
 
     `a_precision` is how many units of the contract's amplification make one A. Where `view_converts_first`, `get_dy`
     converts to the token's decimals before it takes the fee, while `exchange` always takes the fee first; both leave
-    `view_spare` and `spare` units of `xp` in the pool against rounding.
+    `view_spare` and `spare` units of `xp` in the pool against rounding. Where `keeps_scaled`, the balances after a swap
+    are the curve's own, converted back.
     """
 
     a_precision: int = 100
@@ -46,6 +47,7 @@ class StableRules:
     view_converts_first: bool = False
     view_spare: int = 1
     spare: int = 1
+    keeps_scaled: bool = False
 
 
 RULES = {
@@ -53,11 +55,13 @@ RULES = {
     "guarded": StableRules(product=Product.GUARDED),
     "factory": StableRules(product=Product.POWER),
     "first": StableRules(a_precision=1, view_converts_first=True),
-    "lending": StableRules(1, Product.GUARDED, True, 0, 0),
-    "wrapped_staking": StableRules(view_spare=0),
+    "lending": StableRules(1, Product.GUARDED, True, 0, 0, keeps_scaled=True),
+    "wrapped_staking": StableRules(view_spare=0, keeps_scaled=True),
+    "aave": StableRules(100, Product.GUARDED, True, 0, 0),
 }
 """The generations by name: `first` is 3pool's, `lending` the oldest cToken and yToken pools', `template` the pool and
-meta templates', `guarded` stETH's, `factory` the factory's plain pools' and NG's, `wrapped_staking` aETH's and rETH's.
+meta templates', `guarded` stETH's, `factory` the factory's plain pools' and NG's, `wrapped_staking` aETH's and rETH's,
+`aave` the aToken pools'.
 """
 
 
@@ -85,6 +89,11 @@ class Amplification:
 
     def moves_after(self, timestamp_s: int) -> bool:
         return timestamp_s < self.future_time_s and self.initial != self.future
+
+
+def name_of(rules: StableRules) -> str:
+    """The generation's name in `RULES`; `unnamed` for rules that are nobody's."""
+    return next((name for name, known in RULES.items() if known == rules), "unnamed")
 
 
 def scaled(balances: Sequence[int], rates: Sequence[int]) -> list[int]:

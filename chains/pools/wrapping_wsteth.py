@@ -30,6 +30,9 @@ SUBMITTED = topic("Submitted(address,uint256,address)")
 BURNT = topic("SharesBurnt(address,uint256,uint256,uint256)")
 TOPICS = frozenset({REBASED, SUBMITTED, BURNT})
 
+MAX_AMOUNT = 2**128 - 1
+"""stETH converts nothing that is not smaller."""
+
 
 @dataclass(frozen=True, slots=True)
 class WstethPool:
@@ -128,7 +131,7 @@ class WstethPool:
         wraps = sells_first(self.tokens, token_in, token_out)
         if not self.pooled or not self.shares:
             raise EmptyPool(f"{self.address} has {self.shares} shares of {self.pooled}")
-        if not 0 < amount < 2**256:
+        if not 0 < amount < MAX_AMOUNT:
             raise AmountOutOfRange(f"{amount} of {token_in} is not an amount")
         return wraps
 

@@ -1,11 +1,15 @@
 """Every family against every source it names: 0 mismatches, and cases that would notice one."""
 
+from dataclasses import replace
+
 import pytest
 
-from bot.exactness import PROOFS, Case, Source, answer, proven
+from bot.exactness import PROOFS, Case, Source, answer, proven, proven_pool
+from bot.exactness.curve import tripool
 from bot.exactness.report import FamilyReport, exactness
 from chains.pools.pool import EmptyPool
 from chains.pools.registry import FAMILIES
+from chains.pools.stable_swap import RULES
 
 LEAST_CASES = {Source.BYTECODE: 20, Source.RECORDED: 4}
 
@@ -21,6 +25,20 @@ def test_every_answer_is_the_contracts(proof):
 def test_the_proven_families_are_those_of_the_registry():
     assert {proof.family for proof in PROOFS} <= set(FAMILIES)
     assert proven("constant_product") and not proven("wishful")
+
+
+def test_a_variant_without_a_proof_of_its_own_is_unproven_whatever_its_family_is():
+    pool = replace(tripool(), rules=RULES["wrapped_staking"])
+    assert proven("curve_stable") and proven_pool(tripool()) and not proven_pool(pool)
+    row = {row.family: row for row in exactness(["curve_stable"])}
+    assert row["curve_stable/wrapped_staking rocket"].source == "unproven"
+    assert row["curve_stable/wrapped_staking rocket"].cases == 0 < row["curve_stable/first"].cases
+    assert row["curve_stable"].cases == sum(found.cases for name, found in row.items() if "/" in name)
+
+
+def test_every_proof_of_a_family_of_several_kinds_says_which_it_is_for():
+    for proof in PROOFS:
+        assert proof.variant in (FAMILIES[proof.family].variants or ("",)), proof
 
 
 def test_a_refusal_stands_for_a_revert_and_for_nothing_else():
@@ -56,8 +74,8 @@ def test_the_report_counts_per_family_and_lists_the_unproven():
 
 
 class FakeProof:
-    def __init__(self, family, source, cases):
-        self.family, self.source, self._cases = family, source, cases
+    def __init__(self, family, source, cases, variant=""):
+        self.family, self.source, self._cases, self.variant = family, source, cases, variant
 
     def run(self):
         return iter(self._cases)

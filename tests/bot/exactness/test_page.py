@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli import main
-from bot.exactness import Case
-from bot.exactness.report import BEGIN, END, FamilyReport, markdown, sources_of, tables_replaced
+from bot.exactness import PROOFS, Case
+from bot.exactness.report import BEGIN, END, FamilyReport, markdown, sources_of, tables_replaced, variants_of
 from chains.pools.registry import FAMILIES
 
 README = Path(__file__).parents[3] / "README.md"
@@ -21,7 +21,11 @@ def rows_of(page):
 
 def test_the_readme_shows_every_family_with_its_sources_and_no_mismatch():
     rows = rows_of(README.read_text(encoding="utf-8"))
-    assert [(family, source) for family, _, _, source in rows] == [(name, sources_of(name)) for name in FAMILIES]
+    expected = []
+    for name in FAMILIES:
+        expected.append((name, sources_of(name)))
+        expected += [(f"{name}/{variant}", sources_of(name, PROOFS, variant)) for variant in variants_of(name)]
+    assert [(family, source) for family, _, _, source in rows] == expected
     assert all(mismatches == "0" for _, _, mismatches, _ in rows)
     assert all((cases == "0") == (source == "unproven") for _, cases, _, source in rows)
 
@@ -40,9 +44,14 @@ def test_the_verb_prints_one_object_and_brings_a_page_up_to_date(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"{BEGIN}\n{END}\n", encoding="utf-8")
     result = CliRunner().invoke(main, ["exactness", "--family", "solidly", "--into", str(page), "--json"])
-    (row,) = json.loads(result.stdout)["families"]
-    assert set(row) == {"family", "cases", "mismatches", "source"} and row["mismatches"] == 0 < row["cases"]
-    assert rows_of(page.read_text(encoding="utf-8")) == [["solidly", str(row["cases"]), "0", row["source"]]]
+    family, *variants = rows = json.loads(result.stdout)["families"]
+    assert [row["family"] for row in variants] == ["solidly/volatile", "solidly/stable"]
+    assert family["cases"] == sum(row["cases"] for row in variants)
+    for row in rows:
+        assert set(row) == {"family", "cases", "mismatches", "source"} and row["mismatches"] == 0 < row["cases"]
+    assert rows_of(page.read_text(encoding="utf-8")) == [
+        [row["family"], str(row["cases"]), "0", row["source"]] for row in rows
+    ]
 
 
 def test_an_unknown_family_is_a_usage_error():

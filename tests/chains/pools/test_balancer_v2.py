@@ -69,7 +69,9 @@ pools = st.one_of(
 directions = st.permutations([A, B, C])
 
 
-@pytest.mark.parametrize(("cases", "count"), [(proof.weighted_recorded, 206), (proof.stable_recorded, 108)])
+@pytest.mark.parametrize(
+    ("cases", "count"), [(proof.weighted_recorded, 206), (proof.legacy_recorded, 36), (proof.composable_recorded, 72)]
+)
 def test_quotes_equal_what_the_vault_answered_on_mainnet(cases, count):
     made = list(cases())
     assert [case for case in made if not case.matches] == []

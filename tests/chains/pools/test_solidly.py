@@ -45,7 +45,7 @@ directions = st.sampled_from([(A, C), (C, A)])
 
 
 def test_quotes_equal_what_aerodrome_answered_on_base():
-    cases = list(proof.recorded())
+    cases = [*proof.volatile(), *proof.stable()]
     assert [case for case in cases if not case.matches] == []
     assert len(cases) == 26
 
