@@ -11,6 +11,7 @@ _VERBS = {
     "init": ("bot.cli.init:init", "Write a first configuration."),
     "config": ("bot.cli.config:config", "Check, show and describe configurations."),
     "doctor": ("bot.cli.doctor:doctor", "Check tools, node, keys, database, clock, exchanges and ports."),
+    "networks": ("bot.cli.networks:networks", "List networks, and hold their facts against a node."),
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make and check keystores."),
