@@ -18,6 +18,8 @@ _METHOD = "eth_getLogs"
 _FIRST_LENGTH = 2_000
 _LONGEST = 100_000
 _FEW_LOGS = 5_000
+_FIRST_PATIENCE = 4
+_LONGEST_PATIENCE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class LogRanges:
         self._pool = pool
         self._length = _FIRST_LENGTH
         self._longest = _LONGEST
+        self._patience = _FIRST_PATIENCE
+        self._given = 0
 
     async def read(self, blocks: range, topics: Sequence[bytes], addresses: Sequence[str]) -> AsyncGenerator[LogChunk]:
         """See `Node.logs`."""
@@ -128,16 +132,21 @@ class LogRanges:
                 f"block {chunk.start} of {self._pool.network.name} alone has more logs than an endpoint gives ({why}); "
                 "ask for fewer addresses, or name another endpoint"
             )
+        if self._given:
+            self._patience = min(2 * self._patience, _LONGEST_PATIENCE)
+        self._given = 0
         self._longest = max(len(chunk) - 1, 1)
         self._length = max(len(chunk) // 2, 1)
 
     def _grow(self, chunk: range, logs: int) -> None:
-        """After an answer that was far from too much; what failed once is come near to, and tried again in the end."""
+        """After an answer that was far from too much. What failed is tried again after a while, ever longer."""
         if len(chunk) < self._length or logs > _FEW_LOGS:
             return
+        self._given += 1
         if self._length >= self._longest:
+            if self._given < self._patience:
+                return
             self._longest = min(2 * self._longest, _LONGEST)
-            return
         self._length = min(2 * self._length, self._longest)
 
 

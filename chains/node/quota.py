@@ -40,7 +40,8 @@ class UsageFile:
     def _read(self, day: str) -> dict[str, int]:
         try:
             document = orjson.loads(self._path.read_bytes())
-            return {str(key): int(units) for key, units in document["units"].items()} if document["day"] == day else {}
+            totals = {str(key): int(units) for key, units in document["units"].items()}
+            return totals if document["day"] == day else {}
         except FileNotFoundError:
             return {}
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):

@@ -1,0 +1,102 @@
+"""The gateway that forks read through: counted, pinned, remembered, failing over; and a failed read stays an error."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp import web
+
+from bot.rpc import HttpRpc
+from chains.anvil import Anvil, RpcError
+from chains.node.gateway import Gateway
+from tests.chains.node.scripted import PASS, Scripted, only
+from tests.chains.node.support import LOGGER, SENDER, TOPIC, Follow, chain, emit, mine, node_on
+
+
+async def test_a_fork_through_the_gateway_reads_what_the_chain_has():
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        await emit(anvil)
+        before = node.calls_made
+        async with Anvil(["--fork-url", gateway.url, "--no-storage-caching"]) as fork:
+            assert await fork.rpc("eth_getCode", LOGGER, "latest") == await anvil.rpc("eth_getCode", LOGGER, "latest")
+            assert await fork.rpc("eth_getTransactionCount", SENDER, "latest") == "0x1"
+        assert node.calls_made > before
+
+
+async def test_reads_of_a_followed_block_are_pinned_to_its_hash_and_asked_once():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node, Gateway(node) as gateway:
+        follow = Follow(node.blocks([TOPIC]))
+        await follow.until_height(0)
+        seen: list[Any] = []
+
+        def note(params: list[Any]) -> Any:
+            seen.append(params[1])
+            return PASS
+
+        server.replace = only("eth_getBalance", note)
+        async with HttpRpc(gateway.url) as rpc:
+            for _ in range(3):
+                assert await rpc.rpc("eth_getBalance", SENDER, "0x0") == hex(10**24)
+            assert seen == [{"blockHash": follow.hashes[0], "requireCanonical": True}]
+            assert gateway.remembered == 2
+            await rpc.rpc("eth_getBalance", SENDER, "latest")
+            await rpc.rpc("eth_getBalance", SENDER, "latest")
+            assert seen[1:] == ["latest", "latest"]
+
+
+async def test_what_is_pinned_to_a_block_that_was_reorganised_away_is_an_error():
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        await mine(anvil, 2)
+        follow = Follow(node.blocks([TOPIC], 1))
+        await follow.until_height(2)
+        await anvil.rpc("anvil_reorg", 1, [])
+        async with HttpRpc(gateway.url) as rpc:
+            with pytest.raises(RpcError):
+                await rpc.rpc("eth_getBalance", SENDER, "0x2")
+
+
+async def test_a_read_that_failed_is_an_error_never_zero_and_is_not_remembered():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node, Gateway(node) as gateway:
+        head = await node.head()
+        pinned = {"blockHash": head.hash}
+        server.replace = only("eth_getBalance", lambda params: web.Response(status=502))
+        async with HttpRpc(gateway.url) as rpc:
+            with pytest.raises(RpcError, match="HTTP 502"):
+                await rpc.rpc("eth_getBalance", SENDER, pinned)
+            server.replace = lambda method, params: PASS
+            assert await rpc.rpc("eth_getBalance", SENDER, pinned) == hex(10**24)
+
+
+async def test_the_gateway_fails_over_between_endpoints():
+    async with chain() as anvil, Scripted(anvil) as broken, node_on(broken.url, anvil.ws_url) as node:
+        broken.replace = only("eth_getBalance", lambda params: web.Response(status=502))
+        async with Gateway(node) as gateway, HttpRpc(gateway.url) as rpc:
+            assert await rpc.rpc("eth_getBalance", SENDER, "latest") == hex(10**24)
+
+
+@pytest.mark.parametrize("method", ["eth_sendRawTransaction", "anvil_setBalance", "eth_accounts", "personal_sign"])
+async def test_nothing_but_reads_is_served(method: str):
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        before = node.calls_made
+        async with HttpRpc(gateway.url) as rpc:
+            with pytest.raises(RpcError, match="for reads"):
+                await rpc.rpc(method, "0x00")
+        assert node.calls_made == before
+
+
+async def test_a_revert_keeps_its_data_and_a_batch_its_order():
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        await anvil.rpc("anvil_setCode", LOGGER, "0x366000600037366000fd")
+        calls = [
+            {"jsonrpc": "2.0", "id": 7, "method": "eth_call", "params": [{"to": LOGGER, "data": "0x1234"}, "latest"]},
+            {"jsonrpc": "2.0", "id": 8, "method": "eth_chainId", "params": []},
+        ]
+        async with aiohttp.ClientSession() as session, session.post(gateway.url, data=orjson.dumps(calls)) as answer:
+            reverted, chain_id = orjson.loads(await answer.read())
+        assert (reverted["id"], reverted["error"]["data"]) == (7, "0x1234")
+        assert (chain_id["id"], chain_id["result"]) == (8, "0x7a69")
+        async with aiohttp.ClientSession() as session, session.post(gateway.url, data=b"{") as answer:
+            assert orjson.loads(await answer.read())["error"]["message"] == "not JSON"
