@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 
 import numpy as np
@@ -25,6 +26,7 @@ from bot.market.packed.shapes import (
 )
 
 MOST_HUBS = 12
+RANGE = ("bound", "inverse", "liquidity", "below_0", "below_1")
 
 
 def scaled(pieces: F8, value_in: float, value_out: float) -> F8:
@@ -68,7 +70,7 @@ class PackedMarket:
                 "piece_room": (np.int32, 0, 0),
             }
         )
-        self._ranges = Columns({"ranges": (np.float64, 3, 0.0)})
+        self._ranges = Columns(dict.fromkeys(RANGE, (np.float64, 0, 0.0)))
         self._pieces = Columns({"pieces": (np.float64, 3, 0.0)})
         self._joints = Joints(most_hubs)
         self._blocks = {"ranges": Blocks(self._ranges), "pieces": Blocks(self._pieces)}
@@ -184,7 +186,7 @@ class PackedMarket:
         self._write_ranges(at, np.full(rows, pool), np.tile(nodes, (rows, 1)), bounds, liquidity)
         root = root_price * state[1]
         state[0], state[4] = root, rows - 1
-        state[5] = int(np.searchsorted(self._ranges["ranges"][at, 0], root, side="right")) - 1
+        state[5] = int(np.searchsorted(self._ranges["bound"][at], root, side="right")) - 1
         self._dirty[pool] = None
 
     def set_pieces(self, edge: int, pieces: F8) -> None:
@@ -245,7 +247,7 @@ class PackedMarket:
         return Arrays(
             Pools(*(pools[name] for name in Pools._fields)),
             Edges(*(edges[name] for name in Edges._fields)),
-            Curves(self._ranges["ranges"], self._pieces["pieces"]),
+            self._curves(),
             self._joints.pairs,
             topology.links,
             topology.bridges.table,
@@ -256,6 +258,10 @@ class PackedMarket:
     def layouts(self) -> int:
         """How often the derived tables were laid out anew: after that, everything in them must be filled again."""
         return self._joints.layouts
+
+    def _curves(self) -> Curves:
+        bound, inverse, liquidity, below_0, below_1 = (self._ranges[name] for name in RANGE)
+        return Curves(bound, inverse, liquidity, below_0, below_1, self._pieces["pieces"])
 
     def take_dirty(self) -> tuple[I4, I4]:
         """Pools whose records were changed here, and links that lost an edge, since last asked."""
@@ -301,8 +307,16 @@ class PackedMarket:
         self._unattached = None
 
     def _write_ranges(self, at: I8, pools: I4, nodes: I4, bounds: F8, liquidity: F8) -> None:
+        """Rows `at` of the ranges, whose pools follow one another."""
         value, scale = self.values(), self._pools["state"][pools, 1]
-        ranges = self._ranges["ranges"]
-        ranges[at, 0] = np.asarray(bounds) * scale
-        ranges[at, 1] = 1.0 / ranges[at, 0]
-        ranges[at, 2] = np.asarray(liquidity) * np.sqrt(value[nodes[:, 0]] * value[nodes[:, 1]])
+        bound = np.asarray(bounds) * scale
+        inverse = 1.0 / bound
+        held = np.asarray(liquidity) * np.sqrt(value[nodes[:, 0]] * value[nodes[:, 1]])
+        starts = np.flatnonzero(np.concatenate([[True], pools[1:] != pools[:-1], [True]]))
+        for name, steps in (("below_0", -np.diff(inverse)), ("below_1", np.diff(bound))):
+            below, within = np.zeros(len(at)), held[:-1] * steps
+            for begin, end in itertools.pairwise(starts.tolist()):
+                np.cumsum(within[begin : end - 1], out=below[begin + 1 : end])
+            self._ranges[name][at] = below
+        for name, column in (("bound", bound), ("inverse", inverse), ("liquidity", held)):
+            self._ranges[name][at] = column

@@ -9,7 +9,7 @@ from pathlib import Path
 from chains.tools import ROOT
 
 
-def compiled() -> bool:
+def is_compiled() -> bool:
     """Whether Numba compiles the kernels: it is installed, and `ISTHMUS_NO_NUMBA` is not 1."""
     return os.environ.get("ISTHMUS_NO_NUMBA", "") != "1" and find_spec("numba") is not None
 

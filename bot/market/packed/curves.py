@@ -2,58 +2,113 @@
 
 from __future__ import annotations
 
-from bot.market.packed.jit import inlined, jit
+from bot.market.packed.jit import inlined
 from bot.market.packed.shapes import F4, F8, GRAIN, LANES, LEAST_UNITS, PIECES, PRODUCT, RANGES, Curves, Edges, Pools
 
 
 @inlined
-def locate(at: int, root: float, state: F8, ranges: F8) -> None:
+def locate(at: int, root: float, state: F8, bound: F8) -> None:
     """Write a RANGES pool's root price, and find the range it lies in; -1 or the number of ranges if in none."""
     first, count = int(state[at, 3]), int(state[at, 4])
     current = min(max(int(state[at, 5]), 0), count - 1)
-    while current >= 0 and root < ranges[first + current, 0]:
+    while current >= 0 and root < bound[first + current]:
         current -= 1
-    while current < count and root >= ranges[first + current + 1, 0]:
+    while current < count and root >= bound[first + current + 1]:
         current += 1
     state[at, 0] = root
     state[at, 5] = current
 
 
 @inlined
-def range_piece(side: int, index: int, at: int, state: F8, ranges: F8) -> tuple[float, float, float]:
-    """The piece `index` ranges are crossed in: rate, curvature and cap, in value. A cap of 0.0: no liquidity.
+def range_piece(side: int, index: int, at: int, state: F8, curves: Curves) -> tuple[float, float, float]:
+    """The piece that range `index` is: rate, curvature and cap, in value. A cap of 0.0: no liquidity.
 
     Between two prices a pool is x · y = L² with virtual reserves L / √P and L · √P; seen from token 1 the price is
     the inverse, so that both sides are the same arithmetic.
     """
     lower = int(state[at, 3]) + index
-    kept, liquidity = state[at, 2], ranges[lower, 2]
+    kept, liquidity = state[at, 2], curves.liquidity[lower]
     if side == 0:
-        root, end = min(state[at, 0], ranges[lower + 1, 0]), ranges[lower, 0]
+        root, end = min(state[at, 0], curves.bound[lower + 1]), curves.bound[lower]
     else:
-        root, end = min(1.0 / state[at, 0], ranges[lower, 1]), ranges[lower + 1, 1]
+        root, end = min(1.0 / state[at, 0], curves.inverse[lower]), curves.inverse[lower + 1]
     if liquidity <= 0.0 or end >= root:
         return 0.0, 0.0, 0.0
     return kept * root * root, kept * root / liquidity, liquidity * (root - end) / (root * end * kept)
 
 
 @inlined
-def range_row(row: F4, edge: int, side: int, at: int, state: F8, ranges: F8, sizes: F8) -> None:
-    """The ladder of one side of a RANGES pool; what finds no liquidity brings nothing."""
-    index, count, step = int(state[at, 5]), int(state[at, 4]), 2 * side - 1
-    index = min(index, count - 1) if side == 0 else max(index, 0)
-    total_in, total_out, lane = 0.0, 0.0, 0
-    while lane < LANES and 0 <= index < count:
-        rate, curvature, cap = range_piece(side, index, at, state, ranges)
-        while lane < LANES and sizes[lane] <= total_in + cap:
-            x = sizes[lane] - total_in
-            row[edge, lane] = (total_out + rate * x / (1.0 + curvature * x)) / sizes[lane]
-            lane += 1
-        total_in += cap
-        total_out += rate * cap / (1.0 + curvature * cap)
-        index += step
+def down_row(row: F4, edge: int, at: int, state: F8, curves: Curves, sizes: F8) -> None:
+    """The ladder of selling token 0 of a RANGES pool; what finds no liquidity brings nothing.
+
+    What the ranges below hold is known, so that only the one in which a size ends is computed.
+    """
+    bound, inverse, liquidity, below_0, below_1 = (
+        curves.bound,
+        curves.inverse,
+        curves.liquidity,
+        curves.below_0,
+        curves.below_1,
+    )
+    first, count, kept = int(state[at, 3]), int(state[at, 4]), state[at, 2]
+    current = first + min(int(state[at, 5]), count - 1)
+    root = min(state[at, 0], bound[current + 1]) if current >= first else bound[first]
+    into, out = 0.0, 0.0
+    if current >= first:
+        into = liquidity[current] * (inverse[current] - 1.0 / root) + below_0[current]
+        out = liquidity[current] * (root - bound[current]) + below_1[current]
+    lane = 0
     while lane < LANES:
-        row[edge, lane] = total_out / sizes[lane]
+        net = sizes[lane] * kept
+        if current < first or net >= into:
+            break
+        while net > into - below_0[current]:
+            current -= 1
+        start = min(root, bound[current + 1])
+        done = into - below_0[current] - liquidity[current] * (inverse[current] - 1.0 / start)
+        gained = out - below_1[current] - liquidity[current] * (start - bound[current])
+        rest = net - done
+        row[edge, lane] = (gained + rest * start * start / (1.0 + rest * start / liquidity[current])) / sizes[lane]
+        lane += 1
+    while lane < LANES:
+        row[edge, lane] = out / sizes[lane]
+        lane += 1
+
+
+@inlined
+def up_row(row: F4, edge: int, at: int, state: F8, curves: Curves, sizes: F8) -> None:
+    """As `down_row`, selling token 1."""
+    bound, inverse, liquidity, below_0, below_1 = (
+        curves.bound,
+        curves.inverse,
+        curves.liquidity,
+        curves.below_0,
+        curves.below_1,
+    )
+    first, count, kept = int(state[at, 3]), int(state[at, 4]), state[at, 2]
+    current, end = first + max(int(state[at, 5]), 0), first + count
+    root = max(state[at, 0], bound[min(current, end)])
+    into, out = 0.0, 0.0
+    if current < end:
+        into = liquidity[current] * (bound[current + 1] - root) + below_1[end] - below_1[current + 1]
+        out = liquidity[current] * (1.0 / root - inverse[current + 1]) + below_0[end] - below_0[current + 1]
+    lane = 0
+    while lane < LANES:
+        net = sizes[lane] * kept
+        if current >= end or net >= into:
+            break
+        while net > into - (below_1[end] - below_1[current + 1]):
+            current += 1
+        start = max(root, bound[current])
+        done = into - (below_1[end] - below_1[current + 1]) - liquidity[current] * (bound[current + 1] - start)
+        gained = out - (below_0[end] - below_0[current + 1]) - liquidity[current] * (1.0 / start - inverse[current + 1])
+        rest = net - done
+        inverted = 1.0 / start
+        rate = inverted * inverted
+        row[edge, lane] = (gained + rest * rate / (1.0 + rest * inverted / liquidity[current])) / sizes[lane]
+        lane += 1
+    while lane < LANES:
+        row[edge, lane] = out / sizes[lane]
         lane += 1
 
 
@@ -85,7 +140,7 @@ def coarse_lanes(row: F4, first: int, count: int, grain: float, sizes: F8) -> No
         lane += 1
 
 
-@jit
+@inlined
 def fill_ladder(at: int, pools: Pools, edges: Edges, curves: Curves, sizes: F8) -> None:
     """Rewrite the ladders of every edge of pool `at`; zeros if it is closed."""
     state, row = pools.state, edges.row
@@ -100,8 +155,8 @@ def fill_ladder(at: int, pools: Pools, edges: Edges, curves: Curves, sizes: F8) 
             row[first, lane] = kept_0 * reserve_1 / (reserve_0 + kept_0 * sizes[lane])
             row[first + 1, lane] = kept_1 * reserve_0 / (reserve_1 + kept_1 * sizes[lane])
     elif kind == RANGES:
-        range_row(row, first, 0, at, state, curves.ranges, sizes)
-        range_row(row, first + 1, 1, at, state, curves.ranges, sizes)
+        down_row(row, first, at, state, curves, sizes)
+        up_row(row, first + 1, at, state, curves, sizes)
     elif kind == PIECES:
         for edge in range(first, first + count):
             piece_row(row, edge, edges.piece_first[edge], edges.piece_count[edge], curves.pieces, sizes)

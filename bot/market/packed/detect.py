@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.market.packed.curves import fill_ladder, locate
-from bot.market.packed.jit import inlined, jit
+from bot.market.packed.jit import inlined, jit, merged
 from bot.market.packed.search import search_edge
 from bot.market.packed.shapes import (
     F4,
@@ -16,6 +16,8 @@ from bot.market.packed.shapes import (
     PAIRS,
     PRODUCT,
     RANGES,
+    REFILL,
+    SEARCH,
     SIZED,
     Arrays,
     Changes,
@@ -23,10 +25,10 @@ from bot.market.packed.shapes import (
     Work,
 )
 from bot.market.packed.sizing import size_walk
-from bot.market.packed.tables import close_hubs, fill_vias, follow_link, reduce_pair
+from bot.market.packed.tables import close_hubs, follow_link, reduce_pair
 
 
-@jit
+@merged
 def take_changes(changes: Changes, arrays: Arrays) -> None:
     """Write what changed into the records and the pieces."""
     pools, edges, curves = arrays.pools, arrays.edges, arrays.curves
@@ -45,14 +47,17 @@ def take_changes(changes: Changes, arrays: Arrays) -> None:
             pools.state[at, 0] = value * pools.state[at, 4]
             pools.state[at, 1] = changes.values[k, 1] * pools.state[at, 5]
         elif pools.kind[at] == RANGES:
-            locate(at, value * pools.state[at, 1], pools.state, curves.ranges)
+            locate(at, value * pools.state[at, 1], pools.state, curves.bound)
 
 
-@jit
-def follow_changes(changes: Changes, arrays: Arrays, work: Work, sizes: F8) -> None:
+@merged
+def follow_changes(changes: Changes, arrays: Arrays, work: Work, sizes: F8, refill: bool) -> None:
     """Bring the ladders, the pairs and the hub ways up to date with the changed pools."""
     pools, edges, pairs = arrays.pools, arrays.edges, arrays.pairs
-    touched = 0
+    touched = len(changes.links)
+    for k in range(touched):
+        work.pairs[k] = changes.links[k]
+        work.pair_seen[changes.links[k]] = 1
     for k in range(len(changes.pools)):
         at = changes.pools[k]
         fill_ladder(at, pools, edges, arrays.curves, sizes)
@@ -67,7 +72,7 @@ def follow_changes(changes: Changes, arrays: Arrays, work: Work, sizes: F8) -> N
         work.pair_seen[link] = 0
         forth = reduce_pair(2 * link, pairs, edges.row)
         back = reduce_pair(2 * link + 1, pairs, edges.row)
-        if forth or back:
+        if forth or back or refill:
             follow_link(link, arrays.links, pairs, arrays.bridges, arrays.chains)
     close_hubs(arrays.links, pairs.row, arrays.bridges, arrays.chains)
     work.counts[PAIRS] = touched
@@ -151,8 +156,8 @@ def place(hops: int, size: float, gain: float, net: float, work: Work) -> None:
     value[at, 0], value[at, 1], value[at, 2] = size, gain, net
 
 
-@jit
-def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None:
+@merged
+def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
     """Size the walk of pairs in hit `at` with the pools that are best at each lane where it passes."""
     hops = 2
     while hops < 4 and work.hit[at, hops] >= 0:
@@ -187,42 +192,24 @@ def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8, nee
 
 
 @jit
-def search_changes(changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None:
-    """Find the closed walks through the changed pools, size the most promising, and leave the best in `work.found`."""
-    pools = arrays.pools
-    work.counts[HITS], work.counts[SIZED], work.counts[GAINING] = 0, 0, 0
+def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4, task: int) -> None:
+    """Take in what changed and search through it, as `task` says; results are in `work`.
+
+    Finds the closed walks through the changed pools, sizes those that promise most, leaves the best in `work.found`.
+    """
+    pools, counts = arrays.pools, work.counts
+    counts[HITS], counts[SIZED], counts[GAINING] = 0, 0, 0
     work.found[:] = -1
+    if task != SEARCH:
+        take_changes(changes, arrays)
+        follow_changes(changes, arrays, work, sizes, task == REFILL)
+    if task == REFILL:
+        return
     work.seen[:] = -1
     for k in range(len(changes.pools)):
         at = changes.pools[k]
-        if not pools.open[at] or not limits.pools[at]:
-            continue
-        for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
-            search_edge(edge, arrays, limits, work, sizes, needed)
-    kept, most = min(work.counts[HITS], len(work.hit_gain)), len(work.seen) // (2 * LANES)
-    if kept <= most:
-        for hit in range(kept):
-            size_hit(hit, arrays, limits, work, sizes, needed)
-        return
-    order = np.argsort(-work.hit_gain[:kept])
-    for k in range(most):
-        size_hit(order[k], arrays, limits, work, sizes, needed)
-
-
-@jit
-def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None:
-    """Take in what changed and search through it; results are in `work`."""
-    take_changes(changes, arrays)
-    follow_changes(changes, arrays, work, sizes)
-    search_changes(changes, arrays, limits, work, sizes, needed)
-
-
-@jit
-def rebuild(arrays: Arrays, sizes: F8) -> None:
-    """Every ladder, every pair and every hub way from the records."""
-    for at in range(len(arrays.pools.kind)):
-        if arrays.pools.kind[at]:
-            fill_ladder(at, arrays.pools, arrays.edges, arrays.curves, sizes)
-    for pair in range(len(arrays.pairs.row)):
-        reduce_pair(pair, arrays.pairs, arrays.edges.row)
-    fill_vias(arrays.links, arrays.pairs, arrays.bridges, arrays.chains)
+        if pools.open[at] and limits.pools[at]:
+            for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
+                search_edge(edge, arrays, limits, work, sizes, needed)
+    for hit in range(min(counts[HITS], len(work.hit_gain))):
+        size_hit(hit, arrays, limits, work, needed)

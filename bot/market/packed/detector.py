@@ -10,11 +10,14 @@ from bot.market.packed.shapes import (
     CLASSES,
     F4,
     F8,
+    FOLLOW,
     GAINING,
     HITS,
     I4,
     LANES,
     MAX_HOPS,
+    REFILL,
+    SEARCH,
     SIZES,
     Arrays,
     Candidate,
@@ -43,13 +46,11 @@ class Detector:
     the other hops at each of eight sizes; what is best is decided by the exact float optimum.
     """
 
-    def __init__(
-        self, market: PackedMarket, *, most: int = 32, most_sized: int = 512, most_kept: int = 1 << 14
-    ) -> None:
-        """Gives at most `most` walks; sizes the `most_sized` most promising of at most `most_kept` that are kept."""
+    def __init__(self, market: PackedMarket, *, most: int = 32, most_sized: int = 512) -> None:
+        """Gives at most `most` walks, after sizing the `most_sized` that promise most."""
         self._market = market
         self._kernels = kernels()
-        self._most, self._most_sized, self._most_kept = most, most_sized, most_kept
+        self._most, self._most_sized = most, most_sized
         self._layouts = -1
         self._work = self._new_work(0, 0)
         self._arrays: Arrays | None = None
@@ -68,24 +69,20 @@ class Detector:
         New pieces must fit the room of their edge: `PackedMarket.set_pieces` makes more. What was changed on the
         market itself is taken in as well.
         """
-        dirty = self._refresh()
+        dirty, links = self._refresh()
         if len(dirty):
             pools = np.concatenate([pools, dirty])
             values = np.concatenate([values, np.full((len(dirty), 2), np.nan)])
-        changes = Changes(pools, values, piece_edges, piece_starts, pieces)
-        limits, needed = self._limits(allowed)
-        self._kernels.block_step(changes, self._ready(), limits, self._work, SIZES, needed)
+        changes = Changes(pools, values, piece_edges, piece_starts, pieces, links)
+        self._run(changes, allowed, FOLLOW)
         return self._found()
 
     def search(self, pools: I4, allowed: Filter = EVERYTHING) -> Found:
         """Search through pools as they stand, as another strategy would."""
-        dirty = self._refresh()
-        values = np.full((len(pools), 2), np.nan)
-        if len(dirty):
-            self.step(dirty, np.full((len(dirty), 2), np.nan))
-        limits, needed = self._limits(allowed)
-        changes = Changes(np.asarray(pools, np.int32), values, NO_PIECES[1], NO_PIECES[2], NO_PIECES[0])
-        self._kernels.search_changes(changes, self._ready(), limits, self._work, SIZES, needed)
+        dirty, links = self._refresh()
+        if len(dirty) or len(links):
+            self._run(_as_they_stand(dirty, links), allowed, FOLLOW)
+        self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), allowed, SEARCH)
         return self._found()
 
     def size(self, walk: tuple[int, ...]) -> tuple[float, float]:
@@ -101,22 +98,21 @@ class Detector:
         assert self._arrays is not None
         return self._arrays
 
-    def _refresh(self) -> I4:
-        """The market's arrays as they are now, derived tables filled; pools that still have to be taken in."""
+    def _run(self, changes: Changes, allowed: Filter, task: int) -> None:
+        limits, needed = self._limits(allowed)
+        self._kernels.block_step(changes, self._ready(), limits, self._work, SIZES, needed, task)
+
+    def _refresh(self) -> tuple[I4, I4]:
+        """The market's arrays as they are now, derived tables filled; pools and links that still must be taken in."""
         arrays = self._arrays = self._market.arrays()
-        links, nodes = len(arrays.chains.of), len(arrays.links.hub_of)
-        if self._market.layouts != self._layouts:
-            self._layouts = self._market.layouts
-            self._work = self._new_work(links, nodes)
-            self._market.take_dirty()
-            self._kernels.rebuild(arrays, SIZES)
-            return np.zeros(0, np.int32)
-        dirty, stale = self._market.take_dirty()
-        if len(stale):
-            self._kernels.refresh_links(
-                stale, arrays.links, arrays.pairs, arrays.bridges, arrays.chains, arrays.edges.row
-            )
-        return dirty
+        dirty, links = self._market.take_dirty()
+        if self._market.layouts == self._layouts:
+            return dirty, links
+        self._layouts = self._market.layouts
+        self._work = self._new_work(len(arrays.chains.of), len(arrays.links.hub_of))
+        everything = np.arange(self._market.pools, dtype=np.int32)
+        self._run(_as_they_stand(everything, links), EVERYTHING, REFILL)
+        return NO_PIECES[1], NO_PIECES[1]
 
     def _limits(self, allowed: Filter) -> tuple[Limits, F4]:
         """The filter as kernels take it, and the least product of a walk of each number of hops at each size."""
@@ -155,12 +151,19 @@ class Detector:
             np.zeros(links, np.int32),
             np.zeros(nodes, np.int32),
             np.zeros((4, LANES), np.float32),
-            np.zeros((self._most_kept, 4), np.int32),
-            np.zeros(self._most_kept),
+            np.zeros((self._most_sized, 4), np.int32),
+            np.zeros(self._most_sized),
             np.zeros(8, np.int64),
             np.zeros((MAX_HOPS, 3)),
             np.zeros(12, np.int32),
+            np.zeros(8, np.int32),
             np.zeros((2 * LANES * self._most_sized, 4), np.int32),
             np.zeros((self._most, MAX_HOPS), np.int32),
             np.zeros((self._most, 3)),
         )
+
+
+def _as_they_stand(pools: I4, links: I4) -> Changes:
+    """Pools to be looked at again without a new value."""
+    edges, starts, pieces = NO_PIECES[1], NO_PIECES[2], NO_PIECES[0]
+    return Changes(pools, np.full((len(pools), 2), np.nan), edges, starts, pieces, links)

@@ -27,3 +27,8 @@ def jit(kernel: Kernel) -> Kernel:
 def inlined(kernel: Kernel) -> Kernel:
     """As `jit`, for what runs inside other kernels only: always inlined, so that arrays are not passed again."""
     return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(kernel))
+
+
+def merged(kernel: Kernel) -> Kernel:
+    """As `inlined`, for what is called from one place: its body becomes the caller's before anything is compiled."""
+    return cast(Kernel, numba.njit(inline="always", error_model="numpy")(kernel))

@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from bot.market.packed.cache import compiled
-from bot.market.packed.shapes import F4, F8, I4, Arrays, Changes, Limits, Links, Pairs, Vias, Work
+from bot.market.packed.cache import is_compiled
+from bot.market.packed.shapes import F4, F8, I4, Arrays, Changes, Limits, Work
 
 
 class Kernels(Protocol):
     """What both give, by the same signatures."""
 
     @staticmethod
-    def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None: ...
-
-    @staticmethod
-    def search_changes(changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None: ...
-
-    @staticmethod
-    def rebuild(arrays: Arrays, sizes: F8) -> None: ...
-
-    @staticmethod
-    def refresh_links(members: I4, links: Links, pairs: Pairs, bridges: Vias, chains: Vias, edge_row: F4) -> None: ...
+    def block_step(
+        changes: Changes, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4, task: int
+    ) -> None: ...
 
     @staticmethod
     def size_all(walks: I4, hops: I4, arrays: Arrays, rest: F8, index: I4, sized: F8) -> None: ...
@@ -29,10 +22,10 @@ class Kernels(Protocol):
 
 def kernels() -> Kernels:
     """The compiled kernels if there are any; importing them takes most of a second, so they are asked for late."""
-    if compiled():
-        from bot.market.packed import detect
+    if is_compiled():
+        from bot.market.packed import compiled as fast
 
-        return cast(Kernels, detect)
-    from bot.market.packed import reference
+        return cast(Kernels, fast)
+    import bot.market.packed.reference as reference
 
     return cast(Kernels, reference)

@@ -72,9 +72,17 @@ class Edges(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """`ranges`: lower root price, its inverse, liquidity above it; the last row ends the pool. `pieces`: as `Piece`."""
+    """Per range its lower root `bound`, that one's `inverse` and the `liquidity` above it; the last row ends the pool.
 
-    ranges: F8
+    `below_0` and `below_1` are what all ranges below hold of token 0 and 1 when the price is under and above them.
+    `pieces` are as `Piece`.
+    """
+
+    bound: F8
+    inverse: F8
+    liquidity: F8
+    below_0: F8
+    below_1: F8
     pieces: F8
 
 
@@ -140,7 +148,7 @@ class Changes(NamedTuple):
     """What a block changed. `values[k]` is reserves in whole units (PRODUCT) or the root price (RANGES) of `pools[k]`.
 
     A NaN leaves the record as it stands. The pieces of edge `piece_edges[k]`, in value, are rows `piece_starts[k]` to
-    `piece_starts[k + 1]` of `pieces`.
+    `piece_starts[k + 1]` of `pieces`. `links` have lost an edge.
     """
 
     pools: I4
@@ -148,6 +156,7 @@ class Changes(NamedTuple):
     piece_edges: I4
     piece_starts: I4
     pieces: F8
+    links: I4
 
 
 class Limits(NamedTuple):
@@ -163,7 +172,7 @@ class Limits(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch and results. `hits` are what screening leaves, `found` the best of them after sizing."""
+    """Scratch and results. `hit` and `hit_gain` are what screening leaves, a heap; `found` is the best after sizing."""
 
     pair_seen: U1
     pairs: I4
@@ -174,10 +183,18 @@ class Work(NamedTuple):
     counts: I8
     rest: F8
     walk: I4
+    path: I4
     seen: I4
     found: I4
     found_value: F8
 
+
+EDGE, FLIP, SOURCE, TARGET, FIRST_BACK = 0, 1, 2, 3, 4
+"""What `Work.path` holds while one edge is searched: the edge, whether its way back is read backwards, its two nodes,
+and from `FIRST_BACK` on the pairs of the way back, -1 behind the last."""
+
+FOLLOW, SEARCH, REFILL = 0, 1, 2
+"""What a block step does: take in and search, search only, or fill tables that were laid out anew."""
 
 HITS, SIZED, GAINING, PAIRS = 0, 1, 2, 3
 """Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, and which pairs changed."""

@@ -30,7 +30,7 @@ def load_piece(rest: F8, hop: int, index: int, edge: int, pools: Pools, edges: E
             current = start - index if side == 0 else start + index
             if current < 0 or current >= count:
                 return -1
-            rate, curvature, cap = range_piece(side, current, at, pools.state, curves.ranges)
+            rate, curvature, cap = range_piece(side, current, at, pools.state, curves)
             if cap > 0.0:
                 rest[hop, 0], rest[hop, 1], rest[hop, 2] = rate, curvature, cap
                 return index

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.market.packed.jit import inlined, jit
-from bot.market.packed.shapes import F4, GROUP, I4, LANES, Links, Pairs, Vias
+from bot.market.packed.jit import inlined, merged
+from bot.market.packed.shapes import F4, GROUP, LANES, Links, Pairs, Vias
 
 
 @inlined
@@ -100,7 +100,7 @@ def set_chain(link: int, hub_x: int, hub_y: int, links: Links, pairs: Pairs, cha
         raise_top(at, block, chains.rows[low * hubs + high], chains.row, chains.top)
 
 
-@jit
+@merged
 def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vias) -> None:
     """Rewrite every way between two hubs that the link is a part of."""
     x, y = pairs.source[2 * link], pairs.target[2 * link]
@@ -129,7 +129,7 @@ def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vi
                     set_chain(pair >> 1, hub, other, links, pairs, chains)
 
 
-@jit
+@merged
 def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
     """The best way between any two hubs, per lane: by a node or a hub in between, and by two nodes that are no hubs."""
     hubs = len(links.hub_node)
@@ -155,29 +155,3 @@ def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
                 for lane in range(LANES):
                     both = pair_row[into, lane] * pair_row[out, lane]
                     bridges.best[one, other, lane] = max(bridges.best[one, other, lane], both)
-
-
-@jit
-def fill_vias(links: Links, pairs: Pairs, bridges: Vias, chains: Vias) -> None:
-    """Write every row and every maximum anew."""
-    hubs = links.to_hub.shape[1]
-    for node in range(len(bridges.of)):
-        if bridges.of[node] >= 0:
-            for one in range(hubs):
-                for other in range(one + 1, hubs):
-                    set_bridge(node, one, other, links, bridges, pairs.row)
-    for link in range(len(chains.of)):
-        if chains.of[link] >= 0:
-            for one in range(hubs):
-                for other in range(hubs):
-                    set_chain(link, one, other, links, pairs, chains)
-    close_hubs(links, pairs.row, bridges, chains)
-
-
-@jit
-def refresh_links(members: I4, links: Links, pairs: Pairs, bridges: Vias, chains: Vias, edge_row: F4) -> None:
-    """Bring links whose edges became fewer up to date."""
-    for k in range(len(members)):
-        reduce_pair(2 * members[k], pairs, edge_row)
-        reduce_pair(2 * members[k] + 1, pairs, edge_row)
-        follow_link(members[k], links, pairs, bridges, chains)

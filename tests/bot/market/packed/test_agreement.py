@@ -1,0 +1,121 @@
+"""Compiled kernels and their plain twins give the same."""
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import bot.market.packed.detector as detector_module
+from bot.market.packed import Detector, Filter, detect, reference, sizing, tables
+from bot.market.packed.kernels import Kernels
+from bot.market.packed.shapes import PRODUCT, RANGES, SIZES
+from tests.bot.market.packed.samples import GAS, markets
+
+COMPILED = {"block_step": detect, "rebuild": detect, "refresh_links": tables, "size_all": sizing}
+FEW = settings(max_examples=60, deadline=None)
+
+
+def detectors(market, monkeypatch_kernels):
+    made = []
+    for kernels in (detect, reference):
+        with monkeypatch_kernels(kernels):
+            made.append(Detector(market))
+    return made
+
+
+def detector_on(kernels, market):
+    patch = pytest.MonkeyPatch()
+    patch.setattr(detector_module, "kernels", lambda: kernels)
+    try:
+        return Detector(market)
+    finally:
+        patch.undo()
+
+
+def answers(found):
+    return {candidate.edges: (candidate.size, candidate.gain, candidate.net) for candidate in found.candidates}
+
+
+def assert_same(compiled, plain):
+    one, other = answers(compiled), answers(plain)
+    assert {walk for walk, (_, _, net) in one.items() if net > 1e-9} == {
+        walk for walk, (_, _, net) in other.items() if net > 1e-9
+    }
+    for walk in one.keys() & other.keys():
+        assert one[walk] == pytest.approx(other[walk], rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", [name for name in vars(Kernels) if not name.startswith("_")])
+def test_every_kernel_has_a_twin_of_the_same_signature(name):
+    compiled, plain = getattr(COMPILED[name], name), getattr(reference, name)
+    assert inspect.signature(compiled.py_func) == inspect.signature(plain)
+
+
+@FEW
+@given(markets())
+def test_ladders_and_pairs_agree(market):
+    arrays = market.arrays()
+    reference.rebuild(arrays, SIZES)
+    rows, pairs = arrays.edges.row.copy(), arrays.pairs.row.copy()
+    arrays.edges.row[:], arrays.pairs.row[:] = -1, -1
+    detect.rebuild(arrays, SIZES)
+    known = arrays.edges.pool >= 0
+    np.testing.assert_allclose(arrays.edges.row[known], rows[known], rtol=3e-7, atol=1e-9)
+    joined = arrays.pairs.many > 0
+    np.testing.assert_allclose(arrays.pairs.row[joined], pairs[joined], rtol=3e-7, atol=1e-9)
+
+
+@FEW
+@given(markets(), st.integers(2, 4), st.booleans())
+def test_searches_agree_on_every_walk_its_size_and_its_gain(market, max_hops, from_eth):
+    allowed = Filter(
+        max_hops=max_hops,
+        start=0 if from_eth else -1,
+        gas_price_wei=GAS.gas_price_wei,
+        gas_base=GAS.gas_base,
+        gas_of_class=GAS.gas_of_class,
+    )
+    pools = np.arange(market.pools, dtype=np.int32)
+    compiled, plain = (Detector(market, 512), detector_on(reference, market))
+    plain = detector_on(reference, market)
+    plain._work = compiled._work._replace(found=np.zeros((512, 4), np.int32), found_value=np.zeros((512, 3)))
+    assert_same(compiled.search(pools, allowed), reference_search(plain, market, pools, allowed))
+
+
+def reference_search(plain, market, pools, allowed):
+    plain._most = 512
+    plain._layouts = market.layouts
+    plain._refresh()
+    plain._work = plain._new_work(len(market.arrays().chains.of), len(market.arrays().links.hub_of))
+    return plain.search(pools, allowed)
+
+
+@FEW
+@given(markets(), st.data())
+def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
+    detector = Detector(market)
+    detector.search(np.zeros(0, np.int32))
+    arrays = market.arrays()
+    for _ in range(3):
+        moved = data.draw(st.lists(st.integers(0, market.pools - 1), min_size=1, max_size=4, unique=True))
+        values = np.full((len(moved), 2), np.nan)
+        for k, pool in enumerate(moved):
+            factor = data.draw(st.floats(0.8, 1.25))
+            state = arrays.pools.state[pool]
+            if arrays.pools.kind[pool] == PRODUCT:
+                values[k] = state[0:2] / state[4:6] * (factor, 1 / factor)
+            elif arrays.pools.kind[pool] == RANGES:
+                values[k, 0] = state[0] / state[1] * factor
+        detector.step(np.array(moved, np.int32), values)
+    kept = [(table.row.copy(), table.top.copy(), table.best.copy()) for table in (arrays.bridges, arrays.chains)]
+    pairs = arrays.pairs.row.copy()
+    for table in (arrays.bridges, arrays.chains):
+        table.row[:], table.top[:], table.best[:] = 0, 0, 0
+    detect.rebuild(arrays, SIZES)
+    np.testing.assert_array_equal(pairs, arrays.pairs.row)
+    for (row, top, best), table in zip(kept, (arrays.bridges, arrays.chains), strict=True):
+        np.testing.assert_array_equal(row, table.row)
+        np.testing.assert_array_equal(top, table.top)
+        np.testing.assert_array_equal(best, table.best)
