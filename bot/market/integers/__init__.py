@@ -1,4 +1,5 @@
-"""Exact 256-bit arithmetic for whole batches of swaps: compiled where Numba is, the same in plain Python elsewhere."""
+"""Exact 256-bit arithmetic for whole batches of swaps and of logs: compiled where Numba is, the same in plain Python
+elsewhere."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from chains.kernels.cache import compiled
 
 
 def kernels() -> ModuleType:
-    """The module with `swap_batch` and `route_batch`: `swaps` compiled, or `plain`, with equal signatures."""
+    """The module with `swap_batch`, `route_batch` and `apply_logs`: `fast`, or `plain`, with equal signatures."""
     if compiled():
-        from bot.market.integers import swaps
+        from bot.market.integers import fast
 
-        return swaps
+        return fast
     from bot.market.integers import plain
 
     return plain

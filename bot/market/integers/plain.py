@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from bot.market.integers.directory import NOBODY, Directory
 from bot.market.integers.layout import (
     EMPTY,
     FILLED,
@@ -21,6 +22,8 @@ from bot.market.integers.layout import (
     limbs,
     whole,
 )
+from bot.market.integers.topics import PANCAKE, SWAP, SYNC
+from chains.codec import Logs
 from chains.pools.concentrated import MAX_AMOUNT
 from chains.pools.constant_product import MAX_RESERVE
 from chains.pools.pool import PPM, InsufficientLiquidity
@@ -66,6 +69,39 @@ def route_batch(pools: Exact, begins: I4, rows: I4, downs: U8, inputs: U64, amou
                 break
             amount = done.amount_out
             amounts[hop] = limbs(amount, 4)
+
+
+def apply_logs(logs: Logs, table: Directory, known: U64, pools: Exact, changed: I4, left: I4) -> tuple[int, int]:
+    """Put every log of a pool in `table` into `pools.state`; see `events.apply_logs`."""
+    rows = {tuple(key): int(row) for key, row in zip(table.keys.tolist(), table.rows, strict=True) if row != NOBODY}
+    kinds = {whole(topic): kind for kind, topic in enumerate(known)}
+    changes = lefts = 0
+    for at in range(len(logs.log_index)):
+        row = rows.get(tuple(logs.address[at].tolist()))
+        kind = kinds.get(whole(logs.topics[at, 0]))
+        if row is None or not logs.topic_count[at] or kind is None:
+            continue
+        first = int(logs.first_word[at])
+        data = [whole(word) for word in logs.words[first : first + int(logs.word_count[at])]]
+        words = _words_after(kind, pools.kind[row] == PRODUCT, data)
+        if words is None:
+            left[lefts] = at
+            lefts += 1
+            continue
+        pools.state[row, [place for place, _ in words]] = [limb for _, limb in words]
+        changed[changes] = row
+        changes += 1
+    return changes, lefts
+
+
+def _words_after(kind: int, product: bool, data: list[int]) -> list[tuple[int, int]] | None:
+    """Which words of a pool's state an event sets; None if that is for the pool itself to say."""
+    if kind == SYNC and product and len(data) == 2 and max(data) <= MAX_RESERVE:
+        return list(enumerate(limbs(data[0], 2) + limbs(data[1], 2)))
+    length = {SWAP: 5, PANCAKE: 7}.get(kind)
+    if product or len(data) != length or data[2] >= 1 << 160 or data[3] >= 1 << 128:
+        return None
+    return [*enumerate(limbs(data[2], 3) + limbs(data[3], 2)), (6, limbs(data[4], 1)[0])]
 
 
 def _swap(pools: Exact, row: int, down: bool, specified: int, exact_in: bool) -> _Swap:
