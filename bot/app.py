@@ -47,11 +47,11 @@ from chains.blocks import Head
 from chains.pools.extension import families_with
 
 
-async def run(loaded: Loaded, options: RunOptions, out: Reporter) -> Summary:
-    """Trade until the end asked for, or Ctrl-C. Raises what the rooms raise, each in one line."""
+async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stopping | None = None) -> Summary:
+    """Trade until the end asked for, or Ctrl-C, or `stopping`. Raises what the rooms raise, each in one line."""
     clock = SystemClock()
     begun_ns = clock.monotonic_ns()
-    with Stopping(out) as stopping:
+    with stopping or Stopping(out) as stopping:
         async with AsyncExitStack() as stack:
             world = await open_world(loaded, options, clock, out, stack)
             session = await _open(loaded, options, world, stopping, clock, out, stack)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -23,28 +24,68 @@ class Stopping:
     sets `asked`.
     """
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, *, listens: bool = True) -> None:
+        """One that does not listen by itself is told by `heard`."""
         self.asked = asyncio.Event()
         self.trading = False
         self._out = out
+        self._listens = listens
         self._task: asyncio.Task[object] | None = None
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
-        for number in SIGNALS:
-            asyncio.get_running_loop().add_signal_handler(number, self._heard)
+        if self._listens:
+            _listen(self.heard)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
+        self._task = None
+        if self._listens:
+            _listen(None)
 
-    def _heard(self) -> None:
-        assert self._task is not None, "heard only inside the context"
+    def heard(self) -> None:
+        """A person wants it to end. Nothing happens before the context is entered, or after it is left."""
+        if self._task is None:
+            return
         if self.trading and not self.asked.is_set():
             self.asked.set()
             self._out.line("stopping: what is in flight is brought home first; Ctrl-C again stops at once")
         else:
             self._task.cancel()
+
+
+class StoppingTogether:
+    """Ctrl-C and SIGTERM for several runs in one process: each of them hears every signal."""
+
+    def __init__(self) -> None:
+        self._runs: list[Stopping] = []
+
+    def run(self, out: Output) -> Stopping:
+        """The ending of one more run."""
+        self._runs.append(Stopping(out, listens=False))
+        return self._runs[-1]
+
+    def __enter__(self) -> Self:
+        _listen(self._heard)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        _listen(None)
+
+    def _heard(self) -> None:
+        for stopping in self._runs:
+            stopping.heard()
+
+
+def _listen(heard: Callable[[], None] | None) -> None:
+    """Call `heard` on each signal from now on; None: leave the signals alone again."""
+    loop = asyncio.get_running_loop()
+    for number in SIGNALS:
+        if heard is None:
+            loop.remove_signal_handler(number)
+        else:
+            loop.add_signal_handler(number, heard)

@@ -42,24 +42,28 @@ def _coloured(found: re.Match[str]) -> str:
 
 
 class TerminalReporter:
-    """A run's words on a terminal. Where stdout is for machines, the lines go to stderr with the progress."""
+    """A run's words on a terminal. Where stdout is for machines, the lines go to stderr with the progress.
 
-    def __init__(self, *, lines_to_stderr: bool = False) -> None:
+    `prefix` stands before every line, where several runs share the terminal.
+    """
+
+    def __init__(self, *, lines_to_stderr: bool = False, prefix: str = "") -> None:
         self._err = lines_to_stderr
+        self._prefix = prefix
         self._terminal = sys.stderr.isatty()
         self._width = 0
 
     def line(self, text: str) -> None:
         """One line; where it is a terminal's, a decision's outcome has its colour."""
         self._clear()
-        click.echo(_OUTCOME.sub(_coloured, text), err=self._err)
+        click.echo(self._prefix + _OUTCOME.sub(_coloured, text), err=self._err)
 
     def progress(self, text: str, done: int, total: int) -> None:
         if not self._terminal:
             return
         self._clear()
         if done < total:
-            shown = f"{text} {done * 100 // max(total, 1)} %"
+            shown = f"{self._prefix}{text} {done * 100 // max(total, 1)} %"
             click.echo(shown, err=True, nl=False)
             self._width = len(shown)
 

@@ -1,7 +1,8 @@
-"""`isthmus run`: one run of the bot, from start to its summary."""
+"""`isthmus run`: one run of the bot, or one for each of several networks, from start to summary."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,21 +11,33 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
-from bot.cli.parameters import DURATION, config_option, found_config, passphrase_options, read_passphrase
+from bot.cli.parameters import DURATION, found_config, passphrase_options, read_passphrase
 
 if TYPE_CHECKING:
+    from bot.config.load import Loaded
+    from bot.config.options import RunOptions
     from bot.report import Summary
+
+_STOPPED = 130
 
 
 @command(
     "run",
     examples=[
-        "isthmus run                                    trade on the local twin until Ctrl-C",
-        "isthmus run --for 60s --json                   end by itself, print the summary as JSON",
-        "isthmus run --config isthmus.toml --mode dry   decide and simulate on your node, send nothing",
+        "isthmus run                                      trade on the local twin until Ctrl-C",
+        "isthmus run --for 60s --json                     end by itself, print the summary as JSON",
+        "isthmus run --config isthmus.toml --mode dry     decide and simulate on your node, send nothing",
+        "isthmus run --config base.toml --config op.toml  two networks in one process",
     ],
 )
-@config_option
+@click.option(
+    "--config",
+    "config_paths",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The run file; several run several networks. Left out: isthmus.toml here or, without one, the built-in twin.",
+)
 @click.option(
     "--mode",
     type=click.Choice(["dry", "fork", "live"]),
@@ -35,22 +48,24 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the twin's market.")
 @click.option(
     "--live-on-chain-id",
+    "consents",
+    multiple=True,
     type=click.IntRange(min=1),
     metavar="ID",
-    help="Consent to trade live on a chain that is not a test chain; must be the configured network's chain id.",
+    help="Consent to trade live on a chain that is not a test chain; one for each such configured network's chain id.",
 )
 @passphrase_options
 def run(
-    config_path: Path | None,
+    config_paths: tuple[Path, ...],
     mode: str | None,
     duration_s: float | None,
     blocks: int | None,
     seed: int | None,
-    live_on_chain_id: int | None,
+    consents: tuple[int, ...],
     passphrase_fd: int | None,
     passphrase_file: Path | None,
     as_json: bool,
-) -> ExitCode:
+) -> int:
     """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
     import asyncio
 
@@ -59,17 +74,28 @@ def run(
     from bot.config.options import RunOptions
     from bot.mode import Mode
 
-    loaded = load(found_config(config_path))
-    chosen = Mode(mode) if mode else Mode.LIVE if loaded.network.test_chain else Mode.DRY
-    require_live_consent(chosen, live_on_chain_id, loaded.config, loaded.network)
-    passphrase = None
-    if chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
-        passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(loaded.config.signer.keystore))
+    found = [load(path) for path in config_paths] or [load(found_config(None))]
+    _require_one_each(found)
+    passphrase: str | None = None
+    planned: list[tuple[Loaded, RunOptions]] = []
+    for loaded in found:
+        chosen = Mode(mode) if mode else Mode.LIVE if loaded.network.test_chain else Mode.DRY
+        consent = next((each for each in consents if each == loaded.network.chain_id), None)
+        unasked = consents[0] if consents and len(found) == 1 else None
+        require_live_consent(chosen, consent or unasked, loaded.config, loaded.network)
+        own = None
+        if chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
+            asked = passphrase_fd is None and passphrase_file is None
+            if passphrase is None or asked:
+                passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(loaded.config.signer.keystore))
+            own = passphrase
+        planned.append((loaded, RunOptions(chosen, duration_s, blocks, seed, as_json, consent, own)))
+    if len(planned) > 1:
+        return _run_several(planned, as_json)
     from bot import app  # here, because it loads every room: a refused configuration should not have to wait for that
 
-    options = RunOptions(chosen, duration_s, blocks, seed, as_json, live_on_chain_id, passphrase)
     try:
-        summary = asyncio.run(app.run(loaded, options, TerminalReporter(lines_to_stderr=as_json)))
+        summary = asyncio.run(app.run(*planned[0], TerminalReporter(lines_to_stderr=as_json)))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
     if as_json:
@@ -80,6 +106,52 @@ def run(
     if reason:
         click.echo(f"error: {reason}", err=True)
     return code
+
+
+def _require_one_each(found: Sequence[Loaded]) -> None:
+    """Two runs on one network would be two bots with one key. Raises `click.UsageError`."""
+    names = [loaded.network.name for loaded in found]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise click.UsageError(f"two of the --config files are for network {twice}; one process runs each network once")
+
+
+def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) -> int:
+    """One road for each network, its lines under its name; the worst end of them is the command's."""
+    import asyncio
+
+    from bot.cli.errors import exit_code, explained
+    from bot.networks import Planned, run_together
+
+    width = max(len(loaded.network.name) for loaded, _ in planned)
+    runs = [
+        Planned(
+            loaded,
+            options,
+            TerminalReporter(lines_to_stderr=as_json, prefix=f"{loaded.network.name:<{width}}  "),
+        )
+        for loaded, options in planned
+    ]
+    ends = asyncio.run(run_together(runs, explained))
+    codes: list[int] = []
+    documents = []
+    for end in ends:
+        if end.summary is None:
+            codes.append(_STOPPED if end.error is None else exit_code(end.error))
+            problems = ["stopped"] if end.error is None else explained(end.error).splitlines()
+            documents.append({"network": end.network, "error": {"exit_code": int(codes[-1]), "problems": problems}})
+            reason = "; ".join(problems)
+        else:
+            code, reason = _ended(end.summary)
+            codes.append(code)
+            documents.append(end.summary.document())
+            if not as_json:
+                click.echo(str(end.summary))
+        if reason:
+            click.echo(f"error: {end.network}: {reason}", err=True)
+    if as_json:
+        emit({"networks": documents})
+    return next((int(code) for code in codes if code), ExitCode.OK)
 
 
 def _ended(summary: Summary) -> tuple[ExitCode, str]:
