@@ -163,6 +163,9 @@ class Endpoint:
         await self._wait_turn(requests)
         try:
             transport = await self.ready()
+        except Busy as error:
+            self._told_busy(error.retry_after_s)
+            raise
         except Unreachable:
             self._note_failure()
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from chains.anvil import RpcError
 from chains.blocks import Head
@@ -16,6 +16,7 @@ from chains.node.pool import Pool
 from chains.node.wire import Header
 
 _GRACE_S = 1.0
+_LATE_BLOCKS = 2
 
 
 class Leading:
@@ -27,6 +28,8 @@ class Leading:
         self._allowance = allowance
         self._running: set[Heads] = set()
         self._failed: Endpoint | None = None
+        self.late = False
+        """Whether the leader's next head should have been there long ago."""
 
     @property
     def newest(self) -> int:
@@ -82,14 +85,16 @@ class Leading:
             self._running.discard(heads)
             await heads.close()
 
-    async def next_target(self, endpoint: Endpoint, heads: Heads, tip: Head | None, silence_s: float) -> Header | None:
+    async def next_target(
+        self, endpoint: Endpoint, heads: Heads, tip: Head | None, silence_s: float, look: Callable[[], None]
+    ) -> Header | None:
         """Where to go next; None when `heads` are of no more use.
 
-        A head that does not continue the tip may be stale, or of another chain, so the endpoint is asked for its chain
-        and its present head.
+        `look` is called for each head that is late. A head that does not continue the tip may be stale, or of another
+        chain, so the endpoint is asked for its chain and its present head.
         """
         try:
-            header = await heads.next(silence_s)
+            header = await self._next(heads, silence_s, look)
         except TimeoutError:
             latest = await heads.now()
             if tip is not None and latest.head.hash == tip.hash:
@@ -111,12 +116,29 @@ class Leading:
         latest = await endpoint.latest()
         return header if header.head.number > latest.head.number else latest
 
-    def abdicate(self, because: str) -> None:
+    def abdicate(self) -> None:
         """Have the leader chosen anew."""
-        self._pool.events.tell("endpoint_back", because, grave=False)
-        self._pool.leader = None
         for heads in self._running:
             heads.end()
+
+    async def _next(self, heads: Heads, silence_s: float, look: Callable[[], None]) -> Header | None:
+        """The next head, within `silence_s`. Raises `TimeoutError`."""
+        alone = len(self._pool.endpoints) == 1
+        step_s = silence_s if alone else min(_LATE_BLOCKS * self._pool.network.block_time_s, silence_s)
+        waited_s = 0.0
+        try:
+            while True:
+                try:
+                    return await heads.next(step_s)
+                except TimeoutError:
+                    waited_s += step_s
+                    if waited_s >= silence_s:
+                        raise
+                self.late = True
+                look()
+                step_s = min(self._pool.network.block_time_s, silence_s - waited_s)
+        finally:
+            self.late = False
 
     async def _opened(self, endpoint: Endpoint) -> Heads:
         heads: ToldHeads | AskedHeads
@@ -201,5 +223,8 @@ class Lookout:
         finally:
             for _ in range(self._pool.calls_made - before):
                 self._allowance.use()
-        if endpoint.streams and not endpoint.settings.backup and self._leading.asking and not endpoint.health.dropped:
-            self._leading.abdicate(f"{endpoint.name}: tells of heads again")
+        if endpoint.health.dropped is not None:
+            return
+        tells_again = endpoint.streams and not endpoint.settings.backup and self._leading.asking
+        if tells_again or (self._leading.late and endpoint.health.newest > self._court.height):
+            self._leading.abdicate()

@@ -263,10 +263,16 @@ class Node(JsonRpcReads):
                 self._aim = target.head.number
                 async for event in follower.lead_to(target):
                     yield event
-                self._allowance.block()
-                self._lookout.look()
-                target = await self._leading.next_target(endpoint, heads, follower.tip, self._head_timeout_s)
+                self._look()
+                target = await self._leading.next_target(
+                    endpoint, heads, follower.tip, self._head_timeout_s, self._look
+                )
         raise Unreachable(f"{endpoint.name}: the subscription ended or fell silent")
+
+    def _look(self) -> None:
+        """A block's time is over: there are calls again to look at those that are not followed."""
+        self._allowance.block()
+        self._lookout.look()
 
     def _note(self, event: ChainEvent) -> None:
         if isinstance(event, Block):

@@ -95,10 +95,12 @@ class Pool:
                 )
                 for task in done:
                     del pending[task]
-                    error = task.exception()
-                    if error is None:
-                        return task.result()
+                answered = next((task for task in done if task.exception() is None), None)
+                if answered is not None:
+                    return answered.result()
+                for error in (task.exception() for task in done):
                     if not isinstance(error, RpcError | NodeError) or is_final(error, method, params):
+                        assert error is not None
                         raise error
                     failures.append(error)
                     if isinstance(error, RpcError) and _meaning(error, method, params) is Meaning.NO_STATE:

@@ -228,6 +228,23 @@ async def test_two_endpoints_agree_on_a_head_or_it_is_said_why_not():
             assert "block 3 is another one for 1 of 2 endpoints" in opinion.detail
 
 
+async def test_a_leader_that_falls_silent_is_left_for_one_that_is_further():
+    alike = ("--timestamp", "1700000000")
+    async with (
+        chain(*alike) as frozen,
+        chain(*alike) as anvil,
+        node_on(frozen.ws_url, anvil.ws_url, network=QUICK) as node,
+    ):
+        told = told_by(node)
+        follow = Follow(node.blocks([TOPIC]))
+        await follow.until_height(0)
+        await mine(anvil)
+        await follow.until_height(1)
+        assert node._pool.leader is node.endpoints[1]
+        assert [endpoint.health.dropped for endpoint in node.endpoints] == [None, None]
+    assert "node_leader" in {event.name for event in told}
+
+
 async def test_a_half_open_socket_is_noticed_and_another_endpoint_followed():
     async with chain() as anvil, TcpProxy(anvil) as proxy:  # noqa: SIM117
         async with node_on(proxy.ws_url, anvil.ws_url, request_timeout_s=0.3, head_timeout_s=0.3) as node:
