@@ -19,6 +19,7 @@ _VERBS = {
     "scan": ("bot.cli.scan:scan", "Find, bound and explain what there was to gain in snapshots."),
     "route": ("bot.cli.route:route", "Route an order through a snapshot at the best execution, splits included."),
     "snapshot": ("bot.cli.snapshot:snapshot", "Take a snapshot of pools, or import recorded ones."),
+    "discover": ("bot.cli.discover:discover", "Find a network's pools, and keep them."),
     "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
     "tokens": ("bot.cli.tokens:tokens", "Measure tokens before they are held."),
     "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),

@@ -27,7 +27,7 @@ tokens = Verbs(
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where to measure, and the ledger that is to remember it."""
 
     network: Network
@@ -66,7 +66,7 @@ async def check(
     from bot.snapshot.taking import source_at
     from chains.assets import Address
 
-    async with _place(node, network, config_path) as place, source_at(place.network, place.url) as source:
+    async with place_named(node, network, config_path) as place, source_at(place.network, place.url) as source:
         async with TokenLab(place.network, place.url) as lab:
             report = await lab.measure(Address(token), await source.head(None), Address(pool) if pool else None)
         genesis = await source.head(0)
@@ -82,7 +82,8 @@ async def check(
 
 
 @asynccontextmanager
-async def _place(node: str | None, network: str, config_path: Path | None) -> AsyncIterator[_Place]:
+async def place_named(node: str | None, network: str, config_path: Path | None) -> AsyncIterator[Place]:
+    """The node that was named, the run file's, or a twin that is started."""
     from bot.clock import SystemClock
     from bot.config.load import load
     from bot.config.values import plain
@@ -91,14 +92,14 @@ async def _place(node: str | None, network: str, config_path: Path | None) -> As
     from chains.node.gateway import Gateway
 
     if node is not None:
-        yield _Place(load_network(network), node_url(node), None)
+        yield Place(load_network(network), node_url(node), None)
         return
     loaded = load(found_config(config_path))
     settings = loaded.config
     if settings.node.endpoints:
         kept_in = plain(settings.ledger.url) if settings.ledger.url is not None else None
         async with node_of(settings, loaded.network, SystemClock()) as pool, Gateway(pool) as gateway:
-            yield _Place(loaded.network, gateway.url, kept_in)
+            yield Place(loaded.network, gateway.url, kept_in)
         return
     from chains.twin.client import TwinProcess
 
@@ -111,7 +112,7 @@ async def _place(node: str | None, network: str, config_path: Path | None) -> As
         stepped=True,
         taker_fee_ppm=twin.exchange_taker_fee_ppm,
     ) as started:
-        yield _Place(loaded.network, started.descriptor["rpc_http"], None)
+        yield Place(loaded.network, started.descriptor["rpc_http"], None)
 
 
 def _remember(report: TokenReport, ledger_url: str, instance: str) -> None:
