@@ -133,16 +133,22 @@ class TransactionDesk:
         """
         operator = self.identity.operator
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
+        await self._recheck_mined()
         for intent in self._ledger.open_intents():
             if intent.state in (IntentState.RESERVED, IntentState.SIGNED):
                 await self._release(intent, "the process ended before it was sent")
             elif intent.state is not IntentState.MINED:
                 await self._send(intent)
+
+    async def _recheck_mined(self) -> None:
+        """Blocks may have been replaced since the process ended: nobody will say so any more."""
         for intent in self._ledger.mined_intents():
             receipt = await self._submitter.receipt(self._ledger.attempts(intent.id)[-1].tx_hash)
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 profit = self._profit_wei(self._plan(intent), self._moved(receipt))
                 await self._tell_signer(intent, receipt, profit)
+            elif intent.block_hash is not None:
+                self._undo_block(intent.block_hash)
 
     async def _release(self, intent: Intent, reason: str) -> None:
         """It was never sent: its nonce is free again, here and in the signer's own journal."""
@@ -343,9 +349,12 @@ class TransactionDesk:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
         self._touches.forget_above(event.ancestor.number)
         for block_hash in event.dropped:
-            for intent in self._ledger.undo_block(block_hash):
-                detail = f"intent {intent.id}: block {block_hash} was dropped"
-                self._ledger.record_event(Level.WARNING, "fill_undone", detail)
+            self._undo_block(block_hash)
+
+    def _undo_block(self, block_hash: str) -> None:
+        for intent in self._ledger.undo_block(block_hash):
+            detail = f"intent {intent.id}: block {block_hash} was dropped"
+            self._ledger.record_event(Level.WARNING, "fill_undone", detail)
 
     def _plan(self, intent: Intent) -> Plan:
         if intent.plan_id not in self._plans:
