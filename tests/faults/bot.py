@@ -27,12 +27,13 @@ from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ground import LiveGround
+from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
 from bot.market import Market
 from bot.market.loader import LoadFailed
 from bot.mode import Mode
-from bot.opening import KnownPools, NoPools, open_market, upkeeping
+from bot.opening import NoPools, open_market, upkeeping
 from bot.plan import Plan, decode_plan
 from bot.reasons import Refusal
 from bot.risk.budget import Budget
@@ -190,6 +191,7 @@ class Bot:
     async def _run(self) -> None:
         async with AsyncExitStack() as stack:
             node = await stack.enter_async_context(self.node())
+            node.listen(lambda event: self.told.line(f"{event.name}: {event.detail}"))
             gateway = await stack.enter_async_context(Gateway(node))
             simulator = await stack.enter_async_context(Simulator(self.network, gateway.url, SystemClock()))
             head = await node.head()

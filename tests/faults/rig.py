@@ -5,6 +5,7 @@ A block is made when the bot has decided on the one before, and at the latest af
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,6 +24,8 @@ from tests.faults.upstream import Upstreams
 BLOCK_TIME_S = 1.0
 _BLOCKS_TO_SETTLE = 16
 _BLOCKS_TO_RECOVER = 8
+_DECIDED_BEFORE = 2
+_TIME_TO_OPEN_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,8 @@ async def open_rig(
         endpoints = [first, beside] if layout.beside_a_good_one else [first]
         bot = Bot(chain, folder, endpoints, desk=desk)
         rig = Rig(chain, faulty, good, await stack.enter_async_context(bot))
-        for _ in range(20):
-            await rig.blocks()
-            if len(bot.decided) >= 2:
-                break
-        assert len(bot.decided) >= 2, (bot.told.lines, bot.bugs)
+        async with asyncio.timeout(_TIME_TO_OPEN_S):
+            while len(bot.decided) < _DECIDED_BEFORE:
+                await chain.mine()
+                await bot.at_tip(_TIME_TO_OPEN_S)
         yield rig

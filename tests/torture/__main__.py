@@ -112,8 +112,8 @@ def document(results: Sequence[Result]) -> str:
 _PREFACE = """\
 # Torture
 
-What is too long for `make test`: `make torture` runs it all and writes this page (`make torture ARGS=--short` takes a few
-minutes and writes nothing). Each line can be run by itself, and each torture ships with broken twins that must fail it
+What is too long for `make test`: `make torture` runs it all and writes this page; with `ARGS=--short` it takes a few
+minutes and writes nothing. Each line can be run by itself, and each torture ships with broken twins that must fail it
 (`tests/faults/test_twins.py`). A case that does not hold is told with the command that plays it again.
 
 Made on {machine}; {versions}.
