@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 from bot.drift.chain import UNANSWERED, PoolReader
 from bot.drift.comparison import differences, reaches_further, told
@@ -13,6 +14,7 @@ from bot.drift.policy import AuditPolicy
 from bot.drift.sampling import Sampler
 from bot.ledger.decisions import Level
 from bot.market import Market, VenueId
+from bot.market.loader import Loaded
 from chains.assets import Address
 from chains.blocks import Head
 from chains.pools.pool import Pool
@@ -49,10 +51,18 @@ class Allowance:
         return self._left >= _MINUTE_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Different:
+    """A pool whose chain's state is another, or cannot be read any more; and which is it, for a person."""
+
+    chains: Pool | None
+    why: str
+
+
 class Audit:
     """Holds some of the market's pools against the chain at the same block hash, beside everything else.
 
-    Counted in `counts`: `compared`, `differed`, `kept_out`, `unanswered`, and each class as `diverged_…`.
+    Counted in `counts`: `compared`, `differed`, `unconfirmed`, `kept_out`, `unanswered`, each class as `diverged_…`.
     """
 
     def __init__(
@@ -71,12 +81,17 @@ class Audit:
         self._reorganisations = 0
         self._running: asyncio.Task[None] | None = None
         self.counts = counts
-        self.distrusted: frozenset[Address] = frozenset()
-        """What plans call the pools that went out since the last head: what was decided on it must not go through."""
+        self._suspected: frozenset[Address] = frozenset()
+        self._gone: frozenset[Address] = frozenset()
+
+    @property
+    def distrusted(self) -> frozenset[Address]:
+        """What plans call the pools that may differ, or went out since the last head: no plan may go through them."""
+        return self._suspected | self._gone
 
     def before(self, changed: Collection[VenueId]) -> None:
         """A head is about to be decided on; `changed` are the venues that moved since the last one."""
-        self.distrusted = frozenset()
+        self._gone = frozenset()
         present = [venue for venue in changed if venue in self._market.pools]
         self._sampler.meet(present)
         self._sampler.note(venue for venue in present if not self._as_read(venue))
@@ -132,40 +147,60 @@ class Audit:
         """`ours` are the pools after `head`; a reorganisation since, by their count then, leaves nothing proven."""
         asked = self._chain.calls_made
         try:
-            loaded = await self._chain.pools(list(ours), head.hash)
+            different = self._different(ours, await self._chain.pools(list(ours), head.hash), head)
+            self._suspected = frozenset(_called(ours[venue]) for venue in different)
+            confirmed = await self._confirmed(different, ours, head) if different else {}
         except UNANSWERED:
             self.counts["unanswered"] += 1
             self._sampler.note(ours)
             return
         finally:
             self._allowance.spend(self._chain.calls_made - asked)
+            self._suspected = frozenset()
         if self._reorganisations != reorganisations:
             self._sampler.note(ours)
             return
-        diverged = [found for pool in loaded.pools if (found := self._held(ours[pool.venue], pool, head)) is not None]
-        for venue, why in loaded.refused.items():
-            self._unreadable(ours[venue], why)
-        for found in diverged:
-            await self._explain(found)
+        self.counts["compared"] += len(ours)
+        self.counts["unconfirmed"] += len(different) - len(confirmed)
+        self._sampler.note(different.keys() - confirmed.keys())
+        for venue in ours.keys() - different.keys():
+            self._bases[venue] = Base(head.number, ours[venue])
+        await self._quarantine(confirmed, ours, head)
 
-    def _held(self, ours: Pool, chains: Pool, head: Head) -> Diverged | None:
-        """One pool against the chain's; what is to be explained, if they differ. It is out of the market then."""
-        venue = ours.venue
-        self.counts["compared"] += 1
-        found = differences(ours, chains, head)
-        if not found:
-            self._bases[venue] = Base(head.number, ours)
-            if self._market.pools.get(venue) is ours and reaches_further(chains, ours):
+    def _different(self, ours: Mapping[VenueId, Pool], loaded: Loaded, head: Head) -> dict[VenueId, _Different]:
+        """Where the two differ. A pool of which the chain's ticks reach further gets those."""
+        found = {venue: _Different(None, f"cannot be read any more: {why}") for venue, why in loaded.refused.items()}
+        for chains in loaded.pools:
+            pool = ours[chains.venue]
+            apart = differences(pool, chains, head)
+            if apart:
+                found[pool.venue] = _Different(chains, f"differs from the chain at block {head.number}: {told(apart)}")
+            elif self._market.pools.get(pool.venue) is pool and reaches_further(chains, pool):
                 self._market.renew_pool(chains)
-            return None
-        diverged = Diverged(ours, chains, head, self._base(venue, head), self._market.orphaned(venue))
-        self._distrust(ours, f"differs from the chain at block {head.number}: {told(found)}")
-        return diverged
+        return found
 
-    def _unreadable(self, ours: Pool, why: str) -> None:
-        self.counts["compared"] += 1
-        self.counts["unreadable"] += 1
-        self._distrust(ours, f"the chain's state cannot be read any more: {why}")
+    async def _confirmed(
+        self, different: Mapping[VenueId, _Different], ours: Mapping[VenueId, Pool], head: Head
+    ) -> dict[VenueId, _Different]:
+        """Those that a second reading of the same, still canonical, block finds different too."""
+        canonical = await self._chain.block(head.number)
+        if canonical is None or canonical.hash != head.hash:
+            return {}
+        return self._different(ours, await self._chain.pools(list(different), head.hash), head)
+
+    async def _quarantine(
+        self, different: Mapping[VenueId, _Different], ours: Mapping[VenueId, Pool], head: Head
+    ) -> None:
+        """All of them out of the market, then why."""
+        diverged = [
+            Diverged(ours[venue], found.chains, head, self._base(venue, head), self._market.orphaned(venue))
+            for venue, found in different.items()
+            if found.chains is not None
+        ]
+        for venue, found in different.items():
+            self._distrust(ours[venue], found.why)
+        for one in diverged:
+            await self._explain(one)
 
     def _distrust(self, ours: Pool, why: str) -> None:
         """Out of the market, now; for good the third time."""
@@ -173,7 +208,7 @@ class Audit:
         self.counts["differed"] += 1
         self._bases.pop(venue, None)
         self._strikes[venue] += 1
-        self.distrusted |= {ours.hop(*ours.tokens[:2]).pool}
+        self._gone |= {_called(ours)}
         if self._strikes[venue] < STRIKES:
             self._market.lose([venue], why)
             self._record(Level.WARNING, "pool_differs", f"{venue} {why}")
@@ -195,3 +230,8 @@ class Audit:
         if origin is None or origin.number >= head.number or (proven and proven.number >= origin.number):
             return proven
         return Base(origin.number, origin.pool)
+
+
+def _called(pool: Pool) -> Address:
+    """What plans call the pool."""
+    return pool.hop(*pool.tokens[:2]).pool

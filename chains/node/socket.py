@@ -88,8 +88,10 @@ class NodeSocket(WebSocketProvider):
             raise Unreachable(f"{shown(self._url)}: the connection is closed")
 
     async def _send(self, frame: bytes) -> None:
+        """Not by web3's `socket_send`, whose `wait_for` can swallow a cancellation (Python 3.11)."""
+        assert self._ws is not None, "only an open socket is sent over"
         try:
-            await self.socket_send(frame)
+            await self._ws.send(frame.decode())
         except (WebSocketException, OSError, ProviderConnectionError) as error:
             raise Unreachable(f"{shown(self._url)}: the connection broke: {error}") from None
 

@@ -9,6 +9,7 @@ from bot.drift.comparison import differences
 from bot.drift.policy import AuditPolicy
 from bot.market import UnknownVenue
 from chains.anvil import RpcError
+from chains.assets import Address
 from chains.blocks import Log
 from chains.pools.constant_product import SYNC, ConstantProductPool
 from tests.bot.drift.scene import Scene, open_scene
@@ -36,7 +37,7 @@ async def test_a_market_that_follows_is_never_found_to_differ() -> None:
             for _ in range(2):
                 await scene.world.move()
             await scene.step()
-        assert scene.audit.counts == {"compared": 30 * 6}
+        assert +scene.audit.counts == {"compared": 30 * 6}
         assert scene.events == [] and await all_equal(scene)
 
 
@@ -155,9 +156,26 @@ async def test_a_node_that_does_not_answer_costs_nothing_but_the_comparison(monk
         with monkeypatch.context() as patched:
             patched.setattr(type(scene.world), "call", refuse)
             await scene.step()
-            assert scene.audit.counts == {"unanswered": 1} and len(scene.market.pools) == 6
+            assert +scene.audit.counts == {"unanswered": 1} and len(scene.market.pools) == 6
         await scene.step()
         assert scene.audit.counts["compared"] == 6
+
+
+async def test_a_node_that_answers_of_another_state_once_takes_no_pool_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_scene() as scene:
+        before = (await scene.step()).hash
+        await scene.swap()
+        ask, asked = type(scene.world).call, 0
+
+        async def behind(self: object, to: Address, data: bytes, block_hash: str, /) -> bytes:
+            nonlocal asked
+            asked += 1
+            return await ask(scene.world, to, data, before if asked == 1 else block_hash)
+
+        monkeypatch.setattr(type(scene.world), "call", behind)
+        await scene.step()
+        assert scene.audit.counts["unconfirmed"] == 1 and scene.events == []
+        assert scene.pair() in scene.market.pools and not scene.audit.distrusted
 
 
 async def test_a_comparison_that_a_reorganisation_overtakes_proves_nothing() -> None:

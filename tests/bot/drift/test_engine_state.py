@@ -99,7 +99,7 @@ async def test_a_plan_decided_before_its_pool_was_found_to_differ_is_refused(tmp
 
         def found_out() -> None:
             hops = [pool.hop(*pool.tokens).pool for pool in road.road.market.pools.values()]
-            road.engine._upkeep._audit.distrusted = frozenset(hops)
+            road.engine._upkeep._audit._suspected = frozenset(hops)
 
         road = with_strategy(road, Asking(found_out), stack)
         await road.mine(())
