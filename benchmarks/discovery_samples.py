@@ -37,6 +37,7 @@ _OWN_TOKEN_SHARE = 0.7
 _POSITIONS = (1, 60)
 """A concentrated pool has between so many positions, drawn evenly by logarithm: few pools have many."""
 _PAIRS_PER_BATCH = 1_500
+_GAS_LIMIT = 10**12
 
 
 class StandingNode:
@@ -92,6 +93,7 @@ async def create_pairs(anvil: Anvil, count: int) -> int:
     tokens = sorted(token for token in market.tokens if token not in pools)
     pairs = ((a, b) for i, a in enumerate(tokens) for b in tokens[i + 1 :] if frozenset((a, b)) not in existing)
     wanted = [pair for pair, _ in zip(pairs, range(max(0, count - len(market.pools))), strict=False)]
+    await anvil.rpc("evm_setBlockGasLimit", hex(_GAS_LIMIT))
     await anvil.rpc("anvil_impersonateAccount", BUILDER)
     await anvil.rpc("anvil_setBalance", BUILDER, hex(10**30))
     nonce = int(await anvil.rpc("eth_getTransactionCount", BUILDER, "latest"), 16)
