@@ -31,12 +31,12 @@ def main() -> None:
     arrays = np.load(job["arrays"])
     ends, stretches, pieces, start = (arrays[name] for name in ("ends", "stretches", "pieces", "start"))
     kernels = compiled(job["kernels"])
-    surplus, conductance, unit = np.zeros(len(start)), np.zeros(len(ends)), float(job["unit"])
+    balance, conductance, unit = np.zeros((len(start), 3)), np.zeros(len(ends)), float(job["unit"])
 
     def dual(logs: np.ndarray) -> tuple[float, np.ndarray]:
         prices = np.append(1.0, np.exp(logs))
-        value = kernels.evaluate(prices, ends, stretches, pieces, surplus, conductance)
-        return value / unit, surplus[1:] / unit
+        value = kernels.evaluate(prices, ends, stretches, pieces, balance, conductance)
+        return value / unit, balance[1:, 0] / unit
 
     options = {"maxiter": 15_000, "maxfun": 30_000}
     first = np.log(start[1:])

@@ -10,13 +10,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.market.dual.decompose import Share, shares
-from bot.market.dual.exact import Desk, Trade, Walk, starts_at, walk_of
-from bot.market.dual.problem import Problem
+from bot.market.dual.exact import Desk, Trade, Walk, starts_at, swaps, walk_of
+from bot.market.dual.problem import Problem, problem_of
 from bot.market.dual.solve import Solution, solve
+from bot.market.dual.venues import Venue
 
 MOST_HOPS = 8
 POLISHES = 6
 """How often what is left on the walks is looked for again."""
+
+ROUNDS = 4
+"""How often the optimum is sought anew in what is left of the market."""
+
+WORTH_MENTIONING = 1e-3
+"""What is left is let be where it is worth less than this part of what was taken."""
 
 PRUNINGS = 4
 """How often the optimum is sought again over what still pays for its gas."""
@@ -66,6 +73,27 @@ class Capture:
 def capture(solution: Solution, terms: Terms) -> Capture:
     """Trades that take as much of the optimum as `terms` allow.
 
+    Walks traded one after another end a little off the optimum. So it is sought again in what they leave, until there
+    is nothing worth mentioning; not where a budget is what leaves it.
+    """
+    numeraire = solution.problem.tokens[0]
+    venues = {way.venue: solution.problem.venues[way.venue] for way in solution.problem.ways}
+    trades: list[Trade] = []
+    for _ in range(ROUNDS):
+        made = _once(solution, terms)
+        trades += made
+        if not made or math.isfinite(terms.most_in):
+            break
+        venues = _after(venues, made)
+        solution = solve(problem_of(venues.values(), numeraire))
+        if solution.value <= WORTH_MENTIONING * sum(trade.gain for trade in trades):
+            break
+    return Capture(tuple(trades))
+
+
+def _once(solution: Solution, terms: Terms) -> list[Trade]:
+    """The trades of one optimum.
+
     Two ways are tried and the better kept: the optimum's own walks at the optimum's sizes, then whatever they leave;
     and each walk alone, the best first, at its own best size. Walks that do not pay for their gas are taken out of
     the market and the optimum is sought again without them.
@@ -83,7 +111,18 @@ def capture(solution: Solution, terms: Terms) -> Capture:
         if _net(tried, terms) <= _net(best, terms):
             break
         best = tried
-    return Capture(tuple(best))
+    return best
+
+
+def _after(venues: Mapping[str, Venue], trades: Iterable[Trade]) -> dict[str, Venue]:
+    """The venues after `trades`."""
+    desk = Desk(venues)
+    for trade in trades:
+        count = len(trade.walk.cycle)
+        swaps(desk, trade.walk.cycle, trade.amount_in)
+        if trade.walk.sale:
+            swaps(desk, trade.walk.sale, trade.steps[count].amount_in)
+    return {name: desk.venue(name) for name in venues}
 
 
 class _Trader:
@@ -99,32 +138,34 @@ class _Trader:
 
     def best(self) -> list[Trade]:
         """Whichever way nets more. Without gas nothing is lost by many trades, and they take the optimum whole."""
-        together = self._together()
-        if not self._terms.gas_price_wei:
-            return together
-        return max(together, self._alone(), key=lambda trades: _net(trades, self._terms))
+        choices = self._together()
+        if self._terms.gas_price_wei:
+            choices.append(self._alone())
+        return max(choices, key=lambda trades: _net(trades, self._terms))
 
-    def _together(self) -> list[Trade]:
-        """The walks at the optimum's sizes, then what they leave, merged into one trade per walk."""
-        desk = Desk(self._venues)
+    def _together(self) -> list[list[Trade]]:
+        """The walks at the optimum's sizes, then what they leave; and the same merged into one trade per walk."""
+        desk, made = Desk(self._venues), []
         amounts: Counter[Walk] = Counter()
         for walk, amount_in in self._sizes.items():
-            made = desk.trade(walk, min(amount_in, self._most_in(walk)))
-            if made is not None:
-                amounts[walk] = made.amount_in
+            trade = desk.trade(walk, min(amount_in, self._most_in(walk)))
+            if trade is not None:
+                amounts[walk] = trade.amount_in
+                made.append(trade)
         for _ in range(POLISHES):
-            added = 0
+            before = len(made)
             for walk in self._sizes:
                 more, worth = self._sized(desk, walk, amounts[walk])
-                made = desk.trade(walk, more) if worth >= 1.0 else None
-                if made is not None:
-                    amounts[walk] += made.amount_in
-                    added += made.gain
-            if not added:
+                trade = desk.trade(walk, more) if worth >= 1.0 else None
+                if trade is not None:
+                    amounts[walk] += trade.amount_in
+                    made.append(trade)
+            if len(made) == before:
                 break
         desk = Desk(self._venues)
         again = (desk.trade(walk, amount, self._terms.gas_price_wei) for walk, amount in amounts.items() if amount)
-        return [trade for trade in again if trade is not None]
+        merged = [trade for trade in again if trade is not None]
+        return [merged, made] if _worth_splitting(merged, made) else [merged]
 
     def _alone(self) -> list[Trade]:
         """The best walk at its own best size, again and again, until none pays for its gas."""
@@ -157,6 +198,12 @@ class _Trader:
     def _most_in(self, walk: Walk) -> float:
         """The budget in base units of the walk's first token."""
         return self._terms.most_in / self._price[starts_at(walk)]
+
+
+def _worth_splitting(merged: Sequence[Trade], made: Sequence[Trade]) -> bool:
+    """Whether merging a walk's trades loses more than rounding."""
+    whole = sum(trade.gain for trade in made)
+    return whole - sum(trade.gain for trade in merged) > WORTH_MENTIONING * whole
 
 
 def _tradable(solution: Solution, terms: Terms) -> list[Share]:

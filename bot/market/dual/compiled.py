@@ -69,7 +69,7 @@ def warm() -> None:
     found.newton(prices, ends, stretches, pieces, 1e-9, 0.0, 20)
     found.flows(prices, ends, stretches, pieces, amounts)
     found.gains(prices, ends, stretches, pieces, np.arange(2), np.zeros(2))
-    found.evaluate(prices, ends, stretches, pieces, np.zeros(2), np.zeros(2))
+    found.evaluate(prices, ends, stretches, pieces, np.zeros((2, 3)), np.zeros(2))
     nodes, first, whole = np.arange(2), np.array([0, 2, 4]), np.zeros(2, dtype=np.int64)
     ordered = np.array([0, 1, 0, 1])
     found.widen(

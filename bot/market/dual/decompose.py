@@ -6,13 +6,16 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.market.dual.kernels import RATE
+from bot.market.dual.kernels import CAP, CURVATURE, RATE
 from bot.market.dual.solve import Solution
 
 Edges = tuple[int, ...]
 
 NEGLIGIBLE = 1e-9
 """What is left of a way's flow, relative to all of it, counts as nothing."""
+
+NEARLY = 0.98
+"""A gain is rather sold at a hub, if that brings this part of what selling it where it arises brings."""
 
 LONGEST = 16
 """Walks through the numeraire are sought up to this many hops; longer ones are met as what is left."""
@@ -79,6 +82,7 @@ class _Flows:
             amount_in, amount_out = (float(amount) for amount in solution.amounts[edge])
             self.whole[edge] = amount_in * float(self.prices[source])
             self.ratio[edge] = amount_out * float(self.prices[target]) / self.whole[edge]
+        self._pieces, self._stretches = solution.problem.pieces, solution.problem.stretches
         self.left = dict(self.whole)
         self._outlet = _outlets(solution)
 
@@ -144,10 +148,16 @@ class _Flows:
         hub = max(range(len(cycle)), key=lambda at: self.ends[cycle[at]][0])
         node = self.ends[cycle[hub]][0]
         direct = self._outlet.get(node)
-        if hub and direct is not None:
+        if hub and direct is not None and self._paid(direct, gained) >= NEARLY * worth:
             worth_in *= math.prod(self.ratio[edge] for edge in cycle[:hub])
             cycle, sale = cycle[hub:] + cycle[:hub], (direct,)
         return Share(cycle, sale, worth_in / float(self.prices[self.ends[cycle[0]][0]]), worth)
+
+    def _paid(self, outlet: int, worth: float) -> float:
+        """What the sale of that much worth of its token brings, through the outlet's first piece."""
+        rate, curvature, cap = self._pieces[self._stretches[outlet, 0], [RATE, CURVATURE, CAP]]
+        amount = worth / float(self.prices[self.ends[outlet][0]])
+        return float(rate * amount / (1.0 + curvature * amount)) if amount < cap else 0.0
 
     def _most(self, path: Sequence[int]) -> float:
         """What can enter `path` before one of its ways has nothing left."""

@@ -18,6 +18,9 @@ Ints = NDArray[np.int64]
 RATE, CURVATURE, CAP, SUM_IN, SUM_OUT = range(5)
 """The columns of `pieces`."""
 
+SURPLUS, TURNOVER, STAKE = range(3)
+"""The columns of a node's balance."""
+
 LONGEST_STEP = 0.5
 """How far one step moves a price at most, as a logarithm."""
 
@@ -62,16 +65,17 @@ def evaluate(
     ends: Ints,
     stretches: Ints,
     pieces: Floats,
-    surplus: Floats,
+    balance: Floats,
     conductance: Floats,
 ) -> float:
     """The dual value at `prices`: Σ over edges i → j of max over x of p_j · G(x) - p_i · x.
 
-    Writes each node's `surplus`, what the edges bring it less what they take, times its price; and each edge's
-    `conductance`, by which its value's Hessian in log prices is that of an electrical conductor between its ends.
+    Writes each node's `balance`: what the edges bring it less what they take, what they bring and take, both at its
+    price, and what its edges deliver at all; and each edge's `conductance`, by which its value's Hessian in log prices
+    is that of an electrical conductor between its ends.
     """
     value = 0.0
-    surplus[:] = 0.0
+    balance[:] = 0.0
     for edge in range(ends.shape[0]):
         source, target = ends[edge, 0], ends[edge, 1]
         first = stretches[edge, 0]
@@ -82,8 +86,12 @@ def evaluate(
         amount_in, amount_out, slope = fill(price, first, stretches[edge, 1], pieces)
         worth_in, worth_out = prices[source] * amount_in, prices[target] * amount_out
         value += worth_out - worth_in
-        surplus[source] -= worth_in
-        surplus[target] += worth_out
+        balance[source, SURPLUS] -= worth_in
+        balance[target, SURPLUS] += worth_out
+        balance[source, TURNOVER] += worth_in
+        balance[target, TURNOVER] += worth_out
+        balance[source, STAKE] += worth_out
+        balance[target, STAKE] += worth_out
         conductance[edge] = slope * price * prices[source]
     return value
 
@@ -175,9 +183,16 @@ def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, 
         step[node] = min(max(step[node], -LONGEST_STEP), LONGEST_STEP)
 
 
-def residual(surplus: Floats) -> float:
-    """How far the flows are from balancing: the worth of all surpluses and shortfalls but the numeraire's."""
-    return float(np.abs(surplus[1:]).sum())
+def residual(balance: Floats) -> float:
+    """What hangs on the flows that do not balance: of each node but the numeraire, that part of what is at stake.
+
+    Where a token has become nearly worthless, a lack of it looks small at its own price, and is not.
+    """
+    total = 0.0
+    for node in range(1, balance.shape[0]):
+        if balance[node, TURNOVER] > 0.0:
+            total += abs(balance[node, SURPLUS]) / balance[node, TURNOVER] * balance[node, STAKE]
+    return total
 
 
 def newton(
@@ -189,22 +204,22 @@ def newton(
     2302.04938 (the dual); the step is a semismooth Newton step, damped after Levenberg and Marquardt.
     """
     size = prices.shape[0]
-    surplus, next_surplus, step = np.zeros(size), np.zeros(size), np.zeros(size)
+    balance, next_balance, step = np.zeros((size, 3)), np.zeros((size, 3)), np.zeros(size)
     conductance, next_conductance = np.zeros(ends.shape[0]), np.zeros(ends.shape[0])
     trial = prices.copy()
-    value = evaluate(prices, ends, stretches, pieces, surplus, conductance)
-    off = residual(surplus)
+    value = evaluate(prices, ends, stretches, pieces, balance, conductance)
+    off = residual(balance)
     damping = 1.0
     taken = 0
     while taken < most_steps and off > max(tolerance * value, least):
         taken += 1
-        direction(surplus, ends, conductance, damping, step)
-        descent = float((surplus * step).sum())
+        direction(balance[:, SURPLUS], ends, conductance, damping, step)
+        descent = float((balance[:, SURPLUS] * step).sum())
         length, accepted = 1.0, False
         for _ in range(HALVINGS):
             trial[:] = prices * np.exp(length * step)
-            next_value = evaluate(trial, ends, stretches, pieces, next_surplus, next_conductance)
-            next_off = residual(next_surplus)
+            next_value = evaluate(trial, ends, stretches, pieces, next_balance, next_conductance)
+            next_off = residual(next_balance)
             if next_value <= value + ARMIJO * length * descent and (next_value < value or next_off < off):
                 accepted = True
                 break
@@ -214,7 +229,7 @@ def newton(
         damping = max(damping * 0.3, 1e-6) if length == 1.0 else min(damping * 3.0, 1e3)
         value, off = next_value, next_off
         prices[:] = trial
-        surplus[:] = next_surplus
+        balance[:] = next_balance
         conductance[:] = next_conductance
     return value, off, taken
 
@@ -266,6 +281,8 @@ def widen(
         highest, lowest = max(highest, moves[node]), min(lowest, moves[node])
     count, gained = 0, 0.0
     for node in nodes:
+        if moves[node] == 0.0:
+            continue
         reach = max(highest - moves[node], moves[node] - lowest)
         for position in range(first[node], first[node + 1]):
             edge = ordered[position]
@@ -273,7 +290,7 @@ def widen(
                 break
             source, target = ends[edge, 0], ends[edge, 1]
             other = source + target - node
-            if inside[edge] == 1 or moves[node] == 0.0 or (moves[other] != 0.0 and other < node):
+            if inside[edge] == 1 or (moves[other] != 0.0 and other < node):
                 continue
             if slack[edge] >= moves[target] - moves[source]:
                 gained -= resting[edge]
