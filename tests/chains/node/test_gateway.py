@@ -100,3 +100,13 @@ async def test_a_revert_keeps_its_data_and_a_batch_its_order():
         assert (chain_id["id"], chain_id["result"]) == (8, "0x7a69")
         async with aiohttp.ClientSession() as session, session.post(gateway.url, data=b"{") as answer:
             assert orjson.loads(await answer.read())["error"]["message"] == "not JSON"
+
+
+async def test_a_fork_whose_node_dies_answers_cold_reads_with_an_error_never_with_zero():
+    uncached = ["--no-storage-caching", "--retries", "1"]
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:  # noqa: SIM117
+        async with Anvil(["--fork-url", gateway.url, *uncached]) as fork:
+            assert await fork.rpc("eth_getBalance", LOGGER, "latest") == "0x0"
+            await anvil.close()
+            with pytest.raises(RpcError):
+                await fork.rpc("eth_getBalance", SENDER, "latest")
