@@ -1,0 +1,98 @@
+"""Orders are split where that pays, exactly, and never executed worse than along the best single path."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.market.routing import NoRoute, route
+from tests.bot.market.dual.markets import TOKENS, WETH, markets
+from tests.bot.market.samples import DAI, USDC, WBTC, v3
+from tests.chains.pools.samples import pair
+
+ETH = 10**18
+
+
+def parallel(*reserves: int):
+    return [pair((r * ETH, r * 2_000 * 10**6), number=n, tokens=(WETH, USDC)) for n, r in enumerate(reserves, 1)]
+
+
+def replayed(pools, found) -> int:
+    """What the parts pay one after another."""
+    state = {pool.venue: pool for pool in pools}
+    received = 0
+    for part in found.paths:
+        amount = part.amount_in
+        for step in part.steps:
+            assert step.amount_in == amount
+            amount = state[step.venue].quote(step.token_in, amount, step.token_out)
+            state[step.venue] = state[step.venue].swapped(step.token_in, step.amount_in, step.token_out)
+            assert step.amount_out == amount
+        received += amount
+    return received
+
+
+def test_equal_pools_share_an_order_equally_and_it_pays_more_than_one_path() -> None:
+    pools = parallel(100, 100, 100, 100)
+    found = route(pools, WETH, USDC, 40 * ETH)
+    assert found.amount_in == 40 * ETH and replayed(pools, found) == found.amount_out > found.single.amount_out
+    assert all(part.amount_in == pytest.approx(10 * ETH, rel=1e-3) for part in found.paths)
+    assert found.amount_out == pytest.approx(4 * pools[0].quote(WETH, 10 * ETH), rel=1e-8)
+
+
+def test_an_order_goes_over_other_tokens_where_that_pays() -> None:
+    pools = [
+        *parallel(10),
+        pair((1_000 * ETH, 2_000_000 * ETH), number=5, tokens=(WETH, DAI)),
+        v3(6, USDC, DAI, 276_324, [(276_000, 276_660, 10**18)], fee_ppm=100),
+    ]
+    found = route(pools, WETH, USDC, 20 * ETH)
+    assert replayed(pools, found) == found.amount_out > pools[0].quote(WETH, 20 * ETH)
+    assert {len(part.steps) for part in found.paths} == {1, 2}
+    assert len(route(pools, WETH, USDC, 20 * ETH, max_hops=1).paths) == 1
+
+
+def test_an_exact_output_is_received_for_the_least() -> None:
+    pools = parallel(100, 50, 80)
+    wanted = 40_000 * 10**6
+    found = route(pools, WETH, USDC, wanted, exact_out=True)
+    assert replayed(pools, found) == found.amount_out >= wanted
+    assert found.amount_out <= wanted + 1
+    assert found.amount_in < found.single.amount_in
+    forwards = route(pools, WETH, USDC, found.amount_in)
+    assert forwards.amount_out == pytest.approx(found.amount_out, rel=1e-6)
+
+
+@given(markets(least=10**9), st.integers(1, 10**21), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_every_route_is_exact_and_no_worse_than_one_path(pools, amount, exact_out) -> None:
+    try:
+        found = route(pools, WETH, TOKENS[2], amount, exact_out=exact_out)
+    except NoRoute:
+        return
+    assert replayed(pools, found) == found.amount_out
+    if exact_out:
+        assert found.amount_out >= amount
+        assert found.single is None or found.amount_in <= found.single.amount_in
+    else:
+        assert found.amount_in == amount
+        assert found.single is None or found.amount_out >= found.single.amount_out
+
+
+def test_orders_that_cannot_be_executed_are_refused() -> None:
+    pools = parallel(100)
+    with pytest.raises(NoRoute):
+        route(pools, WETH, WBTC, ETH)
+    with pytest.raises(NoRoute):
+        route(pools, WETH, USDC, 10**9 * 10**6, exact_out=True)
+    with pytest.raises(NoRoute):
+        route([], WETH, USDC, ETH)
+    for wrong in ((WETH, WETH, ETH), (WETH, USDC, 0), (WETH, USDC, -1)):
+        with pytest.raises(ValueError, match="trades nothing"):
+            route(pools, *wrong)
+
+
+def test_gas_is_counted_for_every_path() -> None:
+    found = route(parallel(100, 100), WETH, USDC, 40 * ETH)
+    assert found.gas == 2 * 100_000
