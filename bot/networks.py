@@ -28,13 +28,11 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one network's run ended: with a summary, or with what stopped it."""
+    """How one network's run ended: with a summary, with an error, or, without either, because a person stopped it."""
 
     network: str
-    summary: Summary | None
+    summary: Summary | None = None
     error: Exception | None = None
-    stopped: bool = False
-    """A person stopped it before it had a summary."""
 
 
 async def run_together(runs: Sequence[Planned], explained: Callable[[BaseException], str]) -> list[Ended]:
@@ -52,8 +50,8 @@ async def _run(run: Planned, stopping: Stopping, explained: Callable[[BaseExcept
         return Ended(run.network, await app.run(run.loaded, run.options, run.out, stopping))
     except asyncio.CancelledError:
         run.out.line("stopped at once")
-        return Ended(run.network, None, stopped=True)
+        return Ended(run.network)
     except Exception as error:
         for line in explained(error).splitlines():
             run.out.line(f"ended: {line}")
-        return Ended(run.network, None, error)
+        return Ended(run.network, error=error)

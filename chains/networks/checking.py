@@ -79,9 +79,7 @@ class _Checking:
     async def multicall(self) -> Finding:
         at = self.network.contracts.get("multicall3")
         if at is None:
-            return Finding(
-                "multicall3", Standing.DIFFERS, "none", "pools are read through it; add contracts.multicall3"
-            )
+            return Finding("multicall3", Standing.DIFFERS, "none", "add contracts.multicall3; pools are read by it")
         answer = await self._call(at, selector("getChainId()"))
         answers = len(answer) == 32 and unsigned(answer) == self.network.chain_id
         return _finding("multicall3", answers, "answers" if answers else f"{at} does not answer", "correct its address")
@@ -162,7 +160,7 @@ class _Checking:
                 fact,
                 (model.name == "legacy") == (base_fee_wei == 0),
                 found,
-                "only `legacy` has none; correct gas_model",
+                "only `legacy` has none",
             )
         try:
             fees = model.data.fees([await self._call(call.to, call.data) for call in model.data.calls])
