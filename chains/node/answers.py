@@ -18,24 +18,22 @@ _SERVER_ERROR = 500
 _BAD_REQUEST = 400
 _NO_ACCESS = (401, 403)
 
-# What these answer is hexadecimal, whatever happens.
-_HEX = frozenset(
+# What these answer is a number in hexadecimal, with at least one digit, whatever happens.
+_QUANTITIES = frozenset(
     {
         "eth_chainId",
         "eth_blockNumber",
         "eth_getBalance",
-        "eth_getCode",
-        "eth_getStorageAt",
         "eth_getTransactionCount",
-        "eth_call",
         "eth_gasPrice",
         "eth_estimateGas",
         "eth_maxPriorityFeePerGas",
-        "eth_sendRawTransaction",
-        "eth_subscribe",
     }
 )
+# And these answer bytes in hexadecimal, of which there may be none.
+_BYTES = frozenset({"eth_getCode", "eth_getStorageAt", "eth_call", "eth_sendRawTransaction", "eth_subscribe"})
 _BLOCKS = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash"})
+_OBJECTS = frozenset({"eth_getTransactionReceipt", "eth_getTransactionByHash"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +116,21 @@ def refusal(method: str, error: Any) -> RpcError:
 def require_possible(where: str, request: Request, result: Any) -> None:
     """Refuse what `request` can never be answered with, such as null for a balance. Raises `BadAnswer`."""
     method = request.method
-    if method in _HEX:
+    if method in _QUANTITIES:
+        possible = isinstance(result, str) and result.startswith("0x") and len(result) > len("0x")
+    elif method in _BYTES:
         possible = isinstance(result, str) and result.startswith("0x")
     elif method == "eth_getLogs":
         possible = isinstance(result, list)
     elif method in _BLOCKS:
         never_null = bool(request.params) and request.params[0] in ("latest", "earliest")
         possible = isinstance(result, Mapping) or (result is None and not never_null)
+    elif method in _OBJECTS:
+        possible = isinstance(result, Mapping) or result is None
     else:
         return
     if not possible:
-        said = "null" if result is None else type(result).__name__
+        said = "null" if result is None else "0x" if result == "0x" else type(result).__name__
         raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
 
 

@@ -94,6 +94,7 @@ class Conversation:
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_exception(Unreachable(f"{self._where}: the connection was lost"))
+                waiting.exception()  # Read here, because who asked may be gone too.
         for subscription in self._subscriptions.values():
             subscription.over()
 
