@@ -1,0 +1,124 @@
+"""`isthmus scan` and `isthmus route`: what they print, and how they end."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.cli import main
+from chains.snapshot import Recorded, Snapshot, write
+from chains.snapshot.codec import reference
+from tests.bot.market.samples import USDC, WETH
+from tests.chains.pools.samples import pair
+
+ETH = 10**18
+CHEAP = pair((1_000 * ETH, 1_900_000 * 10**6), number=1, tokens=(WETH, USDC))
+DEAR = pair((1_000 * ETH, 2_000_000 * 10**6), number=2, tokens=(WETH, USDC))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    file = tmp_path / "blocks" / "1.json.gz"
+    file.parent.mkdir()
+    write(Snapshot((Recorded(CHEAP, 7), Recorded(DEAR, 7))), file)
+    return file
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [*map(str, arguments)])
+
+
+def test_a_scan_is_one_object_with_bound_capture_and_opportunities(state: Path) -> None:
+    result = run("scan", "--state", state, "--gas-price", "20", "--json")
+    assert result.exit_code == 0
+    told = orjson.loads(result.stdout)
+    (one,) = told["opportunities"]
+    assert int(told["bound_wei"]) >= int(told["captured_wei"]) == int(one["gross_wei"]) > 0
+    assert int(told["captured_net_wei"]) == int(one["net_wei"]) == int(one["gross_wei"]) - one["gas"] * 20 * 10**9
+    assert told["block"] == 7 and told["captured_share"] > 0.99
+
+
+def test_a_folder_and_a_pattern_are_one_line_per_block(state: Path) -> None:
+    write(Snapshot((Recorded(CHEAP, 8),)), state.with_name("2.json"))
+    for where in (state.parent, state.parent / "*.json*"):
+        lines = run("scan", "--state", where, "--json").stdout.splitlines()
+        assert [orjson.loads(line)["block"] for line in lines] == [7, 8]
+        assert orjson.loads(lines[1])["bound_wei"] == "0"
+
+
+def test_people_are_shown_prices_fees_and_sizes(state: Path) -> None:
+    shown = run("scan", "--state", state).stdout
+    assert "bound" in shown and "captured" in shown and "marginal" in shown and "fee 0.3 %" in shown
+
+
+def test_why_answers_for_a_given_cycle(state: Path) -> None:
+    told = orjson.loads(run("scan", "--state", state, "--why", f"{DEAR.venue},{CHEAP.venue}", "--json").stdout)
+    assert {reason["code"] for reason in told["reasons"]} == {"opportunity", "prices_do_not_cover_fees"}
+    assert "opportunity" in run("scan", "--state", state, "--why", f"{DEAR.venue},{CHEAP.venue}").stdout
+    assert run("scan", "--state", state, "--why", DEAR.venue).exit_code == 2
+
+
+def test_a_refused_book_is_named_and_the_scan_goes_on(state: Path, tmp_path: Path) -> None:
+    currency = {"currency": "ETH", "decimals": 8, "token": reference(WETH)}
+    book = {"exchange": "x", "symbol": "ETH/USDC", "base": currency, "quote": currency | {"token": reference(USDC)}}
+    book |= {"tick": "0.01", "lot": "0.01", "min_amount": "0", "min_notional": "0", "taker_fee_ppm": 0}
+    book |= {"bids": [["2", "1"]], "asks": [["1", "1"]]}
+    file = tmp_path / "books.json"
+    file.write_text(json.dumps({"format": "isthmus-books", "version": 1, "books": [book]}))
+    told = orjson.loads(run("scan", "--state", state, "--books", file, "--json").stdout)
+    assert told["left_out"][0]["venue"] == "x:ETH/USDC" and told["left_out"][0]["reason"].startswith("crossed")
+    file.write_text("{}")
+    assert run("scan", "--state", state, "--books", file).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--gas-price", "NaN"),
+        ("--gas-price", "-1"),
+        ("--budget", "much"),
+        ("--refuse", "0x12"),
+        ("--numeraire", "DOGE"),
+        ("--max-hops", "1"),
+    ],
+)
+def test_options_that_mean_nothing_are_usage_errors_of_one_line(state: Path, arguments: tuple[str, str]) -> None:
+    result = run("scan", "--state", state, *arguments)
+    assert result.exit_code == 2 and len(result.stderr.splitlines()) == 1
+
+
+def test_an_empty_folder_and_a_missing_file_say_so(tmp_path: Path) -> None:
+    assert run("scan", "--state", tmp_path).exit_code == 2
+    assert run("scan", "--state", tmp_path / "none.json").exit_code == 4
+
+
+def test_an_order_is_split_and_compared_with_the_best_single_path(state: Path) -> None:
+    result = run("route", "--state", state, "--in", "WETH", "--out", "USDC", "--amount", 200 * ETH, "--json")
+    told = orjson.loads(result.stdout)
+    assert result.exit_code == 0 and len(told["paths"]) == 2
+    assert sum(int(part["amount_in"]) for part in told["paths"]) == int(told["amount_in"]) == 200 * ETH
+    assert int(told["amount_out"]) > int(told["single"]["amount_out"])
+    asked = run("route", "--state", state, "--in", "WETH", "--out", "USDC", "--amount", 10**9, "--exact-out")
+    assert asked.exit_code == 0 and "the best single path asks" in asked.stdout
+
+
+@pytest.mark.parametrize(
+    ("token_in", "token_out", "amount", "code"),
+    [
+        ("WETH", "WETH", "1", "no_trade"),
+        ("WETH", "USDC", "0", "no_trade"),
+        ("WETH", "DOGE", "1", "unknown_token"),
+        ("WETH", "USDC", "much", "malformed_request"),
+        ("WETH", "USDC", str(2**200), "no_route"),
+    ],
+)
+def test_an_order_that_cannot_be_routed_is_refused_by_name(
+    state: Path, token_in: str, token_out: str, amount: str, code: str
+) -> None:
+    order = ("--in", token_in, "--out", token_out, "--amount", amount)
+    result = run("route", "--state", state, *order, "--json")
+    assert result.exit_code == 1 and orjson.loads(result.stdout)["refused"] == code
