@@ -54,8 +54,8 @@ class Report:
     def __str__(self) -> str:
         said = ", ".join(f"{count} {name}" for name, count in sorted(self.counts.items()))
         return (
-            f"{self.blocks} blocks taken in, {self.logs} logs, deepest reorganisation {self.deepest}; {said}\n"
-            f"{self.pools_checked} pool states at {self.checks} heads equal a fresh load but {len(self.wrong)}; "
+            f"{self.pools_checked} pool states at {self.checks} heads equal a fresh load but {len(self.wrong)}: "
+            f"{self.blocks} blocks taken in, {self.logs} logs, deepest reorganisation {self.deepest}; {said}; "
             f"{self.duration_s:.0f} s"
         )
 
@@ -181,9 +181,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     report = asyncio.run(run(options.blocks, options.seed))
-    print(report)
     for line in (*report.wrong, *report.events):
-        print(f"  {line}")
+        print(line)
+    print(report)
     return 1 if report.wrong or report.counts["differed"] else 0
 
 

@@ -23,6 +23,9 @@ from chains.pools.pool import Pool, PoolFacts
 from chains.pools.tick_math import sqrt_price_at
 
 ARGUMENTS = ["--accounts", "1", "--gas-limit", "2000000000", "--base-fee", "0", "--order", "fifo"]
+_STATES_KEPT = ["--prune-history", "128"]
+"""Without a bound, Anvil takes longer for each block the more there were."""
+
 MULTICALL_CODE = Path(chains.twin.__file__).parent / "data" / "multicall3.json"
 """Multicall3's runtime code, which a fresh Anvil does not have."""
 
@@ -160,9 +163,9 @@ class World:
 
 
 @asynccontextmanager
-async def open_world(seed: int = 1, *arguments: str) -> AsyncIterator[World]:
+async def open_world(seed: int = 1) -> AsyncIterator[World]:
     """Deploy everything, and stop mining by itself."""
-    async with Anvil([*ARGUMENTS, *arguments]) as anvil:
+    async with Anvil([*ARGUMENTS, *_STATES_KEPT]) as anvil:
         yield await _deployed(await Chain.open(anvil), random.Random(seed))
 
 
