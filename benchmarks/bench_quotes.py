@@ -45,6 +45,10 @@ class Peer:
     requirement: str
     script: str
 
+    def beside(self, script: str) -> Peer:
+        """The same environment, asked by another script."""
+        return replace(self, script=script)
+
     def ask(self, job: dict[str, Any]) -> dict[str, Any] | None:
         """Its answers and times; None where its Python is not installed."""
         if self.python is None:

@@ -14,7 +14,13 @@ from chains.pools.pool import Pool
 from chains.pools.tick_math import Q96, Ticks, all_words, tick_at
 
 WEI = 10**18
-HUBS = (("WETH", 1.0, 0.55), ("USDC", 1 / 2000, 0.16), ("USDT", 1 / 2000, 0.14), ("DAI", 1 / 2000, 0.08), ("WBTC", 16.0, 0.07))
+HUBS = (
+    ("WETH", 1.0, 0.55),
+    ("USDC", 1 / 2000, 0.16),
+    ("USDT", 1 / 2000, 0.14),
+    ("DAI", 1 / 2000, 0.08),
+    ("WBTC", 16.0, 0.07),
+)
 """Symbol, worth in ETH, and what part of all pools has it on one side."""
 
 MEDIAN_DEPTH, SPREAD = 0.47, 2.2

@@ -12,6 +12,7 @@ from numba import int64, uint64
 from chains.codec.frames import U8, Logs
 from chains.kernels.instructions import load64, outlined
 from chains.kernels.jit import inlined, jit
+from chains.kernels.text import RUN, hex16, hex32, hex64, plain_run
 
 STRANGE = -1
 """The scan met something it does not understand."""
@@ -20,44 +21,6 @@ SPARE = 96
 
 QUOTE, COMMA, COLON = 0x22, 0x2C, 0x3A
 OPEN, CLOSE, BEGIN, END = 0x5B, 0x5D, 0x7B, 0x7D
-_LOW_NIBBLES = uint64(0x0F0F0F0F0F0F0F0F)
-_ONES = uint64(0x0101010101010101)
-_LETTER_BITS = uint64(0x4040404040404040)
-_DIGITS = uint64(0x3030303030303030)
-
-
-@inlined
-def _hex8(text: Any) -> Any:
-    """Eight hexadecimal characters as 32 bits, and whether they all are such characters."""
-    letters = (text >> uint64(6)) & _ONES
-    nibbles = (text & _LOW_NIBBLES) + letters * uint64(9)
-    above_nine = ((nibbles + uint64(6) * _ONES) >> uint64(4)) & _ONES
-    # Written back as lower-case characters, they must be what was read.
-    again = nibbles + _DIGITS + above_nine * uint64(39)
-    right = (text | ((text & _LETTER_BITS) >> uint64(1))) == again and (
-        (letters ^ above_nine) | (nibbles & ~_LOW_NIBBLES)
-    ) == uint64(0)
-    pairs = (nibbles | (nibbles >> uint64(4))) & uint64(0x00FF00FF00FF00FF)
-    quads = (pairs | (pairs >> uint64(8))) & uint64(0x0000FFFF0000FFFF)
-    return (quads | (quads >> uint64(16))) & uint64(0xFFFFFFFF), right
-
-
-@inlined
-def _hex16(raw: U8, at: int) -> Any:
-    """Sixteen characters as one limb, and whether they are hexadecimal."""
-    high, one = _hex8(load64(raw, at))
-    low, other = _hex8(load64(raw, at + 8))
-    return (high << uint64(32)) | low, one and other
-
-
-@outlined
-def _word(raw: U8, at: Any) -> Any:
-    """64 characters as a word, and whether they are hexadecimal."""
-    w3, first = _hex16(raw, at)
-    w2, second = _hex16(raw, at + 16)
-    w1, third = _hex16(raw, at + 32)
-    w0, last = _hex16(raw, at + 48)
-    return w0, w1, w2, w3, first and second and third and last
 
 
 @inlined
@@ -88,16 +51,17 @@ def _number(raw: U8, at: int) -> Any:
 
 
 @inlined
-def _text_end(raw: U8, at: int, end: int) -> int:
+def _text_end(raw: U8, at: int) -> Any:
     """The end of a plain string that begins at `at`, or STRANGE."""
     if raw[at] != QUOTE:
-        return STRANGE
+        return int64(STRANGE)
     at += 1
-    while raw[at] != QUOTE:
-        if raw[at] == 0x5C or raw[at] < 0x20 or raw[at] > 0x7E or at >= end:
-            return STRANGE
-        at += 1
-    return at + 1
+    run = plain_run(raw, int64(at))
+    while run == RUN:
+        at += RUN
+        run = plain_run(raw, int64(at))
+    at += run
+    return int64(at + 1) if raw[at] == QUOTE else int64(STRANGE)
 
 
 @outlined
@@ -110,7 +74,7 @@ def _topics(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
     while raw[at] != CLOSE:
         if count == 4 or not _opens_hex(raw, at):
             return int64(STRANGE)
-        w0, w1, w2, w3, right = _word(raw, at + 3)
+        w0, w1, w2, w3, right = hex64(raw, int64(at + 3))
         if not right or raw[at + 67] != QUOTE:
             return int64(STRANGE)
         topics = logs.topics
@@ -136,7 +100,7 @@ def _data(raw: U8, at: Any, row: Any, place: Any, logs: Logs) -> Any:
     while raw[at] != QUOTE:
         if place + count >= logs.words.shape[0]:
             return int64(STRANGE)
-        w0, w1, w2, w3, right = _word(raw, at)
+        w0, w1, w2, w3, right = hex64(raw, int64(at))
         if not right:
             return int64(STRANGE)
         words = logs.words
@@ -152,12 +116,12 @@ def _address(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
     """An address at `at` into the row; where it ends, or STRANGE."""
     if not _opens_hex(raw, at) or raw[at + 43] != QUOTE:
         return int64(STRANGE)
-    first, one = _hex16(raw, at + 3)
-    second, two = _hex16(raw, at + 19)
-    third, three = _hex8(load64(raw, at + 35))
-    if not (one and two and three):
+    second, first, whole = hex32(raw, int64(at + 3))
+    # The last eight characters, behind eight that were read before.
+    third, right = hex16(raw, int64(at + 27))
+    if not (whole and right):
         return int64(STRANGE)
-    logs.address[row, 0], logs.address[row, 1], logs.address[row, 2] = first, second, third
+    logs.address[row, 0], logs.address[row, 1], logs.address[row, 2] = first, second, third & uint64(0xFFFFFFFF)
     return int64(at + 44)
 
 
@@ -166,7 +130,7 @@ def _block(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
     """A block hash at `at`, which must be that of the first row; where it ends, or STRANGE."""
     if not _opens_hex(raw, at) or raw[at + 67] != QUOTE:
         return int64(STRANGE)
-    w0, w1, w2, w3, right = _word(raw, at + 3)
+    w0, w1, w2, w3, right = hex64(raw, int64(at + 3))
     block = logs.block
     if not right:
         return int64(STRANGE)
@@ -178,13 +142,13 @@ def _block(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
 
 
 @inlined
-def _skipped(raw: U8, at: int, end: int) -> int:
+def _skipped(raw: U8, at: int) -> Any:
     """The end of a string, or of false, at `at`, or STRANGE."""
     if raw[at] == QUOTE:
-        return _text_end(raw, at, end)
+        return _text_end(raw, at)
     # "false" is the only other value a mined log has.
     is_false = raw[at] == 0x66 and raw[at + 1] == 0x61 and raw[at + 2] == 0x6C and raw[at + 3] == 0x73
-    return at + 5 if is_false and raw[at + 4] == 0x65 else STRANGE
+    return int64(at + 5) if is_false and raw[at + 4] == 0x65 else int64(STRANGE)
 
 
 def _key(name: str) -> int:
@@ -235,10 +199,10 @@ def scan(raw: U8, begin: int, end: int, logs: Logs) -> tuple[int, int, int]:
                     return STRANGE, 0, at
                 logs.log_index[row] = index
             else:
-                name_end = _text_end(raw, at, end)
+                name_end = _text_end(raw, at)
                 if name_end == STRANGE or raw[name_end] != COLON:
                     return STRANGE, 0, at
-                following = _skipped(raw, name_end + 1, end)
+                following = _skipped(raw, name_end + 1)
                 if key == uint64(REMOVED) and raw[name_end + 1] == QUOTE:
                     return STRANGE, 0, at
             if following == STRANGE or following > end or (bit & seen):

@@ -21,9 +21,14 @@ if "NUMBA_CACHE_DIR" not in os.environ:
 
 def jit(kernel: Kernel) -> Kernel:
     """Compile `kernel` on its first call, and keep the machine code in the cache folder."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy")(kernel))
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(kernel))
 
 
 def inlined(kernel: Kernel) -> Kernel:
     """As `jit`, for what runs inside other kernels only: always inlined, so that arrays are not passed again."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)(kernel))
+    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(kernel))
+
+
+def merged(kernel: Kernel) -> Kernel:
+    """As `inlined`, for what is called from one place: its body becomes the caller's before anything is compiled."""
+    return cast(Kernel, numba.njit(inline="always", error_model="numpy", _nrt=False)(kernel))
