@@ -111,9 +111,11 @@ class _Checking:
         latest = await self.rpc("eth_getBlockByNumber", "latest", False)
         number = int(latest["number"], 16)
         span = min(_SPAN_BLOCKS, number)
-        if not span:
+        earlier = None
+        while span and (earlier := await self.rpc("eth_getBlockByNumber", hex(number - span), False)) is None:
+            span //= 2
+        if earlier is None:
             return Finding("block time", Standing.UNKNOWN, "the chain has one block")
-        earlier = await self.rpc("eth_getBlockByNumber", hex(number - span), False)
         measured = (int(latest["timestamp"], 16) - int(earlier["timestamp"], 16)) / span
         stated = self.network.block_time_s
         near = stated / _BLOCK_TIME_SLACK <= measured <= stated * _BLOCK_TIME_SLACK
@@ -136,6 +138,8 @@ class _Checking:
         number = int(await self.rpc("eth_blockNumber"), 16)
         for at in islice(range(number, -1, -1), _BLOCKS_WITH_LOGS):
             block = await self.rpc("eth_getBlockByNumber", hex(at), False)
+            if block is None:
+                break
             logs = await self.rpc("eth_getLogs", {"blockHash": block["hash"]})
             if logs:
                 return self._bloom_of(block, logs)
