@@ -24,7 +24,7 @@ _PLAIN, _RESERVES, _TICKS = b"j", b"r", b"t"
 """The first byte says which form follows."""
 
 _RESERVE_BYTES = 14
-_HEADER = struct.Struct(">20si16siii")
+_HEADER = struct.Struct(">20si16siiiI")
 _TICK = struct.Struct(">i16s16s")
 
 
@@ -56,7 +56,8 @@ def unpacked(
 
 
 def _whole(body: bytes) -> bool:
-    return len(body) >= _HEADER.size and (len(body) - _HEADER.size) % _TICK.size == 0
+    """Whether all the ticks are there that the header counts."""
+    return len(body) >= _HEADER.size and len(body) - _HEADER.size == _TICK.size * _HEADER.unpack_from(body)[-1]
 
 
 def _packed_ticks(pool: ConcentratedPool) -> bytes:
@@ -68,6 +69,7 @@ def _packed_ticks(pool: ConcentratedPool) -> bytes:
         ticks.spacing,
         ticks.first_word,
         ticks.last_word,
+        len(ticks.order),
     )
     return (
         _TICKS
@@ -80,7 +82,7 @@ def _packed_ticks(pool: ConcentratedPool) -> bytes:
 
 
 def _unpacked_ticks(facts: PoolFacts, body: bytes) -> ConcentratedPool:
-    price, tick, liquidity, spacing, first, last = _HEADER.unpack_from(body)
+    price, tick, liquidity, spacing, first, last, _ = _HEADER.unpack_from(body)
     gross, net = {}, {}
     read = int.from_bytes
     for at, references, change in _TICK.iter_unpack(body[_HEADER.size :]):

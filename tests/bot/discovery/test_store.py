@@ -1,0 +1,111 @@
+"""What was discovered survives, one step at a time, and belongs to one chain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from bot.discovery.errors import StoreFailed
+from bot.discovery.models import METADATA
+from bot.discovery.states import packed
+from bot.discovery.store import PoolStore, Position, Step
+from chains.assets import Address
+from chains.discovery.found import Found
+from tests.chains.pools.samples import A, B, at, pair
+
+TOKENS = {Address(token.address): token for token in (A, B)}
+PAIR = (Address(A.address), Address(B.address))
+
+
+def opened(folder: Path, chain_id: int = 1, genesis: str = "0x01") -> PoolStore:
+    return PoolStore.open(str(folder / "pools" / "some.sqlite3"), "twin", chain_id, genesis)
+
+
+def found(number: int, block: int) -> Found:
+    return Found("uniswap_v2", "constant_product", at(number), PAIR, 3000, block, details={"spacing": 7})
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    store = opened(tmp_path)
+    yield store
+    store.close()
+
+
+def test_the_tables_equal_the_migrated_schema(store: PoolStore) -> None:
+    with store._engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_pools_tokens_refusals_and_progress_come_back(store: PoolStore, tmp_path: Path) -> None:
+    step = Step([found(1, 10)], [A, B], {at(9): ("factory", "no pool", 10)}, {"factory": Position(10, "0xaa")})
+    store.record(step)
+    again = opened(tmp_path)
+    (pool,) = again.pools(again.tokens())
+    assert (pool.facts.address, pool.facts.tokens, pool.facts.details) == (at(1), (A, B), {"spacing": 7})
+    assert (pool.protocol, pool.created_block, pool.liquidity_wei) == ("uniswap_v2", 10, None)
+    assert again.refusals() == {at(9): "no pool"}
+    assert again.progress() == {"factory": Position(10, "0xaa")}
+    again.close()
+
+
+def test_a_step_that_fails_leaves_nothing(store: PoolStore) -> None:
+    wrong = Found("uniswap_v2", "constant_product", at(2), PAIR, 2**70, 11)
+    with pytest.raises((StoreFailed, OverflowError)):
+        store.record(Step([found(1, 10), wrong], [A, B], {}, {"factory": Position(11)}))
+    assert list(store.pools(TOKENS)) == [] and store.progress() == {}
+
+
+def test_the_same_pool_twice_is_one(store: PoolStore) -> None:
+    store.record(Step([found(1, 10), found(1, 10)], [A, B]))
+    store.record(Step([found(1, 10)], [A]))
+    assert len(list(store.pools(TOKENS))) == 1
+
+
+def test_a_pool_that_proves_genuine_later_is_not_refused_any_more(store: PoolStore) -> None:
+    store.record(Step(refused={at(1): ("factory", "no pool", 9)}))
+    store.record(Step([found(1, 10)], [A, B]))
+    assert store.refusals() == {}
+
+
+def test_liquidity_beyond_64_bits_comes_back(store: PoolStore) -> None:
+    store.record(Step([found(1, 10)], [A, B]))
+    store.measured({at(1): 10**30}, 12)
+    assert next(store.pools(TOKENS)).liquidity_wei == 10**30
+
+
+def test_states_are_all_as_of_the_last_save(store: PoolStore) -> None:
+    assert store.states() == (None, {})
+    first, second = pair((1, 2), number=1), pair((3, 4), number=2)
+    store.save_states([first, second], [], Position(10, "0xaa"))
+    changed = pair((5, 6), number=1)
+    store.save_states([changed], [second.venue], Position(11, "0xbb"))
+    assert store.states() == (Position(11, "0xbb"), {first.venue: packed(changed)})
+
+
+def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
+    store.record(Step([found(1, 10), found(2, 20)], [A, B], {at(9): ("factory", "x", 20)}, {"factory": Position(20)}))
+    store.save_states([pair((1, 2), number=2)], [], Position(20, "0xaa"))
+    store.rewind(["factory"], 15)
+    assert [pool.facts.address for pool in store.pools(TOKENS)] == [at(1)]
+    assert store.progress() == {"factory": Position(15)}
+    assert store.refusals() == {} and store.states()[1] == {}
+
+
+def test_a_store_of_another_chain_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    for chain_id, genesis in ((2, "0x01"), (1, "0x02")):
+        with pytest.raises(StoreFailed, match=r"pools of another chain .*name another in pools\.url"):
+            opened(tmp_path, chain_id, genesis)
+
+
+def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "pools").mkdir()
+    (tmp_path / "pools" / "some.sqlite3").write_bytes(b"no database" * 100)
+    with pytest.raises(StoreFailed, match="move the store away") as refused:
+        opened(tmp_path)
+    assert "\n" not in str(refused.value)
