@@ -37,6 +37,7 @@ class Conversation:
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._opening: dict[int, Subscription] = {}
         self._subscriptions: dict[str, Subscription] = {}
+        self._frames = 0
         self.gone = False
 
     @property
@@ -71,6 +72,7 @@ class Conversation:
 
     def heard(self, frame: bytes | str, arrived_ns: int) -> None:
         """One frame came. Raises `BadAnswer` for what is not JSON: nothing after it can be trusted."""
+        self._frames += 1
         try:
             message = orjson.loads(frame)
         except orjson.JSONDecodeError:
@@ -117,11 +119,15 @@ class Conversation:
             raise Unreachable(f"{self._where}: the connection is closed")
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[first_id] = waiting
+        frames = self._frames
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._send(encoded(requests, first_id))
                 message = await waiting
         except TimeoutError:
+            if self._frames == frames:
+                # Not a word in all that time: the connection may be half open, and another costs little.
+                self.lose()
             raise Unreachable(
                 f"{self._where}: {requests[0].method} was not answered within {self._timeout_s:g} s"
             ) from None
