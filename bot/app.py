@@ -14,7 +14,7 @@ from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine, Road
-from bot.execution.fees import FeePolicy, asking
+from bot.execution.fees import FeePolicy, asking, require_cautious_gas
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
@@ -86,6 +86,7 @@ async def _open(
     known, market = pools.known, pools.market
     currencies = [token for exchange in world.exchanges.values() for token in exchange.currencies()]
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
+    require_cautious_gas(network, marks)
     seed = _seed(loaded, options, world)
     ledger.start_run(options.mode, network.name, network.chain_id, seed, config.digest, world.instance)
     ledger.at_head(head.number, head.timestamp_s)

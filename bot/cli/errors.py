@@ -41,6 +41,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.market.multicall.LoadFailed": ExitCode.ENVIRONMENT,
         "bot.discovery.errors.DiscoveryError": ExitCode.ENVIRONMENT,
         "bot.opening.NoPools": ExitCode.ENVIRONMENT,
+        "bot.execution.fees.DearGas": ExitCode.USAGE,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from bot.config.errors import KeyPath, Problem, did_you_mean, listed
 from bot.config.model import RunFile, RunSections
@@ -48,6 +49,7 @@ def agreement(
     """Every disagreement, each at the line where it is easiest to mend."""
     yield from _test_chain(document, network)
     yield from _node(document, file)
+    yield from _tips(document, file, network)
     yield from _exchanges(document, file, network)
     yield from _executor(document, file, network)
     yield from _strategy_names(document, file, strategies)
@@ -62,6 +64,15 @@ def _test_chain(document: Document, network: Network) -> Iterator[Problem]:
         what = f"{network.name} calls chain id {network.chain_id} a test chain, but only {known} are"
         message = f"{what}; write `test_chain = false` there"
         yield document.problem(("network",), message)
+
+
+def _tips(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    """A signer that signs no tip the network's nodes take would refuse everything."""
+    least_gwei = Decimal(network.gas.least_tip_wei) / 10**9
+    if file.signer.max_tip_gwei < least_gwei or file.signer.max_fee_gwei < least_gwei:
+        key = "max_tip_gwei" if file.signer.max_tip_gwei < least_gwei else "max_fee_gwei"
+        message = f"{network.name} takes no tip below {least_gwei:g} gwei; write at least `{key} = {least_gwei:g}`"
+        yield document.problem(("signer", key), message)
 
 
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:

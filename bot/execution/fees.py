@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from eth_utils.crypto import keccak
 
 from bot.execution.build import Terms
-from bot.execution.marks import Marks
+from bot.execution.marks import Marks, NoMark
 from bot.market.multicall import LoadFailed, Node, ask_all
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.transaction import Fees, UnsignedTransaction
 from chains.anvil import RpcError
 from chains.blocks import Head
+from chains.networks import Network
 from chains.networks.gas import NO_DATA, DataFees, GasModel, NoGasPrice, Offer
 from chains.node.errors import NodeError
 from chains.pools.pool import Call
@@ -22,6 +23,7 @@ from chains.pools.pool import Call
 MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
 
+WEI = 10**18
 _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 120_000
 """A pair that never traded writes its price slots for the first time: two of 22,100 gas (EIP-2929) and some."""
@@ -35,6 +37,10 @@ _TYPICAL_BYTES = b"".join(keccak(text=f"isthmus.fees.word.{index}") + bytes(32) 
 
 Ask = Callable[[Sequence[Call], Head], Awaitable[Sequence[bytes]]]
 """Answers calls as of a head, in order; empty for one that failed."""
+
+
+class DearGas(RuntimeError):
+    """A network whose gas coin is worth more than an ETH, as which it is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +145,20 @@ class FeePolicy:
         gas_limit = offer.gas_limit + cost.worst_data_gas
         fees = Fees(gas_limit, offer.max_fee_wei, offer.tip_wei, cost.worst_data_fee_wei)
         return Priced(fees, (gas + cost.data_gas) * price + cost.worst_data_fee_wei, cost.data_gas)
+
+
+def require_cautious_gas(network: Network, marks: Marks) -> None:
+    """Gas is counted as if a coin of it were an ETH: let nothing run where that would make it too cheap.
+
+    Raises `DearGas`. A coin without an opening price, or ETH itself, is let through.
+    """
+    try:
+        worth_wei = marks.wei(network.wrapped, WEI)
+    except NoMark:
+        return
+    if worth_wei > WEI:
+        coin = network.native.symbol
+        raise DearGas(f"one {coin} is worth more than an ETH, as which gas is counted; {network.name} cannot be traded on")
 
 
 def _signed(transaction: UnsignedTransaction) -> bytes:
