@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
-from rlp import encode as rlp_encode
 
 from chains.assets import Address
 
 _TYPE = b"\x02"
+_EMPTY_LIST = b"\xc0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +26,19 @@ class UnsignedTransaction:
     max_fee_wei: int
     tip_wei: int
 
-    def _fields(self) -> list[object]:
-        return [
-            self.chain_id,
-            self.nonce,
-            self.tip_wei,
-            self.max_fee_wei,
-            self.gas_limit,
-            bytes.fromhex(self.to[2:]),
-            self.value_wei,
-            self.data,
-            [],
-        ]
+    def _fields(self) -> bytes:
+        """The fields that are signed, encoded, without the list they form."""
+        numbers = (self.chain_id, self.nonce, self.tip_wei, self.max_fee_wei, self.gas_limit)
+        to = bytes.fromhex(self.to[2:])
+        return b"".join((*map(_integer, numbers), _text(to), _integer(self.value_wei), _text(self.data), _EMPTY_LIST))
 
     def payload(self) -> bytes:
         """The bytes that are hashed and signed (EIP-1559, EIP-2718)."""
-        return _TYPE + bytes(rlp_encode(self._fields()))
+        return _TYPE + _list(self._fields())
 
     def raw(self, y_parity: int, r: int, s: int) -> bytes:
         """The bytes that are sent, given the signature over `payload`."""
-        return _TYPE + bytes(rlp_encode([*self._fields(), y_parity, r, s]))
+        return _TYPE + _list(self._fields() + _integer(y_parity) + _integer(r) + _integer(s))
 
     @property
     def digest(self) -> str:
@@ -68,3 +61,25 @@ class Fees:
     @property
     def worst_cost_wei(self) -> int:
         return self.gas_limit * self.max_fee_wei + self.data_fee_wei
+
+
+def _integer(value: int) -> bytes:
+    """A number as RLP has it: big-endian without leading zeros (Yellow Paper, appendix B)."""
+    return _text(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+
+
+def _text(data: bytes) -> bytes:
+    if len(data) == 1 and data[0] < 0x80:
+        return data
+    return _head(len(data), 0x80) + data
+
+
+def _list(items: bytes) -> bytes:
+    return _head(len(items), 0xC0) + items
+
+
+def _head(length: int, kind: int) -> bytes:
+    if length < 56:
+        return bytes((kind + length,))
+    size = length.to_bytes((length.bit_length() + 7) // 8, "big")
+    return bytes((kind + 55 + len(size),)) + size

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_keys.datatypes import PrivateKey
+from coincurve import PrivateKey, PublicKey
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from bot.transaction import UnsignedTransaction
@@ -22,23 +23,25 @@ class SignedTransaction:
 class SigningKey:
     """A secp256k1 key. Deterministic (RFC 6979): the same transaction always gives the same bytes."""
 
-    __slots__ = ("_key", "address")
+    __slots__ = ("_key", "_public", "address")
 
     def __init__(self, secret: bytes) -> None:
         self._key = PrivateKey(secret)
-        self.address: Address = address(self._key.public_key.to_checksum_address())
+        self._public = self._key.public_key.format(compressed=False)
+        self.address: Address = address(to_checksum_address(keccak(self._public[1:])[-20:]))
 
     def sign(self, transaction: UnsignedTransaction) -> SignedTransaction:
         """Sign `transaction`. Raises `ValueError` when another account sends it."""
         if transaction.sender != self.address:
             raise ValueError(f"the transaction's sender is {transaction.sender}, the key's account {self.address}")
-        payload = transaction.payload()
-        digest = keccak(payload)
-        signature = self._key.sign_msg_hash(digest)
+        digest = keccak(transaction.payload())
+        signature = self._key.sign_recoverable(digest, hasher=None)
         # A miscomputed signature can reveal the key (Boneh, DeMillo, Lipton 1997), so none leaves unverified.
-        if signature.recover_public_key_from_msg_hash(digest) != self._key.public_key:
+        recovered = PublicKey.from_signature_and_message(signature, digest, hasher=None)
+        if recovered.format(compressed=False) != self._public:
             raise ArithmeticError("the signature does not recover to the key that made it; the machine miscomputes")
-        raw = transaction.raw(signature.v, signature.r, signature.s)
+        r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big")
+        raw = transaction.raw(signature[64], r, s)
         return SignedTransaction(raw, "0x" + keccak(raw).hex())
 
     def __repr__(self) -> str:

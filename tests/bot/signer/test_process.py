@@ -364,8 +364,8 @@ async def test_a_directory_others_can_enter_is_refused(keystore: Path, tmp_path:
 
 ALLOWED = {
     *("bot", "chains", "tests", "__main__"),
-    *("eth_keys", "coincurve", "_cffi_backend", "cffi", "pycparser", "_libsecp256k1", "Crypto"),
-    *("eth_utils", "eth_typing", "eth_hash", "eth_abi", "parsimonious", "regex", "rlp", "orjson"),
+    *("coincurve", "_cffi_backend", "cffi", "pycparser", "_libsecp256k1", "Crypto"),
+    *("eth_utils", "eth_typing", "eth_hash", "eth_abi", "parsimonious", "regex", "orjson"),
     *("toolz", "cytoolz", "cython_runtime", "pydantic", "pydantic_core", "annotated_types"),
     *("typing_extensions", "typing_inspection"),
 }
