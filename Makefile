@@ -9,7 +9,7 @@ FORGE = $$($(PY) -c 'from chains.tools import foundry; print(foundry("forge"))')
 SOL := $(shell find contracts/src contracts/test contracts/tools -type f 2>/dev/null)
 STAMP := var/setup
 
-.PHONY: help setup run test lint types contracts-test pytest bench torture clean
+.PHONY: help setup run test lint types contracts-test pytest bench torture fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ bench: setup ## Run the benchmarks, each beside its peer
 
 torture: setup ## Run what is too long for the tests, and write docs/torture.md (ARGS=--short)
 	@$(PY) -m tests.torture $(ARGS)
+
+fuzz: setup ## Fuzz every decoder of what others wrote (ARGS="--seconds 600")
+	@$(PY) -m tests.fuzz $(ARGS)
 
 clean: ## Remove what was built (not the ledgers in var/runs)
 	rm -rf $(VENV) node_modules $(STAMP) var/twin contracts/out contracts/cache

@@ -43,15 +43,33 @@ def _recording(name: str) -> Mapping[str, Any]:
     raise LookupError(f"there is no recording {name!r}")
 
 
+def first_state(name: str) -> Pool:
+    """The pool of a recording, as it was before its first step."""
+    document = _recording(name)
+    return _pool(document, document["pool"])
+
+
+def recorded_logs(name: str) -> list[Log]:
+    """Every log of a recording."""
+    return [log for step in _recording(name)["steps"] for log in _logs(step)]
+
+
+def _pool(document: Mapping[str, Any], state: Any) -> Pool:
+    return decode(state, FAMILIES[document["family"]].pool, _tokens(document), document["name"])
+
+
+def _tokens(document: Mapping[str, Any]) -> dict[str, Token]:
+    return {reference(token): token for token in (Token(*fields) for fields in document["tokens"])}
+
+
 def _cases(document: Mapping[str, Any]) -> Iterator[Case]:
     name = document["name"]
-    tokens = {reference(token): token for token in (Token(*fields) for fields in document["tokens"])}
-    by_address = {token.address: token for token in tokens.values()}
-    pool: Pool = decode(document["pool"], FAMILIES[document["family"]].pool, tokens, name)
+    by_address = {token.address: token for token in _tokens(document).values()}
+    pool = _pool(document, document["pool"])
     for number, step in enumerate(document["steps"]):
         timed = pool.at(step["t"]) if isinstance(pool, Timed) else pool
         if "state" in step:
-            timed = decode(step["state"], FAMILIES[document["family"]].pool, tokens, name)
+            timed = _pool(document, step["state"])
         token_in, token_out, amount = by_address[step["sell"]], by_address[step["buy"]], int(step["amount"])
         label = f"{name}, step {number}, {amount} {token_in} for {token_out}"
         yield Case(label, _number(step["dy"]), answer(timed.quote, token_in, amount, token_out))

@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import BalancerV2Route, Hop, HopKind
 from chains.pools.balancer_math import ONE, complement, div_down, div_up, mul_down, mul_up
@@ -31,7 +31,7 @@ from chains.pools.pool import (
     positions,
     require_own,
 )
-from chains.pools.words import WORD, require_words, selector, signed, topic, unsigned, word
+from chains.pools.words import WORD, account, require_words, selector, signed, topic, unsigned, word
 
 MAX_BALANCE = 2**112 - 1
 SWAP = topic("Swap(bytes32,address,address,uint256,uint256)")
@@ -263,8 +263,7 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
         *own,
     )
     require_words(pool_id, 1, f"getPoolId() of {at}")
-    require_words(vault, 1, f"getVault() of {at}")
-    owner = address(f"0x{unsigned(vault):040x}")
+    owner = account(vault, f"getVault() of {at}")
     infos = yield tuple(
         Call(owner, _POOL_TOKEN_INFO + pool_id + word(int(token.address, 16))) for token in facts.tokens
     )

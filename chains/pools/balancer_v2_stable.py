@@ -30,7 +30,7 @@ from chains.pools.pool import (
     positions,
     require_own,
 )
-from chains.pools.words import WORD, require_words, selector, topic, unsigned, word
+from chains.pools.words import WORD, account, require_words, selector, topic, unsigned, word
 
 AMP_STARTED = topic("AmpUpdateStarted(uint256,uint256,uint256,uint256)")
 AMP_STOPPED = topic("AmpUpdateStopped(uint256)")
@@ -127,7 +127,7 @@ class BalancerV2StablePool(VaultPool):
         if unsigned(answer) != WORD or unsigned(answer, 1) != count:
             raise MalformedState(f"getRateProviders() of {self.address} does not tell {count} of them")
         told = [place for place in range(count) if place != self.share_place]
-        return tuple(address(f"0x{answer[WORD * (2 + place) :][12:WORD].hex()}") for place in told)
+        return tuple(account(answer, f"getRateProviders() of {self.address}", 2 + place) for place in told)
 
     def out_given_in(self, given: int, taken: int, amount_in: int) -> int:
         return curve.out_given_in(self.amp, self.scaled(), given, taken, amount_in, self.rounding)

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, Self
 from eth_abi.abi import decode
 from eth_abi.exceptions import DecodingError
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import BalancerV3Route, Hop, HopKind
 from chains.pools.balancer_math import ONE, complement, div_down, div_up, mul_down, mul_up
@@ -35,7 +35,7 @@ from chains.pools.pool import (
     positions,
     require_own,
 )
-from chains.pools.words import require_words, selector, topic, unsigned, word
+from chains.pools.words import account, require_words, selector, topic, unsigned, word
 
 MAX_BALANCE = 2**128 - 1
 MINIMUM_TRADE = 10**6
@@ -303,7 +303,7 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
     """
     at = facts.address
     vault, *rest = yield (Call(at, _VAULT), *own)
-    owner = address(f"0x{unsigned(require_words(vault, 1, f'getVault() of {at}')):040x}")
+    owner = account(vault, f"getVault() of {at}")
     live, rated, config, hooks, info, paused = yield (
         *(Call(owner, question + word(int(at, 16))) for question in _OF_POOL),
         Call(owner, _IS_VAULT_PAUSED),
@@ -329,7 +329,7 @@ def shared_loading(facts: PoolFacts, own: tuple[Call, ...]) -> SharedLoading:
         bool(unsigned(config, 11)),
         bool(unsigned(require_words(paused, 1, f"isVaultPaused() of {owner}"))),
         any(kind for kind, _, _ in kinds),
-        address(f"0x{unsigned(hooks, 10):040x}") if unsigned(hooks, 3) else None,
+        account(hooks, f"getHooksConfig() of {at}", 10) if unsigned(hooks, 3) else None,
     )
     return state, tuple(rest)
 

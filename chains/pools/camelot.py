@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.balancer_math import ONE
@@ -30,7 +30,7 @@ from chains.pools.pool import (
     sells_first,
 )
 from chains.pools.solidly_math import balance_for_v1, product, slope_at
-from chains.pools.words import require_words, selector, topic, unsigned
+from chains.pools.words import account, require_words, selector, topic, unsigned
 
 FEE_DENOMINATOR = 10**5
 MAX_FEE = 2_000
@@ -218,7 +218,7 @@ def loading(facts: PoolFacts) -> Loading:
     state, stable, factory = yield tuple(Call(at, data) for data in (_GET_RESERVES, _STABLE, _FACTORY))
     require_words(state, 4, f"getReserves() of {at}")
     require_words(stable, 1, f"stableSwap() of {at}")
-    owner = address(f"0x{unsigned(require_words(factory, 1, f'factory() of {at}')):040x}")
+    owner = account(factory, f"factory() of {at}")
     (info,) = yield (Call(owner, _FEE_INFO),)
     require_words(info, 2, f"feeInfo() of {owner}")
     share = unsigned(info) if unsigned(info, 1) else 0

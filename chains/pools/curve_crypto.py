@@ -57,9 +57,13 @@ class Course:
     start_s: int = 0
     end_s: int = 0
 
+    def __post_init__(self) -> None:
+        if self.initial != self.future and self.start_s >= self.end_s > 0:
+            raise MalformedState(f"parameters cannot ramp from {self.start_s} to {self.end_s}")
+
     def at(self, timestamp_s: int) -> tuple[int, int]:
         """Both in a block of that time."""
-        if timestamp_s >= self.end_s:
+        if timestamp_s >= self.end_s or self.initial == self.future:
             return self.future
         length, passed = self.end_s - self.start_s, timestamp_s - self.start_s
         left = length - passed

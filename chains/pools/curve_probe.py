@@ -24,6 +24,7 @@ class Probed(Protocol):
 
 _Pool = TypeVar("_Pool", bound=Probed)
 
+MAX_AMOUNT = 2**128
 _PARTS = (1, 1_000_003, 7_919_000_001)
 """The amounts asked for, in 10^-9 of what the pool has of what comes in, and one unit more."""
 
@@ -33,7 +34,9 @@ def probed(
 ) -> Generator[tuple[Call, ...], tuple[bytes, ...], _Pool]:
     """`pool`, when `get_dy`, a selector, answers for several amounts what it quotes. Raises `HookedPool` otherwise."""
     questions = [
-        (index, other, balances[index] * part // 10**9 + 1) for index, other in ((0, 1), (1, 0)) for part in _PARTS
+        (index, other, min(balances[index] * part // 10**9 + 1, MAX_AMOUNT))
+        for index, other in ((0, 1), (1, 0))
+        for part in _PARTS
     ]
     answers = yield tuple(Call(pool.address, get_dy + b"".join(map(word, question))) for question in questions)
     for (index, other, amount), answer in zip(questions, answers, strict=True):

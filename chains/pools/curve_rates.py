@@ -107,6 +107,8 @@ class RateAsking:
         viewed, current = [], []
         for lent in self.lent:
             stored, per_block, accrued_in, now = next(groups) if lent else (PRECISION, 0, block, PRECISION)
+            if accrued_in > block:
+                raise MalformedState(f"a coin accrued in block {accrued_in}, after block {block}")
             viewed.append(stored + stored * per_block * (block - accrued_in) // PRECISION)
             current.append(now)
         paid_by, viewed_by = self._scaled(tuple(current)), self._scaled(tuple(viewed))

@@ -96,6 +96,8 @@ class CurveStablePool(OwnContract):
             raise MalformedState(f"pool {self.address} has {len(self.balances)} balances and {len(self.rates)} rates")
         if min(*self.balances, self.lp_supply) < 0 or min(self.rates) <= 0:
             raise MalformedState(f"pool {self.address} has balances {self.balances} and rates {self.rates}")
+        if self.viewed_by and (len(self.viewed_by) != len(self.tokens) or min(self.viewed_by) <= 0):
+            raise MalformedState(f"pool {self.address} has rates {self.viewed_by} for its view")
         if not (0 <= self.fee < FEE_DENOMINATOR and 0 <= self.admin_fee <= FEE_DENOMINATOR):
             raise MalformedState(f"pool {self.address} has a fee of {self.fee} and {self.admin_fee} of it")
 

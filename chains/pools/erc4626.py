@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.pool import (
@@ -29,7 +29,7 @@ from chains.pools.pool import (
     require_own,
     sells_first,
 )
-from chains.pools.words import require_words, selector, topic, uint256, unsigned, word
+from chains.pools.words import account, require_words, selector, topic, uint256, unsigned, word
 
 DEPOSIT = topic("Deposit(address,address,uint256,uint256)")
 WITHDRAW = topic("Withdraw(address,address,address,uint256,uint256)")
@@ -210,7 +210,7 @@ def loading(facts: PoolFacts) -> Loading:
         *(Call(at, data) for data in (_ASSET, _TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE)),
         Call(at, _MAX_DEPOSIT + _SOMEBODY),
     )
-    if address(f"0x{unsigned(require_words(asset, 1, f'asset() of {at}')):040x}") != asset_token.address:
+    if account(asset, f"asset() of {at}") != asset_token.address:
         raise MalformedState(f"vault {at} is not of {asset_token}")
     totals = (
         unsigned(require_words(assets, 1, f"totalAssets() of {at}")),

@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
-from chains.assets import ZERO_ADDRESS, Address, address
+from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Log
 from chains.pools import concentrated
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.pool import Call, HookedPool, Loading, PoolFacts, Source, StaleState, changed_by, require_own
-from chains.pools.words import require_words, selector, topic, unsigned, word
+from chains.pools.words import account, require_words, selector, topic, unsigned, word
 
 CUSTOM_FEE = topic("CustomFeeSet(address,uint24)")
 CUSTOM_FEE_BEFORE_2024 = topic("SetCustomFee(address,uint24)")
@@ -83,9 +83,9 @@ def loading(facts: PoolFacts) -> Loading:
     at = facts.address
     fee, factory_word = yield Call(at, _FEE), Call(at, _FACTORY)
     fee_ppm = unsigned(require_words(fee, 1, f"fee() of {at}"))
-    factory = _address(require_words(factory_word, 1, f"factory() of {at}"))
+    factory = account(factory_word, f"factory() of {at}")
     (module_word,) = yield (Call(factory, _MODULE),)
-    module = _address(require_words(module_word, 1, f"swapFeeModule() of {factory}"))
+    module = account(module_word, f"swapFeeModule() of {factory}")
     if module != ZERO_ADDRESS:
         default, config = yield Call(module, _DEFAULT_SCALING), Call(module, _DYNAMIC_CONFIG + word(int(at, 16)))
         if (default and unsigned(default)) or (config and unsigned(config, 2)):
@@ -95,7 +95,3 @@ def loading(facts: PoolFacts) -> Loading:
     return SlipstreamPool(
         at, pool.tokens, fee_ppm, pool.sqrt_price_x96, pool.tick, pool.liquidity, pool.ticks, factory, module
     )
-
-
-def _address(answer: bytes) -> Address:
-    return address(f"0x{unsigned(answer):040x}")

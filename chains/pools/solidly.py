@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.balancer_math import ONE
@@ -31,7 +31,7 @@ from chains.pools.pool import (
     require_own,
 )
 from chains.pools.solidly_math import balance_for, product, slope_at
-from chains.pools.words import require_words, selector, topic, uint256, unsigned, word
+from chains.pools.words import account, require_words, selector, topic, uint256, unsigned, word
 
 BPS = 10**4
 MAX_FEE_BPS = 300
@@ -245,8 +245,7 @@ def loading(facts: PoolFacts) -> Loading:
     reserves, stable, factory = yield tuple(Call(at, data) for data in (_GET_RESERVES, _STABLE, _FACTORY))
     require_words(reserves, 3, f"getReserves() of {at}")
     require_words(stable, 1, f"stable() of {at}")
-    require_words(factory, 1, f"factory() of {at}")
-    owner = address(f"0x{unsigned(factory):040x}")
+    owner = account(factory, f"factory() of {at}")
     fee, paused = yield (Call(owner, _GET_FEE + word(int(at, 16)) + stable[:32]), Call(owner, _IS_PAUSED))
     return SolidlyPool(
         at,

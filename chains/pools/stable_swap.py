@@ -77,12 +77,14 @@ class Amplification:
     def __post_init__(self) -> None:
         if min(self.initial, self.future) <= 0:
             raise MalformedState(f"an amplification of {self.initial} to {self.future} cannot be")
+        if self.initial != self.future and self.initial_time_s >= self.future_time_s > 0:
+            raise MalformedState(f"an amplification cannot ramp from {self.initial_time_s} to {self.future_time_s}")
 
     def at(self, timestamp_s: int) -> int:
         """Its value in a block of that time."""
-        if timestamp_s >= self.future_time_s:
+        if timestamp_s >= self.future_time_s or self.initial == self.future:
             return self.future
-        length, passed = self.future_time_s - self.initial_time_s, timestamp_s - self.initial_time_s
+        length, passed = self.future_time_s - self.initial_time_s, max(timestamp_s - self.initial_time_s, 0)
         if self.future > self.initial:
             return self.initial + (self.future - self.initial) * passed // length
         return self.initial - (self.initial - self.future) * passed // length
@@ -118,7 +120,10 @@ def invariant(rules: StableRules, amp: int, xp: Sequence[int]) -> int:
         if divisor == 1:
             product //= coins**coins
         previous = d
-        d = (ann * total // unit + product * coins) * d // ((ann - unit) * d // unit + (coins + 1) * product)
+        slope = (ann - unit) * d // unit + (coins + 1) * product
+        if slope <= 0:
+            raise InsufficientLiquidity(f"an amplification of {amp} makes no curve of these balances")
+        d = (ann * total // unit + product * coins) * d // slope
         if abs(d - previous) <= 1:
             return d
     raise InsufficientLiquidity("the pool's invariant does not converge")
@@ -142,6 +147,8 @@ def solved(rules: StableRules, amp: int, xp: Sequence[int], out: int, d: int) ->
     y = d
     for _ in range(_ROUNDS):
         previous = y
+        if 2 * y + b <= d:
+            raise InsufficientLiquidity(f"an amplification of {amp} makes no curve of these balances")
         y = (y * y + c) // (2 * y + b - d)
         if abs(y - previous) <= 1:
             return y

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from eth_utils.crypto import keccak
 
+from chains.assets import Address, address
 from chains.pools.pool import AmountOutOfRange, MalformedState
 
 WORD = 32
@@ -32,6 +33,14 @@ def signed(data: bytes, index: int = 0) -> int:
 def word(value: int) -> bytes:
     """A signed or unsigned integer as one word."""
     return value.to_bytes(WORD, "big", signed=value < 0)
+
+
+def account(answer: bytes, question: str, index: int = 0) -> Address:
+    """The `index`-th word of `answer` as an address. Raises `MalformedState` where it is none."""
+    value = unsigned(require_words(answer, index + 1, question), index)
+    if value >> 160:
+        raise MalformedState(f"{question} answered {value:#x}, which is no address")
+    return address(f"0x{value:040x}")
 
 
 def require_words(answer: bytes, count: int, question: str) -> bytes:

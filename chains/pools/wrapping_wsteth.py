@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chains.assets import Address, Token, address
+from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.pool import (
@@ -23,7 +23,7 @@ from chains.pools.pool import (
     require_own,
     sells_first,
 )
-from chains.pools.words import require_words, selector, topic, uint256, unsigned
+from chains.pools.words import account, require_words, selector, topic, uint256, unsigned
 
 REBASED = topic("TokenRebased(uint256,uint256,uint256,uint256,uint256,uint256,uint256)")
 SUBMITTED = topic("Submitted(address,uint256,address)")
@@ -144,7 +144,7 @@ _SHARES = selector("getTotalShares()")
 def loading(facts: PoolFacts) -> Loading:
     """Two rounds: which stETH, and its totals."""
     (answer,) = yield (Call(facts.address, _STETH),)
-    steth = address(f"0x{unsigned(require_words(answer, 1, f'stETH() of {facts.address}')):040x}")
+    steth = account(answer, f"stETH() of {facts.address}")
     if facts.pair[0].address != steth:
         raise MalformedState(f"{facts.address} wraps {steth}, not {facts.pair[0]}")
     pooled, shares = yield Call(steth, _POOLED), Call(steth, _SHARES)
