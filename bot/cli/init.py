@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,11 +11,15 @@ from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 
+if TYPE_CHECKING:
+    from chains.networks import Network
+
 _TWIN = "twin"
 _RUN_FILE = "isthmus.toml"
 _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _STRATEGIES = {_TWIN: ("dex_arbitrage", "cex_dex_arbitrage")}
 _STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
+_USUAL_TIP_GWEI = 10
 
 
 @command(
@@ -35,8 +40,8 @@ def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> N
     from bot.config.reading import parsed, validated
     from chains.networks import load_network
 
-    load_network(network)
-    files = _files(network, nodes)
+    known = load_network(network)
+    files = _files(network, nodes, known)
     validated(parsed(files[_RUN_FILE], str(folder / _RUN_FILE), folder), RunFile)
     existing = [str(folder / name) for name in files if (folder / name).exists()]
     if existing:
@@ -54,7 +59,7 @@ def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> N
     click.echo(_next_steps(folder, network))
 
 
-def _files(network: str, nodes: tuple[str, ...]) -> dict[str, str]:
+def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, str]:
     """What to write, by path under the folder."""
     from bot.config.writing import toml_value
     from chains.tools import ROOT
@@ -67,13 +72,25 @@ def _files(network: str, nodes: tuple[str, ...]) -> dict[str, str]:
         if not nodes:
             raise click.UsageError(f"{network} needs a node; give --node, once for each endpoint")
         run_file = (_TEMPLATES / "network.toml").read_text(encoding="utf-8")
-        for mark, value in (("@network@", network), ('["@endpoints@"]', toml_value(nodes))):
+        marks = {
+            "@network@": network,
+            '["@endpoints@"]': toml_value(nodes),
+            '["@profit_tokens@"]': toml_value([_profit_token(known)]),
+            '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-known.gas.least_tip_wei // 10**9))),
+        }
+        for mark, value in marks.items():
             run_file = run_file.replace(mark, value)
     names = _STRATEGIES.get(network, _STRATEGIES_ELSEWHERE)
     strategies = {
         f"strategies/{name}.toml": (ROOT / "strategies" / f"{name}.toml").read_text(encoding="utf-8") for name in names
     }
     return {_RUN_FILE: run_file, **strategies}
+
+
+def _profit_token(network: Network) -> str:
+    """The token that cycles start from: ether, under the name it has there."""
+    names = (name for name, token in network.tokens.items() if network.assets.of(token).symbol == "ETH")
+    return next(names, network.wrapped.symbol)
 
 
 def _next_steps(folder: Path, network: str) -> str:

@@ -158,7 +158,8 @@ def require_cautious_gas(network: Network, marks: Marks) -> None:
         return
     if worth_wei > WEI:
         coin = network.native.symbol
-        raise DearGas(f"one {coin} is worth more than an ETH, as which gas is counted; {network.name} cannot be traded on")
+        remedy = f"trade on another network than {network.name}"
+        raise DearGas(f"one {coin} is worth more than an ETH, as which gas is counted; {remedy}")
 
 
 def _signed(transaction: UnsignedTransaction) -> bytes:
