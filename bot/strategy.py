@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from bot.market import Market, Opportunity
+from bot.market.routing import Routed, route
 from bot.plan import Plan
 from chains.assets import Amount, Asset, Token
 from chains.blocks import Head
@@ -105,6 +106,17 @@ class MarketView:
             candidate = Candidate(opportunity, self, self.strategy)
             self.seen.append(candidate)
             yield candidate
+
+    def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
+        """The best execution of an order over all pools the strategy may use, splits included. Base units, exact.
+
+        >>> routed = market.route(weth, usdc, weth.units(100))  # doctest: +SKIP
+        """
+        allowed = self.allowed or (lambda venue, token: True)
+        pools = (
+            pool for pool in self.market.pools.values() if all(allowed(pool.venue, token) for token in pool.tokens)
+        )
+        return route(pools, token_in, token_out, amount, exact_out=exact_out)
 
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
         """The reference price of one `asset` in `in_`, both in whole units. For screening, never for spending."""

@@ -11,6 +11,7 @@ from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.prices import reference_price
+from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Question, Search
 from chains.assets import Asset, Token
 from chains.exchanges.books import Book
@@ -136,6 +137,14 @@ class ReadableMarket:
             venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
         )
         return iter(self._search.answer(question))
+
+    def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
+        """The best execution of an order over all pools, splits included, exact; see `bot.market.routing.route`.
+
+        >>> routed = market.route(weth, usdc, weth.units(1_000))  # doctest: +SKIP
+        >>> print(routed.amount_out, "instead of", routed.single.amount_out)  # doctest: +SKIP
+        """
+        return route(self._pools.values(), token_in, token_out, amount, exact_out=exact_out)
 
     def _curve_of(self, edge: Edge) -> Curve:
         """The edge's curve in whole units, made when it is first needed."""

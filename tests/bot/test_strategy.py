@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 import pytest
@@ -46,6 +47,14 @@ def view(on: Market, *, inventory: dict[Token, int] | None = None, gas_price_wei
         changed=on.changed,
         inventory=inventory or {},
     )
+
+
+def test_an_order_is_routed_over_the_pools_a_strategy_may_use() -> None:
+    both = view(market(CHEAP, DEAR)).route(WETH, USDC, 200 * ETHER)
+    assert {step.venue for path in both.paths for step in path.steps} == {CHEAP.venue, DEAR.venue}
+    only = replace(view(market(CHEAP, DEAR)), allowed=lambda venue, token: venue == CHEAP.venue)
+    assert only.route(WETH, USDC, 200 * ETHER).amount_out == CHEAP.quote(WETH, 200 * ETHER) < both.amount_out
+    assert market(CHEAP, DEAR).route(WETH, USDC, 200 * ETHER).amount_out == both.amount_out
 
 
 def test_parameters_are_the_public_annotated_attributes() -> None:

@@ -41,7 +41,7 @@ def bound(problem: Problem, prices: Floats) -> int:
     for edge, way in enumerate(problem.ways):
         source, target = problem.ends[edge].tolist()
         price_in, price_out = float(chosen[source]), float(chosen[target])
-        worth, turned = _best(problem.venues[way.venue], way, price_in, price_out)
+        worth, turned = most_worth(problem.venues[way.venue], way, price_in, price_out)
         total += worth
         turned_over += turned
     return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)
@@ -70,8 +70,8 @@ def _endless(venue: Venue, way: Way) -> float:
     return pieces[0].rate if endless else 0.0
 
 
-def _best(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:
-    """What the way is worth at most at these prices, and what is turned over for it."""
+def most_worth(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:
+    """A bound on max over x of p_out · G(x) - p_in · x for one way, and what is turned over at its summit."""
     pieces = venue.pieces(way.token_in, way.token_out)
     if not pieces or all(piece.rate * price_out <= price_in for piece in pieces):
         return 0.0, 0.0

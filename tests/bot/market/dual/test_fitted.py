@@ -1,0 +1,78 @@
+"""Curves that have no closed form are bounded by exact quotes, in the certificate as well as in a whole market."""
+
+from __future__ import annotations
+
+import math
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.exactness import curve as proof
+from bot.market.dual.capture import Terms, capture
+from bot.market.dual.certificate import bound, most_worth
+from bot.market.dual.problem import Way, problem_of
+from bot.market.dual.solve import solve
+from chains.pools.pool import PoolError
+from chains.pools.solidly import SolidlyPool
+from chains.pools.wrapping_native import WrappedNativePool
+from tests.chains.pools.samples import A, at, pair, token
+
+C = token(3, "C", 6)
+WRAPPED = WrappedNativePool(at(0xE), (token(0, "ETH"), token(0xE, "WETH")))
+TRIPOOL, RAI, TRICRYPTO = proof.tripool(), proof.rai(), proof.tricrypto()
+SOLIDLY = SolidlyPool(at(100), (A, C), (10**24, 9 * 10**11), 5, True, at(800))
+WAYS = [
+    (pool, Way(pool.venue, sold, bought))
+    for pool in (TRIPOOL, RAI, TRICRYPTO, SOLIDLY)
+    for sold in pool.tokens
+    for bought in pool.tokens
+    if sold != bought
+]
+
+
+@given(st.sampled_from(WAYS), st.floats(0.5, 0.999999))
+@settings(max_examples=60, deadline=None)
+def test_no_exact_quote_is_worth_more_than_the_bound_of_its_way(case, part) -> None:
+    pool, way = case
+    first = pool.pieces(way.token_in, way.token_out)[0].rate
+    price = first * part
+    limit, turned = most_worth(pool, way, price, 1.0)
+    most = sum(piece.cap for piece in pool.pieces(way.token_in, way.token_out))
+    best = 0.0
+    geometric, even = (most ** (step / 80) for step in range(1, 80)), (most * step / 80 for step in range(1, 80))
+    for amount in sorted(map(int, (*geometric, *even))):
+        try:
+            best = max(best, pool.paid(way.token_in, amount, way.token_out) - price * amount)
+        except PoolError:
+            break
+    assert best <= limit * (1 + 1e-9) + 2**-48 * turned
+    assert limit <= best * 1.1 + 1e-3 * turned + 10.0
+
+
+def test_a_market_with_a_stable_pool_is_bounded_and_captured() -> None:
+    dai, usdc, usdt = TRIPOOL.tokens
+    depth = 10**6
+    pools = [
+        TRIPOOL,
+        pair((depth * 10**18, int(0.99 * depth) * 10**6), number=1, tokens=(dai, usdc)),
+        pair((depth * 10**6, int(1.02 * depth) * 10**6), number=2, tokens=(usdc, usdt)),
+    ]
+    problem = problem_of(pools, usdc)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert 0.95 * limit <= capture(found, Terms()).gain <= limit
+
+
+def test_wrapping_at_par_neither_loosens_the_bound_nor_hides_a_gain() -> None:
+    eth, weth = WRAPPED.tokens
+    usdc = token(9, "USDC", 6)
+    pools = [
+        WRAPPED,
+        pair((1_000 * 10**18, 2_000_000 * 10**6), number=1, tokens=(weth, usdc)),
+        pair((1_000 * 10**18, 1_900_000 * 10**6), number=2, tokens=(eth, usdc)),
+    ]
+    problem = problem_of(pools, weth)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert 0.95 * limit <= capture(found, Terms()).gain <= limit
+    assert math.isclose(limit, found.value, rel_tol=1e-3)
