@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import pytest
 
 from bot.execution.build import unsigned_transaction
-from bot.execution.fees import FeePolicy, Priced, terms
+from bot.execution.fees import DearGas, FeePolicy, Priced, require_cautious_gas, terms
+from bot.execution.marks import Marks
 from bot.reasons import Reason, Refusal
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
@@ -90,3 +92,11 @@ async def test_arbitrums_bytes_are_gas_under_the_limit_and_a_node_says_how_they_
     compressed = policy.price(build, 200_000, later)
     assert 3_000 <= compressed.data_gas <= 3_010 < uncompressed.data_gas
     assert len(chain.asked) == 3
+
+
+def test_a_coin_dearer_than_an_ether_is_not_counted_as_one() -> None:
+    network = load_network("avalanche")
+    require_cautious_gas(network, Marks({network.wrapped: Fraction(1, 100)}))
+    require_cautious_gas(network, Marks({}))
+    with pytest.raises(DearGas, match=r"one AVAX is worth more than an ETH.*another network than avalanche"):
+        require_cautious_gas(network, Marks({network.wrapped: Fraction(101, 100)}))
