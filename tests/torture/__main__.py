@@ -1,6 +1,7 @@
 """Every torture in order, and what came of it in docs/torture.md: `python -m tests.torture [--short] [--only NAME]`.
 
-A torture is a module that runs by itself: exit code 0 when all held, and its last line on stdout says what it counted.
+With `--only`, the page's other lines stay as they are. A torture is a module that runs by itself: exit code 0 when all
+held, and its last line on stdout says what it counted.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -35,7 +37,11 @@ class Torture:
 
     def command(self, *, short: bool) -> str:
         """As a person types it."""
-        return " ".join(["python -m", self.module, *(self.short if short else self.arguments)])
+        return shlex.join(["python", "-m", self.module, *(self.short if short else self.arguments)])
+
+    def in_row(self, row: str) -> bool:
+        """Whether `row` of the page is about it."""
+        return row.startswith((f"| `python -m {self.module} ", f"| `python -m {self.module}`"))
 
 
 TORTURES = (
@@ -73,13 +79,13 @@ class Result:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run them in order; 0 when all held. What each prints goes to the terminal too."""
     parser = argparse.ArgumentParser("python -m tests.torture", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="a minute or two each; the document is not written")
+    parser.add_argument("--short", action="store_true", help="a minute or two each; the page is not written")
     parser.add_argument("--only", action="append", choices=[torture.name for torture in TORTURES])
     options = parser.parse_args(arguments)
     chosen = [torture for torture in TORTURES if not options.only or torture.name in options.only]
     results = [_run(torture, short=options.short) for torture in chosen]
-    if not options.short and not options.only:
-        DOCUMENT.write_text(document(results))
+    if not options.short:
+        DOCUMENT.write_text(document(results, DOCUMENT.read_text() if DOCUMENT.exists() else ""))
     for result in results:
         print(f"{'held  ' if result.code == 0 else 'FAILED'} {result.torture.name}: {result.said}")
     return max(result.code for result in results)
@@ -99,33 +105,32 @@ def _run(torture: Torture, *, short: bool) -> Result:
     return Result(torture, command, said, process.returncode, time.monotonic() - begun)
 
 
-def document(results: Sequence[Result]) -> str:
-    """docs/torture.md."""
-    rows = [
-        f"| `{result.command}` | {result.torture.proves} | {'held' if result.code == 0 else '**failed**'}: "
-        f"{result.said} | {result.seconds / 60:.0f} min |"
-        for result in results
-    ]
-    return "\n".join([_PREFACE.format(machine=_machine(), versions=_versions()), *rows, ""])
+def document(results: Sequence[Result], before: str) -> str:
+    """docs/torture.md: the rows of `before`, with those of `results` made anew."""
+    rows = {torture.name: row for torture in TORTURES for row in before.splitlines() if torture.in_row(row)}
+    rows |= {result.torture.name: _row(result) for result in results}
+    in_order = [rows[torture.name] for torture in TORTURES if torture.name in rows]
+    return "\n".join([_PREFACE.format(versions=_versions()), *in_order, ""])
+
+
+def _row(result: Result) -> str:
+    held = "held" if result.code == 0 else "**failed**"
+    took = f"{result.seconds / 60:.0f} min, {time.strftime('%Y-%m-%d', time.gmtime())}, {os.cpu_count()} cores"
+    return f"| `{result.command}` | {result.torture.proves} | {held}: {result.said} | {took} |"
 
 
 _PREFACE = """\
 # Torture
 
 What is too long for `make test`: `make torture` runs it all and writes this page; with `ARGS=--short` it takes a few
-minutes and writes nothing. Each line can be run by itself, and each torture ships with broken twins that must fail it
-(`tests/faults/test_twins.py`). A case that does not hold is told with the command that plays it again.
+minutes and writes nothing, with `ARGS="--only rpc"` it makes one line anew. Each can be run by itself. The judge of
+the fault runs is itself held against broken twins of the bot (`tests/faults/test_twins.py`). A case that does not hold
+is told with the command that plays it again.
 
-Made on {machine}; {versions}.
+Made with {versions}.
 
 | command | proves that | outcome | took |
 |---|---|---|---|"""
-
-
-def _machine() -> str:
-    return (
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, {time.strftime('%Y-%m-%d', time.gmtime())}"
-    )
 
 
 def _versions() -> str:
