@@ -101,6 +101,10 @@ REFUSED: dict[str, tuple[SignRequest, Reason]] = {
     "too little gas": (ask(fees=fees(gas_limit=20_999)), Reason.SIGNER_LIMIT),
     "too high a fee": (ask(fees=fees(max_fee_wei=100 * GWEI + 1)), Reason.SIGNER_LIMIT),
     "too high a tip": (ask(fees=fees(tip_wei=5 * GWEI + 1)), Reason.SIGNER_LIMIT),
+    "bytes that cost more than the trade gains": (
+        ask(fees=Fees(300_000, 40 * GWEI, GWEI, data_fee_wei=10**20), worst_case_wei=10**20 + 10**18),
+        Reason.SIGNER_MIN_PROFIT,
+    ),
     "a tip above the fee": (ask(fees=Fees(300_000, GWEI, GWEI + 1)), Reason.SIGNER_LIMIT),
     "an exchange above its cap": (ask(with_swap(EXCHANGE, 0, amount_in=10 * ETHER + 1)), Reason.SIGNER_LIMIT),
     "nonce 2^63": (ask(nonce=2**63), Reason.SIGNER_MALFORMED),
