@@ -102,6 +102,7 @@ class Endpoint:
         self._transport: Transport | None = None
         self._connecting = asyncio.Lock()
         self._closed = False
+        self._down = False
         self._chain_due_s: float | None = None
         self._chain_seen_s = float("-inf")
 
@@ -301,6 +302,9 @@ class Endpoint:
             raise
         self.health.answered(self.now_s() - begun_s)
         self.limiter.answered()
+        if self._down:
+            self._down = False
+            self._events.tell("endpoint_back", f"{self.name}: answers again", grave=False)
         return found
 
     def _spend(self, method: str) -> None:
@@ -313,9 +317,15 @@ class Endpoint:
             "endpoint_busy", f"{self.name}: too many requests; left alone for {pause_s:.1f} s", grave=False
         )
 
+    def note_down(self, detail: str) -> None:
+        """Tell once that it does not answer; that it does again is told too."""
+        if not self._down:
+            self._down = True
+            self._events.tell("endpoint_down", detail)
+
     def _note_failure(self) -> None:
         if self.health.failed():
-            self._events.tell("endpoint_down", f"{self.name}: failed {self.health.failures_in_a_row} times in a row")
+            self.note_down(f"{self.name}: failed {self.health.failures_in_a_row} times in a row")
 
 
 def _by_hash(params: Sequence[Any]) -> bool:

@@ -20,7 +20,7 @@ from chains.node.broadcast import Broadcast
 from chains.node.court import Agreement, Court, Opinion
 from chains.node.endpoint import Endpoint, NodeClock
 from chains.node.endpoints import EndpointSettings
-from chains.node.errors import NodeError, Unreachable
+from chains.node.errors import NodeError, Unreachable, WrongChain
 from chains.node.events import Events, NodeEvent
 from chains.node.follower import Follower, Vanished
 from chains.node.heads import Allowance
@@ -159,9 +159,9 @@ class Node(JsonRpcReads):
                         pause_s, failed = _FIRST_PAUSE_S, 0
                         self._note(event)
                         yield event
-            except (Unreachable, RpcError, Vanished) as error:
+            except (Unreachable, WrongChain, RpcError, Vanished) as error:
                 failed += 1
-                if self._closed:
+                if self._closed or (isinstance(error, WrongChain) and not self._pool.usable):
                     raise
                 if self._leading.others and failed < len(self._pool.endpoints):
                     continue

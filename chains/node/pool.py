@@ -166,7 +166,7 @@ class Pool:
             if isinstance(outcome, Unreachable):
                 failures.append(outcome)
                 if len(self.endpoints) > 1:
-                    self.events.tell("endpoint_down", str(outcome))
+                    endpoint.note_down(str(outcome))
                 endpoint.health.failed()
         return failures
 

@@ -228,6 +228,29 @@ async def test_two_endpoints_agree_on_a_head_or_it_is_said_why_not():
             assert "block 3 is another one for 1 of 2 endpoints" in opinion.detail
 
 
+async def test_a_leader_that_changes_chain_while_connected_is_dropped_and_another_followed():
+    async with chain() as anvil, Anvil(["--chain-id", "5"]) as stranger, TcpProxy(anvil) as proxy:  # noqa: SIM117
+        async with node_on(proxy.ws_url, anvil.http_url, network=QUICK) as node:
+            told = told_by(node)
+            follow = Follow(node.blocks([TOPIC]))
+            await follow.until_height(0)
+            for now_behind, fault in ((stranger, Fault.WRONG_CHAIN), (anvil, None)):
+                proxy.point_to(now_behind)
+                proxy.drop()
+                async with asyncio.timeout(15):
+                    while _fault(node) is not fault:
+                        await mine(anvil)
+                        await follow.until_height(len(follow.chain))
+            assert follow.hashes == await canonical(anvil, 0, len(follow.chain) - 1)
+    names = [event.name for event in told]
+    assert names.index("endpoint_dropped") < names.index("endpoint_back")
+
+
+def _fault(node: Node) -> Fault | None:
+    dropped = node.endpoints[0].health.dropped
+    return dropped.fault if dropped else None
+
+
 async def test_a_leader_that_falls_silent_is_left_for_one_that_is_further():
     alike = ("--timestamp", "1700000000")
     async with (

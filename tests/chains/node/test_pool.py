@@ -37,10 +37,11 @@ async def test_what_one_endpoint_cannot_answer_another_does():
         (web.Response(body=b""), "answered with nothing"),
         (None, "answered with null, which cannot be"),
         ([], "answered with list, which cannot be"),
+        ("0x", "which cannot be"),
         (web.Response(status=500, body=b"oops"), "HTTP 500"),
         (web.Response(status=401), "refuses the key"),
     ],
-    ids=["html", "truncated", "wrong id", "neither", "empty", "null", "list", "5xx", "key"],
+    ids=["html", "truncated", "wrong id", "neither", "empty", "null", "list", "no digits", "5xx", "key"],
 )
 async def test_what_is_no_answer_is_named(spoilt: object, named: str):
     async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
