@@ -32,6 +32,7 @@ from bot.opening import (
     opening_marks,
     upkeeping,
 )
+from bot.pending.opening import open_pending
 from bot.permissions import GWEI, budgets, signer_policy
 from bot.report import Summary
 from bot.risk.guard import Guard
@@ -115,6 +116,7 @@ async def _open(
     world.node.listen(engine.on_node)
     for exchange in world.exchanges.values():
         await exchange.watch(engine.on_book, engine.on_trouble)
+    await open_pending(config.pending, world, market, engine, stack)
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
     stepper = None

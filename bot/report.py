@@ -11,6 +11,9 @@ from bot.ledger.summary import RunSummary
 from bot.mode import Mode
 from bot.telling import eth
 
+_STATE_COUNTS = ("compared", "differed", "unconfirmed", "unanswered", "resynced", "resync_failed", "kept_out")
+_DIVERGED = "diverged_"
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -54,6 +57,12 @@ class Summary:
         since_run = self.result.first_settled_s
         return None if since_run is None else round(since_run + self.setup_s, 3)
 
+    @property
+    def state(self) -> dict[str, int]:
+        """How the pools fared against the chain: `compared`, `differed` and so on, and each class of divergence."""
+        always = {name: self.counts.get(name, 0) for name in _STATE_COUNTS}
+        return always | {name: count for name, count in self.counts.items() if name.startswith(_DIVERGED)}
+
     def document(self) -> dict[str, Any]:
         """The summary for machines: amounts are decimal strings of wei."""
         latency = self.result.head_to_signed_ms
@@ -82,6 +91,7 @@ class Summary:
             "node_calls_per_block": round(self.node_calls / max(self.blocks, 1), 2),
             "node_units": dict(self.node_units),
             "exchange_calls": self.exchange_calls,
+            "state": self.state,
             "in_flight": self.in_flight,
             "halted": dict(self.halted),
             "trouble": self.trouble,
@@ -123,11 +133,20 @@ class Summary:
         yield "calls", f"{self.node_calls} to the node ({per_block:.1f} a block), {self.exchange_calls} to the exchange"
         for name, units in self.node_units.items():
             yield "quota", f"{name}: {units}"
+        if self.counts.get("compared"):
+            yield "state", self._held_against_the_chain()
         if self.in_flight:
             yield "in flight", f"{self.in_flight} had no answer yet; a run on the same ledger takes them up"
         if self.reconciliation is not None:
             yield "proof", self.proof()
         yield "ledger", self.ledger_url
+
+    def _held_against_the_chain(self) -> str:
+        state = self.state
+        classes = [f"{count} {name.removeprefix(_DIVERGED)}" for name, count in state.items() if _DIVERGED in name]
+        differed = f"{state['differed']} differed" + f" ({', '.join(classes)})" * bool(classes)
+        kept_out = f", {state['kept_out']} stay out" if state["kept_out"] else ""
+        return f"{state['compared']} pool states compared with the chain, {differed}{kept_out}"
 
     def _strategies(self) -> Iterator[tuple[str, str]]:
         for name, count in self.result.settled.items():

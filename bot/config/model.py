@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from bot.config.pending import PendingSettings
 from bot.config.pools import PoolSettings
 from bot.config.section import Many, Section
 from bot.config.state import StateSettings
@@ -226,6 +227,7 @@ class RunSections(Section):
     execution: ExecutionSettings = ExecutionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     state: StateSettings = StateSettings()
+    pending: PendingSettings = PendingSettings()
     executor: ExecutorSettings = ExecutorSettings()
     dashboard: DashboardSettings = DashboardSettings()
     twin: TwinSettings = TwinSettings()
