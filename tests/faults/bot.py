@@ -62,8 +62,9 @@ SECRET = b"\x02" * 32
 FINALITY_BLOCKS = 8
 FEE_POLICY = FeePolicy(2 * GWEI, 200 * GWEI)
 BUDGET = Budget(*(1000 * ETHER,) * 6)
-REQUEST_TIMEOUT_S = 0.8
-MAX_AGE_S = 5.0
+REQUEST_TIMEOUT_BLOCKS = 0.8
+"""As ten seconds are of a block of Ethereum's."""
+MAX_AGE_BLOCKS = 5
 _PAUSE_S = 0.1
 _INSTANCE = "the rig"
 _LIMITS = StrategyLimits(1000 * ETHER, 1000 * ETHER, 1000 * ETHER, 1000 * ETHER, min_profit_wei=1)
@@ -73,6 +74,7 @@ _EXPECTED = (NodeError, RpcError, AnvilFailed, LoadFailed, NoPools, TimeoutError
 
 _NETWORK = """\
 inherits = "twin"
+block_time_s = {block_time_s}
 [tokens]
 WETH = {{ address = "{weth}", decimals = 18 }}
 DAI = {{ address = "{dai}", decimals = 18 }}
@@ -81,10 +83,11 @@ DAI = {{ address = "{dai}", decimals = 18 }}
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A plan that was signed for, and how high the true chain was at that moment."""
+    """A plan that was signed for, how high the true chain was at that moment, and for how long above its block."""
 
     plan: Plan
     tip: int
+    overtaken_for_s: float
 
 
 class WatchedSigner(Connection):
@@ -98,7 +101,9 @@ class WatchedSigner(Connection):
     async def sign(self, request: SignRequest) -> Signed | Refusal:
         answer = await super().sign(request)
         if isinstance(answer, Signed):
-            self._decided.append(Decided(decode_plan(request.plan), self._chain.tip.number))
+            plan = decode_plan(request.plan)
+            overtaken_for_s = self._chain.overtaken_for_s(plan.block_number)
+            self._decided.append(Decided(plan, self._chain.tip.number, overtaken_for_s))
         return answer
 
 
@@ -123,6 +128,7 @@ class Bot:
     folder: Path
     endpoints: Sequence[str]
     desk: type[TransactionDesk] = TransactionDesk
+    block_time_s: int = 1
     decided: list[Decided] = field(default_factory=list)
     ends: Counter[str] = field(default_factory=Counter)
     bugs: Counter[str] = field(default_factory=Counter)
@@ -137,7 +143,8 @@ class Bot:
     async def __aenter__(self) -> Bot:
         setting = self.chain.setting
         at = self.folder / "rig.toml"
-        at.write_text(_NETWORK.format(weth=setting.weth.address, dai=setting.dai.address))
+        facts = {"weth": setting.weth.address, "dai": setting.dai.address, "block_time_s": self.block_time_s}
+        at.write_text(_NETWORK.format(**facts))
         self.network = load_network(at)
         self.strategy = Marked(setting)
         self.ledger = Ledger.open(str(self.folder / "ledger.sqlite3"), SystemClock())
@@ -208,7 +215,9 @@ class Bot:
     def node(self) -> Node:
         """A node over the endpoints."""
         endpoints = [EndpointSettings(url) for url in self.endpoints]
-        return Node(self.network, endpoints, SystemClock(), request_timeout_s=REQUEST_TIMEOUT_S)
+        return Node(
+            self.network, endpoints, SystemClock(), request_timeout_s=REQUEST_TIMEOUT_BLOCKS * self.block_time_s
+        )
 
     async def _road(self, node: Node, simulator: Simulator, market: Market, head: Head, stack: AsyncExitStack) -> Road:
         ledger, setting = self.ledger, self.chain.setting
@@ -256,7 +265,7 @@ class Bot:
             upkeep=upkeeping(node, KnownPools(setting.pools, {}), AuditPolicy()),
             network=self.network.name,
             trading=True,
-            freshness=Freshness(SystemClock(), MAX_AGE_S, by_timestamp=False),
+            freshness=Freshness(SystemClock(), MAX_AGE_BLOCKS * self.block_time_s, by_timestamp=False),
         )
 
     def _accounts(self) -> tuple[Account, Account]:

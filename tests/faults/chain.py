@@ -91,6 +91,7 @@ class TrueChain:
         self.anvil = anvil
         self.known: dict[str, Known] = {}
         self.tip = Known(0, "", {})
+        self._reached_s: dict[int, float] = {}
         self._others: dict[Kind, Anvil] = {}
         self._past = setting.dump
 
@@ -157,7 +158,13 @@ class TrueChain:
                 pool.address: (int(word[2:66], 16), int(word[66:130], 16))
                 for pool, word in zip(self.setting.pools, words, strict=True)
             }
+            self._reached_s.setdefault(number, time.monotonic())
             self.tip = self.known[block["hash"]] = Known(number, block["hash"], reserves)
+
+    def overtaken_for_s(self, number: int) -> float:
+        """For how long there has been a block above that height, in seconds."""
+        above_s = self._reached_s.get(number + 1)
+        return 0.0 if above_s is None else time.monotonic() - above_s
 
     async def canonical(self) -> list[dict[str, Any]]:
         """Every block since the setting, with its transactions."""

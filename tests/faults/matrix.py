@@ -27,7 +27,10 @@ METHODS = {
 }
 """The matrix's columns: what each stands for on the wire."""
 
-_PATIENCE_S = 90.0
+BLOCK_TIME_S = 2
+"""The rollups' and Polygon's."""
+
+_PATIENCE_S = 180.0
 RECOVERY_BLOCKS = 2
 """Within how many blocks after a fault's end the bot must follow and send again."""
 
@@ -92,7 +95,7 @@ async def play(rig: Rig, *faults: Fault) -> int | None:
 async def outcome(cell: Cell, setting: Setting, desk: type[TransactionDesk] = TransactionDesk) -> Outcome:
     """Play one cell on a chain of its own."""
     begun = time.monotonic()
-    async with open_rig(setting, cell.layout, desk=desk) as rig:
+    async with open_rig(setting, cell.layout, desk=desk, block_time_s=BLOCK_TIME_S) as rig:
         fault = Fault(cell.kind, frozenset(METHODS[cell.method]))
         recovery = await play(rig, fault)
         wrong = await rig.settle()

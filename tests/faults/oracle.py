@@ -23,7 +23,8 @@ from tests.faults.chain import TrueChain
 from tests.faults.marked import mark_of
 
 STALE_BLOCKS = 2
-"""A decision on a block that far below the true tip is in time: the block may still have been on its way."""
+STALE_S = 2.0
+"""A decision is stale on a block further below the true tip than that, if the bot had that long to learn of it."""
 
 _LANDED = {IntentState.MINED, IntentState.FINAL}
 
@@ -122,8 +123,9 @@ def _misled(chain: TrueChain, decided: Decided) -> Iterator[Wrong]:
     if known is None:
         yield Wrong("no such block", f"{plan.note} was decided on {plan.block_number} {plan.block_hash}")
         return
-    if decided.tip - known.number > STALE_BLOCKS:
-        yield Wrong("stale", f"{plan.note} was decided on block {known.number} when the tip was {decided.tip}")
+    if decided.tip - known.number > STALE_BLOCKS and decided.overtaken_for_s > STALE_S:
+        behind = f"the tip was {decided.tip}, for {decided.overtaken_for_s:.1f} s above it"
+        yield Wrong("stale", f"{plan.note} was decided on block {known.number} when {behind}")
     for swap in plan.swaps:
         reserves = known.reserves[swap.hop.pool]
         facts = next(facts for facts in chain.setting.pools if facts.address == swap.hop.pool)

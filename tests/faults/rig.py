@@ -21,7 +21,6 @@ from tests.faults.oracle import Wrong, judge
 from tests.faults.proxy import FaultProxy
 from tests.faults.upstream import Upstreams
 
-BLOCK_TIME_S = 1.0
 _BLOCKS_TO_SETTLE = 16
 _BLOCKS_TO_RECOVER = 8
 _DECIDED_BEFORE = 2
@@ -67,14 +66,14 @@ class Rig:
         for _ in range(count):
             await self.chain.mine(at_once)
             await self.good.rebroadcast()
-            in_time = await self.bot.at_tip(BLOCK_TIME_S)
+            in_time = await self.bot.at_tip(self.bot.block_time_s)
         return in_time
 
     async def reorganise(self, depth: int) -> None:
         """The last `depth` blocks are replaced, and geth's pool takes their transactions back."""
         await self.chain.reorganise(depth)
         await self.good.rebroadcast()
-        await self.bot.at_tip(BLOCK_TIME_S)
+        await self.bot.at_tip(self.bot.block_time_s)
 
     async def recovered_after(self) -> int | None:
         """How many blocks after now the bot follows the chain and sends again; None when it does not."""
@@ -101,9 +100,12 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(
-    setting: Setting, layout: Layout, *, desk: type[TransactionDesk] = TransactionDesk
+    setting: Setting, layout: Layout, *, desk: type[TransactionDesk] = TransactionDesk, block_time_s: int = 1
 ) -> AsyncIterator[Rig]:
-    """A rig whose bot has followed and traded for a while."""
+    """A rig whose bot has followed and traded for a while.
+
+    `block_time_s` is the network's. On a busy machine a longer one tells better what is late because of a fault.
+    """
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="isthmus-faults-")))
         chain = await stack.enter_async_context(TrueChain.open(setting))
@@ -113,7 +115,7 @@ async def open_rig(
         first = faulty.ws_url if layout.transport == "ws" else faulty.http_url
         beside = good.ws_url if layout.transport == "ws" else good.http_url
         endpoints = [first, beside] if layout.beside_a_good_one else [first]
-        bot = Bot(chain, folder, endpoints, desk=desk)
+        bot = Bot(chain, folder, endpoints, desk, block_time_s)
         rig = Rig(chain, faulty, good, await stack.enter_async_context(bot))
         async with asyncio.timeout(_TIME_TO_OPEN_S):
             while len(bot.decided) < _DECIDED_BEFORE:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from bot.execution.transactions import TransactionDesk
 from tests.faults.chain import Setting
 from tests.faults.fault import CONNECT, Fault, Kind
-from tests.faults.matrix import METHODS, RECOVERY_BLOCKS
+from tests.faults.matrix import BLOCK_TIME_S, METHODS, RECOVERY_BLOCKS
 from tests.faults.oracle import Wrong
 from tests.faults.rig import Layout, Rig, open_rig
 
@@ -104,7 +104,7 @@ def _step(dice: random.Random) -> tuple[Happening, int]:
 async def tell(of: Story, setting: Setting, desk: type[TransactionDesk] = TransactionDesk) -> Told:
     """Play a story on a chain of its own."""
     begun = time.monotonic()
-    async with open_rig(setting, of.layout, desk=desk) as rig:
+    async with open_rig(setting, of.layout, desk=desk, block_time_s=BLOCK_TIME_S) as rig:
         await rig.blocks(_DEEPEST_REORG)
         await rig.strike(*of.faults)
         for happening, size in of.steps:

@@ -15,7 +15,7 @@ from tests.faults.chain import Setting
 from tests.faults.matrix import RECOVERY_BLOCKS
 from tests.faults.story import Told, story, tell
 
-_PATIENCE_S = 120.0
+_PATIENCE_S = 240.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
