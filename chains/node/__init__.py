@@ -1,7 +1,6 @@
 """Ethereum JSON-RPC nodes: blocks in order, reads, and somewhere to send transactions."""
 
 from chains.node.court import Agreement, Opinion
-from chains.node.endpoint import NodeClock
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import (
     LogLimit,
@@ -18,6 +17,7 @@ from chains.node.logs import LogChunk
 from chains.node.node import Node
 from chains.node.sending import SendCause, SendOutcome, SendStatus
 from chains.node.submitter import Submitter
+from chains.node.transport import NodeClock
 from chains.node.wire import BlockRef
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from chains.anvil import RpcError
 from chains.networks import Network
@@ -23,38 +23,11 @@ from chains.node.limits import Limiter
 from chains.node.quota import Quota
 from chains.node.refusals import Meaning, meaning
 from chains.node.socket import NodeSocket
+from chains.node.transport import NodeClock, Transport
 from chains.node.wire import Header
 
 _CHAIN_CHECK_EVERY_S = 300.0
 _SUSPECTED_AT_MOST_EVERY_S = 1.0
-
-
-class NodeClock(Protocol):
-    """The clocks a node needs."""
-
-    def wall_s(self) -> float: ...
-
-    def monotonic_ns(self) -> int: ...
-
-
-class Transport(Protocol):
-    """A connection. It does not reconnect by itself; once shut or lost, another is made."""
-
-    @property
-    def open(self) -> bool: ...
-
-    @property
-    def subscriptions(self) -> int: ...
-
-    async def open_up(self) -> None: ...
-
-    async def shut(self) -> None: ...
-
-    async def exchange(self, requests: Sequence[Request]) -> list[Answer]: ...
-
-    async def listen(self, subscription: Subscription, *params: Any) -> None: ...
-
-    async def unlisten(self, subscription: Subscription) -> None: ...
 
 
 class Hashing:

@@ -18,7 +18,7 @@ from chains.networks import Network
 from chains.node.answers import Answer, Request
 from chains.node.broadcast import Broadcast
 from chains.node.court import Agreement, Court, Opinion
-from chains.node.endpoint import Endpoint, NodeClock
+from chains.node.endpoint import Endpoint
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import NodeError, Unreachable, WrongChain
 from chains.node.events import Events, NodeEvent
@@ -30,6 +30,7 @@ from chains.node.pool import Pool
 from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
 from chains.node.sending import SendOutcome
+from chains.node.transport import NodeClock
 from chains.node.wire import Header
 
 __all__ = ["Agreement", "Node", "Opinion"]

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from chains.anvil import RpcError
 from chains.networks import Network
 from chains.node.answers import Request
-from chains.node.endpoint import Endpoint, Hashing, NodeClock
+from chains.node.endpoint import Endpoint, Hashing
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import InvalidEndpoint, NoArchive, NodeError, QuotaSpent, Unreachable, WrongChain
 from chains.node.events import Events
@@ -19,6 +19,7 @@ from chains.node.health import Fault
 from chains.node.pinned import ask_pinned
 from chains.node.quota import Quota, UsageFile
 from chains.node.refusals import Meaning, meaning
+from chains.node.transport import NodeClock
 
 _LEAST_HEDGE_S = 0.02
 _ERROR_WEIGHT = 5.0
