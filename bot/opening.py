@@ -17,7 +17,7 @@ from bot.discovery.watch import PoolWatch
 from bot.drift.chain import PoolReader
 from bot.drift.policy import AuditPolicy
 from bot.drift.upkeep import Upkeeping
-from bot.exactness import PROOFS, Proof, proofs_with, proven
+from bot.exactness import PROOFS, Proof, proofs_with, proven, proven_pool
 from bot.execution.marks import Marks
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
@@ -82,8 +82,12 @@ async def open_market(
     known: KnownPools,
     progress: Callable[[str, int, int], None],
     families: Mapping[str, PoolFamily] = FAMILIES,
+    proofs: Sequence[Proof] = PROOFS,
 ) -> Market:
-    """The market as of `head`. Raises `NoPools`, `LoadFailed`, `Unreachable`."""
+    """The market as of `head`, without pools of a kind that is not proven.
+
+    Raises `NoPools`, `LoadFailed`, `Unreachable`.
+    """
     done = 0
     expected = sum(1 if fact.family == ConstantProductPool.family else 8 for fact in known.facts)
 
@@ -98,7 +102,8 @@ async def open_market(
         raise NoPools(f"none of {len(known.facts)} known pools exists on {network.name}; is this the right node?")
     market = Market(network.assets)
     for pool in loaded.pools:
-        market.add_pool(pool, head.number)
+        if proven_pool(pool, proofs):
+            market.add_pool(pool, head.number)
     return market
 
 
@@ -120,7 +125,7 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     families, proofs = families_with(config.families), proofs_with(config.families)
     if not config.pools.discover:
         listed = known_pools(network, proofs)
-        return OpenedPools(listed, await open_market(network, node, head, listed, out.progress, families))
+        return OpenedPools(listed, await open_market(network, node, head, listed, out.progress, families, proofs))
     found = await open_discoverer(config.pools, network, node, families=families, proofs=proofs)
     stack.enter_context(found)
     await found.discovery.advance(head, out.progress)
