@@ -14,7 +14,7 @@ STAMP := var/setup
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP)/twin ## Install everything into .venv and node_modules, compile, build the twin
+setup: $(STAMP)/twin $(STAMP)/kernels ## Install everything into .venv and node_modules, compile, build the twin
 
 run: setup ## Run the bot on the local twin, with its dashboard (ARGS="--for 60s --json")
 	@exec $(VENV)/bin/isthmus run $(ARGS)
@@ -58,6 +58,10 @@ $(STAMP)/python-packages: requirements.lock pyproject.toml $(STAMP)/tools
 	@test -x $(PY) || $$(cat $(STAMP)/python) -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(STAMP)/kernels: $(wildcard bot/market/packed/*.py) $(STAMP)/python-packages
+	@$(VENV)/bin/isthmus warmup
 	@touch $@
 
 $(STAMP)/node-packages: package-lock.json package.json $(STAMP)/tools

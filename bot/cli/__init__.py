@@ -15,6 +15,7 @@ _VERBS = {
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make and check keystores."),
+    "warmup": ("bot.cli.warmup:warmup", "Compile the market's kernels before they are needed."),
     "quote": ("bot.cli.quote:quote", "Quote exactly from a snapshot, without any node."),
     "scan": ("bot.cli.scan:scan", "Say what could be gained in snapshots, and bound it."),
     "route": ("bot.cli.route:route", "Route an order through a snapshot at its best execution."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,5 +16,11 @@ def is_compiled() -> bool:
 
 
 def cache_folder() -> Path:
-    """Where machine code is kept: `ISTHMUS_KERNEL_CACHE`, or `var/kernels`."""
-    return Path(os.environ.get("ISTHMUS_KERNEL_CACHE") or ROOT / "var" / "kernels")
+    """Where machine code is kept, by the kernels' sources: in `ISTHMUS_KERNEL_CACHE`, or in `var/kernels`.
+
+    Numba itself would only notice a change in the file of the outermost kernel.
+    """
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    return Path(os.environ.get("ISTHMUS_KERNEL_CACHE") or ROOT / "var" / "kernels") / digest.hexdigest()[:16]

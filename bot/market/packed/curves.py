@@ -145,7 +145,10 @@ def fill_ladder(at: int, pools: Pools, edges: Edges, curves: Curves, sizes: F8) 
     """Rewrite the ladders of every edge of pool `at`; zeros if it is closed."""
     state, row = pools.state, edges.row
     first, count, kind = pools.first[at], pools.edges[at], pools.kind[at]
-    if not pools.open[at]:
+    usable = pools.open[at] == 1
+    if kind == PRODUCT:
+        usable &= min(state[at, 0], state[at, 1]) >= LEAST_UNITS * state[at, GRAIN]
+    if not usable:
         for edge in range(first, first + count):
             for lane in range(LANES):
                 row[edge, lane] = 0.0

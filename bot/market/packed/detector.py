@@ -28,8 +28,9 @@ from bot.market.packed.shapes import (
     Work,
 )
 
-SCREEN = 0.44
-"""The share of its optimum that a near-quadratic profit shows at the best of sizes four times apart, at the least."""
+SCREEN = 0.4
+"""The share of gas that a walk must gain at some size of the ladder: at the best of sizes four times apart a smooth
+profit shows 0.44 of its optimum at the least."""
 
 NOISE = 1e-6
 """A product of float32 rates is not told from 1 below this."""
@@ -46,7 +47,7 @@ class Detector:
     the other hops at each of eight sizes; what is best is decided by the exact float optimum.
     """
 
-    def __init__(self, market: PackedMarket, *, most: int = 32, most_sized: int = 512) -> None:
+    def __init__(self, market: PackedMarket, most: int = 32, most_sized: int = 512) -> None:
         """Gives at most `most` walks, after sizing the `most_sized` that promise most."""
         self._market = market
         self._kernels = kernels()

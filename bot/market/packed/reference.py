@@ -72,9 +72,10 @@ def curve_of(edge: int, arrays: Arrays) -> Pieces:
 
 def fill_ladder(pool: int, arrays: Arrays, sizes: F8) -> None:
     """Rewrite the ladders of every edge of a pool."""
-    first = int(arrays.pools.first[pool])
+    first, state = int(arrays.pools.first[pool]), arrays.pools.state[pool]
+    few = arrays.pools.kind[pool] == PRODUCT and not min(state[0], state[1]) >= LEAST_UNITS * state[GRAIN]
     for edge in range(first, first + int(arrays.pools.edges[pool])):
-        curve = curve_of(edge, arrays)
+        curve = () if few else curve_of(edge, arrays)
         row = np.array([output(curve, float(size)) / float(size) for size in sizes])
         row[sizes < LEAST_UNITS * arrays.pools.state[pool, GRAIN]] = 0.0
         arrays.edges.row[edge] = row

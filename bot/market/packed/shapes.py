@@ -47,6 +47,8 @@ class Pools(NamedTuple):
     - RANGES: root price, scale of the root price, kept, first range, ranges, current range, grain;
     - PIECES: the grain only.
 
+    A PRODUCT pool with less than `LEAST_UNITS` of a token is left out.
+
     Side 0 of a PRODUCT or RANGES pool is its first edge, side 1 its second.
     """
 
@@ -119,7 +121,7 @@ class Vias(NamedTuple):
 
     A row holds the lanes from the lower to the higher hub, then back; where the member is two nodes, it is the pair of
     them in that order. `first` and `rows` are by lower · hubs + higher; `slot[of[member], …]` is a row's place there.
-    `top` is the best of each `GROUP` rows, `best[from, to]` of all.
+    `top` is the best of each `GROUP` rows, or more where it is `stale`; `best[from, to]` is the best of all.
     """
 
     of: I4
@@ -129,6 +131,7 @@ class Vias(NamedTuple):
     member: I4
     row: F4
     top: F4
+    stale: U1
     best: F4
 
 
@@ -197,7 +200,8 @@ FOLLOW, SEARCH, REFILL = 0, 1, 2
 """What a block step does: take in and search, search only, or fill tables that were laid out anew."""
 
 HITS, SIZED, GAINING, PAIRS = 0, 1, 2, 3
-"""Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, and which pairs changed."""
+"""Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, and how many links
+changed."""
 
 
 @dataclass(frozen=True, slots=True)

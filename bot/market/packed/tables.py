@@ -24,22 +24,20 @@ def reduce_pair(pair: int, pairs: Pairs, edge_row: F4) -> bool:
 
 
 @inlined
-def raise_top(at: int, block: int, count: int, row: F4, top: F4) -> None:
-    """Make the maximum over row `at`'s group of the `count` rows that begin at `block`."""
-    group = at // GROUP
-    begin = group * GROUP
-    end = min(begin + GROUP, block + count)
-    for lane in range(2 * LANES):
-        best = row[begin, lane]
-        for other in range(begin + 1, end):
-            if row[other, lane] > best:
-                best = row[other, lane]
-        top[group, lane] = best
+def renew_top(group: int, end: int, row: F4, top: F4) -> None:
+    """Make the maximum over a group's rows, of which the last is before `end`, anew."""
+    begin, width = group * GROUP, top.shape[1]
+    for lane in range(width):
+        top[group, lane] = row[begin, lane]
+    for other in range(begin + 1, min(begin + GROUP, end)):
+        for lane in range(width):
+            if row[other, lane] > top[group, lane]:
+                top[group, lane] = row[other, lane]
 
 
 @inlined
 def put_bridge(at: int, to_low: int, to_high: int, pair_row: F4, row: F4, top: F4) -> bool:
-    """Write low → X → high and back; whether the group's maximum must be made anew."""
+    """Write low → X → high and back; whether the group's maximum is now stale."""
     group, stale = at // GROUP, False
     for lane in range(LANES):
         up = pair_row[to_low ^ 1, lane] * pair_row[to_high, lane]
@@ -75,10 +73,9 @@ def set_bridge(node: int, one: int, other: int, links: Links, bridges: Vias, pai
     low, high = min(one, other), max(one, other)
     if of < 0 or bridges.slot[of, low * hubs + high] < 0:
         return
-    block = bridges.first[low * hubs + high]
-    at = block + bridges.slot[of, low * hubs + high]
+    at = bridges.first[low * hubs + high] + bridges.slot[of, low * hubs + high]
     if put_bridge(at, links.to_hub[node, low], links.to_hub[node, high], pair_row, bridges.row, bridges.top):
-        raise_top(at, block, bridges.rows[low * hubs + high], bridges.row, bridges.top)
+        bridges.stale[at // GROUP] = 1
 
 
 @inlined
@@ -89,15 +86,14 @@ def set_chain(link: int, hub_x: int, hub_y: int, links: Links, pairs: Pairs, cha
     if of < 0 or chains.slot[of, hub_x * hubs + hub_y] < 0:
         return
     low, high = min(hub_x, hub_y), max(hub_x, hub_y)
-    block = chains.first[low * hubs + high]
-    at = block + chains.slot[of, hub_x * hubs + hub_y]
+    at = chains.first[low * hubs + high] + chains.slot[of, hub_x * hubs + hub_y]
     from_x, from_y = links.to_hub[pairs.source[2 * link], hub_x], links.to_hub[pairs.target[2 * link], hub_y]
     if hub_x < hub_y:
         stale = put_chain(at, from_x, 2 * link, from_y, pairs.row, chains.row, chains.top)
     else:
         stale = put_chain(at, from_y, 2 * link + 1, from_x, pairs.row, chains.row, chains.top)
     if stale:
-        raise_top(at, block, chains.rows[low * hubs + high], chains.row, chains.top)
+        chains.stale[at // GROUP] = 1
 
 
 @merged
@@ -140,6 +136,9 @@ def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
                 vias.best[low, high] = 0.0
                 vias.best[high, low] = 0.0
                 for group in range(block // GROUP, (block + count + GROUP - 1) // GROUP):
+                    if vias.stale[group]:
+                        renew_top(group, block + count, vias.row, vias.top)
+                        vias.stale[group] = 0
                     for lane in range(LANES):
                         vias.best[low, high, lane] = max(vias.best[low, high, lane], vias.top[group, lane])
                         vias.best[high, low, lane] = max(vias.best[high, low, lane], vias.top[group, LANES + lane])

@@ -40,8 +40,9 @@ class Members:
             member[first[block] + slot[of_owner[of], cells]] = names
         row = np.zeros((size, 2 * LANES), np.float32)
         top = np.zeros((size // GROUP, 2 * LANES), np.float32)
+        stale = np.zeros(size // GROUP, np.uint8)
         best = np.zeros((hubs, hubs, LANES), np.float32)
-        self.table = Vias(of_owner, slot, first, count, member, row, top, best)
+        self.table = Vias(of_owner, slot, first, count, member, row, top, stale, best)
 
     def add(self, owner: int, block: int, cell: int, name: int) -> None:
         """A new member; none if it is known. Raises `Full`."""

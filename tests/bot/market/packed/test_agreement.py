@@ -8,38 +8,34 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bot.market.packed.detector as detector_module
-from bot.market.packed import Detector, Filter, detect, reference, sizing, tables
+from bot.market.packed import Detector, Filter, compiled, reference
 from bot.market.packed.kernels import Kernels
-from bot.market.packed.shapes import PRODUCT, RANGES, SIZES
+from bot.market.packed.shapes import PRODUCT, RANGES
 from tests.bot.market.packed.samples import GAS, markets
 
-COMPILED = {"block_step": detect, "rebuild": detect, "refresh_links": tables, "size_all": sizing}
 FEW = settings(max_examples=60, deadline=None)
-
-
-def detectors(market, monkeypatch_kernels):
-    made = []
-    for kernels in (detect, reference):
-        with monkeypatch_kernels(kernels):
-            made.append(Detector(market))
-    return made
+NONE = np.zeros(0, np.int32)
 
 
 def detector_on(kernels, market):
-    patch = pytest.MonkeyPatch()
-    patch.setattr(detector_module, "kernels", lambda: kernels)
-    try:
-        return Detector(market)
-    finally:
-        patch.undo()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(detector_module, "kernels", lambda: kernels)
+        return Detector(market, 512)
+
+
+def refilled(kernels, market):
+    """The market's arrays after these kernels filled every table."""
+    detector = detector_on(kernels, market)
+    detector.search(NONE)
+    return market.arrays()
 
 
 def answers(found):
     return {candidate.edges: (candidate.size, candidate.gain, candidate.net) for candidate in found.candidates}
 
 
-def assert_same(compiled, plain):
-    one, other = answers(compiled), answers(plain)
+def assert_same(found, expected):
+    one, other = answers(found), answers(expected)
     assert {walk for walk, (_, _, net) in one.items() if net > 1e-9} == {
         walk for walk, (_, _, net) in other.items() if net > 1e-9
     }
@@ -49,18 +45,17 @@ def assert_same(compiled, plain):
 
 @pytest.mark.parametrize("name", [name for name in vars(Kernels) if not name.startswith("_")])
 def test_every_kernel_has_a_twin_of_the_same_signature(name):
-    compiled, plain = getattr(COMPILED[name], name), getattr(reference, name)
-    assert inspect.signature(compiled.py_func) == inspect.signature(plain)
+    fast, plain = getattr(compiled, name), getattr(reference, name)
+    assert inspect.signature(fast.py_func) == inspect.signature(plain)
 
 
 @FEW
 @given(markets())
 def test_ladders_and_pairs_agree(market):
-    arrays = market.arrays()
-    reference.rebuild(arrays, SIZES)
+    arrays = refilled(reference, market)
     rows, pairs = arrays.edges.row.copy(), arrays.pairs.row.copy()
     arrays.edges.row[:], arrays.pairs.row[:] = -1, -1
-    detect.rebuild(arrays, SIZES)
+    refilled(compiled, market)
     known = arrays.edges.pool >= 0
     np.testing.assert_allclose(arrays.edges.row[known], rows[known], rtol=3e-7, atol=1e-9)
     joined = arrays.pairs.many > 0
@@ -78,25 +73,15 @@ def test_searches_agree_on_every_walk_its_size_and_its_gain(market, max_hops, fr
         gas_of_class=GAS.gas_of_class,
     )
     pools = np.arange(market.pools, dtype=np.int32)
-    compiled, plain = (Detector(market, 512), detector_on(reference, market))
-    plain = detector_on(reference, market)
-    plain._work = compiled._work._replace(found=np.zeros((512, 4), np.int32), found_value=np.zeros((512, 3)))
-    assert_same(compiled.search(pools, allowed), reference_search(plain, market, pools, allowed))
-
-
-def reference_search(plain, market, pools, allowed):
-    plain._most = 512
-    plain._layouts = market.layouts
-    plain._refresh()
-    plain._work = plain._new_work(len(market.arrays().chains.of), len(market.arrays().links.hub_of))
-    return plain.search(pools, allowed)
+    found = [detector_on(kernels, market).search(pools, allowed) for kernels in (compiled, reference)]
+    assert_same(*found)
 
 
 @FEW
 @given(markets(), st.data())
 def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
     detector = Detector(market)
-    detector.search(np.zeros(0, np.int32))
+    detector.search(NONE)
     arrays = market.arrays()
     for _ in range(3):
         moved = data.draw(st.lists(st.integers(0, market.pools - 1), min_size=1, max_size=4, unique=True))
@@ -113,7 +98,7 @@ def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
     pairs = arrays.pairs.row.copy()
     for table in (arrays.bridges, arrays.chains):
         table.row[:], table.top[:], table.best[:] = 0, 0, 0
-    detect.rebuild(arrays, SIZES)
+    refilled(compiled, market)
     np.testing.assert_array_equal(pairs, arrays.pairs.row)
     for (row, top, best), table in zip(kept, (arrays.bridges, arrays.chains), strict=True):
         np.testing.assert_array_equal(row, table.row)
