@@ -16,6 +16,7 @@ from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import load_network
 from chains.node.errors import Unreachable
+from chains.node.wire import receipt
 from chains.pools.pool import Call
 from chains.pools.words import word
 from tests.bot.execution.given import MARKS, cycle
@@ -45,14 +46,14 @@ class Chain:
 
 async def test_the_terms_and_the_worst_case_pay_for_the_bytes_on_an_op_chain() -> None:
     chain = Chain(OP)
-    bare = FeePolicy(GWEI, 200 * GWEI).price(build, 200_000, HEAD)
     policy = FeePolicy(GWEI, 200 * GWEI, load_network("optimism").gas, chain.ask)
     assert await policy.refresh(HEAD) is None
     priced = policy.price(build, 200_000, HEAD)
     assert priced.fees.data_fee_wei > 0
     assert priced.cost_wei - priced.fees.data_fee_wei == 200_000 * policy.gas_price_wei(HEAD)
     assert priced.fees.worst_cost_wei == priced.fees.gas_limit * priced.fees.max_fee_wei + priced.fees.data_fee_wei
-    assert terms(cycle(), priced.cost_wei, MARKS).min_gain > terms(cycle(), bare.cost_wei, MARKS).min_gain - 10**14
+    without_bytes = terms(cycle(), priced.cost_wei - priced.fees.data_fee_wei, MARKS)
+    assert terms(cycle(), priced.cost_wei, MARKS).min_gain == without_bytes.min_gain + priced.fees.data_fee_wei
     assert policy.screening_price_wei(HEAD) > policy.gas_price_wei(HEAD)
 
 
@@ -100,3 +101,12 @@ def test_a_coin_dearer_than_an_ether_is_not_counted_as_one() -> None:
     require_cautious_gas(network, Marks({}))
     with pytest.raises(DearGas, match=r"one AVAX is worth more than an ETH.*another network than avalanche"):
         require_cautious_gas(network, Marks({network.wrapped: Fraction(101, 100)}))
+
+
+def test_a_receipt_of_a_rollup_costs_its_gas_and_its_bytes() -> None:
+    document = {
+        "transactionHash": "0x1", "blockNumber": "0xa", "blockHash": "0x2", "transactionIndex": "0x0", "status": "0x1",
+        "gasUsed": "0x64", "effectiveGasPrice": "0x3", "logs": [],
+    }  # fmt: skip
+    assert receipt(document).gas_cost_wei == 300
+    assert receipt({**document, "l1Fee": "0x2a"}).gas_cost_wei == 342
