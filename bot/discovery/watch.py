@@ -85,13 +85,13 @@ class PoolWatch:
             self._take_in_arrivals()
 
     async def close(self) -> None:
-        """Stop reading, and save what is known."""
+        """Stop reading, and save what is known, unless the run was ended in the middle of a block."""
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
         if self._saving is not None:
             await asyncio.gather(self._saving, return_exceptions=True)
-        if self._recent:
+        if self._recent and self._recent[-1].head.number == self._market.number:
             await self._save(self._recent[-1].head, self._swapped())
 
     def _take(self, event: ChainEvent) -> None:

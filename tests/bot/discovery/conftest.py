@@ -1,0 +1,82 @@
+"""The twin's chain, with every recorded pool and the logs of its creation, and a store of its own for each test."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.config.pools import PoolSettings
+from bot.discovery.start import Discoverer, open_discoverer
+from chains.anvil import Anvil, RpcError
+from chains.blocks import Head
+from chains.networks import Network, load_network
+from chains.node.reads import JsonRpcReads
+from chains.twin.build import TwinState, ensure_state
+from chains.twin.data import SNAPSHOT_BLOCK, SNAPSHOT_TIME_S
+from chains.twin.twin import STATE_FOLDER
+
+TWIN = load_network("twin")
+BUILT_AFTER = SNAPSHOT_BLOCK - 30
+
+
+class Reads(JsonRpcReads):
+    """An Anvil, read as a node is; `asked` counts by method."""
+
+    def __init__(self, anvil: Anvil) -> None:
+        self.anvil = anvil
+        self.most_blocks = 10**9
+        self.asked: dict[str, int] = {}
+
+    async def request(self, method: str, *params: Any) -> Any:
+        self.asked[method] = self.asked.get(method, 0) + 1
+        if method == "eth_getLogs" and _blocks(params[0]) > self.most_blocks:
+            raise RpcError(method, -32602, f"a range may have {self.most_blocks} blocks")
+        return await self.anvil.rpc(method, *params)
+
+    request_once = request
+
+    def now_ns(self) -> int:
+        return 0
+
+
+@dataclass
+class Place:
+    """A chain, and where its pools are kept."""
+
+    reads: Reads
+    folder: Path
+    network: Network = TWIN
+
+    async def discoverer(self, **settings: Any) -> Discoverer:
+        usual = {"discover": True, "folder": self.folder, "min_liquidity": "0 ETH", "from_block": BUILT_AFTER}
+        said = PoolSettings.model_validate(usual | settings)
+        return await open_discoverer(said, self.network, self.reads)
+
+    async def head(self) -> Head:
+        return await self.reads.head()
+
+
+@pytest.fixture(scope="session")
+def state() -> TwinState:
+    return asyncio.run(ensure_state(STATE_FOLDER))
+
+
+@pytest.fixture
+async def place(state: TwinState, tmp_path: Path) -> AsyncIterator[Place]:
+    arguments = ["--no-mining", "--load-state", str(state.state_file), "--timestamp", str(SNAPSHOT_TIME_S)]
+    async with Anvil(arguments) as anvil:
+        yield Place(Reads(anvil), tmp_path)
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Nobody watches."""
+
+
+def _blocks(criteria: dict[str, Any]) -> int:
+    """How many blocks an `eth_getLogs` asks about."""
+    return 1 if "blockHash" in criteria else int(criteria["toBlock"], 16) - int(criteria["fromBlock"], 16) + 1

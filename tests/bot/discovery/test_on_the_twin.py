@@ -1,0 +1,154 @@
+"""Discovery against the real factories' bytecode: what is found, what a restart costs, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.discovery.discovery import Discovery
+from bot.discovery.store import PoolStore, Position
+from chains.discovery.found import Origin
+from chains.discovery.origins import origins_of
+from chains.twin.data import snapshot
+from tests.bot.discovery.conftest import TWIN, Place, silent
+from tests.bot.discovery.pairs import create_pair, fill, send, unpaired
+
+RECORDED = snapshot()
+OWN_POOLS = {pool.address for pool in RECORDED.pools}
+FREE = [token for token in RECORDED.tokens if token not in OWN_POOLS]
+PAIRED = {frozenset(pool.tokens) for pool in RECORDED.pools}
+WETH = TWIN.token("WETH").address
+STRANGER = unpaired(WETH, PAIRED, FREE)
+
+
+async def test_the_real_factories_events_lead_to_every_recorded_pool(place: Place) -> None:
+    head = await place.head()
+    with await place.discoverer(from_block=None) as discoverer:
+        outcome = await discoverer.discovery.advance(head, silent)
+        known = {pool.facts.address: pool for pool in discoverer.store.pools(discoverer.discovery.tokens)}
+        opened = await discoverer.book.open(head, silent)
+    made = [pool for pool in RECORDED.pools if not set(pool.tokens) & OWN_POOLS]
+    assert outcome.found == len(made) == 1_779
+    assert known.keys() == {pool.address for pool in made}
+    for pool in made:
+        found = known[pool.address]
+        assert found.facts.fee_ppm == pool.fee_ppm and found.protocol == pool.family.value
+        assert tuple(token.address for token in found.facts.tokens) == pool.tokens
+    assert opened.market.pools.keys() == known.keys()
+
+
+async def test_a_restart_loads_only_what_changed_since(place: Place) -> None:
+    head = await place.head()
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(head, silent)
+        first = await discoverer.book.open(head, silent)
+        assert first.loaded == 1_779
+    pair = next(pool for pool in RECORDED.pools if pool.address in first.market.pools and WETH in pool.tokens)
+    await fill(place.reads.anvil, pair.address, {WETH: 3 * 10**18})
+    head = await place.head()
+    place.reads.asked.clear()
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(head, silent)
+        again = await discoverer.book.open(head, silent)
+    assert again.loaded == 1
+    assert place.reads.asked["eth_call"] == 1
+    assert again.market.pool(pair.address) != first.market.pool(pair.address)
+    others = again.market.pools.keys() - {pair.address}
+    assert all(again.market.pool(venue) == first.market.pool(venue) for venue in others)
+
+
+async def test_a_long_pause_or_a_vanished_block_loads_everything_anew(place: Place) -> None:
+    head = await place.head()
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(head, silent)
+        await discoverer.book.open(head, silent)
+        discoverer.store.save_states([], [], Position(head.number, "0x" + "be" * 32))
+        assert (await discoverer.book.open(head, silent)).loaded == 1_779
+    await place.reads.anvil.rpc("anvil_mine", hex(5))
+    with await place.discoverer(max_gap_blocks=4) as discoverer:
+        assert (await discoverer.book.open(await place.head(), silent)).loaded == 1_779
+
+
+async def test_a_reorganised_scan_finds_what_is_there_now(place: Place) -> None:
+    anvil = place.reads.anvil
+    before = await anvil.rpc("evm_snapshot")
+    undone = await create_pair(anvil, WETH, STRANGER)
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(await place.head(), silent)
+        assert undone in {pool.facts.address for pool in discoverer.store.pools(discoverer.discovery.tokens)}
+        await anvil.rpc("evm_revert", before)
+        await anvil.rpc("anvil_mine", hex(2))
+        await discoverer.discovery.advance(await place.head(), silent)
+        addresses = {pool.facts.address for pool in discoverer.store.pools(discoverer.discovery.tokens)}
+    assert undone not in addresses and len(addresses) == 1_779
+
+
+async def test_a_scan_that_was_killed_goes_on_after_its_last_range(place: Place, monkeypatch) -> None:
+    class Killed(BaseException):
+        pass
+
+    head, place.reads.most_blocks = await place.head(), 2
+    recorded = PoolStore.record
+
+    def record_three(store: PoolStore, step) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        recorded(store, step)
+
+    found, rounds = 0, 0
+    while True:
+        left, rounds = 3, rounds + 1
+        with monkeypatch.context() as patched, await place.discoverer() as discoverer:
+            patched.setattr(PoolStore, "record", record_three)
+            try:
+                await discoverer.discovery.advance(head, silent)
+                break
+            except Killed:
+                continue
+            finally:
+                before, found = found, len(list(discoverer.store.pools(discoverer.discovery.tokens)))
+                assert found >= before
+    assert rounds > 3 and found == 1_779
+
+
+class TestFactoriesThatAreNone:
+    async def _reasons(self, place: Place, origin: Origin) -> dict[str, str]:
+        store = PoolStore.open(str(place.folder / "own.sqlite3"), "twin", TWIN.chain_id, "")
+        discovery = Discovery(place.reads, store, TWIN, [origin])
+        await discovery.advance(await place.head(), silent)
+        assert list(store.pools(discovery.tokens)) == []
+        reasons = store.refusals()
+        store.close()
+        return reasons
+
+    async def test_an_address_without_code_is_refused_by_name(self, place: Place) -> None:
+        empty = Origin("nothing", "uniswap_v2", "constant_product", STRANGER.__class__("0x" + "00" * 19 + "77"))
+        assert "there is no contract" in (await self._reasons(place, empty))[empty.address]
+
+    async def test_a_contract_whose_pools_do_not_point_back_is_refused_with_its_pools(self, place: Place) -> None:
+        """Code that logs a `PairCreated` for whatever it is asked: the pair it names has another factory."""
+        anvil, genuine = place.reads.anvil, origins_of(TWIN)[0]
+        pair = next(pool for pool in RECORDED.pools if pool.family.value == "uniswap_v2")
+        liar = await _liar(anvil, pair.address, pair.tokens)
+        reasons = await self._reasons(place, replace(genuine, protocol="liar", address=liar))
+        assert f"says its factory is {genuine.address}" in reasons[pair.address]
+        assert "is it a factory?" in reasons[liar]
+
+
+async def _liar(anvil, pool: str, tokens: tuple[str, str]):
+    """A contract that announces `pool` when it is called, and is called once."""
+    from chains.assets import address
+    from chains.discovery.layouts import V2_PAIR_CREATED
+
+    def push32(value: int) -> str:
+        return "7f" + f"{value:064x}"
+
+    words = (int(tokens[1], 16), int(tokens[0], 16), int.from_bytes(V2_PAIR_CREATED, "big"))
+    stored = push32(int(pool, 16)) + "5f52" + push32(1) + "602052"
+    runtime = stored + "".join(map(push32, words)) + "60405fa300"
+    liar = address("0x" + "11" * 20)
+    await anvil.rpc("anvil_setCode", liar, "0x" + runtime)
+    await send(anvil, liar, "0x")
+    await anvil.rpc("evm_mine")
+    return liar

@@ -1,0 +1,130 @@
+"""A pool that is made while the bot runs is in the market a block later; what is known is saved beside the road."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from bot.discovery.watch import PoolWatch, caught_up
+from bot.market import Market
+from chains.assets import Address
+from chains.blocks import Block, ChainEvent, Undone
+from chains.node import wire
+from chains.pools.constant_product import SYNC
+from chains.pools.pool import PoolFacts
+from chains.pools.registry import TOPICS
+from chains.pools.words import word
+from tests.bot.discovery.chain import head as head_of
+from tests.bot.discovery.conftest import Place, silent
+from tests.bot.discovery.pairs import create_pair, fill
+from tests.bot.discovery.test_on_the_twin import STRANGER, WETH
+from tests.bot.market.samples import block, sync
+from tests.chains.pools.samples import pair
+
+
+class Run:
+    """An engine's part: it takes each event into the market, and then waits for what was begun."""
+
+    def __init__(self, place: Place, market: Market, watch: PoolWatch) -> None:
+        self.place, self.market, self.watch = place, market, watch
+        self._events: list[ChainEvent] = []
+        self._seen = watch.seen(self._one_after_another())
+
+    async def _one_after_another(self) -> AsyncIterator[ChainEvent]:
+        while True:
+            yield self._events.pop(0)
+
+    async def take(self, event: ChainEvent) -> None:
+        self._events.append(event)
+        taken = await anext(self._seen)
+        if isinstance(taken, Block):
+            self.market.apply(taken)
+        else:
+            self.market.undo(taken.ancestor.number)
+
+    async def take_newest(self) -> None:
+        head = await self.place.head()
+        topics = [["0x" + topic.hex() for topic in sorted(TOPICS | self.watch.topics)]]
+        documents = await self.place.reads.request("eth_getLogs", {"blockHash": head.hash, "topics": topics})
+        await self.take(Block(head, wire.logs(documents)))
+
+    async def settled(self) -> None:
+        """What was begun after the last block is done."""
+        self._events.append(Undone(await self.place.head(), ()))
+        await anext(self._seen)
+        for task in (self.watch._reading, self.watch._saving):
+            if task is not None:
+                await task
+
+
+async def opened(place: Place, welcomed: list[tuple[PoolFacts, str]], **settings):
+    discoverer = await place.discoverer(**settings)
+    head = await place.head()
+    await discoverer.discovery.advance(head, silent)
+    market = (await discoverer.book.open(head, silent)).market
+    watch = PoolWatch(
+        market,
+        place.reads,
+        discoverer.store,
+        discoverer.discovery,
+        discoverer.filters,
+        head,
+        save_blocks=settings.get("save_blocks", 50),
+        welcome=lambda facts, protocol: welcomed.append((facts, protocol)),
+        told=lambda line: None,
+    )
+    return discoverer, watch, Run(place, market, watch)
+
+
+async def test_a_pool_of_block_n_is_in_the_market_for_the_next_decision_and_survives_a_restart(place: Place) -> None:
+    welcomed: list[tuple[PoolFacts, str]] = []
+    discoverer, watch, run = await opened(place, welcomed)
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    await run.take_newest()
+    await run.settled()
+    await fill(place.reads.anvil, made, {Address(WETH): 5 * 10**18, STRANGER: 7})
+    await run.take_newest()
+    assert made in run.market.pools and [(facts.address, protocol) for facts, protocol in welcomed] == [
+        (made, "uniswap_v2")
+    ]
+    assert sorted(run.market.pool(made).reserves) == [7, 5 * 10**18]  # type: ignore[attr-defined]
+    await run.settled()
+    await watch.close()
+    discoverer.store.close()
+    with await place.discoverer() as again:
+        head = await place.head()
+        assert (await again.discovery.advance(head, silent)).found == 0
+        reopened = await again.book.open(head, silent)
+    assert reopened.loaded == 0 and reopened.market.pool(made) == run.market.pool(made)
+
+
+async def test_a_pool_too_shallow_is_looked_at_again(place: Place) -> None:
+    discoverer, watch, run = await opened(place, [], min_liquidity="1 ETH", save_blocks=1)
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    await run.take_newest()
+    await run.settled()
+    await fill(place.reads.anvil, made, {Address(WETH): 5 * 10**18, STRANGER: 10**18})
+    await run.take_newest()
+    assert made not in run.market.pools
+    await run.settled()
+    await place.reads.anvil.rpc("evm_mine")
+    await run.take_newest()
+    assert made in run.market.pools
+    await watch.close()
+    discoverer.store.close()
+
+
+class TestCatchingUp:
+    POOL = pair((10, 20), number=1)
+
+    def test_the_blocks_since_it_was_read_are_applied_to_it(self) -> None:
+        recent = [Block(head_of(5), (sync(self.POOL, (1, 1)),)), Block(head_of(6), (sync(self.POOL, (30, 40)),))]
+        assert caught_up(self.POOL, head_of(5), recent) == pair((30, 40), number=1)
+
+    def test_a_block_that_is_not_remembered_cannot_be_caught_up_with(self) -> None:
+        assert caught_up(self.POOL, head_of(5, "bb"), [Block(head_of(5), ())]) is None
+        assert caught_up(self.POOL, head_of(5), []) is None
+
+    def test_a_log_that_is_not_understood_is_no_state(self) -> None:
+        broken = block(6, sync(self.POOL, (1, 1))).logs[0]
+        wrong = type(broken)(self.POOL.address, (SYNC,), word(1), 6, "", "", 0, 0)
+        assert caught_up(self.POOL, head_of(5), [Block(head_of(5), ()), Block(head_of(6), (wrong,))]) is None
