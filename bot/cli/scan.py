@@ -16,6 +16,7 @@ from bot.cli.output import emit
 from bot.cli.parameters import family_file_option
 
 if TYPE_CHECKING:
+    from bot.market.dual.venues import Venue
     from bot.scan.books_file import Books
     from chains.assets import Token
     from chains.snapshot import Snapshot
@@ -102,8 +103,8 @@ def _tell_why(snapshot: Snapshot, books: Books, unit: Token, cycle: str, gas_pri
     from bot.scan.report import told
     from bot.scan.why import why
 
-    venues = {recorded.pool.venue: recorded.pool for recorded in snapshot.pools}
-    venues |= {venue.venue: venue for venue in books.venues}  # type: ignore[misc]
+    venues: dict[str, Venue] = {recorded.pool.venue: recorded.pool for recorded in snapshot.pools}
+    venues.update((venue.venue, venue) for venue in books.venues)
     absent = {left.venue: left.reason for left in snapshot.left_out} | dict(books.refused)
     names = [name.strip() for name in cycle.split(",") if name.strip()]
     if len(names) < 2:

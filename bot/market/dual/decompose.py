@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,25 +85,31 @@ class _Flows:
             self.ratio[edge] = amount_out * float(self.prices[target]) / self.whole[edge]
         self._pieces, self._stretches = solution.problem.pieces, solution.problem.stretches
         self.left = dict(self.whole)
+        self._pieces, self._stretches = solution.problem.pieces, solution.problem.stretches
         self._outlet = _outlets(solution)
+        self._between: dict[tuple[int, int], list[tuple[float, int]]] = {}
+        self._after: dict[int, dict[int, None]] = {}
+        self._before: dict[int, dict[int, None]] = {}
+        for edge, left in self.left.items():
+            source, target = self.ends[edge]
+            self._between.setdefault((source, target), []).append((-left, edge))
+            self._after.setdefault(source, {})[target] = None
+            self._before.setdefault(target, {})[source] = None
+        for ways in self._between.values():
+            heapq.heapify(ways)
 
     def widest_cycle(self, most_hops: int) -> Edges | None:
         """The walk from the numeraire back to it that carries most, preferring short ones; None if there is none."""
-        leaving: dict[int, list[int]] = {}
-        for edge in self.left:
-            leaving.setdefault(self.ends[edge][0], []).append(edge)
         best: tuple[float, Edges] | None = None
         layer: dict[int, tuple[float, Edges]] = {0: (math.inf, ())}
         for _ in range(most_hops):
             following: dict[int, tuple[float, Edges]] = {}
             for node, (width, path) in layer.items():
-                passed = {self.ends[edge][0] for edge in path}
-                for edge in leaving.get(node, ()):
-                    target = self.ends[edge][1]
+                passed = {self.ends[edge][0] for edge in path} - {0}
+                for target, edge in self._leaving(node):
                     through = min(width, self.left[edge])
-                    if target in passed - {0} or through <= following.get(target, (0.0,))[0]:
-                        continue
-                    following[target] = through, (*path, edge)
+                    if target not in passed and through > following.get(target, (0.0,))[0]:
+                        following[target] = through, (*path, edge)
             closed = following.pop(0, None)
             if closed is not None and (best is None or closed[0] > SHORTER * best[0]):
                 best = closed
@@ -119,22 +126,16 @@ class _Flows:
 
     def feeding_cycle(self) -> tuple[Edges, Edges] | None:
         """A cycle away from the numeraire and the path that takes its gain there; None if nothing feeds it any more."""
-        entering: dict[int, list[int]] = {}
-        for edge in self.left:
-            entering.setdefault(self.ends[edge][1], []).append(edge)
-        while entering.get(0):
-            walk = [max(entering[0], key=self.left.__getitem__)]
-            place = {0: 0, self.ends[walk[0]][0]: 1}
-            while sources := entering.get(self.ends[walk[-1]][0]):
-                walk.append(max(sources, key=self.left.__getitem__))
-                node = self.ends[walk[-1]][0]
+        while (last := self._feeding(0)) is not None:
+            walk, place = [last], {0: 0, self.ends[last][0]: 1}
+            while (edge := self._feeding(self.ends[walk[-1]][0])) is not None:
+                walk.append(edge)
+                node = self.ends[edge][0]
                 if node in place:
                     at = place[node]
                     return tuple(walk[at:][::-1]), tuple(walk[:at][::-1])
                 place[node] = len(walk)
-            lost = walk[-1]
-            del self.left[lost]
-            entering[self.ends[lost][1]].remove(lost)
+            del self.left[walk[-1]]
         return None
 
     def take_fed(self, cycle: Edges, sale: Edges) -> Share:
@@ -158,6 +159,32 @@ class _Flows:
         rate, curvature, cap = self._pieces[self._stretches[outlet, 0], [RATE, CURVATURE, CAP]]
         amount = worth / float(self.prices[self.ends[outlet][0]])
         return float(rate * amount / (1.0 + curvature * amount)) if amount < cap else 0.0
+
+    def _leaving(self, node: int) -> list[tuple[int, int]]:
+        """Where one can go from `node`, each with the way there that has most left."""
+        found = ((target, self._widest(node, target)) for target in list(self._after.get(node, ())))
+        return [(target, edge) for target, edge in found if edge is not None]
+
+    def _feeding(self, node: int) -> int | None:
+        """The way into `node` that has most left."""
+        found = [self._widest(source, node) for source in list(self._before.get(node, ()))]
+        return max((edge for edge in found if edge is not None), key=self.left.__getitem__, default=None)
+
+    def _widest(self, source: int, target: int) -> int | None:
+        """Of the ways between two nodes the one that has most left; None if none has any."""
+        ways = self._between[source, target]
+        while ways:
+            noted, edge = ways[0]
+            left = self.left.get(edge)
+            if left == -noted:
+                return edge
+            if left is None:
+                heapq.heappop(ways)
+            else:
+                heapq.heapreplace(ways, (-left, edge))
+        self._after[source].pop(target, None)
+        self._before[target].pop(source, None)
+        return None
 
     def _most(self, path: Sequence[int]) -> float:
         """What can enter `path` before one of its ways has nothing left."""

@@ -30,7 +30,7 @@ RIDGE = 1e-13
 """Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
 
 
-MOST_DENSE = 2_000
+MOST_DENSE = 300
 """Up to how many nodes a step is solved for by elimination; more, by conjugate gradients."""
 
 ITERATED_TO = 1e-6
@@ -273,24 +273,21 @@ def widen(
 
     The ways go into `found`, and into the active set, where `inside` is 1; `resting` is what each is worth unmoved.
     `moves` are log price changes since `slack` was taken: how far a way's price was above its rate. `ordered` holds
-    every node's ways, those in and those out, by rising slack, from `first[node]` on: the scan of a node ends where
-    no move reaches. A way between two moved nodes is looked at from the first of them.
+    every node's ways, those in and those out, by rising slack, from `first[node]` on. Two moves add up to no more than
+    twice the greater: so each way is looked at from the end that moved more, and a node's scan ends at twice its move.
     """
-    highest = lowest = 0.0
-    for node in nodes:
-        highest, lowest = max(highest, moves[node]), min(lowest, moves[node])
     count, gained = 0, 0.0
     for node in nodes:
-        if moves[node] == 0.0:
+        moved = abs(moves[node])
+        if moved == 0.0:
             continue
-        reach = max(highest - moves[node], moves[node] - lowest)
         for position in range(first[node], first[node + 1]):
             edge = ordered[position]
-            if slack[edge] >= reach or count == found.shape[0]:
+            if slack[edge] >= 2.0 * moved or count == found.shape[0]:
                 break
             source, target = ends[edge, 0], ends[edge, 1]
             other = source + target - node
-            if inside[edge] == 1 or (moves[other] != 0.0 and other < node):
+            if inside[edge] == 1 or abs(moves[other]) > moved or (abs(moves[other]) == moved and other < node):
                 continue
             if slack[edge] >= moves[target] - moves[source]:
                 gained -= resting[edge]
