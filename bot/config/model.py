@@ -69,7 +69,7 @@ class NodeSettings(Section):
         Field(strict=False, examples=[["ws://127.0.0.1:8546"]]),
         Many,
     ] = ()
-    """Where it is reached, in order of preference: URLs, or tables as below."""
+    """Where it is reached: URLs, or tables as below. Each stands in for the others."""
 
     timeout_s: Annotated[Seconds, Field(examples=[20])] = 20.0
     """Seconds without an answer after which a question counts as unanswered."""
