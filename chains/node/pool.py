@@ -86,7 +86,9 @@ class Pool:
 
         def start() -> None:
             endpoint = queue.popleft()
-            pending[asyncio.create_task(self._ask_one(endpoint, method, params, read))] = endpoint
+            task = asyncio.create_task(self._ask_one(endpoint, method, params, read))
+            task.add_done_callback(_heard)
+            pending[task] = endpoint
 
         start()
         try:
@@ -242,6 +244,12 @@ def _archives_first(queue: deque[Endpoint]) -> deque[Endpoint]:
     """Who may have old state; those that are known not to have it need not be asked."""
     able = [endpoint for endpoint in queue if endpoint.settings.archive is not False]
     return deque(sorted(able, key=lambda endpoint: not endpoint.settings.archive))
+
+
+def _heard(task: asyncio.Task[Any]) -> None:
+    """Take note of how `task` ended: one that loses the race may fail without anybody waiting for it."""
+    if not task.cancelled():
+        task.exception()
 
 
 def is_final(error: BaseException, method: str, params: Sequence[Any]) -> bool:
