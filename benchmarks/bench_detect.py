@@ -1,7 +1,7 @@
 """The packed market on the synthetic universe: detection, growth, planted opportunities, memory and start.
 
 Run as `python -m benchmarks.bench_detect [--blocks 1000] [--plants 40] [--figures 1 2 3 10 11]`. Each figure is a
-line for people and a line of JSON. The peer of figure 1, rustworkx, lives in a throw-away environment under `var/peers`.
+line for people and a line of JSON. The peer of figure 1, rustworkx, lives in a throw-away environment in `var/peers`.
 """
 
 from __future__ import annotations

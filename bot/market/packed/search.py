@@ -110,7 +110,7 @@ def keep(arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
     q1, q2, q3 = path[FIRST_BACK], path[FIRST_BACK + 1], path[FIRST_BACK + 2]
     if path[FLIP] and q3 >= 0:
         q1, q2, q3 = q3 ^ 1, q2 ^ 1, q1 ^ 1
-    elif path[FLIP]:
+    elif path[FLIP] and q2 >= 0:
         q1, q2 = q2 ^ 1, q1 ^ 1
     a, b, start = path[SOURCE], path[TARGET], limits.start
     x = pairs.target[q1] if q2 >= 0 else -1
