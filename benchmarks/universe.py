@@ -23,17 +23,10 @@ V2_FEE, FITTED_FEE, BOOK_FEE = 0.003, 0.0004, 0.001
 BAND = 0.9
 """How much of its fee a pool's price is off by at most."""
 
-FULL = {
-    "tokens": 80_000,
-    "hub_links": (72_000, 9_000, 7_000, 3_000, 1_600),
-    "near_links": 6_000,
-    "v2": 99_996,
-    "v3": 20_000,
-    "fitted": 300,
-    "books": 500,
-    "book_tokens": 200,
-}
-"""The universe of 120,800 pools."""
+TOKENS, BOOK_TOKENS = 80_000, 200
+HUB_LINKS, NEAR_LINKS = (72_000, 9_000, 7_000, 3_000, 1_600), 6_000
+POOLS = {"v2": 99_996, "v3": 20_000, "fitted": 300, "books": 500}
+"""What there is of each in the universe of 120,800 pools."""
 
 
 @dataclass
@@ -101,18 +94,21 @@ def book_pieces(rate: float, depth: float, fee: float) -> F8:
 
 def _links(scale: float, rng: np.random.Generator) -> tuple[int, NDArray[np.int64]]:
     """How many tokens, and the links between them, tokens with low numbers being popular."""
-    tokens = max(int(FULL["tokens"] * scale), 60)  # type: ignore[call-overload]
-    popular = lambda many: 5 + (tokens - 5) * rng.random(many) ** 3  # noqa: E731
+    tokens = max(int(TOKENS * scale), 60)
+
+    def popular(many: int) -> NDArray[np.int64]:
+        return np.asarray(5 + (tokens - 5) * rng.random(many) ** 3).astype(np.int64)
+
     chosen = []
-    for hub, links in enumerate(FULL["hub_links"]):  # type: ignore[arg-type]
+    for hub, links in enumerate(HUB_LINKS):
         want = min(int(links * scale), tokens - 6)
-        others = np.arange(5, 5 + want) if hub == 0 else np.unique(popular(2 * want).astype(np.int64))
+        others = np.arange(5, 5 + want) if hub == 0 else np.unique(popular(2 * want))
         others = others if hub == 0 else rng.permutation(others)[:want]
         chosen.append(np.column_stack([np.full(len(others), hub), others]))
     chosen.append(np.array([(one, other) for one in range(5) for other in range(one + 1, 5)]))
-    near = np.sort(popular(4 * int(FULL["near_links"] * scale)).astype(np.int64).reshape(-1, 2), axis=1)  # type: ignore[call-overload]
+    near = np.sort(popular(4 * int(NEAR_LINKS * scale)).reshape(-1, 2), axis=1)
     near = np.unique(near[near[:, 0] < near[:, 1]], axis=0)
-    chosen.append(rng.permutation(near)[: int(FULL["near_links"] * scale)])  # type: ignore[call-overload]
+    chosen.append(rng.permutation(near)[: int(NEAR_LINKS * scale)])
     return tokens, np.unique(np.concatenate(chosen), axis=0)
 
 
@@ -121,7 +117,7 @@ def universe(pools: int = 120_800, seed: int = 1) -> Universe:
     rng = np.random.default_rng(seed)
     scale = pools / 120_796
     tokens, links = _links(scale, rng)
-    many = {name: max(int(FULL[name] * scale), 4) for name in ("v2", "v3", "fitted", "books")}  # type: ignore[call-overload]
+    many = {name: max(int(POOLS[name] * scale), 4) for name in POOLS}
     value = np.exp(rng.normal(-7, 2, tokens))
     value[:5] = (1.0, 1 / 2000, 1 / 2000, 1 / 2000, 15.0)
     decimals = np.full(tokens, 18, np.int32)
@@ -187,7 +183,7 @@ def _put_v2_v3(made: Universe, rng: np.random.Generator) -> None:
 def _put_pieces(made: Universe, many_fitted: int, many_books: int, rng: np.random.Generator) -> None:
     """Fitted pools of two to four tokens, and books of a popular token against a hub."""
     added: list[tuple[int, I4, float, float]] = []
-    popular = min(int(FULL["book_tokens"]), len(made.true_value))  # type: ignore[call-overload]
+    popular = min(BOOK_TOKENS, len(made.true_value))
     for number in range(many_fitted + many_books):
         book = number >= many_fitted
         hub = rng.integers(0, 3 if book else 5)
