@@ -14,6 +14,7 @@ from bot.cli import main
 from bot.cli.errors import ExitCode
 from bot.cli.run import _ended
 from bot.clock import SystemClock
+from bot.drift.divergence import Divergence
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row
 from bot.ledger.records import Account
@@ -23,7 +24,7 @@ from bot.report import Summary
 from chains.tools import ROOT
 from tests.bot.running import Isthmus, twin_config
 
-_RECORDING = ("record_event", "_keep_event")
+_RECORDING = ("record_event", "_keep_event", "_note", "_record")
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
@@ -140,12 +141,13 @@ def test_the_page_on_operating_names_every_exit_code() -> None:
 
 def test_the_page_on_operating_names_every_event() -> None:
     named = {name for file in sorted((ROOT / "bot").rglob("*.py")) for name in _events(ast.parse(file.read_text()))}
+    named |= {f"divergence_{divergence}" for divergence in Divergence}
     assert named >= {"reorg", "node_silent"}, "the source is searched rightly"
     assert named - set(re.findall(r"^\| `(\w+)` \|", OPERATING, re.MULTILINE)) == set()
 
 
 def _events(tree: ast.AST) -> set[str]:
-    """The names given to `record_event` and `_keep_event`."""
+    """The names given to what writes an event down."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _RECORDING:
