@@ -25,7 +25,7 @@ NAMES = (
 )
 """Every kernel, callees before their callers."""
 
-PLAIN_VARIABLE = "ISTHMUS_PLAIN_KERNELS"
+PLAIN_VARIABLE = "ISTHMUS_NO_NUMBA"
 """Set to 1, the plain kernels are used although Numba is there."""
 
 

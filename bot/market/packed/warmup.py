@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bot.market.dual.compiled import warm
 from bot.market.packed.arrays import PackedMarket
 from bot.market.packed.cache import cache_folder, is_compiled
 from bot.market.packed.detector import Detector
@@ -22,4 +23,5 @@ def warm_up() -> tuple[bool, float, Path]:
     detector = Detector(market)
     detector.search(pools)
     detector.size((market.edges_of(int(pools[0]))[0], market.edges_of(int(pools[1]))[0]))
+    warm()
     return is_compiled(), time.perf_counter() - began, cache_folder()
