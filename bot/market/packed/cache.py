@@ -9,6 +9,9 @@ from pathlib import Path
 
 from chains.tools import ROOT
 
+SOURCES = ("curves", "detect", "jit", "search", "shapes", "sizing", "tables")
+"""The files that machine code is made from."""
+
 
 def is_compiled() -> bool:
     """Whether Numba compiles the kernels: it is installed, and `ISTHMUS_NO_NUMBA` is not 1."""
@@ -21,6 +24,6 @@ def cache_folder() -> Path:
     Numba itself would only notice a change in the file of the outermost kernel.
     """
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(source.read_bytes())
+    for source in SOURCES:
+        digest.update(Path(__file__).with_name(f"{source}.py").read_bytes())
     return Path(os.environ.get("ISTHMUS_KERNEL_CACHE") or ROOT / "var" / "kernels") / digest.hexdigest()[:16]

@@ -14,8 +14,8 @@ from bot.market.packed.cache import cache_folder
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
-"""Without Numba's run time (`_nrt`) a kernel allocates nothing and counts no references to the arrays it is given, which
-its caller holds anyway. Counting them took more than half of a block step."""
+"""Without Numba's run time (`_nrt`) a kernel allocates nothing and counts no references to its arrays, which its caller
+holds anyway. Counting them took more than half of a block step."""
 
 if "NUMBA_CACHE_DIR" not in os.environ:
     config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
