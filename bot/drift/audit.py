@@ -22,6 +22,9 @@ from chains.pools.pool import Pool
 STRIKES = 3
 """A pool that differed so often stays out."""
 
+FORGIVEN_AFTER = 8
+"""So many equal comparisons in a row make up for its having differed."""
+
 _MINUTE_S = 60
 
 Record = Callable[[Level, str, str], None]
@@ -77,6 +80,7 @@ class Audit:
         self._allowance = Allowance(policy.calls_per_minute)
         self._bases: dict[VenueId, Base] = {}
         self._strikes: Counter[VenueId] = Counter()
+        self._calm: Counter[VenueId] = Counter()
         self._compared_at: int | None = None
         self._reorganisations = 0
         self._running: asyncio.Task[None] | None = None
@@ -165,6 +169,7 @@ class Audit:
         self._sampler.note(different.keys() - confirmed.keys())
         for venue in ours.keys() - different.keys():
             self._bases[venue] = Base(head.number, ours[venue])
+            self._forgive(venue)
         await self._quarantine(confirmed, ours, head)
 
     def _different(self, ours: Mapping[VenueId, Pool], loaded: Loaded, head: Head) -> dict[VenueId, _Different]:
@@ -182,11 +187,15 @@ class Audit:
     async def _confirmed(
         self, different: Mapping[VenueId, _Different], ours: Mapping[VenueId, Pool], head: Head
     ) -> dict[VenueId, _Different]:
-        """Those that a second reading of the same, still canonical, block finds different too."""
+        """Those that a second reading finds different in the same way, the block being canonical still.
+
+        A node that moves on while it is asked may answer of another block than it was asked for.
+        """
+        again = self._different(ours, await self._chain.pools(list(different), head.hash), head)
         canonical = await self._chain.block(head.number)
         if canonical is None or canonical.hash != head.hash:
             return {}
-        return self._different(ours, await self._chain.pools(list(different), head.hash), head)
+        return {venue: found for venue, found in again.items() if found.chains == different[venue].chains}
 
     async def _quarantine(
         self, different: Mapping[VenueId, _Different], ours: Mapping[VenueId, Pool], head: Head
@@ -208,6 +217,7 @@ class Audit:
         self.counts["differed"] += 1
         self._bases.pop(venue, None)
         self._strikes[venue] += 1
+        self._calm.pop(venue, None)
         self._gone |= {_called(ours)}
         if self._strikes[venue] < STRIKES:
             self._market.lose([venue], why)
@@ -216,6 +226,13 @@ class Audit:
         self.counts["kept_out"] += 1
         self._market.remove(venue, f"{why}; it differed {STRIKES} times and stays out", until_read=True)
         self._record(Level.ERROR, "pool_kept_out", f"{venue} {why}; it differed {STRIKES} times and stays out")
+
+    def _forgive(self, venue: VenueId) -> None:
+        """Once more it was the chain's; often enough in a row, and that it once differed is forgotten."""
+        if venue in self._strikes:
+            self._calm[venue] += 1
+            if self._calm[venue] >= FORGIVEN_AFTER:
+                del self._strikes[venue], self._calm[venue]
 
     async def _explain(self, found: Diverged) -> None:
         asked = self._chain.calls_made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.drift.audit import STRIKES, Allowance
+from bot.drift.audit import FORGIVEN_AFTER, STRIKES, Allowance
 from bot.drift.comparison import differences
 from bot.drift.policy import AuditPolicy
 from bot.market import UnknownVenue
@@ -130,6 +130,16 @@ async def test_a_pool_that_differs_again_and_again_stays_out_while_others_go_on(
         assert f"differed {STRIKES} times" in scene.market.refused[scene.pair()]
         assert scene.names.count("pool_resynced") == STRIKES - 1 and "pool_kept_out" in scene.names
         assert scene.audit.counts["differed"] == STRIKES
+
+
+async def test_a_pool_that_was_right_for_long_begins_anew() -> None:
+    async with open_scene() as scene:
+        for number in range(STRIKES + 1):
+            await reserves_become(scene, 5 * 10**21 + number, 6 * 10**21)
+            for _ in range(FORGIVEN_AFTER + 3):
+                await scene.step()
+        assert scene.audit.counts["differed"] == STRIKES + 1
+        assert scene.audit.counts["kept_out"] == 0 and await all_equal(scene)
 
 
 async def test_a_pool_that_is_a_pool_no_more_goes_out_and_is_read_again_with_patience() -> None:
