@@ -191,6 +191,7 @@ class Audit:
 
         A node that moves on while it is asked may answer of another block than it was asked for.
         """
+        await asyncio.sleep(self._policy.second_look_s)
         again = self._different(ours, await self._chain.pools(list(different), head.hash), head)
         canonical = await self._chain.block(head.number)
         if canonical is None or canonical.hash != head.hash:

@@ -18,7 +18,7 @@ from chains.blocks import Block, Head, Log
 from chains.pools.pool import Pool
 from tests.bot.drift.world import World, open_world
 
-EVERYTHING = AuditPolicy(every_blocks=1, pools=100, calls_per_minute=10**6)
+EVERYTHING = AuditPolicy(every_blocks=1, pools=100, calls_per_minute=10**6, second_look_s=0.0)
 
 
 @dataclass(slots=True)
