@@ -31,6 +31,7 @@ from tests.chains.node.support import node_on
 
 MOST_DEPTH = 8
 CHECK_EVERY = 500
+POLICY = AuditPolicy(every_blocks=4, pools=3, calls_per_minute=10**6)
 _MOST_BEHIND = 12
 _FOLLOWED_TO_THE_TIP = 0.8
 _REORGANISED = 0.06
@@ -100,7 +101,14 @@ class Follower:
         self.report.events.append(f"{name}: {detail}")
 
 
-async def run(blocks: int, seed: int, *, check_every: int = CHECK_EVERY, market_of: type[Market] = Market) -> Report:
+async def run(
+    blocks: int,
+    seed: int,
+    *,
+    check_every: int = CHECK_EVERY,
+    market_of: type[Market] = Market,
+    policy: AuditPolicy = POLICY,
+) -> Report:
     """Make `blocks` blocks, about, and follow them."""
     report, rng, began = Report(), random.Random(seed), time.monotonic()
     async with AsyncExitStack() as stack:
@@ -109,7 +117,6 @@ async def run(blocks: int, seed: int, *, check_every: int = CHECK_EVERY, market_
         node = await stack.enter_async_context(node_on(heads.ws_url, head_timeout_s=5.0))
         start = await world.head()
         market = await world.market(market_of)
-        policy = AuditPolicy(every_blocks=4, pools=3, calls_per_minute=10**6)
         follower = Follower(market, PoolReader(node, world.facts), policy, report)
 
         async def follow() -> None:

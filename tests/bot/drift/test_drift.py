@@ -8,6 +8,9 @@ from bot.market import Market, VenueId
 from chains.blocks import Block
 from tests.torture import drift
 
+HASTY = replace(drift.POLICY, second_look_s=0.0)
+"""The chain of these tests moves on within milliseconds, and with it what could be read a second time."""
+
 
 class UndoesNothing(Market):
     """Says that it went back, and keeps what it had."""
@@ -37,10 +40,10 @@ async def test_pools_stay_what_a_fresh_load_says_through_reorganisations_gaps_an
 
 
 async def test_a_market_that_undoes_nothing_is_found_out() -> None:
-    report = await drift.run(100, seed=3, check_every=50, market_of=UndoesNothing)
+    report = await drift.run(100, seed=3, check_every=50, market_of=UndoesNothing, policy=HASTY)
     assert report.counts["differed"] and report.counts["diverged_reorg"]
 
 
 async def test_a_market_that_loses_logs_is_found_out() -> None:
-    report = await drift.run(60, seed=3, check_every=60, market_of=LosesLogs)
+    report = await drift.run(60, seed=3, check_every=60, market_of=LosesLogs, policy=HASTY)
     assert report.counts["differed"] and report.counts["diverged_missed_log"]
