@@ -1,9 +1,9 @@
 """The whole bot on the twin for an hour's blocks and more: does its memory grow, does a task fail unheard?
 
-    python -m tests.torture.memory --blocks 600 --seed 1
+    python -m tests.torture.memory --blocks 1500 --seed 1
 
 An hour of Ethereum is 300 blocks. The slope is that of the least-squares line through the resident memory of the
-bot's own process after the warm-up, over an hour's blocks, as a fraction of where the line begins.
+bot's own process after the warm-up, which fills caches of fixed size, over an hour's blocks, as a fraction of where it begins.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _resident_bytes() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--blocks", type=int, default=2 * BLOCKS_PER_HOUR)
+    parser.add_argument("--blocks", type=int, default=5 * BLOCKS_PER_HOUR)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
