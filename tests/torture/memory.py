@@ -3,7 +3,8 @@
     python -m tests.torture.memory --blocks 1500 --seed 1
 
 An hour of Ethereum is 300 blocks. The slope is that of the least-squares line through the resident memory of the
-bot's own process after the warm-up, which fills caches of fixed size, over an hour's blocks, as a fraction of where it begins.
+bot's own process after the warm-up, which fills caches of fixed size, over an hour's blocks, as a fraction of where
+the line begins.
 """
 
 from __future__ import annotations
