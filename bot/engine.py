@@ -4,9 +4,10 @@ replay is where events come from and what stands at the end; nothing in here kno
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -130,11 +131,12 @@ class Engine:
         self._road.ledger.record_event(Level.WARNING, "node_silent", detail)
         self._output.line(f"node silent: {detail}; asking again until it answers")
 
-    async def run(self, events: AsyncIterator[ChainEvent]) -> None:
-        """Take events until they end or the task is cancelled."""
+    async def run(self, events: AsyncGenerator[ChainEvent]) -> None:
+        """Take events until they end or the task is cancelled; then close them."""
         try:
-            async for event in events:
-                await self.take(event)
+            async with contextlib.aclosing(events):
+                async for event in events:
+                    await self.take(event)
         finally:
             await self.close()
 

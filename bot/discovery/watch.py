@@ -7,8 +7,9 @@ given what has been read meanwhile.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.discovery.discovery import Discovery, DiscoveryNode
@@ -76,13 +77,14 @@ class PoolWatch:
         """What to subscribe to besides what changes pools."""
         return self._discovery.topics
 
-    async def seen(self, events: AsyncIterator[ChainEvent]) -> AsyncIterator[ChainEvent]:
+    async def seen(self, events: AsyncGenerator[ChainEvent]) -> AsyncGenerator[ChainEvent]:
         """The same events. Before each of them, and after, the market is where the last one left it."""
-        async for event in events:
-            self._take_in_arrivals()
-            yield event
-            self._take(event)
-            self._take_in_arrivals()
+        async with contextlib.aclosing(events):
+            async for event in events:
+                self._take_in_arrivals()
+                yield event
+                self._take(event)
+                self._take_in_arrivals()
 
     async def close(self) -> None:
         """Stop reading, and save what is known, unless the run was ended in the middle of a block."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+import contextlib
+from collections.abc import AsyncGenerator, Collection
 
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
@@ -48,11 +49,12 @@ class TokenWatch:
                 return refused
         return None
 
-    async def seen(self, events: AsyncIterator[ChainEvent]) -> AsyncIterator[ChainEvent]:
+    async def seen(self, events: AsyncGenerator[ChainEvent]) -> AsyncGenerator[ChainEvent]:
         """The same events, each after the proxies that it changed are untested again. Subscribe to `UPGRADED` too."""
-        async for event in events:
-            self.take(event)
-            yield event
+        async with contextlib.aclosing(events):
+            async for event in events:
+                self.take(event)
+                yield event
 
     def take(self, event: ChainEvent) -> None:
         """One block, or one reorganisation."""

@@ -208,7 +208,6 @@ class Bot:
             road.hedges.start(head)
             engine = Engine(road, self.told)
             events = node.blocks(sorted(TOPICS), head, engine.on_silence)
-            await stack.enter_async_context(contextlib.aclosing(events))
             self.engine, self.first = engine, head
             await engine.run(events)
 

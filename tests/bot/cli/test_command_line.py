@@ -96,8 +96,8 @@ def test_module_and_console_command_are_the_same_program() -> None:
         (["keys", "new", "k.json"], "give --passphrase-file or --passphrase-fd"),
         (["keys", "check", "k.json", "--passphrase-fd", "99"], "file descriptor 99 cannot be read"),
         (["init", "--network", "etherium"], "did you mean 'ethereum'?"),
-        (["init", "--network", "ethereum"], "give --ws-url and --http-url"),
-        (["init", "--ws-url", "ws://127.0.0.1:1"], "go with another --network"),
+        (["init", "--network", "ethereum"], "give --node, once for each endpoint"),
+        (["init", "--node", "ws://127.0.0.1:1"], "goes with another --network"),
         (["config", "schema", "run", "--for", "a:B"], "--for goes with `schema strategy`"),
         (
             ["config", "schema", "strategy", "--for", "strategies.dex_arbitrage:DexArbitrag"],

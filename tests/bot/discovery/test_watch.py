@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from bot.discovery.watch import PoolWatch, caught_up
 from bot.market import Market
@@ -29,7 +29,7 @@ class Run:
         self._events: list[ChainEvent] = []
         self._seen = watch.seen(self._one_after_another())
 
-    async def _one_after_another(self) -> AsyncIterator[ChainEvent]:
+    async def _one_after_another(self) -> AsyncGenerator[ChainEvent]:
         while True:
             yield self._events.pop(0)
 

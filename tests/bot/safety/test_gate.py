@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -120,7 +120,7 @@ async def test_a_watch_refuses_from_the_block_of_an_upgrade_on_and_over_reorgani
     watch = TokenWatch(ledger, [WETH, USDT], HEAD)
     assert watch.refusal(sell_plan(1)) is None
 
-    async def events() -> AsyncIterator[ChainEvent]:
+    async def events() -> AsyncGenerator[ChainEvent]:
         yield block_with(11)
         yield block_with(12, upgraded(USDT))
         yield Undone(replace(HEAD, number=9), ("0x0c", "0x0b", "0x0a"))
