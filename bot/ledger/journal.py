@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, update
 
+from bot.ledger.attempts import attempts_of, check_successor, may_have_left
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
-from bot.ledger.models import AttemptRow, IntentRow, PlanRow, SenderRow
+from bot.ledger.models import AttemptRow, IntentRow, PlanRow
+from bot.ledger.nonces import Nonces
 from bot.ledger.pnl import has_mark, marks_of
 from bot.ledger.records import Attempt, Intent, WorstCase
-from bot.ledger.results import Results
-from bot.ledger.states import IN_FLIGHT, Exposure, IntentState, MinedAs, check_move
+from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState, MinedAs, check_move
 from bot.plan import Plan
 from bot.transaction import Fees
 from chains.assets import Address, Token
 
 _INSTANCE: BindParameter[str] = bindparam("instance")
-_SENDER: BindParameter[str] = bindparam("sender")
 _INTENTS = (
     select(IntentRow.__table__, PlanRow.digest)
     .join(PlanRow, PlanRow.id == IntentRow.plan_row)
@@ -26,18 +26,13 @@ _INTENTS = (
 )
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
-_COUNT_ATTEMPTS = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == bindparam("intent"))
 _CHANGE_INTENT = update(IntentRow.__table__).where(IntentRow.id == bindparam("intent"))  # type: ignore[arg-type]
-_CHANGE_ATTEMPTS = update(AttemptRow.__table__).where(AttemptRow.intent_id == bindparam("intent"))  # type: ignore[arg-type]
-_FIRST_NONCE = select(SenderRow.first_nonce).where(SenderRow.instance == _INSTANCE, SenderRow.sender == _SENDER)
-_HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
-    IntentRow.instance == _INSTANCE,
-    IntentRow.sender == _SENDER,
-    IntentRow.state != IntentState.RELEASED.value,
+_CHANGE_ATTEMPT = update(AttemptRow.__table__).where(  # type: ignore[arg-type]
+    AttemptRow.intent_id == bindparam("intent"), AttemptRow.number == bindparam("attempt")
 )
 
 
-class Journal(Results):
+class Journal(Nonces):
     """Intents and their signed attempts. Moves not in `states.INTENT_MOVES` raise `IllegalMove`."""
 
     def reserve(self, plan: Plan, sender: Address, nonce: int, worst: WorstCase, fees: Fees) -> Intent:
@@ -86,80 +81,76 @@ class Journal(Results):
         with self._write() as connection:
             row = self._load(connection, intent_id)
             check_move(intent_id, IntentState(row.state), IntentState.RELEASED)
+            if may_have_left(attempts_of(connection, intent_id)):
+                raise IllegalMove(f"intent {intent_id} was sent before; only a NOOP can free its nonce {row.nonce}")
             highest = self._highest_nonce(connection, row.sender)
             if row.nonce != highest:
                 raise IllegalMove(f"intent {intent_id} has nonce {row.nonce}; {highest} is out too, and would be stuck")
             self._move(connection, row, IntentState.RELEASED, released_because=reason)
 
-    def record_signed(self, intent_id: int, raw: bytes, tx_hash: str) -> Attempt:
-        """Keeps the signed bytes, before any of them may leave."""
+    def record_signed(
+        self,
+        intent_id: int,
+        raw: bytes,
+        tx_hash: str,
+        fees: Fees | None = None,
+        kind: AttemptKind = AttemptKind.CALL,
+    ) -> Attempt:
+        """Keeps the signed bytes of a further attempt, before any of them may leave.
+
+        `fees` are the intent's own unless told; what they may cost beyond its reservation is reserved with them.
+        Raises `IllegalMove` where nodes would not take it in place of what left before.
+        """
         with self._write_ahead("a signed transaction") as connection:
             row = self._load(connection, intent_id)
-            self._move(connection, row, IntentState.SIGNED)
-            number = connection.execute(_COUNT_ATTEMPTS, {"intent": intent_id}).scalar_one() + 1
-            fees = Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
+            earlier = attempts_of(connection, intent_id)
+            fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
+            check_successor(intent_id, earlier, kind, fees)
+            beyond = max(0, fees.worst_cost_wei - row.worst_gas_wei)
+            self._move(
+                connection,
+                row,
+                IntentState.SIGNED,
+                worst_gas_wei=row.worst_gas_wei + beyond,
+                worst_loss_wei=row.worst_loss_wei + beyond,
+            )
+            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
             self._insert(
                 connection,
                 AttemptRow,
                 intent_id=intent_id,
-                number=number,
+                number=attempt.number,
+                kind=kind.value,
                 raw=raw,
                 tx_hash=tx_hash,
                 gas_limit=fees.gas_limit,
                 max_fee_wei=fees.max_fee_wei,
                 tip_wei=fees.tip_wei,
-                state=IntentState.SIGNED.value,
+                state=attempt.state.value,
                 signed_ms=self._now_ms(),
             )
-            return Attempt(intent_id, number, raw, tx_hash, fees)
+            return attempt
 
     def mark_sending(self, intent_id: int) -> None:
-        """To be committed before the first byte leaves: from here on the transaction may be anywhere."""
+        """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
         with self._write_ahead("the intention to send") as connection:
-            self._move(connection, self._load(connection, intent_id), IntentState.SENDING)
+            self._move_with_newest(connection, self._load(connection, intent_id), IntentState.SENDING)
 
     def mark_pending(self, intent_id: int) -> None:
-        """A node knows the transaction. Saying so again changes nothing."""
+        """A node knows the newest attempt. Saying so again changes nothing."""
         with self._write() as connection:
             row = self._load(connection, intent_id)
             if row.state != IntentState.PENDING:
-                self._move(connection, row, IntentState.PENDING)
+                self._move_with_newest(connection, row, IntentState.PENDING)
 
-    def set_first_nonce(self, sender: Address, chain_nonce: int) -> None:
-        """Takes over `sender` at start, given how many transactions the chain counts for it.
-
-        Transactions the journal does not know are skipped with a warning while nothing is in flight. Otherwise, or
-        when the chain counts fewer than the ledger, raises `LedgerError`.
-        """
+    def mark_foreign(self, intent_id: int, evidence: str) -> None:
+        """A transaction that is not ours used the nonce; `evidence` says how that is known. A person must look."""
         with self._write() as connection:
-            mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
-            if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
-                values = {"instance": self.run.instance, "sender": sender, "first_nonce": chain_nonce}
-                connection.execute(insert(SenderRow).values(values))
-                return
-            expected = self._next_nonce(connection, sender)
-            unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
-            of_sender = (IntentRow.instance == self.run.instance, IntentRow.sender == sender)
-            waiting = select(IntentRow.id).where(*of_sender, IntentRow.state.in_(unsettled)).limit(1)
-            if chain_nonce == expected:
-                return
-            anything_waits = connection.execute(waiting).first() is not None
-            if chain_nonce < expected and anything_waits:
-                return
-            if chain_nonce > expected and not anything_waits:
-                connection.execute(update(SenderRow).where(*mine).values(first_nonce=chain_nonce))
-                detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
-                self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
-                return
-            raise LedgerError(
-                f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
-                "another program uses this key, or the ledger belongs to another chain"
-            )
-
-    def next_nonce(self, sender: Address) -> int:
-        """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
-        with self.read() as connection:
-            return self._next_nonce(connection, sender)
+            row = self._load(connection, intent_id)
+            if not may_have_left(attempts_of(connection, intent_id)):
+                raise IllegalMove(f"intent {intent_id} was never sent; release it instead")
+            self._move(connection, row, IntentState.FOREIGN)
+            self._keep_event(connection, Level.ERROR, "foreign_nonce", f"intent {intent_id}: {evidence}")
 
     def intent(self, intent_id: int) -> Intent:
         """Raises `LedgerError` when there is none."""
@@ -188,14 +179,8 @@ class Journal(Results):
 
     def attempts(self, intent_id: int) -> tuple[Attempt, ...]:
         """The signed bytes of an intent, oldest first."""
-        rows = select(AttemptRow.__table__).where(AttemptRow.intent_id == intent_id).order_by(AttemptRow.number)
         with self.read() as connection:
-            return tuple(
-                Attempt(
-                    row.intent_id, row.number, row.raw, row.tx_hash, Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
-                )
-                for row in connection.execute(rows)
-            )
+            return attempts_of(connection, intent_id)
 
     def _list(self, which: ColumnElement[bool]) -> tuple[Intent, ...]:
         with self.read() as connection:
@@ -215,19 +200,14 @@ class Journal(Results):
     def _move(self, connection: Connection, row: Row[Any], wanted: IntentState, **values: Any) -> None:
         check_move(row.id, IntentState(row.state), wanted)
         connection.execute(_CHANGE_INTENT, {"intent": row.id, "state": wanted.value, **values})
-        connection.execute(_CHANGE_ATTEMPTS, {"intent": row.id, "state": wanted.value})
 
-    def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
-        wanted = {"instance": self.run.instance, "sender": sender}
-        return connection.execute(_HIGHEST_NONCE, wanted).scalar_one()
+    def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
+        self._move(connection, row, wanted)
+        self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
 
-    def _next_nonce(self, connection: Connection, sender: str) -> int:
-        wanted = {"instance": self.run.instance, "sender": sender}
-        first_nonce = connection.execute(_FIRST_NONCE, wanted).scalar_one_or_none()
-        if first_nonce is None:
-            raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
-        highest = self._highest_nonce(connection, sender)
-        return first_nonce if highest is None else max(first_nonce, highest + 1)
+    def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
+        of = {"intent": attempt.intent_id, "attempt": attempt.number}
+        connection.execute(_CHANGE_ATTEMPT, {**of, "state": state.value})
 
     def _check_marks(self, connection: Connection, plan: Plan) -> None:
         """What cannot be valued cannot be budgeted: a loss in it would be invisible."""

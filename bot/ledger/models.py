@@ -196,6 +196,7 @@ class AttemptRow(Base):
     id: Mapped[int] = key()
     intent_id: Mapped[int] = mapped_column(ForeignKey("intents.id"))
     number: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(8))
     raw: Mapped[bytes] = mapped_column(LargeBinary)
     tx_hash: Mapped[str] = mapped_column(String(66), index=True)
     gas_limit: Mapped[int]

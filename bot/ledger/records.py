@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from bot.ledger.states import Exposure, IntentState, MinedAs, OrderState
+from bot.ledger.states import AttemptKind, Exposure, IntentState, MinedAs, OrderState
 from bot.mode import Mode
 from bot.plan import Side
 from bot.transaction import Fees
@@ -96,13 +96,18 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Signed bytes of an intent. The same bytes may be sent again at any time, to any node."""
+    """Signed bytes of an intent. The same bytes may be sent again at any time, to any node.
+
+    `state` is how far these bytes have come, in an intent's words.
+    """
 
     intent_id: int
     number: int
     raw: bytes
     tx_hash: str
     fees: Fees
+    kind: AttemptKind = AttemptKind.CALL
+    state: IntentState = IntentState.SIGNED
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from bot.ledger.books import Books
 from bot.ledger.decisions import Level
 from bot.ledger.models import IntentRow
 from bot.ledger.pnl import gas_of_intent, marks_of, profit_of_intent
-from bot.ledger.states import Exposure, IntentState, MinedAs
+from bot.ledger.states import SETTLED, Exposure, MinedAs
 from bot.ledger.types import exact_sum
 
 _HALTED = (
@@ -159,8 +159,8 @@ class Results(Books):
 
 def is_closed(intent: Row[Any]) -> bool:
     """Whether nothing of the intent is in flight on either side any more."""
-    if intent.state not in (IntentState.MINED, IntentState.FINAL):
+    if intent.state not in SETTLED:
         return False
     if intent.exposure == Exposure.NONE:
-        return not intent.two_sided or intent.mined_as == MinedAs.REVERTED
+        return not intent.two_sided or intent.mined_as != MinedAs.OK
     return intent.exposure in (Exposure.HEDGED, Exposure.UNWOUND)

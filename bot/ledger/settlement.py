@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, select, update
 
 from bot.ledger import accounts
+from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import Journal, as_intent
-from bot.ledger.models import AttemptRow, FillRow, IntentRow, OrderRow
-from bot.ledger.records import Account, Intent, SwapFill
-from bot.ledger.states import CLOSED_ORDERS, Exposure, IntentState, MinedAs
+from bot.ledger.models import FillRow, IntentRow, OrderRow
+from bot.ledger.records import Account, Attempt, Intent, SwapFill
+from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
 from chains.assets import Address
 from chains.blocks import Receipt
 
@@ -30,12 +31,12 @@ class Settlement(Journal):
         """
         with self._write() as connection:
             row = self._load(connection, intent_id)
-            if row.state in (IntentState.MINED, IntentState.FINAL) and row.block_hash == receipt.block_hash:
+            if row.state in SETTLED and row.block_hash == receipt.block_hash:
                 return as_intent(row)
-            mined_as = MinedAs.OK if receipt.status == 1 else MinedAs.REVERTED
-            if mined_as is MinedAs.REVERTED and any(deltas.values()):
-                raise LedgerError(f"intent {intent_id}: {receipt.tx_hash} reverted, yet deltas were given")
-            self._check_own(connection, intent_id, receipt.tx_hash)
+            attempt = mined_one(intent_id, attempts_of(connection, intent_id), receipt.tx_hash)
+            mined_as = _mined_as(attempt, receipt)
+            if mined_as is not MinedAs.OK and any(deltas.values()):
+                raise LedgerError(f"intent {intent_id}: {receipt.tx_hash} {mined_as}, yet deltas were given")
             owes = mined_as is MinedAs.OK and row.two_sided and row.exposure == Exposure.NONE
             self._move(
                 connection,
@@ -48,6 +49,7 @@ class Settlement(Journal):
                 gas_used=receipt.gas_used,
                 settled_ms=self._now_ms(),
             )
+            self._set_attempt(connection, attempt, IntentState.MINED)
             self._book_receipt(connection, row, receipt, deltas)
             for swap in swaps:
                 self._keep_swap(connection, intent_id, receipt, swap)
@@ -75,7 +77,7 @@ class Settlement(Journal):
         """
         with self._write() as connection:
             rows = self._intents(connection, IntentRow.block_hash == block_hash)
-            final = [row.id for row in rows if row.state == IntentState.FINAL]
+            final = [row.id for row in rows if row.state in (IntentState.FINAL, IntentState.CANCELLED)]
             if final:
                 raise LedgerError(f"block {block_hash} was undone after intents {final} were final; stop and look")
             self._reverse_block(connection, block_hash)
@@ -86,9 +88,12 @@ class Settlement(Journal):
             return tuple(as_intent(self._load(connection, row.id)) for row in rows)
 
     def mark_final(self, intent_id: int) -> None:
-        """The block it stands in is finalised."""
+        """The block it stands in is finalised: `FINAL`, or `CANCELLED` where a NOOP took the nonce."""
         with self._write() as connection:
-            self._move(connection, self._load(connection, intent_id), IntentState.FINAL)
+            row = self._load(connection, intent_id)
+            ends_as = IntentState.CANCELLED if row.mined_as == MinedAs.NOOP else IntentState.FINAL
+            self._move(connection, row, ends_as)
+            self._set_mined(connection, row, ends_as)
 
     def close_exposure(self, intent_id: int, exposure: Exposure) -> None:
         """The other side of a two-sided intent is done: `HEDGED`, or `UNWOUND` where it came from.
@@ -109,11 +114,6 @@ class Settlement(Journal):
             change = update(IntentRow).where(IntentRow.id == intent_id)
             connection.execute(change.values(exposure=exposure.value, settled_ms=self._now_ms()))
             self._book_result(connection, intent_id)
-
-    def _check_own(self, connection: Connection, intent_id: int, tx_hash: str) -> None:
-        own = select(AttemptRow.id).where(AttemptRow.intent_id == intent_id, AttemptRow.tx_hash == tx_hash)
-        if connection.execute(own).first() is None:
-            raise LedgerError(f"transaction {tx_hash} is not one of intent {intent_id}'s")
 
     def _book_receipt(
         self, connection: Connection, row: Row[Any], receipt: Receipt, deltas: Mapping[Account, int]
@@ -171,4 +171,17 @@ class Settlement(Journal):
             gas_used=None,
             settled_ms=None,
         )
+        self._set_mined(connection, row, IntentState.PENDING)
         self._book_result(connection, row.id)
+
+    def _set_mined(self, connection: Connection, row: Row[Any], state: IntentState) -> None:
+        """The attempt that a block held goes where its intent goes."""
+        for attempt in attempts_of(connection, row.id):
+            if attempt.state is IntentState.MINED:
+                self._set_attempt(connection, attempt, state)
+
+
+def _mined_as(attempt: Attempt, receipt: Receipt) -> MinedAs:
+    if attempt.kind is AttemptKind.NOOP:
+        return MinedAs.NOOP
+    return MinedAs.OK if receipt.status == 1 else MinedAs.REVERTED

@@ -9,7 +9,11 @@ from bot.ledger.errors import IllegalMove
 
 
 class IntentState(StrEnum):
-    """Where an intent stands. Bytes may have left this machine from `SENDING` on."""
+    """Where an intent stands. Bytes may have left this machine from the first `SENDING` on.
+
+    `FINAL` and `CANCELLED` differ in what was mined: the call, whether or not it reverted, or the NOOP in its place.
+    `FOREIGN`: its nonce was used by a transaction that is not ours; only a person can go on from there.
+    """
 
     RESERVED = "reserved"
     SIGNED = "signed"
@@ -17,7 +21,16 @@ class IntentState(StrEnum):
     PENDING = "pending"
     MINED = "mined"
     FINAL = "final"
+    CANCELLED = "cancelled"
+    FOREIGN = "foreign"
     RELEASED = "released"
+
+
+class AttemptKind(StrEnum):
+    """What a signed transaction of an intent does: its plan's call, or nothing, to free the nonce."""
+
+    CALL = "call"
+    NOOP = "noop"
 
 
 class MinedAs(StrEnum):
@@ -25,6 +38,7 @@ class MinedAs(StrEnum):
 
     OK = "ok"
     REVERTED = "reverted"
+    NOOP = "noop"
 
 
 class Exposure(StrEnum):
@@ -50,18 +64,32 @@ class OrderState(StrEnum):
 
 INTENT_MOVES: Mapping[IntentState, frozenset[IntentState]] = {
     IntentState.RESERVED: frozenset({IntentState.SIGNED, IntentState.RELEASED}),
-    IntentState.SIGNED: frozenset({IntentState.SENDING, IntentState.RELEASED}),
-    # A receipt may turn up before any node acknowledged the bytes: the reply was lost.
-    IntentState.SENDING: frozenset({IntentState.PENDING, IntentState.MINED}),
-    IntentState.PENDING: frozenset({IntentState.MINED}),
+    # RELEASED only while no attempt has left; MINED by an earlier attempt while the next one is not sent yet.
+    IntentState.SIGNED: frozenset(
+        {IntentState.SIGNED, IntentState.SENDING, IntentState.MINED, IntentState.FOREIGN, IntentState.RELEASED}
+    ),
+    # A receipt may turn up before any node acknowledged the bytes: the reply was lost. SIGNED is the next attempt.
+    IntentState.SENDING: frozenset({IntentState.PENDING, IntentState.SIGNED, IntentState.MINED, IntentState.FOREIGN}),
+    IntentState.PENDING: frozenset({IntentState.SIGNED, IntentState.MINED, IntentState.FOREIGN}),
     # Back to PENDING when the block is reorganised away.
-    IntentState.MINED: frozenset({IntentState.PENDING, IntentState.FINAL}),
+    IntentState.MINED: frozenset({IntentState.PENDING, IntentState.FINAL, IntentState.CANCELLED}),
     IntentState.FINAL: frozenset(),
+    IntentState.CANCELLED: frozenset(),
+    IntentState.FOREIGN: frozenset(),
     IntentState.RELEASED: frozenset(),
 }
 
 IN_FLIGHT = frozenset({IntentState.RESERVED, IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING})
 """States in which the chain's answer is still out."""
+
+MAY_HAVE_LEFT = frozenset(IntentState) - {IntentState.RESERVED, IntentState.SIGNED, IntentState.RELEASED}
+"""States of an attempt whose bytes may be anywhere."""
+
+SETTLED = frozenset({IntentState.MINED, IntentState.FINAL, IntentState.CANCELLED})
+"""States in which a receipt stands in a canonical block."""
+
+HOLDS_RESERVATION = frozenset(IntentState) - {IntentState.FINAL, IntentState.CANCELLED, IntentState.RELEASED}
+"""States in which the worst case stays reserved: until the outcome is final, a reorganisation may bring it about."""
 
 CLOSED_ORDERS = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED})
 
@@ -81,6 +109,11 @@ def check_move(intent_id: int, current: IntentState, wanted: IntentState) -> Non
     """Raises `IllegalMove` unless `current` may become `wanted`."""
     if wanted not in INTENT_MOVES[current]:
         raise IllegalMove(f"intent {intent_id} is {current} and cannot become {wanted}")
+
+
+def least_bump(fee_wei: int) -> int:
+    """The least fee with which a node takes a replacement, in wei per gas: 12.5 % more, rounded up."""
+    return -(-fee_wei * 9 // 8)
 
 
 def order_state_after(current: OrderState, reported: OrderState) -> OrderState:

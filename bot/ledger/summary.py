@@ -10,12 +10,10 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import AttemptRow, IntentRow, RefusalRow, TimingRow
 from bot.ledger.pnl import Movement, net_profit
-from bot.ledger.states import Exposure, IntentState, MinedAs
+from bot.ledger.states import MAY_HAVE_LEFT, Exposure, IntentState, MinedAs
 
 SIGNED_STAGE = "signed"
 """The stage of `record_timings` that ends the stretch from head to signature."""
-
-_LEFT_THE_MACHINE = (IntentState.SENDING, IntentState.PENDING, IntentState.MINED, IntentState.FINAL)
 
 _SETTLED: ColumnElement[bool] = and_(
     IntentRow.state.in_((IntentState.MINED.value, IntentState.FINAL.value)),
@@ -112,7 +110,7 @@ def _sent(connection: Connection, run_id: int) -> int:
     sent = (
         select(func.count(AttemptRow.id))
         .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
-        .where(IntentRow.run_id == run_id, AttemptRow.state.in_([state.value for state in _LEFT_THE_MACHINE]))
+        .where(IntentRow.run_id == run_id, AttemptRow.state.in_([state.value for state in MAY_HAVE_LEFT]))
     )
     return connection.execute(sent).scalar_one()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent, Mark, WorstCase
+from bot.ledger.states import least_bump
 from bot.mode import Mode
 from bot.plan import Order, Plan, Side, Swap
 from bot.transaction import Fees
@@ -125,3 +126,8 @@ def pending(ledger: Ledger, number: int, plan: Plan | None = None, worst: WorstC
     ledger.mark_sending(intent.id)
     ledger.mark_pending(intent.id)
     return ledger.intent(intent.id)
+
+
+def bumped(fees: Fees) -> Fees:
+    """The least fees with which nodes take a replacement."""
+    return Fees(fees.gas_limit, least_bump(fees.max_fee_wei), least_bump(fees.tip_wei))

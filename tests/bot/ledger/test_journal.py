@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,15 +15,18 @@ from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import WorstCase
-from bot.ledger.states import IntentState
+from bot.ledger.states import HOLDS_RESERVATION, AttemptKind, IntentState, MinedAs
+from bot.transaction import Fees
 from chains.assets import Address
 from tests.bot.ledger.given import (
     FEES,
+    GAS_COST_WEI,
     SENDER,
     WORST,
     StandingClock,
     atomic_plan,
     begin,
+    bumped,
     hash_of,
     open_ledger,
     pending,
@@ -122,7 +126,7 @@ def test_the_signed_bytes_can_be_sent_again_after_a_restart(tmp_path: Path) -> N
     (open_intent,) = again.open_intents()
     assert open_intent.state is IntentState.SENDING
     assert open_intent.worst == WORST
-    assert again.attempts(open_intent.id) == (attempt,)
+    assert again.attempts(open_intent.id) == (replace(attempt, state=IntentState.SENDING),)
     assert again.next_nonce(SENDER) == 1
     again.close()
 
@@ -190,3 +194,44 @@ def test_each_instance_counts_its_own_nonces(ledger: Ledger) -> None:
 def test_a_worst_case_is_not_negative_and_includes_its_gas(loss: int, gas: int, capital: int) -> None:
     with pytest.raises(ValueError, match="the loss includes the gas"):
         WorstCase(loss, gas, capital)
+
+
+def test_a_replacement_pays_an_eighth_more_of_both_fees_and_what_it_may_cost_is_reserved(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    dearer = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, FEES.tip_wei)
+    with pytest.raises(IllegalMove, match="a tip of at least 1125000000 wei per gas"):
+        ledger.record_signed(intent.id, b"again", hash_of("tx", 2), dearer)
+    enough = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, 2 * FEES.tip_wei)
+    ledger.record_signed(intent.id, b"again", hash_of("tx", 2), enough)
+    assert ledger.intent(intent.id).worst.gas_wei == enough.worst_cost_wei
+
+
+def test_an_earlier_attempt_may_be_mined_while_its_replacement_waits(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_signed(intent.id, b"again", hash_of("tx", 2), bumped(FEES))
+    with pytest.raises(IllegalMove, match="only a NOOP can free its nonce"):
+        ledger.release(intent.id, "too late")
+    ledger.record_mined(intent.id, receipt(1), {})
+    assert [attempt.state for attempt in ledger.attempts(intent.id)] == [IntentState.MINED, IntentState.SIGNED]
+
+
+def test_a_noop_cancels_and_nothing_but_a_noop_follows_it(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_signed(intent.id, b"noop", hash_of("tx", 2), bumped(FEES), AttemptKind.NOOP)
+    ledger.mark_sending(intent.id)
+    with pytest.raises(IllegalMove, match="is being cancelled"):
+        ledger.record_signed(intent.id, b"again", hash_of("tx", 3), bumped(bumped(FEES)))
+    mined = ledger.record_mined(intent.id, receipt(2), {})
+    assert mined.mined_as is MinedAs.NOOP
+    ledger.mark_final(intent.id)
+    assert ledger.intent(intent.id).state is IntentState.CANCELLED
+    assert ledger.profit_of(intent.id) == -GAS_COST_WEI
+
+
+def test_a_nonce_somebody_else_used_is_foreign_and_stays_reserved(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.mark_foreign(intent.id, "none of our hashes has a receipt, and the chain counts the nonce as used")
+    assert ledger.intent(intent.id).state is IntentState.FOREIGN in HOLDS_RESERVATION
+    assert ledger.next_nonce(SENDER) == 1
+    with pytest.raises(IllegalMove, match="is foreign and cannot become pending"):
+        ledger.mark_pending(intent.id)

@@ -83,7 +83,7 @@ def test_a_receipt_of_somebody_elses_transaction_is_refused(ledger: Ledger) -> N
 def test_a_receipt_found_before_any_node_answered_is_booked(ledger: Ledger) -> None:
     intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
     ledger.record_signed(intent.id, b"raw", hash_of("tx", 1))
-    with pytest.raises(IllegalMove, match="is signed and cannot become mined"):
+    with pytest.raises(IllegalMove, match="never marked as being sent"):
         ledger.record_mined(intent.id, receipt(1), {})
     ledger.mark_sending(intent.id)
     assert ledger.record_mined(intent.id, receipt(1), {}).state is IntentState.MINED

@@ -1,0 +1,73 @@
+"""The nonces the journal gives out: contiguous from what the chain counted when the bot took a sender over."""
+
+from __future__ import annotations
+
+from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
+
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
+from bot.ledger.models import IntentRow, SenderRow
+from bot.ledger.results import Results
+from bot.ledger.states import IN_FLIGHT, IntentState
+from chains.assets import Address
+
+_INSTANCE: BindParameter[str] = bindparam("instance")
+_SENDER: BindParameter[str] = bindparam("sender")
+_FIRST_NONCE = select(SenderRow.first_nonce).where(SenderRow.instance == _INSTANCE, SenderRow.sender == _SENDER)
+_HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
+    IntentRow.instance == _INSTANCE,
+    IntentRow.sender == _SENDER,
+    IntentRow.state != IntentState.RELEASED.value,
+)
+
+
+class Nonces(Results):
+    """Which nonce comes next. Only a released intent gives its own back."""
+
+    def set_first_nonce(self, sender: Address, chain_nonce: int) -> None:
+        """Takes over `sender` at start, given how many transactions the chain counts for it.
+
+        Transactions the journal does not know are skipped with a warning while nothing is in flight. Otherwise, or
+        when the chain counts fewer than the ledger, raises `LedgerError`.
+        """
+        with self._write() as connection:
+            mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
+            if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
+                values = {"instance": self.run.instance, "sender": sender, "first_nonce": chain_nonce}
+                connection.execute(insert(SenderRow).values(values))
+                return
+            expected = self._next_nonce(connection, sender)
+            unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
+            of_sender = (IntentRow.instance == self.run.instance, IntentRow.sender == sender)
+            waiting = select(IntentRow.id).where(*of_sender, IntentRow.state.in_(unsettled)).limit(1)
+            if chain_nonce == expected:
+                return
+            anything_waits = connection.execute(waiting).first() is not None
+            if chain_nonce < expected and anything_waits:
+                return
+            if chain_nonce > expected and not anything_waits:
+                connection.execute(update(SenderRow).where(*mine).values(first_nonce=chain_nonce))
+                detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
+                self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
+                return
+            raise LedgerError(
+                f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
+                "another program uses this key, or the ledger belongs to another chain"
+            )
+
+    def next_nonce(self, sender: Address) -> int:
+        """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
+        with self.read() as connection:
+            return self._next_nonce(connection, sender)
+
+    def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
+        wanted = {"instance": self.run.instance, "sender": sender}
+        return connection.execute(_HIGHEST_NONCE, wanted).scalar_one()
+
+    def _next_nonce(self, connection: Connection, sender: str) -> int:
+        wanted = {"instance": self.run.instance, "sender": sender}
+        first_nonce = connection.execute(_FIRST_NONCE, wanted).scalar_one_or_none()
+        if first_nonce is None:
+            raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
+        highest = self._highest_nonce(connection, sender)
+        return first_nonce if highest is None else max(first_nonce, highest + 1)
