@@ -28,6 +28,9 @@ from chains.node.wire import Header
 
 _CHAIN_CHECK_EVERY_S = 300.0
 _SUSPECTED_AT_MOST_EVERY_S = 1.0
+_REST_BLOCKS = 0.5
+_LEAST_LONGEST_REST_S = 0.5
+"""An endpoint that is well again is found out within half a block, or half a second."""
 
 
 class Hashing:
@@ -61,8 +64,9 @@ class Endpoint:
         self.name = settings.name
         self.streams = settings.wire is not Wire.HTTP
         self.quota = quota
-        self.health = Health(self.now_s, rng)
-        self.limiter = Limiter(settings.requests_per_s, self.now_s, rng)
+        longest_rest_s = max(_REST_BLOCKS * network.block_time_s, _LEAST_LONGEST_REST_S)
+        self.health = Health(self.now_s, rng, longest_rest_s)
+        self.limiter = Limiter(settings.requests_per_s, self.now_s, rng, longest_rest_s)
         self.not_asked = set(settings.not_asked)
         self.hash_parameters = True
         self.reconnects = 0

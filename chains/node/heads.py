@@ -14,9 +14,11 @@ from chains.node.wire import Header
 
 CALLS_PER_BLOCK = 2
 _MOST_SAVED = 3 * CALLS_PER_BLOCK
-_CREEP = 0.97
-_AGAIN = 0.2
+_AGAIN = (0.1, 0.2)
 _AGAIN_LATER = 0.5
+_LEAST_EARLIER = 0.05
+_EARLIER_AT_FIRST = 0.25
+_MOST_EARLIER = 0.5
 _MOST_UNREAD = 64
 
 
@@ -106,7 +108,11 @@ class ToldHeads:
 
 
 class AskedHeads:
-    """Heads by asking, about once a block: a little earlier each time until it was too early, then again soon after."""
+    """Heads by asking, about once a block, as soon after each as can be found out.
+
+    A head that is there when asked for may have been there for long: the next is asked for ever earlier, by parts of a
+    block's time that double. Once that is too early, it is asked for again soon after, and the next a little earlier.
+    """
 
     fresh = True
 
@@ -125,6 +131,7 @@ class AskedHeads:
         self._due_s = endpoint.now_s()
         self._last = ""
         self._early = 0
+        self._earlier = _EARLIER_AT_FIRST
         self._ended = asyncio.Event()
 
     async def open(self) -> None:
@@ -147,8 +154,9 @@ class AskedHeads:
             if header.head.hash != self._last:
                 self._note(header)
                 return header
+            again = _AGAIN[self._early] if self._early < len(_AGAIN) else _AGAIN_LATER
             self._early += 1
-            self._due_s = self._endpoint.now_s() + self._block_time_s * (_AGAIN if self._early == 1 else _AGAIN_LATER)
+            self._due_s = self._endpoint.now_s() + self._block_time_s * again
 
     def end(self) -> None:
         self._ended.set()
@@ -170,9 +178,10 @@ class AskedHeads:
         return await self._endpoint.latest()
 
     def _note(self, header: Header) -> None:
+        self._earlier = _LEAST_EARLIER if self._early else min(2 * self._earlier, _MOST_EARLIER)
         self._early = 0
         self._last = header.head.hash
         self.newest = max(self.newest, header.head.number)
-        creep = _CREEP if self._allowance.left > 0 else 1.0
-        self._due_s = self._endpoint.now_s() + self._block_time_s * creep
+        wait = 1.0 - self._earlier if self._allowance.left > 0 else 1.0
+        self._due_s = self._endpoint.now_s() + self._block_time_s * wait
         self._told(self._endpoint, header)

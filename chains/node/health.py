@@ -14,10 +14,7 @@ _WEIGHT = 0.1
 _LATENCIES = 64
 _LEAST_FOR_P95 = 20
 _BREAKS_AT = 4
-_FIRST_BREAK_S = 0.5
-_LONGEST_BREAK_S = 30.0
-_FIRST_PROOF_S = 1.0
-_LONGEST_PROOF_S = 60.0
+_FIRST_REST_S = 0.5
 _HEADS_KEPT = 128
 
 
@@ -40,11 +37,12 @@ class Dropped:
 
 
 class Health:
-    """Of one endpoint. Seconds are the monotonic clock's."""
+    """Of one endpoint. Seconds are the monotonic clock's. No rest, and no pause before a proof, is over `longest_s`."""
 
-    def __init__(self, now_s: Callable[[], float], rng: random.Random) -> None:
+    def __init__(self, now_s: Callable[[], float], rng: random.Random, longest_s: float) -> None:
         self._now_s = now_s
         self._rng = rng
+        self._longest_s = longest_s
         self.latency_s = 0.0
         self.errors = 0.0
         self.failures_in_a_row = 0
@@ -81,8 +79,7 @@ class Health:
         beyond = self.failures_in_a_row - _BREAKS_AT
         if beyond < 0 or self.broken:
             return False
-        rest_s = min(_FIRST_BREAK_S * 2 ** min(beyond, 16), _LONGEST_BREAK_S)
-        self.broken_until_s = self._now_s() + rest_s * self._rng.uniform(0.5, 1.0)
+        self.broken_until_s = self._now_s() + self._rest_s(beyond) * self._rng.uniform(0.5, 1.0)
         return beyond == 0
 
     def told(self, header: Header) -> None:
@@ -104,10 +101,12 @@ class Health:
 
     def drop(self, fault: Fault, detail: str) -> None:
         tries = self.dropped.tries + 1 if self.dropped else 0
-        pause_s = min(_FIRST_PROOF_S * 2 ** min(tries, 16), _LONGEST_PROOF_S)
-        self.dropped = Dropped(fault, detail, self._now_s() + pause_s, tries)
+        self.dropped = Dropped(fault, detail, self._now_s() + self._rest_s(tries), tries)
 
     def proven(self) -> None:
         """The fault is over; what was told before does not count any more."""
         self.dropped = None
         self._heads.clear()
+
+    def _rest_s(self, tries: int) -> float:
+        return min(_FIRST_REST_S * 2.0 ** min(tries, 16), self._longest_s)

@@ -6,17 +6,22 @@ import random
 from collections.abc import Callable
 
 _FIRST_BACKOFF_S = 0.5
-_LONGEST_BACKOFF_S = 60.0
 _LONGEST_RETRY_AFTER_S = 600.0
 
 
 class Limiter:
-    """A token bucket of one second's requests, and a pause after each refusal that doubles until an answer comes."""
+    """A token bucket of one second's requests, and a pause after each refusal that doubles until an answer comes.
 
-    def __init__(self, requests_per_s: float | None, now_s: Callable[[], float], rng: random.Random) -> None:
+    A pause that the endpoint does not ask for is no longer than `longest_s`.
+    """
+
+    def __init__(
+        self, requests_per_s: float | None, now_s: Callable[[], float], rng: random.Random, longest_s: float
+    ) -> None:
         self._rate = requests_per_s
         self._now_s = now_s
         self._rng = rng
+        self._longest_s = longest_s
         self._tokens = requests_per_s or 0.0
         self._filled_s = now_s()
         self._shut_until_s = 0.0
@@ -41,7 +46,7 @@ class Limiter:
         """The endpoint said that it was too much; seconds for which it is left alone."""
         self._refusals += 1
         if retry_after_s is None:
-            ceiling_s = min(_FIRST_BACKOFF_S * 2.0 ** min(self._refusals - 1, 16), _LONGEST_BACKOFF_S)
+            ceiling_s = min(_FIRST_BACKOFF_S * 2.0 ** min(self._refusals - 1, 16), self._longest_s)
             pause_s = ceiling_s * self._rng.uniform(0.5, 1.0)
         else:
             pause_s = min(retry_after_s, _LONGEST_RETRY_AFTER_S)

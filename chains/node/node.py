@@ -37,6 +37,7 @@ __all__ = ["Agreement", "Node", "Opinion"]
 
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
 
@@ -169,7 +170,7 @@ class Node(JsonRpcReads):
                 if pause_s == _FIRST_PAUSE_S:
                     on_trouble(str(error))
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S, self.network.block_time_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S, _LONGEST_PAUSE_BLOCKS * self.network.block_time_s)
 
     async def agreed(self, head: Head) -> Opinion:
         """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""

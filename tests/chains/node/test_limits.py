@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from chains.node import EndpointSettings, NodeError, NodeEvent, QuotaSpent
 from chains.node.answers import retry_seconds
 from chains.node.events import Events
-from chains.node.health import Health
+from chains.node.health import Fault, Health
 from chains.node.limits import Limiter
 from chains.node.quota import Quota, UsageFile
 from chains.node.units import cost
 from tests.chains.node.scripted import Scripted
 from tests.chains.node.support import SENDER, TOPIC, Follow, chain, emit, node_on
 
+LONGEST_S = 6.0
 NOON = 1_700_000_000 - 1_700_000_000 % 86_400 + 43_200
 
 
@@ -141,7 +142,7 @@ async def test_blocks_are_followed_beyond_the_cap_only_while_something_is_in_fli
 @given(st.floats(1, 1000), st.lists(st.floats(0, 2), max_size=60))
 def test_never_more_than_the_rate_goes_in_any_stretch(rate: float, pauses: list[float]):
     clock = Hands()
-    limiter = Limiter(rate, clock, random.Random(1))
+    limiter = Limiter(rate, clock, random.Random(1), LONGEST_S)
     begun_s, sent = clock.now_s, 0
     for pause_s in pauses:
         clock.now_s += pause_s
@@ -152,15 +153,15 @@ def test_never_more_than_the_rate_goes_in_any_stretch(rate: float, pauses: list[
 
 
 @given(st.integers(0, 2**32))
-def test_rests_double_up_to_a_minute_and_end_with_an_answer(seed: int):
+def test_rests_double_up_to_the_longest_and_end_with_an_answer(seed: int):
     clock = Hands()
-    limiter = Limiter(None, clock, random.Random(seed))
+    limiter = Limiter(None, clock, random.Random(seed), LONGEST_S)
     for refusal in range(12):
         rest_s = limiter.refused(None)
-        ceiling_s = min(0.5 * 2**refusal, 60)
+        ceiling_s = min(0.5 * 2**refusal, LONGEST_S)
         assert ceiling_s / 2 <= rest_s <= ceiling_s
     assert limiter.wait_s() > 0
-    clock.now_s += 60
+    clock.now_s += LONGEST_S
     assert limiter.wait_s() == 0
     limiter.answered()
     assert limiter.refused(None) <= 0.5
@@ -168,7 +169,7 @@ def test_rests_double_up_to_a_minute_and_end_with_an_answer(seed: int):
 
 def test_an_endpoint_is_left_alone_for_as_long_as_it_says():
     clock = Hands()
-    limiter = Limiter(None, clock, random.Random(1))
+    limiter = Limiter(None, clock, random.Random(1), LONGEST_S)
     limiter.refused(30)
     clock.now_s += 29
     assert limiter.wait_s() == pytest.approx(1)
@@ -187,7 +188,7 @@ def test_retry_after_is_a_date_too():
 
 def test_a_circuit_opens_after_failures_in_a_row_and_closes_with_an_answer():
     clock = Hands()
-    health = Health(clock, random.Random(1))
+    health = Health(clock, random.Random(1), LONGEST_S)
     assert [health.failed() for _ in range(5)] == [False, False, False, True, False]
     assert health.broken
     clock.now_s += 1
@@ -196,6 +197,17 @@ def test_a_circuit_opens_after_failures_in_a_row_and_closes_with_an_answer():
     assert health.broken
     health.answered(0.1)
     assert not health.broken
+
+
+def test_no_rest_and_no_pause_before_a_proof_is_longer_than_half_a_block():
+    clock = Hands()
+    health = Health(clock, random.Random(1), LONGEST_S)
+    for _ in range(40):
+        health.failed()
+        health.drop(Fault.LAGGING, "still")
+        assert health.broken_until_s <= clock.now_s + LONGEST_S
+        assert health.dropped is not None and health.dropped.proof_due_s <= clock.now_s + LONGEST_S
+        clock.now_s += LONGEST_S
 
 
 def test_what_happened_before_anyone_listened_is_told_first():
