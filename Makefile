@@ -60,7 +60,7 @@ $(STAMP)/python-packages: requirements.lock pyproject.toml $(STAMP)/tools
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(STAMP)/kernels: $(wildcard bot/market/packed/*.py) $(STAMP)/python-packages
+$(STAMP)/kernels: $(wildcard chains/kernels/*.py chains/codec/*.py bot/market/packed/*.py bot/market/integers/*.py bot/market/dual/*.py) $(STAMP)/python-packages
 	@$(VENV)/bin/isthmus warmup
 	@touch $@
 

@@ -15,7 +15,7 @@ def warmup(as_json: bool) -> ExitCode:
 
     They are kept in `var/kernels`, or where ISTHMUS_KERNEL_CACHE says. ISTHMUS_NO_NUMBA=1 runs without a compiler.
     """
-    from bot.market.packed.warmup import warm_up
+    from bot.market.warmup import warm_up
 
     compiled, seconds, folder = warm_up()
     if as_json:

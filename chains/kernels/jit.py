@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -14,21 +13,29 @@ from chains.kernels.cache import cache_folder
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
+PLAIN: dict[str, Any] = {"error_model": "numpy", "_nrt": False}
+"""Without Numba's run time (`_nrt`) a kernel allocates nothing and counts no references to its arrays, which its caller
+holds anyway. Counting them took more than half of a block step."""
+
 if "NUMBA_CACHE_DIR" not in os.environ:
-    folder: Path = cache_folder()
-    config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    config.CACHE_DIR = str(cache_folder())  # type: ignore[attr-defined]
 
 
 def jit(kernel: Kernel) -> Kernel:
     """Compile `kernel` on its first call, and keep the machine code in the cache folder."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(kernel))
+    return cast(Kernel, numba.njit(cache=True, nogil=True, **PLAIN)(kernel))
 
 
 def inlined(kernel: Kernel) -> Kernel:
     """As `jit`, for what runs inside other kernels only: always inlined, so that arrays are not passed again."""
-    return cast(Kernel, numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)(kernel))
+    return cast(Kernel, numba.njit(cache=True, nogil=True, forceinline=True, **PLAIN)(kernel))
 
 
 def merged(kernel: Kernel) -> Kernel:
     """As `inlined`, for what is called from one place: its body becomes the caller's before anything is compiled."""
-    return cast(Kernel, numba.njit(inline="always", error_model="numpy", _nrt=False)(kernel))
+    return cast(Kernel, numba.njit(inline="always", **PLAIN)(kernel))
+
+
+def allocating(kernel: Kernel) -> Kernel:
+    """As `jit`, for what makes arrays of its own."""
+    return cast(Kernel, numba.njit(cache=True, nogil=True)(kernel))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from bot.market.dual import kernels as plain
+from chains.kernels.cache import compiled
 
 NAMES = (
     "fill",
@@ -24,9 +24,6 @@ NAMES = (
     "widen",
 )
 """Every kernel, callees before their callers."""
-
-PLAIN_VARIABLE = "ISTHMUS_NO_NUMBA"
-"""Set to 1, the plain kernels are used although Numba is there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +41,7 @@ class Kernels:
 @lru_cache(maxsize=1)
 def kernels() -> Kernels:
     """The compiled kernels if Numba can be imported, else the plain ones."""
-    if os.environ.get(PLAIN_VARIABLE) == "1":
-        return plain_kernels()
-    try:
-        import numba
-    except ImportError:
-        return plain_kernels()
-    return _gathered(_compiled(numba), compiled=True)
+    return _gathered(_compiled(), compiled=True) if compiled() else plain_kernels()
 
 
 def plain_kernels() -> Kernels:
@@ -77,13 +68,15 @@ def warm() -> None:
     )
 
 
-def _compiled(numba: Any) -> dict[str, Any]:
+def _compiled() -> dict[str, Any]:
     """Each kernel compiled in a namespace where the names of the others mean their compiled forms."""
+    from chains.kernels.jit import allocating
+
     namespace: dict[str, Any] = dict(vars(plain))
     for name in NAMES:
         function = types.FunctionType(getattr(plain, name).__code__, namespace, name)
         function.__qualname__, function.__module__ = name, plain.__name__
-        namespace[name] = numba.njit(function, cache=True, nogil=True)
+        namespace[name] = allocating(function)
     return namespace
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.market.packed.jit import inlined
 from bot.market.packed.shapes import F4, F8, GRAIN, LANES, LEAST_UNITS, PIECES, PRODUCT, RANGES, Curves, Edges, Pools
+from chains.kernels.jit import inlined
 
 
 @inlined

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from bot.market.packed.curves import fill_ladder, locate
-from bot.market.packed.jit import inlined, jit, merged
 from bot.market.packed.search import search_edge
 from bot.market.packed.shapes import (
     F4,
@@ -26,6 +25,7 @@ from bot.market.packed.shapes import (
 )
 from bot.market.packed.sizing import size_walk
 from bot.market.packed.tables import close_hubs, follow_link, reduce_pair
+from chains.kernels.jit import inlined, jit, merged
 
 
 @merged

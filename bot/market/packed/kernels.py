@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol, cast
 
-from bot.market.packed.cache import is_compiled
 from bot.market.packed.shapes import F4, F8, I4, Arrays, Changes, Limits, Work
+from chains.kernels.cache import compiled
 
 
 class Kernels(Protocol):
@@ -22,7 +22,7 @@ class Kernels(Protocol):
 
 def kernels() -> Kernels:
     """The compiled kernels if there are any; importing them takes most of a second, so they are asked for late."""
-    if is_compiled():
+    if compiled():
         from bot.market.packed import compiled as fast
 
         return cast(Kernels, fast)

@@ -9,7 +9,6 @@ at only if that best passes: so everything is found, and next to nothing is look
 
 from __future__ import annotations
 
-from bot.market.packed.jit import inlined, jit, merged
 from bot.market.packed.shapes import (
     EDGE,
     F4,
@@ -25,6 +24,7 @@ from bot.market.packed.shapes import (
     Limits,
     Work,
 )
+from chains.kernels.jit import inlined, jit, merged
 
 TWO, THREE, FOUR, FIRST = 0, 1, 2, 3
 """Rows of `Work.lanes`: what the way back must exceed in a walk of two, three, four hops, and after its first hop."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 from bot.market.packed.curves import range_piece
-from bot.market.packed.jit import inlined, jit
 from bot.market.packed.shapes import F8, I4, PIECES, PRODUCT, RANGES, Arrays, Curves, Edges, Pools
+from chains.kernels.jit import inlined, jit
 
 ENDLESS = 1e300
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.market.packed.jit import inlined, merged
 from bot.market.packed.shapes import F4, GROUP, LANES, Links, Pairs, Vias
+from chains.kernels.jit import inlined, merged
 
 
 @inlined

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.market.dual import kernels as plain
-from bot.market.dual.compiled import PLAIN_VARIABLE, kernels, plain_kernels
+from bot.market.dual.compiled import kernels, plain_kernels
 from bot.market.dual.problem import opening_prices, problem_of
 from bot.market.dual.solve import solve
 from bot.market.kernels import output
@@ -42,7 +42,7 @@ def test_numba_compiles_what_the_tests_compare() -> None:
 
 
 def test_without_numba_the_plain_kernels_are_used(monkeypatch) -> None:
-    monkeypatch.setenv(PLAIN_VARIABLE, "1")
+    monkeypatch.setenv("ISTHMUS_NO_NUMBA", "1")
     kernels.cache_clear()
     assert not kernels().compiled
     kernels.cache_clear()

@@ -1,7 +1,6 @@
 """Compiled kernels and their plain twins give the same."""
 
 import inspect
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bot.market.packed.detector as detector_module
-from bot.market.packed import Detector, Filter, cache, compiled, reference
+from bot.market.packed import Detector, Filter, compiled, reference
 from bot.market.packed.kernels import Kernels
 from bot.market.packed.shapes import PRODUCT, RANGES
 from tests.bot.market.packed.samples import GAS, markets
@@ -105,9 +104,3 @@ def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
         np.testing.assert_array_equal(row, table.row)
         np.testing.assert_array_equal(top, table.top)
         np.testing.assert_array_equal(best, table.best)
-
-
-def test_machine_code_is_kept_by_every_file_it_is_made_from():
-    folder = Path(cache.__file__).parent
-    made_from = {file.stem for file in folder.glob("*.py") if "bot.market.packed.jit import" in file.read_text()}
-    assert set(cache.SOURCES) == made_from | {"jit", "shapes"}
