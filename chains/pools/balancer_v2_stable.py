@@ -16,7 +16,7 @@ from chains.pools import balancer_v2
 from chains.pools.balancer_math import ONE, mul_down
 from chains.pools.balancer_stable_math import AMP_PRECISION, MAX_AMP, Ramp, Rounding
 from chains.pools.balancer_v2 import VaultPool, base_factor, shared_loading
-from chains.pools.fitted import Point, fitted
+from chains.pools.fitted import Point, fitted, grid_within
 from chains.pools.pool import (
     Call,
     Loading,
@@ -174,7 +174,8 @@ class BalancerV2StablePool(VaultPool):
                 rate = fee_kept * slopes[given] / slopes[taken] * factors[given] / factors[taken]
                 return Point(amount_in, (balances[taken] - after[taken]) * ONE / factors[taken], rate)
 
-            return fitted(point_at, 2.0 * balances[taken] * ONE / factors[given] / fee_kept)
+            most = 2.0 * balances[taken] * ONE / factors[given] / fee_kept
+            return fitted(point_at, most, grid_within(self.balances[given], most))
         except PoolError:
             return ()
 

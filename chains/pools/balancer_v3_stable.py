@@ -12,7 +12,7 @@ from chains.pools import balancer_v3
 from chains.pools.balancer_math import ONE, complement, div_down, mul_down
 from chains.pools.balancer_stable_math import Ramp, Rounding
 from chains.pools.balancer_v3 import Scaled, VaultPool, shared_loading
-from chains.pools.fitted import GRID, Point, fitted
+from chains.pools.fitted import GRID, Point, fitted, grid_within
 from chains.pools.pool import (
     Call,
     HookedPool,
@@ -136,7 +136,8 @@ class BalancerV3StablePool(VaultPool):
             surging = self.surge is not None and curve_in.surges(most * _PROBE)
             if self.surge:
                 most = curve_in.unchanged(most, surging)
-            return fitted(curve_in.surging_point if surging else curve_in.calm_point, most)
+            grid = grid_within(curve_in.live[given] / self.scale(given), most)
+            return fitted(curve_in.surging_point if surging else curve_in.calm_point, most, grid)
         except PoolError:
             return ()
 

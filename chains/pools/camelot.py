@@ -11,7 +11,7 @@ from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.balancer_math import ONE
 from chains.pools.constant_product import MAX_RESERVE
-from chains.pools.fitted import Point, fitted
+from chains.pools.fitted import Point, fitted, grid_within
 from chains.pools.least import least_input
 from chains.pools.pool import (
     PPM,
@@ -159,7 +159,8 @@ class CamelotPool(OwnContract):
             return Point(amount_in, float(out), self._rate(given, reserve_in + kept * amount_in, reserve_out - out))
 
         try:
-            return fitted(point_at, (reserve_in + reserve_out * units[given] / units[1 - given]) / kept)
+            most = (reserve_in + reserve_out * units[given] / units[1 - given]) / kept
+            return fitted(point_at, most, grid_within(reserve_in, most))
         except (PoolError, ZeroDivisionError):
             return ()
 

@@ -10,7 +10,7 @@ from chains.blocks import Log
 from chains.hops import CurveRoute, Hop, HopKind
 from chains.pools import stable_events as events
 from chains.pools.curve_rates import CLOCK, TOTAL_SUPPLY, RateAsking, balance_calls, balances_told
-from chains.pools.fitted import Point, fitted
+from chains.pools.fitted import Point, bridged, fitted
 from chains.pools.least import least_input
 from chains.pools.pool import (
     AmountOutOfRange,
@@ -22,6 +22,7 @@ from chains.pools.pool import (
     MalformedState,
     OwnContract,
     Piece,
+    PoolError,
     StaleState,
     changed_by,
     positions,
@@ -222,18 +223,27 @@ class CurveStablePool(OwnContract):
                 return changed_by(log, self, amplification=Amplification(initial, future, start_s, end_s))
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
-        """Base units out per base unit in, after the fee; 0.0 where the pool is empty or its rates are old."""
+        """Base units out per base unit in, after the fee; 0.0 where the pool has no curve or its rates are old."""
         index_in, index_out = positions(self.tokens, token_in, token_out)
-        if not all(self.balances) or not self._fresh:
+        if not self._fresh:
             return 0.0
         xp = scaled(self.balances, self.rates)
-        return self._rate(xp, invariant(self.rules, self.amp, xp), index_in, index_out)
+        try:
+            return self._rate(xp, invariant(self.rules, self.amp, xp), index_in, index_out)
+        except PoolError:
+            return 0.0
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """Pieces fitted to the curve until a hundredth of the pool's other balance is left."""
         index_in, index_out = positions(self.tokens, token_in, token_out)
-        if not all(self.balances) or not self._fresh:
+        if not self._fresh:
             return ()
+        try:
+            return self._fitted(index_in, index_out)
+        except PoolError:
+            return ()
+
+    def _fitted(self, index_in: int, index_out: int) -> tuple[Piece, ...]:
         xp, rate_in, rate_out = scaled(self.balances, self.rates), self.rates[index_in], self.rates[index_out]
         d = invariant(self.rules, self.amp, xp)
 
@@ -249,7 +259,7 @@ class CurveStablePool(OwnContract):
             out = left * PRECISION / rate_out if amount else 0.0
             return Point(amount, out, self._rate(after, d, index_in, index_out))
 
-        amounts = [amount_for(left) for left in _LEFT]
+        amounts = bridged(map(amount_for, _LEFT), self.balances[index_in])
         return fitted(point_at, amounts[-1], [amount / amounts[-1] for amount in amounts]) if amounts[-1] > 0 else ()
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:

@@ -12,6 +12,30 @@ GRID = tuple(2.0**-n for n in range(14, 2, -1)) + tuple(n / 16 for n in range(3,
 """Where a curve is looked at, as fractions of the largest amount: close together at first, then every sixteenth."""
 
 
+_BEND = 1.0 / 12.0
+"""Of what the pool holds of what comes in: nearer to nothing no curve of these families bends."""
+_FARTHEST = 3.0
+"""How many times the point before it a point may be, for a piece between them to follow the curve."""
+
+
+def grid_within(held: float, most_in: float) -> tuple[float, ...]:
+    """`GRID`, begun earlier where the pool holds far less of what comes in, `held`, than the largest amount."""
+    return tuple(bridged(GRID, held / most_in))
+
+
+def bridged(points: Iterable[float], held: float) -> list[float]:
+    """`points`, and others between those that lie too far apart; `held` is what the pool holds of what comes in."""
+    found: list[float] = []
+    before = held * _BEND
+    for point in points:
+        between = [point]
+        while between[-1] > _FARTHEST * before > 0.0:
+            between.append(between[-1] / 2.0)
+        found += reversed(between)
+        before = max(point, before)
+    return found
+
+
 class Point(NamedTuple):
     """One point of a price curve, in base units: `out` for `amount_in`, and the marginal `rate` there."""
 

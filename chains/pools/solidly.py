@@ -9,7 +9,7 @@ from chains.assets import Address, Token
 from chains.blocks import Log
 from chains.executor import Hop, HopKind
 from chains.pools.balancer_math import ONE
-from chains.pools.fitted import Point, fitted
+from chains.pools.fitted import Point, fitted, grid_within
 from chains.pools.least import least_input
 from chains.pools.pool import (
     PPM,
@@ -161,10 +161,7 @@ class SolidlyPool(OwnContract):
         return self._point(given, self.reserves[given], self.reserves[1 - given]).rate
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
-        """Volatile: one exact piece. Stable: up to what doubles the pool, within 2 % between the fitted points.
-
-        That holds up to fifty times more of one token than of the other; further out the pieces are coarser.
-        """
+        """Volatile: one exact piece. Stable: up to what doubles the pool, within 1 % between the fitted points."""
         given = self._given(token_in, token_out)
         if self.paused or not all(self.reserves):
             return ()
@@ -183,7 +180,7 @@ class SolidlyPool(OwnContract):
             )
 
         try:
-            return fitted(point_at, most)
+            return fitted(point_at, most, grid_within(reserve_in, most))
         except (PoolError, ZeroDivisionError):
             return ()
 

@@ -100,7 +100,11 @@ def _ask(pool: Pool) -> None:
                     continue
                 if answered < 0:
                     raise AssertionError(f"{pool.family} answers {answered} for {amount}")
-        pool.marginal_price(token_in, token_out)
+        try:
+            pool.marginal_price(token_in, token_out)
+            pool.pieces(token_in, token_out)
+        except PoolError as error:
+            raise AssertionError(f"{pool.family} has no curve, and raises instead of saying so: {error}") from error
 
 
 def _load(steps: object, data: bytes) -> None:
