@@ -18,6 +18,7 @@ from bot.market.packed.shapes import (
     REFILL,
     SEARCH,
     SIZED,
+    TAKE,
     Arrays,
     Changes,
     Limits,
@@ -80,19 +81,29 @@ def follow_changes(changes: Changes, arrays: Arrays, work: Work, sizes: F8, refi
 
 @inlined
 def permitted(edge: int, arrays: Arrays, limits: Limits) -> bool:
-    """Whether the edge's pool may be used."""
-    at = arrays.edges.pool[edge]
-    return bool(limits.pools[at]) and bool((limits.classes >> arrays.pools.klass[at]) & 1)
+    """Whether the edge may be used."""
+    return bool(limits.edges[edge]) and bool((limits.classes >> arrays.pools.klass[arrays.edges.pool[edge]]) & 1)
 
 
 @inlined
-def best_edge(pair: int, lane: int, hop: int, arrays: Arrays, limits: Limits, work: Work) -> int:
-    """The pair's best edge at a lane that may be used and whose pool is in none of the other hops; -1 if none."""
+def is_counted(edge: int, arrays: Arrays, limits: Limits) -> bool:
+    """Whether the edge is of a class of which only so many are wanted."""
+    return bool((limits.counted >> arrays.pools.klass[arrays.edges.pool[edge]]) & 1)
+
+
+@inlined
+def best_edge(pair: int, lane: int, hop: int, one: int, arrays: Arrays, limits: Limits, work: Work) -> int:
+    """The pair's best edge at a lane that may be used and whose pool is in none of the other hops; -1 if none.
+
+    `one` is the hop at which it must be a counted one, as nowhere else; -1 where that does not matter.
+    """
     pairs, edges = arrays.pairs, arrays.edges
     best, rate = -1, edges.row.dtype.type(0.0)
     for k in range(pairs.first[pair], pairs.first[pair] + pairs.many[pair]):
         edge = pairs.edges[k]
         if edges.row[edge, lane] <= rate or not permitted(edge, arrays, limits):
+            continue
+        if one >= 0 and is_counted(edge, arrays, limits) != (hop == one):
             continue
         twice = False
         for other in range(hop):
@@ -104,13 +115,14 @@ def best_edge(pair: int, lane: int, hop: int, arrays: Arrays, limits: Limits, wo
 
 @inlined
 def turned(hops: int, arrays: Arrays, limits: Limits, work: Work) -> int:
-    """Where the walk in `work.walk[8:]` begins: at the start asked for, else at its lowest edge."""
-    begin = 0
+    """Where the walk in `work.walk[8:]` begins: at the highest start, else at its lowest edge."""
+    begin, highest = 0, 0
     for hop in range(hops):
         edge = work.walk[8 + hop]
-        if limits.start >= 0:
-            if arrays.pairs.source[arrays.edges.pair[edge]] == limits.start:
-                begin = hop
+        if limits.started:
+            rank = limits.starts[arrays.pairs.source[arrays.edges.pair[edge]]]
+            if rank > highest:
+                begin, highest = hop, rank
         elif edge < work.walk[8 + begin]:
             begin = hop
     return begin
@@ -156,6 +168,32 @@ def place(hops: int, size: float, gain: float, net: float, work: Work) -> None:
     value[at, 0], value[at, 1], value[at, 2] = size, gain, net
 
 
+@jit
+def size_lane(at: int, lane: int, hops: int, one: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
+    """Size hit `at` with the pools that are best at `lane`, the counted one at hop `one`, if that is wanted."""
+    first = work.hit[at, 0]
+    work.walk[8] = first
+    product = float(arrays.edges.row[first, lane])
+    for hop in range(1, hops):
+        edge = best_edge(work.hit[at, hop], lane, hop, one, arrays, limits, work)
+        if edge < 0:
+            return
+        work.walk[8 + hop] = edge
+        product *= arrays.edges.row[edge, lane]
+    if product <= needed[hops - 2, lane]:
+        return
+    begin, gas = turned(hops, arrays, limits, work), limits.gas_base
+    for hop in range(hops):
+        work.walk[hop] = work.walk[8 + (begin + hop) % hops]
+        gas += limits.gas_of[arrays.pools.klass[arrays.edges.pool[work.walk[hop]]]]
+    if not unseen(hops, work):
+        return
+    work.counts[SIZED] += 1
+    size, gain = size_walk(work.walk[:4], hops, arrays.pools, arrays.edges, arrays.curves, work.rest, work.walk[4:8])
+    if gain > gas:
+        place(hops, size, gain, gain - gas, work)
+
+
 @merged
 def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
     """Size the walk of pairs in hit `at` with the pools that are best at each lane where it passes."""
@@ -165,30 +203,16 @@ def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) ->
     first = work.hit[at, 0]
     if not permitted(first, arrays, limits):
         return
-    for lane in range(LANES):
-        work.walk[8] = first
-        product = float(arrays.edges.row[first, lane])
-        for hop in range(1, hops):
-            edge = best_edge(work.hit[at, hop], lane, hop, arrays, limits, work)
-            if edge < 0:
-                product = 0.0
-                break
-            work.walk[8 + hop] = edge
-            product *= arrays.edges.row[edge, lane]
-        if product <= needed[hops - 2, lane]:
-            continue
-        begin, gas = turned(hops, arrays, limits, work), limits.gas_base
-        for hop in range(hops):
-            work.walk[hop] = work.walk[8 + (begin + hop) % hops]
-            gas += limits.gas_of[arrays.pools.klass[arrays.edges.pool[work.walk[hop]]]]
-        if not unseen(hops, work):
-            continue
-        work.counts[SIZED] += 1
-        size, gain = size_walk(
-            work.walk[:4], hops, arrays.pools, arrays.edges, arrays.curves, work.rest, work.walk[4:8]
-        )
-        if gain > gas:
-            place(hops, size, gain, gain - gas, work)
+    low, high = -1, 0
+    if limits.exactly == 0:
+        if is_counted(first, arrays, limits):
+            return
+        low, high = hops, hops + 1
+    elif limits.exactly == 1:
+        low, high = (0, 1) if is_counted(first, arrays, limits) else (1, hops)
+    for one in range(low, high):
+        for lane in range(LANES):
+            size_lane(at, lane, hops, one, arrays, limits, work, needed)
 
 
 @jit
@@ -203,13 +227,14 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
     if task != SEARCH:
         take_changes(changes, arrays)
         follow_changes(changes, arrays, work, sizes, task == REFILL)
-    if task == REFILL:
+    if task in (REFILL, TAKE):
         return
     work.seen[:] = -1
     for k in range(len(changes.pools)):
         at = changes.pools[k]
-        if pools.open[at] and limits.pools[at]:
+        if pools.open[at]:
             for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
-                search_edge(edge, arrays, limits, work, sizes, needed)
+                if limits.edges[edge]:
+                    search_edge(edge, arrays, limits, work, sizes, needed)
     for hit in range(min(counts[HITS], len(work.hit_gain))):
         size_hit(hit, arrays, limits, work, needed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from bot.market.packed.arrays import PackedMarket
@@ -19,6 +21,7 @@ from bot.market.packed.shapes import (
     REFILL,
     SEARCH,
     SIZES,
+    TAKE,
     Arrays,
     Candidate,
     Changes,
@@ -47,9 +50,10 @@ class Detector:
     the other hops at each of eight sizes; what is best is decided by the exact float optimum.
     """
 
-    def __init__(self, market: PackedMarket, most: int = 32, most_sized: int = 512) -> None:
-        """Gives at most `most` walks, after sizing the `most_sized` that promise most."""
+    def __init__(self, market: PackedMarket, most: int = 32, most_sized: int = 512, sizes: F8 = SIZES) -> None:
+        """Gives at most `most` walks, after sizing the `most_sized` that promise most at any of the `sizes`, in ETH."""
         self._market = market
+        self.sizes = sizes
         self._kernels = kernels()
         self._most, self._most_sized = most, most_sized
         self._layouts = -1
@@ -82,7 +86,7 @@ class Detector:
         """Search through pools as they stand, as another strategy would."""
         dirty, links = self._refresh()
         if len(dirty) or len(links):
-            self._run(_as_they_stand(dirty, links), allowed, FOLLOW)
+            self._run(_as_they_stand(dirty, links), allowed, TAKE)
         self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), allowed, SEARCH)
         return self._found()
 
@@ -101,7 +105,7 @@ class Detector:
 
     def _run(self, changes: Changes, allowed: Filter, task: int) -> None:
         limits, needed = self._limits(allowed)
-        self._kernels.block_step(changes, self._ready(), limits, self._work, SIZES, needed, task)
+        self._kernels.block_step(changes, self._ready(), limits, self._work, self.sizes, needed, task)
 
     def _refresh(self) -> tuple[I4, I4]:
         """The market's arrays as they are now, derived tables filled; pools and links that still must be taken in."""
@@ -120,20 +124,39 @@ class Detector:
         arrays = self._ready()
         if not 2 <= allowed.max_hops <= MAX_HOPS:
             raise ValueError(f"closed walks have 2 to {MAX_HOPS} hops; not {allowed.max_hops}")
-        classes = (1 << CLASSES) - 1 if allowed.classes is None else sum(1 << each for each in allowed.classes)
-        pools, nodes = np.ones(len(arrays.pools.kind), np.uint8), np.ones(len(arrays.links.hub_of), np.uint8)
-        if allowed.forbidden_pools is not None:
-            pools[allowed.forbidden_pools] = 0
+        if allowed.exactly not in (None, 0, 1):
+            raise ValueError(f"0 or 1 hops can be of the counted classes; not {allowed.exactly}")
+        classes = (1 << CLASSES) - 1 if allowed.classes is None else _bits(allowed.classes)
+        edges, nodes = np.ones(len(arrays.edges.pool), np.uint8), np.ones(len(arrays.links.hub_of), np.uint8)
+        starts = np.zeros(len(nodes), np.uint8)
+        for pool in allowed.forbidden_pools if allowed.forbidden_pools is not None else ():
+            edges[self._market.edges_of(int(pool))] = 0
+        if allowed.forbidden_edges is not None:
+            edges[allowed.forbidden_edges] = 0
         if allowed.forbidden_nodes is not None:
             nodes[allowed.forbidden_nodes] = 0
+        for rank, node in enumerate(reversed(allowed.starts), 1):
+            starts[node] = min(rank, 255)
         price = allowed.gas_price_wei / WEI_PER_ETH
         gas = (
             np.zeros(CLASSES) if allowed.gas_of_class is None else np.asarray(allowed.gas_of_class, np.float64) * price
         )
         base = allowed.gas_base * price
-        limits = Limits(np.uint64(classes), pools, nodes, allowed.start, allowed.max_hops, base, gas)
+        exactly = -1 if allowed.exactly is None else allowed.exactly
+        limits = Limits(
+            np.uint64(classes),
+            np.uint64(_bits(allowed.counted)),
+            exactly,
+            edges,
+            nodes,
+            starts,
+            len(allowed.starts),
+            allowed.max_hops,
+            base,
+            gas,
+        )
         least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
-        needed = 1.0 + np.maximum(SCREEN * least[:, None] / SIZES[None, :], NOISE)
+        needed = 1.0 + np.maximum(SCREEN * least[:, None] / self.sizes[None, :], NOISE)
         return limits, needed.astype(np.float32)
 
     def _found(self) -> Found:
@@ -158,7 +181,7 @@ class Detector:
             np.zeros((MAX_HOPS, 3)),
             np.zeros(12, np.int32),
             np.zeros(8, np.int32),
-            np.zeros((2 * LANES * self._most_sized, 4), np.int32),
+            np.zeros((4 * LANES * self._most_sized, 4), np.int32),
             np.zeros((self._most, MAX_HOPS), np.int32),
             np.zeros((self._most, 3)),
         )
@@ -168,3 +191,7 @@ def _as_they_stand(pools: I4, links: I4) -> Changes:
     """Pools to be looked at again without a new value."""
     edges, starts, pieces = NO_PIECES[1], NO_PIECES[2], NO_PIECES[0]
     return Changes(pools, np.full((len(pools), 2), np.nan), edges, starts, pieces, links)
+
+
+def _bits(classes: Iterable[int]) -> int:
+    return sum(1 << each for each in classes)

@@ -6,7 +6,7 @@ agree to 1e-9 relative in sizes and gains, and to float32 rounding in ladders.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from bot.market.packed.shapes import (
     REFILL,
     SEARCH,
     SIZED,
+    TAKE,
     Arrays,
     Changes,
     Limits,
@@ -106,7 +107,7 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
             fill_pair(2 * link, arrays.pairs, arrays.edges.row)
             fill_pair(2 * link + 1, arrays.pairs, arrays.edges.row)
         work.counts[PAIRS] = len(links)
-    if task == REFILL:
+    if task in (REFILL, TAKE):
         return
     hits = _hits(changes, arrays, limits, sizes, needed)
     hits.sort(key=lambda hit: -hit.gain)
@@ -163,9 +164,11 @@ def _hits(changes: Changes, arrays: Arrays, limits: Limits, sizes: F8, needed: F
         ways.setdefault(int(pairs.source[pair]), {})[int(pairs.target[pair])] = int(pair)
     hits = []
     for pool in map(int, changes.pools):
-        if not pools.open[pool] or not limits.pools[pool]:
+        if not pools.open[pool]:
             continue
         for edge in range(int(pools.first[pool]), int(pools.first[pool] + pools.edges[pool])):
+            if not limits.edges[edge]:
+                continue
             pair = arrays.edges.pair[edge]
             ends = int(pairs.source[pair]), int(pairs.target[pair])
             row = arrays.edges.row[edge].astype(np.float64)
@@ -181,7 +184,8 @@ def _ways_back(a: int, b: int, ways: dict[int, dict[int, int]], limits: Limits, 
     after, before = ways.get(b, {}), ways.get(a, {})
     if not (limits.nodes[a] and limits.nodes[b]):
         return
-    here = limits.start in (-1, a, b)
+    starts, any_start = limits.starts, not limits.started
+    here = any_start or bool(starts[a] or starts[b])
     if a in after and here:
         yield (after[a],)
     if limits.max_hops < 3:
@@ -189,43 +193,63 @@ def _ways_back(a: int, b: int, ways: dict[int, dict[int, int]], limits: Limits, 
     for x in after:
         if x == a or not limits.nodes[x]:
             continue
-        if x in before and (here or x == limits.start):
+        if x in before and (here or starts[x]):
             yield after[x], ways[x][a]
         if limits.max_hops < 4:
             continue
         for y, onward in ways[x].items():
             known = y not in (a, b) and y in before and limits.nodes[y]
-            if known and (here or limits.start in (x, y)) and max(hub_of[a], hub_of[b], hub_of[x], hub_of[y]) >= 0:
+            if known and (here or starts[x] or starts[y]) and max(hub_of[a], hub_of[b], hub_of[x], hub_of[y]) >= 0:
                 yield after[x], onward, ways[y][a]
 
 
 def _walks(hit: _Hit, arrays: Arrays, limits: Limits, needed: F4) -> Iterator[Path]:
     """The hit's walks of edges: at each lane where it passes, the best pools that may be used, none twice."""
-    pools, edges = arrays.pools, arrays.edges
-
-    def permitted(edge: int) -> bool:
-        pool = edges.pool[edge]
-        return bool(limits.pools[pool]) and bool(int(limits.classes) >> int(pools.klass[pool]) & 1)
-
-    if not permitted(hit.edge):
+    edges, hops = arrays.edges, len(hit.back) + 1
+    if not _permitted(hit.edge, arrays, limits):
         return
-    for lane in range(LANES):
-        walk = [hit.edge]
-        for pair in hit.back:
-            used = {int(edges.pool[edge]) for edge in walk}
-            free = [int(e) for e in _members(pair, arrays.pairs) if edges.pool[e] not in used and permitted(int(e))]
-            best = max(free, key=lambda edge: float(edges.row[edge, lane]), default=None)
-            if best is None or not edges.row[best, lane]:
-                break
-            walk.append(best)
-        if len(walk) <= len(hit.back):
-            continue
-        if np.prod(edges.row[walk, lane].astype(np.float64)) > needed[len(walk) - 2, lane]:
-            yield _turned(walk, arrays, limits.start)
+    places: Iterable[int] = (-1,)
+    if limits.exactly >= 0:
+        first = _counted(hit.edge, arrays, limits)
+        if first and not limits.exactly:
+            return
+        places = (hops,) if not limits.exactly else (0,) if first else range(1, hops)
+    for one in places:
+        for lane in range(LANES):
+            walk = [hit.edge]
+            for hop, pair in enumerate(hit.back, 1):
+                used = {int(edges.pool[edge]) for edge in walk}
+                free = [
+                    edge
+                    for edge in map(int, _members(pair, arrays.pairs))
+                    if edges.pool[edge] not in used
+                    and _permitted(edge, arrays, limits)
+                    and (one < 0 or _counted(edge, arrays, limits) == (hop == one))
+                ]
+                best = max(free, key=lambda edge: float(edges.row[edge, lane]), default=None)
+                if best is None or not edges.row[best, lane]:
+                    break
+                walk.append(best)
+            if len(walk) < hops:
+                continue
+            if np.prod(edges.row[walk, lane].astype(np.float64)) > needed[hops - 2, lane]:
+                yield _turned(walk, arrays, limits)
 
 
-def _turned(walk: list[int], arrays: Arrays, start: int) -> Path:
-    """The walk from the start asked for, or from its lowest edge."""
-    sources = [int(arrays.pairs.source[arrays.edges.pair[edge]]) for edge in walk]
-    begin = sources.index(start) if start >= 0 else walk.index(min(walk))
+def _permitted(edge: int, arrays: Arrays, limits: Limits) -> bool:
+    return bool(limits.edges[edge]) and _in(limits.classes, edge, arrays)
+
+
+def _counted(edge: int, arrays: Arrays, limits: Limits) -> bool:
+    return _in(limits.counted, edge, arrays)
+
+
+def _in(classes: np.uint64, edge: int, arrays: Arrays) -> bool:
+    return bool(int(classes) >> int(arrays.pools.klass[arrays.edges.pool[edge]]) & 1)
+
+
+def _turned(walk: list[int], arrays: Arrays, limits: Limits) -> Path:
+    """The walk from its highest start, or from its lowest edge."""
+    ranks = [int(limits.starts[arrays.pairs.source[arrays.edges.pair[edge]]]) for edge in walk]
+    begin = ranks.index(max(ranks)) if limits.started else walk.index(min(walk))
     return (*walk[begin:], *walk[:begin])

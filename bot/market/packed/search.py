@@ -112,14 +112,14 @@ def keep(arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
         q1, q2, q3 = q3 ^ 1, q2 ^ 1, q1 ^ 1
     elif path[FLIP] and q2 >= 0:
         q1, q2 = q2 ^ 1, q1 ^ 1
-    a, b, start = path[SOURCE], path[TARGET], limits.start
+    a, b, starts = path[SOURCE], path[TARGET], limits.starts
     x = pairs.target[q1] if q2 >= 0 else -1
     y = pairs.target[q2] if q3 >= 0 else -1
     if x >= 0 and ((x == a) | (x == b) | (y == x) or not limits.nodes[x]):
         return
     if y >= 0 and ((y == a) | (y == b) or not limits.nodes[y]):
         return
-    if start >= 0 and (start != a) & (start != b) & (start != x) & (start != y):
+    if limits.started and not (starts[a] | starts[b] | (x >= 0 and starts[x]) | (y >= 0 and starts[y])):
         return
     work.counts[HITS] += 1
     gain = 0.0

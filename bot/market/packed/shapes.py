@@ -163,12 +163,19 @@ class Changes(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What a search may take, as kernels take it: a bit per class, a byte per pool and node; gas in ETH."""
+    """What a search may take, as kernels take it: a bit per class, a byte per edge and node; gas in ETH.
+
+    `starts` ranks the nodes of which a walk must pass one, all 0 where any will do (`started` is then 0): the highest
+    begins it. `exactly` is how many hops must be of the classes `counted`, -1 where that does not matter.
+    """
 
     classes: np.uint64
-    pools: U1
+    counted: np.uint64
+    exactly: int
+    edges: U1
     nodes: U1
-    start: int
+    starts: U1
+    started: int
     max_hops: int
     gas_base: float
     gas_of: F8
@@ -196,8 +203,8 @@ EDGE, FLIP, SOURCE, TARGET, FIRST_BACK = 0, 1, 2, 3, 4
 """What `Work.path` holds while one edge is searched: the edge, whether its way back is read backwards, its two nodes,
 and from `FIRST_BACK` on the pairs of the way back, -1 behind the last."""
 
-FOLLOW, SEARCH, REFILL = 0, 1, 2
-"""What a block step does: take in and search, search only, or fill tables that were laid out anew."""
+FOLLOW, SEARCH, REFILL, TAKE = 0, 1, 2, 3
+"""What a block step does: take in and search, search only, fill tables that were laid out anew, or take in only."""
 
 HITS, SIZED, GAINING, PAIRS = 0, 1, 2, 3
 """Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, and how many links
@@ -206,15 +213,20 @@ changed."""
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a search may use. None allows all. `start` is a node every walk must pass; `gas_price_wei` is per gas.
+    """What a search may use. None allows all. `gas_price_wei` is per gas, and is paid in ETH of value.
 
-    `gas_of_class` is gas per hop by class, `gas_base` what a transaction burns around its hops.
+    Every walk must pass one of the nodes `starts`, if there are any, and begins at the first of them that it passes.
+    `exactly` hops must be of the classes `counted`, where that is given; 0 or 1. `gas_of_class` is gas per hop by
+    class, `gas_base` what a transaction burns around its hops.
     """
 
     classes: frozenset[int] | None = None
+    counted: frozenset[int] = frozenset()
+    exactly: int | None = None
     forbidden_pools: I4 | None = None
+    forbidden_edges: I4 | None = None
     forbidden_nodes: I4 | None = None
-    start: int = -1
+    starts: tuple[int, ...] = ()
     max_hops: int = MAX_HOPS
     gas_price_wei: int = 0
     gas_base: int = 0

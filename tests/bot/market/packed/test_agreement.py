@@ -67,7 +67,7 @@ def test_ladders_and_pairs_agree(market):
 def test_searches_agree_on_every_walk_its_size_and_its_gain(market, max_hops, from_eth):
     allowed = Filter(
         max_hops=max_hops,
-        start=0 if from_eth else -1,
+        starts=(0,) if from_eth else (),
         gas_price_wei=GAS.gas_price_wei,
         gas_base=GAS.gas_base,
         gas_of_class=GAS.gas_of_class,
@@ -104,3 +104,27 @@ def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
         np.testing.assert_array_equal(row, table.row)
         np.testing.assert_array_equal(top, table.top)
         np.testing.assert_array_equal(best, table.best)
+
+
+@FEW
+@given(markets(), st.integers(0, 1), st.integers(0, 2), st.data())
+def test_searches_agree_where_hops_of_a_class_are_counted_and_edges_forbidden(market, exactly, klass, data):
+    market.arrays()
+    edges = sorted(edge for pool in range(market.pools) for edge in market.edges_of(pool))
+    forbidden = data.draw(st.lists(st.sampled_from(edges), max_size=3))
+    allowed = Filter(
+        counted=frozenset({klass}),
+        exactly=exactly,
+        forbidden_edges=np.array(forbidden, np.int32),
+        starts=data.draw(st.sampled_from([(), (0,), (1, 0)])),
+    )
+    pools = np.arange(market.pools, dtype=np.int32)
+    found = [detector_on(kernels, market).search(pools, allowed) for kernels in (compiled, reference)]
+    assert_same(*found)
+    arrays = market.arrays()
+    for candidate in found[0].candidates:
+        assert sum(int(arrays.pools.klass[market.pool_of(edge)]) == klass for edge in candidate.edges) == exactly
+        assert not set(candidate.edges) & set(forbidden)
+        sources = [market.ends_of(edge)[0] for edge in candidate.edges]
+        wanted = [node for node in allowed.starts if node in sources]
+        assert not allowed.starts or sources[0] == wanted[0]

@@ -121,7 +121,7 @@ def test_filters_by_class_pool_node_hops_and_start():
         for edge in candidate.edges
     )
     assert all(len(walk) <= 3 for walk in walks(market, detector.search(pools, Filter(max_hops=3))))
-    started = detector.search(pools, Filter(start=0)).candidates
+    started = detector.search(pools, Filter(starts=(0,))).candidates
     assert started and all(market.ends_of(candidate.edges[0])[0] == 0 for candidate in started)
 
 
