@@ -2,50 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
-from bot.config.values import ETH_DECIMALS
 from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
-from bot.engine import Engine, Road
-from bot.execution.fees import FeePolicy, asking, require_cautious_gas
-from bot.execution.hedges import HedgeDesk, HedgePolicy
-from bot.execution.inventory import InventoryDesk
+from bot.engine import Engine
+from bot.execution.fees import require_cautious_gas
 from bot.execution.marks import Marks
-from bot.execution.transactions import TransactionDesk
 from bot.hands import Hands, open_hands
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
-    filters,
     ledger_marks,
     open_accounts,
     open_pools,
     opening_marks,
-    upkeeping,
 )
 from bot.pending.opening import open_pending
-from bot.permissions import GWEI, budgets, signer_policy
+from bot.permissions import budgets, signer_policy
 from bot.report import Summary
-from bot.risk.guard import Guard
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
-from bot.witnesses import Witnesses
+from bot.wiring import Ends, Footing, build_road
 from bot.world import World, open_world
-from chains.assets import Token
 from chains.blocks import Head
-from chains.pools.extension import families_with
 
 
 async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stopping | None = None) -> Summary:
@@ -108,7 +98,17 @@ async def _open(
     if options.mode is not Mode.DRY:
         signer = await _signer(loaded, world, hands, market, marks)
         stack.push_async_callback(signer.close)
-    road = _road(loaded, world, hands, known, market, marks, currencies, tokens, signer, clock)
+    footing = Footing(hands.identity, hands.caps, currencies, known, market, marks)
+    ends = Ends(
+        ground=hands.ground,
+        node=world.node,
+        simulator=hands.simulator,
+        signer=signer,
+        accounts=hands.accounts,
+        may_hold=tokens.refusal,
+        freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
+    )
+    road = build_road(loaded, ledger, footing, ends, clock)
     await road.transactions.start()
     await road.fee_policy.refresh(head)
     road.hedges.start(head)
@@ -202,68 +202,4 @@ async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, ma
         policy=policy,
         directory=world.folder / "signer",
         journal=world.signer_journal(hands.identity.operator),
-    )
-
-
-def _road(
-    loaded: Loaded,
-    world: World,
-    hands: Hands,
-    known: KnownPools,
-    market: Market,
-    marks: Marks,
-    currencies: Sequence[Token],
-    tokens: TokenWatch,
-    signer: SignerClient | None,
-    clock: Clock,
-) -> Road:
-    config, ledger, execution = loaded.config, world.ledger, loaded.config.execution
-    fee_policy = FeePolicy(
-        int(execution.tip_gwei * GWEI), int(config.signer.max_fee_gwei * GWEI), world.network.gas, asking(world.node)
-    )
-    inventory = InventoryDesk(ledger=ledger, holder=hands.identity.inventory, caps=hands.caps, currencies=currencies)
-    transactions = TransactionDesk(
-        identity=hands.identity,
-        ledger=ledger,
-        simulator=hands.simulator,
-        signer=signer,
-        submitter=hands.ground.submitter,
-        fee_policy=fee_policy,
-        marks=marks,
-        unwind_loss_ppm=execution.unwind_loss_ppm,
-        finality_blocks=world.network.finality_blocks,
-        clock=clock,
-    )
-    hedges = HedgeDesk(
-        market=market,
-        assets=world.network.assets,
-        ledger=ledger,
-        exchanges=hands.accounts,
-        inventory=inventory,
-        marks=marks,
-        policies={
-            strategy.name: HedgePolicy(
-                tolerance_ppm=execution.hedge_tolerance_ppm,
-                deadline_blocks=strategy.parameters.get("hedge_deadline_blocks", HedgePolicy().deadline_blocks),
-                unwind_loss_ppm=execution.unwind_loss_ppm,
-            )
-            for strategy in config.strategies
-        },
-    )
-    return Road(
-        market=market,
-        strategies=[strategy.create() for strategy in config.strategies],
-        guard=Guard(ledger, budgets(config), tokens.refusal),
-        transactions=transactions,
-        hedges=hedges,
-        inventory=inventory,
-        ledger=ledger,
-        fee_policy=fee_policy,
-        ground=hands.ground,
-        filters=filters(config.strategies, world.network, known),
-        upkeep=upkeeping(world.node, known, config.state.audit, families_with(config.families)),
-        network=world.network.name,
-        trading=signer is not None,
-        freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not world.network.test_chain),
-        witnesses=Witnesses(world.node, execution.agree_above.units(ETH_DECIMALS)) if execution.agree_above else None,
     )

@@ -1,0 +1,118 @@
+"""The road, put together: from what a run stands on and the ends it reaches the world by, to what carries decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.clock import Clock
+from bot.config.load import Loaded
+from bot.config.values import ETH_DECIMALS
+from bot.drift.freshness import Freshness
+from bot.engine import Road
+from bot.execution.fees import FeePolicy, asking
+from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
+from bot.execution.inventory import InventoryDesk
+from bot.execution.marks import Marks
+from bot.execution.transactions import Identity, TransactionDesk
+from bot.ground import Ground
+from bot.known import KnownPools
+from bot.ledger.ledger import Ledger
+from bot.market import Market
+from bot.opening import filters, upkeeping
+from bot.permissions import GWEI, budgets
+from bot.plan import Plan
+from bot.reasons import Refusal
+from bot.risk.guard import Guard
+from bot.signer.client import SignerClient
+from bot.simulator import Simulator
+from bot.witnesses import Witnesses
+from chains.assets import Token
+from chains.node import Node
+from chains.pools.extension import families_with
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the road touches the world: everything a decision depends on that is neither an event nor in the ledger.
+
+    `node` is what is read of the chain beside its blocks. `signer` is None where nothing trades. `may_hold` says why
+    what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on.
+    """
+
+    ground: Ground
+    node: Node
+    simulator: Simulator
+    signer: SignerClient | None
+    accounts: Mapping[str, TradingAccount]
+    may_hold: Callable[[Plan], Refusal | None]
+    freshness: Freshness
+
+
+@dataclass(frozen=True, slots=True)
+class Footing:
+    """What a run stands on once it is open: who acts, with what, in which market, and what everything is worth."""
+
+    identity: Identity
+    caps: Mapping[Token, int]
+    currencies: Sequence[Token]
+    known: KnownPools
+    market: Market
+    marks: Marks
+
+
+def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clock: Clock) -> Road:
+    """The rooms of one run, wired. Nothing is asked and nothing is sent."""
+    config, network, execution = loaded.config, loaded.network, loaded.config.execution
+    fee_policy = FeePolicy(
+        int(execution.tip_gwei * GWEI), int(config.signer.max_fee_gwei * GWEI), network.gas, asking(ends.node)
+    )
+    inventory = InventoryDesk(
+        ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies
+    )
+    transactions = TransactionDesk(
+        identity=footing.identity,
+        ledger=ledger,
+        simulator=ends.simulator,
+        signer=ends.signer,
+        submitter=ends.ground.submitter,
+        fee_policy=fee_policy,
+        marks=footing.marks,
+        unwind_loss_ppm=execution.unwind_loss_ppm,
+        finality_blocks=network.finality_blocks,
+        clock=clock,
+    )
+    hedges = HedgeDesk(
+        market=footing.market,
+        assets=network.assets,
+        ledger=ledger,
+        exchanges=ends.accounts,
+        inventory=inventory,
+        marks=footing.marks,
+        policies={
+            strategy.name: HedgePolicy(
+                tolerance_ppm=execution.hedge_tolerance_ppm,
+                deadline_blocks=strategy.parameters.get("hedge_deadline_blocks", HedgePolicy().deadline_blocks),
+                unwind_loss_ppm=execution.unwind_loss_ppm,
+            )
+            for strategy in config.strategies
+        },
+    )
+    witnesses = Witnesses(ends.node, execution.agree_above.units(ETH_DECIMALS)) if execution.agree_above else None
+    return Road(
+        market=footing.market,
+        strategies=[strategy.create() for strategy in config.strategies],
+        guard=Guard(ledger, budgets(config), ends.may_hold),
+        transactions=transactions,
+        hedges=hedges,
+        inventory=inventory,
+        ledger=ledger,
+        fee_policy=fee_policy,
+        ground=ends.ground,
+        filters=filters(config.strategies, network, footing.known),
+        upkeep=upkeeping(ends.node, footing.known, config.state.audit, families_with(config.families)),
+        network=network.name,
+        trading=ends.signer is not None,
+        freshness=ends.freshness,
+        witnesses=witnesses,
+    )
