@@ -45,6 +45,7 @@ class Reason(StrEnum):
     SIGNER_VERDICT_STALE = "signer_verdict_stale"
     SIGNER_VERDICT_UNPROFITABLE = "signer_verdict_unprofitable"
     SIGNER_BUDGET = "signer_budget"
+    SIGNER_REPLACEMENT = "signer_replacement"
     SIGNER_SETTLEMENT = "signer_settlement"
     SIGNER_JOURNAL = "signer_journal"
     SIGNER_MALFORMED = "signer_malformed"
@@ -53,6 +54,7 @@ class Reason(StrEnum):
     SIGNER_UNREACHABLE = "signer_unreachable"
     # execution
     ORDER_UNKNOWN = "order_unknown"
+    ACCOUNT_HALTED = "account_halted"
     ALREADY_DECIDED = "already_decided"
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from chains.assets import Address
+from chains.assets import Address, address
 
 _TYPE = b"\x02"
 _EMPTY_LIST = b"\xc0"
+
+
+class NotOurs(ValueError):
+    """Bytes that are no signed EIP-1559 call as `UnsignedTransaction.raw` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,32 @@ class UnsignedTransaction:
     def digest(self) -> str:
         """Hex of keccak-256 over the sender and the payload: equal if and only if the same transaction."""
         return str(keccak(bytes.fromhex(self.sender[2:]) + self.payload()).hex())
+
+
+def read_signed(raw: bytes, sender: Address) -> UnsignedTransaction:
+    """The inverse of `UnsignedTransaction.raw`, for what `sender` signed. Raises `NotOurs` for any other bytes."""
+    try:
+        body, end = _item(raw, 1)
+        fields = _fields_of(body)
+        chain_id, nonce, tip, max_fee, gas_limit, to, value, data, _, parity, r, s = fields
+        numbers = [int.from_bytes(field, "big") for field in (chain_id, nonce, gas_limit, max_fee, tip, value)]
+        found = UnsignedTransaction(
+            chain_id=numbers[0],
+            nonce=numbers[1],
+            sender=sender,
+            to=address(to_checksum_address(to)),
+            value_wei=numbers[5],
+            data=data,
+            gas_limit=numbers[2],
+            max_fee_wei=numbers[3],
+            tip_wei=numbers[4],
+        )
+        again = found.raw(*(int.from_bytes(field, "big") for field in (parity, r, s)))
+    except (ValueError, IndexError) as error:
+        raise NotOurs(f"no signed EIP-1559 call: {error}") from None
+    if again != raw or end != len(raw):
+        raise NotOurs("no signed EIP-1559 call in its one canonical form")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +114,24 @@ def _head(length: int, kind: int) -> bytes:
         return bytes((kind + length,))
     size = length.to_bytes((length.bit_length() + 7) // 8, "big")
     return bytes((kind + 55 + len(size),)) + size
+
+
+def _fields_of(body: bytes) -> list[bytes]:
+    fields, at = [], 0
+    while at < len(body):
+        field, at = _item(body, at)
+        fields.append(field)
+    return fields
+
+
+def _item(data: bytes, at: int) -> tuple[bytes, int]:
+    """The content of the RLP item at `at`, and where the next one begins; what is not canonical shows on encoding."""
+    first = data[at]
+    if first < 0x80:
+        return data[at : at + 1], at + 1
+    kind = 0x80 if first < 0xC0 else 0xC0
+    start, length = at + 1, first - kind
+    if length >= 56:
+        start += length - 55
+        length = int.from_bytes(data[at + 1 : start], "big")
+    return data[start : start + length], start + length

@@ -20,10 +20,13 @@ WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH})
 """Hops whose pool is the token they make, so that a token of ours may be one."""
 
 
-def review(case: Case) -> Refusal | None:
-    """The first refusal of `CHECKS`, or None: everything not refused by then is permitted by name."""
+def review(case: Case, answered: frozenset[Reason] = frozenset()) -> Refusal | None:
+    """The first refusal of `CHECKS`, or None: everything not refused by then is permitted by name.
+
+    Questions of the reasons `answered` were answered when the same call was signed before.
+    """
     for reason, check in CHECKS:
-        if problem := check(case):
+        if reason not in answered and (problem := check(case)):
             return Refusal(reason, problem)
     return None
 

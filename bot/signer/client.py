@@ -18,7 +18,9 @@ from bot.reasons import Reason, Refusal
 from bot.signer.policy import SignerPolicy, encode_policy
 from bot.signer.protocol import (
     HEADER_BYTES,
+    Cancel,
     Denial,
+    Replace,
     Request,
     Response,
     Settle,
@@ -101,6 +103,10 @@ class SignerClient:
 
     async def sign(self, request: SignRequest) -> Signed | Refusal:
         """The signed transaction, or why not. Asking again for the same intent gives the same bytes."""
+        return await self._ask(request, Signed)
+
+    async def replace(self, request: Replace | Cancel) -> Signed | Refusal:
+        """What is to stand in place of a signed transaction, or why not. Asking again gives the same bytes."""
         return await self._ask(request, Signed)
 
     async def settle(self, settle: Settle) -> Settled | Refusal:

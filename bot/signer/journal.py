@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,16 @@ CREATE TABLE IF NOT EXISTS signed (
     gas_cost_wei   TEXT,
     profit_wei     TEXT,
     settled_at_s   REAL
+) STRICT
+"""
+_REPLACEMENTS = """
+CREATE TABLE IF NOT EXISTS replacements (
+    intent_id TEXT    NOT NULL REFERENCES signed (intent_id),
+    number    INTEGER NOT NULL,
+    at_s      REAL    NOT NULL,
+    tx_hash   TEXT    NOT NULL,
+    raw       BLOB    NOT NULL,
+    PRIMARY KEY (intent_id, number)
 ) STRICT
 """
 _NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
@@ -93,6 +104,7 @@ class Journal:
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(_TABLE)
+            self._db.execute(_REPLACEMENTS)
             self._db.execute(_ONE_HOLDER)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
@@ -126,6 +138,26 @@ class Journal:
         )
         if changed != 1:
             raise JournalError(f"journal {self._path}: no unsettled intent {intent_id}")
+
+    def replace(self, entry: Entry, tx_hash: str, raw: bytes, at_s: float) -> None:
+        """Commit bytes that may stand in place of `entry`'s, whose worst case is raised to what `entry` says now."""
+        ((count,),) = self._rows("SELECT count(*) FROM replacements WHERE intent_id = ?", entry.intent_id)
+        try:
+            with self._transaction():
+                self._db.execute(
+                    "INSERT INTO replacements VALUES (?, ?, ?, ?, ?)", (entry.intent_id, count + 1, at_s, tx_hash, raw)
+                )
+                self._db.execute(
+                    "UPDATE signed SET worst_case_wei = ?, worst_gas_wei = ? WHERE intent_id = ?",
+                    (str(entry.worst_case_wei), str(entry.worst_gas_wei), entry.intent_id),
+                )
+        except sqlite3.Error as error:
+            raise self._failure("write", error) from None
+
+    def replacements(self, intent_id: str) -> tuple[bytes, ...]:
+        """What was signed in place of an intent's first transaction, oldest first. Raises `JournalError`."""
+        wanted = "SELECT raw FROM replacements WHERE intent_id = ? ORDER BY number"
+        return tuple(raw for (raw,) in self._rows(wanted, intent_id))
 
     def find(self, intent_id: str) -> Entry | None:
         """The entry of an intent. Raises `JournalError`."""
@@ -161,6 +193,16 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
 
     def _write(self, statement: str, values: tuple[object, ...]) -> int:
         try:

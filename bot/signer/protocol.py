@@ -52,6 +52,24 @@ class Signed:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """Sign an intent's call once more, to stand in place of what was signed before: the same call, higher fees.
+
+    `again` is the request as it was, with the new fees, the worst case with them, and a verdict on that transaction.
+    """
+
+    again: SignRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Sign a NOOP to stand in place of an intent's call: nothing, to the operator itself, with the same nonce."""
+
+    intent_id: str
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
 class Settle:
     """Evidence that an intent is over, releasing its reservation.
 
@@ -107,11 +125,13 @@ class Denial:
     detail: str
 
 
-Request = SignRequest | Settle | StatusRequest
+Request = SignRequest | Replace | Cancel | Settle | StatusRequest
 Response = Signed | Settled | Status | Denial
 
 _TAGS: Mapping[str, type[Request | Response]] = {
     "sign": SignRequest,
+    "replace": Replace,
+    "cancel": Cancel,
     "settle": Settle,
     "status": StatusRequest,
     "signed": Signed,
@@ -120,7 +140,7 @@ _TAGS: Mapping[str, type[Request | Response]] = {
     "denial": Denial,
 }
 _TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
-_REQUESTS = (SignRequest, Settle, StatusRequest)
+_REQUESTS = (SignRequest, Replace, Cancel, Settle, StatusRequest)
 
 
 def frame(message: Request | Response) -> bytes:

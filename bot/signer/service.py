@@ -15,7 +15,9 @@ from bot.signer.journal import Entry, Journal, JournalError, Settlement
 from bot.signer.key import SigningKey
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
+    Cancel,
     Denial,
+    Replace,
     Request,
     Response,
     Settle,
@@ -25,7 +27,9 @@ from bot.signer.protocol import (
     Status,
     parse_request,
 )
+from bot.signer.replacements import ANSWERED, never_signed, noop, outbids, raised, same_call
 from bot.signer.wire import InvalidMessage
+from bot.transaction import UnsignedTransaction, read_signed
 
 
 class Signer:
@@ -69,21 +73,73 @@ class Signer:
     def _respond(self, request: Request) -> Response:
         if isinstance(request, SignRequest):
             return self._sign(request)
+        if isinstance(request, Replace):
+            return self._replace(request)
+        if isinstance(request, Cancel):
+            return self._cancel(request)
         if isinstance(request, Settle):
             return self._settle(request)
         return self._status()
 
-    def _sign(self, request: SignRequest) -> Signed | Denial:
+    def _case(self, request: SignRequest) -> Case | Refusal:
         newest_head = max(self._newest_head, request.head_number)
         case = build(self._policy, request, newest_head=newest_head, now_s=self._clock.wall_s())
+        if isinstance(case, Case):
+            self._newest_head = newest_head
+        return case
+
+    def _sign(self, request: SignRequest) -> Signed | Denial:
+        case = self._case(request)
         if isinstance(case, Refusal):
             return _denial(case)
-        self._newest_head = newest_head
         if before := self._journal.find(request.intent_id):
             return _again(before, case)
         if refusal := review(case) or self._nonce_taken(case) or self._over_budget(case):
             return _denial(refusal)
         return self._signed(case)
+
+    def _replace(self, request: Replace) -> Signed | Denial:
+        case = self._case(request.again)
+        if isinstance(case, Refusal):
+            return _denial(case)
+        entry = self._journal.find(request.again.intent_id)
+        if entry is None:
+            return _denial(never_signed(request.again.intent_id))
+        standing = raised(entry, case)
+        refusal = same_call(entry, case) or review(case, ANSWERED) or self._over_budget_with(entry, standing, case)
+        if refusal is not None:
+            return _denial(refusal)
+        return self._in_place(standing, case.transaction)
+
+    def _cancel(self, request: Cancel) -> Signed | Denial:
+        """Signed whatever else is refused: it spends nothing but gas, of which no more than was reserved."""
+        entry = self._journal.find(request.intent_id)
+        if entry is None:
+            return _denial(never_signed(request.intent_id))
+        transaction = noop(entry, request.fees, self._policy.caps)
+        return _denial(transaction) if isinstance(transaction, Refusal) else self._in_place(entry, transaction)
+
+    def _in_place(self, entry: Entry, transaction: UnsignedTransaction) -> Signed | Denial:
+        raws = (entry.raw, *self._journal.replacements(entry.intent_id))
+        earlier = [read_signed(raw, entry.sender) for raw in raws]
+        if transaction not in earlier and (refusal := outbids(earlier, transaction)):
+            return _denial(refusal)
+        signed = self._key.sign(transaction)
+        if transaction not in earlier:
+            self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
+            if entry.settlement is None:
+                self._budgets.reserve(entry)
+        return Signed(signed.raw, signed.tx_hash)
+
+    def _over_budget_with(self, before: Entry, standing: Entry, case: Case) -> Refusal | None:
+        """Whether what `standing` may cost beyond `before` fits into the budget."""
+        return self._budgets.check(
+            case.plan.strategy,
+            case.limits,
+            worst_case_wei=standing.worst_case_wei - before.worst_case_wei,
+            worst_gas_wei=standing.worst_gas_wei - before.worst_gas_wei,
+            now_s=self._now_s(),
+        )
 
     def _nonce_taken(self, case: Case) -> Refusal | None:
         transaction = case.transaction
