@@ -221,6 +221,8 @@ def ticks_around(
     pool: Address, tick: int, spacing: int, bitmap_question: bytes
 ) -> Generator[tuple[Call, ...], tuple[bytes, ...], Known]:
     """Two rounds: bitmap words around `tick`, and the ticks that are set in them. Raises `MalformedState`."""
+    if not MIN_TICK - 1 <= tick <= MAX_TICK:
+        raise MalformedState(f"pool {pool} stands at tick {tick}, where no price is")
     first, last = all_words(spacing)
     reach = max(1, -(-REACH_TICKS // (spacing * WORD_BITS)))
     here = word_of(tick, spacing)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from chains.pools.pool import AmountOutOfRange, EmptyPool, InsufficientLiquidity
+from chains.pools.pool import AmountOutOfRange, EmptyPool, InsufficientLiquidity, MalformedState
 
 UNIT = 10**18
 FEE_DENOMINATOR = 10**10
@@ -170,6 +170,10 @@ class FeeCurve:
     out_fee: int
     gamma: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.mid_fee <= self.out_fee <= FEE_DENOMINATOR or self.gamma < 0:
+            raise MalformedState(f"no fee goes from {self.mid_fee} to {self.out_fee} by a gamma of {self.gamma}")
+
     def at(self, xp: Sequence[int]) -> int:
         """The fee where the scaled balances are these."""
         near = reduction(xp, self.gamma)
@@ -218,7 +222,15 @@ def marginal(shape: Shape, xp: Sequence[int], d: int, index_in: int, index_out: 
 
     The curve is K · D^(n-1) · Σx + Πx = K · D^n + (D/n)^n with K = A · K0 · γ² / (γ + 1 - K0)², K0 = Πx · (n/D)^n.
     In shares s = x / D its derivative by s_i is K'_i · (Σs - 1) + K + Πs / s_i, K'_i = K / s_i · (1 + 2·K0 / (γ+1-K0)).
+    Raises `InsufficientLiquidity` where no float is near it.
     """
+    try:
+        return _marginal(shape, xp, d, index_in, index_out)
+    except (ZeroDivisionError, OverflowError):
+        raise InsufficientLiquidity(f"the balances {tuple(xp)} have no price") from None
+
+
+def _marginal(shape: Shape, xp: Sequence[int], d: int, index_in: int, index_out: int) -> float:
     coins, relative = len(xp), shape.gamma / UNIT
     shares = [x / d for x in xp]
     product = prod(shares)

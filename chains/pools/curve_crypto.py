@@ -187,11 +187,14 @@ class CurveCryptoPool(OwnContract):
         raise StaleState(f"log {log.log_index} of block {log.block_number} changed what it does not tell")
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
-        """Base units out per base unit in, after the fee; 0.0 where the pool is empty or cannot be known."""
+        """Base units out per base unit in, after the fee; 0.0 where the pool has no price or cannot be known."""
         index_in, index_out = positions(self.tokens, token_in, token_out)
         if not all(self.balances) or self.claimed_in:
             return 0.0
-        return self._rate(self.scaled(), self.d, index_in, index_out)
+        try:
+            return self._rate(self.scaled(), self.d, index_in, index_out)
+        except PoolError:
+            return 0.0
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """Pieces fitted to the curve, up to three times what the pool holds of what comes in."""
@@ -357,4 +360,5 @@ class CurveCryptoPool(OwnContract):
             adjustment_step=event.adjustment_step,
             ma_half_time_s=event.ma_half_time_s,
         )
-        return replace(self, fees=FeeCurve(event.mid_fee, event.out_fee, event.fee_gamma), oracle=oracle)
+        fees = changed_by(log, self.fees, mid_fee=event.mid_fee, out_fee=event.out_fee, gamma=event.fee_gamma)
+        return replace(self, fees=fees, oracle=oracle)

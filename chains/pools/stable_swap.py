@@ -176,10 +176,13 @@ def marginal(rules: StableRules, amp: int, xp: Sequence[int], index_in: int, ind
     """-dx_out / dx_in on the curve, in `xp`, before fees.
 
     It is (A·n + P / x_in) / (A·n + P / x_out) with P = D^(n+1) / (n^n · Πx).
+    Raises `InsufficientLiquidity` where no float is near it.
     """
-    coins = len(xp)
-    product = float(d)
-    for x in xp:
-        product *= d / (x * coins)
-    ann = amp * coins / rules.a_precision
-    return (ann + product / xp[index_in]) / (ann + product / xp[index_out])
+    coins, product = len(xp), float(d)
+    try:
+        for x in xp:
+            product *= d / (x * coins)
+        ann = amp * coins / rules.a_precision
+        return (ann + product / xp[index_in]) / (ann + product / xp[index_out])
+    except (ZeroDivisionError, OverflowError):
+        raise InsufficientLiquidity(f"the balances {tuple(xp)} have no price") from None
