@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, insert, select
+from sqlalchemy import ColumnElement, Connection, select
 
 from bot.ledger import accounts
 from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
@@ -120,18 +120,17 @@ class Books(Decisions):
             at_ms=self._now_ms(),
             head_s=self._head_s,
         )
-        lines = [
-            {
-                "entry_id": entry,
-                "instance": self.run.instance,
-                "account": line.account,
-                "place": line.place,
-                "token": line.token,
-                "units": line.units,
-            }
-            for line in postings
-        ]
-        connection.execute(insert(PostingRow), lines)
+        for line in postings:
+            self._insert(
+                connection,
+                PostingRow,
+                entry_id=entry,
+                instance=self.run.instance,
+                account=line.account,
+                place=line.place,
+                token=line.token,
+                units=line.units,
+            )
 
     def _reverse_block(self, connection: Connection, block_hash: str) -> None:
         """Takes back, by opposite postings, every entry of `block_hash` that still stands."""

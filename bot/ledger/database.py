@@ -7,7 +7,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, event
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
@@ -46,11 +47,29 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
 
 def upgrade(engine: Engine) -> None:
     """Brings the schema to the newest version; does nothing when it is there. Raises `LedgerError`."""
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    with explained(place(engine.url)), engine.begin() as connection:
+    where = place(engine.url)
+    with explained(where), engine.begin() as connection:
+        if _version(connection) == _newest_version():
+            return
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
+
+
+def _newest_version() -> str:
+    """By the names of the migrations, so that a start does not have to load them."""
+    return max(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("v*.py"))
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def check_pages(engine: Engine) -> None:
@@ -59,7 +78,7 @@ def check_pages(engine: Engine) -> None:
         return
     where = place(engine.url)
     with explained(where), engine.connect() as connection:
-        finding = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+        finding = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar_one()
     if finding != "ok":
         raise LedgerError(f"ledger {where}: the database is corrupt ({finding}); restore a backup or move it away")
 

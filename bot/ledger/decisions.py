@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import orjson
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
 from bot.ledger.errors import LedgerError
 from bot.ledger.models import EventRow, OpportunityRow, PlanRow, RefusalRow, TimingRow, VerdictRow
@@ -101,11 +101,9 @@ class Decisions(Store):
 
     def record_timings(self, intent_id: int, elapsed_ns: Mapping[str, int]) -> None:
         """Nanoseconds from the decided head's arrival to each stage; `signed` is what the summary reports."""
-        rows = [{"intent_id": intent_id, "stage": stage, "elapsed_ns": ns} for stage, ns in elapsed_ns.items()]
-        if not rows:
-            return
         with self._write() as connection:
-            connection.execute(insert(TimingRow), rows)
+            for stage, ns in elapsed_ns.items():
+                self._insert(connection, TimingRow, intent_id=intent_id, stage=stage, elapsed_ns=ns)
 
     def _keep_event(self, connection: Connection, level: Level, name: str, detail: str) -> None:
         self._insert(

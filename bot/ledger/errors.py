@@ -24,12 +24,31 @@ class NonceMoved(LedgerError):
     """The journal's next nonce is not the one the caller built its transaction with."""
 
 
+class LedgerHeld(LedgerError):
+    """Another process writes to the ledger."""
+
+
+class LeaseLost(LedgerError):
+    """Another process took the ledger over while this one stood still: it must end, and write nothing more."""
+
+
+class LedgerFull(LedgerError):
+    """There is no space to write: nothing is signed until there is, and then it goes on."""
+
+
+class LedgerBroken(LedgerError):
+    """The disk failed a sync: what it holds is not known, so that this process writes nothing more."""
+
+
+_FULL = "database or disk is full"
+_BROKEN = "disk i/o error"
+
 _REMEDIES = (
     ("not a database", "it is not an SQLite database; restore a backup or move the file away"),
     ("malformed", "the database is corrupt; restore a backup or move the file away"),
     ("database is locked", "another process is writing to it; stop that one first"),
-    ("database or disk is full", "the disk is full; free some space. Nothing was recorded, so nothing was sent"),
-    ("disk i/o error", "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
+    (_FULL, "the disk is full; free some space. Nothing was recorded, so nothing was sent"),
+    (_BROKEN, "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
     ("unable to open", "the file cannot be opened; check that its folder exists and may be written to"),
     ("readonly database", "the file is read-only; make it and its folder writable"),
     ("read-only transaction", "it was opened read-only"),
@@ -48,4 +67,12 @@ def explained(where: str) -> Iterator[None]:
         origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
         text = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
         remedy = next((remedy for sign, remedy in _REMEDIES if sign in text.lower()), text)
-        raise LedgerError(f"ledger {where}: {remedy}") from error
+        raise _kind(text)(f"ledger {where}: {remedy}") from error
+
+
+def _kind(text: str) -> type[LedgerError]:
+    """A full disk may have space again; a disk that failed once is not asked again."""
+    said = text.lower()
+    if _FULL in said:
+        return LedgerFull
+    return LedgerBroken if _BROKEN in said else LedgerError

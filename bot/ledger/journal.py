@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
 
 from bot.ledger.attempts import attempts_of, check_successor, may_have_left
 from bot.ledger.decisions import Level
@@ -14,6 +14,7 @@ from bot.ledger.nonces import Nonces
 from bot.ledger.pnl import has_mark, marks_of
 from bot.ledger.records import Attempt, Intent, WorstCase
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState, MinedAs, check_move
+from bot.ledger.store import changing
 from bot.plan import Plan
 from bot.transaction import Fees
 from chains.assets import Address, Token
@@ -26,9 +27,9 @@ _INTENTS = (
 )
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
-_CHANGE_INTENT = update(IntentRow.__table__).where(IntentRow.id == bindparam("intent"))  # type: ignore[arg-type]
-_CHANGE_ATTEMPT = update(AttemptRow.__table__).where(  # type: ignore[arg-type]
-    AttemptRow.intent_id == bindparam("intent"), AttemptRow.number == bindparam("attempt")
+_CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
+_CHANGE_ATTEMPT = changing(
+    AttemptRow, AttemptRow.intent_id == bindparam("intent"), AttemptRow.number == bindparam("attempt")
 )
 
 
@@ -199,7 +200,7 @@ class Journal(Nonces):
 
     def _move(self, connection: Connection, row: Row[Any], wanted: IntentState, **values: Any) -> None:
         check_move(row.id, IntentState(row.state), wanted)
-        connection.execute(_CHANGE_INTENT, {"intent": row.id, "state": wanted.value, **values})
+        self._change(connection, _CHANGE_INTENT, intent=row.id, state=wanted.value, **values)
 
     def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
         self._move(connection, row, wanted)
@@ -207,7 +208,7 @@ class Journal(Nonces):
 
     def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
         of = {"intent": attempt.intent_id, "attempt": attempt.number}
-        connection.execute(_CHANGE_ATTEMPT, {**of, "state": state.value})
+        self._change(connection, _CHANGE_ATTEMPT, **of, state=state.value)
 
     def _check_marks(self, connection: Connection, plan: Plan) -> None:
         """What cannot be valued cannot be budgeted: a loss in it would be invisible."""

@@ -12,40 +12,51 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.engine import URL
 
 from bot.clock import Clock
 from bot.ledger.book_models import ResultRow
+from bot.ledger.custody import Custody
 from bot.ledger.database import check_pages, connect, parse_url, upgrade
 from bot.ledger.errors import LedgerError
+from bot.ledger.headfile import HeadFile
 from bot.ledger.models import IntentRow, RunRow
 from bot.ledger.orders import Orders
 from bot.ledger.records import Run
+from bot.ledger.store import changing
 from bot.ledger.token_reports import TokenReports
 from bot.mode import Mode
 
 
-class Ledger(Orders, TokenReports):
+class Ledger(Orders, TokenReports, Custody):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock) -> Ledger:
-        """Opens and migrates the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
+    def open(cls, url: str, clock: Clock, *, hold: bool = False, head_file: Path | None = None) -> Ledger:
+        """Opens, migrates and verifies the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
 
-        Raises `LedgerError`, one line, when it is corrupt, locked, full or cannot be reached.
+        With `hold`, takes the lease to write, which whoever trades must have. `head_file` is the second file that
+        knows the newest seal; by default beside an SQLite file, and none for a server. Raises `LedgerError`, one
+        line, when the ledger is corrupt, held, locked, full or cannot be reached.
         """
         parsed = parse_url(url)
         writer = connect(parsed)
+        ledger = cls(writer, connect(parsed, read_only=True), clock, _head_file(parsed, head_file))
         try:
-            check_pages(writer)
             upgrade(writer)
+            ledger._check_head()
+            if hold:
+                ledger.hold()
+            check_pages(writer)
+            ledger._check_rows()
         except BaseException:
-            writer.dispose()
+            ledger.close()
             raise
-        return cls(writer, connect(parsed, read_only=True), clock)
+        return ledger
 
     @classmethod
-    def view(cls, url: str, clock: Clock) -> Ledger:
+    def view(cls, url: str, clock: Clock, *, head_file: Path | None = None) -> Ledger:
         """Opens a migrated database to read only, beside the process that writes. Writing raises `LedgerError`, as
         does a file that is not there.
         """
@@ -53,7 +64,7 @@ class Ledger(Orders, TokenReports):
         if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
             raise LedgerError(f"ledger {parsed.database}: there is no such file; a run creates it")
         reader = connect(parsed, read_only=True)
-        return cls(reader, reader, clock)
+        return cls(reader, reader, clock, _head_file(parsed, head_file))
 
     def start_run(
         self, mode: Mode, network: str, chain_id: int, seed: int | None, config_digest: str, instance: str
@@ -92,10 +103,10 @@ class Ledger(Orders, TokenReports):
 
     def finish_run(self, summary: Mapping[str, Any]) -> None:
         """Ends the run and keeps its summary."""
-        change = update(RunRow).where(RunRow.id == self.run.id)
+        change = changing(RunRow, RunRow.id == self.run.id)
         document = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
         with self._write() as connection:
-            connection.execute(change.values(finished_ms=self._now_ms(), summary=document))
+            self._change(connection, change, finished_ms=self._now_ms(), summary=document)
 
     def _stand_on(self, connection: Connection, run: Run) -> Run:
         """The budgets' clock goes on from the latest the instance has seen, so that a restart frees nothing."""
@@ -106,6 +117,12 @@ class Ledger(Orders, TokenReports):
         self._block_number = 0
         self._head_s = max(seen)
         return run
+
+
+def _head_file(url: URL, told: Path | None) -> HeadFile | None:
+    if told is None and url.get_backend_name() == "sqlite":
+        told = Path(f"{url.database}-head")
+    return None if told is None else HeadFile(told)
 
 
 def as_run(row: Row[Any]) -> Run:

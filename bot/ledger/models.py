@@ -20,11 +20,16 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeEngine
 
 from bot.ledger.types import Units
 
-_Big = BigInteger().with_variant(Integer(), "sqlite")
 _Wei = Units()
+
+
+def big() -> TypeEngine[int]:
+    """A 64-bit integer, which in SQLite alone may be a rowid."""
+    return BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -38,11 +43,11 @@ class Base(DeclarativeBase):
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
         }
     )
-    type_annotation_map = {int: _Big}  # noqa: RUF012 - SQLAlchemy reads a plain dict here
+    type_annotation_map = {int: big()}  # noqa: RUF012 - SQLAlchemy reads a plain dict here
 
 
 def key() -> Mapped[int]:
-    return mapped_column(_Big, primary_key=True, autoincrement=True)
+    return mapped_column(big(), primary_key=True, autoincrement=True)
 
 
 def wei(**options: Any) -> Mapped[Any]:

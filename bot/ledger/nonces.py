@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
 from bot.ledger.models import IntentRow, SenderRow
 from bot.ledger.results import Results
 from bot.ledger.states import IN_FLIGHT, IntentState
+from bot.ledger.store import changing
 from chains.assets import Address
 
 _INSTANCE: BindParameter[str] = bindparam("instance")
@@ -33,8 +34,7 @@ class Nonces(Results):
         with self._write() as connection:
             mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
             if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
-                values = {"instance": self.run.instance, "sender": sender, "first_nonce": chain_nonce}
-                connection.execute(insert(SenderRow).values(values))
+                self._insert(connection, SenderRow, instance=self.run.instance, sender=sender, first_nonce=chain_nonce)
                 return
             expected = self._next_nonce(connection, sender)
             unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
@@ -46,7 +46,7 @@ class Nonces(Results):
             if chain_nonce < expected and anything_waits:
                 return
             if chain_nonce > expected and not anything_waits:
-                connection.execute(update(SenderRow).where(*mine).values(first_nonce=chain_nonce))
+                self._change(connection, changing(SenderRow, *mine), first_nonce=chain_nonce)
                 detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
                 self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
                 return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from bot.ledger import accounts
 from bot.ledger.errors import IllegalMove, LedgerError
@@ -14,6 +14,7 @@ from bot.ledger.models import FillRow, IntentRow, OrderRow
 from bot.ledger.records import Account, PlacedOrder, Purpose, TradeFill
 from bot.ledger.settlement import Settlement
 from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState, order_state_after
+from bot.ledger.store import changing
 from bot.ledger.types import exact_sum
 from bot.plan import Order, Side
 
@@ -71,14 +72,12 @@ class Orders(Settlement):
             for fill in fills:
                 self._book_trade(connection, row, fill)
             known = OrderState(row.state)
-            connection.execute(
-                update(OrderRow)
-                .where(OrderRow.id == row.id)
-                .values(
-                    state=order_state_after(known, state).value,
-                    exchange_order_id=exchange_order_id or row.exchange_order_id,
-                    updated_ms=self._now_ms(),
-                )
+            self._change(
+                connection,
+                changing(OrderRow, OrderRow.id == row.id),
+                state=order_state_after(known, state).value,
+                exchange_order_id=exchange_order_id or row.exchange_order_id,
+                updated_ms=self._now_ms(),
             )
             self._book_result(connection, row.intent_id)
             return self._orders(connection, OrderRow.id == row.id)[0]

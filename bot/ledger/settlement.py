@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, select
 
 from bot.ledger import accounts
 from bot.ledger.attempts import attempts_of, mined_one
@@ -14,6 +14,7 @@ from bot.ledger.journal import Journal, as_intent
 from bot.ledger.models import FillRow, IntentRow, OrderRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
 from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
+from bot.ledger.store import changing
 from chains.assets import Address
 from chains.blocks import Receipt
 
@@ -82,7 +83,7 @@ class Settlement(Journal):
                 raise LedgerError(f"block {block_hash} was undone after intents {final} were final; stop and look")
             self._reverse_block(connection, block_hash)
             fills = (FillRow.instance == self.run.instance, FillRow.block_hash == block_hash)
-            connection.execute(update(FillRow).where(*fills).values(undone=True))
+            self._change(connection, changing(FillRow, *fills), undone=True)
             for row in rows:
                 self._move_back(connection, row)
             return tuple(as_intent(self._load(connection, row.id)) for row in rows)
@@ -111,8 +112,8 @@ class Settlement(Journal):
             order = connection.execute(still_open.limit(1)).scalar_one_or_none()
             if order is not None:
                 raise IllegalMove(f"intent {intent_id} cannot close its exposure: order {order} may still trade")
-            change = update(IntentRow).where(IntentRow.id == intent_id)
-            connection.execute(change.values(exposure=exposure.value, settled_ms=self._now_ms()))
+            change = changing(IntentRow, IntentRow.id == intent_id)
+            self._change(connection, change, exposure=exposure.value, settled_ms=self._now_ms())
             self._book_result(connection, intent_id)
 
     def _book_receipt(
@@ -138,7 +139,7 @@ class Settlement(Journal):
             FillRow.block_hash == receipt.block_hash,
         )
         # The block was undone and is canonical again: the fill is known, and holds again.
-        if connection.execute(update(FillRow).where(*same).values(undone=False)).rowcount:
+        if self._change(connection, changing(FillRow, *same), undone=False):
             return
         self._insert(
             connection,

@@ -1,4 +1,7 @@
-"""The ground the ledger stands on: one writer, one transaction at a time, one run, and the head it stands on."""
+"""The ground the ledger stands on: one writer, one transaction at a time, one run, and the head it stands on.
+
+Every change of a row goes through `_insert` or `_change`, and is sealed in the transaction that makes it.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,26 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, bindparam, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Insert, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.clock import Clock
 from bot.ledger.database import place
-from bot.ledger.errors import LedgerError, explained
+from bot.ledger.errors import LedgerBroken, LedgerError, explained
+from bot.ledger.headfile import HeadFile
+from bot.ledger.lease import check_token, lease_row
 from bot.ledger.models import Base, PlanRow
 from bot.ledger.records import Run
+from bot.ledger.seals import Change, append, change_of
 
 # Statements of the road from head to signature are built once: building costs more than running them.
 _PLAN = select(PlanRow.id).where(PlanRow.instance == bindparam("instance"), PlanRow.digest == bindparam("digest"))
+
+
+def changing(model: type[Base], *which: ColumnElement[bool]) -> ReturningUpdate[Any]:
+    """An UPDATE of the rows of `model` that `which` names, for `Store._change`; its values are given there."""
+    table = model.__table__
+    return update(table).where(*which).returning(*table.columns)  # type: ignore[arg-type]
 
 
 @cache
@@ -27,8 +40,12 @@ def _insert_into(model: type[Base]) -> Insert:
 class Store:
     """Transactions, and the context every row carries. The ledger's parts are built upon it."""
 
-    def __init__(self, writer: Engine, reader: Engine, clock: Clock) -> None:
+    def __init__(self, writer: Engine, reader: Engine, clock: Clock, head_file: HeadFile | None = None) -> None:
         self._writer = writer
+        self._head_file = head_file
+        self._token: int | None = None
+        self._broken: LedgerBroken | None = None
+        self._changes: list[Change] = []
         self._reader = reader
         self._clock = clock
         self._where = place(writer.url)
@@ -64,7 +81,7 @@ class Store:
         """One transaction for all that is recorded inside. Nothing that acts on the world may be in it."""
         if self._batch is not None:
             raise LedgerError("a batch is open already; batches do not nest")
-        with explained(self._where), self._writer.begin() as connection:
+        with self._transaction(acts=False) as connection:
             self._batch = connection
             try:
                 yield
@@ -82,6 +99,8 @@ class Store:
 
     def close(self) -> None:
         """Closes the connections. Everything recorded is on the disk already."""
+        if self._head_file is not None:
+            self._head_file.close()
         self._reader.dispose()
         self._writer.dispose()
 
@@ -90,7 +109,7 @@ class Store:
         if self._batch is not None:
             yield self._batch
             return
-        with explained(self._where), self._writer.begin() as connection:
+        with self._transaction(acts=False) as connection:
             yield connection
 
     @contextmanager
@@ -98,14 +117,47 @@ class Store:
         """As `_write`, for what must be on the disk before the bot goes on to act."""
         if self._batch is not None:
             raise LedgerError(f"{act} must be committed before the bot acts on it; not inside a batch")
-        with self._write() as connection:
+        with self._transaction(acts=True) as connection:
             yield connection
 
+    @contextmanager
+    def _transaction(self, *, acts: bool) -> Iterator[Connection]:
+        """One transaction of the lease's holder, sealed. With `acts`, the head file is synced too when it ends."""
+        if self._broken is not None:
+            raise self._broken
+        self._changes = []
+        try:
+            with explained(self._where), self._writer.begin() as connection:
+                self._fence(connection)
+                yield connection
+                head = append(connection, self._changes)
+            if self._head_file is not None and self._changes:
+                self._head_file.write(head, sync=acts)
+        except LedgerBroken as error:
+            self._broken = error
+            raise
+
+    def _fence(self, connection: Connection) -> None:
+        """Raises `LeaseLost` when this process held the lease and another one has taken it."""
+        token, holder, _ = lease_row(connection)
+        if self._token is not None:
+            check_token(self._where, self._token, token, holder)
+
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
-        """The new row's id. For models whose key is `id`."""
+        """The new row's id, or the first part of its key."""
         key = connection.execute(_insert_into(model), values).inserted_primary_key
         assert key is not None
-        return int(key[0])
+        table = model.__table__
+        named = dict(zip((column.name for column in table.primary_key), key, strict=True))
+        self._changes.append(change_of(table, {**values, **named}))  # type: ignore[arg-type]
+        return key[0]  # type: ignore[no-any-return]
+
+    def _change(self, connection: Connection, statement: ReturningUpdate[Any], **values: Any) -> int:
+        """How many rows changed. `statement` is made by `changing`; `values` are its parameters and its new values."""
+        rows = connection.execute(statement, values).all()
+        table = statement.table
+        self._changes += [change_of(table, row._mapping) for row in rows]  # type: ignore[arg-type]
+        return len(rows)
 
     def _plan_row(self, connection: Connection, plan_id: str) -> int:
         row = self._find_plan(connection, plan_id)

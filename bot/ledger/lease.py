@@ -1,0 +1,125 @@
+"""One writer at a time: a lease in the database with a fencing token, and a lock that shows whether its holder lives.
+
+The lock is the operating system's (the database server's, where there is one): it goes with its process, so that what
+was killed is followed at once. A process that only stands still keeps the lock and loses the lease; when it wakes, its
+token is old and its next write fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, select, text
+
+from bot.ledger.errors import LeaseLost, LedgerHeld
+from bot.ledger.seal_models import LeaseRow
+
+LEASE_MS = 10_000
+"""How long a holder that stands still keeps the right to write, in milliseconds of wall time."""
+
+WRITER = "writer"
+_ROW = select(LeaseRow.token, LeaseRow.holder, LeaseRow.expires_ms).where(LeaseRow.name == WRITER).with_for_update()
+_ADVISORY_KEY = 0x15784D05
+"""Names the ledger's lock among a PostgreSQL database's advisory locks."""
+
+
+class Liveness(Protocol):
+    """A lock that only a living process can hold."""
+
+    def acquire(self) -> bool:
+        """Whether this process has it now; asked again later, it may have come free."""
+        ...
+
+    def release(self) -> None: ...
+
+
+class FileLock:
+    """`flock` on the file at `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: int | None = None
+
+    def acquire(self) -> bool:
+        if self._file is not None:
+            return True
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            return False
+        self._file = file
+        return True
+
+    def release(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+class ServerLock:
+    """An advisory lock of PostgreSQL, on a connection of its own: it goes when that does."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def acquire(self) -> bool:
+        if self._connection is not None:
+            return True
+        connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        asked = text("SELECT pg_try_advisory_lock(:key)")
+        if not connection.execute(asked, {"key": _ADVISORY_KEY}).scalar_one():
+            connection.close()
+            return False
+        self._connection = connection
+        return True
+
+    def release(self) -> None:
+        if self._connection is not None:
+            # Closing would hand it back to the pool with the lock still held.
+            self._connection.detach()
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+
+def liveness_of(engine: Engine) -> Liveness:
+    """The lock beside a ledger."""
+    if engine.dialect.name == "sqlite":
+        return FileLock(Path(f"{engine.url.database}-lock"))
+    return ServerLock(engine)
+
+
+def this_process() -> str:
+    """Who holds, for a person and for the next process."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def lease_row(connection: Connection) -> tuple[int, str, int]:
+    """Token, holder and expiry; on a server, locked until the transaction ends, so that writers follow each other."""
+    row = connection.execute(_ROW).one()
+    return row.token, row.holder, row.expires_ms
+
+
+def check_free(where: str, holder: str, expires_ms: int, now_ms: int, *, lives: bool) -> None:
+    """Raises `LedgerHeld` while another process writes: one that lives, and has not stood still for a lease."""
+    if lives and now_ms < expires_ms:
+        raise LedgerHeld(
+            f"ledger {where}: process {holder} writes to it; stop that one first, or wait "
+            f"{(expires_ms - now_ms) // 1000 + 1} s if it hangs"
+        )
+
+
+def check_token(where: str, held: int, token: int, holder: str) -> None:
+    """Raises `LeaseLost` when another process took the ledger over."""
+    if token != held:
+        raise LeaseLost(
+            f"ledger {where}: process {holder} took it over while this one stood still; nothing more is written here"
+        )

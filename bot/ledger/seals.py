@@ -1,0 +1,116 @@
+"""The hash chain over every change of every row: what a seal says, and how one follows the other.
+
+A row's content is the JSON object of its columns that are not NULL, in the order of their names, each value as text:
+the same for every database, and unchanged when a later version adds a column.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Table, insert, select
+
+from bot.ledger.seal_models import SealRow
+
+CHANGING = frozenset({"runs", "senders", "intents", "attempts", "orders", "fills", "leases"})
+"""Tables whose rows change: their seals keep what a row was at each change."""
+
+UNSEALED_COLUMNS = frozenset({("leases", "expires_ms")})
+
+_NEWEST = select(SealRow.id, SealRow.hash).order_by(SealRow.id.desc()).limit(1)
+_AT = select(SealRow.hash)
+_INSERT = insert(SealRow.__table__)  # type: ignore[arg-type]  # a mapped class's table is never a join here
+
+
+@dataclass(frozen=True, slots=True)
+class SealHead:
+    """The newest seal: everything before it is implied."""
+
+    id: int
+    hash: bytes
+
+
+GENESIS = SealHead(0, bytes(32))
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row as a transaction left it."""
+
+    relation: str
+    row: str
+    content: bytes
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.content).digest()
+
+
+def change_of(table: Table, values: Mapping[str, Any]) -> Change:
+    """The row of `table` with `values`, by column name; columns left out are NULL."""
+    content = {
+        name: as_text(values[name])
+        for name in table.columns.keys()  # noqa: SIM118 - iterating the collection itself gives columns
+        if values.get(name) is not None and (table.name, name) not in UNSEALED_COLUMNS
+    }
+    row = "|".join(as_text(values[column.name]) for column in table.primary_key)
+    return Change(table.name, row, orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+
+
+def as_text(value: Any) -> str:
+    """A column's value, the same from every database. Raises `TypeError` for a type no column has."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | Decimal):
+        return str(int(value))
+    if isinstance(value, bytes | memoryview):
+        return "0x" + value.hex()
+    raise TypeError(f"a column cannot hold {type(value).__name__}")
+
+
+def following(head: SealHead, relation: str, row: str, digest: bytes) -> SealHead:
+    """The seal after `head`."""
+    number = head.id + 1
+    said = b"\0".join((head.hash, str(number).encode(), relation.encode(), row.encode(), digest))
+    return SealHead(number, hashlib.sha256(said).digest())
+
+
+def read_head(connection: Connection) -> SealHead:
+    """The newest seal in the database."""
+    newest = connection.execute(_NEWEST).first()
+    return GENESIS if newest is None else SealHead(newest.id, bytes(newest.hash))
+
+
+def hash_at(connection: Connection, number: int) -> bytes | None:
+    """The hash of seal `number`; None if there is none."""
+    if number == GENESIS.id:
+        return GENESIS.hash
+    found = connection.execute(_AT.where(SealRow.id == number)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+def append(connection: Connection, changes: Iterable[Change]) -> SealHead:
+    """Seals `changes`, in order, in the transaction they belong to; the new head."""
+    head = read_head(connection)
+    rows = []
+    for change in changes:
+        head = following(head, change.relation, change.row, change.digest)
+        kept = change.content.decode() if change.relation in CHANGING else None
+        rows.append(
+            {
+                "id": head.id,
+                "relation": change.relation,
+                "row": change.row,
+                "content": kept,
+                "digest": change.digest,
+                "hash": head.hash,
+            }
+        )
+    if rows:
+        connection.execute(_INSERT, rows)
+    return head

@@ -1,0 +1,138 @@
+"""Is every row what it was when it was written? The whole chain of seals, and every row of every table against it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, LargeBinary, String, Table, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from bot.ledger.models import Base
+from bot.ledger.seal_models import SealRow
+from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following
+from bot.ledger.types import Units
+
+_SEALED = tuple(table for table in Base.metadata.sorted_tables if table.name != SealRow.__tablename__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is not as it was. `seal` is the first seal it contradicts; 0 where no seal knows the row."""
+
+    relation: str
+    row: str
+    seal: int
+    what: str
+
+    def __str__(self) -> str:
+        where = f"{self.relation} row {self.row}" if self.row else self.relation
+        return f"{where}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a verification found: `faults` in the order of their seals, unknown rows last."""
+
+    head: SealHead
+    rows: int
+    faults: tuple[Fault, ...]
+
+    @property
+    def whole(self) -> bool:
+        return not self.faults
+
+
+def verify(connection: Connection) -> Verified:
+    """Reads everything once. What cannot be read is a fault, not an exception."""
+    head, sealed, faults = _chain(connection)
+    rows = 0
+    for table in _SEALED:
+        try:
+            for change in _rows(connection, table):
+                rows += 1
+                fault = _compare(change, sealed.pop((change.relation, change.row), None))
+                if fault is not None:
+                    faults.append(fault)
+        except (SQLAlchemyError, ValueError, TypeError) as error:
+            faults.append(Fault(table.name, "", head.id + 1, f"cannot be read: {_first_line(error)}"))
+    for (relation, row), (seal, _) in sealed.items():
+        faults.append(Fault(relation, row, seal, f"is gone; seal {seal} knows it"))
+    faults.sort(key=lambda fault: (fault.seal == 0, fault.seal))
+    return Verified(head, rows, tuple(faults))
+
+
+def adopt(connection: Connection) -> SealHead:
+    """Seals every row as it is: of a ledger older than its seals, or one that a person has looked at."""
+    changes: list[Change] = []
+    for table in _SEALED:
+        changes.extend(_rows(connection, table))
+    return append(connection, changes)
+
+
+_Sealed = dict[tuple[str, str], tuple[int, bytes]]
+
+
+def _chain(connection: Connection) -> tuple[SealHead, _Sealed, list[Fault]]:
+    """The head the seals lead to, the newest digest of each row, and what is wrong with the seals themselves."""
+    head, sealed, faults = GENESIS, _Sealed(), list[Fault]()
+    name = SealRow.__tablename__
+    columns = (SealRow.id, SealRow.relation, SealRow.row, SealRow.content, SealRow.digest, SealRow.hash)
+    try:
+        for number, relation, row, content, digest, said in connection.execute(select(*columns).order_by(SealRow.id)):
+            if number != head.id + 1:
+                faults.append(Fault(name, str(head.id + 1), head.id + 1, f"is gone; {number} follows {head.id}"))
+                head = SealHead(number - 1, head.hash)
+            due = following(head, relation, row, bytes(digest))
+            if content is not None and Change(relation, row, content.encode()).digest != digest:
+                faults.append(Fault(name, str(number), number, "holds another content than it sealed"))
+            if due.hash != said:
+                faults.append(Fault(name, str(number), number, "does not follow from the seal before it"))
+            head = SealHead(number, bytes(said))
+            sealed[relation, row] = number, bytes(digest)
+    except (SQLAlchemyError, ValueError, TypeError, AttributeError) as error:
+        faults.append(Fault(name, "", head.id + 1, f"cannot be read: {_first_line(error)}"))
+    return head, sealed, faults
+
+
+def _compare(change: Change, sealed: tuple[int, bytes] | None) -> Fault | None:
+    if sealed is None:
+        return Fault(change.relation, change.row, 0, "was never sealed; something else wrote it")
+    seal, digest = sealed
+    if change.digest == digest:
+        return None
+    return Fault(change.relation, change.row, seal, f"is not what seal {seal} says it was")
+
+
+def _rows(connection: Connection, table: Table) -> Iterator[Change]:
+    """Every row of `table`, in the order of its key, read past the types that would smooth over a damaged value."""
+    names = [column.name for column in table.columns]
+    quoted = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in names)
+    key = ", ".join(column.name for column in table.primary_key)
+    read = [_reader(column.type, connection.dialect.name) for column in table.columns]
+    for row in connection.exec_driver_sql(f"SELECT {quoted} FROM {table.name} ORDER BY {key}"):  # noqa: S608
+        values = {
+            name: None if value is None else reader(value) for name, reader, value in zip(names, read, row, strict=True)
+        }
+        yield change_of(table, values)
+
+
+def _reader(column_type: Any, dialect: str) -> Callable[[Any], Any]:
+    """What a stored value must be, for SQLite, where any column may come to hold anything."""
+    if dialect != "sqlite":
+        return lambda value: value
+    kinds = {LargeBinary: bytes, String: str, Units: str}
+    wanted = next((python for kind, python in kinds.items() if isinstance(column_type, kind)), int)
+    return lambda value: _of_type(value, wanted)
+
+
+def _of_type(value: Any, wanted: type) -> Any:
+    if type(value) is not wanted:
+        return f"{type(value).__name__} {value!r}"
+    return value
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(getattr(error, "orig", None) or error).splitlines()
+    return lines[0] if lines else type(error).__name__
