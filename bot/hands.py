@@ -20,7 +20,7 @@ from bot.ground import ForkGround, Ground, LiveGround, place_executor
 from bot.keys import check_keystore, new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc
-from bot.simulator import PrivateFork, Simulator
+from bot.simulator import FinalVerdict, PrivateFork, Simulator
 from bot.twin_session import Funding, deploy_on_twin, exchange_units
 from bot.world import World
 from chains.assets import Address, Token
@@ -130,7 +130,13 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
     caps, profits = dict(inventory_caps(config, network)), profit_tokens(config, network)
     maker = _Maker(loaded, options.mode, world, clock, stack, caps, profits)
     simulator = await stack.enter_async_context(
-        Simulator(network, world.http_url, clock, timeout_s=config.simulator.timeout_s)
+        Simulator(
+            network,
+            world.http_url,
+            clock,
+            timeout_s=config.simulator.timeout_s,
+            final=FinalVerdict(config.simulator.final_verdict),
+        )
     )
     accounts = await maker.accounts()
     making = maker.live if options.mode is Mode.LIVE else maker.over_a_fork

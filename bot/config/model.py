@@ -71,8 +71,8 @@ class NodeSettings(Section):
     ] = ()
     """Where it is reached: URLs, or tables as below. Each stands in for the others."""
 
-    timeout_s: Annotated[Seconds, Field(examples=[20])] = 20.0
-    """Seconds without an answer after which a question counts as unanswered."""
+    timeout_s: Annotated[Seconds | None, Field(examples=[10])] = None
+    """Seconds without an answer after which a question counts as unanswered. Left out: 0.8 of a block, 3 to 10."""
 
 
 class ExchangeSettings(Section):
@@ -154,8 +154,8 @@ class ExecutionSettings(Section):
 class SimulatorSettings(Section):
     """How a transaction is judged before it is signed."""
 
-    final_verdict: Annotated[Literal["anvil"], Field(examples=["anvil"])] = "anvil"
-    """Which simulator has the last word: `anvil`, a fork of the decided block."""
+    final_verdict: Annotated[Literal["anvil", "in_process"], Field(examples=["anvil"])] = "anvil"
+    """Which simulator has the last word: `anvil`, a fork of the decided block, or `in_process`, the bot's own EVM."""
 
     timeout_s: Annotated[Seconds, Field(examples=[5])] = 5.0
     """Seconds after which a simulation counts as unanswered, which never counts as profitable."""

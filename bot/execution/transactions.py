@@ -196,18 +196,29 @@ class TransactionDesk:
         return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
 
     async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
-        """Run the exact transaction on a fork of `head`, after those already sent; refuse what shows no profit."""
+        """Run the exact transaction on top of `head`, after those already sent; refuse what shows no profit.
+
+        In this process first: what fails there never takes the fork's time.
+        """
         tokens = {Address(t.address) for swap in prepared.plan.swaps for t in (swap.token_in, swap.token_out)}
         watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
-        verdict = await self._simulator.verdict(
-            prepared.transaction, head, watch, after=tuple(self._in_flight.values())
-        )
+        after = tuple(self._in_flight.values())
+        screened = await self._simulator.screened(prepared.transaction, head, watch, after)
+        if screened is not None:
+            judged = self._judged(prepared, screened)
+            if isinstance(judged, Refusal):
+                self._ledger.record_verdict(prepared.plan.id, prepared.charged(screened))
+                return judged
+        verdict = await self._simulator.verdict(prepared.transaction, head, watch, after)
+        self._ledger.record_verdict(prepared.plan.id, prepared.charged(verdict))
+        return self._judged(prepared, verdict)
+
+    def _judged(self, prepared: Prepared, verdict: Verdict) -> Verdict | Refusal:
         verdict = prepared.charged(verdict)
-        self._ledger.record_verdict(prepared.plan.id, verdict)
         if verdict.outcome is Outcome.REVERTED:
-            return Refusal(Reason.SIM_REVERTED, verdict.reason)
+            return Refusal(verdict.cause or Reason.SIM_REVERTED, verdict.reason)
         if verdict.outcome is Outcome.INVALID:
-            return Refusal(Reason.SIM_INVALID, verdict.reason)
+            return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
         cost = verdict.gas_cost_wei + prepared.fees.data_fee_wei
         shown = self.shown_profit_wei(prepared.plan, verdict) - cost
         if shown < prepared.plan.min_profit_wei:

@@ -8,11 +8,12 @@ if TYPE_CHECKING:
     from bot.simulator.overlay import Overlay
     from bot.simulator.private import PrivateFork
     from bot.simulator.reverts import RevertReasons
-    from bot.simulator.simulator import Simulator
+    from bot.simulator.simulator import FinalVerdict, Simulator
 
-__all__ = ["ForkFailed", "Overlay", "PrivateFork", "RevertReasons", "Simulator"]
+__all__ = ["FinalVerdict", "ForkFailed", "Overlay", "PrivateFork", "RevertReasons", "Simulator"]
 
 _HOMES = {
+    "FinalVerdict": "simulator",
     "ForkFailed": "fork",
     "Overlay": "overlay",
     "PrivateFork": "private",

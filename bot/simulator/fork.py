@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 
 from bot.simulator.overlay import CannotOverlay, Overlay
 from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.blocks import Head
+
+Known = Callable[[], Awaitable[bytes | None]]
+"""Part of a block's state as `anvil_loadState` takes it; None where nothing is known."""
 
 _START_TIMEOUT_S = 20.0
 # A failed read must fail: it is neither repeated for long nor served from a cache of another branch.
@@ -47,10 +51,15 @@ class PinnedFork:
             raise ForkFailed("the fork is not running")
         return self._anvil
 
-    async def pin(self, head: Head, overlay: Overlay) -> None:
-        """Stand on `head`, with `overlay` on top. Raises `ForkFailed`; whatever goes wrong, no half-made fork stays."""
+    async def pin(self, head: Head, overlay: Overlay, known: Known | None = None) -> None:
+        """Stand on `head`, with `overlay` on top. Raises `ForkFailed`; whatever goes wrong, no half-made fork stays.
+
+        What `known` tells of that block's state is put there first, so that it need not be fetched piece by piece.
+        """
         try:
             await self._reset_to(head)
+            if known is not None:
+                await self._warm(await known())
             await overlay.place(self.anvil)
         except CannotOverlay as error:
             raise ForkFailed(str(error)) from None
@@ -76,6 +85,10 @@ class PinnedFork:
         found = block["hash"] if block else None
         if found != head.hash:
             raise ForkFailed(f"the chain moved on: the node has {found} at block {head.number}, not {head.hash}")
+
+    async def _warm(self, state: bytes | None) -> None:
+        if state is not None:
+            await self.anvil.rpc("anvil_loadState", "0x" + state.hex())
 
     async def _start(self) -> None:
         await self.discard()

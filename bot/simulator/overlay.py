@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from chains.anvil import Anvil, RpcError
@@ -21,7 +20,7 @@ class CannotOverlay(RuntimeError):
 
 def balance_of_data(account: Address) -> bytes:
     """Call data of ERC-20 `balanceOf(account)`."""
-    return _BALANCE_OF + encode(["address"], [account])
+    return _BALANCE_OF + bytes(12) + bytes.fromhex(account[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +36,11 @@ class Overlay:
     native: Mapping[Address, int] = field(default_factory=dict)
     nonces: Mapping[Address, int] = field(default_factory=dict)
     tokens: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether the fork is as the chain is."""
+        return not (self.code or self.storage or self.native or self.nonces or self.tokens)
 
     async def place(self, anvil: Anvil) -> None:
         """Put everything on `anvil`'s present state. Raises `CannotOverlay`, `RpcError`, `AnvilFailed`."""

@@ -1,7 +1,8 @@
-"""One `eth_simulateV1` request: what is asked of the fork about a transaction, and how its answer is read.
+"""What is asked of a fork about a transaction, as `eth_simulateV1` requests, and how the answers are read.
 
 Within one simulated block run, in order: the transactions already accepted for it, the balances before, the transaction
-in question, the balances after. The call runs on a state of its own, so that a fork answers any number of them.
+in question, the balances after. The call runs on a state of its own, so that a fork answers any number of them. It is
+asked once in each of `SURROUNDINGS`.
 """
 
 from __future__ import annotations
@@ -21,11 +22,26 @@ Watched = tuple[Address, Address]
 """(account, token); the native coin is the zero address."""
 
 _READER = address("0x" + keccak(text="isthmus.simulator.native-balance-reader")[-20:].hex())
-_ASKER = address("0x" + keccak(text="isthmus.simulator.asker")[-20:].hex())
+ASKER = address("0x" + keccak(text="isthmus.simulator.asker")[-20:].hex())
 # CALLDATALOAD(0) BALANCE MSTORE(0) RETURN(0, 32)
 _READER_CODE = "0x6000353160005260206000f3"
-_READ_GAS = 1_000_000
+READ_GAS = 1_000_000
 _WORD_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a block tells of who builds it: no two blocks need agree, so nothing that pays may depend on it."""
+
+    coinbase: Address
+    prevrandao: bytes
+
+
+SURROUNDINGS = (
+    Surroundings(address("0x4838b106fce9647bdf1e7877bf73ce8b0bad5f97"), keccak(text="isthmus.simulator.one")),
+    Surroundings(address("0x95222290dd7278aa3ddd389cc1e1d165cc4bafe5"), keccak(text="isthmus.simulator.other")),
+)
+"""Two well-known builders' blocks (Titan's and beaverbuild's fee recipients on Ethereum)."""
 
 
 class Unanswered(RuntimeError):
@@ -48,6 +64,25 @@ class Environment:
     def timestamp_s(self) -> int:
         return self.head.timestamp_s + self.block_step_s
 
+    def overrides(self, surroundings: Surroundings) -> dict[str, str]:
+        """The block as JSON-RPC's block overrides name it."""
+        return {
+            "number": hex(self.number),
+            "time": hex(self.timestamp_s),
+            "baseFeePerGas": hex(self.base_fee_wei),
+            "feeRecipient": surroundings.coinbase,
+            "prevRandao": "0x" + surroundings.prevrandao.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An event of the transaction; `topics` are 32-byte words."""
+
+    address: Address
+    topics: tuple[bytes, ...]
+    data: bytes
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -58,6 +93,12 @@ class Answer:
     gas_used: int
     before: Mapping[Watched, int]
     after: Mapping[Watched, int]
+    logs: tuple[Emitted, ...] = ()
+
+    @property
+    def deltas(self) -> dict[Watched, int]:
+        """What changed, in base units by (account, token)."""
+        return {watched: self.after[watched] - amount for watched, amount in self.before.items()}
 
 
 def gas_price_wei(tx: UnsignedTransaction, base_fee_wei: int) -> int:
@@ -75,55 +116,57 @@ class Question:
     environment: Environment
 
     def calls(self) -> list[tuple[str, Sequence[Any]]]:
-        """The JSON-RPC calls, for one batch: the simulation, then the nonce of each sender."""
+        """The JSON-RPC calls, for one batch: a simulation in each of `SURROUNDINGS`, then the nonce of each sender."""
         number = hex(self.environment.head.number)
         return [
-            ("eth_simulateV1", (self._simulation(), number)),
-            *(("eth_getTransactionCount", (sender, number)) for sender in self._senders),
+            *(("eth_simulateV1", (self._simulation(surroundings), number)) for surroundings in SURROUNDINGS),
+            *(("eth_getTransactionCount", (sender, number)) for sender in self.senders),
         ]
 
-    def read(self, results: Sequence[Any]) -> Answer:
-        """The answer in the results of `calls`. Raises `Unanswered`."""
-        simulated, *nonces = results
-        self._check_nonces(dict(zip(self._senders, (int(nonce, 16) for nonce in nonces), strict=True)))
+    def read(self, results: Sequence[Any]) -> tuple[Answer, ...]:
+        """The answers in the results of `calls`, one for each of `SURROUNDINGS`. Raises `Unanswered`."""
+        count = len(SURROUNDINGS)
+        self.check_nonces(dict(zip(self.senders, (int(nonce, 16) for nonce in results[count:]), strict=True)))
+        return tuple(self._answer(simulated) for simulated in results[:count])
+
+    def _answer(self, simulated: Any) -> Answer:
         outcomes = simulated[0]["calls"][len(self.earlier) :]
         count = len(self.watched)
         before = self._balances(outcomes[:count])
         outcome = outcomes[count]
-        self._check_funds(before)
+        self.check_funds(before)
         return Answer(
             succeeded=outcome["status"] == "0x1",
             return_data=bytes.fromhex(outcome["returnData"][2:]),
             gas_used=int(outcome["gasUsed"], 16),
             before=before,
             after=self._balances(outcomes[count + 1 :]),
+            logs=tuple(map(_emitted, outcome.get("logs", ()))),
         )
 
     @property
-    def _senders(self) -> tuple[Address, ...]:
+    def senders(self) -> tuple[Address, ...]:
+        """Whose transactions it is about, each once."""
         return tuple(dict.fromkeys(tx.sender for tx in (*self.earlier, self.tx)))
 
-    def _simulation(self) -> dict[str, Any]:
-        reads = [_balance_call(watched) for watched in self.watched]
+    def _simulation(self, surroundings: Surroundings) -> dict[str, Any]:
+        reads = [balance_call(watched) for watched in self.watched]
         block = {
-            "blockOverrides": {
-                "number": hex(self.environment.number),
-                "time": hex(self.environment.timestamp_s),
-                "baseFeePerGas": hex(self.environment.base_fee_wei),
-            },
+            "blockOverrides": self.environment.overrides(surroundings),
             "stateOverrides": {_READER: {"code": _READER_CODE}},
-            "calls": [*map(_transaction_call, self.earlier), *reads, _transaction_call(self.tx), *reads],
+            "calls": [*map(transaction_call, self.earlier), *reads, transaction_call(self.tx), *reads],
         }
         return {"blockStateCalls": [block], "validation": True}
 
-    def _check_nonces(self, nonces: dict[Address, int]) -> None:
-        """Anvil's simulation runs any nonce; a block would not."""
+    def check_nonces(self, nonces: dict[Address, int]) -> None:
+        """Anvil's simulation runs any nonce; a block would not. Raises `Unanswered`."""
         for tx in (*self.earlier, self.tx):
             if tx.nonce != nonces[tx.sender]:
                 raise Unanswered(f"nonce {tx.nonce} cannot be next: {tx.sender} is at {nonces[tx.sender]}")
             nonces[tx.sender] += 1
 
-    def _check_funds(self, before: Mapping[Watched, int]) -> None:
+    def check_funds(self, before: Mapping[Watched, int]) -> None:
+        """A block takes only what its sender can pay for. Raises `Unanswered`."""
         needed = self.tx.gas_limit * self.tx.max_fee_wei + self.tx.value_wei
         held = before[self.tx.sender, ZERO_ADDRESS]
         if held < needed:
@@ -151,7 +194,8 @@ def ask(
     return Question(tx, tuple(earlier), watched, environment)
 
 
-def _transaction_call(tx: UnsignedTransaction) -> dict[str, str]:
+def transaction_call(tx: UnsignedTransaction) -> dict[str, str]:
+    """`tx` as JSON-RPC writes one that is only called."""
     return {
         "type": "0x2",
         "chainId": hex(tx.chain_id),
@@ -166,18 +210,29 @@ def _transaction_call(tx: UnsignedTransaction) -> dict[str, str]:
     }
 
 
-def _balance_call(watched: Watched) -> dict[str, str]:
+def balance_call(watched: Watched) -> dict[str, str]:
+    """The call that tells a balance; that of the native coin needs the reader's code laid over the fork."""
     account, token = watched
     if token == ZERO_ADDRESS:
         to, data = _READER, bytes(12) + bytes.fromhex(account[2:])
     else:
         to, data = token, balance_of_data(account)
-    return {"from": _ASKER, "to": to, "input": "0x" + data.hex(), "gas": hex(_READ_GAS)}
+    return {"from": ASKER, "to": to, "input": "0x" + data.hex(), "gas": hex(READ_GAS)}
+
+
+def read_balance(watched: Watched, data: bytes | None) -> int:
+    """What a token answered to `balanceOf`; None where it reverted. Raises `Unanswered`."""
+    if data is None or len(data) != _WORD_BYTES:
+        account, token = watched
+        raise Unanswered(f"token {token} does not tell the balance of {account}")
+    return int.from_bytes(data, "big")
 
 
 def _balance(watched: Watched, outcome: Mapping[str, Any]) -> int:
     data = bytes.fromhex(outcome["returnData"][2:])
-    if outcome["status"] != "0x1" or len(data) != _WORD_BYTES:
-        account, token = watched
-        raise Unanswered(f"token {token} does not tell the balance of {account}")
-    return int.from_bytes(data, "big")
+    return read_balance(watched, data if outcome["status"] == "0x1" else None)
+
+
+def _emitted(log: Mapping[str, Any]) -> Emitted:
+    topics = tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
+    return Emitted(address(log["address"]), topics, bytes.fromhex(log["data"][2:]))

@@ -4,23 +4,40 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Self
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Self, TypeVar
+
+from eth_utils.crypto import keccak
 
 from bot.clock import Clock
-from bot.simulator.fork import ForkFailed, PinnedFork
+from bot.reasons import Reason
+from bot.simulator.agreement import CoinbasesDisagree, agreed
+from bot.simulator.fork import ForkFailed
+from bot.simulator.local import Missed, NotAnsweredHere
 from bot.simulator.overlay import Overlay
-from bot.simulator.question import Answer, Environment, Unanswered, Watched, ask, gas_price_wei
+from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Unanswered, Watched, ask, gas_price_wei
+from bot.simulator.reader import Unreadable
 from bot.simulator.reverts import RevertReasons
+from bot.simulator.standing import Standing
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
-from chains.anvil import AnvilFailed, RpcError
+from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.blocks import Head
 from chains.networks import Network
 
+_T = TypeVar("_T")
+
+
+class FinalVerdict(StrEnum):
+    """Which simulator has the last word."""
+
+    ANVIL = "anvil"
+    IN_PROCESS = "in_process"
+
 
 class Simulator:
-    """Verdicts from an Anvil of its own, forked from the node at `rpc_http_url`. An async context manager.
+    """Verdicts on a fork of the node at `rpc_http_url`, and fast ones in this process. An async context manager.
 
     A question that cannot be answered exactly (a failed read, a dead or slow fork, a block that is no longer
     canonical, a transaction no block would take) has the outcome INVALID, never a number.
@@ -35,16 +52,14 @@ class Simulator:
         overlay: Overlay | None = None,
         reasons: RevertReasons | None = None,
         timeout_s: float = 5.0,
+        final: FinalVerdict = FinalVerdict.ANVIL,
     ) -> None:
         self._network = network
         self._clock = clock
-        self._overlay = overlay or Overlay()
         self._reasons = reasons or RevertReasons.from_artefact()
         self._timeout_s = timeout_s
-        self._fork = PinnedFork(rpc_http_url)
-        self._pinned: str | None = None
-        self._asking = 0
-        self._turn = asyncio.Condition()
+        self._final = final
+        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay())
         self._preparing: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
@@ -56,22 +71,21 @@ class Simulator:
     @property
     def restarts(self) -> int:
         """How often the fork's Anvil died and was started again."""
-        return self._fork.restarts
+        return self._standing.restarts
 
     @property
     def pid(self) -> int | None:
         """The process of the fork's Anvil, while there is one."""
-        return self._fork.anvil.pid if self._fork.alive else None
+        return self._standing.pid
 
     @property
     def overlay(self) -> Overlay:
         """What lies over the fork; setting it takes effect with the next verdict."""
-        return self._overlay
+        return self._standing.overlay
 
     @overlay.setter
     def overlay(self, overlay: Overlay) -> None:
-        self._overlay = overlay
-        self._pinned = None
+        self._standing.overlay = overlay
 
     async def prepare(self, head: Head) -> None:
         """Begin to stand on `head` and return at once; what fails is told by the verdicts that need it."""
@@ -79,25 +93,39 @@ class Simulator:
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
 
+    async def screened(
+        self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
+    ) -> Verdict | None:
+        """What this process finds, in a fraction of the time; None where only the fork can tell.
+
+        It is `verdict`'s answer to the wei where both answer, from one builder's block instead of two.
+        """
+        if self._standing.screen is None or after:
+            return None
+        with contextlib.suppress(
+            Unanswered, ForkFailed, AnvilFailed, RpcError, Unreadable, Missed, NotAnsweredHere, TimeoutError
+        ):
+            async with asyncio.timeout(self._timeout_s):
+                question = self._question(tx, head, watch, after)
+                return self._told(question, (await self._here(question, 1))[0])
+        return None
+
     async def verdict(
-        self,
-        tx: UnsignedTransaction,
-        head: Head,
-        watch: Sequence[Watched],
-        after: Sequence[UnsignedTransaction] = (),
+        self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
     ) -> Verdict:
         """Run `tx` in the block after `head`, behind `after`, the transactions already accepted for that block.
 
-        The deltas are those of `tx` alone, for `watch` and for the sender's native coin. Never raises for anything
-        the chain or the fork does.
+        It runs in two builders' blocks, which must agree. The deltas are those of `tx` alone, for `watch` and for the
+        sender's native coin. Never raises for anything the chain or the fork does.
         """
-        if tx.chain_id != self._network.chain_id:
-            return self._invalid(tx, head, f"the transaction is for chain {tx.chain_id}, not {self._network.chain_id}")
         try:
             async with asyncio.timeout(self._timeout_s):
-                return await self._answered(tx, head, watch, after)
+                question = self._question(tx, head, watch, after)
+                return await self._last_word(question)
         except TimeoutError:
             return self._invalid(tx, head, f"the fork gave no answer within {self._timeout_s:g} s")
+        except CoinbasesDisagree as error:
+            return self._invalid(tx, head, str(error), Reason.SIM_COINBASES_DISAGREE)
         except (Unanswered, ForkFailed, AnvilFailed, RpcError) as error:
             return self._invalid(tx, head, str(error))
 
@@ -107,71 +135,79 @@ class Simulator:
         for task in preparing:
             task.cancel()
         await asyncio.gather(*preparing, return_exceptions=True)
-        await self._fork.discard()
+        await self._standing.close()
 
     async def _prepare(self, head: Head) -> None:
         with contextlib.suppress(ForkFailed, AnvilFailed, RpcError):
-            async with self._standing_on(head):
+            async with self._standing.on(head):
                 pass
 
-    async def _answered(
+    def _question(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction]
-    ) -> Verdict:
+    ) -> Question:
+        if tx.chain_id != self._network.chain_id:
+            raise Unanswered(f"the transaction is for chain {tx.chain_id}, not {self._network.chain_id}")
         environment = Environment(head, self._network.block_step_s, self._network.gas.base_fee.after(head))
-        question = ask(tx, after, watch, environment)
+        return ask(tx, after, watch, environment)
+
+    async def _last_word(self, question: Question) -> Verdict:
+        if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
+            with contextlib.suppress(Missed, NotAnsweredHere, Unreadable):
+                answers = await self._here(question, len(SURROUNDINGS))
+                return self._told(question, agreed(question, answers))
         try:
-            results = await self._results(question.calls(), head)
+            return await self._on_fork(question)
         except AnvilFailed:
-            results = await self._results(question.calls(), head)
-        answer = question.read(results)
+            return await self._on_fork(question)
+
+    async def _here(self, question: Question, count: int) -> tuple[Answer, ...]:
+        """In this process, in so many surroundings; what it misses is learned from the fork."""
+        screen = await self._standing.known_on(question.environment.head)
+        if screen is not None:
+            with contextlib.suppress(Missed):
+                return screen.answers(question, SURROUNDINGS[:count])
+        screen = self._standing.screen
+        assert screen is not None
+        return await self._asked(
+            question.environment.head, lambda fork: screen.learned(question, fork, SURROUNDINGS[:count])
+        )
+
+    async def _on_fork(self, question: Question) -> Verdict:
+        calls = [*question.calls(), ("eth_getCode", (question.tx.to, "latest"))]
+        results = await self._asked(question.environment.head, lambda fork: fork.batch(calls))
+        answer = agreed(question, question.read(results[:-1]))
+        return self._told(question, answer, _code_hash(results[-1]))
+
+    async def _asked(self, head: Head, asking: Callable[[Anvil], Awaitable[_T]]) -> _T:
+        """The fork on `head`, asked; one that does not answer is given up."""
+        async with self._standing.on(head) as fork:
+            try:
+                return await asking(fork)
+            except (AnvilFailed, asyncio.CancelledError):
+                await self._standing.drop()
+                raise
+
+    def _told(self, question: Question, answer: Answer, code_hash: str = "") -> Verdict:
+        tx, head = question.tx, question.environment.head
         return Verdict(
             outcome=Outcome.OK if answer.succeeded else Outcome.REVERTED,
             tx_digest=tx.digest,
             block_number=head.number,
             block_hash=head.hash,
             gas_used=answer.gas_used,
-            gas_price_wei=gas_price_wei(tx, environment.base_fee_wei),
-            deltas=_deltas(answer),
+            gas_price_wei=gas_price_wei(tx, question.environment.base_fee_wei),
+            deltas=answer.deltas,
             reason="" if answer.succeeded else self._reason(answer, tx),
             made_at_s=self._clock.wall_s(),
+            code_hash=code_hash or self._standing.code_hash(tx.to),
         )
-
-    async def _results(self, calls: list[tuple[str, Sequence[object]]], head: Head) -> list[object]:
-        async with self._standing_on(head):
-            try:
-                return await self._fork.anvil.batch(calls)
-            except (AnvilFailed, asyncio.CancelledError):
-                self._pinned = None
-                await self._fork.discard()
-                raise
-
-    @contextlib.asynccontextmanager
-    async def _standing_on(self, head: Head) -> AsyncIterator[None]:
-        """The fork on `head`. Any number may ask at once; it moves only when nobody does."""
-        async with self._turn:
-            while self._asking and not self._stands_on(head):
-                await self._turn.wait()
-            if not self._stands_on(head):
-                self._pinned = None
-                await self._fork.pin(head, self._overlay)
-                self._pinned = head.hash
-            self._asking += 1
-        try:
-            yield
-        finally:
-            async with self._turn:
-                self._asking -= 1
-                self._turn.notify_all()
-
-    def _stands_on(self, head: Head) -> bool:
-        return self._pinned == head.hash and self._fork.alive
 
     def _reason(self, answer: Answer, tx: UnsignedTransaction) -> str:
         if not answer.return_data and answer.gas_used >= tx.gas_limit:
             return f"used all of its {tx.gas_limit} gas (out of gas, or an invalid instruction)"
         return self._reasons.read(answer.return_data)
 
-    def _invalid(self, tx: UnsignedTransaction, head: Head, reason: str) -> Verdict:
+    def _invalid(self, tx: UnsignedTransaction, head: Head, reason: str, cause: Reason | None = None) -> Verdict:
         return Verdict(
             outcome=Outcome.INVALID,
             tx_digest=tx.digest,
@@ -181,8 +217,12 @@ class Simulator:
             gas_price_wei=0,
             reason=reason,
             made_at_s=self._clock.wall_s(),
+            cause=cause,
         )
 
 
-def _deltas(answer: Answer) -> Mapping[Watched, int]:
-    return {watched: answer.after[watched] - amount for watched, amount in answer.before.items()}
+def _code_hash(code: object) -> str:
+    """Of what stands at the target now. Raises `Unanswered` when the fork did not tell."""
+    if not isinstance(code, str) or not code.startswith("0x"):
+        raise Unanswered(f"the target's code could not be read: {code}")
+    return "0x" + keccak(hexstr=code).hex()

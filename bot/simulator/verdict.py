@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from bot.reasons import Reason
 from chains.assets import Address
 
 
@@ -23,7 +25,9 @@ class Verdict:
 
     `tx_digest` is `UnsignedTransaction.digest` of what ran. `deltas` are base units by (account, token), the
     native coin under `ZERO_ADDRESS` (gas included). `gas_price_wei` is what the sender paid per gas there.
-    `made_at_s` is wall time.
+    `made_at_s` is wall time. `code_hash` is the keccak-256 of the code that was found at the transaction's target on
+    that block (0x-prefixed hex); empty when it was not looked at, and then nothing is signed on this verdict.
+    `cause` names what is wrong where that has a name of its own.
     """
 
     outcome: Outcome
@@ -35,6 +39,8 @@ class Verdict:
     deltas: Mapping[tuple[Address, Address], int] = field(default_factory=dict)
     reason: str = ""
     made_at_s: float = 0.0
+    cause: Reason | None = None
+    code_hash: str = ""
 
     def delta(self, account: Address, token: Address) -> int:
         return self.deltas.get((account, token), 0)
@@ -42,3 +48,13 @@ class Verdict:
     @property
     def gas_cost_wei(self) -> int:
         return self.gas_used * self.gas_price_wei
+
+    @property
+    def digest(self) -> str:
+        """Hex of SHA-256 over everything it says: what a signature was given on can be shown later."""
+        deltas = sorted((account, token, str(units)) for (account, token), units in self.deltas.items())
+        said = (
+            *(self.outcome, self.tx_digest, self.block_number, self.block_hash, self.gas_used, self.gas_price_wei),
+            *(deltas, self.reason, self.made_at_s, self.code_hash),
+        )
+        return hashlib.sha256(repr(said).encode()).hexdigest()

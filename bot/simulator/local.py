@@ -1,0 +1,197 @@
+"""The EVM of this process (pyrevm), over state that is wholly known. What is not known is a miss, never zero.
+
+pyrevm has no wheel for Python 3.13 and later: `available` says so, and the fork answers everything there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import Any
+
+from bot.simulator.overlay import balance_of_data
+from bot.simulator.question import (
+    ASKER,
+    READ_GAS,
+    Answer,
+    Emitted,
+    Environment,
+    Question,
+    Surroundings,
+    Watched,
+    gas_price_wei,
+    read_balance,
+)
+from bot.simulator.state import StateStore
+from bot.transaction import UnsignedTransaction
+from chains.assets import ZERO_ADDRESS, Address, address
+
+# Reads that miss go to a node at this URL. No client can open it, so each of them fails at once, without a packet.
+_NOWHERE = "void:state-that-is-not-in-the-store"
+_SPEC = "CANCUN"
+_REVERTED = re.compile(r"Revert \{ gas_used: \d+, output: 0x([0-9a-f]*) \}")
+_HALTED = re.compile(r"Halt \{ reason: (\w+)")
+# A later fork's opcode may be what this EVM does not know.
+_UNKNOWN_OPCODES = frozenset({"OpcodeNotFound", "NotActivated"})
+_MISSED = "Database("
+_BASE_GAS = 21_000
+_FLOOR_GAS_PER_TOKEN = 10
+_TOKENS_PER_NONZERO_BYTE = 4
+
+
+class Missed(RuntimeError):
+    """State was needed that the store does not have."""
+
+
+class NotAnsweredHere(RuntimeError):
+    """A question for the fork; the message says why."""
+
+
+def available() -> bool:
+    """Whether this Python has pyrevm."""
+    return find_spec("pyrevm") is not None
+
+
+class LocalEvm:
+    """One block's state in one EVM, which answers any number of questions; each leaves it as it was.
+
+    Once it has raised anything it is spent: its journal may be half done.
+    """
+
+    def __init__(self, store: StateStore, environment: Environment, surroundings: Surroundings, chain_id: int) -> None:
+        import pyrevm
+
+        self._environment = environment
+        self._surroundings = surroundings
+        self._store = store
+        self._account_info: Any = pyrevm.AccountInfo
+        self._held: dict[Watched, int] = {}
+        self._evm: Any = pyrevm.EVM(
+            env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id)),
+            fork_url=_NOWHERE,
+            fork_block=environment.head.hash,
+            gas_limit=environment.head.gas_limit,
+            spec_id=_SPEC,
+        )
+        self._evm.set_block_env(
+            pyrevm.BlockEnv(
+                number=environment.number,
+                coinbase=surroundings.coinbase,
+                timestamp=environment.timestamp_s,
+                prevrandao=surroundings.prevrandao,
+                basefee=environment.base_fee_wei,
+            )
+        )
+        self._fill(store)
+
+    def answer(self, question: Question) -> Answer:
+        """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
+        tx = question.tx
+        if question.earlier:
+            raise NotAnsweredHere("transactions go before it")
+        if (self._surroundings.coinbase, ZERO_ADDRESS) in question.watched:
+            raise NotAnsweredHere("the block's builder is watched")
+        sender = self._store.accounts.get(tx.sender)
+        if sender is None:
+            raise Missed(f"nothing is known of {tx.sender}")
+        question.check_nonces({tx.sender: sender.nonce})
+        before = {watched: self._before(watched) for watched in question.watched}
+        question.check_funds(before)
+        return self._ran(tx, question.watched, before)
+
+    def _ran(self, tx: UnsignedTransaction, watched: Sequence[Watched], before: dict[Watched, int]) -> Answer:
+        price_wei = gas_price_wei(tx, self._environment.base_fee_wei)
+        held_wei, held_back_wei = before[tx.sender, ZERO_ADDRESS], tx.gas_limit * price_wei
+        self._set_balance(tx.sender, held_wei - held_back_wei)
+        point = self._evm.snapshot()
+        output, succeeded, gas_used = self._transact(tx, price_wei)
+        logs = tuple(map(_emitted, self._evm.result.logs)) if succeeded else ()
+        self._evm.reset_transient_storage()
+        after = {pair: self._balance(pair) for pair in watched}
+        after[tx.sender, ZERO_ADDRESS] += held_back_wei - gas_used * price_wei
+        self._evm.revert(point)
+        self._set_balance(tx.sender, held_wei)
+        return Answer(succeeded, output, gas_used, before, after, logs)
+
+    def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
+        """What it returned, whether it succeeded, and its gas."""
+        output = self._called(tx.sender, tx.to, tx.data, tx.value_wei, tx.gas_limit, price_wei)
+        result = self._evm.result
+        floor = _BASE_GAS + _FLOOR_GAS_PER_TOKEN * _tokens(tx.data)
+        return output or b"", bool(result.is_success), max(result.gas_used, floor)
+
+    def _called(self, sender: str, to: str, data: bytes, value: int, gas: int, price_wei: int) -> bytes | None:
+        """What the call returned; revert data where it reverted, None where it halted."""
+        try:
+            output: bytes = self._evm.message_call(sender, to, data, value=value, gas=gas, gas_price=price_wei)
+        except RuntimeError as error:
+            return _failure(str(error))
+        return output
+
+    def _before(self, watched: Watched) -> int:
+        """What an account holds before anything runs: asked once a block, apart, so that nothing is warm after it."""
+        if watched not in self._held:
+            point = self._evm.snapshot()
+            self._held[watched] = self._balance(watched)
+            self._evm.revert(point)
+        return self._held[watched]
+
+    def _balance(self, watched: Watched) -> int:
+        account, token = watched
+        if token == ZERO_ADDRESS:
+            try:
+                return int(self._evm.get_balance(account))
+            except RuntimeError as error:
+                raise Missed(str(error)) from None
+        output = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
+        return read_balance(watched, output if self._evm.result.is_success else None)
+
+    def _fill(self, store: StateStore) -> None:
+        """Everything in the store, but accounts whose code must not run here: those stay misses."""
+        evm = self._evm
+        for account, known in store.accounts.items():
+            if known.blind:
+                continue
+            info = self._account_info(
+                balance=known.balance_wei, nonce=known.nonce, code_hash=known.code_hash, code=known.code
+            )
+            evm.insert_account_info(account, info)
+            point = evm.snapshot()
+            for slot, word in store.slots.get(account, {}).items():
+                evm.insert_account_storage(account, slot, word)
+                # Inserting leaves the account in the journal, where the next slot would be looked for at the node.
+                evm.revert(point)
+                point = evm.snapshot()
+            evm.revert(point)
+
+    def _set_balance(self, account: Address, balance_wei: int) -> None:
+        known = self._store.accounts[account]
+        info = self._account_info(balance=balance_wei, nonce=known.nonce, code_hash=known.code_hash, code=known.code)
+        self._evm.insert_account_info(account, info)
+
+
+def _failure(text: str) -> bytes | None:
+    """The revert data in pyrevm's words, None for a halt. Raises `Missed`, `NotAnsweredHere`."""
+    reverted = _REVERTED.match(text)
+    if reverted:
+        return bytes.fromhex(reverted[1])
+    halted = _HALTED.match(text)
+    if halted and halted[1] not in _UNKNOWN_OPCODES:
+        return None
+    if text.startswith(_MISSED):
+        raise Missed("state that is not in the store")
+    raise NotAnsweredHere(text[:200])
+
+
+def _tokens(data: bytes) -> int:
+    """Call data as EIP-7623 counts it."""
+    zeros = data.count(0)
+    return zeros + _TOKENS_PER_NONZERO_BYTE * (len(data) - zeros)
+
+
+def _emitted(log: Any) -> Emitted:
+    _, data = log.data
+    return Emitted(
+        address(log.address), tuple(bytes.fromhex(topic.removeprefix("0x")) for topic in log.topics), bytes(data)
+    )

@@ -1,0 +1,152 @@
+"""What is known of one block's state: the accounts and slots that earlier runs touched, with their values there.
+
+No I/O. Nothing that is not here may be taken for zero: it is a miss.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+from eth_utils.crypto import keccak
+
+from bot.simulator.blind import is_blind
+from chains.assets import ZERO_ADDRESS, Address, address
+
+MOST_SLOTS = 8_192
+LAST_PRECOMPILE = 0x0A
+"""The last of Cancun's precompiled contracts; later ones are not known in this process."""
+
+_LAST_RESERVED = 0x1FF
+
+
+@dataclass(frozen=True, slots=True)
+class AccountState:
+    """An account without its storage. `blind` code is not run in this process."""
+
+    balance_wei: int
+    nonce: int
+    code: bytes
+    code_hash: bytes
+    blind: bool
+
+    @classmethod
+    def of(cls, balance_wei: int, nonce: int, code: bytes) -> AccountState:
+        return cls(balance_wei, nonce, code, keccak(code), is_blind(code))
+
+
+PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, LAST_PRECOMPILE + 1))
+
+
+class StateStore:
+    """Accounts and slots as of the block `block_hash`; `senders` are those whose nonces are read.
+
+    Past `MOST_SLOTS`, what was learned longest ago goes.
+    """
+
+    def __init__(self) -> None:
+        self.block_hash: str | None = None
+        self.accounts: dict[Address, AccountState] = {}
+        self.slots: dict[Address, dict[int, int]] = {}
+        self.senders: set[Address] = set()
+        self.version = 0
+        """Grows with every change."""
+
+    @property
+    def keys(self) -> Mapping[Address, Sequence[int]]:
+        """Every slot known, by account; the accounts without any among them."""
+        return {account: tuple(self.slots.get(account, ())) for account in self.accounts}
+
+    def learn(self, block_hash: str, prestate: Mapping[str, Any]) -> bool:
+        """Take in a `prestateTracer` answer about `block_hash`; whether it told anything new.
+
+        Accounts at the addresses that protocols reserve are left out, unless they are those of `PRECOMPILES`.
+        """
+        if self.block_hash != block_hash:
+            self.clear()
+            self.block_hash = block_hash
+        before = self._size()
+        for text, fields in prestate.items():
+            account = address(text)
+            if account != ZERO_ADDRESS and int(account, 16) <= _LAST_RESERVED and account not in PRECOMPILES:
+                continue
+            code = bytes.fromhex(str(fields.get("code", "0x"))[2:])
+            balance_wei, nonce = int(str(fields.get("balance", "0x0")), 16), int(fields.get("nonce", 0))
+            known = self.accounts.get(account)
+            if known is None or known.code != code:
+                self.accounts[account] = AccountState.of(balance_wei, nonce, code)
+            else:
+                self.accounts[account] = replace(known, balance_wei=balance_wei, nonce=nonce)
+            slots = self.slots.setdefault(account, {})
+            slots.update((int(slot, 16), int(value, 16)) for slot, value in fields.get("storage", {}).items())
+        self._forget_oldest()
+        self.version += 1
+        return self._size() != before
+
+    def learn_empty(self, balances: Mapping[Address, int]) -> None:
+        """Accounts that every run needs, that hold no code, and that no tracer tells of."""
+        for account, balance_wei in balances.items():
+            self.accounts.setdefault(account, AccountState.of(balance_wei, 0, b""))
+
+    def renew(
+        self,
+        block_hash: str,
+        balances: Mapping[Address, int],
+        slots: Mapping[Address, Mapping[int, int]],
+        nonces: Mapping[Address, int],
+    ) -> None:
+        """Everything as of `block_hash`. What is not in `balances` is forgotten."""
+        self.accounts = {
+            account: replace(
+                self.accounts[account], balance_wei=balance_wei, nonce=nonces.get(account, self.accounts[account].nonce)
+            )
+            for account, balance_wei in balances.items()
+            if account in self.accounts
+        }
+        self.slots = {account: dict(slots.get(account, {})) for account in self.accounts}
+        self.block_hash = block_hash
+        self.version += 1
+
+    def dump(self) -> bytes:
+        """The contracts among it as Anvil's `anvil_loadState` takes them: JSON, compressed.
+
+        Left out are accounts whose nonce matters and may be old: those without code, and those that create others.
+        """
+        accounts = {
+            account: {
+                "nonce": known.nonce,
+                "balance": hex(known.balance_wei),
+                "code": "0x" + known.code.hex(),
+                "storage": {f"0x{slot:064x}": f"0x{word:064x}" for slot, word in self.slots[account].items()},
+            }
+            for account, known in self.accounts.items()
+            if known.code and not known.blind
+        }
+        state: dict[str, Any] = {
+            "block": None,
+            "best_block_number": None,
+            "blocks": [],
+            "transactions": [],
+            "accounts": accounts,
+        }
+        return gzip.compress(orjson.dumps(state), compresslevel=1)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.accounts, self.slots, self.block_hash = {}, {}, None
+        self.version += 1
+
+    def _size(self) -> tuple[int, int]:
+        return len(self.accounts), sum(map(len, self.slots.values()))
+
+    def _forget_oldest(self) -> None:
+        count = sum(map(len, self.slots.values()))
+        for account in list(self.accounts):
+            if count <= MOST_SLOTS:
+                return
+            if account not in PRECOMPILES:
+                del self.accounts[account]
+                count -= len(self.slots.pop(account, ()))
