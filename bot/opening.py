@@ -15,6 +15,7 @@ from bot.config.strategies import StrategyConfig
 from bot.discovery.start import open_discoverer
 from bot.discovery.watch import PoolWatch
 from bot.drift.chain import PoolReader
+from bot.drift.codebook import CodeBook
 from bot.drift.policy import AuditPolicy
 from bot.drift.upkeep import Upkeeping
 from bot.exactness import PROOFS, Proof, proofs_with, proven, proven_pool
@@ -119,7 +120,7 @@ class OpenedPools:
 async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stack: AsyncExitStack) -> OpenedPools:
     """The market as of `head`: discovered, or the list that comes with Isthmus.
 
-    Raises `NoPools`, `LoadFailed`, `DiscoveryError`, `NodeError`.
+    Raises `NoPools`, `LoadFailed`, `DiscoveryError`, `NodeError`, `UnreadableCodeBook`.
     """
     config, network = loaded.config, loaded.network
     families, proofs = families_with(config.families), proofs_with(config.families)
@@ -132,7 +133,14 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     opened = await found.book.open(head, out.progress)
     if not opened.kept:
         raise NoPools(f"no pool of {network.name} passes the filters of [pools]; `isthmus discover` says why of each")
-    out.line(f"pools: {len(opened.kept)} in the market, {len(opened.left_out)} left out, {opened.loaded} read anew")
+    codes = CodeBook(config.pools.folder / f"{network.name}.code.json", families)
+    changed = await codes.changed(opened.market.pools.values(), node.request, head)
+    for venue, why in changed.items():
+        opened.market.remove(venue, why, until_read=True)
+        out.line(f"pool {venue} is left out: {why}")
+    out.line(
+        f"pools: {len(opened.market.pools)} in the market, {len(opened.left_out)} left out, {opened.loaded} read anew"
+    )
     known = KnownPools((pool.facts for pool in opened.kept), {pool.facts.venue: pool.protocol for pool in opened.kept})
     watch = PoolWatch(
         opened.market,

@@ -40,6 +40,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.safety.pools.NotAPool": ExitCode.USAGE,
         "bot.market.multicall.LoadFailed": ExitCode.ENVIRONMENT,
         "bot.discovery.errors.DiscoveryError": ExitCode.ENVIRONMENT,
+        "bot.drift.codebook.UnreadableCodeBook": ExitCode.ENVIRONMENT,
         "bot.opening.NoPools": ExitCode.ENVIRONMENT,
         "bot.execution.fees.DearGas": ExitCode.USAGE,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,

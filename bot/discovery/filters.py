@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from bot.config.pools import PoolSettings
 from bot.discovery.store import KnownPool
-from bot.exactness import PROOFS, Proof
+from bot.exactness import PROOFS, Proof, proven_pool
 from chains.assets import Token
 from chains.networks import Network
+from chains.pools.pool import Pool, variant_of
 
 _WEI_DECIMALS = 18
 
@@ -26,7 +27,8 @@ class Filters:
     """The configuration's `[pools]`, for one network."""
 
     def __init__(self, settings: PoolSettings, network: Network, proofs: Iterable[Proof] = PROOFS) -> None:
-        self._proven = frozenset(proof.family for proof in proofs)
+        self._proofs = tuple(proofs)
+        self._proven = frozenset(proof.family for proof in self._proofs)
         self._families, self._protocols = frozenset(settings.families), frozenset(settings.protocols)
         self._allowed = _addresses(settings.tokens, network)
         self._denied = _addresses(settings.deny_tokens, network)
@@ -51,6 +53,13 @@ class Filters:
             if other is not None:
                 return f"its token {other.symbol} ({other.address}) is not in pools.tokens"
         return None
+
+    def by_kind(self, pool: Pool) -> str | None:
+        """Why a pool, once loaded, is left out for the kind of contract it is; None where it may stay."""
+        if proven_pool(pool, self._proofs):
+            return None
+        kind = f"{pool.family}/{variant_of(pool)}".rstrip("/")
+        return f"nothing proves the mathematics of {kind}: `isthmus exactness` lists it as unproven"
 
     def by_liquidity(self, wei: int) -> str | None:
         """Why a pool of that liquidity is left out; None where it may stay."""

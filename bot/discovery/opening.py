@@ -64,12 +64,14 @@ class PoolBook:
             missing = [pool.facts for venue, pool in wanted.items() if venue not in current]
             fresh, refused = await self._loaded(missing, head, progress)
             pools = {**current, **fresh}
+            unproven = {venue: why for venue, pool in pools.items() if (why := self._filters.by_kind(pool))}
+            pools = {venue: pool for venue, pool in pools.items() if venue not in unproven}
             market = market_of(self._network, pools.values(), head.number)
-            chosen, measured = self._chosen(known, market, refused, measure_all=measure_all)
+            chosen, measured = self._chosen(known, market, refused, unproven, measure_all=measure_all)
             if len(chosen.kept) < len(market.pools):
                 market = market_of(self._network, (pools[pool.facts.venue] for pool in chosen.kept), head.number)
             self._store.measured(measured, head.number)
-            gone = [venue for venue in pools if venue not in market.pools]
+            gone = [venue for venue in (*pools, *unproven) if venue not in market.pools]
             kept_fresh = [pool for venue, pool in fresh.items() if venue in market.pools]
             self._store.save_states(kept_fresh, gone, Position(head.number, head.hash))
             return Opened(market, chosen.kept, chosen.left_out, len(fresh))
@@ -114,18 +116,28 @@ class PoolBook:
         return {pool.venue: pool for pool in loaded.pools}, loaded.refused
 
     def _chosen(
-        self, known: Mapping[str, KnownPool], market: Market, refused: Mapping[str, str], *, measure_all: bool
+        self,
+        known: Mapping[str, KnownPool],
+        market: Market,
+        refused: Mapping[str, str],
+        unproven: Mapping[str, str],
+        *,
+        measure_all: bool,
     ) -> tuple[Chosen, dict[str, int]]:
-        """What the filters keep of what could be loaded, and what was measured to choose it."""
+        """What the filters keep of what could be loaded, and what was measured to choose it.
+
+        An unproven pool is not measured: it is looked at again with the next start, which may know its kind.
+        """
         due = {venue for venue in market.pools if measure_all or known[venue].liquidity_wei is None}
         depths = liquidity_wei(market) if due else {}
         measured = {venue: depths[venue] for venue in due} | dict.fromkeys(refused, 0)
         present = (
             replace(pool, liquidity_wei=measured[venue]) if venue in measured else pool for venue, pool in known.items()
         )
-        chosen = self._filters.choose(pool for pool in present if pool.facts.venue not in refused)
+        left_out = {**refused, **unproven}
+        chosen = self._filters.choose(pool for pool in present if pool.facts.venue not in left_out)
         kept = tuple(pool for pool in chosen.kept if pool.facts.venue in market.pools)
-        return Chosen(kept, {**chosen.left_out, **refused}), measured
+        return Chosen(kept, {**chosen.left_out, **left_out}), measured
 
 
 def market_of(network: Network, pools: Iterable[Pool], number: int) -> Market:

@@ -25,6 +25,7 @@ from chains.blocks import Block, ChainEvent, Head, Log, Undone
 from chains.discovery.found import Found
 from chains.node.errors import NodeError
 from chains.pools.pool import Pool, PoolError, PoolFacts, Source
+from chains.pools.upgrades import CodeChanged, followed
 
 _REMEMBERED_BLOCKS = 64
 _MOST_WAITING = 1_000
@@ -157,7 +158,11 @@ class PoolWatch:
         """Bring what was read to where the market is, and let it in if it is deep enough."""
         arrivals, self._arrivals = self._arrivals, []
         for arrival in arrivals:
-            pool = caught_up(arrival.pool, arrival.head, self._recent)
+            try:
+                pool = caught_up(arrival.pool, arrival.head, self._recent)
+            except CodeChanged as error:
+                self._told(f"new pool left out: {error}")
+                continue
             if pool is None:
                 self._shallow[arrival.known.facts.venue] = arrival.known
             else:
@@ -165,6 +170,11 @@ class PoolWatch:
 
     def _decide(self, known: KnownPool, pool: Pool) -> None:
         venue = pool.venue
+        unproven = self._filters.by_kind(pool)
+        if unproven is not None:
+            self._shallow.pop(venue, None)
+            self._told(f"new pool left out: {known.protocol} at {venue}: {unproven}")
+            return
         refusal = self._filters.by_liquidity(depth_wei(self._market, pool))
         if refusal is None and len(self._market.pools) < self._filters.most:
             self._shallow.pop(venue, None)
@@ -199,7 +209,7 @@ class PoolWatch:
 def caught_up(pool: Pool, head: Head, recent: Sequence[Block]) -> Pool | None:
     """`pool`, read as of `head`, after the blocks of `recent` above it; None where that cannot be told.
 
-    `recent` are blocks in order up to where the market is.
+    `recent` are blocks in order up to where the market is. Raises `CodeChanged`.
     """
     if not recent or all(block.head.hash != head.hash for block in recent):
         return None
@@ -210,7 +220,9 @@ def caught_up(pool: Pool, head: Head, recent: Sequence[Block]) -> Pool | None:
             about = {Source(log.address), Source(log.address, log.topics[1] if len(log.topics) > 1 else b"")}
             if about & set(pool.sources):
                 try:
-                    pool = pool.applied(log)
+                    pool = followed(pool, log)
+                except CodeChanged:
+                    raise
                 except PoolError:
                     return None
     return pool

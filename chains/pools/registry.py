@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from chains.pools import (
     algebra,
@@ -40,13 +41,15 @@ from chains.pools.pool import Load, Pool
 class Family:
     """An AMM family: its pool class, how it is loaded, and every event topic that changes its state.
 
-    `variants` are the kinds of contracts that it knows, where a pool says which one it is.
+    `variants` are the kinds of contracts that it knows, where a pool says which one it is. `fixed_code`: every pool
+    is made by a factory, of code that cannot change; of others it is looked at with each start.
     """
 
     pool: type[Pool]
     loading: Load
     topics: frozenset[bytes]
     variants: tuple[str, ...] = ()
+    fixed_code: bool = False
 
     @property
     def name(self) -> str:
@@ -77,34 +80,36 @@ CURVE_META = (
 )
 """The generations of Curve's pools that there are on mainnet, as their pools name them."""
 
+_fixed = partial(Family, fixed_code=True)
+
 FAMILIES: Mapping[str, Family] = {
     family.name: family
     for family in (
-        Family(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
-        Family(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
+        _fixed(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
+        _fixed(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
         Family(balancer_v3_buffer.BalancerV3BufferPool, balancer_v3_buffer.loading, balancer_v3_buffer.TOPICS),
         Family(erc4626.Erc4626Pool, erc4626.loading, erc4626.TOPICS),
         Family(wrapping_native.WrappedNativePool, wrapping_native.loading, wrapping_native.TOPICS),
         Family(wrapping_wsteth.WstethPool, wrapping_wsteth.loading, wrapping_wsteth.TOPICS),
-        Family(camelot.CamelotPool, camelot.loading, camelot.TOPICS, VOLATILE_AND_STABLE),
-        Family(slipstream.SlipstreamPool, slipstream.loading, slipstream.TOPICS),
-        Family(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),
-        Family(solidly.SolidlyPool, solidly.loading, solidly.TOPICS, VOLATILE_AND_STABLE),
-        Family(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
-        Family(
+        _fixed(camelot.CamelotPool, camelot.loading, camelot.TOPICS, VOLATILE_AND_STABLE),
+        _fixed(slipstream.SlipstreamPool, slipstream.loading, slipstream.TOPICS),
+        _fixed(algebra.AlgebraPool, algebra.loading, algebra.TOPICS),
+        _fixed(solidly.SolidlyPool, solidly.loading, solidly.TOPICS, VOLATILE_AND_STABLE),
+        _fixed(balancer_v2_weighted.BalancerV2WeightedPool, balancer_v2_weighted.loading, balancer_v2_weighted.TOPICS),
+        _fixed(
             balancer_v2_stable.BalancerV2StablePool,
             balancer_v2_stable.loading,
             balancer_v2_stable.TOPICS,
             ("legacy", "composable"),
         ),
-        Family(balancer_v3_weighted.BalancerV3WeightedPool, balancer_v3_weighted.loading, balancer_v3_weighted.TOPICS),
-        Family(balancer_v3_stable.BalancerV3StablePool, balancer_v3_stable.loading, balancer_v3_stable.TOPICS),
+        _fixed(balancer_v3_weighted.BalancerV3WeightedPool, balancer_v3_weighted.loading, balancer_v3_weighted.TOPICS),
+        _fixed(balancer_v3_stable.BalancerV3StablePool, balancer_v3_stable.loading, balancer_v3_stable.TOPICS),
         Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS, CURVE_STABLE),
         Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS, CURVE_META),
         Family(
             curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS, tuple(crypto_swap.RULES)
         ),
-        Family(uniswap_v4.UniswapV4Pool, uniswap_v4_loading.loading, uniswap_v4.TOPICS),
+        _fixed(uniswap_v4.UniswapV4Pool, uniswap_v4_loading.loading, uniswap_v4.TOPICS),
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 
 from bot.config.pools import PoolSettings
 from bot.discovery.start import Discoverer, open_discoverer
+from bot.exactness import PROOFS, Proof
 from chains.anvil import Anvil, RpcError
 from chains.blocks import Head
 from chains.networks import Network, load_network
@@ -52,10 +53,10 @@ class Place:
     folder: Path
     network: Network = TWIN
 
-    async def discoverer(self, **settings: Any) -> Discoverer:
+    async def discoverer(self, *, proofs: Iterable[Proof] = PROOFS, **settings: Any) -> Discoverer:
         usual = {"discover": True, "folder": self.folder, "min_liquidity": "0 ETH", "from_block": BUILT_AFTER}
         said = PoolSettings.model_validate(usual | settings)
-        return await open_discoverer(said, self.network, self.reads)
+        return await open_discoverer(said, self.network, self.reads, proofs=proofs)
 
     async def head(self) -> Head:
         return await self.reads.head()

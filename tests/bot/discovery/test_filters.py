@@ -10,13 +10,21 @@ from bot.config.pools import PoolSettings
 from bot.discovery.filters import Filters
 from bot.discovery.liquidity import depth_wei, liquidity_wei
 from bot.discovery.store import KnownPool
+from bot.exactness.sequences import first_state
 from chains.networks import load_network
+from chains.pools.curve_stable import CurveStablePool
 from chains.pools.pool import PoolFacts
 from tests.bot.market.samples import DAI, USDC, WETH, market, v2, v3
 from tests.chains.pools.samples import at, token
 
 ETHER = 10**18
 NETWORK = replace(load_network("twin"), tokens={"WETH": WETH, "USDC": USDC, "DAI": DAI})
+
+
+def curve_plain() -> CurveStablePool:
+    pool = first_state("curve_plain2")
+    assert isinstance(pool, CurveStablePool)
+    return pool
 
 
 def known(number: int, *tokens, liquidity: int | None = 5 * ETHER, family="constant_product", protocol="uniswap_v2"):
@@ -56,6 +64,15 @@ def test_beyond_the_most_the_deepest_are_kept_in_order() -> None:
     chosen = filters(max_pools=3).choose(pools)
     assert chosen.kept == (pools[1], pools[2], pools[3])
     assert "3 deeper pools" in chosen.left_out[at(1)]
+
+
+def test_a_pool_of_an_unproven_kind_is_left_out_once_it_is_loaded() -> None:
+    pool = curve_plain()
+    assert pool.variant == "factory" and filters().by_kind(pool) is None
+    unproven = replace(pool, rates_at_s=1)
+    assert unproven.variant == "factory with rates"
+    assert "nothing proves the mathematics of curve_stable/factory with rates" in str(filters().by_kind(unproven))
+    assert filters().by_facts(known(1, family="curve_stable")) is None
 
 
 class TestLiquidity:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 from bot.discovery.watch import PoolWatch, caught_up
+from bot.exactness import PROOFS
 from bot.market import Market
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Undone
@@ -109,6 +111,23 @@ async def test_a_pool_too_shallow_is_looked_at_again(place: Place) -> None:
     await place.reads.anvil.rpc("evm_mine")
     await run.take_newest()
     assert made in run.market.pools
+    await watch.close()
+    discoverer.store.close()
+
+
+async def test_pools_of_an_unproven_kind_are_in_no_market_neither_at_the_start_nor_later(place: Place) -> None:
+    others = tuple(replace(proof, variant="another kind") for proof in PROOFS if proof.family == "constant_product")
+    discoverer, watch, run = await opened(place, [], proofs=others, families=["constant_product"])
+    assert not run.market.pools
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    await run.take_newest()
+    await run.settled()
+    await fill(place.reads.anvil, made, {Address(WETH): 5 * 10**18, STRANGER: 7})
+    await run.take_newest()
+    assert not run.market.pools
+    reopened = await discoverer.book.open(await place.head(), silent)
+    assert not reopened.kept and "nothing proves the mathematics" in reopened.left_out[made]
+    await run.settled()
     await watch.close()
     discoverer.store.close()
 
