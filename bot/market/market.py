@@ -15,7 +15,7 @@ from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool, Refreshed, Source, is_refreshed, is_timed
-from chains.pools.upgrades import followed
+from chains.pools.upgrades import CodeChanged, followed
 
 _NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
 """What following a log can raise: `PoolError` where a family says so, the others where its code has a mistake."""
@@ -231,6 +231,10 @@ class Market(ReadableMarket):
         before = after.get(venue) or self._pools[venue]
         try:
             pool = following(before)
+        except CodeChanged as error:
+            after.pop(venue, None)
+            self.remove(venue, str(error), until_read=True)
+            return
         except _NOT_UNDERSTOOD as error:
             after.pop(venue, None)
             self.remove(venue, f"{what} was not understood: {error}")
