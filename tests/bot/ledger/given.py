@@ -32,6 +32,7 @@ ETH_IN_USDT = 2000
 FEES = Fees(gas_limit=300_000, max_fee_wei=20 * GWEI, tip_wei=GWEI)
 WORST = WorstCase(loss_wei=FEES.worst_cost_wei, gas_wei=FEES.worst_cost_wei)
 INSTANCE = "0xgenesis"
+START_S = 1_700_000_000
 
 MARKS = (
     Mark(NETWORK, WETH.address, Fraction(1)),
@@ -51,7 +52,7 @@ SPOT_USDT = Account.of("spot", BINANCE_USDT)
 class StandingClock:
     """Moves only when a test moves it."""
 
-    seconds: float = 1_700_000_000.0
+    seconds: float = START_S
 
     def wall_s(self) -> float:
         return self.seconds
@@ -99,9 +100,9 @@ def receipt(number: int, *, status: int = 1, block: str | None = None, gas_price
 GAS_COST_WEI = receipt(0).gas_cost_wei
 
 
-def open_ledger(path: Path, *, start: bool = True) -> Ledger:
-    """A ledger at `path`; started, with marks, opening balances and the sender's first nonce 0."""
-    ledger = Ledger.open(str(path), StandingClock())
+def open_ledger(url: Path | str, *, start: bool = True) -> Ledger:
+    """A ledger at `url`; started, with marks, opening balances and the sender's first nonce 0."""
+    ledger = Ledger.open(str(url), StandingClock())
     if start:
         begin(ledger)
     return ledger
@@ -109,7 +110,7 @@ def open_ledger(path: Path, *, start: bool = True) -> Ledger:
 
 def begin(ledger: Ledger, instance: str = INSTANCE) -> None:
     ledger.start_run(Mode.LIVE, NETWORK, 31337, 7, "digest", instance)
-    ledger.at_head(1, 1_700_000_000)
+    ledger.at_head(1, START_S)
     ledger.set_marks(MARKS)
     ledger.set_first_nonce(SENDER, 0)
     ledger.open_account(NATIVE, 10 * ETHER)

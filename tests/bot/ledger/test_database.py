@@ -35,8 +35,8 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def test_sqlite_waits_syncs_every_commit_and_checks_references(ledger: Ledger) -> None:
-    with ledger._writer.connect() as connection:
+def test_sqlite_waits_syncs_every_commit_and_checks_references(in_file: Ledger) -> None:
+    with in_file._writer.connect() as connection:
         pragmas = {
             name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
@@ -81,15 +81,15 @@ def test_a_database_locked_by_another_process_is_refused_in_one_line(
     ledger.close()
 
 
-def test_a_full_disk_is_one_line_and_nothing_half_written(ledger: Ledger) -> None:
-    with ledger._writer.connect() as connection:
+def test_a_full_disk_is_one_line_and_nothing_half_written(in_file: Ledger) -> None:
+    with in_file._writer.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-    before = ledger.accounts()
+    before = in_file.accounts()
     with pytest.raises(LedgerError, match="the disk is full; free some space"):
         for number in range(200):
-            ledger.record_plan(atomic_plan(number))
-    assert ledger.accounts() == before
+            in_file.record_plan(atomic_plan(number))
+    assert in_file.accounts() == before
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -58,8 +57,8 @@ def test_an_unknown_sender_has_no_nonce(ledger: Ledger) -> None:
         ledger.next_nonce(OTHER_SENDER)
 
 
-def test_a_plan_in_a_token_without_a_mark_is_not_reserved(tmp_path: Path) -> None:
-    ledger = open_ledger(tmp_path / "ledger.db")
+def test_a_plan_in_a_token_without_a_mark_is_not_reserved(url: str) -> None:
+    ledger = open_ledger(url)
     ledger.attach(ledger.start_run(ledger.run.mode, "twin", 31337, 1, "digest", "elsewhere").id)
     with pytest.raises(LedgerError, match="WETH@twin, which has no opening mark"):
         ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
@@ -114,14 +113,13 @@ def test_a_node_may_say_twice_that_it_knows_a_transaction(ledger: Ledger) -> Non
     assert ledger.intent(intent.id).state is IntentState.PENDING
 
 
-def test_the_signed_bytes_can_be_sent_again_after_a_restart(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    ledger = open_ledger(path)
+def test_the_signed_bytes_can_be_sent_again_after_a_restart(url: str) -> None:
+    ledger = open_ledger(url)
     intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
     attempt = ledger.record_signed(intent.id, bytes(range(256)), hash_of("tx", 1))
     ledger.mark_sending(intent.id)
     ledger.close()
-    again = Ledger.open(str(path), StandingClock())
+    again = Ledger.open(url, StandingClock())
     begin(again)
     (open_intent,) = again.open_intents()
     assert open_intent.state is IntentState.SENDING
@@ -131,9 +129,8 @@ def test_the_signed_bytes_can_be_sent_again_after_a_restart(tmp_path: Path) -> N
     again.close()
 
 
-def test_a_process_killed_between_signing_and_sending_leaves_its_intent(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.db"
-    open_ledger(path).close()
+def test_a_process_killed_between_signing_and_sending_leaves_its_intent(url: str) -> None:
+    open_ledger(url).close()
     program = (
         "import sys\n"
         "from bot.ledger.ledger import Ledger\n"
@@ -145,12 +142,12 @@ def test_a_process_killed_between_signing_and_sending_leaves_its_intent(tmp_path
         "print('signed', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    command = [sys.executable, "-c", program, str(path)]
+    command = [sys.executable, "-c", program, url]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "signed\n"
         os.kill(child.pid, signal.SIGKILL)
-    ledger = Ledger.open(str(path), StandingClock())
+    ledger = Ledger.open(url, StandingClock())
     ledger.attach()
     (intent,) = ledger.open_intents()
     assert intent.state is IntentState.SIGNED
