@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -27,15 +27,20 @@ from bot.market.books import usable
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
+from bot.simulator.fork import ForkFailed
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
 from bot.telling import Teller
 from bot.witnesses import Witnesses
+from chains.anvil import RpcError
 from chains.assets import Address, Token
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
-from chains.node import NodeEvent
+from chains.node import NodeError, NodeEvent
+
+UNANSWERED = (NodeError, RpcError, ForkFailed)
+"""What a step raises that needs the node, or a fork of it, and gets no answer: the next block makes up for it."""
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
@@ -93,6 +98,8 @@ class Engine:
         self._digest = hashlib.sha256()
         self.on_decided: Callable[[Head], None] = lambda head: None
         """Called after each head that was decided on."""
+        self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
+        """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
 
     @property
     def head(self) -> Head | None:
@@ -174,17 +181,16 @@ class Engine:
             self.silence = None
             road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
-        await road.ground.on_head(head)
+        unanswered = await _unanswered(road.ground.on_head(head))
         self._take_in(block)
         self._close_stale_books(head)
         await self._upkeep.on_head(head)
-        for settled in await road.transactions.on_block(block):
-            await self._settled(settled)
-        closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
-        self._told_closed(closed)
         in_use: set[Address] = set()
-        await self._take_back(unwinds, head, in_use)
-        if not road.ground.is_newest(head):
+        unanswered = unanswered or await _unanswered(self._bring_home(block, in_use))
+        if unanswered:
+            self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {unanswered}")
+            self.counts["unanswered_blocks"] += 1
+        elif not road.ground.is_newest(head):
             road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
             self.counts["skipped"] += 1
         elif self._old(head) is None and not self.ending:
@@ -195,6 +201,15 @@ class Engine:
             self._head = head
             self._decided.notify_all()
         self.on_decided(head)
+
+    async def _bring_home(self, block: Block, in_use: set[Address]) -> None:
+        """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`."""
+        road, head = self._road, block.head
+        for settled in await road.transactions.on_block(block):
+            await self._settled(settled)
+        closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
+        self._told_closed(closed)
+        await self._take_back(unwinds, head, in_use)
 
     def _take_in(self, block: Block) -> None:
         """The block into the market. Where blocks are missing, nothing that was known holds any more."""
@@ -353,9 +368,19 @@ class Engine:
         self.counts["plans"] += 1
         said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
         self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
+        self.on_told(plan, said)
         word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
         self.counts[word] += 1
         self._output.line(self._teller.decided(plan, outcome))
+
+
+async def _unanswered(step: Awaitable[None]) -> str | None:
+    """Why `step` had to end without an answer from the node; None when it did not."""
+    try:
+        await step
+    except UNANSWERED as error:
+        return str(error)
+    return None
 
 
 def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:

@@ -14,6 +14,7 @@ from chains.node.wire import Header
 
 CALLS_PER_BLOCK = 2
 _MOST_SAVED = 3 * CALLS_PER_BLOCK
+_MOST_OWED = 2 * CALLS_PER_BLOCK
 _AGAIN = (0.1, 0.2)
 _AGAIN_LATER = 0.5
 _LEAST_EARLIER = 0.05
@@ -23,14 +24,23 @@ _MOST_UNREAD = 64
 
 
 class Allowance:
-    """Calls that may still be made at rest: two for each block, a few saved up."""
+    """Calls that may still be made at rest: two for each block, a few saved up, or owed and made up for afterwards.
+
+    Logs that a block did bring are not counted: it is then not at rest.
+    """
 
     def __init__(self) -> None:
         self._left = 0
 
     @property
-    def left(self) -> int:
-        return self._left
+    def spare(self) -> bool:
+        """Whether there is more than the next head may need."""
+        return self._left > CALLS_PER_BLOCK
+
+    @property
+    def lends(self) -> bool:
+        """Whether a call may be made before it is earned, because a head is waited for."""
+        return self._left > -_MOST_OWED
 
     def block(self) -> None:
         self._left = min(self._left + CALLS_PER_BLOCK, _MOST_SAVED)
@@ -182,6 +192,6 @@ class AskedHeads:
         self._early = 0
         self._last = header.head.hash
         self.newest = max(self.newest, header.head.number)
-        wait = 1.0 - self._earlier if self._allowance.left > 0 else 1.0
+        wait = 1.0 - self._earlier if self._allowance.lends else 1.0
         self._due_s = self._endpoint.now_s() + self._block_time_s * wait
         self._told(self._endpoint, header)

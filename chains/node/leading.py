@@ -190,7 +190,7 @@ class Lookout:
 
     def look(self) -> None:
         """Begin one look, if there is somebody to look at and a call to spare. Does not wait for it."""
-        if len(self._pool.endpoints) == 1 or self._allowance.left <= 0:
+        if len(self._pool.endpoints) == 1 or not self._allowance.spare:
             return
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_at_next())

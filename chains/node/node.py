@@ -40,6 +40,8 @@ _LONGEST_PAUSE_S = 5.0
 _LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
+_REQUEST_TIMEOUT_BLOCKS = 0.8
+_LEAST_REQUEST_TIMEOUT_S, _MOST_REQUEST_TIMEOUT_S = 3.0, 10.0
 
 
 class Node(JsonRpcReads):
@@ -57,11 +59,14 @@ class Node(JsonRpcReads):
         clock: NodeClock,
         *,
         usage: Path | None = None,
-        request_timeout_s: float = 10.0,
+        request_timeout_s: float | None = None,
         head_timeout_s: float | None = None,
         seed: int | None = None,
     ) -> None:
-        """Raises `InvalidEndpoint`, and `NodeError` for a usage file that is none."""
+        """Time-outs follow the network's block time where they are left out.
+
+        Raises `InvalidEndpoint`, and `NodeError` for a usage file that is none.
+        """
         self.network = network
         self.reorgs = 0
         self.in_flight: Callable[[], bool] = lambda: False
@@ -72,7 +77,7 @@ class Node(JsonRpcReads):
             network,
             endpoints,
             clock,
-            timeout_s=request_timeout_s,
+            timeout_s=request_timeout_s or _request_timeout_s(network),
             usage=UsageFile(usage) if usage else None,
             events=self._events,
             in_flight=lambda: self.in_flight(),
@@ -178,11 +183,13 @@ class Node(JsonRpcReads):
 
     async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
         """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`."""
-        self._allowance.use()
         try:
-            return await logs_of_block(self._pool, head, topics)
+            found = await logs_of_block(self._pool, head, topics)
         except RpcError as error:
             raise Vanished(f"block {head.hash}: {error}") from None
+        if not found:
+            self._allowance.use()
+        return found
 
     def logs(
         self, blocks: range, topics: Sequence[bytes] = (), addresses: Sequence[str] = ()
@@ -282,6 +289,12 @@ class Node(JsonRpcReads):
         else:
             self.reorgs += isinstance(event, Undone)
             self._court.undone(event.ancestor.number)
+
+
+def _request_timeout_s(network: Network) -> float:
+    """So that a question that is never answered is given up before the next block but one."""
+    timeout_s = _REQUEST_TIMEOUT_BLOCKS * network.block_time_s
+    return min(max(timeout_s, _LEAST_REQUEST_TIMEOUT_S), _MOST_REQUEST_TIMEOUT_S)
 
 
 def _read_header(endpoint: Endpoint, document: Any) -> Header | None:
