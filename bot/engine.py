@@ -304,7 +304,8 @@ class Engine:
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
-        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.hedges.refusal(plan)
+        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal()
+        refusal = refusal or road.hedges.refusal(plan)
         refusal = refusal or await road.fee_policy.refresh(head)
         if refusal is not None:
             return refusal

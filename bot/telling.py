@@ -16,6 +16,7 @@ _OUTCOME_WIDTH = 8
 _ETH_WIDTH = 15
 _DETAIL_WIDTH = 90
 _FIGURES = 6
+_MINED_AS = {MinedAs.OK: "settled", MinedAs.REVERTED: "REVERTED", MinedAs.NOOP: "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Teller:
     def settled(self, settled: Settled) -> str:
         """What the chain made of a transaction. The amount is after gas."""
         receipt = settled.receipt
-        word = "settled" if settled.intent.mined_as is MinedAs.OK else "REVERTED"
+        word = _MINED_AS[settled.intent.mined_as or MinedAs.REVERTED]
         net_wei = settled.profit_wei - receipt.gas_cost_wei
         detail = f"after gas; {receipt.tx_hash[:12]}" + (f"; {settled.explanation}" if settled.explanation else "")
         return self._line(receipt.block_number, settled.plan.strategy, word, net_wei, detail)

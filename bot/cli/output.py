@@ -18,6 +18,7 @@ _COLOURS = {
     "unwound": "yellow",
     "refused": "bright_black",
     "REVERTED": "red",
+    "cancelled": "yellow",
     "dry": "cyan",
 }
 _OUTCOME = re.compile(rf"^(\d+ +\S+ +)({'|'.join(_COLOURS)})\b")

@@ -24,6 +24,7 @@ MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
 
 WEI = 10**18
+_INTRINSIC_GAS = 21_000
 _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 120_000
 """A pair that never traded writes its price slots for the first time: two of 22,100 gas (EIP-2929) and some."""
@@ -128,6 +129,19 @@ class FeePolicy:
         offer = self._model.offer(head, self.tip_wei, self.max_fee_wei)
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
+
+    def offer(self, head: Head) -> Offer:
+        """What is offered per gas for the block after `head`."""
+        return self._model.offer(head, self.tip_wei, self.max_fee_wei)
+
+    def noop(self, transaction: UnsignedTransaction, head: Head) -> Fees:
+        """The gas that `transaction` needs, which does nothing, and what its bytes cost; without prices per gas."""
+        if self._model.data is None:
+            return Fees(_INTRINSIC_GAS, 0, 0)
+        cost = self._model.cost(
+            head, _INTRINSIC_GAS, _INTRINSIC_GAS, _signed(transaction), self.offer(head), self._data
+        )
+        return Fees(_INTRINSIC_GAS + cost.worst_data_gas, 0, 0, cost.worst_data_fee_wei)
 
     def price(self, build: Callable[[Priced], UnsignedTransaction], gas: int, head: Head) -> Priced:
         """The offer for a transaction that uses about `gas`, in the block after `head`, and its cost.

@@ -6,89 +6,39 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
-from bot.execution.build import Terms, unsigned_transaction
-from bot.execution.deployment import NO_VENUES, Venues
+from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.marks import Marks
+from bot.execution.replacing import ReplacementPolicy
+from bot.execution.routes import Routes
+from bot.execution.settling import Identity, Prepared, Sent, Settled
+from bot.execution.signing import Signing, SigningParty, terms_of
+from bot.execution.submission import Outbid, Submission
 from bot.execution.touches import Touches
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account, Intent, WorstCase
-from bot.ledger.states import IntentState
-from bot.plan import Plan, encode_plan
+from bot.ledger.records import Account, Attempt, Intent, WorstCase
+from bot.ledger.states import AttemptKind, IntentState, MinedAs
+from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.signer.client import SignerClient
-from bot.signer.protocol import Settle, Signed, SignRequest
+from bot.signer.protocol import Signed
 from bot.simulator import Simulator
 from bot.simulator.verdict import Outcome, Verdict
-from bot.transaction import Fees, UnsignedTransaction
+from bot.transaction import Fees, UnsignedTransaction, read_signed
 from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
-from chains.node import SendStatus, Submitter
+from chains.node import Submitter
+from chains.relays.destinations import Mempool
 
-_REBROADCAST_AFTER_BLOCKS = 2
+__all__ = ["Identity", "Prepared", "Sent", "Settled", "TransactionDesk"]
 
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who trades, and through which contracts. `code_hash` is keccak-256 of the executor's code (0x hex)."""
-
-    chain_id: int
-    network: str
-    operator: Address
-    executor: Address
-    inventory: Address
-    code_hash: str
-    venues: Venues = NO_VENUES
-
-    @property
-    def accounts(self) -> tuple[Address, Address, Address]:
-        return self.operator, self.executor, self.inventory
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`.
-
-    `data_gas` of it is what the chain charges as gas for the bytes, which a fork does not.
-    """
-
-    plan: Plan
-    terms: Terms
-    fees: Fees
-    worst: WorstCase
-    transaction: UnsignedTransaction
-    gas: int
-    data_gas: int = 0
-
-    def charged(self, verdict: Verdict) -> Verdict:
-        """`verdict` with the gas that the chain will charge, not only what a fork measures."""
-        return replace(verdict, gas_used=verdict.gas_used + self.data_gas) if self.data_gas else verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A transaction that left, or may have left."""
-
-    intent: Intent
-    tx_hash: str
-    verdict: Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side."""
-
-    intent: Intent
-    plan: Plan
-    receipt: Receipt
-    deltas: dict[tuple[Address, Address], int]
-    profit_wei: int
-    explanation: str = ""
+_GWEI = 10**9
+_NO_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
 
 
 class TransactionDesk:
@@ -100,22 +50,24 @@ class TransactionDesk:
         identity: Identity,
         ledger: Ledger,
         simulator: Simulator,
-        signer: SignerClient | None,
+        signer: SigningParty | None,
         submitter: Submitter,
         fee_policy: FeePolicy,
         marks: Marks,
         unwind_loss_ppm: int,
         finality_blocks: int,
         clock: Clock,
+        routes: Routes | None = None,
+        replacing: ReplacementPolicy = _NO_CAPS,
     ) -> None:
         """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
 
-        What lies `finality_blocks` deep is final.
+        What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`.
         """
         self.identity = identity
         self._ledger = ledger
         self._simulator = simulator
-        self._signer = signer
+        self._signing = Signing(identity, ledger, signer)
         self._submitter = submitter
         self._fee_policy = fee_policy
         self._marks = marks
@@ -126,6 +78,16 @@ class TransactionDesk:
         self._verdicts: dict[str, Verdict] = {}
         self._in_flight: dict[int, UnsignedTransaction] = {}
         self._touches = Touches()
+        self._submission = Submission(
+            account=identity.operator,
+            ledger=ledger,
+            routes=routes or Routes([Mempool(submitter.send_raw)]),
+            chain=submitter,
+            fee_policy=fee_policy,
+            policy=replacing,
+            outbid=self._outbid,
+            cancel=self._signing.cancel,
+        )
 
     async def start(self) -> None:
         """Take up where the journal ends: the first nonce, every intent whose outcome is open, and what the signer
@@ -135,33 +97,38 @@ class TransactionDesk:
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         await self._recheck_mined()
         for intent in self._ledger.open_intents():
-            if intent.state in (IntentState.RESERVED, IntentState.SIGNED):
+            attempts = self._ledger.attempts(intent.id)
+            if intent.state is IntentState.RESERVED or (intent.state is IntentState.SIGNED and len(attempts) == 1):
                 await self._release(intent, "the process ended before it was sent")
             elif intent.state is not IntentState.MINED:
+                self._in_flight[intent.id] = read_signed(attempts[-1].raw, operator)
                 await self._send(intent)
 
     async def _recheck_mined(self) -> None:
         """Blocks may have been replaced since the process ended: nobody will say so any more."""
         for intent in self._ledger.mined_intents():
-            receipt = await self._submitter.receipt(self._ledger.attempts(intent.id)[-1].tx_hash)
+            receipt = await self._any_receipt(self._ledger.attempts(intent.id))
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 profit = self._profit_wei(self._plan(intent), self._moved(receipt))
-                await self._tell_signer(intent, receipt, profit)
+                await self._signing.settle(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
             elif intent.block_hash is not None:
                 self._undo_block(intent.block_hash)
+
+    async def _any_receipt(self, attempts: Sequence[Attempt]) -> Receipt | None:
+        for attempt in attempts:
+            receipt = await self._submitter.receipt(attempt.tx_hash)
+            if receipt is not None:
+                return receipt
+        return None
 
     async def _release(self, intent: Intent, reason: str) -> None:
         """It was never sent: its nonce is free again, here and in the signer's own journal."""
         self._ledger.release(intent.id, reason)
-        await self._abandon(intent)
+        await self._signing.abandon(intent)
 
-    async def _abandon(self, intent: Intent) -> None:
-        if self._signer is not None:
-            await self._signer.settle(Settle(self._signer_id(intent), 0, 0))
-
-    async def _tell_signer(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
-        if self._signer is not None:
-            await self._signer.settle(Settle(self._signer_id(intent), receipt.gas_cost_wei, profit_wei))
+    def refusal(self) -> Refusal | None:
+        """Why nothing new may be sent from this account; None while it may."""
+        return self._submission.refusal()
 
     def prepare(self, plan: Plan, head: Head, gas: int = 0) -> Prepared:
         """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with.
@@ -228,6 +195,33 @@ class TransactionDesk:
             )
         return verdict
 
+    async def _simulated(
+        self, plan: Plan, transaction: UnsignedTransaction, head: Head, after: Sequence[UnsignedTransaction]
+    ) -> Verdict:
+        tokens = {Address(t.address) for swap in plan.swaps for t in (swap.token_in, swap.token_out)}
+        watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
+        return await self._simulator.verdict(transaction, head, watch, after=after)
+
+    async def _outbid(self, intent: Intent, before: UnsignedTransaction, fees: Fees, head: Head) -> Outbid:
+        """`before` for `fees`, if it still earns what its plan wants, behind what is in flight with lower nonces."""
+        plan = self._plan(intent)
+        transaction = replace(before, max_fee_wei=fees.max_fee_wei, tip_wei=fees.tip_wei)
+        earlier = [other for other in self._in_flight.values() if other.nonce < intent.nonce]
+        verdict = await self._simulated(plan, transaction, head, earlier)
+        if verdict.outcome is not Outcome.OK:
+            return Outbid(None, f"{verdict.outcome}: {verdict.reason}", worthless=verdict.outcome is Outcome.REVERTED)
+        priced = self._fee_policy.price(lambda _: transaction, verdict.gas_used, head)
+        fees = replace(fees, data_fee_wei=priced.fees.data_fee_wei)
+        worst = self._worst_case(plan, fees)
+        prepared = Prepared(plan, terms_of(before), fees, worst, transaction, verdict.gas_used, priced.data_gas)
+        verdict = prepared.charged(verdict)
+        self._ledger.record_verdict(plan.id, verdict)
+        left = self.shown_profit_wei(plan, verdict) - verdict.gas_cost_wei - fees.data_fee_wei
+        if left < plan.min_profit_wei:
+            return Outbid(None, f"{left} wei would be left, at least {plan.min_profit_wei} wanted", worthless=True)
+        answer = await self._signing.outbid(intent, prepared, verdict, head)
+        return Outbid(answer) if isinstance(answer, Signed) else Outbid(None, str(answer))
+
     def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
         """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
         last = plan.swaps[-1]
@@ -240,6 +234,9 @@ class TransactionDesk:
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
         plan = prepared.plan
+        halted = self.refusal()
+        if halted is not None:
+            return halted
         if self._ledger.is_acted_on(plan.id):
             return Refusal(Reason.ALREADY_DECIDED, f"plan {plan.id} has an intent already, from the same block")
         operator, nonce = self.identity.operator, prepared.transaction.nonce
@@ -257,57 +254,40 @@ class TransactionDesk:
         return Sent(intent, answer.tx_hash, verdict)
 
     async def _signed(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
-        assert self._signer is not None, "dry mode has no signer"
-        request = SignRequest(
-            intent_id=self._signer_id(intent),
-            chain_id=self.identity.chain_id,
-            target=self.identity.executor,
-            code_hash=self.identity.code_hash,
-            plan=encode_plan(prepared.plan),
-            min_gain=prepared.terms.min_gain,
-            min_out=prepared.terms.min_out,
-            nonce=intent.nonce,
-            fees=prepared.fees,
-            worst_case_wei=prepared.worst.loss_wei,
-            head_number=head.number,
-            verdict=verdict,
-        )
-        answer = await self._signer.sign(request)
-        if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_NONCE:
-            # The signer was not reached when an intent gave this nonce back: tell it now.
-            for released in self._ledger.released_intents(intent.sender, intent.nonce):
-                await self._abandon(released)
-            answer = await self._signer.sign(request)
-        return answer
+        return await self._signing.sign(intent, prepared, verdict, head)
 
     async def _send(self, intent: Intent) -> None:
-        """Send the newest signed bytes of `intent`, once more if they left before. Unknown outcomes stay open."""
-        state = self._ledger.intent(intent.id).state
-        if state is IntentState.SIGNED:
-            self._ledger.mark_sending(intent.id)
-        attempt = self._ledger.attempts(intent.id)[-1]
-        result = await self._submitter.send_raw(attempt.raw)
-        if result.status in (SendStatus.ACCEPTED, SendStatus.ALREADY_KNOWN):
-            if state is not IntentState.PENDING:
-                self._ledger.mark_pending(intent.id)
-        else:
-            detail = f"intent {intent.id}, {attempt.tx_hash}: {result.status} {result.detail}"
-            self._ledger.record_event(Level.WARNING, "send_unresolved", detail)
+        await self._submission.send(intent)
 
     async def on_block(self, block: Block) -> list[Settled]:
-        """Look for the receipts of what is in flight; what is missing after two blocks is sent again."""
+        """Look for the receipts of what is in flight; what is missing is sent again, outbid or cancelled.
+
+        Where the node does not answer, `NodeError` or `RpcError` is raised before anything is booked, and the next
+        block's call makes up for it.
+        """
         self._touches.note(block)
+        self._submission.at_head(block.head)
+        receipts = [
+            (intent, await self._receipt(intent, block.head))
+            for intent in self._ledger.open_intents()
+            if intent.state in (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
+        ]
         settled = []
-        for intent in self._ledger.open_intents():
-            if intent.state not in (IntentState.SENDING, IntentState.PENDING):
-                continue
-            receipt = await self._receipt(intent, block.head)
+        for intent, receipt in receipts:
             if receipt is not None:
                 settled.append(await self._settle(intent, receipt))
-            elif block.head.number - intent.decided_block >= _REBROADCAST_AFTER_BLOCKS:
-                await self._send(intent)
+            else:
+                await self._move_on(intent, block.head)
         self._finalise(block.head.number - self._finality_blocks)
+        await self._submission.watch_nonce(block.head)
         return settled
+
+    async def _move_on(self, intent: Intent, head: Head) -> None:
+        replaced = await self._submission.move_on(intent, head)
+        if replaced is not None:
+            self._in_flight[intent.id] = replaced
+        elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
+            self._in_flight.pop(intent.id, None)
 
     def _finalise(self, number: int) -> None:
         for intent in self._ledger.mined_intents():
@@ -327,14 +307,18 @@ class TransactionDesk:
     async def _settle(self, intent: Intent, receipt: Receipt) -> Settled:
         plan = self._plan(intent)
         self._in_flight.pop(intent.id, None)
-        deltas = dict(self._moved(receipt))
+        self._submission.forget(intent)
+        kind = next(sent.kind for sent in self._ledger.attempts(intent.id) if sent.tx_hash == receipt.tx_hash)
+        called = kind is AttemptKind.CALL
+        deltas = dict(self._moved(receipt)) if called else {}
         booked = {Account(intent.network, owner, token): units for (owner, token), units in deltas.items()}
-        intent = self._ledger.record_mined(intent.id, receipt, booked, leg_fills(plan, receipt, self.identity.venues))
-        profit = self._profit_wei(plan, deltas) if receipt.status else 0
-        explanation = self._explain(intent, plan, receipt, profit)
+        fills = leg_fills(plan, receipt, self.identity.venues) if called else []
+        intent = self._ledger.record_mined(intent.id, receipt, booked, fills)
+        profit = self._profit_wei(plan, deltas) if called and receipt.status else 0
+        explanation = self._explain(intent, plan, receipt, profit) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        await self._tell_signer(intent, receipt, profit)
+        await self._signing.settle(intent, receipt, profit)
         return Settled(intent, plan, receipt, deltas, profit, explanation)
 
     def _moved(self, receipt: Receipt) -> Deltas:
@@ -364,6 +348,9 @@ class TransactionDesk:
 
     def _undo_block(self, block_hash: str) -> None:
         for intent in self._ledger.undo_block(block_hash):
+            newest = self._ledger.attempts(intent.id)[-1]
+            self._in_flight[intent.id] = read_signed(newest.raw, self.identity.operator)
+            self._submission.lost(intent)
             detail = f"intent {intent.id}: block {block_hash} was dropped"
             self._ledger.record_event(Level.WARNING, "fill_undone", detail)
 
@@ -371,7 +358,3 @@ class TransactionDesk:
         if intent.plan_id not in self._plans:
             self._plans[intent.plan_id] = self._ledger.plan(intent.plan_id)
         return self._plans[intent.plan_id]
-
-    @staticmethod
-    def _signer_id(intent: Intent) -> str:
-        return f"{intent.id}:{intent.plan_id}"

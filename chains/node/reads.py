@@ -53,6 +53,10 @@ class JsonRpcReads(ABC):
         document = await self.request("eth_getTransactionReceipt", tx_hash)
         return wire.receipt(document) if document else None
 
+    async def knows(self, tx_hash: str) -> bool:
+        """Whether the place has a transaction, in a block or waiting for one."""
+        return await self.request("eth_getTransactionByHash", tx_hash) is not None
+
     async def send_raw(self, raw: bytes) -> SendOutcome:
         """Hand over a signed transaction. Never raises: no answer is `SendStatus.UNKNOWN`."""
         tx_hash = "0x" + keccak(raw).hex()

@@ -21,6 +21,10 @@ class Submitter(Protocol):
         """What became of a transaction; `None` while it is not in a block."""
         ...
 
+    async def knows(self, tx_hash: str) -> bool:
+        """Whether the place has a transaction, in a block or waiting for one."""
+        ...
+
     async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
         """The next nonce of `account`."""
         ...

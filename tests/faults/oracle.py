@@ -12,7 +12,7 @@ from sqlalchemy import select
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import IntentRow
 from bot.ledger.records import Account, Intent
-from bot.ledger.states import IntentState, MinedAs
+from bot.ledger.states import AttemptKind, IntentState, MinedAs
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, address
 from chains.pools.constant_product import ConstantProductPool
@@ -26,7 +26,7 @@ STALE_BLOCKS = 2
 STALE_S = 2.0
 """A decision is stale on a block further below the true tip than that, if the bot had that long to learn of it."""
 
-_LANDED = {IntentState.MINED, IntentState.FINAL}
+_LANDED = {IntentState.MINED, IntentState.FINAL, IntentState.CANCELLED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ def _told_otherwise(
 ) -> Iterator[Wrong]:
     """What the ledger says of an intent is what the chain says."""
     for intent in intents:
-        on_chain = [receipts[attempt.tx_hash] for attempt in ledger.attempts(intent.id) if attempt.tx_hash in receipts]
+        landed = [attempt for attempt in ledger.attempts(intent.id) if attempt.tx_hash in receipts]
+        on_chain = [receipts[attempt.tx_hash] for attempt in landed]
         if not on_chain:
             if intent.state in _LANDED:
                 yield Wrong("ledger", f"intent {intent.id} is {intent.state} and on no block of the chain")
@@ -93,6 +94,7 @@ def _told_otherwise(
             continue
         (receipt,) = on_chain
         mined_as = MinedAs.OK if receipt["status"] == "0x1" else MinedAs.REVERTED
+        mined_as = MinedAs.NOOP if landed[0].kind is AttemptKind.NOOP else mined_as
         said = (intent.state in _LANDED, intent.block_hash, intent.mined_as)
         if said != (True, receipt["blockHash"], mined_as):
             yield Wrong(

@@ -11,13 +11,14 @@ from bot.ledger.ledger import Ledger
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
-from bot.signer.protocol import Denial, Settle, Settled, Signed, SignRequest
+from bot.signer.protocol import Cancel, Denial, Replace, Settle, Settled, Signed, SignRequest
 from bot.signer.service import Signer
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
 from chains.blocks import Head, Receipt
 from chains.node import SendOutcome, SendStatus
+from chains.node.sending import SendCause
 from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock
 from tests.bot.market.samples import USDC, WETH
@@ -64,8 +65,15 @@ class Connection:
         self._signer = signer
         self.lost: list[type] = []
         self.settled: list[Settle] = []
+        self.replaced: list[Replace | Cancel] = []
 
     async def sign(self, request: SignRequest) -> Signed | Refusal:
+        response = self._answered(request)
+        assert isinstance(response, Signed | Refusal)
+        return response
+
+    async def replace(self, request: Replace | Cancel) -> Signed | Refusal:
+        self.replaced.append(request)
         response = self._answered(request)
         assert isinstance(response, Signed | Refusal)
         return response
@@ -76,7 +84,7 @@ class Connection:
         assert isinstance(response, Settled | Refusal)
         return response
 
-    def _answered(self, request: SignRequest | Settle) -> object:
+    def _answered(self, request: SignRequest | Replace | Cancel | Settle) -> object:
         response = answer(self._signer, request)
         if type(request) in self.lost:
             self.lost.remove(type(request))
@@ -85,19 +93,29 @@ class Connection:
 
 
 class ScriptedChain:
-    """Takes bytes and gives receipts as told; `says` is what it answers to each sending, accepting by default."""
+    """Takes bytes and gives receipts as told; `says` is what it answers to each sending, accepting by default.
+
+    `pool` are the hashes that it says it knows besides those with receipts.
+    """
 
     def __init__(self, nonce: int = 0) -> None:
         self.count = nonce
         self.sent: list[bytes] = []
-        self.says: list[SendStatus] = []
+        self.says: list[SendStatus | SendCause] = []
+        self.pool: set[str] = set()
         self.receipts: dict[str, Receipt] = {}
         self.on_send: Callable[[], None] = lambda: None
 
     async def send_raw(self, raw: bytes) -> SendOutcome:
         self.on_send()
         self.sent.append(raw)
-        return SendOutcome(self.says.pop(0) if self.says else SendStatus.ACCEPTED, "", "as scripted")
+        said = self.says.pop(0) if self.says else SendStatus.ACCEPTED
+        if isinstance(said, SendCause):
+            return SendOutcome(SendStatus.REFUSED, "", "as scripted", said)
+        return SendOutcome(said, "", "as scripted")
+
+    async def knows(self, tx_hash: str) -> bool:
+        return tx_hash in self.receipts or tx_hash in self.pool
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
         return self.receipts.get(tx_hash)
@@ -133,7 +151,7 @@ class ScriptedSimulator:
             deltas = {(INVENTORY, token_in): -first.amount_in, (INVENTORY, token_out): last.amount_out}
         price = FEE_POLICY.gas_price_wei(head)
         said = Verdict(Outcome.OK, tx.digest, head.number, head.hash, GAS_USED, price, deltas)
-        return replace(said, made_at_s=StandingClock().wall_s(), **{"code_hash": CODE_HASH, **self.changes})  # type: ignore[arg-type]
+        return replace(said, made_at_s=float(StandingClock().wall_s()), **{"code_hash": CODE_HASH, **self.changes})  # type: ignore[arg-type]
 
 
 def desk(

@@ -254,11 +254,12 @@ class TestALostReply:
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         chain.says = [SendStatus.UNKNOWN, SendStatus.UNKNOWN, SendStatus.ALREADY_KNOWN]
-        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
+        plan = replace(cycle(), deadline_block=13)
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await _must_be_sent(on, ledger, plan)
         assert ledger.intent(sent.intent.id).state is IntentState.SENDING
         assert _events(ledger, "send_unresolved")
-        for number in (11, 12, 13):
+        for number in (11, 12):
             await on.on_block(_block(number))
         assert len(chain.sent) == 3 and len(set(chain.sent)) == 1
         assert ledger.intent(sent.intent.id).state is IntentState.PENDING
@@ -377,8 +378,8 @@ class TestAReorganisation:
         assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
 
     async def test_its_bytes_are_sent_again(self, ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
-        on, _ = await self._undone(ledger, chain, signer)
-        await on.on_block(_block(12))
+        on, _ = await self._undone(ledger, chain, signer, replace(cycle(), deadline_block=13))
+        await on.on_block(replace(_block(11), head=replace(head(11), hash="0xb")))
         assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
 
     async def test_what_others_did_in_a_dropped_block_explains_nothing(
@@ -390,11 +391,14 @@ class TestAReorganisation:
         assert hash_of("other", 1) not in settled.explanation
 
     @staticmethod
-    async def _undone(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> tuple[TransactionDesk, Sent]:
+    async def _undone(
+        ledger: Ledger, chain: ScriptedChain, signer: Connection, plan: Plan | None = None
+    ) -> tuple[TransactionDesk, Sent]:
         """A cycle that settled in block 11, behind another's swap, and block 11 dropped."""
-        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        plan = plan or cycle()
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await _must_be_sent(on, ledger, plan)
+        chain.receipts[sent.tx_hash] = _gains(plan, sent, 11)
         await on.on_block(_block(11, _touch(11, index=1)))
         del chain.receipts[sent.tx_hash]
         on.undo(Undone(head(10), (head(11).hash,)))

@@ -1,0 +1,72 @@
+"""What passes between the desk's steps: who trades, what is to be signed, what left, what the chain made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from bot.execution.build import Terms
+from bot.execution.deployment import NO_VENUES, Venues
+from bot.ledger.records import Intent, WorstCase
+from bot.plan import Plan
+from bot.simulator.verdict import Verdict
+from bot.transaction import Fees, UnsignedTransaction
+from chains.assets import Address
+from chains.blocks import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who trades, and through which contracts. `code_hash` is keccak-256 of the executor's code (0x hex)."""
+
+    chain_id: int
+    network: str
+    operator: Address
+    executor: Address
+    inventory: Address
+    code_hash: str
+    venues: Venues = NO_VENUES
+
+    @property
+    def accounts(self) -> tuple[Address, Address, Address]:
+        return self.operator, self.executor, self.inventory
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`.
+
+    `data_gas` of it is what the chain charges as gas for the bytes, which a fork does not.
+    """
+
+    plan: Plan
+    terms: Terms
+    fees: Fees
+    worst: WorstCase
+    transaction: UnsignedTransaction
+    gas: int
+    data_gas: int = 0
+
+    def charged(self, verdict: Verdict) -> Verdict:
+        """`verdict` with the gas that the chain will charge, not only what a fork measures."""
+        return replace(verdict, gas_used=verdict.gas_used + self.data_gas) if self.data_gas else verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A transaction that left, or may have left."""
+
+    intent: Intent
+    tx_hash: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side."""
+
+    intent: Intent
+    plan: Plan
+    receipt: Receipt
+    deltas: dict[tuple[Address, Address], int]
+    profit_wei: int
+    explanation: str = ""

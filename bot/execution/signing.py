@@ -1,0 +1,98 @@
+"""The desk's side of the conversation with the signer: what it is asked to sign, and what it is told became of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bot.execution.build import Terms
+from bot.execution.settling import Identity, Prepared
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Intent
+from bot.plan import encode_plan
+from bot.reasons import Reason, Refusal
+from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
+from bot.simulator.verdict import Verdict
+from bot.transaction import Fees, UnsignedTransaction
+from chains.blocks import Head, Receipt
+from chains.executor import CycleCall, decode
+
+
+class SigningParty(Protocol):
+    """The part of `bot.signer.client.SignerClient` that is needed here."""
+
+    async def sign(self, request: SignRequest) -> Signed | Refusal: ...
+
+    async def replace(self, request: Replace | Cancel) -> Signed | Refusal: ...
+
+    async def settle(self, settle: Settle) -> Settled | Refusal: ...
+
+
+class Signing:
+    """Asks for signatures by intent. Without a signer, as in a dry run, there is nothing to ask or to tell."""
+
+    def __init__(self, identity: Identity, ledger: Ledger, signer: SigningParty | None) -> None:
+        self._identity = identity
+        self._ledger = ledger
+        self._signer = signer
+
+    async def sign(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
+        """The signature that carries out a plan, or why there is none."""
+        signer = self._party()
+        request = self._request(intent, prepared, verdict, head)
+        answer = await signer.sign(request)
+        if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_NONCE:
+            # The signer was not reached when an intent gave this nonce back: tell it now.
+            for released in self._ledger.released_intents(intent.sender, intent.nonce):
+                await self.abandon(released)
+            answer = await signer.sign(request)
+        return answer
+
+    async def outbid(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
+        """The same call for the fees of `prepared`, to stand in place of what was signed before."""
+        return await self._party().replace(Replace(self._request(intent, prepared, verdict, head)))
+
+    async def cancel(self, intent: Intent, fees: Fees) -> Signed | Refusal:
+        """A NOOP with the intent's nonce."""
+        return await self._party().replace(Cancel(signer_id(intent), fees))
+
+    async def abandon(self, intent: Intent) -> None:
+        """No byte of it ever left: its nonce is free."""
+        if self._signer is not None:
+            await self._signer.settle(Settle(signer_id(intent), 0, 0))
+
+    async def settle(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
+        """What the chain made of it; `profit_wei` is before gas."""
+        if self._signer is not None:
+            await self._signer.settle(Settle(signer_id(intent), receipt.gas_cost_wei, profit_wei))
+
+    def _party(self) -> SigningParty:
+        assert self._signer is not None, "dry mode has no signer"
+        return self._signer
+
+    def _request(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> SignRequest:
+        identity = self._identity
+        return SignRequest(
+            intent_id=signer_id(intent),
+            chain_id=identity.chain_id,
+            target=identity.executor,
+            code_hash=identity.code_hash,
+            plan=encode_plan(prepared.plan),
+            min_gain=prepared.terms.min_gain,
+            min_out=prepared.terms.min_out,
+            nonce=intent.nonce,
+            fees=prepared.fees,
+            worst_case_wei=prepared.worst.loss_wei,
+            head_number=head.number,
+            verdict=verdict,
+        )
+
+
+def signer_id(intent: Intent) -> str:
+    """What the signer calls an intent: a ledger that begins anew gives its numbers again, plans never do."""
+    return f"{intent.id}:{intent.plan_id}"
+
+
+def terms_of(transaction: UnsignedTransaction) -> Terms:
+    """What a signed call enforces. Raises `chains.executor.InvalidCallData`."""
+    call = decode(transaction.data)
+    return Terms(call.min_gain, 0) if isinstance(call, CycleCall) else Terms(0, call.min_out)

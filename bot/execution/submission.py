@@ -1,0 +1,291 @@
+"""What is signed goes out, and is followed until a block takes it: sent again, outbid, cancelled, or found foreign.
+
+Every step is in the ledger before the next one begins. Absence of evidence ends nothing: only a receipt does, or a
+nonce that was twice seen used by somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from bot.execution.fees import FeePolicy
+from bot.execution.replacing import IN_DOUBT, NEVER_TAKEN, ReplacementPolicy, Standing, Step, next_step, outbidding
+from bot.execution.routes import TAKEN, Routes, joined
+from bot.ledger.decisions import Level
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Attempt, Intent
+from bot.ledger.states import AttemptKind, IntentState
+from bot.reasons import Reason, Refusal
+from bot.signer.protocol import Signed
+from bot.transaction import Fees, UnsignedTransaction, read_signed
+from chains.anvil import RpcError
+from chains.assets import Address
+from chains.blocks import Head
+from chains.node import Submitter
+from chains.node.errors import NodeError
+from chains.node.sending import SendCause, SendOutcome
+from chains.relays.destinations import Window
+
+_READS = 2
+"""How often, in different blocks, a nonce is seen used by somebody else before it is believed."""
+
+_NOOP_BLOCKS = 4
+"""How many blocks ahead a NOOP may land in, before it is sent again."""
+
+_UNANSWERED = (NodeError, RpcError)
+
+
+@dataclass(frozen=True, slots=True)
+class Outbid:
+    """A call signed again for higher fees, or why it was not; `worthless` when it should be cancelled instead."""
+
+    signed: Signed | None
+    why_not: str = ""
+    worthless: bool = False
+
+
+Outbidder = Callable[[Intent, UnsignedTransaction, Fees, Head], Awaitable[Outbid]]
+"""Simulates a call for higher fees, and has it signed if it is still good."""
+
+Canceller = Callable[[Intent, Fees], Awaitable[Signed | Refusal]]
+"""Has a NOOP signed with an intent's nonce."""
+
+
+@dataclass(slots=True)
+class _Followed:
+    """What is remembered of an intent while it is in flight; a new process begins to count anew."""
+
+    left_at: int
+    refused: SendCause | None = None
+    in_doubt: SendCause | None = None
+    reads: int = 0
+    floor: Fees | None = None
+    lost: bool = False
+    unwanted: bool = False
+
+
+class Submission:
+    """The way out of one account. `halted_because` says why it takes nothing new."""
+
+    def __init__(
+        self,
+        *,
+        account: Address,
+        ledger: Ledger,
+        routes: Routes,
+        chain: Submitter,
+        fee_policy: FeePolicy,
+        policy: ReplacementPolicy,
+        outbid: Outbidder,
+        cancel: Canceller,
+    ) -> None:
+        self._account = account
+        self._ledger = ledger
+        self._routes = routes
+        self._chain = chain
+        self._fee_policy = fee_policy
+        self._policy = policy
+        self._outbid = outbid
+        self._cancel = cancel
+        self._followed: dict[int, _Followed] = {}
+        self._head_number = 0
+        self._ahead = 0
+
+    @property
+    def halt_name(self) -> str:
+        """What the account is called among what is halted."""
+        return f"account:{self._account}"
+
+    def refusal(self) -> Refusal | None:
+        """Why nothing new may leave this account; None while it may."""
+        halted = self._ledger.halted_because(self.halt_name)
+        if halted is not None:
+            return Refusal(Reason.ACCOUNT_HALTED, f"{halted}; look, then `isthmus resume {self.halt_name}`")
+        if self._ahead:
+            return Refusal(Reason.ACCOUNT_HALTED, f"{self._account} may have been used by somebody else; reading again")
+        for intent_id, followed in self._followed.items():
+            if followed.refused in NEVER_TAKEN or followed.in_doubt is not None:
+                why = followed.refused or followed.in_doubt
+                return Refusal(Reason.ACCOUNT_HALTED, f"no node takes intent {intent_id} of {self._account}: {why}")
+        return None
+
+    def at_head(self, head: Head) -> None:
+        """Blocks are counted from here."""
+        self._head_number = head.number
+
+    def forget(self, intent: Intent) -> None:
+        """A block has taken it."""
+        self._followed.pop(intent.id, None)
+
+    def lost(self, intent: Intent) -> None:
+        """The block that had taken it is none any more, and nodes may have forgotten it."""
+        self._follow(intent).lost = True
+
+    def unwanted(self, intent: Intent) -> None:
+        """It should not land any more: it is cancelled at the next head, if that costs less than it may."""
+        self._follow(intent).unwanted = True
+
+    async def send(self, intent: Intent) -> None:
+        """Send the newest signed bytes, once more if they left before. What is not known to be taken stays open."""
+        state = self._ledger.intent(intent.id).state
+        if state is IntentState.SIGNED:
+            self._ledger.mark_sending(intent.id)
+        attempt = self._ledger.attempts(intent.id)[-1]
+        deliveries = await self._routes.send(attempt.raw, self._names(intent, attempt), self._window(intent, attempt))
+        outcome = joined(attempt.raw, deliveries)
+        followed = self._follow(intent)
+        followed.refused = followed.in_doubt = None
+        followed.lost = False
+        if outcome.status in TAKEN:
+            if state is not IntentState.PENDING:
+                self._ledger.mark_pending(intent.id)
+            return
+        if outcome.cause in IN_DOUBT:
+            followed.in_doubt = outcome.cause
+            self._tell("nonce_in_doubt", intent, attempt, outcome)
+            await self._resolve(intent, followed)
+        elif outcome.cause in NEVER_TAKEN or outcome.cause is SendCause.FEE_TOO_LOW:
+            followed.refused = outcome.cause
+            self._tell("send_refused", intent, attempt, outcome, Level.ERROR)
+        else:
+            self._tell("send_unresolved", intent, attempt, outcome)
+
+    async def move_on(self, intent: Intent, head: Head) -> UnsignedTransaction | None:
+        """One intent that no block up to `head` has taken. What stands in its place now, where something new does."""
+        followed = self._follow(intent)
+        if followed.in_doubt is not None:
+            await self._resolve(intent, followed)
+            return None
+        attempts = self._ledger.attempts(intent.id)
+        newest = attempts[-1]
+        if newest.state is IntentState.SIGNED:
+            await self.send(intent)
+            return None
+        standing = Standing(
+            kind=newest.kind,
+            signed=sum(attempt.kind is newest.kind for attempt in attempts),
+            age_blocks=head.number - followed.left_at,
+            known=intent.state is IntentState.PENDING and not followed.lost,
+            refused=followed.refused,
+            expired=head.number >= intent.deadline_block,
+            unwanted=followed.unwanted or self._ledger.halted_because(intent.strategy) is not None,
+        )
+        step = next_step(standing, self._policy)
+        replaced = None
+        if step in (Step.BUMP, Step.CANCEL):
+            replaced = await self._replace(intent, newest, step, head)
+        if step is Step.RESEND or (replaced is None and step is not Step.WAIT):
+            await self.send(intent)
+        return replaced
+
+    async def watch_nonce(self, head: Head) -> None:
+        """Whether the chain counts transactions of this account that the ledger does not know."""
+        try:
+            counted = await self._chain.nonce(self._account)
+        except _UNANSWERED:
+            return
+        expected = self._ledger.next_nonce(self._account)
+        self._ahead = self._ahead + 1 if counted > expected else 0
+        detail = f"{self._account} has sent {counted} transactions by the chain and {expected} by the ledger"
+        if self._ahead == 1:
+            self._ledger.record_event(Level.ERROR, "foreign_nonce_suspected", f"{detail}, at block {head.number}")
+        elif self._ahead >= _READS and self._ledger.halted_because(self.halt_name) is None:
+            self._ledger.halt(self.halt_name, f"{detail}; another program uses this key")
+
+    async def _replace(self, intent: Intent, newest: Attempt, step: Step, head: Head) -> UnsignedTransaction | None:
+        """What stands in place of `newest` now; None where the fees allow nothing, or the signer does not."""
+        before = read_signed(newest.raw, self._account)
+        cancels = step is Step.CANCEL or newest.kind is AttemptKind.NOOP
+        if not cancels:
+            fees = self._fees_over(intent, newest, newest.fees, head)
+            outbid = Outbid(None, "the fees are at their cap") if fees is None else None
+            outbid = outbid or await self._outbid(intent, before, fees, head)  # type: ignore[arg-type]
+            if outbid.signed is not None:
+                return await self._stand(intent, outbid.signed, AttemptKind.CALL)
+            self._ledger.record_event(Level.INFO, "not_outbid", f"intent {intent.id}: {outbid.why_not}")
+            if not outbid.worthless:
+                self._follow(intent).floor = fees
+                return None
+        fees = self._noop_fees(intent, newest, before, head)
+        if fees is None:
+            return None
+        answer = await self._cancel(intent, fees)
+        if isinstance(answer, Signed):
+            return await self._stand(intent, answer, AttemptKind.NOOP)
+        self._follow(intent).floor = fees
+        self._ledger.record_event(Level.WARNING, "not_cancelled", f"intent {intent.id}: {answer}")
+        return None
+
+    async def _stand(self, intent: Intent, signed: Signed, kind: AttemptKind) -> UnsignedTransaction:
+        """Write down what is to stand in an intent's place, and send it; a call that is cancelled is withdrawn."""
+        transaction = read_signed(signed.raw, self._account)
+        before = self._ledger.attempts(intent.id)[-1]
+        fees = Fees(transaction.gas_limit, transaction.max_fee_wei, transaction.tip_wei)
+        self._ledger.record_signed(intent.id, signed.raw, signed.tx_hash, fees, kind)
+        name = "outbid" if kind is AttemptKind.CALL else "cancelling"
+        detail = f"intent {intent.id}, {before.tx_hash}: {signed.tx_hash} stands in its place, nonce {intent.nonce}"
+        self._ledger.record_event(Level.INFO if kind is AttemptKind.CALL else Level.WARNING, name, detail)
+        followed = self._follow(intent)
+        followed.left_at, followed.floor = self._head_number, None
+        await self._routes.withdraw(before.raw, self._names(intent, before), self._window(intent, before))
+        await self.send(self._ledger.intent(intent.id))
+        return transaction
+
+    async def _resolve(self, intent: Intent, followed: _Followed) -> None:
+        """A node says that the nonce is taken: look for our own transactions, and believe in a stranger's last."""
+        try:
+            for attempt in self._ledger.attempts(intent.id):
+                if await self._chain.knows(attempt.tx_hash):
+                    followed.in_doubt, followed.reads = None, 0
+                    self._ledger.mark_pending(intent.id)
+                    return
+            if followed.in_doubt is SendCause.NONCE_TOO_LOW and await self._chain.nonce(self._account) <= intent.nonce:
+                followed.in_doubt, followed.reads = None, 0
+                return
+        except _UNANSWERED:
+            return
+        followed.reads += 1
+        if followed.reads < _READS:
+            return
+        evidence = f"{followed.in_doubt}, and none of our transactions with nonce {intent.nonce} is known"
+        self._ledger.mark_foreign(intent.id, evidence)
+        self._ledger.halt(self.halt_name, f"intent {intent.id}: {evidence}; another program uses this key")
+        self.forget(intent)
+
+    def _fees_over(self, intent: Intent, newest: Attempt, limits: Fees, head: Head) -> Fees | None:
+        """The least that replaces `newest`, under `limits`' gas; more, where the signer asked for more."""
+        floor = self._follow(intent).floor
+        old = newest.fees
+        if floor is not None:
+            old = replace(
+                old, max_fee_wei=max(old.max_fee_wei, floor.max_fee_wei), tip_wei=max(old.tip_wei, floor.tip_wei)
+            )
+        fees = outbidding(old, self._fee_policy.offer(head), self._policy)
+        return None if fees is None else replace(fees, gas_limit=limits.gas_limit, data_fee_wei=limits.data_fee_wei)
+
+    def _noop_fees(self, intent: Intent, newest: Attempt, before: UnsignedTransaction, head: Head) -> Fees | None:
+        """What a NOOP offers; None where it would cost more than what it saves from."""
+        noop = replace(before, to=self._account, value_wei=0, data=b"")
+        fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head)
+        return fees if fees is not None and fees.worst_cost_wei <= intent.worst.loss_wei else None
+
+    def _names(self, intent: Intent, attempt: Attempt) -> tuple[str, ...]:
+        if attempt.kind is AttemptKind.NOOP:
+            return self._routes.freeing(intent.strategy)
+        return self._routes.of(intent.strategy)
+
+    def _window(self, intent: Intent, attempt: Attempt) -> Window:
+        first = max(self._head_number, intent.decided_block) + 1
+        if attempt.kind is AttemptKind.NOOP:
+            return Window(first, first + _NOOP_BLOCKS)
+        return Window(first, max(intent.deadline_block, first))
+
+    def _follow(self, intent: Intent) -> _Followed:
+        return self._followed.setdefault(intent.id, _Followed(max(self._head_number, intent.decided_block)))
+
+    def _tell(
+        self, name: str, intent: Intent, attempt: Attempt, outcome: SendOutcome, level: Level = Level.WARNING
+    ) -> None:
+        detail = f"intent {intent.id}, {attempt.tx_hash}: {outcome.status} {outcome.detail}"
+        self._ledger.record_event(level, name, detail)
