@@ -17,6 +17,7 @@ from bot.config.model import ExchangeSettings
 from bot.config.options import Reporter, RunOptions
 from bot.config.values import plain
 from bot.exchanges import exchange_of
+from bot.ledger.custody import renewing
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.nodes import node_of
@@ -30,6 +31,7 @@ from chains.twin.client import TwinProcess
 
 TWIN = "twin"
 _LEDGER_FILE = "ledger.sqlite3"
+_HEAD_FILE = "ledger-head"
 _LOCAL_KEY = "isthmus"
 
 
@@ -73,8 +75,9 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     memory = config.ledger.folder / network.name if lasting else folder
     memory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / _LEDGER_FILE)
-    ledger = _open_ledger(ledger_url, folder, clock)
+    ledger = _open_ledger(ledger_url, memory, network, folder, clock)
     stack.callback(_close_ledger, ledger, folder)
+    await stack.enter_async_context(renewing(ledger))
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
     described: Mapping[str, Any] = twin.descriptor if twin else {}
     urls = [described["rpc_ws"]] if described else []
@@ -105,9 +108,10 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     )
 
 
-def _open_ledger(url: str, folder: Path, clock: Clock) -> Ledger:
+def _open_ledger(url: str, memory: Path, network: Network, folder: Path, clock: Clock) -> Ledger:
+    """The ledger, held by this process. A server's has its head file among what lasts."""
     try:
-        return Ledger.open(url, clock)
+        return Ledger.open(url, clock, hold=network.name, head_file=memory / _HEAD_FILE if "://" in url else None)
     except BaseException:
         shutil.rmtree(folder)
         raise

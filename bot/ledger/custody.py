@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy import bindparam
+
 from bot.ledger.errors import LedgerError, explained
 from bot.ledger.lease import (
     LEASE_MS,
-    WRITER,
     Liveness,
     check_free,
     lease_row,
@@ -17,38 +22,43 @@ from bot.ledger.seals import GENESIS, read_head
 from bot.ledger.store import Store, changing
 from bot.ledger.verify import Verified, adopt, verify
 
-_LEASE = changing(LeaseRow, LeaseRow.name == WRITER)
+_LEASE = changing(LeaseRow, LeaseRow.name == bindparam("wanted"))
 
 
 class Custody(Store):
     """The lease of one process, and the verification that comes before it trades."""
 
     _liveness: Liveness | None = None
+    _lease_ms = LEASE_MS
     behind = 0
     """How many seals the head file was behind when the ledger was opened: what a crash left between the two."""
 
-    def hold(self) -> None:
-        """Takes the lease to write. From now on every write fails once another process has taken it.
+    def hold(self, name: str, lease_ms: int = LEASE_MS) -> None:
+        """Takes the lease `name` to write. From now on every write fails once another process has taken it.
 
-        Raises `LedgerHeld` while another process writes, at once.
+        Who stands still for `lease_ms` may lose it; who ends loses it at once.
+
+        Raises `LedgerHeld` while another process has it, at once.
         """
-        liveness = self._liveness or liveness_of(self._writer)
+        liveness = self._liveness or liveness_of(self._writer, name)
         with explained(self._where):
             lives = not liveness.acquire()
         self._liveness = liveness
         with self._transaction(acts=True) as connection:
-            token, holder, expires_ms = lease_row(connection)
-            check_free(self._where, holder, expires_ms, self._now_ms(), lives=lives)
-            mine = {"token": token + 1, "holder": this_process(), "expires_ms": self._now_ms() + LEASE_MS}
-            self._change(connection, _LEASE, **mine)
-        self._token = token + 1
+            lease = lease_row(connection, name)
+            check_free(self._where, lease, self._now_ms(), lives=lives)
+            mine = {"token": lease.token + 1, "holder": this_process(), "expires_ms": self._now_ms() + lease_ms}
+            if not self._change(connection, _LEASE, wanted=name, **mine):
+                self._insert(connection, LeaseRow, name=name, **mine)
+        self._lease = name, lease.token + 1
+        self._lease_ms = lease_ms
 
     def renew(self) -> None:
         """Moves the lease's end on. Raises `LeaseLost` when another process has taken it."""
-        assert self._liveness is not None, "hold comes first"
+        assert self._liveness is not None and self._lease is not None, "hold comes first"
         self._liveness.acquire()
         with self._transaction(acts=False) as connection:
-            connection.execute(_LEASE, {"expires_ms": self._now_ms() + LEASE_MS})
+            connection.execute(_LEASE, {"wanted": self._lease[0], "expires_ms": self._now_ms() + self._lease_ms})
 
     def verified(self) -> Verified:
         """Every row against its seal; raises `LedgerError` when the newest seal is not what the head file knows."""
@@ -89,3 +99,22 @@ class Custody(Store):
             )
         if self._head_file is not None:
             self._head_file.write(found.head, sync=True)
+
+
+@asynccontextmanager
+async def renewing(ledger: Custody, every_s: float = LEASE_MS / 4000) -> AsyncIterator[None]:
+    """Keeps the lease of `ledger` alive. Once it is lost every write says so, and that is where the run ends."""
+    task = asyncio.create_task(_renew(ledger, every_s))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _renew(ledger: Custody, every_s: float) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        with suppress(LedgerError):
+            ledger.renew()

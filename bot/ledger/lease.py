@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, select, text
+from sqlalchemy import Connection, Engine, bindparam, select, text
 
 from bot.ledger.errors import LeaseLost, LedgerHeld
 from bot.ledger.seal_models import LeaseRow
@@ -22,10 +24,17 @@ from bot.ledger.seal_models import LeaseRow
 LEASE_MS = 10_000
 """How long a holder that stands still keeps the right to write, in milliseconds of wall time."""
 
-WRITER = "writer"
-_ROW = select(LeaseRow.token, LeaseRow.holder, LeaseRow.expires_ms).where(LeaseRow.name == WRITER).with_for_update()
-_ADVISORY_KEY = 0x15784D05
-"""Names the ledger's lock among a PostgreSQL database's advisory locks."""
+_QUEUE = select(LeaseRow.token).where(LeaseRow.name == "writer").with_for_update()
+_ROW = select(LeaseRow.token, LeaseRow.holder, LeaseRow.expires_ms).where(LeaseRow.name == bindparam("name"))
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """Who has a lease, by which token, and until when (wall time in milliseconds)."""
+
+    token: int = 0
+    holder: str = ""
+    expires_ms: int = 0
 
 
 class Liveness(Protocol):
@@ -66,8 +75,10 @@ class FileLock:
 class ServerLock:
     """An advisory lock of PostgreSQL, on a connection of its own: it goes when that does."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
+        # Locks of a server go by a number of 64 bits with a sign.
+        self._key = int.from_bytes(hashlib.sha256(b"isthmus ledger " + name.encode()).digest()[:8], signed=True)
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
@@ -75,7 +86,7 @@ class ServerLock:
             return True
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         asked = text("SELECT pg_try_advisory_lock(:key)")
-        if not connection.execute(asked, {"key": _ADVISORY_KEY}).scalar_one():
+        if not connection.execute(asked, {"key": self._key}).scalar_one():
             connection.close()
             return False
         self._connection = connection
@@ -90,11 +101,11 @@ class ServerLock:
             self._connection = None
 
 
-def liveness_of(engine: Engine) -> Liveness:
-    """The lock beside a ledger."""
+def liveness_of(engine: Engine, name: str) -> Liveness:
+    """The lock beside a ledger that goes with the lease `name`."""
     if engine.dialect.name == "sqlite":
-        return FileLock(Path(f"{engine.url.database}-lock"))
-    return ServerLock(engine)
+        return FileLock(Path(f"{engine.url.database}-lock-{name}"))
+    return ServerLock(engine, name)
 
 
 def this_process() -> str:
@@ -102,24 +113,34 @@ def this_process() -> str:
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
-def lease_row(connection: Connection) -> tuple[int, str, int]:
-    """Token, holder and expiry; on a server, locked until the transaction ends, so that writers follow each other."""
-    row = connection.execute(_ROW).one()
-    return row.token, row.holder, row.expires_ms
+def queue(connection: Connection) -> None:
+    """One writer after the other, until the transaction ends: each seal follows one that is committed.
+
+    SQLite does so by itself.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_QUEUE)
 
 
-def check_free(where: str, holder: str, expires_ms: int, now_ms: int, *, lives: bool) -> None:
+def lease_row(connection: Connection, name: str) -> LeaseState:
+    """The lease as it stands; one that nobody ever took is free."""
+    row = connection.execute(_ROW, {"name": name}).one_or_none()
+    return LeaseState() if row is None else LeaseState(row.token, row.holder, row.expires_ms)
+
+
+def check_free(where: str, lease: LeaseState, now_ms: int, *, lives: bool) -> None:
     """Raises `LedgerHeld` while another process writes: one that lives, and has not stood still for a lease."""
-    if lives and now_ms < expires_ms:
+    if lives and now_ms < lease.expires_ms:
         raise LedgerHeld(
-            f"ledger {where}: process {holder} writes to it; stop that one first, or wait "
-            f"{(expires_ms - now_ms) // 1000 + 1} s if it hangs"
+            f"ledger {where}: process {lease.holder} writes to it; stop that one first, or wait "
+            f"{(lease.expires_ms - now_ms) // 1000 + 1} s if it hangs"
         )
 
 
-def check_token(where: str, held: int, token: int, holder: str) -> None:
+def check_token(where: str, held: int, lease: LeaseState) -> None:
     """Raises `LeaseLost` when another process took the ledger over."""
-    if token != held:
+    if lease.token != held:
         raise LeaseLost(
-            f"ledger {where}: process {holder} took it over while this one stood still; nothing more is written here"
+            f"ledger {where}: process {lease.holder} took it over while this one stood still; "
+            "nothing more is written here"
         )

@@ -33,12 +33,12 @@ class Ledger(Orders, TokenReports, Custody):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock, *, hold: bool = False, head_file: Path | None = None) -> Ledger:
+    def open(cls, url: str, clock: Clock, *, hold: str | None = None, head_file: Path | None = None) -> Ledger:
         """Opens, migrates and verifies the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
 
-        With `hold`, takes the lease to write, which whoever trades must have. `head_file` is the second file that
-        knows the newest seal; by default beside an SQLite file, and none for a server. Raises `LedgerError`, one
-        line, when the ledger is corrupt, held, locked, full or cannot be reached.
+        With `hold`, takes the lease of that name to write, which whoever trades must have. `head_file` is the
+        second file that knows the newest seal; by default beside an SQLite file, and none for a server. Raises
+        `LedgerError`, one line, when the ledger is corrupt, held, locked, full or cannot be reached.
         """
         parsed = parse_url(url)
         writer = connect(parsed)
@@ -46,8 +46,8 @@ class Ledger(Orders, TokenReports, Custody):
         try:
             upgrade(writer)
             ledger._check_head()
-            if hold:
-                ledger.hold()
+            if hold is not None:
+                ledger.hold(hold)
             check_pages(writer)
             ledger._check_rows()
         except BaseException:

@@ -17,7 +17,7 @@ from bot.clock import Clock
 from bot.ledger.database import place
 from bot.ledger.errors import LedgerBroken, LedgerError, explained
 from bot.ledger.headfile import HeadFile
-from bot.ledger.lease import check_token, lease_row
+from bot.ledger.lease import check_token, lease_row, queue
 from bot.ledger.models import Base, PlanRow
 from bot.ledger.records import Run
 from bot.ledger.seals import Change, append, change_of
@@ -43,7 +43,7 @@ class Store:
     def __init__(self, writer: Engine, reader: Engine, clock: Clock, head_file: HeadFile | None = None) -> None:
         self._writer = writer
         self._head_file = head_file
-        self._token: int | None = None
+        self._lease: tuple[str, int] | None = None
         self._broken: LedgerBroken | None = None
         self._changes: list[Change] = []
         self._reader = reader
@@ -139,9 +139,10 @@ class Store:
 
     def _fence(self, connection: Connection) -> None:
         """Raises `LeaseLost` when this process held the lease and another one has taken it."""
-        token, holder, _ = lease_row(connection)
-        if self._token is not None:
-            check_token(self._where, self._token, token, holder)
+        queue(connection)
+        if self._lease is not None:
+            name, token = self._lease
+            check_token(self._where, token, lease_row(connection, name))
 
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
         """The new row's id, or the first part of its key."""

@@ -58,7 +58,7 @@ def traded(made: Path, tmp_path: Path) -> Path:
         ledger.record_signed(first.id, b"again", hash_of("tx", 3), bumped(FEES))
         ledger.record_mined(first.id, receipt(2), {NATIVE: 0})
         ledger.halt("dex_arbitrage", "for a while")
-        ledger.hold()
+        ledger.hold("twin")
     return path
 
 

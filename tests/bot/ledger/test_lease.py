@@ -1,0 +1,167 @@
+"""One process writes: a second one is refused at once, and one that slept past its lease cannot write when it wakes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.cli.errors import ExitCode, exit_code
+from bot.clock import SystemClock
+from bot.ledger.custody import renewing
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LeaseLost, LedgerHeld
+from bot.ledger.keylock import key_in_use
+from bot.ledger.ledger import Ledger
+from tests.bot.ledger.given import SENDER, StandingClock, open_ledger
+
+LEASE_MS = 400
+
+_WRITER = """\
+import sys
+from bot.clock import SystemClock
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
+from bot.ledger.ledger import Ledger
+ledger = Ledger.open(sys.argv[1], SystemClock())
+ledger.hold("twin", int(sys.argv[2]))
+ledger.attach()
+print("held", flush=True)
+for line in sys.stdin:
+    try:
+        ledger.record_event(Level.INFO, "written", line.strip())
+        print("written", flush=True)
+    except LedgerError as error:
+        print(f"{type(error).__name__}: {error}", flush=True)
+"""
+
+
+@dataclass(frozen=True)
+class Writer:
+    """A process that holds the ledger, and writes a line to it for each it is told."""
+
+    process: subprocess.Popen[str]
+
+    def write(self, what: str) -> str:
+        self.tell(what)
+        return self.answer()
+
+    def tell(self, what: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(what + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+
+@contextmanager
+def writer(url: str, lease_ms: int = LEASE_MS) -> Iterator[Writer]:
+    command = [sys.executable, "-c", _WRITER, url, str(lease_ms)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            started = Writer(process)
+            assert started.answer() == "held"
+            yield started
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def place(url: str) -> str:
+    """The URL of a ledger that was made and closed."""
+    open_ledger(url).close()
+    return url
+
+
+def test_a_second_process_is_refused_at_once_and_told_by_whom(place: str) -> None:
+    with writer(place, lease_ms=60_000) as first:
+        begun = time.monotonic()
+        with pytest.raises(LedgerHeld, match=rf":{first.process.pid} writes to it; stop that one first") as refused:
+            Ledger.open(place, SystemClock(), hold="twin")
+        assert time.monotonic() - begun < 1
+        assert exit_code(refused.value) is ExitCode.ENVIRONMENT
+        assert first.write("still here") == "written"
+
+
+def test_a_process_that_was_killed_is_followed_at_once(place: str) -> None:
+    with writer(place, lease_ms=60_000) as first:
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait()
+        with closing(Ledger.open(place, SystemClock(), hold="twin")) as ledger:
+            ledger.attach()
+            ledger.record_event(Level.INFO, "written", "by the next one")
+
+
+def test_a_process_that_slept_past_its_lease_cannot_write_when_it_wakes(place: str) -> None:
+    with writer(place) as first:
+        os.kill(first.process.pid, signal.SIGSTOP)
+        with closing(opened_once_it_is_free(place)) as second:
+            second.attach()
+            first.tell("I am back")
+            os.kill(first.process.pid, signal.SIGCONT)
+            assert first.answer().startswith("LeaseLost: ")
+            assert f":{os.getpid()} took it over" in first.write("once more")
+            second.record_event(Level.INFO, "written", "by the second")
+            assert second.verified().whole
+
+
+def test_another_network_of_the_same_ledger_has_a_lease_of_its_own(place: str) -> None:
+    with writer(place), closing(Ledger.open(place, SystemClock(), hold="ethereum")) as other:
+        other.attach()
+        other.record_event(Level.INFO, "written", "beside the first")
+
+
+async def test_a_lease_that_is_renewed_does_not_lapse(place: str) -> None:
+    clock = StandingClock()
+    with closing(Ledger.open(place, clock)) as ledger:
+        ledger.hold("twin", LEASE_MS)
+        clock.seconds += LEASE_MS / 1000
+        ledger.renew()
+        with closing(Ledger.open(place, clock)) as other, pytest.raises(LedgerHeld):
+            other.hold("twin")
+        clock.seconds += LEASE_MS / 1000
+        async with renewing(ledger, every_s=0.001):
+            await asyncio.sleep(0.05)
+        with closing(Ledger.open(place, clock)) as other, pytest.raises(LedgerHeld):
+            other.hold("twin")
+
+
+def test_a_lease_that_is_lost_cannot_be_renewed(place: str) -> None:
+    clock = StandingClock()
+    with closing(Ledger.open(place, clock)) as ledger:
+        ledger.hold("twin", LEASE_MS)
+        clock.seconds += 1
+        with closing(Ledger.open(place, clock, hold="twin")), pytest.raises(LeaseLost, match="nothing more is written"):
+            ledger.renew()
+
+
+def test_a_key_is_used_by_one_process_on_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with key_in_use("0xgenesis", SENDER):
+        with pytest.raises(LedgerHeld, match="another process on this machine trades with it"):
+            key_in_use("0xgenesis", SENDER).__enter__()
+        with key_in_use("0xother", SENDER):
+            pass
+    with key_in_use("0xgenesis", SENDER):
+        pass
+
+
+def opened_once_it_is_free(url: str) -> Ledger:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            return Ledger.open(url, SystemClock(), hold="twin")
+        except LedgerHeld:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
