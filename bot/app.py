@@ -16,6 +16,7 @@ from bot.execution.fees import require_cautious_gas
 from bot.execution.marks import Marks
 from bot.hands import Hands, open_hands
 from bot.known import KnownPools
+from bot.ledger.keylock import key_in_use
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
@@ -70,6 +71,7 @@ async def _open(
     config, network, ledger = loaded.config, world.network, world.ledger
     await world.node.connect()
     hands = await open_hands(loaded, options, world, clock, stack)
+    stack.enter_context(key_in_use(world.instance, hands.identity.operator))
     for exchange in world.exchanges.values():
         await exchange.connect()
     head = await world.node.head()
