@@ -36,6 +36,8 @@ from chains.node.wire import Header
 __all__ = ["Agreement", "Node", "Opinion"]
 
 _FIRST_PAUSE_S = 0.05
+_LASTING = 8
+"""So many failures in a row are no hiccup: what they say by then is told too."""
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
@@ -151,19 +153,19 @@ class Node(JsonRpcReads):
         """The chain from `start` on, without end, without holes: blocks with their logs, and what was undone.
 
         Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
-        known, whose child comes first; by default the present head comes first. `on_trouble` is told why, once, each
-        time no endpoint can be followed; that heals by itself, without a block lost. Raises `WrongChain` when every
+        known, whose child comes first; by default the present head comes first. `on_trouble` is told why each time no
+        endpoint can be followed, and once more if that lasts; it heals by itself, without a block lost. Raises `WrongChain` when every
         endpoint changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
         """
         follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
         async for event in self._begin(follower, start):
             yield event
-        pause_s, failed = _FIRST_PAUSE_S, 0
+        pause_s, failed, said = _FIRST_PAUSE_S, 0, ""
         while True:
             try:
                 async with contextlib.aclosing(self._follow(follower)) as events:
                     async for event in events:
-                        pause_s, failed = _FIRST_PAUSE_S, 0
+                        pause_s, failed, said = _FIRST_PAUSE_S, 0, ""
                         self._note(event)
                         yield event
             except (Unreachable, WrongChain, RpcError, Vanished) as error:
@@ -172,8 +174,9 @@ class Node(JsonRpcReads):
                     raise
                 if self._leading.others and failed < len(self._pool.endpoints):
                     continue
-                if pause_s == _FIRST_PAUSE_S:
-                    on_trouble(str(error))
+                if not said or (failed == _LASTING and said != str(error)):
+                    said = str(error)
+                    on_trouble(said)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S, _LONGEST_PAUSE_BLOCKS * self.network.block_time_s)
 
