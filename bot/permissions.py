@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot.config.model import RunConfig
 from bot.config.strategies import StrategyConfig
 from bot.execution.fees import MAX_SLIPPAGE_PPM
-from bot.execution.marks import Marks
+from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
 from bot.risk.budget import Budget
 from bot.signer.policy import SignerPolicy, StrategyLimits, Target, TransactionCaps
@@ -18,6 +18,9 @@ from chains.networks import Network
 GWEI = 10**9
 _ETH_DECIMALS = 18
 _MARK_UNITS = 10**18
+
+MAX_DRIFT_PPM = 250_000
+"""How far below the opening marks an exchange may settle before its price is taken for a mistake."""
 
 
 def budgets(config: RunConfig) -> dict[str, Budget]:
@@ -54,9 +57,20 @@ def signer_policy(
             max_deadline_blocks=signer.deadline_blocks,
             max_verdict_age_s=signer.max_verdict_age_s,
             max_slippage_ppm=MAX_SLIPPAGE_PPM,
+            exchange_loss_ppm=config.execution.unwind_loss_ppm,
+            max_drift_ppm=MAX_DRIFT_PPM,
         ),
         strategies={strategy.name: _limits(strategy) for strategy in config.strategies},
+        inventory_marks={Address(token.address): mark for token in caps if (mark := _mark(marks, token)) is not None},
     )
+
+
+def _mark(marks: Marks, token: Token) -> int | None:
+    """None for what has no price: the signer exchanges nothing it cannot value."""
+    try:
+        return marks.wei(token, _MARK_UNITS)
+    except NoMark:
+        return None
 
 
 def _limits(strategy: StrategyConfig) -> StrategyLimits:
@@ -68,4 +82,6 @@ def _limits(strategy: StrategyConfig) -> StrategyLimits:
         day_loss_wei=budget["day_loss_wei"],
         day_gas_wei=budget["gas_day_wei"],
         min_profit_wei=least.units(_ETH_DECIMALS) if isinstance(least, Amount) else 0,
+        exposure_wei=budget["capital_wei"],
+        drawdown_wei=budget["drawdown_wei"],
     )

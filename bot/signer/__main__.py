@@ -6,7 +6,10 @@ import argparse
 import hashlib
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bot.clock import SystemClock
@@ -17,6 +20,7 @@ from bot.signer.keystore import KeystoreError, is_light, unseal
 from bot.signer.policy import InvalidPolicy, SignerPolicy, read_policy
 from bot.signer.server import Server, SocketError
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch, SwitchUnwritten
 
 READY = "ready"
 MAX_PASSPHRASE_BYTES = 4096
@@ -32,20 +36,23 @@ def main(arguments: list[str] | None = None) -> int:
         protections = confine()
         policy, policy_bytes = read_policy(options.policy)
         key = _open_keystore(options.keystore, _read_passphrase(options.passphrase_fd), policy)
+        clock, switch = SystemClock(), KillSwitch(options.control)
+        switch.establish(clock.wall_s())
         with Journal(options.journal) as journal:
             signer = Signer(
                 policy=policy,
                 policy_digest=hashlib.sha256(policy_bytes).hexdigest(),
                 key=key,
                 journal=journal,
-                clock=SystemClock(),
+                switch=switch,
+                clock=clock,
                 protections=protections,
             )
-            server = Server(options.socket, signer.answer)
-            with server.listening() as listener:
+            server = Server(options.socket, signer.answer, frozenset({os.getuid()}))
+            with server.listening() as listener, _woken_by_signals() as woken:
                 print(READY, key.address, flush=True)
-                server.serve(listener)
-    except (InvalidPolicy, KeystoreError, JournalError, SocketError, ValueError, OSError) as error:
+                server.serve(listener, woken, lambda numbers: _heed(signer, numbers))
+    except (InvalidPolicy, KeystoreError, JournalError, SocketError, SwitchUnwritten, ValueError, OSError) as error:
         print(f"signer: {error}", file=sys.stderr)
         return 1
     return 0
@@ -58,7 +65,27 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--policy", type=Path, required=True, help="what may be signed; read once")
     parser.add_argument("--passphrase-fd", type=int, required=True, help="file descriptor that holds the passphrase")
     parser.add_argument("--journal", type=Path, required=True, help="SQLite file of everything signed")
+    parser.add_argument("--control", type=Path, required=True, help="folder of the kill switch and of grants")
     return parser.parse_args(arguments)
+
+
+@contextmanager
+def _woken_by_signals() -> Iterator[socket.socket]:
+    """A socket on which SIGUSR1 is read, between two answers and never within one."""
+    hears, says = socket.socketpair()
+    with hears, says:
+        says.setblocking(False)
+        signal.set_wakeup_fd(says.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        try:
+            yield hears
+        finally:
+            signal.set_wakeup_fd(-1)
+
+
+def _heed(signer: Signer, numbers: bytes) -> None:
+    if signal.SIGUSR1 in numbers:
+        signer.halt("SIGUSR1")
 
 
 def _read_passphrase(descriptor: int) -> bytes:

@@ -8,11 +8,12 @@ from itertools import pairwise
 
 from bot.plan import InvalidPlan, Plan, Swap, decode_plan
 from bot.reasons import Reason, Refusal
-from bot.signer.policy import SignerPolicy, StrategyLimits, Target
+from bot.signer.policy import MILLION, WETH_MARK, SignerPolicy, StrategyLimits, Target
 from bot.signer.protocol import SignRequest
+from bot.signer.switch import ACTIVE, Switch
 from bot.transaction import UnsignedTransaction
 from chains import executor
-from chains.assets import ZERO_ADDRESS, InvalidAddress, address
+from chains.assets import ZERO_ADDRESS, Address, InvalidAddress, address
 from chains.executor import ExecutorCall, HopKind, InvalidCallData
 
 AMOUNT_LIMIT = 2**128
@@ -30,7 +31,9 @@ NATIVE_KINDS = frozenset({HopKind.WRAPPED_NATIVE, HopKind.UNISWAP_V4})
 class Case:
     """What is judged: the request, the transaction built from it, and what the signer itself knows.
 
-    `newest_head` is the highest block number any request ever named; `now_s` is the wall clock.
+    `payload` are the very bytes that would be signed. `newest_head` is the highest block number any request ever named;
+    `now_s` is the wall clock. `switch` is how the kill switch stands for the strategy, and `reduces` whether the plan
+    takes back one that was signed before.
     """
 
     policy: SignerPolicy
@@ -38,8 +41,11 @@ class Case:
     plan: Plan
     call: ExecutorCall
     transaction: UnsignedTransaction
+    payload: bytes
     newest_head: int
     now_s: float
+    switch: Switch = ACTIVE
+    reduces: bool = False
 
     @property
     def limits(self) -> StrategyLimits:
@@ -48,6 +54,29 @@ class Case:
     @property
     def target(self) -> Target:
         return self.policy.targets[self.request.target]
+
+    @property
+    def unwinds(self) -> bool:
+        """Whether it takes back the chain side of another plan, which earns nothing."""
+        return not self.plan.atomic and not self.plan.orders
+
+    @property
+    def capital_wei(self) -> int:
+        """What the inventory hands over, at the policy's marks, rounded down; 0 for a cycle, which borrows."""
+        if self.plan.atomic:
+            return 0
+        swap = self.plan.swaps[0]
+        return swap.amount_in * self.policy.inventory_marks.get(Address(swap.token_in.address), 0) // WETH_MARK
+
+    @property
+    def exposure_wei(self) -> int:
+        """The part of `capital_wei` that has another side still to come."""
+        return 0 if self.unwinds else self.capital_wei
+
+    @property
+    def least_worst_case_wei(self) -> int:
+        """The least a request may state as its worst case: its gas, and what an exchange may lose by the policy."""
+        return self.request.fees.worst_cost_wei + self.capital_wei * self.policy.caps.exchange_loss_ppm // MILLION
 
 
 def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s: float) -> Case | Refusal:
@@ -74,14 +103,14 @@ def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s
         max_fee_wei=request.fees.max_fee_wei,
         tip_wei=request.fees.tip_wei,
     )
-    return Case(policy, request, plan, call, transaction, newest_head, now_s)
+    return Case(policy, request, plan, call, transaction, transaction.payload(), newest_head, now_s)
 
 
 def _request_problem(request: SignRequest) -> str | None:
     if not 0 < len(request.intent_id) <= MAX_INTENT_ID_LENGTH:
         return f"intent id of {len(request.intent_id)} characters; 1 to {MAX_INTENT_ID_LENGTH} are allowed"
     naturals: Mapping[str, tuple[int, int]] = {
-        "nonce": (request.nonce, NONCE_LIMIT),
+        "nonce": (request.nonce, AMOUNT_LIMIT),
         "head_number": (request.head_number, BLOCK_LIMIT),
         "gas_limit": (request.fees.gas_limit, GAS_LIMIT),
         "max_fee_wei": (request.fees.max_fee_wei, AMOUNT_LIMIT),

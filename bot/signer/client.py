@@ -20,6 +20,7 @@ from bot.signer.protocol import (
     HEADER_BYTES,
     Cancel,
     Denial,
+    Heartbeat,
     Replace,
     Request,
     Response,
@@ -34,6 +35,7 @@ from bot.signer.protocol import (
     parse_response,
 )
 from bot.signer.server import MAX_PATH_BYTES
+from bot.signer.switch import KillSwitch
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address, address
 
@@ -45,6 +47,7 @@ SOCKET_NAME = "signer.sock"
 POLICY_NAME = "policy.json"
 JOURNAL_NAME = "signer.db"
 LOG_NAME = "signer.log"
+CONTROL_NAME = "control"
 
 
 Answer = TypeVar("Answer", Signed, Settled, Status)
@@ -59,8 +62,9 @@ class SignerError(RuntimeError):
 class SignerClient:
     """A running signer. Requests are answered one at a time, in order."""
 
-    def __init__(self, process: Process, socket: Path, log: Path, operator: Address) -> None:
+    def __init__(self, process: Process, socket: Path, log: Path, operator: Address, switch: KillSwitch) -> None:
         self.address = operator
+        self.switch = switch
         self._process = process
         self._socket = socket
         self._log = log
@@ -69,20 +73,31 @@ class SignerClient:
 
     @classmethod
     async def start(
-        cls, *, keystore: Path, passphrase: str, policy: SignerPolicy, directory: Path, journal: Path | None = None
+        cls,
+        *,
+        keystore: Path,
+        passphrase: str,
+        policy: SignerPolicy,
+        directory: Path,
+        journal: Path | None = None,
+        control: Path | None = None,
     ) -> Self:
         """Start the signer's process and wait until it answers; its account is `address`.
 
         `directory` becomes private (mode 0700) and holds socket, policy and log; `journal` must outlive restarts and
-        belongs to one chain's history, by default `directory/signer.db`. Raises `SignerError`.
+        belongs to one chain's history, by default `directory/signer.db`. `control` is the folder of its kill switch and
+        grants, by default `control` beside the journal. Raises `SignerError`.
         """
         _prepare(directory, policy)
         socket = _socket_path(directory)
+        journal = journal or directory / JOURNAL_NAME
+        control = control or journal.parent / CONTROL_NAME
         options = {
             "--socket": socket,
             "--keystore": keystore,
             "--policy": directory / POLICY_NAME,
-            "--journal": journal or directory / JOURNAL_NAME,
+            "--journal": journal,
+            "--control": control,
         }
         log = directory / LOG_NAME
         process = await _spawn(options, passphrase, log)
@@ -95,7 +110,7 @@ class SignerClient:
         if operator is None:
             _remove(socket, directory)
             raise SignerError(_last_line(log) or f"signer: ended with {process.returncode} before it was ready")
-        return cls(process, socket, log, operator)
+        return cls(process, socket, log, operator, KillSwitch(control))
 
     @property
     def pid(self) -> int:
@@ -112,6 +127,10 @@ class SignerClient:
     async def settle(self, settle: Settle) -> Settled | Refusal:
         """Release an intent's reservation, on evidence. The same evidence twice is the same as once."""
         return await self._ask(settle, Settled)
+
+    async def heartbeat(self) -> Status | Refusal:
+        """Tell it that the books were found to be true: its dead man's switch is wound up again."""
+        return await self._ask(Heartbeat(), Status)
 
     async def status(self) -> Status | Refusal:
         """The signer's budgets, counts and protections."""

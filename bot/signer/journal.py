@@ -5,17 +5,21 @@ One signer per journal: the file stays locked while it is open.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
+
 from chains.assets import Address
 
-_TABLE = """
+_VERSION = 1
+_TABLES = """
 CREATE TABLE IF NOT EXISTS signed (
     chain_id       INTEGER NOT NULL,
     sender         TEXT    NOT NULL,
@@ -32,9 +36,14 @@ CREATE TABLE IF NOT EXISTS signed (
     gas_cost_wei   TEXT,
     profit_wei     TEXT,
     settled_at_s   REAL
-) STRICT
-"""
-_REPLACEMENTS = """
+) STRICT;
+CREATE TABLE IF NOT EXISTS audit (
+    id     INTEGER PRIMARY KEY,
+    at_s   REAL NOT NULL,
+    what   TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash   TEXT NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS replacements (
     intent_id TEXT    NOT NULL REFERENCES signed (intent_id),
     number    INTEGER NOT NULL,
@@ -42,11 +51,23 @@ CREATE TABLE IF NOT EXISTS replacements (
     tx_hash   TEXT    NOT NULL,
     raw       BLOB    NOT NULL,
     PRIMARY KEY (intent_id, number)
-) STRICT
+) STRICT;
 """
+_ADDED_IN_1 = (
+    "exposure_wei TEXT NOT NULL DEFAULT '0'",
+    "draws TEXT NOT NULL DEFAULT '[]'",
+    "verdict_digest TEXT NOT NULL DEFAULT ''",
+    "owed INTEGER NOT NULL DEFAULT 0",
+    "checksum TEXT NOT NULL DEFAULT ''",
+)
 _NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
 _ONE_HOLDER = f"CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON signed (chain_id, sender, nonce) WHERE {_NONCE_HELD}"
-_SETTLEMENT_COLUMNS = 3
+_COLUMNS = (
+    *("chain_id", "sender", "nonce", "intent_id", "plan_id", "strategy", "worst_case_wei", "worst_gas_wei", "at_s"),
+    *("tx_digest", "tx_hash", "raw", "exposure_wei", "draws", "verdict_digest"),
+    *("gas_cost_wei", "profit_wei", "settled_at_s", "owed"),
+)
+_ALL = ", ".join((*_COLUMNS, "checksum"))
 
 
 class JournalError(RuntimeError):
@@ -55,11 +76,15 @@ class JournalError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What an intent really did: gas paid, and profit before gas (negative if it lost), in wei of ETH."""
+    """What an intent really did: gas paid, and profit before gas (negative if it lost), in wei of ETH.
+
+    `owed` while its other side is still to come.
+    """
 
     gas_cost_wei: int
     profit_wei: int
     at_s: float
+    owed: bool = False
 
     @property
     def loss_wei(self) -> int:
@@ -71,10 +96,27 @@ class Settlement:
         """Whether the transaction never was included, which always costs gas: its nonce is free again."""
         return self.gas_cost_wei == 0
 
+    @property
+    def result_wei(self) -> int:
+        """What it earned after gas."""
+        return self.profit_wei - self.gas_cost_wei
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The part of a worst case that only a grant allowed: `wei` beyond the limit named `limit`, under `grant_id`."""
+
+    grant_id: str
+    limit: str
+    wei: int
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One signature. `worst_case_wei` stays reserved until `settlement` is known; `worst_gas_wei` is its gas part."""
+    """One signature. `worst_case_wei` stays reserved until `settlement` is known; `worst_gas_wei` is its gas part.
+
+    `exposure_wei` is inventory whose other side is to come; `verdict_digest` what it was signed on.
+    """
 
     chain_id: int
     sender: Address
@@ -89,6 +131,9 @@ class Entry:
     tx_hash: str
     raw: bytes
     settlement: Settlement | None = None
+    exposure_wei: int = 0
+    draws: tuple[Draw, ...] = ()
+    verdict_digest: str = ""
 
 
 class Journal:
@@ -103,41 +148,70 @@ class Journal:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(_TABLE)
-            self._db.execute(_REPLACEMENTS)
-            self._db.execute(_ONE_HOLDER)
+            self._prepare()
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise self._failure("open", error) from None
 
+    def _prepare(self) -> None:
+        for statement in filter(None, map(str.strip, _TABLES.split(";"))):
+            self._db.execute(statement)
+        self._db.execute(_ONE_HOLDER)
+        ((version,),) = self._rows("PRAGMA user_version")
+        if version > _VERSION:
+            raise JournalError(f"journal {self._path} is of version {version}; this program knows {_VERSION}")
+        if version < 1:
+            for column in _ADDED_IN_1:
+                self._db.execute(f"ALTER TABLE signed ADD COLUMN {column}")
+            for row in self._rows(f"SELECT {_ALL} FROM signed"):  # noqa: S608
+                self._db.execute(
+                    "UPDATE signed SET checksum = ? WHERE intent_id = ?", (_checksum(row[:-1]), row[_INTENT_AT])
+                )
+            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
     def record(self, entry: Entry) -> None:
         """Commit a new signature; it is on the disk when this returns. Raises `JournalError`."""
-        row = (
-            entry.chain_id,
-            entry.sender,
-            entry.nonce,
-            entry.intent_id,
-            entry.plan_id,
-            entry.strategy,
-            str(entry.worst_case_wei),
-            str(entry.worst_gas_wei),
-            entry.at_s,
-            entry.tx_digest,
-            entry.tx_hash,
-            entry.raw,
-        )
-        marks = ", ".join("?" * len(row)) + ", NULL" * _SETTLEMENT_COLUMNS
-        self._write(f"INSERT INTO signed VALUES ({marks})", row)  # noqa: S608
+        row = _row(entry)
+        marks = ", ".join("?" * (len(row) + 1))
+        self._write(f"INSERT INTO signed ({_ALL}) VALUES ({marks})", (*row, _checksum(row)))  # noqa: S608
 
     def settle(self, intent_id: str, settlement: Settlement) -> None:
-        """Complete an entry with what it really did. Raises `JournalError` unless it is there and unsettled."""
-        changed = self._write(
-            "UPDATE signed SET gas_cost_wei = ?, profit_wei = ?, settled_at_s = ? "
-            "WHERE intent_id = ? AND settled_at_s IS NULL",
-            (str(settlement.gas_cost_wei), str(settlement.profit_wei), settlement.at_s, intent_id),
-        )
-        if changed != 1:
+        """Complete an entry with what it really did; once more when nothing is owed any more.
+
+        Raises `JournalError` unless it is there and waits for that.
+        """
+        entry = self.find(intent_id)
+        if entry is None or (entry.settlement is not None and not entry.settlement.owed):
             raise JournalError(f"journal {self._path}: no unsettled intent {intent_id}")
+        row = _row(replace(entry, settlement=settlement))
+        self._write(
+            "UPDATE signed SET gas_cost_wei = ?, profit_wei = ?, settled_at_s = ?, owed = ?, checksum = ? "
+            "WHERE intent_id = ?",
+            (*row[-4:], _checksum(row), intent_id),
+        )
+
+    def note(self, at_s: float, what: str, detail: str) -> None:
+        """Add a line to the audit: what changed what may be signed. Raises `JournalError`."""
+        before = self._rows("SELECT hash FROM audit ORDER BY id DESC LIMIT 1")
+        linked = _link(before[0][0] if before else "", at_s, what, detail)
+        self._write("INSERT INTO audit (at_s, what, detail, hash) VALUES (?, ?, ?, ?)", (at_s, what, detail, linked))
+
+    def audit(self) -> list[tuple[float, str, str]]:
+        """Every line of the audit: time, what, detail. Raises `JournalError` at the first that was changed."""
+        before, lines = "", []
+        for number, at_s, what, detail, found in self._rows(
+            "SELECT id, at_s, what, detail, hash FROM audit ORDER BY id"
+        ):
+            before = _link(before, at_s, what, detail)
+            if before != found:
+                raise JournalError(f"journal {self._path}: line {number} of its audit, or one before it, was changed")
+            lines.append((at_s, what, detail))
+        return lines
+
+    def plan_strategy(self, plan_id: str) -> str | None:
+        """The strategy of a plan that was signed and not abandoned. Raises `JournalError`."""
+        found = self._rows(f"SELECT strategy FROM signed WHERE plan_id = ? AND {_NONCE_HELD}", plan_id)  # noqa: S608
+        return found[0][0] if found else None
 
     def replace(self, entry: Entry, tx_hash: str, raw: bytes, at_s: float) -> None:
         """Commit bytes that may stand in place of `entry`'s, whose worst case is raised to what `entry` says now."""
@@ -147,9 +221,17 @@ class Journal:
                 self._db.execute(
                     "INSERT INTO replacements VALUES (?, ?, ?, ?, ?)", (entry.intent_id, count + 1, at_s, tx_hash, raw)
                 )
+                row = _row(entry)
                 self._db.execute(
-                    "UPDATE signed SET worst_case_wei = ?, worst_gas_wei = ? WHERE intent_id = ?",
-                    (str(entry.worst_case_wei), str(entry.worst_gas_wei), entry.intent_id),
+                    "UPDATE signed SET worst_case_wei = ?, worst_gas_wei = ?, draws = ?, checksum = ? "
+                    "WHERE intent_id = ?",
+                    (
+                        str(entry.worst_case_wei),
+                        str(entry.worst_gas_wei),
+                        _plain_draws(entry.draws),
+                        _checksum(row),
+                        entry.intent_id,
+                    ),
                 )
         except sqlite3.Error as error:
             raise self._failure("write", error) from None
@@ -169,9 +251,9 @@ class Journal:
         entries = self._entries(held, chain_id, sender, nonce)
         return next((entry.intent_id for entry in entries), None)
 
-    def entries(self, *, settled_since_s: float) -> Iterator[Entry]:
-        """Every unsettled entry, and those settled since, by time of settlement. Raises `JournalError`."""
-        return self._entries("WHERE settled_at_s IS NULL OR settled_at_s >= ? ORDER BY settled_at_s", settled_since_s)
+    def entries(self) -> Iterator[Entry]:
+        """Every entry, the unsettled ones first, then by time of settlement. Raises `JournalError`."""
+        return self._entries("ORDER BY settled_at_s, at_s")
 
     def newest_time_s(self) -> float:
         """The latest time any row carries; 0 when empty. Raises `JournalError`."""
@@ -217,7 +299,10 @@ class Journal:
             raise self._failure("read", error) from None
 
     def _entries(self, condition: str, *values: object) -> Iterator[Entry]:
-        return map(_entry, self._rows(f"SELECT * FROM signed {condition}", *values))  # noqa: S608
+        for row in self._rows(f"SELECT {_ALL} FROM signed {condition}", *values):  # noqa: S608
+            if _checksum(row[:-1]) != row[-1]:
+                raise JournalError(f"journal {self._path}: the row of intent {row[_INTENT_AT]} was changed or damaged")
+            yield _entry(row)
 
     def _failure(self, act: str, error: sqlite3.Error) -> JournalError:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
@@ -225,21 +310,59 @@ class Journal:
         return JournalError(f"cannot {act} journal {self._path}: {error}")
 
 
-def _entry(row: Sequence[Any]) -> Entry:
-    chain_id, sender, nonce, intent_id, plan_id, strategy, worst_case_wei, worst_gas_wei = row[:8]
-    at_s, tx_digest, tx_hash, raw, gas_cost_wei, profit_wei, settled_at_s = row[8:]
-    return Entry(
-        chain_id=chain_id,
-        sender=sender,
-        nonce=nonce,
-        intent_id=intent_id,
-        plan_id=plan_id,
-        strategy=strategy,
-        worst_case_wei=int(worst_case_wei),
-        worst_gas_wei=int(worst_gas_wei),
-        at_s=at_s,
-        tx_digest=tx_digest,
-        tx_hash=tx_hash,
-        raw=raw,
-        settlement=None if settled_at_s is None else Settlement(int(gas_cost_wei), int(profit_wei), settled_at_s),
+_INTENT_AT = _COLUMNS.index("intent_id")
+
+
+def _row(entry: Entry) -> tuple[object, ...]:
+    """The values of `_COLUMNS`."""
+    done = entry.settlement
+    return (
+        *(entry.chain_id, entry.sender, entry.nonce, entry.intent_id, entry.plan_id, entry.strategy),
+        *(str(entry.worst_case_wei), str(entry.worst_gas_wei), entry.at_s, entry.tx_digest, entry.tx_hash, entry.raw),
+        *(str(entry.exposure_wei), _plain_draws(entry.draws), entry.verdict_digest),
+        *(
+            (None, None, None, 0)
+            if done is None
+            else (str(done.gas_cost_wei), str(done.profit_wei), done.at_s, done.owed)
+        ),
     )
+
+
+def _entry(row: Sequence[Any]) -> Entry:
+    value = dict(zip(_COLUMNS, row, strict=False))
+    settlement = None
+    if value["settled_at_s"] is not None:
+        settlement = Settlement(
+            int(value["gas_cost_wei"]), int(value["profit_wei"]), value["settled_at_s"], owed=bool(value["owed"])
+        )
+    return Entry(
+        chain_id=value["chain_id"],
+        sender=value["sender"],
+        nonce=value["nonce"],
+        intent_id=value["intent_id"],
+        plan_id=value["plan_id"],
+        strategy=value["strategy"],
+        worst_case_wei=int(value["worst_case_wei"]),
+        worst_gas_wei=int(value["worst_gas_wei"]),
+        at_s=value["at_s"],
+        tx_digest=value["tx_digest"],
+        tx_hash=value["tx_hash"],
+        raw=value["raw"],
+        settlement=settlement,
+        exposure_wei=int(value["exposure_wei"]),
+        draws=tuple(Draw(grant_id, limit, int(wei)) for grant_id, limit, wei in orjson.loads(value["draws"])),
+        verdict_digest=value["verdict_digest"],
+    )
+
+
+def _plain_draws(draws: tuple[Draw, ...]) -> str:
+    return orjson.dumps([(draw.grant_id, draw.limit, str(draw.wei)) for draw in draws]).decode()
+
+
+def _checksum(values: Sequence[object]) -> str:
+    """SQLite does not check its pages: a row says by itself whether it is as it was written."""
+    return hashlib.sha256(repr([int(v) if isinstance(v, bool) else v for v in values]).encode()).hexdigest()
+
+
+def _link(before: str, at_s: float, what: str, detail: str) -> str:
+    return hashlib.sha256(repr((before, at_s, what, detail)).encode()).hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from coincurve import PrivateKey, PublicKey
 from eth_utils.address import to_checksum_address
@@ -18,6 +19,17 @@ class SignedTransaction:
 
     raw: bytes
     tx_hash: str
+
+
+class Key(Protocol):
+    """Whatever signs: a key in this process's memory, or one that never leaves its device."""
+
+    @property
+    def address(self) -> Address: ...
+
+    def sign(self, transaction: UnsignedTransaction) -> SignedTransaction:
+        """Sign `transaction`. Raises `ValueError` when another account sends it."""
+        ...
 
 
 class SigningKey:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from bot.signer import wire
+from bot.signer.forbidden import FORBIDDEN
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address
 from chains.executor import SELECTORS
@@ -18,6 +19,10 @@ MILLION = 10**6
 
 WETH_MARK = 10**18
 """The mark of a token worth exactly one wei per base unit."""
+
+UNLIMITED_WEI = 2**127
+UNLIMITED_COUNT = 2**31
+"""Limits that nothing reaches. A policy file states every limit; only code may leave one out."""
 
 EXECUTOR_SELECTORS = frozenset("0x" + selector.hex() for selector in SELECTORS)
 """Both of the executor's entries, as `SignerPolicy.selectors` names them."""
@@ -30,6 +35,11 @@ class InvalidPolicy(ValueError):
     """A policy file that is missing, not in the expected form, or contradicts itself."""
 
 
+def _require(condition: bool, problem: str) -> None:
+    if not condition:
+        raise InvalidPolicy(problem)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An executor the signer may call: its pinned code hash (keccak-256), and the contract holding its inventory."""
@@ -40,11 +50,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class StrategyLimits:
-    """One strategy's budget, in wei of ETH.
+    """What one strategy, or all of them together, may risk. Amounts are wei of ETH.
 
-    `per_trade_wei` bounds one intent's worst case; `hour_loss_wei`, `day_loss_wei` and `day_gas_wei` bound what
-    sliding windows of an hour and a day lose, or spend on gas, the worst case of everything unsettled included.
-    `min_profit_wei` is the least a trade must leave after gas.
+    - `per_trade_wei`: one intent's worst case.
+    - `hour_loss_wei`, `day_loss_wei`, `day_gas_wei`: what sliding windows of an hour and a day lose, or spend on gas,
+      the worst case of everything unsettled included; `lifetime_loss_wei` the same since the journal began.
+    - `exposure_wei`: inventory committed to trades whose other side is not done.
+    - `drawdown_wei`: how far the sum of results, at the worst case of what is unsettled, may lie below its highest.
+    - `min_profit_wei`: the least a trade must leave after gas.
+    - `failures_in_a_row`: losing trades without a winning one between; `transactions_a_minute`: signatures.
+    - `pools`, `tokens`: the only ones it may touch; None means those of the policy.
     """
 
     per_trade_wei: int
@@ -52,10 +67,22 @@ class StrategyLimits:
     day_loss_wei: int
     day_gas_wei: int
     min_profit_wei: int
+    lifetime_loss_wei: int = UNLIMITED_WEI
+    exposure_wei: int = UNLIMITED_WEI
+    drawdown_wei: int = UNLIMITED_WEI
+    failures_in_a_row: int = UNLIMITED_COUNT
+    transactions_a_minute: int = UNLIMITED_COUNT
+    pools: frozenset[Address] | None = None
+    tokens: frozenset[Address] | None = None
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _require(getattr(self, field.name) >= 0, f"{field.name} is negative")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            _require(not isinstance(value, int) or value >= 0, f"{each.name} is negative")
+
+
+UNLIMITED = StrategyLimits(UNLIMITED_WEI, UNLIMITED_WEI, UNLIMITED_WEI, UNLIMITED_WEI, 0)
+"""Limits in total that leave it to those of the strategies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +91,8 @@ class TransactionCaps:
 
     `max_deadline_blocks` is how far past the newest head a plan may live; `max_verdict_age_s` how old, by the wall
     clock, a simulation may be; `max_slippage_ppm` how far below its quote an exchange may settle.
+    `exchange_loss_ppm` is the least part of the inventory it spends that an exchange must count as its worst case;
+    `max_drift_ppm` how far below the marks of the policy it may settle. `max_value_wei` are coins sent along.
     """
 
     max_gas_limit: int
@@ -72,12 +101,16 @@ class TransactionCaps:
     max_deadline_blocks: int
     max_verdict_age_s: float
     max_slippage_ppm: int
+    exchange_loss_ppm: int = 0
+    max_drift_ppm: int = MILLION
+    max_value_wei: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _require(getattr(self, field.name) >= 0, f"{field.name} is negative")
+        for each in fields(self):
+            _require(getattr(self, each.name) >= 0, f"{each.name} is negative")
         _require(self.max_tip_wei <= self.max_fee_wei, "max_tip_wei exceeds max_fee_wei")
-        _require(self.max_slippage_ppm <= MILLION, "max_slippage_ppm exceeds one million")
+        for name in ("max_slippage_ppm", "exchange_loss_ppm", "max_drift_ppm"):
+            _require(getattr(self, name) <= MILLION, f"{name} exceeds one million")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +119,10 @@ class SignerPolicy:
 
     `profit_marks` are the tokens a cycle may gain, with the worth of 10^18 base units in wei of ETH (`WETH_MARK`
     for WETH; a cautious mark for others). `inventory_caps` are the tokens an exchange may spend or receive, with the
-    most base units one exchange may spend. `pools` are the pools a hop may touch; None means any pool.
+    most base units one exchange may spend; `inventory_marks` what 10^18 of their base units are worth. `pools` are the
+    pools a hop may touch; None means any pool. `total` bounds all strategies together. `owner` is the account whose
+    signed grants raise limits; None: nobody's do. `dead_man_s` is how long after the last proof that the books are true
+    anything is signed; 0 asks for no such proof.
     """
 
     chain_id: int
@@ -100,6 +136,10 @@ class SignerPolicy:
     pools: frozenset[Address] | None
     caps: TransactionCaps
     strategies: Mapping[str, StrategyLimits]
+    total: StrategyLimits = UNLIMITED
+    inventory_marks: Mapping[Address, int] = field(default_factory=dict)
+    owner: Address | None = None
+    dead_man_s: int = 0
 
     def __post_init__(self) -> None:
         _require(0 < self.chain_id < MAX_CHAIN_ID, f"chain_id {self.chain_id} is out of range")
@@ -115,8 +155,11 @@ class SignerPolicy:
             )
         for selector in self.selectors:
             _require(_SELECTOR.fullmatch(selector) is not None, f"selector {selector!r} is not 4 bytes of hex")
-        for token, units in (*self.profit_marks.items(), *self.inventory_caps.items()):
+            _require(selector not in FORBIDDEN, f"selector {selector} is {FORBIDDEN.get(selector)}: never signed")
+        for token, units in (*self.profit_marks.items(), *self.inventory_caps.items(), *self.inventory_marks.items()):
             _require(units >= 0, f"the mark or cap of {token} is negative")
+        _require(self.owner != self.operator, "the owner of grants is the operator; keep that key out of the bot")
+        _require(self.dead_man_s >= 0, "dead_man_s is negative")
 
 
 def encode_policy(policy: SignerPolicy) -> bytes:
@@ -142,8 +185,3 @@ def read_policy(path: Path) -> tuple[SignerPolicy, bytes]:
         return decode_policy(data), data
     except InvalidPolicy as error:
         raise InvalidPolicy(f"policy {path}: {error}") from None
-
-
-def _require(condition: bool, problem: str) -> None:
-    if not condition:
-        raise InvalidPolicy(problem)

@@ -75,11 +75,13 @@ class Settle:
 
     `gas_cost_wei` is what the receipt shows; `profit_wei` is what the trade gained before gas, negative if it lost.
     An intent that was signed and never sent settles with zeros: its bytes are not given again, and its nonce is free.
+    `owed` keeps its exposure reserved, until the same evidence comes without it: the other side is done as well.
     """
 
     intent_id: str
     gas_cost_wei: int
     profit_wei: int
+    owed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,18 +97,46 @@ class StatusRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyUsage:
-    """One strategy's budget in use now: `reserved_wei` by unsettled intents, losses and gas reservations included."""
+class Heartbeat:
+    """The books were just found to equal the chain: the dead man's switch is wound up again. Answered by `Status`."""
 
-    reserved_wei: int
-    hour_loss_wei: int
-    day_loss_wei: int
-    day_gas_wei: int
+
+@dataclass(frozen=True, slots=True)
+class StrategyUsage:
+    """The budget in use now of one strategy, or of all: amounts in wei of ETH.
+
+    `reserved_wei` by unsettled intents; losses, gas and exposure include it. `drawdown_wei` is what was booked only.
+    """
+
+    reserved_wei: int = 0
+    hour_loss_wei: int = 0
+    day_loss_wei: int = 0
+    day_gas_wei: int = 0
+    lifetime_loss_wei: int = 0
+    exposure_wei: int = 0
+    drawdown_wei: int = 0
+    failures_in_a_row: int = 0
+    transactions_a_minute: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class GrantUsage:
+    """A grant in force: `drawn_wei` of `amount_wei` beyond `limit` of `strategy` (empty: all) until `not_after_s`."""
+
+    strategy: str
+    limit: str
+    amount_wei: int
+    drawn_wei: int
+    not_after_s: int
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The signer's state. `policy_digest` is the SHA-256 of the policy file as read; `protections` those in force."""
+    """The signer's state. `policy_digest` is the SHA-256 of the policy file as read; `protections` those in force.
+
+    `strategies` holds all together under the empty name; `switches` says how the kill switch stands for each; `grants`
+    are those in force, by their id.
+    """
 
     address: Address
     chain_id: int
@@ -115,6 +145,8 @@ class Status:
     unsettled: int
     protections: Mapping[str, bool]
     strategies: Mapping[str, StrategyUsage]
+    switches: Mapping[str, str]
+    grants: Mapping[str, GrantUsage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +157,7 @@ class Denial:
     detail: str
 
 
-Request = SignRequest | Replace | Cancel | Settle | StatusRequest
+Request = SignRequest | Replace | Cancel | Settle | StatusRequest | Heartbeat
 Response = Signed | Settled | Status | Denial
 
 _TAGS: Mapping[str, type[Request | Response]] = {
@@ -134,13 +166,14 @@ _TAGS: Mapping[str, type[Request | Response]] = {
     "cancel": Cancel,
     "settle": Settle,
     "status": StatusRequest,
+    "heartbeat": Heartbeat,
     "signed": Signed,
     "settled": Settled,
     "state": Status,
     "denial": Denial,
 }
 _TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
-_REQUESTS = (SignRequest, Replace, Cancel, Settle, StatusRequest)
+_REQUESTS = (SignRequest, Replace, Cancel, Settle, StatusRequest, Heartbeat)
 
 
 def frame(message: Request | Response) -> bytes:

@@ -1,4 +1,4 @@
-"""The signer's socket: a Unix socket for one client of the same user. No TCP."""
+"""The signer's socket: a Unix socket for one client of the same user, and for some who only look. No TCP."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import stat
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.reasons import Reason
@@ -18,6 +19,7 @@ from bot.signer.wire import InvalidMessage
 SEND_TIMEOUT_S = 5.0
 RECEIVE_BYTES = 64 * 1024
 MAX_PATH_BYTES = 107
+MAX_CLIENTS = 4
 
 _PRIVATE_DIRECTORY = 0o700
 _CREDENTIALS = struct.Struct("3i")
@@ -27,14 +29,24 @@ class SocketError(RuntimeError):
     """The socket cannot be made, or not safely. One line."""
 
 
-class Server:
-    """Answers frames one at a time. While a client is connected, another is told so and sent away."""
+@dataclass(slots=True)
+class _Conversation:
+    """One client and what it has said so far. `observes`: it may ask how the signer is, and nothing else."""
 
-    def __init__(self, path: Path, answer: Callable[[bytes], Response]) -> None:
+    connection: socket.socket
+    observes: bool
+    received: bytearray = field(default_factory=bytearray)
+
+
+class Server:
+    """Answers frames one at a time. One client may have things signed; others, meanwhile, may ask how it is."""
+
+    def __init__(self, path: Path, answer: Callable[[bytes, bool], Response], peers: frozenset[int]) -> None:
+        """`answer` is told whether who asks may only observe; `peers` are the users who may connect at all."""
         self._path = path
         self._answer = answer
-        self._client: socket.socket | None = None
-        self._received = bytearray()
+        self._peers = peers
+        self._clients: list[_Conversation] = []
 
     @contextmanager
     def listening(self) -> Iterator[socket.socket]:
@@ -54,57 +66,62 @@ class Server:
             finally:
                 self._path.unlink(missing_ok=True)
 
-    def serve(self, listener: socket.socket) -> None:
-        """Serve clients until the process is told to end."""
+    def serve(self, listener: socket.socket, woken: socket.socket, on_signal: Callable[[bytes], None]) -> None:
+        """Serve clients until the process is told to end. What `woken` says, the numbers of signals, is passed on."""
         while True:
-            waiting = [listener] if self._client is None else [listener, self._client]
+            waiting = [listener, woken, *(client.connection for client in self._clients)]
             select.select(waiting, [], [])
-            self._hear_client()
+            if _readable(woken):
+                on_signal(woken.recv(RECEIVE_BYTES))
+            self._hear_clients()
             if _readable(listener):
                 self._accept(listener)
 
-    def _hear_client(self) -> None:
-        while self._client is not None and _readable(self._client):
-            if not self._receive(self._client):
-                self._client.close()
-                self._client = None
-                self._received.clear()
+    def _hear_clients(self) -> None:
+        for client in list(self._clients):
+            while _readable(client.connection):
+                if not self._receive(client):
+                    client.connection.close()
+                    self._clients.remove(client)
+                    break
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
         connection.settimeout(SEND_TIMEOUT_S)
         # A client that reconnects has hung up before, perhaps unheard.
-        self._hear_client()
-        if _peer_uid(connection) != os.getuid():
+        self._hear_clients()
+        if _peer_uid(connection) not in self._peers:
             connection.close()
-        elif self._client is None:
-            self._client = connection
+        elif len(self._clients) < MAX_CLIENTS:
+            signs = any(not client.observes for client in self._clients)
+            self._clients.append(_Conversation(connection, observes=signs))
         else:
             with connection:
-                _send(connection, Denial(Reason.SIGNER_BUSY, "another client is connected to this signer"))
+                _send(connection, Denial(Reason.SIGNER_BUSY, f"{MAX_CLIENTS} clients are connected to this signer"))
 
-    def _receive(self, client: socket.socket) -> bool:
+    def _receive(self, client: _Conversation) -> bool:
         """Take in what has come, and answer each whole frame. False when the connection is over."""
         try:
-            data = client.recv(RECEIVE_BYTES)
+            data = client.connection.recv(RECEIVE_BYTES)
         except OSError:
             return False
-        self._received += data
+        client.received += data
         return bool(data) and self._answer_frames(client)
 
-    def _answer_frames(self, client: socket.socket) -> bool:
-        while len(self._received) >= HEADER_BYTES:
+    def _answer_frames(self, client: _Conversation) -> bool:
+        received = client.received
+        while len(received) >= HEADER_BYTES:
             try:
-                end = HEADER_BYTES + body_length(bytes(self._received[:HEADER_BYTES]))
+                end = HEADER_BYTES + body_length(bytes(received[:HEADER_BYTES]))
             except InvalidMessage as error:
                 # The next frame's beginning is unknown, so the conversation cannot go on.
-                _send(client, Denial(Reason.SIGNER_MALFORMED, str(error)))
+                _send(client.connection, Denial(Reason.SIGNER_MALFORMED, str(error)))
                 return False
-            if len(self._received) < end:
+            if len(received) < end:
                 return True
-            body = bytes(self._received[HEADER_BYTES:end])
-            del self._received[:end]
-            if not _send(client, self._answer(body)):
+            body = bytes(received[HEADER_BYTES:end])
+            del received[:end]
+            if not _send(client.connection, self._answer(body, client.observes)):
                 return False
         return True
 

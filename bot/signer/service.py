@@ -5,18 +5,23 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.clock import Clock
 from bot.reasons import Reason, Refusal
-from bot.signer.budget import DAY_S, Budgets
+from bot.signer.breakers import Breakers
+from bot.signer.budget import Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
-from bot.signer.checks import review
-from bot.signer.journal import Entry, Journal, JournalError, Settlement
-from bot.signer.key import SigningKey
+from bot.signer.checks import review, stopped
+from bot.signer.grants import GrantBook
+from bot.signer.journal import Draw, Entry, Journal, JournalError, Settlement
+from bot.signer.key import Key
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
     Denial,
+    GrantUsage,
+    Heartbeat,
     Replace,
     Request,
     Response,
@@ -25,23 +30,26 @@ from bot.signer.protocol import (
     Signed,
     SignRequest,
     Status,
+    StatusRequest,
     parse_request,
 )
 from bot.signer.replacements import ANSWERED, never_signed, noop, outbids, raised, same_call
+from bot.signer.switch import TOTAL, KillSwitch
 from bot.signer.wire import InvalidMessage
 from bot.transaction import UnsignedTransaction, read_signed
 
 
 class Signer:
-    """Policy, key and journal of one operator on one chain. Single-threaded."""
+    """Policy, key, journal and kill switch of one operator on one chain. Single-threaded."""
 
     def __init__(
         self,
         *,
         policy: SignerPolicy,
         policy_digest: str,
-        key: SigningKey,
+        key: Key,
         journal: Journal,
+        switch: KillSwitch,
         clock: Clock,
         protections: Mapping[str, bool],
     ) -> None:
@@ -56,12 +64,19 @@ class Signer:
         self._protections = protections
         self._newest_head = 0
         self._newest_time_s = 0.0
+        self._breakers = Breakers(switch, journal, self._now_s, self._on_resumed, policy.dead_man_s)
         self._reload()
 
-    def answer(self, data: bytes) -> Response:
-        """The response to one message. Never raises: whatever cannot be judged is denied."""
+    def answer(self, data: bytes, observes: bool = False) -> Response:
+        """The response to one message. Never raises: whatever cannot be judged is denied.
+
+        Who `observes` may ask how it is, and nothing else.
+        """
         try:
-            return self._respond(parse_request(data))
+            request = parse_request(data)
+            if observes and not isinstance(request, StatusRequest):
+                return Denial(Reason.SIGNER_BUSY, "another client is connected to this signer; only its status is told")
+            return self._respond(request)
         except InvalidMessage as error:
             return Denial(Reason.SIGNER_MALFORMED, str(error))
         except JournalError as error:
@@ -70,33 +85,48 @@ class Signer:
             traceback.print_exc(file=sys.stderr)
             return Denial(Reason.SIGNER_INTERNAL, f"{type(error).__name__} inside the signer; see its log")
 
+    def halt(self, because: str) -> None:
+        """Halt everything, on the disk if it can be, and here in any case."""
+        self._breakers.trip(TOTAL, because)
+        self._breakers.throw()
+
     def _respond(self, request: Request) -> Response:
-        if isinstance(request, SignRequest):
-            return self._sign(request)
-        if isinstance(request, Replace):
-            return self._replace(request)
-        if isinstance(request, Cancel):
-            return self._cancel(request)
+        if isinstance(request, SignRequest | Replace | Cancel):
+            with self._breakers.switch.signing():
+                signed = self._signature(request)
+            self._breakers.throw()
+            return signed
         if isinstance(request, Settle):
             return self._settle(request)
+        if isinstance(request, Heartbeat):
+            self._breakers.wind_up()
         return self._status()
+
+    def _signature(self, request: SignRequest | Replace | Cancel) -> Signed | Denial:
+        if isinstance(request, SignRequest):
+            return self._sign(request)
+        return self._replace(request) if isinstance(request, Replace) else self._cancel(request)
 
     def _case(self, request: SignRequest) -> Case | Refusal:
         newest_head = max(self._newest_head, request.head_number)
         case = build(self._policy, request, newest_head=newest_head, now_s=self._clock.wall_s())
-        if isinstance(case, Case):
-            self._newest_head = newest_head
-        return case
+        if isinstance(case, Refusal):
+            return case
+        self._newest_head = newest_head
+        reduces = case.unwinds and self._journal.plan_strategy(case.plan.unwinds) == case.plan.strategy
+        return replace(case, switch=self._breakers.standing(case.plan.strategy), reduces=reduces)
 
     def _sign(self, request: SignRequest) -> Signed | Denial:
         case = self._case(request)
         if isinstance(case, Refusal):
             return _denial(case)
         if before := self._journal.find(request.intent_id):
-            return _again(before, case)
-        if refusal := review(case) or self._nonce_taken(case) or self._over_budget(case):
+            halted = stopped(case)
+            return _denial(halted) if halted else _again(before, case)
+        if refusal := review(case) or self._nonce_taken(case) or self._breakers.unproven():
             return _denial(refusal)
-        return self._signed(case)
+        draws = self._over_budget(case, _asked(case))
+        return _denial(draws) if isinstance(draws, Refusal) else self._signed(case, draws)
 
     def _replace(self, request: Replace) -> Signed | Denial:
         case = self._case(request.again)
@@ -105,21 +135,24 @@ class Signer:
         entry = self._journal.find(request.again.intent_id)
         if entry is None:
             return _denial(never_signed(request.again.intent_id))
-        standing = raised(entry, case)
-        refusal = same_call(entry, case) or review(case, ANSWERED) or self._over_budget_with(entry, standing, case)
-        if refusal is not None:
+        if refusal := same_call(entry, case) or review(case, ANSWERED):
             return _denial(refusal)
-        return self._in_place(standing, case.transaction)
+        standing = raised(entry, case)
+        draws = self._over_budget(case, _asked_besides(entry, standing))
+        if isinstance(draws, Refusal):
+            return _denial(draws)
+        return self._in_place(entry, replace(standing, draws=(*entry.draws, *draws)), case.transaction)
 
     def _cancel(self, request: Cancel) -> Signed | Denial:
-        """Signed whatever else is refused: it spends nothing but gas, of which no more than was reserved."""
+        """Signed whatever else is refused, halted or not: it spends only gas, and no more than was reserved."""
         entry = self._journal.find(request.intent_id)
         if entry is None:
             return _denial(never_signed(request.intent_id))
         transaction = noop(entry, request.fees, self._policy.caps)
-        return _denial(transaction) if isinstance(transaction, Refusal) else self._in_place(entry, transaction)
+        return _denial(transaction) if isinstance(transaction, Refusal) else self._in_place(entry, entry, transaction)
 
-    def _in_place(self, entry: Entry, transaction: UnsignedTransaction) -> Signed | Denial:
+    def _in_place(self, before: Entry, entry: Entry, transaction: UnsignedTransaction) -> Signed | Denial:
+        """Sign what stands in place of `before`, which is `entry` from then on."""
         raws = (entry.raw, *self._journal.replacements(entry.intent_id))
         earlier = [read_signed(raw, entry.sender) for raw in raws]
         if transaction not in earlier and (refusal := outbids(earlier, transaction)):
@@ -128,18 +161,8 @@ class Signer:
         if transaction not in earlier:
             self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
             if entry.settlement is None:
-                self._budgets.reserve(entry)
+                self._budgets.replace(before, entry, self._now_s())
         return Signed(signed.raw, signed.tx_hash)
-
-    def _over_budget_with(self, before: Entry, standing: Entry, case: Case) -> Refusal | None:
-        """Whether what `standing` may cost beyond `before` fits into the budget."""
-        return self._budgets.check(
-            case.plan.strategy,
-            case.limits,
-            worst_case_wei=standing.worst_case_wei - before.worst_case_wei,
-            worst_gas_wei=standing.worst_gas_wei - before.worst_gas_wei,
-            now_s=self._now_s(),
-        )
 
     def _nonce_taken(self, case: Case) -> Refusal | None:
         transaction = case.transaction
@@ -148,16 +171,15 @@ class Signer:
             return None
         return Refusal(Reason.SIGNER_NONCE, f"nonce {transaction.nonce} belongs to intent {holder}")
 
-    def _over_budget(self, case: Case) -> Refusal | None:
-        return self._budgets.check(
-            case.plan.strategy,
-            case.limits,
-            worst_case_wei=case.request.worst_case_wei,
-            worst_gas_wei=case.request.fees.worst_cost_wei,
-            now_s=self._now_s(),
-        )
+    def _over_budget(self, case: Case, asked: Asked) -> Refusal | tuple[Draw, ...]:
+        limits = {case.plan.strategy: case.limits, TOTAL: self._policy.total}
+        decided = self._budgets.check(asked, limits, self._grants, self._now_s())
+        if isinstance(decided, Broken):
+            self._breakers.trip(decided.strategy, str(decided.refusal))
+            return decided.refusal
+        return decided
 
-    def _signed(self, case: Case) -> Signed:
+    def _signed(self, case: Case, draws: tuple[Draw, ...]) -> Signed:
         signed = self._key.sign(case.transaction)
         entry = Entry(
             chain_id=case.transaction.chain_id,
@@ -172,6 +194,9 @@ class Signer:
             tx_digest=case.transaction.digest,
             tx_hash=signed.tx_hash,
             raw=signed.raw,
+            exposure_wei=case.exposure_wei,
+            draws=draws,
+            verdict_digest=case.request.verdict.digest,
         )
         self._record(entry)
         return Signed(signed.raw, signed.tx_hash)
@@ -190,15 +215,17 @@ class Signer:
         if problem := _settlement_problem(request, entry):
             return Denial(Reason.SIGNER_SETTLEMENT, problem)
         assert entry is not None
-        if entry.settlement is None:
-            settlement = Settlement(request.gas_cost_wei, request.profit_wei, self._now_s())
-            self._journal.settle(request.intent_id, settlement)
-            self._budgets.settle(entry, settlement)
-            return Settled(settlement.loss_wei)
-        return Settled(entry.settlement.loss_wei)
+        done = entry.settlement
+        if done is None or (done.owed and not request.owed):
+            at_s = self._now_s() if done is None else done.at_s
+            done = Settlement(request.gas_cost_wei, request.profit_wei, at_s, owed=request.owed)
+            self._journal.settle(request.intent_id, done)
+            self._budgets.settle(entry, done)
+        return Settled(done.loss_wei)
 
     def _status(self) -> Status:
         now_s = self._now_s()
+        names = (TOTAL, *self._policy.strategies)
         return Status(
             address=self._key.address,
             chain_id=self._policy.chain_id,
@@ -206,7 +233,12 @@ class Signer:
             signed=self._journal.size(),
             unsettled=self._budgets.unsettled,
             protections=self._protections,
-            strategies={name: self._budgets.usage(name, now_s) for name in self._policy.strategies},
+            strategies={name: self._budgets.usage(name, now_s) for name in names},
+            switches={name: str(self._breakers.standing(name)) for name in names},
+            grants={
+                name: GrantUsage(it.strategy, it.limit, it.amount_wei, self._budgets.drawn(name), it.not_after_s)
+                for name, it in self._grants.in_force(now_s).items()
+            },
         )
 
     def _now_s(self) -> float:
@@ -214,9 +246,33 @@ class Signer:
         self._newest_time_s = max(self._newest_time_s, self._clock.wall_s())
         return self._newest_time_s
 
+    def _on_resumed(self, strategy: str) -> None:
+        self._budgets.resume(strategy)
+
     def _reload(self) -> None:
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
-        self._budgets = Budgets(self._journal.entries(settled_since_s=self._now_s() - DAY_S))
+        audit = self._journal.audit()
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit))
+        revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
+        self._grants = GrantBook(self._breakers.switch.folder, self._policy, self._note, revoked)
+
+    def _note(self, what: str, detail: str) -> None:
+        self._journal.note(self._now_s(), what, detail)
+
+
+def _asked(case: Case) -> Asked:
+    request = case.request
+    return Asked(case.plan.strategy, request.worst_case_wei, request.fees.worst_cost_wei, case.exposure_wei)
+
+
+def _asked_besides(before: Entry, standing: Entry) -> Asked:
+    """What `standing` may cost beyond what is reserved for `before`."""
+    return Asked(
+        before.strategy,
+        standing.worst_case_wei - before.worst_case_wei,
+        standing.worst_gas_wei - before.worst_gas_wei,
+        in_this_trade_wei=before.worst_case_wei + before.exposure_wei,
+    )
 
 
 def _again(before: Entry, case: Case) -> Signed | Denial:
@@ -236,8 +292,12 @@ def _settlement_problem(request: Settle, entry: Entry | None) -> str | None:
     if abs(request.profit_wei) >= AMOUNT_LIMIT:
         return f"profit {request.profit_wei} is out of range"
     known = entry.settlement
-    if known is not None and (known.gas_cost_wei, known.profit_wei) != (request.gas_cost_wei, request.profit_wei):
+    if known is None:
+        return None
+    if (known.gas_cost_wei, known.profit_wei) != (request.gas_cost_wei, request.profit_wei):
         return f"intent {request.intent_id} is settled already, with other figures"
+    if request.owed and not known.owed:
+        return f"intent {request.intent_id} was settled as owing nothing"
     return None
 
 

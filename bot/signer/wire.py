@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -104,7 +104,7 @@ def _parse(kind: Any, document: object, where: str) -> Any:
 def _parse_generic(kind: Any, document: object, where: str) -> Any:
     arguments = get_args(kind)
     origin = get_origin(kind)
-    if origin is UnionType:
+    if origin in (UnionType, Union):
         (present,) = (argument for argument in arguments if argument is not NoneType)
         return None if document is None else _parse(present, document, where)
     if origin in (tuple, frozenset):

@@ -44,6 +44,7 @@ from bot.signer.key import SigningKey
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from bot.signer.protocol import Signed, SignRequest
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch
 from bot.simulator import Simulator
 from chains.anvil import AnvilFailed, RpcError
 from chains.assets import Address
@@ -292,7 +293,11 @@ class Bot:
         )
         journal = stack.enter_context(Journal(self.folder / "signer.db"))
         key = SigningKey(SECRET)
-        signer = Signer(policy=policy, policy_digest="", key=key, journal=journal, clock=SystemClock(), protections={})
+        clock, switch = SystemClock(), KillSwitch(self.folder / "control")
+        switch.establish(clock.wall_s())
+        signer = Signer(
+            policy=policy, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
+        )
         return cast(SignerClient, WatchedSigner(signer, self.chain, self.decided))
 
 

@@ -24,6 +24,7 @@ from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import Settle, SignRequest
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
 from chains.assets import Address
 from chains.blocks import Block, Log, Receipt, Undone
@@ -64,7 +65,12 @@ def signer(tmp_path: Path) -> Iterator[Connection]:
     with Journal(tmp_path / "signer.db") as journal:
         key = SigningKey(SECRET)
         clock = StandingClock()
-        yield Connection(Signer(policy=POLICY, policy_digest="", key=key, journal=journal, clock=clock, protections={}))
+        switch = KillSwitch(tmp_path / "control")
+        switch.establish(clock.wall_s())
+        signer = Signer(
+            policy=POLICY, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
+        )
+        yield Connection(signer)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.policy import SignerPolicy
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import POLICY, SECRET, HandClock
 
 
@@ -24,9 +25,28 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 
 
 @pytest.fixture
-def signer(journal: Journal, clock: HandClock) -> Signer:
-    return new_signer(journal, clock)
+def signer(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
+    return new_signer(journal, clock, switch)
 
 
-def new_signer(journal: Journal, clock: HandClock, policy: SignerPolicy = POLICY) -> Signer:
-    return Signer(policy=policy, policy_digest="", key=SigningKey(SECRET), journal=journal, clock=clock, protections={})
+@pytest.fixture
+def switch(tmp_path: Path, clock: HandClock) -> KillSwitch:
+    return new_switch(tmp_path / "memory" / "control", clock)
+
+
+def new_switch(folder: Path, clock: HandClock) -> KillSwitch:
+    switch = KillSwitch(folder)
+    switch.establish(clock.wall_s())
+    return switch
+
+
+def new_signer(journal: Journal, clock: HandClock, switch: KillSwitch, policy: SignerPolicy = POLICY) -> Signer:
+    return Signer(
+        policy=policy,
+        policy_digest="",
+        key=SigningKey(SECRET),
+        journal=journal,
+        switch=switch,
+        clock=clock,
+        protections={},
+    )

@@ -49,9 +49,10 @@ GAS_USED, GAS_PRICE_WEI = 200_000, 20 * GWEI
 GAS_COST_WEI = GAS_USED * GAS_PRICE_WEI
 GAIN = 10**16
 WORST_CASE_WEI = FEES.worst_cost_wei
+EXCHANGE_WORST_WEI = WORST_CASE_WEI + ETHER // 100
 
 LIMITS = StrategyLimits(
-    per_trade_wei=ETHER,
+    per_trade_wei=2 * ETHER,
     hour_loss_wei=2 * ETHER,
     day_loss_wei=5 * ETHER,
     day_gas_wei=ETHER,
@@ -75,8 +76,11 @@ POLICY = SignerPolicy(
         max_deadline_blocks=5,
         max_verdict_age_s=12.0,
         max_slippage_ppm=5_000,
+        exchange_loss_ppm=10_000,
+        max_drift_ppm=250_000,
     ),
     strategies={CYCLES: LIMITS, EXCHANGES: LIMITS},
+    inventory_marks={Address(WETH.address): WETH_MARK, Address(USDC.address): WETH_MARK * 10**12 // 2_000},
 )
 
 
@@ -167,6 +171,7 @@ def verdict_for(plan: Plan, tx_digest: str, **changes: Any) -> Verdict:
         gas_price_wei=GAS_PRICE_WEI,
         deltas={**deltas, (OPERATOR, ZERO_ADDRESS): -GAS_COST_WEI},
         made_at_s=NOW_S - 1,
+        code_hash=CODE_HASH,
     )
     return dataclasses.replace(verdict, **changes)
 
@@ -188,7 +193,7 @@ def ask(
         min_out=0 if plan.atomic else 1_995 * 10**6,
         nonce=7,
         fees=FEES,
-        worst_case_wei=WORST_CASE_WEI,
+        worst_case_wei=WORST_CASE_WEI if plan.atomic else EXCHANGE_WORST_WEI,
         head_number=HEAD,
         verdict=verdict_for(plan, ""),
     )

@@ -1,75 +1,148 @@
+"""Budgets against the plainest book there is: everything that ever happened, summed anew each time."""
+
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
-from bot.signer.budget import DAY_S, HOUR_S, Budgets
+from bot.reasons import Reason, Refusal
+from bot.signer.budget import Asked, Broken, Budgets, NoGrants
 from bot.signer.journal import Entry, Settlement
-from bot.signer.policy import StrategyLimits
+from bot.signer.policy import UNLIMITED, StrategyLimits
+from bot.signer.switch import TOTAL
 from chains.assets import ZERO_ADDRESS
+from tests.bot.signer.budgeting import BudgetMachine, FixedWindowMachine
 
-LIMITS = StrategyLimits(per_trade_wei=100, hour_loss_wei=250, day_loss_wei=600, day_gas_wei=300, min_profit_wei=0)
-
-steps = st.one_of(
-    st.tuples(st.just("sign"), st.integers(0, 120), st.integers(0, 40)),
-    st.tuples(st.just("settle"), st.integers(0, 100), st.integers(-150, 50)),
-    st.tuples(st.just("wait"), st.integers(0, 5400), st.just(0)),
+LIMITS = StrategyLimits(
+    per_trade_wei=100,
+    hour_loss_wei=250,
+    day_loss_wei=600,
+    day_gas_wei=300,
+    min_profit_wei=0,
+    exposure_wei=150,
+    drawdown_wei=400,
+    failures_in_a_row=3,
+    transactions_a_minute=5,
+)
+NOW_S = 1e9
+UNSHRUNK = settings(
+    max_examples=500,
+    stateful_step_count=60,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    report_multiple_bugs=False,
+    suppress_health_check=list(HealthCheck),
 )
 
 
-def entry(intent_id: str, worst_case_wei: int, worst_gas_wei: int, at_s: float) -> Entry:
-    return Entry(31337, ZERO_ADDRESS, 0, intent_id, "", "dex", worst_case_wei, worst_gas_wei, at_s, "", "", b"")
+def entry(intent_id: str, worst_case_wei: int = 10, exposure_wei: int = 0, at_s: float = NOW_S) -> Entry:
+    return Entry(
+        31337, ZERO_ADDRESS, 0, intent_id, "", "dex", worst_case_wei, 5, at_s, "", "", b"", exposure_wei=exposure_wei
+    )
 
 
-@dataclass
-class Record:
-    """The plainest book there is: everything that ever happened, summed anew each time."""
-
-    unsettled: list[Entry] = field(default_factory=list)
-    settled: list[Settlement] = field(default_factory=list)
-
-    def spent(self, since_s: float) -> int:
-        lost = sum(max(0, done.gas_cost_wei - done.profit_wei) for done in self.settled if done.at_s > since_s)
-        return lost + sum(entry.worst_case_wei for entry in self.unsettled)
-
-    def gas(self, since_s: float) -> int:
-        burned = sum(done.gas_cost_wei for done in self.settled if done.at_s > since_s)
-        return burned + sum(entry.worst_gas_wei for entry in self.unsettled)
+def ask(budgets: Budgets, worst_case_wei: int = 10, exposure_wei: int = 0, now_s: float = NOW_S) -> Reason | None:
+    asked = Asked("dex", worst_case_wei, 5, exposure_wei)
+    decided = budgets.check(asked, {"dex": LIMITS, TOTAL: UNLIMITED}, NoGrants(), now_s)
+    if isinstance(decided, Broken):
+        return decided.refusal.reason
+    return decided.reason if isinstance(decided, Refusal) else None
 
 
-@settings(max_examples=150, deadline=None)
-@given(st.lists(steps, max_size=80))
-def test_no_sliding_window_is_ever_exceeded_and_nothing_that_fits_is_refused(
-    script: list[tuple[str, int, int]],
-) -> None:
-    budgets, record, now_s = Budgets([]), Record(), 1e9
-    for index, (act, first, second) in enumerate(script):
-        if act == "wait":
-            now_s += first
-        elif act == "settle" and record.unsettled:
-            entry_settled = record.unsettled.pop(0)
-            settlement = Settlement(min(first, entry_settled.worst_gas_wei), second, now_s)
-            record.settled.append(settlement)
-            budgets.settle(entry_settled, settlement)
-        elif act == "sign":
-            worst = max(first, second)
-            refusal = budgets.check("dex", LIMITS, worst_case_wei=worst, worst_gas_wei=second, now_s=now_s)
-            fits = (
-                worst <= LIMITS.per_trade_wei
-                and record.spent(now_s - HOUR_S) + worst <= LIMITS.hour_loss_wei
-                and record.spent(now_s - DAY_S) + worst <= LIMITS.day_loss_wei
-                and record.gas(now_s - DAY_S) + second <= LIMITS.day_gas_wei
-            )
-            assert (refusal is None) == fits
-            if fits:
-                record.unsettled.append(entry(f"intent-{index}", worst, second, now_s))
-                budgets.reserve(record.unsettled[-1])
+def test_no_sliding_window_is_ever_exceeded_and_nothing_that_fits_is_refused() -> None:
+    short = settings(max_examples=25, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(BudgetMachine, settings=short)
+
+
+def test_windows_that_begin_on_the_hour_are_found_out() -> None:
+    with pytest.raises(AssertionError, match="what does not fit was allowed"):
+        run_state_machine_as_test(FixedWindowMachine, settings=UNSHRUNK)
 
 
 def test_a_loss_beyond_the_worst_case_counts_in_full() -> None:
-    reserved = entry("intent", 10, 5, 0.0)
+    reserved = entry("intent")
     budgets = Budgets([reserved])
-    budgets.settle(reserved, Settlement(5, -1000, 1.0))
-    assert budgets.usage("dex", 2.0).hour_loss_wei == 1005
+    budgets.settle(reserved, Settlement(5, -1000, NOW_S))
+    for name in ("dex", TOTAL):
+        assert budgets.usage(name, NOW_S + 1).hour_loss_wei == 1005
+
+
+def test_what_one_trade_has_at_risk_counts_its_inventory() -> None:
+    assert ask(Budgets([]), 10, 91) is Reason.SIGNER_BUDGET_PER_TRADE
+    assert ask(Budgets([]), 10, 90) is None
+
+
+def test_inventory_stays_exposed_until_its_other_side_is_done() -> None:
+    first = entry("first", exposure_wei=80)
+    budgets = Budgets([first])
+    assert ask(budgets, 10, 71) is Reason.SIGNER_BUDGET_EXPOSURE
+    budgets.settle(first, Settlement(5, 0, NOW_S, owed=True))
+    assert ask(budgets, 10, 71) is Reason.SIGNER_BUDGET_EXPOSURE
+    budgets.settle(first, Settlement(5, 0, NOW_S))
+    assert ask(budgets, 10, 71) is None
+
+
+def test_trades_lost_in_a_row_break_and_a_winner_between_them_mends() -> None:
+    budgets = Budgets([])
+    outcomes = [-1, -1, 9, -1, -1, -1]
+    for number, profit in enumerate(outcomes):
+        assert ask(budgets) is None
+        lost = entry(f"intent-{number}", at_s=NOW_S - 100)
+        budgets.reserve(lost)
+        budgets.settle(lost, Settlement(1, profit, NOW_S))
+    assert ask(budgets) is Reason.SIGNER_BREAKER_FAILURES
+    budgets.resume("dex")
+    assert ask(budgets) is None
+
+
+def test_what_was_never_sent_is_neither_lost_nor_won() -> None:
+    budgets = Budgets([])
+    for number in range(4):
+        never = entry(f"intent-{number}", at_s=NOW_S - 100)
+        budgets.reserve(never)
+        budgets.settle(never, Settlement(0, 0, NOW_S))
+    assert budgets.usage("dex", NOW_S).failures_in_a_row == 0
+
+
+def test_no_more_than_so_many_are_signed_within_any_minute() -> None:
+    budgets = Budgets([])
+    for number in range(5):
+        budgets.reserve(entry(f"intent-{number}", at_s=NOW_S + number))
+    assert ask(budgets, now_s=NOW_S + 59.9) is Reason.SIGNER_BUDGET_RATE
+    assert ask(budgets, now_s=NOW_S + 60) is None
+
+
+def test_a_drawdown_counts_what_is_in_flight_and_breaks_once_it_is_booked() -> None:
+    budgets = Budgets([])
+    won, lost = entry("won", at_s=NOW_S - 100), entry("lost", at_s=NOW_S - 100)
+    for each, profit in ((won, 1000), (lost, -395)):
+        budgets.reserve(each)
+        budgets.settle(each, Settlement(1, profit, NOW_S - 90_000))
+    late_s = NOW_S + 100_000
+    assert ask(budgets, 5, now_s=late_s) is Reason.SIGNER_BUDGET_DRAWDOWN
+    assert ask(budgets, 4, now_s=late_s) is None
+    more = entry("more", at_s=NOW_S - 100)
+    budgets.reserve(more)
+    budgets.settle(more, Settlement(1, -3, NOW_S - 90_000))
+    assert ask(budgets, 4, now_s=late_s) is Reason.SIGNER_BREAKER_DRAWDOWN
+
+
+def test_what_a_resume_forgave_stays_forgiven_after_a_restart() -> None:
+    entries = [
+        entry("before", at_s=NOW_S),
+        entry("after", at_s=NOW_S + 20),
+    ]
+    settled = [
+        Entry(**{**_fields(entries[0]), "settlement": Settlement(1, -500, NOW_S + 1)}),
+        Entry(**{**_fields(entries[1]), "settlement": Settlement(1, -5, NOW_S + 21)}),
+    ]
+    usage = Budgets(settled, {"dex": NOW_S + 10}).usage("dex", NOW_S + 30)
+    assert (usage.drawdown_wei, usage.failures_in_a_row) == (6, 1)
+    assert usage.lifetime_loss_wei == 507
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    return {name: getattr(entry, name) for name in entry.__slots__}

@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from bot.signer.journal import Journal
 from bot.signer.protocol import (
     HEADER_BYTES,
     Denial,
+    GrantUsage,
     Settle,
     Settled,
     Signed,
@@ -33,6 +35,7 @@ from bot.signer.protocol import (
     parse_response,
 )
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch, Switches
 from bot.signer.wire import InvalidMessage
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees
@@ -59,6 +62,20 @@ from tests.bot.signer.making import (
     HandClock,
     ask,
 )
+
+
+class StandingSwitch(KillSwitch):
+    """Always ACTIVE, without a file: what is fuzzed here is the policy."""
+
+    def read(self) -> Switches:
+        return Switches()
+
+    @contextmanager
+    def signing(self) -> Iterator[None]:
+        yield
+
+
+STANDING = StandingSwitch(Path("/nowhere"))
 
 QUICK = settings(max_examples=150, deadline=None)
 FUZZ = settings(max_examples=300, deadline=None)
@@ -95,8 +112,9 @@ requests = st.builds(
     head_number=integers,
     verdict=verdicts,
 )
-settlements = st.builds(Settle, st.text(), integers, integers)
-usages = st.builds(StrategyUsage, integers, integers, integers, integers)
+settlements = st.builds(Settle, st.text(), integers, integers, st.booleans())
+usages = st.builds(StrategyUsage, *[integers] * 9)
+grants = st.builds(GrantUsage, st.text(), st.text(), integers, integers, integers)
 responses = st.one_of(
     st.builds(Signed, st.binary(max_size=200), st.text()),
     st.builds(Settled, integers),
@@ -110,6 +128,8 @@ responses = st.one_of(
         unsettled=integers,
         protections=st.dictionaries(st.text(), st.booleans(), max_size=3),
         strategies=st.dictionaries(st.text(), usages, max_size=3),
+        switches=st.dictionaries(st.text(), st.text(), max_size=3),
+        grants=st.dictionaries(st.text(), grants, max_size=3),
     ),
 )
 documents = st.recursive(
@@ -122,7 +142,7 @@ documents = st.recursive(
 @pytest.fixture(scope="module")
 def shared_signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
     with Journal(tmp_path_factory.mktemp("fuzz") / "signer.db") as journal:
-        yield new_signer(journal, HandClock())
+        yield new_signer(journal, HandClock(), STANDING)
 
 
 def assert_inside_policy(signed: Signed) -> None:
@@ -268,7 +288,7 @@ def simulated(plan: bytes) -> SignRequest:
 
 def check(body: bytes) -> None:
     with Journal(Path(":memory:")) as journal:
-        response = new_signer(journal, HandClock()).answer(body)
+        response = new_signer(journal, HandClock(), STANDING).answer(body)
     event(type(response).__name__)
     if isinstance(response, Signed):
         assert_inside_policy(response)

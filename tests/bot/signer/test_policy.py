@@ -28,7 +28,7 @@ def test_any_pool_is_said_and_not_forgotten() -> None:
 
 WRONG: dict[str, tuple[str, Any, str]] = {
     "an unknown key": ("allow_everything", True, "unknown key 'allow_everything'"),
-    "an unknown cap": ("caps.max_value_wei", "1", "unknown key 'max_value_wei'"),
+    "an unknown cap": ("caps.max_blobs", "1", "unknown key 'max_blobs'"),
     "a number that is not text": ("caps.max_gas_limit", 5, "not an integer written as a decimal string"),
     "a number with a fraction": ("caps.max_gas_limit", "5.0", "not an integer"),
     "a number with a zero before it": ("caps.max_gas_limit", "05", "not an integer"),

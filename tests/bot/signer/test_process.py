@@ -21,7 +21,7 @@ import pytest
 
 from bot.keys import new_keystore
 from bot.reasons import Reason, Refusal
-from bot.signer.client import JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
+from bot.signer.client import CONTROL_NAME, JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
 from bot.signer.journal import Journal
 from bot.signer.keystore import seal
 from bot.signer.policy import SignerPolicy, encode_policy
@@ -39,6 +39,7 @@ from bot.signer.protocol import (
     frame,
     parse_response,
 )
+from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI, ask
 
 PASSPHRASE = "open sesame"
@@ -85,6 +86,7 @@ def command(module: str, keystore: Path, directory: Path, reading: int, *words: 
     return [
         *(sys.executable, "-m", module, *words, "--passphrase-fd", str(reading), "--keystore", keystore),
         *("--policy", directory / POLICY_NAME, "--journal", directory / JOURNAL_NAME),
+        *("--control", directory / CONTROL_NAME),
         *("--socket", directory / SOCKET_NAME),
     ]
 
@@ -102,7 +104,9 @@ async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClien
     os.close(reading)
     assert process.stdout is not None
     assert (await process.stdout.readline()).startswith(b"ready")
-    return SignerClient(process, directory / SOCKET_NAME, directory / LOG_NAME, OPERATOR)
+    return SignerClient(
+        process, directory / SOCKET_NAME, directory / LOG_NAME, OPERATOR, KillSwitch(directory / CONTROL_NAME)
+    )
 
 
 def knock(path: Path, sent: bytes) -> list[Response]:
@@ -174,11 +178,12 @@ async def test_the_process_gives_up_what_it_can(client: SignerClient) -> None:
     assert not (process / "net/tcp").read_text().splitlines()[1:]
 
 
-async def test_a_second_client_is_sent_away_and_the_first_goes_on(client: SignerClient, tmp_path: Path) -> None:
+async def test_a_second_client_may_look_and_not_sign(client: SignerClient, tmp_path: Path) -> None:
     await client.status()
-    (busy,) = await asyncio.to_thread(knock, tmp_path / "run" / SOCKET_NAME, b"")
-    assert isinstance(busy, Denial)
-    assert busy.reason is Reason.SIGNER_BUSY
+    said = frame(StatusRequest()) + frame(now_ask()) + frame(Settle("intent-1", 0, 0))
+    status, *busy = await asyncio.to_thread(knock, tmp_path / "run" / SOCKET_NAME, said)
+    assert isinstance(status, Status)
+    assert [denial.reason for denial in busy if isinstance(denial, Denial)] == [Reason.SIGNER_BUSY] * 2
     assert isinstance(await client.sign(now_ask()), Signed)
 
 

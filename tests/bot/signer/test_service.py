@@ -13,6 +13,7 @@ from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import Denial, Response, Settle, Settled, Signed, Status, StatusRequest
 from bot.signer.service import Signer
+from bot.signer.switch import TOTAL, KillSwitch
 from chains.executor import encode
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import (
@@ -75,9 +76,11 @@ def test_an_intent_is_never_signed_as_two_transactions(signer: Signer) -> None:
     assert reason_of(answer(signer, ask(min_gain=GAIN - 1))) is Reason.SIGNER_NONCE
 
 
-def test_a_nonce_belongs_to_one_intent_across_restarts(signer: Signer, journal: Journal, clock: HandClock) -> None:
+def test_a_nonce_belongs_to_one_intent_across_restarts(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
     answer(signer, ask())
-    for again in (signer, new_signer(journal, clock)):
+    for again in (signer, new_signer(journal, clock, switch)):
         response = answer(again, ask(EXCHANGE, intent_id="intent-2"))
         assert reason_of(response) is Reason.SIGNER_NONCE
         assert "intent-1" in str(response)
@@ -109,7 +112,7 @@ def test_a_refusal_leaves_nonce_and_budget_untouched(signer: Signer) -> None:
 def test_unsettled_worst_cases_fill_the_budget_and_evidence_frees_it(signer: Signer) -> None:
     assert isinstance(answer(signer, nth(0, worst_case_wei=ETHER)), Signed)
     assert isinstance(answer(signer, nth(1, worst_case_wei=ETHER)), Signed)
-    assert reason_of(answer(signer, nth(2))) is Reason.SIGNER_BUDGET
+    assert reason_of(answer(signer, nth(2))) is Reason.SIGNER_BUDGET_HOUR_LOSS
     assert answer(signer, Settle("intent-0", GAS_COST_WEI, GAIN)) == Settled(0)
     assert isinstance(answer(signer, nth(2)), Signed)
 
@@ -119,7 +122,7 @@ def test_time_alone_frees_no_reservation(signer: Signer, clock: HandClock) -> No
     answer(signer, nth(1, worst_case_wei=ETHER))
     clock.now_s += 30 * 24 * 3600
     late = nth(2, verdict={"made_at_s": clock.now_s})
-    assert reason_of(answer(signer, late)) is Reason.SIGNER_BUDGET
+    assert reason_of(answer(signer, late)) is Reason.SIGNER_BUDGET_HOUR_LOSS
 
 
 def test_a_loss_leaves_the_hour_and_then_the_day_and_not_before(signer: Signer, clock: HandClock) -> None:
@@ -127,7 +130,7 @@ def test_a_loss_leaves_the_hour_and_then_the_day_and_not_before(signer: Signer, 
     answer(signer, nth(0))
     assert answer(signer, Settle("intent-0", 0, -lost)) == Settled(lost)
     clock.now_s = NOW_S + 3599
-    assert reason_of(answer(signer, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET
+    assert reason_of(answer(signer, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET_HOUR_LOSS
     clock.now_s = NOW_S + 3600
     assert isinstance(answer(signer, nth(1, verdict={"made_at_s": clock.now_s})), Signed)
     clock.now_s = NOW_S + 24 * 3600
@@ -142,8 +145,7 @@ def test_the_day_counts_what_the_hour_forgot(signer: Signer, clock: HandClock) -
         answer(signer, Settle(f"intent-{index}", 0, -(5 * ETHER - WORST_CASE_WEI + 1) // 3))
         clock.now_s += 3600
     response = answer(signer, nth(3, verdict={"made_at_s": clock.now_s}))
-    assert reason_of(response) is Reason.SIGNER_BUDGET
-    assert "daily loss" in str(response)
+    assert reason_of(response) is Reason.SIGNER_BUDGET_DAY_LOSS
 
 
 def test_gas_has_a_limit_of_its_own_that_profit_does_not_lift(signer: Signer) -> None:
@@ -152,32 +154,31 @@ def test_gas_has_a_limit_of_its_own_that_profit_does_not_lift(signer: Signer) ->
         answer(signer, Settle(f"intent-{signed}", FEES.worst_cost_wei, ETHER))
         signed += 1
     assert signed == LIMITS.day_gas_wei // FEES.worst_cost_wei
-    assert reason_of(response) is Reason.SIGNER_BUDGET
-    assert "daily gas" in str(response)
+    assert reason_of(response) is Reason.SIGNER_BUDGET_GAS
 
 
 def test_one_strategys_losses_do_not_stop_another(signer: Signer) -> None:
     answer(signer, nth(0))
     answer(signer, Settle("intent-0", 0, -3 * ETHER))
-    assert reason_of(answer(signer, nth(1))) is Reason.SIGNER_BUDGET
+    assert reason_of(answer(signer, nth(1))) is Reason.SIGNER_BUDGET_HOUR_LOSS
     other = answer(signer, ask(EXCHANGE, intent_id="intent-2", nonce=2))
     assert isinstance(other, Signed)
 
 
-def test_budgets_survive_a_restart(signer: Signer, journal: Journal, clock: HandClock) -> None:
+def test_budgets_survive_a_restart(signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
     answer(signer, nth(0, worst_case_wei=ETHER))
     answer(signer, nth(1))
     answer(signer, Settle("intent-1", GAS_COST_WEI, -GAIN))
     before = answer(signer, StatusRequest())
-    assert answer(new_signer(journal, clock), StatusRequest()) == before
+    assert answer(new_signer(journal, clock, switch), StatusRequest()) == before
 
 
-def test_a_clock_set_back_frees_nothing(signer: Signer, journal: Journal, clock: HandClock) -> None:
+def test_a_clock_set_back_frees_nothing(signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
     answer(signer, nth(0))
     answer(signer, Settle("intent-0", 0, -3 * ETHER))
     clock.now_s -= 7200
-    for again in (signer, new_signer(journal, clock)):
-        assert reason_of(answer(again, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET
+    for again in (signer, new_signer(journal, clock, switch)):
+        assert reason_of(answer(again, nth(1, verdict={"made_at_s": clock.now_s}))) is Reason.SIGNER_BUDGET_HOUR_LOSS
 
 
 def test_settling_twice_with_the_same_evidence_is_settling_once(signer: Signer) -> None:
@@ -227,16 +228,18 @@ def test_a_fault_inside_is_a_denial_and_not_the_end(
     assert isinstance(answer(signer, ask()), Signed)
 
 
-def test_a_key_that_is_not_the_operators_is_refused_at_the_start(journal: Journal, clock: HandClock) -> None:
+def test_a_key_that_is_not_the_operators_is_refused_at_the_start(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
     with pytest.raises(ValueError, match="the policy's operator is"):
-        new_signer(journal, clock, dataclasses.replace(POLICY, operator=EXECUTOR))
+        new_signer(journal, clock, switch, dataclasses.replace(POLICY, operator=EXECUTOR))
 
 
 def test_status_names_address_chain_and_every_strategy(signer: Signer) -> None:
     status = answer(signer, StatusRequest())
     assert isinstance(status, Status)
     assert (status.address, status.chain_id) == (OPERATOR, 31337)
-    assert set(status.strategies) == {CYCLES, EXCHANGES}
+    assert set(status.strategies) == set(status.switches) == {TOTAL, CYCLES, EXCHANGES}
 
 
 def test_a_second_signer_cannot_open_the_same_journal(journal: Journal, tmp_path: Path) -> None:

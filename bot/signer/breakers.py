@@ -1,0 +1,105 @@
+"""How the kill switch stands for the signer: what persons and files say, and what its own breakers have tripped.
+
+A change is in the journal before anything is decided on it. A breaker that tripped while signing is thrown for
+everybody once nobody signs; where the switch cannot be written, it holds inside this process all the same.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+
+from bot.reasons import Reason, Refusal
+from bot.signer.journal import Journal
+from bot.signer.switch import TOTAL, KillSwitch, Switch, SwitchUnwritten, Trading
+
+SWITCHED = "switch"
+RESUMED = "resumed"
+_BY = "the signer"
+
+
+class Breakers:
+    """The switches as one signer reads and sets them."""
+
+    def __init__(
+        self,
+        switch: KillSwitch,
+        journal: Journal,
+        now_s: Callable[[], float],
+        on_resumed: Callable[[str], None],
+        dead_man_s: int,
+    ) -> None:
+        """`on_resumed` is told whom a person let go on; `dead_man_s` is how long books may be unproven; 0: for ever."""
+        self.switch = switch
+        self._journal = journal
+        self._now_s = now_s
+        self._on_resumed = on_resumed
+        self._dead_man_s = dead_man_s
+        self._proven_s = now_s()
+        self._tripped: dict[str, Switch] = {}
+        self._seen: dict[str, str] = {}
+
+    def resumed(self, audit: Iterable[tuple[float, str, str]]) -> Mapping[str, float]:
+        """When each strategy, or `TOTAL`, last was let go on; how the switches stood is taken up from there."""
+        resumed = {}
+        for at_s, what, detail in audit:
+            if what == RESUMED:
+                resumed[detail] = at_s
+            elif what == SWITCHED:
+                name, _, said = detail.partition(": ")
+                self._seen[name] = said
+        return resumed
+
+    def standing(self, strategy: str) -> Switch:
+        """How the switch stands for `strategy` now."""
+        switches = self.switch.read()
+        self._note(switches.switches)
+        for name in (TOTAL, strategy):
+            if name in self._tripped:
+                return self._tripped[name]
+        return switches.of(strategy)
+
+    def wind_up(self) -> None:
+        """The books were just proven."""
+        self._proven_s = self._now_s()
+
+    def unproven(self) -> Refusal | None:
+        """The dead man's switch: nobody has proven the books for too long."""
+        silent_s = self._now_s() - self._proven_s
+        if not self._dead_man_s or silent_s <= self._dead_man_s:
+            return None
+        because = f"the books were last proven {silent_s:.0f} s ago; {self._dead_man_s} s are allowed"
+        refusal = Refusal(Reason.SIGNER_DEAD_MAN, because)
+        self.trip(TOTAL, str(refusal))
+        return refusal
+
+    def trip(self, name: str, because: str) -> None:
+        """Halt `name` from now on."""
+        self._tripped.setdefault(name, Switch(Trading.HALTED, _BY, because, self._now_s()))
+
+    def throw(self) -> None:
+        """Set the switches that tripped, for everybody."""
+        for name, tripped in list(self._tripped.items()):
+            try:
+                self.switch.set(name, tripped.state, by=_BY, because=tripped.because, at_s=tripped.at_s)
+            except SwitchUnwritten as error:
+                print(f"signer: {error}; halted all the same: {tripped.because}", file=sys.stderr)
+            else:
+                del self._tripped[name]
+
+    def _note(self, switches: Mapping[str, Switch]) -> None:
+        now = {name: str(switch) for name, switch in switches.items()}
+        for name in sorted({*now, *self._seen}):
+            before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
+            if after != before:
+                self._journal.note(self._now_s(), SWITCHED, f"{name}: {after}")
+                self._seen[name] = after
+                if not before.startswith(Trading.ACTIVE) and after.startswith(Trading.ACTIVE):
+                    self._resume(name)
+
+    def _resume(self, name: str) -> None:
+        """A person let it go on: its failures, its drawdown and the dead man's time count from here."""
+        self._journal.note(self._now_s(), RESUMED, name)
+        self._tripped.pop(name, None)
+        self._proven_s = self._now_s()
+        self._on_resumed(name)

@@ -1,0 +1,217 @@
+"""Grants: capabilities to go beyond a limit, for a time and up to an amount, signed by a key that is never in the bot.
+
+The signer finds them as files beside its kill switch and checks the signature itself (EIP-712, by the owner that its
+policy names). Drawn once, an amount is used up, across restarts too. A revocation needs no signature.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from coincurve import PublicKey
+from eth_abi.abi import encode as abi_encode
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from bot.signer import wire
+from bot.signer.policy import SignerPolicy
+from bot.signer.wire import InvalidMessage
+from chains.assets import Address, address
+
+FOLDER = "grants"
+LIMITS = ("per_trade", "hour_loss", "day_loss", "lifetime_loss", "day_gas", "exposure", "drawdown")
+"""What can be granted more of, by the names that limits have in a budget."""
+
+MAX_AMOUNT_WEI = 2**127
+MAX_TIME_S = 2**40
+_ID = re.compile(r"0x[0-9a-f]{32}")
+_SIGNATURE_BYTES = 65
+_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
+_GRANT_TYPE = (
+    "Grant(address operator,string strategy,string limit,uint256 amountWei,"
+    "uint256 notBefore,uint256 notAfter,bytes16 id)"
+)
+
+
+class InvalidGrant(ValueError):
+    """A grant that is not one, is for somebody else, or was not signed by the owner. One line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`amount_wei` beyond `limit` of `strategy` (empty: of all together), for one operator's key on one chain.
+
+    It holds from `not_before_s` until `not_after_s` (seconds since the epoch). `id` is 16 random bytes, 0x hex.
+    """
+
+    chain_id: int
+    operator: Address
+    strategy: str
+    limit: str
+    amount_wei: int
+    not_before_s: int
+    not_after_s: int
+    id: str
+
+    def __post_init__(self) -> None:
+        if self.limit not in LIMITS:
+            raise InvalidGrant(f"limit {self.limit!r} cannot be granted; those that can are {', '.join(LIMITS)}")
+        if not 0 < self.amount_wei < MAX_AMOUNT_WEI:
+            raise InvalidGrant(f"an amount of {self.amount_wei} wei is out of range")
+        if not 0 <= self.not_before_s < self.not_after_s < MAX_TIME_S:
+            raise InvalidGrant(f"it would hold from {self.not_before_s} to {self.not_after_s}; that is no time at all")
+        if not _ID.fullmatch(self.id):
+            raise InvalidGrant("its id is not 16 bytes of hex")
+
+    def digest(self) -> bytes:
+        """What the owner signs: EIP-712's hash of this grant."""
+        domain = keccak(
+            abi_encode(
+                ["bytes32", "bytes32", "bytes32", "uint256"],
+                [keccak(text=_DOMAIN_TYPE), keccak(text="Isthmus"), keccak(text="1"), self.chain_id],
+            )
+        )
+        said = keccak(
+            abi_encode(
+                ["bytes32", "address", "bytes32", "bytes32", "uint256", "uint256", "uint256", "bytes16"],
+                [
+                    *(keccak(text=_GRANT_TYPE), self.operator, keccak(text=self.strategy), keccak(text=self.limit)),
+                    *(self.amount_wei, self.not_before_s, self.not_after_s, bytes.fromhex(self.id[2:])),
+                ],
+            )
+        )
+        return bytes(keccak(b"\x19\x01" + domain + said))
+
+
+@dataclass(frozen=True, slots=True)
+class SignedGrant:
+    """A grant and the owner's signature: r, s and v, as wallets write it."""
+
+    grant: Grant
+    signature: bytes
+
+    def signer(self) -> Address:
+        """Whose signature it is. Raises `InvalidGrant`; one signature has one form only (EIP-2)."""
+        if len(self.signature) != _SIGNATURE_BYTES or self.signature[64] not in (27, 28):
+            raise InvalidGrant("its signature is not 65 bytes that end in 27 or 28")
+        if int.from_bytes(self.signature[32:64], "big") > _HALF_ORDER:
+            raise InvalidGrant("its signature is not in its one canonical form")
+        compact = self.signature[:64] + bytes((self.signature[64] - 27,))
+        try:
+            public = PublicKey.from_signature_and_message(compact, self.grant.digest(), hasher=None)
+        except ValueError:
+            raise InvalidGrant("its signature is none") from None
+        return address(to_checksum_address(keccak(public.format(compressed=False)[1:])[-20:]))
+
+
+def encode_grant(signed: SignedGrant) -> bytes:
+    """A grant file's bytes."""
+    return wire.encode(signed)
+
+
+def decode_grant(data: bytes) -> SignedGrant:
+    """The inverse of `encode_grant`. Raises `InvalidGrant`."""
+    try:
+        return wire.decode(SignedGrant, data)
+    except InvalidMessage as error:
+        raise InvalidGrant(str(error)) from None
+
+
+def grant_file(folder: Path, grant_id: str) -> Path:
+    return folder / FOLDER / f"{grant_id}.json"
+
+
+def revocation_file(folder: Path, grant_id: str) -> Path:
+    """Its being there revokes the grant; what is in it says by whom and why."""
+    return folder / FOLDER / f"{grant_id}.revoked"
+
+
+class GrantBook:
+    """The grants in `folder` that bind one policy. Looked at again whenever the folder has changed."""
+
+    def __init__(
+        self,
+        folder: Path,
+        policy: SignerPolicy,
+        note: Callable[[str, str], None],
+        revoked: frozenset[str] = frozenset(),
+    ) -> None:
+        """`note` is told, once, of every grant taken, refused or revoked; `revoked` are those known from before."""
+        self._folder = folder / FOLDER
+        self._policy = policy
+        self._note = note
+        self._revoked = set(revoked)
+        self._told: set[str] = set()
+        self._stamp: int | None = None
+        self._grants: dict[str, Grant] = {}
+
+    def in_force(self, now_s: float) -> Mapping[str, Grant]:
+        """Every grant that holds now, by its id."""
+        self._look(now_s)
+        return {name: grant for name, grant in self._grants.items() if grant.not_before_s <= now_s < grant.not_after_s}
+
+    def available(self, strategy: str, limit: str, now_s: float) -> Mapping[str, int]:
+        """Wei by the id of each grant in force; what expires first comes first."""
+        holding = self.in_force(now_s).values()
+        fitting = [grant for grant in holding if (grant.strategy, grant.limit) == (strategy, limit)]
+        return {
+            grant.id: grant.amount_wei for grant in sorted(fitting, key=lambda grant: (grant.not_after_s, grant.id))
+        }
+
+    def _look(self, now_s: float) -> None:
+        try:
+            stamp = self._folder.stat().st_mtime_ns
+        except OSError:
+            self._grants, self._stamp = {}, None
+            return
+        if stamp != self._stamp:
+            files = sorted(self._folder.iterdir())
+            for file in files:
+                if file.suffix == ".revoked":
+                    self._revoke(file.stem)
+            read = (self._taken(file) for file in files if file.suffix == ".json")
+            self._grants = {grant.id: grant for grant in read if grant is not None}
+            # Times of files are coarse: a second change could bear the same one.
+            self._stamp = stamp if now_s - stamp / 10**9 > 1 else None
+
+    def _revoke(self, grant_id: str) -> None:
+        if grant_id not in self._revoked:
+            # Before it counts: were the file to go away again, the journal still knows.
+            self._note("grant_revoked", grant_id)
+            self._revoked.add(grant_id)
+
+    def _taken(self, file: Path) -> Grant | None:
+        try:
+            signed = decode_grant(file.read_bytes())
+            self._check(signed, file)
+        except (InvalidGrant, OSError) as error:
+            self._tell("grant_refused", file.stem, str(error))
+            return None
+        grant = signed.grant
+        if grant.id in self._revoked:
+            return None
+        who = grant.strategy or "all strategies"
+        self._tell("grant_taken", grant.id, f"{who}: {grant.amount_wei} wei of {grant.limit} until {grant.not_after_s}")
+        return grant
+
+    def _check(self, signed: SignedGrant, file: Path) -> None:
+        grant, policy = signed.grant, self._policy
+        if policy.owner is None:
+            raise InvalidGrant("the policy names no owner; write signer.owner")
+        if signed.signer() != policy.owner:
+            raise InvalidGrant(f"it was not signed by the owner, {policy.owner}")
+        if (grant.chain_id, grant.operator) != (policy.chain_id, policy.operator):
+            raise InvalidGrant(f"it is for {grant.operator} on chain {grant.chain_id}")
+        if grant.strategy and grant.strategy not in policy.strategies:
+            raise InvalidGrant(f"strategy {grant.strategy!r} is not in the policy")
+        if file.stem != grant.id:
+            raise InvalidGrant(f"the file is named otherwise than its grant, {grant.id}")
+
+    def _tell(self, what: str, name: str, detail: str) -> None:
+        if f"{what} {name}" not in self._told:
+            self._note(what, f"{name} {detail}")
+            self._told.add(f"{what} {name}")

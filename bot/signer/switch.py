@@ -1,0 +1,209 @@
+"""The kill switch: ACTIVE, REDUCING or HALTED, for all strategies and for each, in a file that outlives every process.
+
+The signer reads it before each signature. What cannot be read halts everything. A file named `HALT`, made by hand
+beside it or in one of the two folders above, halts everything too, for as long as it is there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+from bot.signer import wire
+from bot.signer.files import append_synced, replace_synced
+from bot.signer.wire import InvalidMessage
+
+FILE = "switch.json"
+AUDIT = "switch.log"
+LOCK = "switch.lock"
+HALT = "HALT"
+TOTAL = ""
+"""The name under which the switch of all strategies together is kept."""
+
+LOCK_TIMEOUT_S = 0.5
+_LOCK_STEP_S = 0.005
+_FOLDERS_ABOVE = 2
+_VERSION = 1
+
+
+class Trading(StrEnum):
+    """What may be begun: everything; only what takes back or covers; nothing."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+_SEVERITY = {Trading.ACTIVE: 0, Trading.REDUCING: 1, Trading.HALTED: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """How the switch stands, by whom it was set, and why. `then_halt`: HALTED as soon as nothing is owed any more."""
+
+    state: Trading
+    by: str = ""
+    because: str = ""
+    at_s: float = 0.0
+    then_halt: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.state} by {self.by}: {self.because}" if self.by else str(self.state)
+
+
+ACTIVE = Switch(Trading.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Switches:
+    """Every switch that was ever set, by strategy; the one of all together under `TOTAL`."""
+
+    version: int = _VERSION
+    switches: Mapping[str, Switch] = field(default_factory=dict)
+
+    def of(self, strategy: str) -> Switch:
+        """What holds for `strategy`: the graver of its own switch and the total one."""
+        total, own = (self.switches.get(name, ACTIVE) for name in (TOTAL, strategy))
+        return own if _SEVERITY[own.state] > _SEVERITY[total.state] else total
+
+
+class SwitchUnwritten(RuntimeError):
+    """The switch could not be set. One line."""
+
+
+class KillSwitch:
+    """The switches of one journal, in `folder`. Any number of processes may read and set them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def path(self) -> Path:
+        return self.folder / FILE
+
+    def establish(self, at_s: float) -> None:
+        """Set everything to ACTIVE where no switch was ever set here. Raises `SwitchUnwritten`."""
+        with self._writing():
+            if not os.path.lexists(self.path) and not os.path.lexists(self.folder / AUDIT):
+                self._commit(Switches(), at_s, "established")
+
+    def read(self) -> Switches:
+        """All switches as they stand now. Never raises: what cannot be read is HALTED."""
+        try:
+            by_hand = self._halt_file()
+            read = wire.decode(Switches, self.path.read_bytes())
+            if read.version != _VERSION:
+                raise InvalidMessage(f"version {read.version} is not {_VERSION}")
+        except (OSError, InvalidMessage) as error:
+            return _all_halted("the signer", f"{self.path} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return _all_halted("a file", f"{by_hand} is there; remove it to go on") if by_hand else read
+
+    def of(self, strategy: str) -> Switch:
+        """How it stands for `strategy`, the total switch included."""
+        return self.read().of(strategy)
+
+    def set(
+        self, strategy: str, state: Trading, *, by: str, because: str, at_s: float, then_halt: bool = False
+    ) -> Switch:
+        """Set the switch of `strategy`, or `TOTAL`, on the disk before this returns. Raises `SwitchUnwritten`.
+
+        Setting it to what it is already keeps who set it first, and why.
+        """
+        wanted = Switch(state, by, because, at_s, then_halt)
+        with self._writing():
+            before = self._stored()
+            if before is not None:
+                standing = before.switches.get(strategy, ACTIVE)
+                if (standing.state, standing.then_halt) == (state, then_halt) and state is not Trading.ACTIVE:
+                    return standing
+            kept = before.switches if before is not None else {TOTAL: _unreadable()}
+            after = Switches(switches={**kept, strategy: wanted})
+            self._commit(after, at_s, f"{strategy or 'all'} {wanted}")
+        return wanted
+
+    @contextmanager
+    def signing(self) -> Iterator[None]:
+        """Hold off whoever sets a switch: what is signed meanwhile was signed before. Never waits longer than that."""
+        with self._locked(fcntl.LOCK_SH):
+            yield
+
+    def _stored(self) -> Switches | None:
+        try:
+            return wire.decode(Switches, self.path.read_bytes())
+        except (OSError, InvalidMessage):
+            return None
+
+    def _halt_file(self) -> Path | None:
+        folders = (self.folder, *self.folder.absolute().parents[:_FOLDERS_ABOVE])
+        for folder in folders:
+            with suppress(FileNotFoundError):
+                (folder / HALT).lstat()
+                return folder / HALT
+        return None
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with self._locked(fcntl.LOCK_EX):
+                yield
+        except OSError as error:
+            raise SwitchUnwritten(f"cannot set the switch {self.path}: {error.strerror or error}") from None
+
+    def _commit(self, switches: Switches, at_s: float, what: str) -> None:
+        log = self.folder / AUDIT
+        append_synced(log, _audit_line(log, at_s, what))
+        replace_synced(self.path, wire.encode(switches))
+
+    @contextmanager
+    def _locked(self, kind: int) -> Iterator[None]:
+        """With the lock; without it when its holder does not let go in time: a halt must not wait for the halted."""
+        descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+            while time.monotonic() < deadline_s:
+                try:
+                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    time.sleep(_LOCK_STEP_S)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _all_halted(by: str, because: str) -> Switches:
+    return Switches(switches={TOTAL: Switch(Trading.HALTED, by, because)})
+
+
+def _unreadable() -> Switch:
+    return Switch(Trading.HALTED, "the signer", "the switch could not be read when another was set")
+
+
+def _audit_line(log: Path, at_s: float, what: str) -> bytes:
+    """`time, what, hash`: each line's hash covers the line before, so that none can be taken out unseen."""
+    before = ""
+    with suppress(FileNotFoundError):
+        lines = log.read_text(errors="replace").splitlines()
+        before = lines[-1].rpartition(" ")[2] if lines else ""
+    said = f"{at_s:.3f} {' '.join(what.split())}"
+    return f"{said} {hashlib.sha256(f'{before} {said}'.encode()).hexdigest()}\n".encode()
+
+
+def audited(log: Path) -> list[str]:
+    """The lines of an audit file, without their hashes. Raises `ValueError` naming the first line that was changed."""
+    before, told = "", list[str]()
+    for number, line in enumerate(log.read_text(errors="replace").splitlines(), 1):
+        said, _, found = line.rpartition(" ")
+        if hashlib.sha256(f"{before} {said}".encode()).hexdigest() != found:
+            raise ValueError(f"{log}:{number}: this line or one before it was changed, or one is missing")
+        before = found
+        told.append(said)
+    return told
