@@ -1,11 +1,11 @@
-"""The price graph: assets are nodes, every direction of every venue is an edge. Packed arrays under it.
+"""The price graph: assets are nodes, every direction of every venue is an edge.
 
-It knows rates and neighbours, not what a venue is: that is `market.py`'s.
+It knows rates and neighbours, not what a venue is: that is `market.py`'s. Walks are looked for in `packed/`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -32,33 +32,19 @@ class Edge:
 
 
 class Neighbours:
-    """Edge numbers by their two ends, both ways."""
+    """Edge numbers by their two ends."""
 
     def __init__(self) -> None:
         self.out: dict[int, dict[int, list[int]]] = {}
-        self.into: dict[int, dict[int, list[int]]] = {}
 
     def add(self, edge: Edge) -> None:
-        between = self.out.setdefault(edge.source, {}).setdefault(edge.target, [])
-        between.append(edge.id)
-        self.into.setdefault(edge.target, {})[edge.source] = between
+        self.out.setdefault(edge.source, {}).setdefault(edge.target, []).append(edge.id)
 
     def discard(self, edge: Edge) -> None:
         between = self.out[edge.source][edge.target]
         between.remove(edge.id)
         if not between:
             del self.out[edge.source][edge.target]
-            del self.into[edge.target][edge.source]
-
-    def between(self, source: int, target: int) -> Sequence[int]:
-        """Edges from `source` to `target`."""
-        return self.out.get(source, {}).get(target, ())
-
-    def bridging(self, source: int, target: int) -> Iterator[int]:
-        """Nodes one edge after `source` and one edge before `target`."""
-        after, before = self.out.get(source, {}), self.into.get(target, {})
-        fewer, more = (after, before) if len(after) <= len(before) else (before, after)
-        return (node for node in fewer if node in more)
 
 
 class Graph:
@@ -77,8 +63,6 @@ class Graph:
         self.edges: list[Edge | None] = []
         self.pools, self.books = Neighbours(), Neighbours()
         self.rates: NDArray[np.float64] = np.zeros(64)
-        self.sources: NDArray[np.int32] = np.zeros(64, dtype=np.int32)
-        self.targets: NDArray[np.int32] = np.zeros(64, dtype=np.int32)
         self.rate: memoryview = self.rates.data
         self.updates = 0
 
@@ -112,7 +96,6 @@ class Graph:
             source, target = self.node(self.assets.of(token_in)), self.node(self.assets.of(token_out))
             edge = Edge(self._new_id(), venue, token_in, token_out, source, target, is_book)
             self.edges[edge.id] = edge
-            self.sources[edge.id], self.targets[edge.id] = source, target
             neighbours.add(edge)
             made.append(edge)
         self._of_venue[venue] = tuple(made)
@@ -152,7 +135,5 @@ class Graph:
         if len(self.edges) > len(self.rates):
             grown = 2 * len(self.rates)
             self.rates = np.pad(self.rates, (0, grown - len(self.rates)))
-            self.sources = np.pad(self.sources, (0, grown - len(self.sources)))
-            self.targets = np.pad(self.targets, (0, grown - len(self.targets)))
             self.rate = self.rates.data
         return len(self.edges) - 1

@@ -290,6 +290,7 @@ class Market(ReadableMarket):
 
     def _touched(self, venue: VenueId) -> None:
         self._changed.add(venue)
+        self._packing.touch(venue)
         self._prices.clear()
 
     def _forget(self, edge: Edge) -> None:

@@ -37,8 +37,8 @@ def widest_paths(
         if node in settled:
             continue
         settled.add(node)
-        for edge in _leaving(graph, node, until):
-            back = _opposite(graph, edge)
+        for edge in leaving(graph, node, until):
+            back = opposite(graph, edge)
             if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
                 continue
             width = min(widths[node], depth_of(edge) * prices[node])
@@ -49,7 +49,7 @@ def widest_paths(
     return widths, prices
 
 
-def _leaving(graph: Graph, node: int, until: int | None) -> Iterator[Edge]:
+def leaving(graph: Graph, node: int, until: int | None = None) -> Iterator[Edge]:
     """Edges out of `node`; on the way to one node, but for those to dead ends."""
     for neighbours in (graph.pools, graph.books):
         for target, numbers in neighbours.out.get(node, {}).items():
@@ -57,6 +57,6 @@ def _leaving(graph: Graph, node: int, until: int | None) -> Iterator[Edge]:
                 yield from map(graph.edge, numbers)
 
 
-def _opposite(graph: Graph, edge: Edge) -> Edge:
+def opposite(graph: Graph, edge: Edge) -> Edge:
     """The same venue's edge the other way."""
     return next(other for other in graph.edges_of(edge.venue) if other.source == edge.target and other is not edge)

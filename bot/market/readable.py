@@ -10,14 +10,15 @@ from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
+from bot.market.packed.shapes import MAX_HOPS
+from bot.market.packing import ETH as ETH
+from bot.market.packing import Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
-from bot.market.search import Allowed, Question, Search
+from bot.market.search import Allowed, Answer, Question, Search
 from chains.assets import Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Piece, Pool
-
-ETH = Asset("ETH")
 
 DEPTH_FALL = 0.02
 """For reference prices, a venue is as deep as the input that lowers its marginal price by this fraction."""
@@ -38,8 +39,9 @@ class ReadableMarket:
         curves: MutableMapping[int, Curve],
         depths: MutableMapping[int, float],
         refused: MutableMapping[VenueId, str],
+        packing: Packing | None = None,
     ) -> None:
-        """`curves` and `depths` are by edge number, and are filled as they are needed."""
+        """`curves` and `depths` are by edge number, filled as they are needed; `packing` is one's own, or lent."""
         self._graph = graph
         self._pools = pools
         self._books = books
@@ -48,7 +50,8 @@ class ReadableMarket:
         self._refused = refused
         self._prices: dict[tuple[Asset, Asset], float] = {}
         self._changed: set[VenueId] = set()
-        self._search = Search(graph, pools, books, self._curve_of, self._price)
+        self._packing = packing or Packing(graph, pools, books, self._curve_of, self._depth_of)
+        self._search = Search(graph, pools, books, self._curve_of, self._price, self._packing)
 
     @property
     def graph(self) -> Graph:
@@ -67,6 +70,11 @@ class ReadableMarket:
     def refused(self) -> Mapping[VenueId, str]:
         """Venues taken out of the market, and why."""
         return MappingProxyType(self._refused)
+
+    @property
+    def left_out(self) -> Mapping[VenueId, str]:
+        """Venues in the market that no walk can use as they are, and why; as of the last question."""
+        return MappingProxyType(self._packing.left_out)
 
     @property
     def changed(self) -> frozenset[VenueId]:
@@ -130,13 +138,17 @@ class ReadableMarket:
         >>> for opportunity in market.cycles(through=market.take_changed(), max_hops=3):  # doctest: +SKIP
         ...     print(opportunity.explain())
         """
-        if max_hops not in (2, 3) or books not in (0, 1):
-            raise ValueError(f"cycles have 2 or 3 hops, and 0 or 1 order books; not {max_hops} and {books}")
+        if not 2 <= max_hops <= MAX_HOPS or books not in (0, 1):
+            raise ValueError(f"cycles have 2 to {MAX_HOPS} hops, and 0 or 1 order books; not {max_hops} and {books}")
         venues = [*self._pools, *self._books] if through is None else through
         question = Question(
             venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
         )
-        return iter(self._search.answer(question))
+        return iter(self._answer(question).opportunities)
+
+    def _answer(self, question: Question) -> Answer:
+        self._packing.sync()
+        return self._search.answer(question)
 
     def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
         """The best execution of an order over all pools, splits included, exact; see `bot.market.routing.route`.

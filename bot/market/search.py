@@ -1,19 +1,23 @@
-"""From screened walks to opportunities: sized by the float walk, then made exact."""
+"""From screened walks to opportunities: found and sized by the packed market's kernels, then made exact."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
+
+import numpy as np
 
 from bot.market.books import two_sided
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, capped, optimal_input, output
-from bot.market.opportunity import Opportunity, Step, gas_of
-from bot.market.walks import Walk, on_chain_walks, one_book_walks
+from bot.market.opportunity import GAS_BASE, GAS_PER_HOP, Opportunity, Step, gas_of
+from bot.market.packed import Filter, Found
+from bot.market.packed.shapes import CLASSES, I4
+from bot.market.packing import BOOK_CLASS, Packing
 from bot.plan import Side
 from chains.assets import Asset, Token
 from chains.exchanges.books import Book
@@ -22,13 +26,22 @@ from chains.pools.pool import Pool
 ATTEMPTS_PER_RESULT = 4
 """How many candidates are made exact at most, per opportunity wanted: what rounding eats costs no more than this."""
 
+MOST_ROUNDS = 64
+"""How often the kernels are asked anew without the venues that are taken or not allowed."""
+
 WEI_DECIMALS = 18
 WEI_PER_ETH = 10**18
 _LOTS_AROUND = (0, -1, 1)
 
+GAS_OF_CLASS = np.zeros(CLASSES)
+for _kind, _gas in GAS_PER_HOP.items():
+    GAS_OF_CLASS[_kind] = _gas
+"""Gas of a hop by the packed market's classes; at an exchange it burns none."""
 
 Allowed = Callable[[VenueId, Token], bool]
 """Whether a walk may take a token into a venue."""
+
+Walk = tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +70,14 @@ class Candidate(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Opportunities, best first, each exact; and how many walks more gain by the float model, or were not sized."""
+
+    opportunities: tuple[Opportunity, ...] = ()
+    rest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Search:
     """The market as the search sees it: all of it read, none of it changed."""
 
@@ -65,54 +86,108 @@ class Search:
     books: Mapping[VenueId, Book]
     curve_of: Callable[[Edge], Curve]
     price: Callable[[Asset, Asset], float]
+    packing: Packing
 
-    def answer(self, question: Question) -> list[Opportunity]:
-        """Opportunities, best first, each exact."""
-        start = self.graph.find(question.start)
-        if start is None:
-            return []
-        changed = [edge for venue in question.through for edge in self.graph.edges_of(venue)]
-        if question.books:
-            walks = one_book_walks(self.graph, changed, question.max_hops, question.min_rate)
-        else:
-            walks = on_chain_walks(self.graph, changed, start, question.max_hops, question.min_rate)
-        if question.allowed is not None:
-            walks = _permitted(walks, question.allowed)
-        candidates = [candidate for walk in walks if (candidate := self._sized(walk, question)) is not None]
-        candidates.sort(key=lambda candidate: candidate.net, reverse=True)
-        return self._made_exact(candidates, question)
+    def answer(self, question: Question) -> Answer:
+        """What is profitable; the packed market must be in step with this one.
 
-    def _made_exact(self, candidates: Iterable[Candidate], question: Question) -> list[Opportunity]:
+        The kernels give the best walks of all. Those that may not be taken, or share a venue with better ones, are
+        forbidden, and the kernels are asked again, until nothing is left or enough was found.
+        """
+        starts = self.packing.starts(question.start)
+        through = self.packing.pools_of(question.through)
+        if not len(through) or not (starts or question.books):
+            return Answer()
         found: list[Opportunity] = []
+        tried: set[Walk] = set()
+        forbidden = set(self._without_inventory(question))
         taken: set[VenueId] = set()
-        attempts = question.limit * ATTEMPTS_PER_RESULT
-        for candidate in candidates:
-            if len(found) == question.limit or not attempts:
+        attempts, rest = question.limit * ATTEMPTS_PER_RESULT, 0
+        for _ in range(MOST_ROUNDS):
+            shown = self._ask(question, through, starts, forbidden)
+            rest = shown.rest + shown.unsized
+            fresh = [one for one in self._candidates(shown, question) if one.walk not in tried]
+            before = len(forbidden)
+            for candidate in fresh:
+                tried.add(candidate.walk)
+                denied = [edge for edge in candidate.walk if not _allows(question, edge)]
+                forbidden.update(number for edge in denied for number in self.packing.edges_of(edge))
+                if denied or (not question.overlapping and any(edge.venue in taken for edge in candidate.walk)):
+                    continue
+                if len(found) == question.limit or not attempts:
+                    rest += 1
+                    continue
+                attempts -= 1
+                opportunity = (self._two_sided if question.books else self._cycle)(candidate, question)
+                if opportunity is not None and opportunity.net_profit_wei(question.gas_price_wei) > 0:
+                    found.append(opportunity)
+                    taken |= opportunity.venues
+            if not question.overlapping:
+                forbidden.update(self._edges_of(taken))
+            if len(forbidden) == before or len(found) == question.limit or not attempts:
                 break
-            if not question.overlapping and any(edge.venue in taken for edge in candidate.walk):
+        found.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
+        return Answer(tuple(found), rest)
+
+    def _ask(self, question: Question, through: I4, starts: tuple[int, ...], forbidden: Collection[int]) -> Found:
+        """The best walks by the kernels. Gas is in the start asset, as if that were ETH."""
+        unit = self.packing.value(starts[0]) if starts else 1.0
+        allowed = Filter(
+            counted=frozenset({BOOK_CLASS}),
+            exactly=question.books,
+            forbidden_edges=np.array(sorted(forbidden), np.int32),
+            starts=() if question.books else starts,
+            max_hops=question.max_hops,
+            gas_price_wei=int(question.gas_price_wei * unit),
+            gas_base=GAS_BASE,
+            gas_of_class=GAS_OF_CLASS,
+        )
+        return self.packing.detector(question.gas_price_wei).search(through, allowed)
+
+    def _candidates(self, shown: Found, question: Question) -> list[Candidate]:
+        """The walks as edges, with sizes in whole units, best first; those with a book end in it."""
+        made = []
+        for each in shown.candidates:
+            walk = tuple(map(self.packing.edge, each.edges))
+            if math.prod(self.graph.rate[edge.id] for edge in walk) <= question.min_rate:
                 continue
-            attempts -= 1
-            make = self._two_sided if question.books else self._cycle
-            opportunity = make(candidate, question)
-            if opportunity is not None and opportunity.net_profit_wei(question.gas_price_wei) > 0:
-                found.append(opportunity)
-                taken |= opportunity.venues
-        found.sort(key=lambda found: found.net_profit_wei(question.gas_price_wei), reverse=True)
-        return found
+            if question.books:
+                sized = self._sized(walk, question)
+                if sized is not None:
+                    made.append(sized)
+            else:
+                value = self.packing.value(self.packing.source(each.edges[0]))
+                made.append(Candidate(each.net, walk, each.size / value, each.gain / value))
+        made.sort(key=lambda candidate: candidate.net, reverse=True)
+        return made
+
+    def _without_inventory(self, question: Question) -> Iterable[int]:
+        """Edges of books whose input, or the token on the chain that their output pays for, nobody holds."""
+        if not question.books or question.inventory is None:
+            return
+        held = question.inventory
+        for venue in self.books:
+            for edge in self.graph.edges_of(venue):
+                for number in self.packing.edges_of(edge):
+                    if not held.get(edge.token_in) or not held.get(self.packing.token_out(number)):
+                        yield number
+
+    def _edges_of(self, venues: Iterable[VenueId]) -> Iterable[int]:
+        return (at for venue in venues for edge in self.graph.edges_of(venue) for at in self.packing.edges_of(edge))
 
     def _sized(self, walk: Walk, question: Question) -> Candidate | None:
-        """The walk's best size by the float model; None if that does not pay for its gas."""
+        """A walk of one book with its best size within the inventory; None if that does not pay for its gas."""
+        book = next(place for place, edge in enumerate(walk) if edge.is_book)
+        walk = walk[book + 1 :] + walk[: book + 1]
         curves = [self.curve_of(edge) for edge in walk]
-        if question.books and question.inventory is not None:
+        if question.inventory is not None:
             curves[0] = capped(curves[0], _held(question.inventory, walk[0].token_in))
             curves[-1] = capped(curves[-1], _held(question.inventory, walk[-1].token_in))
         amount_in, gain = optimal_input(curves)
         if not gain > 0.0:
             return None
         value = gain * self.price(self.graph.asset_of[walk[0].source], question.start)
-        gas = gas_of(
-            self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk if not edge.is_book
-        )
+        gas = gas_of(self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk[:-1])
         net = value * WEI_PER_ETH - gas * question.gas_price_wei
         return Candidate(net, walk, amount_in, gain) if net > 0.0 else None
 
@@ -179,8 +254,8 @@ class Search:
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
 
 
-def _permitted(walks: Iterable[Walk], allowed: Allowed) -> Iterator[Walk]:
-    return (walk for walk in walks if all(allowed(edge.venue, edge.token_in) for edge in walk))
+def _allows(question: Question, edge: Edge) -> bool:
+    return question.allowed is None or question.allowed(edge.venue, edge.token_in)
 
 
 def _held(inventory: Mapping[Token, int], token: Token) -> float:

@@ -10,6 +10,7 @@ from bot.market.graph import Edge, VenueId
 from bot.market.kernels import depth
 from bot.market.opportunity import Opportunity
 from bot.market.readable import DEPTH_FALL, ETH, ReadableMarket, UnknownVenue
+from bot.market.search import Answer, Question
 from chains.assets import Asset
 from chains.pools.pool import Pool
 
@@ -33,8 +34,10 @@ class Supposed(ReadableMarket):
             ChainMap({}, under._curves),
             ChainMap({}, under._depths),
             ChainMap(dict(gone), under._refused),
+            under._packing,
         )
         self._under = under
+        self._after = after
         self._gone = gone
         self._as_of = under._graph.updates
         self._changed = {*after, *gone}
@@ -58,6 +61,10 @@ class Supposed(ReadableMarket):
         """As `ReadableMarket.cycles`. Raises `OutOfDate` too."""
         self._require_current()
         return super().cycles(through, **question)
+
+    def _answer(self, question: Question) -> Answer:
+        with self._packing.supposing(self._after, self._gone, self._curve_of):
+            return self._search.answer(question)
 
     def _redo(self, edge: Edge, pool: Pool | None) -> None:
         """The edge's rate, curve and depth as they would be."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bot.market.packed.columns import Blocks, Columns
 from bot.market.packed.joints import Joints
+from bot.market.packed.rebasing import rebased
 from bot.market.packed.shapes import (
     F8,
     FREE,
@@ -189,6 +190,14 @@ class PackedMarket:
         state[5] = int(np.searchsorted(self._ranges["bound"][at], root, side="right")) - 1
         self._dirty[pool] = None
 
+    def set_root(self, pool: int, root_price: float) -> None:
+        """A RANGES pool's root price, √(token 1 per token 0) in whole units; its liquidity stays."""
+        state = self._pools["state"][pool]
+        first, rows = int(state[3]), int(state[4]) + 1
+        state[0] = root_price * state[1]
+        state[5] = int(np.searchsorted(self._ranges["bound"][first : first + rows], state[0], side="right")) - 1
+        self._dirty[pool] = None
+
     def set_pieces(self, edge: int, pieces: F8) -> None:
         """One direction of a PIECES pool: rows of rate, curvature and cap in whole units, best price first."""
         self._put_pieces(edge, self.in_value(edge, pieces))
@@ -208,6 +217,18 @@ class PackedMarket:
     def in_value(self, edge: int, pieces: F8) -> F8:
         """An edge's pieces in value, as `Changes` wants them, from pieces in whole units."""
         return scaled(pieces, *self.values()[list(self.ends_of(edge))])
+
+    def rebase(self, values: F8) -> None:
+        """Give all nodes new values. Prices have moved; nothing that is found or gained changes, only the ladder."""
+        old, pools, edges = self.values().copy(), self._pools, self._edges
+        if values.shape != old.shape or not np.all((values > 0.0) & (values < np.inf)):
+            raise ValueError("every node needs a value, positive and finite")
+        self._settle()
+        factor = values / old
+        self._nodes["value"][: self.nodes] = values
+        self._nodes["grain"][: self.nodes] *= factor
+        rebased(pools, edges, self._joints.pairs, self._ranges, self._pieces["pieces"], factor, self._nodes["grain"])
+        self._dirty.update(dict.fromkeys(np.flatnonzero(pools["kind"][: self.pools] != FREE).tolist()))
 
     def close(self, pools: Iterable[int]) -> None:
         """Quarantine: the pools stay known, and no walk uses them."""

@@ -27,6 +27,7 @@ RESERVES = some.tuples(some.integers(1, 10**15), some.integers(1, 10**24))
 def test_what_is_supposed_is_what_comes_to_be(changes) -> None:
     made = market(*POOLS, book([("1900", "5")], [("1901", "5")]))
     made.price(ETH, USD)
+    assert not list(made.cycles())
     rates = made.graph.rates.copy()
     logs = [sync(pool, reserves) for pool, reserves in changes]
     supposed = made.supposing(logs)
@@ -37,6 +38,7 @@ def test_what_is_supposed_is_what_comes_to_be(changes) -> None:
 
     other = market(*POOLS, book([("1900", "5")], [("1901", "5")]))
     other.take_changed()
+    assert not list(other.cycles())
     other.apply(block(1, *logs))
     assert found == (list(other.cycles(overlapping=True)), list(other.cycles(books=1, through=other.changed)))
     assert prices == [other.price(asset, in_=USD) for asset in (ETH, BTC)]

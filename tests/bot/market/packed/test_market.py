@@ -6,10 +6,13 @@ import sys
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bot.market.packed import Detector, Filter, PackedMarket
+from bot.market.packed.reference import curve_of
 from chains.tools import ROOT
-from tests.bot.market.packed.samples import GAS, KEPT, hand_made, level
+from tests.bot.market.packed.samples import GAS, KEPT, hand_made, level, markets
 
 NONE = np.zeros(0, np.int32)
 
@@ -236,3 +239,40 @@ def test_numba_is_not_imported_with_the_market():
     code = "import sys, bot.market.packed; print('numba' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert run.stdout.strip() == "False", run.stderr
+
+
+@given(markets(), st.data())
+@settings(max_examples=25, deadline=None)
+def test_other_values_of_nodes_change_no_curve(market, data):
+    before = market.values().copy()
+    factors = np.array([data.draw(st.floats(1e-4, 1e4)) for _ in range(market.nodes)])
+    edges = [edge for pool in range(market.pools) for edge in market.edges_of(pool)]
+    curves = {edge: curve_of(edge, market.arrays()) for edge in edges}
+    market.rebase(before * factors)
+    for edge, curve in curves.items():
+        one, other = market.ends_of(edge)
+        scaled = np.array(curve_of(edge, market.arrays())).reshape(-1, 3)
+        scaled *= np.array([factors[one] / factors[other], factors[one], 1.0 / factors[one]])
+        np.testing.assert_allclose(scaled, np.array(curve).reshape(-1, 3), rtol=1e-9)
+
+
+def test_values_that_are_none_are_refused():
+    market, _ = hand_made()
+    for values in (np.ones(2), np.array([1.0, 0.0, 1.0, 1.0]), np.full(4, np.nan)):
+        with pytest.raises(ValueError, match="positive and finite"):
+            market.rebase(values)
+
+
+def test_a_root_price_may_be_set_alone():
+    market, _ = hand_made()
+    bounds = np.sqrt(2000 * np.linspace(0.8, 1.4, 30))
+    ends = np.array([[0, 1]], np.int32)
+    one, other = (
+        market.add_ranges(
+            ends, np.array([29]), bounds, np.full(30, 5e4), np.array([root]), np.array([KEPT]), np.array([1])
+        )[0]
+        for root in (np.sqrt(2000), np.sqrt(2400))
+    )
+    market.set_root(int(one), float(np.sqrt(2400)))
+    for first, second in zip(market.edges_of(int(one)), market.edges_of(int(other)), strict=True):
+        assert curve_of(first, market.arrays()) == curve_of(second, market.arrays())

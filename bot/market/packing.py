@@ -1,0 +1,345 @@
+"""The market as numbers: which node each token is, which packed pools each venue is, and their state kept up to date.
+
+Whatever changes is only noted; it is taken in when somebody asks next. An order book stands between the tokens on a
+chain that its currencies' assets tie it to: once for each two of them in one place.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bot.market.graph import Edge, Graph, VenueId
+from bot.market.kernels import Curve
+from bot.market.ladder import Ladder
+from bot.market.packed import Detector, PackedMarket
+from bot.market.packed.shapes import F8, I4
+from bot.market.ranges import Anchor, Ranged, anchor, is_ranged, kept, ranges, root_price
+from bot.market.values import values_from
+from chains.assets import ZERO_ADDRESS, Asset, Token
+from chains.exchanges.books import Book
+from chains.hops import HopKind
+from chains.pools.constant_product import ConstantProductPool
+from chains.pools.pool import PPM, Pool
+
+ETH = Asset("ETH")
+BOOK_CLASS = len(HopKind)
+"""The class of order books; a pool's is the kind of its hops."""
+
+GROWTH = 1.5
+"""Tokens are valued anew once there are this many times as many."""
+
+NOTHING: F8 = np.zeros((0, 3))
+"""The pieces of a direction that is closed."""
+
+_NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
+
+
+@dataclass(slots=True)
+class Packed:
+    """What one venue is: `edges` are the graph's, whose numbers in the packed market are those of each pool in turn."""
+
+    edges: tuple[Edge, ...]
+    pools: list[int]
+    made_of: object
+    anchor: Anchor | None = None
+    ends: list[tuple[Token, Token]] = field(default_factory=list)
+
+
+class Packing:
+    """The packed market behind a market's venues, and the way from its numbers to edges and back."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        pools: Mapping[VenueId, Pool],
+        books: Mapping[VenueId, Book],
+        curve_of: Callable[[Edge], Curve],
+        depth_of: Callable[[Edge], float],
+    ) -> None:
+        self._graph, self._pools, self._books = graph, pools, books
+        self._curve_of, self._depth_of = curve_of, depth_of
+        self.market = PackedMarket()
+        self._nodes: dict[Token, int] = {}
+        self._tokens: list[Token] = []
+        self._of_asset: dict[Asset, list[Token]] = {}
+        self._venues: dict[VenueId, Packed] = {}
+        self._edges: dict[int, Edge] = {}
+        self._numbers: dict[int, list[int]] = {}
+        self._stale: dict[VenueId, None] = {}
+        self._valued = 0
+        self._ladder = Ladder(self.market)
+        self.left_out: dict[VenueId, str] = {}
+        """Venues in the market that no walk can use, and why."""
+
+    def touch(self, venue: VenueId) -> None:
+        """Note that something about the venue has changed."""
+        self._stale[venue] = None
+
+    def detector(self, gas_price_wei: int) -> Detector:
+        """What searches, at trade sizes that suit the gas price."""
+        return self._ladder.detector(gas_price_wei)
+
+    def pools_of(self, venues: Iterable[VenueId]) -> I4:
+        """The packed pools of venues, in order."""
+        found = (self._venues[venue].pools for venue in venues if venue in self._venues)
+        return np.array(sorted(number for pools in found for number in pools), np.int32)
+
+    def edges_of(self, edge: Edge) -> list[int]:
+        """The numbers of an edge."""
+        return self._numbers.get(edge.id, [])
+
+    def edge(self, number: int) -> Edge:
+        """The edge of a number."""
+        return self._edges[number]
+
+    def starts(self, asset: Asset) -> tuple[int, ...]:
+        """The nodes of an asset's tokens on chains, the native coin last."""
+        tokens = sorted(self._of_asset.get(asset, ()), key=lambda token: token.address == ZERO_ADDRESS)
+        return tuple(self._nodes[token] for token in tokens)
+
+    def value(self, node: int) -> float:
+        """What a whole unit of a node counts for, in ETH or what stands for it: a scale, not a price that decides."""
+        return float(self.market.values()[node])
+
+    def source(self, number: int) -> int:
+        """The node an edge leaves."""
+        return self.market.ends_of(number)[0]
+
+    def token_out(self, number: int) -> Token:
+        """The token that an edge leads to on its chain, also where the edge is a book's."""
+        return self._tokens[self.market.ends_of(number)[1]]
+
+    def sync(self) -> None:
+        """Take in whatever has changed."""
+        if not self._stale:
+            return
+        stale, self._stale = self._stale, {}
+        fresh: list[tuple[VenueId, Pool]] = []
+        for venue in stale:
+            pool = self._pools.get(venue)
+            self.left_out.pop(venue, None)
+            if pool is None and venue not in self._books:
+                self._drop(venue)
+            elif pool is not None and not self._renewed(venue, pool, self._curve_of):
+                self._drop(venue)
+                fresh.append((venue, pool))
+        self._add(fresh)
+        tied = {venue: None for venue in (*stale, *self._stale) if venue in self._books}
+        self._stale = {}
+        for venue in tied:
+            self._put_book(venue)
+        if len(self._nodes) > GROWTH * self._valued:
+            self.revalue()
+
+    def revalue(self) -> None:
+        """Value every token anew at the market's prices."""
+        self._valued = len(self._nodes)
+        graph, values = self._graph, self.market.values().copy()
+        unit = graph.find(ETH)
+        if unit is None:
+            unit = max(range(len(graph.asset_of)), key=graph.degree, default=None)
+        if unit is None:
+            return
+        prices = values_from(graph, self._depth_of, unit)
+        for token, node in self._nodes.items():
+            price = prices.get(graph.node(graph.assets.of(token)), math.nan)
+            if 0.0 < price < math.inf:
+                values[node] = price
+        self.market.rebase(values)
+
+    @contextmanager
+    def supposing(
+        self, after: Mapping[VenueId, Pool], gone: Collection[VenueId], curve_of: Callable[[Edge], Curve]
+    ) -> Iterator[None]:
+        """With some pools as they would be, and some closed; afterwards everything is as it was."""
+        self.sync()
+        closed = [number for venue in gone if venue in self._venues for number in self._venues[venue].pools]
+        try:
+            for venue, pool in after.items():
+                if venue in self._venues:
+                    self._renewed(venue, pool, curve_of)
+            self.market.close(closed)
+            yield
+        finally:
+            self.market.reopen(closed)
+            for venue in after:
+                if venue in self._venues:
+                    self._renewed(venue, self._pools[venue], self._curve_of)
+
+    def _renewed(self, venue: VenueId, pool: Pool, curve_of: Callable[[Edge], Curve]) -> bool:
+        """Whether the pool's new state went into the room that its former one had."""
+        known, edges = self._venues.get(venue), self._graph.edges_of(venue)
+        if known is None or known.edges is not edges or known.made_of != _made_of(pool):
+            return False
+        number = known.pools[0]
+        if isinstance(pool, ConstantProductPool):
+            self.market.set_reserves(number, _reserves(pool))
+        elif is_ranged(pool):
+            if known.anchor is not None and known.anchor.holds(pool):
+                self.market.set_root(number, root_price(pool))
+            else:
+                self.market.set_ranges(number, *ranges(pool), root_price(pool))
+                known.anchor = anchor(pool)
+        else:
+            for edge, at in zip(edges, self.market.edges_of(number), strict=True):
+                self.market.set_pieces(at, self._pieces(venue, edge, curve_of))
+        return True
+
+    def _add(self, fresh: list[tuple[VenueId, Pool]]) -> None:
+        """Take in pools that have no numbers yet, those of a kind together."""
+        for _, pool in fresh:
+            for token in pool.tokens:
+                self._node(token)
+        self._value_new()
+        products = [(venue, pool) for venue, pool in fresh if isinstance(pool, ConstantProductPool)]
+        ranged = [(venue, pool) for venue, pool in fresh if is_ranged(pool)]
+        if products:
+            made = self.market.add_products(
+                self._ends(pool for _, pool in products),
+                np.array([_reserves(pool) for _, pool in products]),
+                np.array([[1.0 - pool.fee_ppm / PPM] * 2 for _, pool in products]),
+                np.array([_class_of(pool) for _, pool in products], np.int32),
+            )
+            self._know(zip(products, made, strict=True))
+        if ranged:
+            self._know(zip(ranged, self._add_ranges([pool for _, pool in ranged]), strict=True))
+        for venue, pool in fresh:
+            if not isinstance(pool, ConstantProductPool) and not is_ranged(pool):
+                nodes = np.array([self._nodes[token] for token in pool.tokens], np.int32)
+                pieces = [self._pieces(venue, edge, self._curve_of) for edge in self._graph.edges_of(venue)]
+                self._know([((venue, pool), self.market.add_pieces(nodes, _class_of(pool), pieces))])
+
+    def _add_ranges(self, pools: list[Ranged]) -> I4:
+        made = [ranges(pool) for pool in pools]
+        return self.market.add_ranges(
+            self._ends(pools),
+            np.array([len(bounds) - 1 for bounds, _ in made], np.int32),
+            np.concatenate([bounds for bounds, _ in made]),
+            np.concatenate([liquidity for _, liquidity in made]),
+            np.array([root_price(pool) for pool in pools]),
+            np.array([kept(pool) for pool in pools]),
+            np.array([_class_of(pool) for pool in pools], np.int32),
+        )
+
+    def _know(self, made: Iterable[tuple[tuple[VenueId, Pool], int]]) -> None:
+        for (venue, pool), number in made:
+            edges = self._graph.edges_of(venue)
+            anchored = anchor(pool) if is_ranged(pool) else None
+            self._venues[venue] = Packed(edges, [int(number)], _made_of(pool), anchored)
+            self._number(edges, int(number))
+
+    def _put_book(self, venue: VenueId) -> None:
+        """The book's present state, between all tokens that it is tied to."""
+        book, edges = self._books[venue], self._graph.edges_of(venue)
+        known = self._venues.get(venue)
+        if known is None or known.edges is not edges:
+            self._drop(venue)
+            known = self._venues[venue] = Packed(edges, [], book.symbol)
+        for ends in self._tied(book):
+            if ends not in known.ends:
+                nodes = np.array([self._nodes[token] for token in ends], np.int32)
+                number = self.market.add_pieces(nodes, BOOK_CLASS, [NOTHING] * 2)
+                known.pools.append(number)
+                known.ends.append(ends)
+                self._number(edges, number)
+        if not known.pools:
+            self.left_out[venue] = "no pool trades what its currencies stand for"
+        for number in known.pools:
+            for edge, at in zip(edges, self.market.edges_of(number), strict=True):
+                self.market.set_pieces(at, self._pieces(venue, edge, self._curve_of))
+
+    def _tied(self, book: Book) -> Iterator[tuple[Token, Token]]:
+        """Two tokens of one place that the book's base and quote stand for."""
+        of = self._graph.assets.of
+        for base in self._of_asset.get(of(book.base), ()):
+            for quote in self._of_asset.get(of(book.quote), ()):
+                if base.place == quote.place and base != quote:
+                    yield base, quote
+
+    def _pieces(self, venue: VenueId, edge: Edge, curve_of: Callable[[Edge], Curve]) -> F8:
+        try:
+            rows = _rows(curve_of(edge))
+        except _NOT_UNDERSTOOD as error:
+            self.left_out[venue] = f"its price curve cannot be told: {error}"
+            return NOTHING
+        if not (np.isfinite(rows[:, :2]).all() and (rows >= 0.0).all()):
+            self.left_out[venue] = "its price curve is not of numbers"
+            return NOTHING
+        return rows[(rows[:, 0] > 0.0) & (rows[:, 2] > 0.0)]
+
+    def _number(self, edges: Iterable[Edge], pool: int) -> None:
+        for edge, at in zip(edges, self.market.edges_of(pool), strict=True):
+            self._edges[at] = edge
+            self._numbers.setdefault(edge.id, []).append(at)
+
+    def _drop(self, venue: VenueId) -> None:
+        known = self._venues.pop(venue, None)
+        if known is None:
+            return
+        for number in known.pools:
+            for at in self.market.edges_of(number):
+                del self._edges[at]
+        for edge in known.edges:
+            self._numbers.pop(edge.id, None)
+        self.market.remove(known.pools)
+
+    def _node(self, token: Token) -> None:
+        """Give the token a number, and tie the books of its asset to it."""
+        if token in self._nodes:
+            return
+        self._nodes[token] = len(self._nodes)
+        self._tokens.append(token)
+        asset = self._graph.assets.of(token)
+        self._of_asset.setdefault(asset, []).append(token)
+        for venue, book in self._books.items():
+            if asset in (self._graph.assets.of(book.base), self._graph.assets.of(book.quote)):
+                self._stale[venue] = None
+
+    def _value_new(self) -> None:
+        """Nodes for the tokens that have none yet, each at what its asset is worth, as far as one neighbour tells."""
+        new = [token for token, node in self._nodes.items() if node >= self.market.nodes]
+        if new:
+            values = np.array([self._guess(token) for token in new])
+            self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))
+
+    def _guess(self, token: Token) -> float:
+        """A new token's value from a neighbour that has one; 1.0 where none has."""
+        graph, values = self._graph, self.market.values()
+        node = graph.node(graph.assets.of(token))
+        for target, numbers in graph.pools.out.get(node, {}).items():
+            for other in self._of_asset.get(graph.asset_of[target], ()):
+                at = self._nodes[other]
+                if at < len(values):
+                    guess = float(values[at]) * max(graph.rate[number] for number in numbers)
+                    if 0.0 < guess < math.inf:
+                        return guess
+        return 1.0
+
+    def _ends(self, pools: Iterable[Pool]) -> I4:
+        return np.array([[self._nodes[token] for token in pool.tokens] for pool in pools], np.int32).reshape(-1, 2)
+
+
+def _made_of(pool: Pool) -> object:
+    """What, when it changes, takes another record."""
+    if isinstance(pool, ConstantProductPool):
+        return pool.fee_ppm
+    return kept(pool) if is_ranged(pool) else type(pool)
+
+
+def _class_of(pool: Pool) -> int:
+    """The kind of the pool's hops: what it burns in gas goes by that."""
+    return int(pool.hop(pool.tokens[0], pool.tokens[1]).kind)
+
+
+def _reserves(pool: ConstantProductPool) -> tuple[float, float]:
+    one, other = pool.tokens
+    return pool.reserves[0] / 10**one.decimals, pool.reserves[1] / 10**other.decimals
+
+
+def _rows(curve: Curve) -> F8:
+    return np.array(curve, np.float64).reshape(-1, 3)

@@ -1,0 +1,209 @@
+"""The market finds what a search without any cleverness finds, and takes nothing that may not be taken."""
+
+import itertools
+import random
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from bot.market.kernels import optimal_input
+from bot.market.packing import BOOK_CLASS
+from chains.assets import Assets
+from tests.bot.market.samples import (
+    DAI,
+    ETH,
+    ETH_AT_EXCHANGE,
+    USD,
+    USD_AT_EXCHANGE,
+    USDC,
+    WBTC,
+    WETH,
+    book,
+    market,
+    v2,
+    v3,
+)
+from tests.chains.pools.samples import token
+
+WEI = 10**18
+WORTH = {WETH: 1.0, USDC: 1 / 1900, WBTC: 16.0, DAI: 1 / 1900}
+PLENTY = {"limit": 4096, "overlapping": True}
+HELD = {WETH: 100 * WEI, USDC: 10**12, ETH_AT_EXCHANGE: 10**10, USD_AT_EXCHANGE: 10**14}
+
+
+def random_market(rng, *, with_book=False, pools=14):
+    """Pools of five tokens, each up to a tenth off."""
+    worth = WORTH | {token(number): 0.01 * number for number in range(20, 21)}
+    made = []
+    for number in range(100, 100 + pools):
+        one, other = rng.sample(list(worth), 2)
+        depth = rng.uniform(5, 500)
+        reserves = [int(depth / worth[each] * 10**each.decimals) for each in (one, other)]
+        reserves[0] = int(reserves[0] * rng.uniform(0.9, 1.1))
+        made.append(v2(number, one, other, tuple(reserves)))
+    return market(*made, *([book([("1905", "30"), ("1904", "50")], [("1906", "40")])] if with_book else []))
+
+
+def gains_of_every_walk(made, changed, max_hops, books):
+    """The best float gain of each closed walk of tokens through each changed venue, by trying all walks of edges."""
+    edges = [edge for edge in made.graph.edges if edge is not None]
+    of = made.graph.assets.of
+    best = defaultdict(float)
+    for hops in range(2, max_hops + 1):
+        for walk in itertools.permutations(edges, hops):
+            joined = all(
+                of(one.token_out) == of(other.token_in)
+                and (one.is_book or other.is_book or one.token_out == other.token_in)
+                for one, other in zip(walk, walk[1:] + walk[:1], strict=True)
+            )
+            if not joined or len({edge.venue for edge in walk}) < hops or len({edge.source for edge in walk}) < hops:
+                continue
+            if sum(edge.is_book for edge in walk) != books or not any(edge.venue in changed for edge in walk):
+                continue
+            if (books and not walk[-1].is_book) or (not books and walk[0].token_in != WETH):
+                continue
+            gain = optimal_input([made._curve_of(edge) for edge in walk])[1] * WORTH.get(walk[0].token_in, 0.2)
+            for venue in changed.intersection(edge.venue for edge in walk):
+                key = tuple(edge.token_in for edge in walk), venue
+                best[key] = max(best[key], gain)
+    return best
+
+
+def found_of(made, changed, opportunities):
+    best = defaultdict(float)
+    for found in opportunities:
+        for venue in found.venues & changed:
+            key = tuple(step.token_in for step in found.steps), venue
+            best[key] = max(best[key], found.gain_wei / WEI)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("max_hops", [2, 3])
+def test_every_profitable_walk_of_pools_through_a_change_is_found(seed, max_hops):
+    rng = random.Random(seed)
+    made = random_market(rng)
+    changed = set(rng.sample(sorted(made.pools), 4))
+    expected = gains_of_every_walk(made, changed, max_hops, books=0)
+    found = found_of(made, changed, made.cycles(changed, max_hops=max_hops, **PLENTY))
+    assert all(found[key] >= 0.99 * gain for key, gain in expected.items() if gain > 1e-4)
+    assert any(gain > 1e-4 for gain in expected.values()) or max_hops == 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_profitable_walk_with_one_book_through_a_change_is_found(seed):
+    rng = random.Random(seed)
+    made = random_market(rng, with_book=True, pools=12)
+    for changed in (set(made.books), set(rng.sample(sorted(made.pools), 4))):
+        expected = gains_of_every_walk(made, changed, 3, books=1)
+        found = found_of(made, changed, made.cycles(changed, books=1, **PLENTY))
+        assert all(found[key] >= 0.9 * gain for key, gain in expected.items() if gain > 1e-2)
+    assert any(gain > 1e-2 for gain in expected.values())
+
+
+def test_no_walk_comes_twice_and_all_are_of_the_number_of_books_asked_for():
+    made = random_market(random.Random(2), with_book=True)
+    for books in (0, 1):
+        walks = [
+            tuple((step.venue, step.token_in) for step in found.steps) for found in made.cycles(books=books, **PLENTY)
+        ]
+        assert walks and len(set(walks)) == len(walks)
+        assert all(sum(venue in made.books for venue, _ in walk) == books for walk in walks)
+
+
+def test_the_screen_keeps_only_walks_above_the_rate():
+    made = random_market(random.Random(5))
+    rates = [np.prod([step.rate for step in found.steps]) for found in made.cycles(**PLENTY)]
+    kept = list(made.cycles(min_rate=1.02, **PLENTY))
+    assert 0 < len(kept) == sum(rate > 1.02 for rate in rates) < len(rates)
+
+
+def test_two_pools_meet_only_in_the_very_same_token():
+    twin_dollar = token(0xD2, "USDbC", 6)
+    cheap = v2(1, WETH, USDC, (1_000 * WEI, 1_900_000 * 10**6))
+    dear = v2(2, WETH, twin_dollar, (1_000 * WEI, 2_000_000 * 10**6))
+    assert not list(market(cheap, dear).cycles())
+
+
+def test_a_book_meets_every_token_of_its_assets_also_those_that_come_later():
+    native = token(0xE7, "stWETH")
+    assets = Assets({ETH: [WETH, native, ETH_AT_EXCHANGE], USD: [USDC, USD_AT_EXCHANGE]})
+    cheap = v2(1, WETH, USDC, (1_000 * WEI, 1_800_000 * 10**6))
+    made = market(cheap, book([("1900", "5")], [("1901", "5")]), assets=assets)
+    assert [found.steps[-1].token_in for found in made.cycles(books=1)] == [ETH_AT_EXCHANGE]
+    made.add_pool(v2(2, native, USDC, (1_000 * WEI, 1_700_000 * 10**6)))
+    found = {found.steps[0].venue for found in made.cycles(books=1, max_hops=2, **PLENTY)}
+    assert found == set(made.pools)
+
+
+def test_a_book_without_anything_to_meet_is_left_out_for_that_reason():
+    made = market(v2(1, WETH, DAI, (10**20, 10**23)), book([("1900", "5")], [("1901", "5")]))
+    assert not list(made.cycles(books=1))
+    assert made.left_out == {"binance:ETH/USDT": "no pool trades what its currencies stand for"}
+
+
+def test_a_filter_that_allows_next_to_nothing_still_finds_what_it_allows():
+    made = random_market(random.Random(7), pools=40)
+    everything = list(made.cycles(**PLENTY))
+    last = everything[-1]
+
+    def allowed(venue, token_in):
+        return any(step.venue == venue and step.token_in == token_in for step in last.steps)
+
+    assert [found.amounts for found in made.cycles(allowed=allowed)] == [last.amounts]
+
+
+def test_what_is_not_held_is_not_spent_and_what_is_held_is_enough():
+    cheap = v2(1, WETH, USDC, (1_000 * WEI, 1_800_000 * 10**6))
+    made = market(cheap, book([("1900", "50")], [("1901", "50")]))
+    (free,) = made.cycles(books=1)
+    (held,) = made.cycles(books=1, inventory=HELD | {USDC: 500 * 10**6})
+    assert held.amounts[0][0] <= 500 * 10**6 < free.amounts[0][0]
+    for missing in (USDC, ETH_AT_EXCHANGE):
+        assert not list(made.cycles(books=1, inventory={key: held for key, held in HELD.items() if key != missing}))
+
+
+def test_four_hops_are_found_where_they_are_asked_for():
+    other = token(20)
+    pools = [
+        v2(1, WETH, USDC, (1_000 * WEI, 1_900_000 * 10**6)),
+        v2(2, USDC, other, (1_900_000 * 10**6, 1_000 * WEI)),
+        v2(3, other, WBTC, (1_000 * WEI, 60 * 10**8)),
+        v2(4, WBTC, WETH, (60 * 10**8, 1_100 * WEI)),
+        v2(5, USDC, DAI, (1_900 * 10**6, 1_900 * WEI)),
+    ]
+    made = market(*pools)
+    assert not list(made.cycles(max_hops=3))
+    (found,) = made.cycles(max_hops=4)
+    assert [step.token_in for step in found.steps] == [WETH, USDC, other, WBTC]
+
+
+def test_decisions_do_not_depend_on_the_order_in_which_venues_are_named():
+    made = random_market(random.Random(9), pools=60)
+    names = sorted(made.pools)
+    assert list(made.cycles(names)) == list(made.cycles(names[::-1]))
+
+
+def test_cheap_gas_makes_small_trades_worth_looking_at():
+    cheap = v2(1, USDC, WETH, (1_900 * 10**4, 10**16))
+    dear = v2(2, USDC, WETH, (2_000 * 10**4, 10**16))
+    made = market(cheap, dear, v2(3, USDC, WETH, (1_950_000 * 10**6, 1_000 * WEI), fee_ppm=100_000))
+    assert not list(made.cycles(gas_price_wei=20 * 10**9))
+    assert len(list(made.cycles(gas_price_wei=10**5))) == 1
+    assert not list(made.cycles(gas_price_wei=20 * 10**9))
+
+
+def test_ranges_follow_swaps_and_liquidity_without_being_made_anew():
+    positions = [(-230_400, -198_000, 10**16), (-201_000, -200_400, 5 * 10**16)]
+    pool = v3(1, WETH, USDC, -200_700, positions)
+    other = v2(2, WETH, USDC, (1_000 * WEI, 1_930_000 * 10**6))
+    made = market(pool, other)
+    list(made.cycles())
+    for amount in (WEI, 40 * WEI, 300 * WEI):
+        moved = made.pool(pool.address).swapped(WETH, amount)
+        made.add_pool(moved)
+        fresh = market(moved, other)
+        assert [found.amounts for found in made.cycles()] == [found.amounts for found in fresh.cycles()]
+    (number,) = made._packing.pools_of([pool.address])
+    assert made._packing.market.arrays().pools.klass[number] != BOOK_CLASS
