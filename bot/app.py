@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
@@ -21,20 +22,19 @@ from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
-    ledger_marks,
-    open_accounts,
     open_pools,
     opening_marks,
 )
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, signer_policy
+from bot.replay.recording import begin_recording
 from bot.report import Summary
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
 from bot.signer.client import SignerClient
 from bot.twin_session import Stepper
-from bot.wiring import Ends, Footing, build_road
+from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
 from chains.blocks import Head
 
@@ -81,43 +81,36 @@ async def _open(
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
     require_cautious_gas(network, marks)
     seed = _seed(loaded, options, world)
-    ledger.start_run(options.mode, network.name, network.chain_id, seed, config.digest, world.instance)
-    ledger.at_head(head.number, head.timestamp_s)
-    ledger.set_marks(ledger_marks(marks))
-    await open_accounts(
-        ledger,
-        network,
-        hands.ground.submitter,
-        hands.accounts,
-        operator=hands.identity.operator,
-        holders={hands.identity.executor: hands.profit_tokens, hands.identity.inventory: list(hands.caps)},
-        currencies=currencies,
-    )
+    footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
+    ends = Ends(
+        ground=hands.ground,
+        node=world.node,
+        simulator=hands.simulator,
+        signer=None,
+        accounts=hands.accounts,
+        may_hold=tokens.refusal,
+        freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
+    )
+    recorder = None
+    if config.recording.enabled:
+        recorder = begin_recording(loaded, options.mode, seed, world, footing, head, clock, stack)
+        ends = recorder.ends(ends)
+    await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
     async with TokenLab(network, world.http_url) as lab:
         await tokens.open(lab, world.node.request)
     signer = None
     if options.mode is not Mode.DRY:
         signer = await _signer(loaded, world, hands, market, marks)
         stack.push_async_callback(signer.close)
-    footing = Footing(hands.identity, hands.caps, currencies, known, market, marks)
-    ends = Ends(
-        ground=hands.ground,
-        node=world.node,
-        simulator=hands.simulator,
-        signer=signer,
-        accounts=hands.accounts,
-        may_hold=tokens.refusal,
-        freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
-    )
+        ends = replace(ends, signer=recorder.end("signer", signer) if recorder else signer)
     road = build_road(loaded, ledger, footing, ends, clock)
-    await road.transactions.start()
-    await road.fee_policy.refresh(head)
-    road.hedges.start(head)
+    await start(road, head)
     engine = Engine(road, out)
-    world.node.listen(engine.on_node)
+    ears = recorder.ears(engine) if recorder else engine
+    world.node.listen(ears.on_node)
     for exchange in world.exchanges.values():
-        await exchange.watch(engine.on_book, engine.on_trouble)
+        await exchange.watch(ears.on_book, ears.on_trouble)
     await open_pending(config.pending, world, market, engine, stack)
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
@@ -132,6 +125,7 @@ async def _open(
         engine=engine,
         tokens=tokens,
         pools=pools.watch,
+        recorder=recorder,
         hands=hands,
         stepper=stepper,
         first=head,

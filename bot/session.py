@@ -21,6 +21,7 @@ from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
 from bot.mode import Mode
+from bot.replay.recorder import Recorder
 from bot.report import Summary
 from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
@@ -55,6 +56,7 @@ class Session:
     engine: Engine
     tokens: TokenWatch
     pools: PoolWatch | None
+    recorder: Recorder | None
     hands: Hands
     stepper: Stepper | None
     first: Head
@@ -71,10 +73,15 @@ class Session:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
         topics = {*topics_of(families_with(self.loaded.config.families)), *(self.pools.topics if self.pools else ())}
-        events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, self.engine.on_silence))
-        self.following = asyncio.create_task(self.engine.run(self.pools.seen(events) if self.pools else events))
+        silence = self.recorder.ears(self.engine).on_silence if self.recorder else self.engine.on_silence
+        events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, silence))
+        events = self.pools.seen(events) if self.pools else events
+        events = self.recorder.events(events) if self.recorder else events
+        self.following = asyncio.create_task(self.engine.run(events))
         await self._until(self._over)
         self.engine.ending = True
+        if self.recorder is not None:
+            self.recorder.ending()
         last = self._number() + _LAST_BLOCKS
         latest_s = max(_LAST_LEAST_S, 2.0 * _LAST_BLOCKS * self.world.network.block_time_s)
         with suppress(TimeoutError):
@@ -143,6 +150,8 @@ class Session:
     async def finish(self, setup_s: float) -> Summary:
         """Prove the ledger, and say what the run came to."""
         world, ledger = self.world, self.world.ledger
+        if self.recorder is not None:
+            self.recorder.close(self.engine.decisions_digest)
         proof = await self._reconciled()
         strategies = [strategy.name for strategy in self.loaded.config.strategies]
         summary = Summary(

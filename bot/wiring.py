@@ -19,7 +19,8 @@ from bot.ground import Ground
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.market import Market
-from bot.opening import filters, upkeeping
+from bot.mode import Mode
+from bot.opening import filters, ledger_marks, open_accounts, upkeeping
 from bot.permissions import GWEI, budgets
 from bot.plan import Plan
 from bot.reasons import Refusal
@@ -28,6 +29,7 @@ from bot.signer.client import SignerClient
 from bot.simulator import Simulator
 from bot.witnesses import Witnesses
 from chains.assets import Token
+from chains.blocks import Head
 from chains.node import Node
 from chains.pools.extension import families_with
 
@@ -55,10 +57,47 @@ class Footing:
 
     identity: Identity
     caps: Mapping[Token, int]
+    profit_tokens: Sequence[Token]
     currencies: Sequence[Token]
     known: KnownPools
     market: Market
     marks: Marks
+
+
+async def open_books(
+    ledger: Ledger,
+    loaded: Loaded,
+    mode: Mode,
+    seed: int | None,
+    instance: str,
+    footing: Footing,
+    ends: Ends,
+    head: Head,
+) -> None:
+    """Begin a run in the ledger, on `head`: what everything is worth, and what every account holds now.
+
+    Raises what the ends raise, and `LedgerError`.
+    """
+    network, identity = loaded.network, footing.identity
+    ledger.start_run(mode, network.name, network.chain_id, seed, loaded.config.digest, instance)
+    ledger.at_head(head.number, head.timestamp_s)
+    ledger.set_marks(ledger_marks(footing.marks))
+    await open_accounts(
+        ledger,
+        network,
+        ends.ground.submitter,
+        ends.accounts,
+        operator=identity.operator,
+        holders={identity.executor: footing.profit_tokens, identity.inventory: list(footing.caps)},
+        currencies=footing.currencies,
+    )
+
+
+async def start(road: Road, head: Head) -> None:
+    """Take up what the ledger still knows to be open. Raises what the ends raise."""
+    await road.transactions.start()
+    await road.fee_policy.refresh(head)
+    road.hedges.start(head)
 
 
 def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clock: Clock) -> Road:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,16 +29,20 @@ class Loaded:
     network: Network
 
 
-def load(path: Path | None = None) -> Loaded:
+Read = Callable[[Path, Path | None], Document]
+"""Reads the file at a path, its own paths counting from a folder if not from where it lies. Raises `ConfigError`."""
+
+
+def load(path: Path | None = None, read: Read = read_document) -> Loaded:
     """The configuration in `path`, or the built-in one of the twin. Raises `ConfigError` with all its problems."""
-    document = read_document(path or BUILT_IN, folder=None if path else ROOT)
+    document = read(path or BUILT_IN, None if path else ROOT)
     # A table that is absent still has defaults that must be resolved against the file's folder.
     file = validated(document, RunFile, {"ledger": {}, "pools": {}, **document.values})
     network, problems = _network(document, file)
     strategies: list[tuple[Document, StrategyConfig]] = []
     for index, strategy_path in enumerate(file.strategies):
         try:
-            strategies.append(load_strategy(strategy_path))
+            strategies.append(load_strategy(strategy_path, read))
         except ConfigError as error:
             problems += _located(error, document, index, strategy_path)
     problems += _families(document, file)
@@ -51,9 +55,9 @@ def load(path: Path | None = None) -> Loaded:
     return Loaded(RunConfig(source=path.resolve() if path else None, strategies=configs, **sections), network)
 
 
-def load_strategy(path: Path) -> tuple[Document, StrategyConfig]:
+def load_strategy(path: Path, read: Read = read_document) -> tuple[Document, StrategyConfig]:
     """A strategy file, its parameters checked against its class. Raises `ConfigError`."""
-    document = read_document(path)
+    document = read(path, None)
     file = validated(document, StrategyFile)
     try:
         strategy = strategy_class(file.strategy, document.folder)

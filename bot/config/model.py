@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 
 from bot.config.pending import PendingSettings
 from bot.config.pools import PoolSettings
+from bot.config.recording import RecordingSettings
 from bot.config.section import Many, Section
 from bot.config.state import StateSettings
 from bot.config.strategies import StrategyConfig
@@ -228,6 +229,7 @@ class RunSections(Section):
     simulator: SimulatorSettings = SimulatorSettings()
     state: StateSettings = StateSettings()
     pending: PendingSettings = PendingSettings()
+    recording: RecordingSettings = RecordingSettings()
     executor: ExecutorSettings = ExecutorSettings()
     dashboard: DashboardSettings = DashboardSettings()
     twin: TwinSettings = TwinSettings()

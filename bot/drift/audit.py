@@ -96,7 +96,7 @@ class Audit:
     def before(self, changed: Collection[VenueId]) -> None:
         """A head is about to be decided on; `changed` are the venues that moved since the last one."""
         self._gone = frozenset()
-        present = [venue for venue in changed if venue in self._market.pools]
+        present = [venue for venue in sorted(changed) if venue in self._market.pools]
         self._sampler.meet(present)
         self._sampler.note(venue for venue in present if not self._as_read(venue))
 
@@ -167,7 +167,7 @@ class Audit:
         self.counts["compared"] += len(ours)
         self.counts["unconfirmed"] += len(different) - len(confirmed)
         self._sampler.note(different.keys() - confirmed.keys())
-        for venue in ours.keys() - different.keys():
+        for venue in sorted(ours.keys() - different.keys()):
             self._bases[venue] = Base(head.number, ours[venue])
             self._forgive(venue)
         await self._quarantine(confirmed, ours, head)

@@ -1,0 +1,64 @@
+"""The ends of a road that is played: every question goes to the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from bot.replay.opening import Opening
+from bot.replay.player import Player
+from bot.wiring import Ends
+from chains.blocks import Head
+from chains.node import Submitter
+
+
+class PlayedEnd:
+    """Stands where an end stood: each of its methods asks the tape. `name` is what the end is called there."""
+
+    def __init__(self, player: Player, end: str, name: str = "") -> None:
+        self._player, self._end = player, end
+        self.name = name
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        async def asked(*args: Any, **named: Any) -> Any:
+            return await self._player.ask(f"{self._end}.{method}", args, named)
+
+        return asked
+
+
+class _PlayedGround:
+    def __init__(self, player: Player) -> None:
+        self._player = player
+        self.submitter = cast(Submitter, PlayedEnd(player, "chain"))
+
+    async def on_head(self, head: Head) -> None:
+        await self._player.ask("ground.on_head", (head,), {})
+
+    def is_newest(self, head: Head) -> bool:
+        return bool(self._player.read("is_newest", head))
+
+
+@dataclass(frozen=True, slots=True)
+class _PlayedFreshness:
+    player: Player
+
+    def too_old(self, head: Head) -> str | None:
+        return cast(str | None, self.player.read("too_old", head))
+
+
+def played_ends(player: Player, opening: Opening) -> Ends:
+    """All ends of the run that `opening` began."""
+
+    def end(name: str, called: str = "") -> Any:
+        return PlayedEnd(player, name, called)
+
+    return Ends(
+        ground=_PlayedGround(player),
+        node=end("node"),
+        simulator=end("simulator"),
+        signer=end("signer") if opening.trading else None,
+        accounts={name: end(f"exchange.{name}", name) for name in opening.accounts},
+        may_hold=lambda plan: cast(Any, player.read("may_hold", plan)),
+        freshness=cast(Any, _PlayedFreshness(player)),
+    )

@@ -1,0 +1,135 @@
+"""What a recorded run began with, as files beside its tape: enough to wire the same road again without any network."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import sqlite3
+import zlib
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from bot.config.load import BUILT_IN, Loaded
+from bot.execution.marks import Marks
+from bot.execution.transactions import Identity
+from bot.known import KnownPools
+from bot.market import Market
+from bot.mode import Mode
+from bot.replay.codec import decode, encode
+from bot.wiring import Footing
+from chains.assets import Assets, Token
+from chains.blocks import Head
+from chains.pools.pool import PoolFacts
+from chains.pools.registry import Family
+from chains.snapshot import Recorded, Snapshot, read, write
+
+FOLDER = "recording"
+TAPE = "tape"
+_OPENING, _MARKET, _LEDGER = "opening.json.gz", "market.json.gz", "ledger.sqlite3"
+
+
+class NotRecorded(LookupError):
+    """A run without a recording, or with one that cannot be read; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A run's beginning. `config` is the path of its run file, empty for the built-in one; `texts` are the files read,
+    by path. `accounts` are the exchanges it could trade at; `trading` is False where it ended at the verdict.
+    """
+
+    mode: Mode
+    seed: int | None
+    instance: str
+    network: str
+    wall_s: float
+    head: Head
+    identity: Identity
+    caps: Mapping[Token, int]
+    profit_tokens: tuple[Token, ...]
+    currencies: tuple[Token, ...]
+    accounts: tuple[str, ...]
+    marks: Mapping[Token, Fraction]
+    facts: tuple[PoolFacts, ...]
+    protocols: Mapping[str, str]
+    trading: bool
+    config: str
+    texts: Mapping[str, str]
+
+    def footing(self, market: Market) -> Footing:
+        """What the run stood on."""
+        return Footing(
+            identity=self.identity,
+            caps=self.caps,
+            profit_tokens=self.profit_tokens,
+            currencies=self.currencies,
+            known=KnownPools(self.facts, self.protocols),
+            market=market,
+            marks=Marks(self.marks),
+        )
+
+
+def texts_of(loaded: Loaded) -> tuple[str, dict[str, str]]:
+    """The run file's path, empty for the built-in one, and the text of every file the configuration was read from."""
+    source = loaded.config.source
+    files = [source or BUILT_IN, *(strategy.source for strategy in loaded.config.strategies)]
+    texts = {str(file.resolve()): file.read_text("utf-8-sig") for file in files}
+    return str(source.resolve()) if source else "", texts
+
+
+def market_at(market: Market, head: Head) -> Snapshot:
+    """Every pool as it is now; pools do not change, so this may be written later."""
+    return Snapshot(tuple(Recorded(pool, _read_at(market, venue, head)) for venue, pool in market.pools.items()))
+
+
+def write_opening(folder: Path, opening: Opening, market: Snapshot) -> list[str]:
+    """Write what a run begins with into `folder`; gives the record that says so. Raises `OSError`."""
+    write(market, folder / _MARKET)
+    (folder / _OPENING).write_bytes(gzip.compress(orjson.dumps(encode(opening)), 1))
+    return ["opening"]
+
+
+def keep_ledger(folder: Path, ledger: Path) -> None:
+    """Copy what `ledger` knows of runs before this one. Raises `OSError`, `sqlite3.Error`."""
+    uri = f"{ledger.resolve().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(uri, uri=True)) as source, closing(sqlite3.connect(folder / _LEDGER)) as copy:
+        source.backup(copy)
+
+
+def read_opening(folder: Path) -> Opening:
+    """The opening in a recording's folder. Raises `NotRecorded`."""
+    try:
+        document: Any = orjson.loads(gzip.decompress((folder / _OPENING).read_bytes()))
+        opening = decode(document)
+    except FileNotFoundError:
+        raise NotRecorded(f"{folder} holds no recording; a run writes one unless [recording] is off") from None
+    except (OSError, EOFError, zlib.error, ValueError, TypeError, AttributeError) as error:
+        raise NotRecorded(f"{folder / _OPENING} cannot be read ({error}); was it recorded by this version?") from None
+    if not isinstance(opening, Opening):
+        raise NotRecorded(f"{folder / _OPENING} is not a run's opening")
+    return opening
+
+
+def read_market(folder: Path, assets: Assets, families: Mapping[str, Family]) -> Market:
+    """The market as it was when the run opened. Raises `SnapshotError`, `OSError`."""
+    market = Market(assets)
+    for recorded in read(folder / _MARKET, families).pools:
+        market.add_pool(recorded.pool, recorded.block)
+    return market
+
+
+def copy_ledger(folder: Path, to: Path) -> None:
+    """What the ledger knew before the run, where it knew anything."""
+    if (folder / _LEDGER).is_file():
+        shutil.copyfile(folder / _LEDGER, to)
+
+
+def _read_at(market: Market, venue: str, head: Head) -> int:
+    origin = market.origin(venue)
+    return origin.number if origin is not None else head.number

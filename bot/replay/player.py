@@ -1,0 +1,233 @@
+"""Plays a tape to an engine: delivers what was heard when it was heard, and answers what is asked as it was answered.
+
+The order of the tape is the order of the run: an answer is given only when the engine has come to ask for it, and
+nothing after it is delivered before. So the engine sees what it saw, between the same two steps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from bot.engine import Engine
+from bot.plan import Plan, encode_plan
+from bot.replay.codec import decode, decode_error
+from bot.replay.levels import BookReader
+from bot.replay.recorder import Kind, key
+from chains.blocks import Block, ChainEvent
+
+_NOT_DELIVERED = (Kind.OPENING, Kind.READING, Kind.DECISION, Kind.END)
+
+_STEPS = 48
+"""How often the loop turns until nothing moves any more that does not wait for an answer."""
+
+_PATIENCE_S = 10.0
+"""How long an answer waits to be asked for: what was asked after a pause comes after the same pause."""
+
+_POLL_S = 0.005
+
+
+class Diverged(RuntimeError):
+    """The replay does something else than the run did; the message names the first difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A plan as canonical JSON, and how far it got."""
+
+    plan: str
+    said: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The plan's fields."""
+        fields: dict[str, Any] = orjson.loads(self.plan)
+        return fields
+
+    def difference(self, other: Decision) -> str:
+        """What is not the same in `other`, the first thing of it."""
+        mine, theirs = self.document, other.document
+        for name in mine:
+            if mine[name] != theirs.get(name):
+                return f"{name} was {_short(mine[name])} in the run and is {_short(theirs.get(name))}"
+        return f"the same plan was {self.said} in the run and is {other.said}"
+
+
+class PlayedClock:
+    """The time of the event that is being taken."""
+
+    def __init__(self) -> None:
+        self.wall, self.monotonic = 0.0, 0
+
+    def wall_s(self) -> float:
+        return self.wall
+
+    def monotonic_ns(self) -> int:
+        return self.monotonic
+
+
+@dataclass(slots=True)
+class Player:
+    """One tape, played once. `clock` shows its time; `played` counts its events."""
+
+    records: Iterator[Any]
+    clock: PlayedClock
+    recorded_digest: str | None = None
+    played: int = 0
+    recorded: list[Decision] = field(default_factory=list)
+    replayed: list[Decision] = field(default_factory=list)
+    _asked: dict[tuple[str, str], deque[asyncio.Future[Any]]] = field(default_factory=dict)
+    _readings: dict[str, deque[tuple[str, Any]]] = field(default_factory=dict)
+    _events: asyncio.Queue[ChainEvent | None] = field(default_factory=asyncio.Queue)
+    _books: BookReader = field(default_factory=BookReader)
+    _next: Any = None
+    _compared: int = 0
+
+    async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        """What the run was answered to the same question, when its turn comes."""
+        waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault((name, key(asked, named)), deque()).append(waiting)
+        return await waiting
+
+    def read(self, name: str, *asked: Any) -> Any:
+        """What the run found when it looked at the same. Raises `Diverged`."""
+        waiting = self._readings.get(name)
+        if not waiting:
+            raise Diverged(f"{name} is looked up where the run did not look it up")
+        recorded_key, found = waiting.popleft()
+        if recorded_key != key(asked, {}):
+            raise Diverged(f"{name} is looked up for something else than in the run")
+        return decode(found)
+
+    def told(self, plan: Plan, said: str) -> None:
+        """The replay decided."""
+        self.replayed.append(Decision(encode_plan(plan).decode(), said))
+
+    async def events(self) -> AsyncGenerator[ChainEvent]:
+        """The chain events, each when its turn comes."""
+        while (event := await self._events.get()) is not None:
+            yield event
+
+    async def play(self, engine: Engine, running: asyncio.Task[None]) -> None:
+        """Everything that is left. `running` is the engine's task. Raises `Diverged`, and what the engine raises."""
+        for record in self._delivered():
+            await self._deliver(record, engine, running)
+            await self._settle(running)
+            self._compare()
+        self._events.put_nowait(None)
+        await self._settle(running)
+
+    async def opening(self, task: asyncio.Task[Any]) -> None:
+        """Deliver answers until `task`, which opens the road, is done."""
+        await self._settle(task)
+        while not task.done():
+            record = next(self._delivered(), None)
+            if record is None:
+                raise Diverged("the recording ends before the run was open")
+            await self._deliver(record, None, task)
+            await self._settle(task)
+        task.result()
+
+    def _delivered(self) -> Iterator[Any]:
+        """The records that are delivered, one after another, each with the readings and decisions that follow it known.
+
+        May be asked anew: it goes on where it was.
+        """
+        while True:
+            record = self._next if self._next is not None else next(self.records, None)
+            self._next = None
+            while record is not None and record[0] in _NOT_DELIVERED:
+                self._keep(record)
+                record = next(self.records, None)
+            if record is None:
+                return
+            following = next(self.records, None)
+            while following is not None and following[0] in _NOT_DELIVERED:
+                self._keep(following)
+                following = next(self.records, None)
+            self._next = following
+            yield record
+
+    def _keep(self, record: Sequence[Any]) -> None:
+        match record[0]:
+            case Kind.READING:
+                self._readings.setdefault(record[1], deque()).append((record[2], record[3]))
+            case Kind.DECISION:
+                self.recorded.append(Decision(record[1], record[2]))
+            case Kind.END:
+                self.recorded_digest = record[1]
+
+    async def _deliver(self, record: Sequence[Any], engine: Engine | None, running: asyncio.Task[Any]) -> None:
+        kind = record[0]
+        if kind == Kind.ANSWER:
+            await self._answer(record, running)
+            return
+        if engine is None:
+            raise Diverged(f"the run heard a {kind} where the replay still opens")
+        match kind:
+            case Kind.EVENT:
+                event: ChainEvent = decode(record[1])
+                self.clock.wall = record[2]
+                if isinstance(event, Block):
+                    self.clock.monotonic = event.head.arrived_ns
+                self.played += 1
+                self._events.put_nowait(event)
+            case Kind.BOOK:
+                engine.on_book(self._books.book(record[1]))
+            case Kind.TROUBLE:
+                engine.on_trouble(decode(record[1]))
+            case Kind.NODE:
+                engine.on_node(decode(record[1]))
+            case Kind.SILENCE:
+                engine.on_silence(record[1])
+            case Kind.ENDING:
+                engine.ending = True
+
+    async def _answer(self, record: Sequence[Any], running: asyncio.Task[Any]) -> None:
+        name, asked = record[1], record[2]
+        waiting = await self._waited_for((name, asked), running)
+        if waiting is None:
+            others = ", ".join(sorted({other for other, key in self._asked if self._asked[other, key]})) or "nothing"
+            raise Diverged(f"the run was answered by {name} here; the replay asked for {others}")
+        if len(record) > 4:
+            waiting.set_exception(decode_error(record[4]))
+        else:
+            waiting.set_result(decode(record[3]))
+
+    async def _waited_for(self, asked: tuple[str, str], running: asyncio.Task[Any]) -> asyncio.Future[Any] | None:
+        deadline = asyncio.get_running_loop().time() + _PATIENCE_S
+        while True:
+            waiting = self._asked.get(asked)
+            while waiting:
+                future = waiting.popleft()
+                if not future.done():
+                    return future
+            if running.done() and not running.cancelled():
+                running.result()
+            if asyncio.get_running_loop().time() > deadline:
+                return None
+            await asyncio.sleep(_POLL_S)
+
+    async def _settle(self, running: asyncio.Task[Any]) -> None:
+        for _ in range(_STEPS):
+            await asyncio.sleep(0)
+        if running.done() and not running.cancelled():
+            running.result()
+
+    def _compare(self) -> None:
+        """Raises `Diverged` at the first decision that is another."""
+        while self._compared < min(len(self.recorded), len(self.replayed)):
+            was, now = self.recorded[self._compared], self.replayed[self._compared]
+            self._compared += 1
+            if was != now:
+                raise Diverged(f"decision {self._compared} is another: {was.difference(now)}")
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,191 @@
+"""Records a run as the engine sees it: what it hears, what it is answered, and what it decides, in that order."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import orjson
+
+from bot.clock import Clock
+from bot.engine import Engine
+from bot.ground import Ground
+from bot.plan import Plan, encode_plan
+from bot.replay.codec import encode, encode_error
+from bot.replay.levels import BookWriter
+from bot.replay.tape import Size, TapeWriter
+from bot.wiring import Ends
+from chains.blocks import ChainEvent, Head
+from chains.exchanges.adapter import FeedTrouble
+from chains.exchanges.books import Book
+from chains.node import NodeEvent, Submitter
+
+_End = TypeVar("_End")
+
+
+class Kind(StrEnum):
+    """What a record is: the first item of it, the others depending on that.
+
+    `OPENING` says that the files beside the tape are whole.
+    `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the road said when it
+    was asked; `READING` is what was looked up without waiting; `DECISION` is what came out; `END` closes the tape.
+    """
+
+    OPENING = "opening"
+    EVENT = "event"
+    BOOK = "book"
+    TROUBLE = "trouble"
+    NODE = "node"
+    SILENCE = "silence"
+    ENDING = "ending"
+    ANSWER = "answer"
+    READING = "reading"
+    DECISION = "decision"
+    END = "end"
+
+
+class Recorder:
+    """One run's tape, from the moment its ends are wrapped until `close`."""
+
+    def __init__(self, tape: TapeWriter, clock: Clock) -> None:
+        self._tape = tape
+        self._clock = clock
+        self._books = BookWriter()
+
+    def ends(self, ends: Ends) -> Ends:
+        """The same ends, with every answer of theirs on the tape."""
+        return replace(
+            ends,
+            ground=_RecordedGround(ends.ground, self),
+            node=self.end("node", ends.node),
+            simulator=self.end("simulator", ends.simulator),
+            signer=ends.signer and self.end("signer", ends.signer),
+            accounts={name: self.end(f"exchange.{name}", account) for name, account in ends.accounts.items()},
+            may_hold=self.reading("may_hold", ends.may_hold),
+            freshness=cast(Any, _RecordedFreshness(self.reading("too_old", ends.freshness.too_old))),
+        )
+
+    def end(self, name: str, end: _End) -> _End:
+        """`end`, with what its asynchronous methods give or raise on the tape under `name`."""
+        return cast(_End, _RecordedEnd(self, name, end))
+
+    def reading(self, name: str, look: Callable[..., Any]) -> Callable[..., Any]:
+        """`look`, with what it gives on the tape under `name`."""
+
+        def looked(*asked: Any) -> Any:
+            found = look(*asked)
+            self._tape.put(lambda: [Kind.READING, name, key(asked, {}), encode(found)])
+            return found
+
+        return looked
+
+    async def events(self, events: AsyncGenerator[ChainEvent]) -> AsyncGenerator[ChainEvent]:
+        """The same events, each on the tape as the engine takes it."""
+        async with contextlib.aclosing(events):
+            async for event in events:
+                self._tape.put(partial(_event, event, self._clock.wall_s()))
+                yield event
+
+    def ears(self, engine: Engine) -> Ears:
+        """What the engine hears goes through here; what it decides comes to the tape from now on."""
+        engine.on_told = self.decision
+        return Ears(engine, self._tape, self._books)
+
+    def ending(self) -> None:
+        """From now on nothing new is begun."""
+        self._tape.put(lambda: [Kind.ENDING])
+
+    def answer(self, name: str, asked: Sequence[Any], named: Mapping[str, Any], given: Any) -> None:
+        self._tape.put(lambda: [Kind.ANSWER, name, key(asked, named), encode(given)])
+
+    def failure(self, name: str, asked: Sequence[Any], named: Mapping[str, Any], error: Exception) -> None:
+        self._tape.put(lambda: [Kind.ANSWER, name, key(asked, named), None, encode_error(error)])
+
+    def decision(self, plan: Plan, said: str) -> None:
+        """A plan, and how far it got: `sent`, `simulated`, or the reason of its refusal."""
+        self._tape.put(lambda: [Kind.DECISION, encode_plan(plan).decode(), said])
+
+    def close(self, digest: str | None = None) -> Size:
+        """End the tape, with the digest of all decisions where the run came to its end. Once more changes nothing."""
+        if digest is not None:
+            self._tape.put(lambda: [Kind.END, digest])
+        return self._tape.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """The engine's, with everything on the tape before it is heard."""
+
+    engine: Engine
+    tape: TapeWriter
+    books: BookWriter
+
+    def on_book(self, book: Book) -> None:
+        self.tape.put(lambda: [Kind.BOOK, self.books.document(book)])
+        self.engine.on_book(book)
+
+    def on_trouble(self, trouble: FeedTrouble) -> None:
+        self.tape.put(lambda: [Kind.TROUBLE, encode(trouble)])
+        self.engine.on_trouble(trouble)
+
+    def on_node(self, event: NodeEvent) -> None:
+        self.tape.put(lambda: [Kind.NODE, encode(event)])
+        self.engine.on_node(event)
+
+    def on_silence(self, detail: str) -> None:
+        self.tape.put(lambda: [Kind.SILENCE, detail])
+        self.engine.on_silence(detail)
+
+
+def key(asked: Sequence[Any], named: Mapping[str, Any]) -> str:
+    """What tells one question to an end from another."""
+    return hashlib.blake2b(orjson.dumps([encode(tuple(asked)), encode(named)]), digest_size=12).hexdigest()
+
+
+def _event(event: ChainEvent, wall_s: float) -> Any:
+    return [Kind.EVENT, encode(event), wall_s]
+
+
+class _RecordedEnd:
+    """Stands where the end stood. Everything but asynchronous methods is the end's own."""
+
+    def __init__(self, recorder: Recorder, name: str, end: Any) -> None:
+        self._recorder, self._name, self._end = recorder, name, end
+
+    def __getattr__(self, attribute: str) -> Any:
+        found = getattr(self._end, attribute)
+        if not inspect.iscoroutinefunction(found):
+            return found
+        name = f"{self._name}.{attribute}"
+
+        async def asked(*args: Any, **named: Any) -> Any:
+            try:
+                given = await found(*args, **named)
+            except Exception as error:
+                self._recorder.failure(name, args, named, error)
+                raise
+            self._recorder.answer(name, args, named, given)
+            return given
+
+        return asked
+
+
+class _RecordedGround:
+    def __init__(self, ground: Ground, recorder: Recorder) -> None:
+        self._ground = recorder.end("ground", ground)
+        self.submitter: Submitter = recorder.end("chain", ground.submitter)
+        self.is_newest: Callable[[Head], bool] = recorder.reading("is_newest", ground.is_newest)
+
+    async def on_head(self, head: Head) -> None:
+        await self._ground.on_head(head)
+
+
+@dataclass(frozen=True, slots=True)
+class _RecordedFreshness:
+    too_old: Callable[[Head], str | None]

@@ -1,0 +1,81 @@
+"""Where a run's recording begins: its folder, what it opened with, and the tape."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
+from pathlib import Path
+
+from bot.clock import Clock
+from bot.config.load import Loaded
+from bot.ledger.decisions import Level
+from bot.ledger.ledger import Ledger
+from bot.mode import Mode
+from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, market_at, texts_of, write_opening
+from bot.replay.recorder import Recorder
+from bot.replay.tape import TapeWriter
+from bot.wiring import Footing
+from bot.world import World
+from chains.blocks import Head
+
+
+def begin_recording(
+    loaded: Loaded,
+    mode: Mode,
+    seed: int | None,
+    world: World,
+    footing: Footing,
+    head: Head,
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Recorder:
+    """Record from here on, into the run's own folder; `stack` ends it. Raises `OSError`."""
+    folder = world.folder / FOLDER
+    folder.mkdir(mode=0o700)
+    config, texts = texts_of(loaded)
+    known = footing.known
+    opening = Opening(
+        mode=mode,
+        seed=seed,
+        instance=world.instance,
+        network=loaded.network.name,
+        wall_s=clock.wall_s(),
+        head=head,
+        identity=footing.identity,
+        caps=footing.caps,
+        profit_tokens=tuple(footing.profit_tokens),
+        currencies=tuple(footing.currencies),
+        accounts=tuple(world.exchanges),
+        marks=footing.marks.wei_per_unit,
+        facts=known.facts,
+        protocols=known.protocols,
+        trading=mode is not Mode.DRY,
+        config=config,
+        texts=texts,
+    )
+    earlier = _earlier(world)
+    if earlier is not None:
+        keep_ledger(folder, earlier)
+    tape = TapeWriter(folder / TAPE, _telling(world.ledger))
+    tape.put(partial(write_opening, folder, opening, market_at(footing.market, head)))
+    recorder = Recorder(tape, clock)
+    stack.callback(recorder.close)
+    return recorder
+
+
+def _earlier(world: World) -> Path | None:
+    """The ledger's file, where it may know of runs before this one."""
+    file = Path(world.ledger_url)
+    return file if file.is_file() and world.memory != world.folder else None
+
+
+def _telling(ledger: Ledger) -> Callable[[str], None]:
+    """Tells the ledger from another thread."""
+    loop = asyncio.get_running_loop()
+
+    def tell(detail: str) -> None:
+        loop.call_soon_threadsafe(ledger.record_event, Level.WARNING, "recording", detail)
+
+    return tell

@@ -1,0 +1,100 @@
+"""The configuration of a recorded run, as its files were, and with what somebody wants to see changed."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from bot.config.errors import ConfigError, Problem
+from bot.config.load import Loaded, load
+from bot.config.reading import Document, display_name, parsed
+from bot.replay.opening import Opening
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Values by key: `execution.tip_gwei` of the run file, `NAME.min_profit` of a strategy's parameters, and
+    `NAME.budget.hour_loss` or `NAME.filter.tokens` of its tables."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, texts: Sequence[str]) -> Settings:
+        """Each `KEY=VALUE`, the value as TOML or else as text. Raises `ConfigError`."""
+        values: dict[str, Any] = {}
+        for text in texts:
+            key, equals, value = text.partition("=")
+            if not equals or not key.strip() or "." not in key:
+                message = "write `--set execution.tip_gwei=2` or `--set dex_arbitrage.min_profit='0.01 ETH'`"
+                raise ConfigError([Problem("--set", None, text, message)])
+            values[key.strip()] = _value(value.strip())
+        return cls(values)
+
+
+def recorded_config(opening: Opening, settings: Settings) -> Loaded:
+    """The run's configuration with `settings` over it. Raises `ConfigError`."""
+    reader = _Reader(opening.texts, settings.values)
+    loaded = load(Path(opening.config) if opening.config else None, reader.read)
+    unused = settings.values.keys() - reader.used
+    if unused:
+        names = ", ".join(["execution", "signer", *(strategy.name for strategy in loaded.config.strategies)])
+        raise ConfigError(
+            Problem("--set", None, key, f"nothing in this run is called so; keys begin with {names}, …")
+            for key in sorted(unused)
+        )
+    return loaded
+
+
+@dataclass(slots=True)
+class _Reader:
+    texts: Mapping[str, str]
+    values: Mapping[str, Any]
+    used: set[str] = field(default_factory=set)
+    _run_file: bool = True
+
+    def read(self, path: Path, folder: Path | None) -> Document:
+        """The file as it was when the run began. Raises `ConfigError`."""
+        text = self.texts.get(str(path.resolve()))
+        if text is None:
+            raise ConfigError([Problem(display_name(path), None, "", "is not in the recording")])
+        document = parsed(text, display_name(path), (folder or path.parent).resolve())
+        values = copy.deepcopy(dict(document.values))
+        is_run_file, self._run_file = self._run_file, False
+        for key, value in self.values.items():
+            way = key.split(".") if is_run_file else _strategy_way(key, values.get("name") or path.stem)
+            if way and (not is_run_file or way[0] in values or _is_section(way[0])):
+                self.used.add(key)
+                _put(values, way, value)
+        return replace(document, values=values)
+
+
+def _strategy_way(key: str, name: str) -> list[str]:
+    """Where in a strategy's file a key leads; empty when it is another's."""
+    if not key.startswith(f"{name}."):
+        return []
+    way = key[len(name) + 1 :].split(".")
+    return way if way[0] in ("parameters", "budget", "filter") else ["parameters", *way]
+
+
+def _is_section(name: str) -> bool:
+    from bot.config.model import RunSections
+
+    return name in RunSections.model_fields
+
+
+def _put(values: dict[str, Any], way: Sequence[str], value: Any) -> None:
+    for name in way[:-1]:
+        values = values.setdefault(name, {})
+    values[way[-1]] = value
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}", parse_float=Decimal)["value"]
+    except tomllib.TOMLDecodeError:
+        return text
