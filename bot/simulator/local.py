@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from bot.simulator.analysed import AnalysedAccounts, plain_account
 from bot.simulator.overlay import balance_of_data
 from bot.simulator.question import (
     ASKER,
@@ -59,13 +60,19 @@ class LocalEvm:
     Once it has raised anything it is spent: its journal may be half done.
     """
 
-    def __init__(self, store: StateStore, environment: Environment, surroundings: Surroundings, chain_id: int) -> None:
+    def __init__(
+        self,
+        store: StateStore,
+        environment: Environment,
+        surroundings: Surroundings,
+        chain_id: int,
+        accounts: AnalysedAccounts,
+    ) -> None:
         import pyrevm
 
         self._environment = environment
         self._surroundings = surroundings
         self._store = store
-        self._account_info: Any = pyrevm.AccountInfo
         self._held: dict[Watched, int] = {}
         self._evm: Any = pyrevm.EVM(
             env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id)),
@@ -83,7 +90,7 @@ class LocalEvm:
                 basefee=environment.base_fee_wei,
             )
         )
-        self._fill(store)
+        self._fill(store, accounts)
 
     def answer(self, question: Question) -> Answer:
         """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
@@ -147,16 +154,13 @@ class LocalEvm:
         output = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
         return read_balance(watched, output if self._evm.result.is_success else None)
 
-    def _fill(self, store: StateStore) -> None:
+    def _fill(self, store: StateStore, accounts: AnalysedAccounts) -> None:
         """Everything in the store, but accounts whose code must not run here: those stay misses."""
         evm = self._evm
         for account, known in store.accounts.items():
             if known.blind:
                 continue
-            info = self._account_info(
-                balance=known.balance_wei, nonce=known.nonce, code_hash=known.code_hash, code=known.code
-            )
-            evm.insert_account_info(account, info)
+            evm.insert_account_info(account, accounts.account(known))
             point = evm.snapshot()
             for slot, word in store.slots.get(account, {}).items():
                 evm.insert_account_storage(account, slot, word)
@@ -166,9 +170,7 @@ class LocalEvm:
             evm.revert(point)
 
     def _set_balance(self, account: Address, balance_wei: int) -> None:
-        known = self._store.accounts[account]
-        info = self._account_info(balance=balance_wei, nonce=known.nonce, code_hash=known.code_hash, code=known.code)
-        self._evm.insert_account_info(account, info)
+        self._evm.insert_account_info(account, plain_account(self._store.accounts[account], balance_wei))
 
 
 def _failure(text: str) -> bytes | None:

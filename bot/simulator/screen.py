@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
 from bot.simulator import reader
+from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import (
     ASKER,
@@ -40,6 +41,7 @@ class Screen:
     def __init__(self, chain_id: int) -> None:
         self._chain_id = chain_id
         self._store = StateStore()
+        self._accounts = AnalysedAccounts()
         self._evms: dict[Surroundings, LocalEvm] = {}
         self._made_of: tuple[int, Environment] | None = None
 
@@ -103,10 +105,12 @@ class Screen:
         made_of = (self._store.version, environment)
         if self._made_of != made_of:
             self._evms.clear()
+            self._accounts.next_block()
             self._made_of = made_of
         evm = self._evms.get(surroundings)
         if evm is None:
-            evm = self._evms[surroundings] = LocalEvm(self._store, environment, surroundings, self._chain_id)
+            evm = LocalEvm(self._store, environment, surroundings, self._chain_id, self._accounts)
+            self._evms[surroundings] = evm
         return evm
 
     async def _learn(self, question: Question, fork: Anvil) -> bool:

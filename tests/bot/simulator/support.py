@@ -155,4 +155,8 @@ async def _mined(anvil: Anvil, tx: dict[str, str]) -> Any:
 
 
 def simulator(on: World, **options: Any) -> Simulator:
-    return Simulator(twin(), on.anvil.http_url, SystemClock(), **options)
+    return simulator_at(on.anvil.http_url, **options)
+
+
+def simulator_at(url: str, **options: Any) -> Simulator:
+    return Simulator(twin(), url, SystemClock(), **options)
