@@ -17,6 +17,7 @@ from chains.node.wire import Header
 
 _GRACE_S = 1.0
 _LATE_BLOCKS = 2
+_CALLS_TO_PROVE = 3
 
 
 class Leading:
@@ -215,14 +216,13 @@ class Lookout:
             return
 
     async def _look_at(self, endpoint: Endpoint) -> None:
-        before = self._pool.calls_made
-        try:
-            if endpoint.health.dropped is not None and not await self._court.prove(endpoint):
-                return
+        proving = endpoint.health.dropped is not None
+        for _ in range(_CALLS_TO_PROVE if proving else 1):
+            self._allowance.use()
+        if proving:
+            await self._court.prove(endpoint)
+        else:
             self._court.told(endpoint, await endpoint.latest())
-        finally:
-            for _ in range(self._pool.calls_made - before):
-                self._allowance.use()
         if endpoint.health.dropped is not None:
             return
         tells_again = endpoint.streams and not endpoint.settings.backup and self._leading.asking

@@ -154,8 +154,8 @@ class Node(JsonRpcReads):
 
         Logs are those whose first topic is one of `topics`. `start` is the first block's number, or a head already
         known, whose child comes first; by default the present head comes first. `on_trouble` is told why each time no
-        endpoint can be followed, and once more if that lasts; it heals by itself, without a block lost. Raises `WrongChain` when every
-        endpoint changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
+        endpoint can be followed, and once more if that lasts; it heals by itself, without a block lost. Raises
+        `WrongChain` when every endpoint changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
         """
         follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
         async for event in self._begin(follower, start):
