@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from bot.execution.fees import FeePolicy
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
+from bot.signer.journal import Journal
+from bot.signer.key import SigningKey
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from bot.signer.protocol import Cancel, Denial, Replace, Settle, Settled, Signed, SignRequest
 from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
@@ -22,7 +27,7 @@ from chains.node.sending import SendCause
 from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock
 from tests.bot.market.samples import USDC, WETH
-from tests.bot.signer.making import OPERATOR, answer
+from tests.bot.signer.making import OPERATOR, SECRET, answer
 
 CODE_HASH = "0x" + "ab" * 32
 IDENTITY = Identity(31337, NETWORK, OPERATOR, EXECUTOR, INVENTORY, CODE_HASH)
@@ -31,7 +36,7 @@ GAS_USED = 120_000
 FINALITY_BLOCKS = 8
 
 _LIMITS = StrategyLimits(
-    per_trade_wei=ETHER, hour_loss_wei=2 * ETHER, day_loss_wei=5 * ETHER, day_gas_wei=ETHER, min_profit_wei=10**15
+    per_trade_wei=2 * ETHER, hour_loss_wei=2 * ETHER, day_loss_wei=5 * ETHER, day_gas_wei=ETHER, min_profit_wei=10**15
 )
 POLICY = SignerPolicy(
     chain_id=31337,
@@ -92,6 +97,21 @@ class Connection:
         return Refusal(response.reason, response.detail) if isinstance(response, Denial) else response
 
 
+@contextmanager
+def signer_at(folder: Path) -> Iterator[Connection]:
+    """A signer whose journal and kill switch lie in `folder`."""
+    clock = StandingClock()
+    with Journal(folder / "signer.db") as journal:
+        switch = KillSwitch(folder / "control")
+        switch.establish(clock.wall_s())
+        key = SigningKey(SECRET)
+        yield Connection(
+            Signer(
+                policy=POLICY, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
+            )
+        )
+
+
 class ScriptedChain:
     """Takes bytes and gives receipts as told; `says` is what it answers to each sending, accepting by default.
 
@@ -134,6 +154,9 @@ class ScriptedSimulator:
 
     async def screened(self, *question: object) -> None:
         """Only the fork can tell."""
+
+    async def trouble(self, *question: object) -> None:
+        """Its tokens are plain."""
 
     async def verdict(
         self,

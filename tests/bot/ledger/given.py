@@ -55,7 +55,7 @@ class StandingClock:
     seconds: float = START_S
 
     def wall_s(self) -> float:
-        return self.seconds
+        return float(self.seconds)
 
     def monotonic_ns(self) -> int:
         return int(self.seconds * 10**9)
