@@ -10,7 +10,7 @@ from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
 from bot.risk.budget import Budget
-from bot.signer.policy import SignerPolicy, StrategyLimits, Target, TransactionCaps
+from bot.signer.policy import UNLIMITED_COUNT, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from chains.assets import Address, Amount, Token
 from chains.executor import SELECTORS
 from chains.networks import Network
@@ -18,9 +18,6 @@ from chains.networks import Network
 GWEI = 10**9
 _ETH_DECIMALS = 18
 _MARK_UNITS = 10**18
-
-MAX_DRIFT_PPM = 250_000
-"""How far below the opening marks an exchange may settle before its price is taken for a mistake."""
 
 
 def budgets(config: RunConfig) -> dict[str, Budget]:
@@ -58,9 +55,12 @@ def signer_policy(
             max_verdict_age_s=signer.max_verdict_age_s,
             max_slippage_ppm=MAX_SLIPPAGE_PPM,
             exchange_loss_ppm=config.execution.unwind_loss_ppm,
-            max_drift_ppm=MAX_DRIFT_PPM,
+            max_drift_ppm=signer.max_drift_ppm,
         ),
         strategies={strategy.name: _limits(strategy) for strategy in config.strategies},
+        total=_total(config),
+        owner=signer.owner,
+        dead_man_s=config.breakers.dead_man_s,
         inventory_marks={Address(token.address): mark for token in caps if (mark := _mark(marks, token)) is not None},
     )
 
@@ -82,6 +82,30 @@ def _limits(strategy: StrategyConfig) -> StrategyLimits:
         day_loss_wei=budget["day_loss_wei"],
         day_gas_wei=budget["gas_day_wei"],
         min_profit_wei=least.units(_ETH_DECIMALS) if isinstance(least, Amount) else 0,
+        lifetime_loss_wei=strategy.budget.lifetime_loss_wei,
         exposure_wei=budget["capital_wei"],
         drawdown_wei=budget["drawdown_wei"],
+        failures_in_a_row=strategy.budget.failures_in_a_row,
+        transactions_a_minute=strategy.budget.transactions_a_minute,
+    )
+
+
+def _total(config: RunConfig) -> StrategyLimits:
+    """What is left out of the budget of all is what the strategies' own add up to."""
+    stated, own = config.budget, [_limits(strategy) for strategy in config.strategies]
+
+    def wei(name: str, limit: str) -> int:
+        return stated.wei(name, sum(getattr(limits, limit) for limits in own))
+
+    return StrategyLimits(
+        per_trade_wei=wei("per_trade", "per_trade_wei"),
+        hour_loss_wei=wei("hour_loss", "hour_loss_wei"),
+        day_loss_wei=wei("day_loss", "day_loss_wei"),
+        day_gas_wei=wei("gas_day", "day_gas_wei"),
+        min_profit_wei=0,
+        lifetime_loss_wei=wei("lifetime_loss", "lifetime_loss_wei"),
+        exposure_wei=wei("capital", "exposure_wei"),
+        drawdown_wei=wei("drawdown", "drawdown_wei"),
+        failures_in_a_row=stated.failures_in_a_row or UNLIMITED_COUNT,
+        transactions_a_minute=stated.transactions_a_minute or sum(limits.transactions_a_minute for limits in own),
     )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from bot.config.budgets import BreakerSettings, TotalBudgetSettings
 from bot.config.pending import PendingSettings
 from bot.config.pools import PoolSettings
 from bot.config.recording import RecordingSettings
@@ -135,6 +136,12 @@ class SignerSettings(Section):
     max_verdict_age_s: Annotated[Seconds, Field(examples=[12])] = 12.0
     """Seconds after which a simulation is too old to sign on."""
 
+    max_drift_ppm: Annotated[int, Field(ge=0, le=1_000_000, examples=[100_000])] = 250_000
+    """How far below the opening prices an exchange of inventory may settle, in parts per million."""
+
+    owner: Annotated[ChainAddress | None, Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])] = None
+    """Whose signed grants raise limits (`isthmus budget grant`). That key is never given to the bot."""
+
 
 class ExecutionSettings(Section):
     """What transactions offer, and how the exchange side of two-sided plans is closed."""
@@ -225,6 +232,8 @@ class RunSections(Section):
     ledger: LedgerSettings = LedgerSettings()
     pools: PoolSettings = PoolSettings()
     signer: SignerSettings = SignerSettings()
+    budget: TotalBudgetSettings = TotalBudgetSettings()
+    breakers: BreakerSettings = BreakerSettings()
     execution: ExecutionSettings = ExecutionSettings()
     simulator: SimulatorSettings = SimulatorSettings()
     state: StateSettings = StateSettings()

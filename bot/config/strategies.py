@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, PlainSerializer
 
+from bot.config.budgets import BudgetSettings
 from bot.config.errors import did_you_mean
 from bot.config.section import Many, Section
-from bot.config.values import ETH_DECIMALS, EthAmount, TokenName
+from bot.config.values import TokenName
 from chains.assets import Amount
 
 if TYPE_CHECKING:
@@ -23,32 +24,6 @@ if TYPE_CHECKING:
 
 class UnknownStrategy(ValueError):
     """A reference that leads to no strategy class; the message says how to write one."""
-
-
-class BudgetSettings(Section):
-    """What the strategy may risk, in ETH at the run's opening prices. Every limit must be stated."""
-
-    capital: Annotated[EthAmount, Field(examples=["50 ETH"])]
-    """Most value in flight at once: inventory committed to plans that are not settled yet."""
-
-    per_trade: Annotated[EthAmount, Field(examples=["5 ETH"])]
-    """Most one plan may put at risk: the inventory it spends, and its gas at the highest fee."""
-
-    hour_loss: Annotated[EthAmount, Field(examples=["1 ETH"])]
-    """Most it may lose within any hour, open worst cases included."""
-
-    day_loss: Annotated[EthAmount, Field(examples=["2 ETH"])]
-    """Most it may lose within any 24 hours, open worst cases included."""
-
-    gas_day: Annotated[EthAmount, Field(examples=["1 ETH"])]
-    """Most it may spend on gas within any 24 hours."""
-
-    drawdown: Annotated[EthAmount, Field(examples=["2 ETH"])]
-    """How far its profit may fall from its highest point before the strategy halts until it is resumed."""
-
-    def in_wei(self) -> dict[str, int]:
-        """Every limit in wei, under its name with `_wei` added."""
-        return {f"{name}_wei": getattr(self, name).units(ETH_DECIMALS) for name in type(self).model_fields}
 
 
 class FilterSettings(Section):
