@@ -1,0 +1,133 @@
+"""The tortures, one entry each: what it counts, the goal, and how it is called in its long form and in its short one.
+
+A torture is a module that runs by itself. Its exit code is 0 when all held, 1 when something did not, and 4 when a tool
+or a service that it needs is missing; its last line on stdout says what it counted.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+DEFAULT_SEED = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Torture:
+    """`figure` is what is counted, `goal` what it must come to; `short` are the arguments of about a minute's run."""
+
+    module: str
+    figure: str
+    goal: str
+    arguments: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.module.rsplit(".", 1)[-1]
+
+    @property
+    def there(self) -> bool:
+        """Whether the module is in this checkout."""
+        return find_spec(self.module) is not None
+
+    def words(self, *, short: bool) -> tuple[str, ...]:
+        """What follows `python`."""
+        return ("-m", self.module, *(self.short if short else self.arguments))
+
+    def command(self, *, short: bool) -> str:
+        """As a person types it."""
+        return shlex.join(["python", *self.words(short=short)])
+
+    @property
+    def seed(self) -> str:
+        """The seed it is called with; every module's own default is the same."""
+        return self.arguments[self.arguments.index("--seed") + 1] if "--seed" in self.arguments else DEFAULT_SEED
+
+
+TORTURES = (
+    Torture(
+        "tests.torture.matrix",
+        "every fault of a node on every method: wrong actions, and blocks until trading goes on after its end",
+        "0 wrong, within 2 blocks",
+        short=("--layout", "ws + good", "--kind", "lost_reply", "--kind", "stale", "--kind", "lying"),
+    ),
+    Torture(
+        "tests.torture.rpc",
+        "random schedules of several faults at once, with reorganisations and restarts among them",
+        "0 wrong, within 2 blocks",
+        ("--schedules", "500", "--seed", "1"),
+        ("--schedules", "20", "--seed", "1"),
+    ),
+    Torture(
+        "tests.torture.drift",
+        "pool states followed over random reorganisations, gaps and duplicate heads, against fresh loads",
+        "equal to the wei",
+        ("--blocks", "10000", "--seed", "1"),
+        ("--blocks", "500", "--seed", "1"),
+    ),
+    Torture(
+        "tests.torture.memory",
+        "memory of the whole bot over hours of blocks, and tasks that fail unheard",
+        "under 1 % an hour, 0 unheard",
+        ("--blocks", "1500", "--seed", "1"),
+        ("--blocks", "450", "--seed", "1"),
+    ),
+    Torture(
+        "benchmarks.bench_discovery",
+        "100,000 pools from the database to a ready market; 10,000 found and read from a node 40 ms away",
+        "10 s and 2 GB; 60 s",
+        short=("--pools", "20000", "--remote", "500"),
+    ),
+    Torture(
+        "tests.torture.simulator",
+        "random plans over every family: foreseen in process, simulated on the fork, and mined",
+        "equal to the wei",
+        ("--plans", "1000", "--seed", "1"),
+        ("--plans", "100", "--seed", "1"),
+    ),
+    Torture(
+        "tests.torture.executor",
+        "invariants of the executor contract under every actor",
+        "0 broken",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.policy",
+        "fuzzed transactions offered to the signer",
+        "0 signed outside its policy",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.budgets",
+        "random histories of spending against the budgets",
+        "0 beyond a budget",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.killswitch",
+        "the kill switch under load: time until the last signature",
+        "in its bound",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.kills",
+        "kills at random moments: transactions sent twice, fills lost, wei off",
+        "0, 0, 0",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.corruption",
+        "flipped bits, cut write-ahead logs and edited rows of the ledger",
+        "all found, 0 trades begun",
+        short=("--short",),
+    ),
+    Torture(
+        "tests.torture.durability",
+        "what the ledger said was written, after the power goes",
+        "0 lost",
+        short=("--short",),
+    ),
+)
+"""In the order they run. A new torture is one more entry."""
