@@ -115,7 +115,8 @@ TORTURES = (
         "tests.torture.kills",
         "kills at random moments: transactions sent twice, fills lost, wei off",
         "0, 0, 0",
-        short=("--short",),
+        ("--kills", "1000", "--seed", "1"),
+        ("--kills", "50", "--seed", "1"),
     ),
     Torture(
         "tests.torture.corruption",
