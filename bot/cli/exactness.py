@@ -45,13 +45,19 @@ def exactness(
     """
     from bot.exactness import proofs_with
     from bot.exactness.report import exactness as held_against_contracts
-    from bot.exactness.report import markdown, tables_replaced
+    from bot.exactness.report import listed, markdown, tables_replaced
     from chains.pools.extension import families_with
     from chains.pools.registry import loader
 
+    page = into.read_text(encoding="utf-8") if into is not None else ""
     known = families_with(family_files)
     for family in families:
         loader(family, known)
+    lost = listed(page) & known.keys() - set(families) if families else ()
+    if lost:
+        raise click.UsageError(
+            f"{into} lists {', '.join(sorted(lost))} as well, which would be lost; leave out --family"
+        )
     terminal = TerminalReporter(lines_to_stderr=True)
     report = held_against_contracts(
         families or known,
@@ -59,7 +65,7 @@ def exactness(
         progress=lambda done, total: terminal.progress("asking the contracts", done, total),
     )
     if into is not None:
-        into.write_text(tables_replaced(into.read_text(encoding="utf-8"), markdown(report)), encoding="utf-8")
+        into.write_text(tables_replaced(page, markdown(report)), encoding="utf-8")
     if as_json:
         emit({"families": [_row(row) for row in report]})
     elif as_markdown:

@@ -111,7 +111,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     *_curve(
         "curve_meta",
-        ("template with rates caching over first", "curve:meta"),
+        ("template redemption caching over first", "curve:meta"),
         ("template caching over first", "sequences:curve_template_meta"),
     ),
     *_curve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.exactness import Case, answer
@@ -12,9 +13,13 @@ from chains.pools import crypto_swap
 from chains.pools.crypto_swap import FeeCurve
 from chains.pools.curve_crypto import Course, CurveCryptoPool
 from chains.pools.curve_meta import CurveMetaPool, PriceCache
+from chains.pools.curve_rates import RateAsking, RateSource
 from chains.pools.curve_stable import CurveStablePool
 from chains.pools.pool import Pool
 from chains.pools.stable_swap import RULES, Amplification, StableRules
+
+REDEMPTION_PRICE_SNAP = address("0x07210B8871073228626AB79c296d9b22238f63cE")
+"""Reflexer's contract on mainnet that takes down the redemption price of RAI."""
 
 _DECIMALS_OF_RATES = 36
 
@@ -63,7 +68,10 @@ def stable_pool(state: Mapping[str, Any]) -> CurveStablePool:
 
 def meta_pool(state: Mapping[str, Any]) -> CurveMetaPool:
     """A meta pool with a redemption price, as degenbot records it."""
-    own = _stable(state, RULES["template"], rates=(state["redemption_price"], state["virtual_price"]))
+    lp_token = address(state["lp_token"]["address"])
+    asking = RateAsking(RateSource.REDEMPTION, (1, 1), (True, False), lp_token, REDEMPTION_PRICE_SNAP)
+    rates = state["redemption_price"], state["virtual_price"]
+    own = replace(_stable(state, RULES["template"], rates=rates), asking=asking)
     cache = PriceCache(state["base_virtual_price"], state["base_cache_updated"], deposits_store=False)
     return CurveMetaPool(own, stable_pool(state["base_pool"]), cache)
 

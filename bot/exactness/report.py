@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -96,6 +97,11 @@ def tables_replaced(page: str, table: str) -> str:
     if not begin or not end:
         raise ValueError(f"the page has no place for the table; write {BEGIN} and {END} where it belongs")
     return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def listed(page: str) -> frozenset[str]:
+    """The families and variants in the page's table."""
+    return frozenset(re.findall(r"^\| `([^`]+)` \|", page.partition(BEGIN)[2].partition(END)[0], re.MULTILINE))
 
 
 def _report(family: str, cases: Sequence[Case], source: str) -> FamilyReport:

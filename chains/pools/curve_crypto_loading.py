@@ -10,7 +10,7 @@ from chains.pools.crypto_swap_repeg import Oracle
 from chains.pools.curve_crypto import Course, CurveCryptoPool
 from chains.pools.curve_probe import probed
 from chains.pools.curve_rates import MULTICALL3
-from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
+from chains.pools.pool import Call, HookedPool, Loading, MalformedState, PoolFacts
 from chains.pools.words import require_words, selector, unsigned, word
 
 _GAMMA_BITS = 128
@@ -36,13 +36,18 @@ _MEMORY = (
     "admin_fee",
 )
 _PRICES = ("price_scale", "price_oracle", "last_prices")
+REFUSED_GENERATIONS = ("two_ng", "tricrypto_ng")
+"""Pools with other mathematics and other events, which are told by what they call the time of their average."""
+_NG_AVERAGE_TIME = selector("ma_time()")
 _GET_DY = selector("get_dy(uint256,uint256,uint256)")
 _TIMESTAMP = selector("getCurrentBlockTimestamp()")
 _TOTAL_SUPPLY = selector("totalSupply()")
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """Loads a pool in two rounds: its state, and whether its `get_dy` quotes by these rules. Raises `HookedPool`.
+    """Loads a pool in two rounds: its state, and whether its `get_dy` quotes by these rules.
+
+    Raises `HookedPool` where it does not, and for pools of the NG generation, whatever they quote.
 
     `details` may say `rules`, a name of `RULES` (default `two`, or `tricrypto` for three coins), and `lp_token`, whose
     supply is needed to follow trades. What a pool remembers of prices is only known where its contract tells it: a
@@ -61,8 +66,15 @@ def loading(facts: PoolFacts) -> Loading:
         else:
             calls += [Call(pool, selector(f"{name}(uint256)") + word(index)) for index in range(coins - 1)]
     supply_of = pool if lp_token is None else address(str(lp_token))
-    answers = yield (*calls, Call(supply_of, _TOTAL_SUPPLY), Call(MULTICALL3, _TIMESTAMP))
-
+    average_time, *answers = yield (
+        Call(pool, _NG_AVERAGE_TIME),
+        *calls,
+        Call(supply_of, _TOTAL_SUPPLY),
+        Call(MULTICALL3, _TIMESTAMP),
+    )
+    if average_time:
+        generation = REFUSED_GENERATIONS[coins - 2]
+        raise HookedPool(f"pool {pool} is of the generation {generation}, whose mathematics nothing proves here")
     needed = iter(answers)
     d, initial, future, start_s, end_s, mid, out, fee_gamma = _words(needed, _PARAMETERS, pool)
     memory = [next(needed) for _ in _MEMORY]

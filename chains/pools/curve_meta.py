@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -14,6 +15,8 @@ from chains.pools.fitted import Point, fitted
 from chains.pools.least import least_input
 from chains.pools.pool import (
     AmountOutOfRange,
+    Call,
+    Loading,
     MalformedLog,
     MalformedState,
     Piece,
@@ -22,6 +25,7 @@ from chains.pools.pool import (
     positions,
 )
 from chains.pools.stable_swap import FEE_DENOMINATOR, PRECISION, received, scaled, solved
+from chains.pools.words import WORD, selector, unsigned
 
 BASE_CACHE_S = 600
 """How long a caching meta pool keeps the base pool's virtual price."""
@@ -30,6 +34,9 @@ COIN, LP = 0, 1
 """Where the pool's own two tokens stand."""
 
 _SLOPE = 2.0**-20
+_MOVING = events.Exchange | events.Liquidity | events.OneSided
+
+_BASE_VIRTUAL_PRICE, _BASE_CACHE_UPDATED = selector("base_virtual_price()"), selector("base_cache_updated()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,19 @@ class PriceCache:
     virtual_price: int
     updated_s: int
     deposits_store: bool = True
+
+
+def cache_calls(pool: Address) -> tuple[Call, ...]:
+    """What to ask a meta pool for its cached price."""
+    return Call(pool, _BASE_VIRTUAL_PRICE), Call(pool, _BASE_CACHE_UPDATED)
+
+
+def cache_told(answers: Sequence[bytes], *, deposits_store: bool) -> PriceCache | None:
+    """The answers to `cache_calls`; None from a pool that keeps no price."""
+    if any(len(answer) != WORD for answer in answers):
+        return None
+    price, updated_s = map(unsigned, answers)
+    return PriceCache(price, updated_s, deposits_store)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,21 @@ class CurveMetaPool:
             own = replace(own, timestamp_s=timestamp_s)
         return self if own is self.own and base is self.base else replace(self, own=own, base=base)
 
+    @property
+    def needs_reading(self) -> bool:
+        return self.own.needs_reading or self.base.needs_reading
+
+    def refreshing(self) -> Loading:
+        """Of the pool and of its base pool what has lapsed, each in a round; with the pool's rates its cached price."""
+        own, base, cache = self.own, self.base, self.cache
+        if base.needs_reading:
+            base = yield from base.refreshing()
+        if own.needs_reading:
+            own = yield from own.refreshing()
+            if cache is not None:
+                cache = cache_told((yield cache_calls(self.address)), deposits_store=cache.deposits_store)
+        return replace(self, own=own, base=base, cache=cache, before=None)
+
     def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
         """What `get_dy` answers, and between underlying tokens `get_dy_underlying`, which only estimates: `paid`.
 
@@ -127,11 +162,17 @@ class CurveMetaPool:
         return self._after(token_in, amount_in, token_out)[0]
 
     def applied(self, log: Log) -> CurveMetaPool:
-        """The pool after a log of its own or of its base pool. Raises as `CurveStablePool.applied`."""
+        """The pool after a log of its own or of its base pool. Raises as `CurveStablePool.applied`.
+
+        What moves the balances of a pool that is to be read again anyway is left to that reading.
+        """
         if log.address == self.base.address:
             base = self.base.applied(log)
             return self if base is self.base else replace(self, base=base, before=(log.tx_hash, self.base))
         event = events.read(log, self.address, len(self.tokens))
+        if self.own.needs_reading:
+            own = self.own if isinstance(event, _MOVING) else self.own.applied(log)
+            return self if own is self.own else replace(self, own=own)
         if isinstance(event, events.Exchange) and event.underlying:
             return self._exchanged_underlying(log, event)
         priced = self._priced()

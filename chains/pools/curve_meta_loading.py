@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chains.assets import address
-from chains.pools.curve_meta import CurveMetaPool, PriceCache
+from chains.pools.curve_meta import CurveMetaPool, cache_calls, cache_told
 from chains.pools.curve_probe import probed
+from chains.pools.curve_rates import RateSource
 from chains.pools.curve_stable import CurveStablePool
 from chains.pools.curve_stable_loading import GET_DY, reading
 from chains.pools.curve_stable_loading import loading as stable_loading
-from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
-from chains.pools.words import WORD, require_words, selector, unsigned
-
-REDEMPTION_SCALE = 10**9
-"""A redemption price has 27 decimals; the pool counts with 18."""
-
-_BASE_VIRTUAL_PRICE, _BASE_CACHE_UPDATED = selector("base_virtual_price()"), selector("base_cache_updated()")
-_REDEMPTION_PRICE = selector("snappedRedemptionPrice()")
+from chains.pools.pool import Loading, MalformedState, PoolFacts
 
 
 def loading(facts: PoolFacts) -> Loading:
@@ -28,22 +22,15 @@ def loading(facts: PoolFacts) -> Loading:
     """
     if len(facts.tokens) < 4 or "base_pool" not in facts.details:
         raise MalformedState(f"meta pool {facts.address} needs its base pool, and that pool's coins after its own two")
-    own_facts = replace(facts, tokens=facts.tokens[:2])
+    snap = facts.details.get("redemption_price_snap")
+    asked = {} if snap is None else {"rates": RateSource.REDEMPTION, "lent": "10", "told_by": snap}
+    own_facts = replace(facts, tokens=facts.tokens[:2], details={**facts.details, **asked})
     base_details = {"rules": facts.details.get("base_rules", "template"), "lp_token": facts.tokens[1].address}
     base_at = address(str(facts.details["base_pool"]))
     own = yield from reading(own_facts)
     base = yield from stable_loading(PoolFacts("curve_stable", base_at, facts.tokens[2:], 0, details=base_details))
     assert isinstance(base, CurveStablePool)
-    snap = facts.details.get("redemption_price_snap")
-    calls = [Call(facts.address, _BASE_VIRTUAL_PRICE), Call(facts.address, _BASE_CACHE_UPDATED)]
-    if snap is not None:
-        calls.append(Call(address(str(snap)), _REDEMPTION_PRICE))
-    price, updated, *redemption = yield tuple(calls)
-    if snap is not None:
-        rate = unsigned(require_words(redemption[0], 1, f"snappedRedemptionPrice() of {snap}")) // REDEMPTION_SCALE
-        own = replace(own, rates=(rate, own.rates[1]), rates_at_s=own.timestamp_s)
-    cache = None
-    if len(price) == len(updated) == WORD:
-        cache = PriceCache(unsigned(price), unsigned(updated), deposits_store=snap is None)
+    told = yield cache_calls(facts.address)
+    cache = cache_told(told, deposits_store=snap is None)
     pool = CurveMetaPool(own, base, cache)
     return (yield from probed(pool, own.balances, GET_DY))

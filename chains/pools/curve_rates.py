@@ -35,6 +35,8 @@ class RateSource(StrEnum):
     """aETH: the inverse of its ratio."""
     ROCKET = "rocket"
     """rETH: its exchange rate."""
+    REDEMPTION = "redemption"
+    """RAI: its redemption price, as a contract of its own took it down."""
     REBASING = "rebasing"
     """Nobody, but the coins' balances grow, as aTokens' and stETH's do."""
 
@@ -47,7 +49,10 @@ _ASKED: dict[RateSource, tuple[bytes, ...]] = {
     RateSource.YEARN: (selector("getPricePerFullShare()"),),
     RateSource.ANKR: (selector("ratio()"),),
     RateSource.ROCKET: (selector("getExchangeRate()"),),
+    RateSource.REDEMPTION: (selector("snappedRedemptionPrice()"),),
 }
+_REDEMPTION_SCALE = 10**9
+"""A redemption price has 27 decimals; a rate has 18."""
 _STORED_RATES = selector("stored_rates()")
 _BLOCK_NUMBER = Call(MULTICALL3, selector("getBlockNumber()"))
 _BALANCE, _BALANCE_OLD = selector("balances(uint256)"), selector("balances(int128)")
@@ -66,15 +71,19 @@ class Rates(NamedTuple):
 class RateAsking:
     """Whom a pool asks. `units` bring each coin, worth one, to 18 decimals: 10^(18 - the underlying coin's decimals).
 
-    `lent` says of each coin whether it has a rate of its own; `lp_token` is whose supply is the pool's.
+    `lent` says of each coin whether it has a rate of its own; `lp_token` is whose supply is the pool's; `told_by` tells
+    a redemption price.
     """
 
     source: RateSource
     units: tuple[int, ...]
     lent: tuple[bool, ...]
     lp_token: Address
+    told_by: Address | None = None
 
     def __post_init__(self) -> None:
+        if (self.told_by is not None) != (self.source is RateSource.REDEMPTION):
+            raise MalformedState(f"rates by {self.source} cannot be told by {self.told_by}")
         if len(self.units) != len(self.lent) or min(self.units, default=0) <= 0:
             raise MalformedState(f"rates of {len(self.units)} units for {len(self.lent)} coins cannot be")
 
@@ -84,7 +93,8 @@ class RateAsking:
             return (Call(pool, _STORED_RATES),)
         asked = _ASKED.get(self.source, ())
         coins = (Address(token.address) for token, lent in zip(tokens, self.lent, strict=True) if lent)
-        calls = tuple(Call(coin, data) for coin in coins for data in asked)
+        whom = coins if self.told_by is None else (self.told_by,)
+        calls = tuple(Call(contract, data) for contract in whom for data in asked)
         return (_BLOCK_NUMBER, *calls) if self.source is RateSource.COMPOUND else calls
 
     def rates(self, pool: Address, answers: Sequence[bytes]) -> Rates:
@@ -94,6 +104,8 @@ class RateAsking:
         numbers = [unsigned(require_words(answer, 1, f"a rate of pool {pool}")) for answer in answers]
         if self.source is RateSource.COMPOUND:
             return self._compound(numbers)
+        if self.source is RateSource.REDEMPTION:
+            numbers = [number // _REDEMPTION_SCALE for number in numbers]
         told = iter(numbers)
         own = (next(told) if lent and self.source in _ASKED else PRECISION for lent in self.lent)
         if self.source is RateSource.ANKR:

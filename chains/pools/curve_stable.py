@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
@@ -17,7 +18,6 @@ from chains.pools.pool import (
     Call,
     EmptyPool,
     InsufficientLiquidity,
-    Loading,
     MalformedLog,
     MalformedState,
     OwnContract,
@@ -46,6 +46,8 @@ from chains.pools.stable_swap import (
 from chains.pools.words import require_words, unsigned
 
 FEE_UNITS_PER_PPM = 10**4
+MAX_FEE = 5 * 10**9
+"""The most that a fee can grow to off the peg, in 10^-10."""
 
 _LEFT = (
     *(1.0 - 2.0**-n for n in range(14, 1, -1)),
@@ -101,6 +103,8 @@ class CurveStablePool(OwnContract):
             raise MalformedState(f"pool {self.address} has rates {self.viewed_by} for its view")
         if not (0 <= self.fee < FEE_DENOMINATOR and 0 <= self.admin_fee <= FEE_DENOMINATOR):
             raise MalformedState(f"pool {self.address} has a fee of {self.fee} and {self.admin_fee} of it")
+        if not 0 <= self.offpeg_multiplier * self.fee <= MAX_FEE * FEE_DENOMINATOR:
+            raise MalformedState(f"pool {self.address} multiplies a fee of {self.fee} by {self.offpeg_multiplier}")
 
     @property
     def variant(self) -> str:
@@ -130,7 +134,7 @@ class CurveStablePool(OwnContract):
     def needs_reading(self) -> bool:
         return self.asking is not None and not self._fresh
 
-    def refreshing(self) -> Loading:
+    def refreshing(self) -> Generator[tuple[Call, ...], tuple[bytes, ...], CurveStablePool]:
         """One round: the rates, the balances and the LP tokens. Raises `MalformedState`."""
         if self.asking is None:
             return self

@@ -50,7 +50,8 @@ def reading(facts: PoolFacts) -> Reading:
 
     `details` may say `rules`, a name of `RULES` (default `template`); `lp_token`, its address where it is not the pool
     itself; and `rates`, a `RateSource`, where they move without an event. With it, `lent` says of each coin by 1 or 0
-    whether it has a rate (default: all), and `underlying` its underlying coin's decimals, by commas (default: its own).
+    whether it has a rate (default: all), `underlying` its underlying coin's decimals, by commas (default: its own), and
+    `told_by` who tells a redemption price.
     Raises `MalformedState`.
     """
     pool, coins = facts.address, len(facts.tokens)
@@ -116,7 +117,8 @@ def _asking(facts: PoolFacts, lp_token: Address) -> RateAsking | None:
     if not all(decimals.isdecimal() and int(decimals) <= _MAX_DECIMALS for decimals in told):
         raise MalformedState(f"pool {facts.address} cannot lend coins of {told} decimals")
     units = tuple(10 ** (_MAX_DECIMALS - int(decimals)) for decimals in told)
-    return RateAsking(RateSource(named), units, tuple(flag == "1" for flag in lent), lp_token)
+    told_by = address(str(facts.details["told_by"])) if "told_by" in facts.details else None
+    return RateAsking(RateSource(named), units, tuple(flag == "1" for flag in lent), lp_token, told_by)
 
 
 def rules_named(facts: PoolFacts) -> StableRules:

@@ -74,7 +74,7 @@ CURVE_STABLE = (
 )
 CURVE_META = (
     "template caching over first",
-    "template with rates caching over first",
+    "template redemption caching over first",
     "factory over first",
     "ng oracle over first",
 )
@@ -107,7 +107,10 @@ FAMILIES: Mapping[str, Family] = {
         Family(curve_stable.CurveStablePool, curve_stable_loading.loading, stable_events.TOPICS, CURVE_STABLE),
         Family(curve_meta.CurveMetaPool, curve_meta_loading.loading, stable_events.TOPICS, CURVE_META),
         Family(
-            curve_crypto.CurveCryptoPool, curve_crypto_loading.loading, crypto_events.TOPICS, tuple(crypto_swap.RULES)
+            curve_crypto.CurveCryptoPool,
+            curve_crypto_loading.loading,
+            crypto_events.TOPICS,
+            (*crypto_swap.RULES, *curve_crypto_loading.REFUSED_GENERATIONS),
         ),
         _fixed(uniswap_v4.UniswapV4Pool, uniswap_v4_loading.loading, uniswap_v4.TOPICS),
     )

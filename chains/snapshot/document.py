@@ -27,10 +27,20 @@ from chains.snapshot.codec import (
     text,
     tokens_in,
 )
-from chains.snapshot.errors import DuplicatePool, NotASnapshot, UnknownPoolFamily, UnsupportedVersion, WrongValue
+from chains.snapshot.errors import (
+    DuplicatePool,
+    MissingField,
+    NotASnapshot,
+    UnknownField,
+    UnknownPoolFamily,
+    UnsupportedVersion,
+    WrongValue,
+)
 
 FORMAT = "isthmus-snapshot"
-VERSION = 1
+VERSION = 2
+FORMER_VERSIONS = (1,)
+"""Read as well, but for pools of families whose fields have changed since: what these lack is not guessed."""
 
 _GZIP = b"\x1f\x8b"
 _MAX_DECIMALS = 255
@@ -141,17 +151,26 @@ def from_json(document: Any, families: Mapping[str, Family] = FAMILIES, where: s
     """The snapshot that `document` says; `where` names it in errors. Raises `SnapshotError`."""
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise NotASnapshot(f"{where}: not a snapshot; `isthmus snapshot import` converts recorded layouts")
-    if document.get("version") != VERSION or isinstance(document.get("version"), bool):
-        raise UnsupportedVersion(f"{where}: version {document.get('version')!r}; this program reads version {VERSION}")
+    version = document.get("version")
+    if version not in (VERSION, *FORMER_VERSIONS) or isinstance(version, bool | float):
+        raise UnsupportedVersion(f"{where}: version {version!r}; this program reads versions up to {VERSION}")
     require_fields(document, {"format", "version", "tokens", "pools", "left_out"}, where)
     tokens = {
         name: _token(raw, name, f"{where}: tokens[{name}]")
         for name, raw in require_object(document["tokens"], f"{where}: tokens").items()
     }
-    pools = [
-        _recorded(raw, families, tokens, f"{where}: pools[{i}]")
-        for i, raw in enumerate(_list(document["pools"], f"{where}: pools"))
-    ]
+    try:
+        pools = [
+            _recorded(raw, families, tokens, f"{where}: pools[{i}]")
+            for i, raw in enumerate(_list(document["pools"], f"{where}: pools"))
+        ]
+    except (MissingField, UnknownField) as error:
+        if version == VERSION:
+            raise
+        raise UnsupportedVersion(
+            f"{error}; the file is of version {version}, since when such pools have other fields: "
+            "take or import it again"
+        ) from error
     left_out = [
         _left_out(raw, f"{where}: left_out[{i}]")
         for i, raw in enumerate(_list(document["left_out"], f"{where}: left_out"))

@@ -54,6 +54,14 @@ def test_the_verb_prints_one_object_and_brings_a_page_up_to_date(tmp_path):
     ]
 
 
+def test_a_part_of_the_families_does_not_take_the_others_rows_away(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{markdown([FamilyReport('concentrated', 5, 0, 'bytecode')])}\n{END}\n", encoding="utf-8")
+    before = page.read_bytes()
+    result = CliRunner().invoke(main, ["exactness", "--family", "solidly", "--into", str(page)])
+    assert result.exit_code == 2 and "lists concentrated too" in result.stderr and page.read_bytes() == before
+
+
 def test_an_unknown_family_is_a_usage_error():
     result = CliRunner().invoke(main, ["exactness", "--family", "wishful"])
     assert result.exit_code == 2 and "known are" in result.stderr

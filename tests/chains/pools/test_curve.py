@@ -8,11 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.exactness import curve as proof
+from bot.exactness import proven
+from bot.exactness.report import exactness
 from chains.hops import CurveRoute, Hop, HopKind
 from chains.pools import crypto_events, stable_events
 from chains.pools.pool import (
     AmountOutOfRange,
     EmptyPool,
+    HookedPool,
     InsufficientLiquidity,
     MalformedLog,
     MalformedState,
@@ -206,6 +209,15 @@ def test_a_contract_that_answers_nothing_is_no_curve_pool():
     ):
         with pytest.raises(MalformedState):
             loaded(facts, lambda call: b"")
+
+
+@pytest.mark.parametrize(("coins", "generation"), [(2, "two_ng"), (3, "tricrypto_ng")])
+def test_crypto_pools_of_an_unproven_generation_are_refused_by_name_and_listed(coins, generation):
+    facts = PoolFacts("curve_crypto", at(1), TRIPOOL.tokens[:coins], 0)
+    with pytest.raises(HookedPool, match=f"of the generation {generation}, whose mathematics nothing proves"):
+        loaded(facts, lambda call: word(600))
+    (row,) = (row for row in exactness(["curve_crypto"], ()) if row.family == f"curve_crypto/{generation}")
+    assert (row.cases, row.source) == (0, "unproven") and not proven("curve_crypto", variant=generation)
 
 
 def test_every_generation_has_rules_that_make_a_pool():

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.exactness.curve import rai
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import MAX_RESERVE, ConstantProductPool
 from chains.pools.tick_math import MAX_TICK, MIN_TICK, sqrt_price_at
@@ -95,7 +96,8 @@ def state(document, number=0):
 
 BROKEN = {
     "another format": (lambda d: d.update(format="other"), NotASnapshot, "not a snapshot"),
-    "a later version": (lambda d: d.update(version=2), UnsupportedVersion, "reads version 1"),
+    "a later version": (lambda d: d.update(version=3), UnsupportedVersion, "reads versions up to 2"),
+    "a version that is no integer": (lambda d: d.update(version=1.0), UnsupportedVersion, "version 1.0"),
     "a section gone": (lambda d: d.pop("tokens"), MissingField, "no tokens"),
     "a field gone": (lambda d: state(d).pop("reserves"), MissingField, r"pools\[0\].state: no reserves"),
     "a field too many": (lambda d: state(d).update(k="35"), UnknownField, "unknown k; known are address, fee_ppm"),
@@ -198,3 +200,14 @@ def test_tokens_and_states_are_written_once_and_in_order():
     assert snapshot.tokens == (A, B)
     assert isinstance(read, object) and list(to_json(snapshot)["tokens"]) == [f"twin:{A.address}", f"twin:{B.address}"]
     assert isinstance(ranged(2**96, []), ConcentratedPool) and ticks_of([], 60).order == ()
+
+
+def test_the_former_version_is_read_where_its_pools_are_the_same_and_refused_by_name_where_not():
+    former = document() | {"version": 1}
+    assert from_json(former) == from_json(document())
+    lacking = to_json(Snapshot((Recorded(rai(), 3),))) | {"version": 1}
+    del state(lacking)["own"]["asking"]
+    with pytest.raises(UnsupportedVersion, match=r"no asking; the file is of version 1.*take or import it again"):
+        from_json(lacking)
+    with pytest.raises(MissingField, match="no asking"):
+        from_json(lacking | {"version": 2})
