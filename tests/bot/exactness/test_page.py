@@ -59,7 +59,7 @@ def test_a_part_of_the_families_does_not_take_the_others_rows_away(tmp_path):
     page.write_text(f"{BEGIN}\n{markdown([FamilyReport('concentrated', 5, 0, 'bytecode')])}\n{END}\n", encoding="utf-8")
     before = page.read_bytes()
     result = CliRunner().invoke(main, ["exactness", "--family", "solidly", "--into", str(page)])
-    assert result.exit_code == 2 and "lists concentrated too" in result.stderr and page.read_bytes() == before
+    assert result.exit_code == 2 and "lists concentrated as well" in result.stderr and page.read_bytes() == before
 
 
 def test_an_unknown_family_is_a_usage_error():
