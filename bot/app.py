@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
-from bot.engine import Engine
+from bot.engine import Engine, Road
 from bot.execution.fees import require_cautious_gas
 from bot.execution.marks import Marks
 from bot.hands import Hands, open_hands
@@ -29,6 +30,8 @@ from bot.pending.opening import open_pending
 from bot.permissions import budgets, signer_policy
 from bot.replay.recording import begin_recording
 from bot.report import Summary
+from bot.risk.halting import Halting
+from bot.risk.watch import Watch
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
@@ -83,14 +86,16 @@ async def _open(
     seed = _seed(loaded, options, world)
     footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
+    halting = Halting(world.kill_switch(clock), clock)
     ends = Ends(
         ground=hands.ground,
         node=world.node,
         simulator=hands.simulator,
         signer=None,
         accounts=hands.accounts,
-        may_hold=tokens.refusal,
+        may_hold=halting.before(tokens.refusal),
         freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
+        may_order=halting.may_order,
     )
     recorder = None
     if config.recording.enabled:
@@ -114,6 +119,7 @@ async def _open(
     await open_pending(config.pending, world, market, engine, stack)
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
+    await _watch(loaded, options, world, engine, road, halting, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -136,6 +142,41 @@ async def _open(
         begun_ns=clock.monotonic_ns(),
         calls_before=world.node.calls_made,
     )
+
+
+async def _watch(
+    loaded: Loaded,
+    options: RunOptions,
+    world: World,
+    engine: Engine,
+    road: Road,
+    halting: Halting,
+    signer: SignerClient | None,
+    stopping: Stopping,
+    clock: Clock,
+    out: Reporter,
+    stack: AsyncExitStack,
+) -> None:
+    """Watch what halts everything, for as long as the run is open."""
+
+    async def beat() -> None:
+        if signer is not None:
+            await signer.heartbeat()
+
+    watch = Watch(
+        halting=halting,
+        engine=engine,
+        ledger=world.ledger,
+        node=world.node if options.mode is Mode.LIVE else None,
+        settings=loaded.config.breakers,
+        owes=lambda: road.hedges.owes,
+        beat=beat,
+        clock=clock,
+        out=out,
+    )
+    stopping.on_halt = lambda: watch.halt("SIGUSR1", "the process was told so")
+    watching = asyncio.create_task(watch.run())
+    stack.callback(watching.cancel)
 
 
 async def _dashboard(
@@ -198,4 +239,5 @@ async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, ma
         policy=policy,
         directory=world.folder / "signer",
         journal=world.signer_journal(hands.identity.operator),
+        control=world.control,
     )

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+HALT_SIGNAL = signal.SIGUSR1
 
 
 class Output(Protocol):
@@ -28,6 +29,8 @@ class Stopping:
         """One that does not listen by itself is told by `heard`."""
         self.asked = asyncio.Event()
         self.trading = False
+        self.on_halt: Callable[[], None] = self.heard
+        """What SIGUSR1 does; before there is anything to halt, the same as Ctrl-C."""
         self._out = out
         self._listens = listens
         self._task: asyncio.Task[object] | None = None
@@ -35,7 +38,7 @@ class Stopping:
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         if self._listens:
-            _listen(self.heard)
+            _listen(self.heard, lambda: self.on_halt())
         return self
 
     def __exit__(
@@ -68,7 +71,7 @@ class StoppingTogether:
         return self._runs[-1]
 
     def __enter__(self) -> Self:
-        _listen(self._heard)
+        _listen(self._heard, self._halted)
         return self
 
     def __exit__(
@@ -80,12 +83,17 @@ class StoppingTogether:
         for stopping in self._runs:
             stopping.heard()
 
+    def _halted(self) -> None:
+        for stopping in self._runs:
+            stopping.on_halt()
 
-def _listen(heard: Callable[[], None] | None) -> None:
-    """Call `heard` on each signal from now on; None: leave the signals alone again."""
+
+def _listen(heard: Callable[[], None] | None, halted: Callable[[], None] | None = None) -> None:
+    """Call `heard`, or `halted`, on each signal from now on; None: leave the signals alone again."""
     loop = asyncio.get_running_loop()
-    for number in SIGNALS:
-        if heard is None:
+    for number in (*SIGNALS, HALT_SIGNAL):
+        called = halted if number is HALT_SIGNAL else heard
+        if called is None:
             loop.remove_signal_handler(number)
         else:
-            loop.add_signal_handler(number, heard)
+            loop.add_signal_handler(number, called)

@@ -156,6 +156,11 @@ class Engine:
         """Whether nothing is being decided, nothing is in flight and nothing is owed."""
         return not self._taking and not self._road.ledger.open_intents()
 
+    @property
+    def taking(self) -> bool:
+        """Whether a head is being taken in; between two, the ledger stands on `head`."""
+        return self._taking
+
     async def decided(self, number: int) -> None:
         """Wait until block `number` is taken in and everything it led to has left."""
         async with self._decided:

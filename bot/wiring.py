@@ -39,7 +39,8 @@ class Ends:
     """Where the road touches the world: everything a decision depends on that is neither an event nor in the ledger.
 
     `node` is what is read of the chain beside its blocks. `signer` is None where nothing trades. `may_hold` says why
-    what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on.
+    what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on;
+    `may_order` for which strategy orders may be placed.
     """
 
     ground: Ground
@@ -49,6 +50,7 @@ class Ends:
     accounts: Mapping[str, TradingAccount]
     may_hold: Callable[[Plan], Refusal | None]
     freshness: Freshness
+    may_order: Callable[[str], bool] = lambda strategy: True
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
             )
             for strategy in config.strategies
         },
+        may_order=ends.may_order,
     )
     witnesses = Witnesses(ends.node, execution.agree_above.units(ETH_DECIMALS)) if execution.agree_above else None
     return Road(

@@ -21,6 +21,7 @@ from bot.ledger.custody import renewing
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.nodes import node_of
+from bot.signer.switch import CONTROL_NAME, KillSwitch
 from chains.assets import Address
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import ccxt_urls
@@ -59,6 +60,17 @@ class World:
     def signer_journal(self, operator: Address) -> Path:
         """Where the signer remembers what it signed with this key on this chain."""
         return self.memory / f"signer-{operator}.db"
+
+    @property
+    def control(self) -> Path:
+        """Where the kill switch and grants of this chain's signer lie."""
+        return self.memory / CONTROL_NAME
+
+    def kill_switch(self, clock: Clock) -> KillSwitch:
+        """The kill switch, set to ACTIVE where none was ever set. Raises `SwitchUnwritten`."""
+        switch = KillSwitch(self.control)
+        switch.establish(clock.wall_s())
+        return switch
 
     @property
     def pool_states(self) -> Mapping[str, int]:

@@ -45,6 +45,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.execution.fees.DearGas": ExitCode.USAGE,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
+        "bot.signer.switch.SwitchUnwritten": ExitCode.ENVIRONMENT,
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
         "bot.balances.UnknownPlace": ExitCode.USAGE,

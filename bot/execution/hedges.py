@@ -6,7 +6,7 @@ that id, never sent again, and nothing new is traded at that exchange until it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
@@ -91,8 +91,11 @@ class HedgeDesk:
         inventory: InventoryDesk,
         marks: Marks,
         policies: Mapping[str, HedgePolicy],
+        may_order: Callable[[str], bool] = lambda strategy: True,
     ) -> None:
-        """`policies` by strategy name; a strategy without one has the defaults."""
+        """`policies` by strategy name; a strategy without one has the defaults. `may_order` says for which one orders
+        may be placed and plans begun at all.
+        """
         self._market = market
         self._assets = assets
         self._ledger = ledger
@@ -100,6 +103,7 @@ class HedgeDesk:
         self._inventory = inventory
         self._marks = marks
         self._policies = policies
+        self._may_order = may_order
         self._debts: dict[int, Debt] = {}
 
     def start(self, head: Head) -> None:
@@ -125,6 +129,11 @@ class HedgeDesk:
             elif debt.plan.id == unwound and intent.state in IN_FLIGHT:
                 self._debts[debt.intent_id] = replace(debt, unwound_by=intent.plan_id)
 
+    @property
+    def owes(self) -> bool:
+        """Whether anything still has another side to come."""
+        return bool(self._debts)
+
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why this plan's other side cannot be promised now; None when it can, or when it has none."""
         for order in plan.orders:
@@ -149,7 +158,7 @@ class HedgeDesk:
                 f"intent {intent.id} was hedged and then reverted: {-debt.remaining} units of {debt.order.base} remain"
             )
             self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
-        elif debt.open_order is None:
+        elif debt.open_order is None and self._may_order(plan.strategy):
             await self._hedge(debt)
         return self._close_paid()
 
@@ -159,7 +168,7 @@ class HedgeDesk:
         for debt in list(self._debts.values()):
             if debt.open_order is not None:
                 await self._look_up(debt, debt.open_order)
-            elif debt.unwound_by is None and self._stands(debt):
+            elif debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy):
                 if head.number <= debt.deadline_block:
                     await self._hedge(debt)
                 else:

@@ -35,7 +35,7 @@ from bot.signer.protocol import (
     parse_response,
 )
 from bot.signer.server import MAX_PATH_BYTES
-from bot.signer.switch import KillSwitch
+from bot.signer.switch import CONTROL_NAME, KillSwitch
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address, address
 
@@ -47,7 +47,6 @@ SOCKET_NAME = "signer.sock"
 POLICY_NAME = "policy.json"
 JOURNAL_NAME = "signer.db"
 LOG_NAME = "signer.log"
-CONTROL_NAME = "control"
 
 
 Answer = TypeVar("Answer", Signed, Settled, Status)

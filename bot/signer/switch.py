@@ -20,6 +20,7 @@ from bot.signer import wire
 from bot.signer.files import append_synced, replace_synced
 from bot.signer.wire import InvalidMessage
 
+CONTROL_NAME = "control"
 FILE = "switch.json"
 AUDIT = "switch.log"
 LOCK = "switch.lock"

@@ -1,0 +1,51 @@
+"""The kill switch as the engine obeys it: halted, no plan and no order; reducing, nothing but what takes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.clock import Clock
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.signer.switch import TOTAL, KillSwitch, Switch, Switches, Trading
+
+MayHold = Callable[[Plan], Refusal | None]
+
+
+class Halting:
+    """The switches of one run, and who sets them on the engine's side."""
+
+    def __init__(self, switch: KillSwitch, clock: Clock) -> None:
+        self._switch = switch
+        self._clock = clock
+
+    def standing(self) -> Switches:
+        """Every switch as it stands now."""
+        return self._switch.read()
+
+    def refusal(self, plan: Plan) -> Refusal | None:
+        """Why `plan` may not be begun now. A plan that unwinds another reduces; nothing else does."""
+        switch = self._switch.of(plan.strategy)
+        if switch.state is Trading.HALTED:
+            return Refusal(Reason.TRADING_HALTED, str(switch))
+        if switch.state is Trading.REDUCING and not plan.unwinds:
+            return Refusal(Reason.TRADING_REDUCING, str(switch))
+        return None
+
+    def before(self, may_hold: MayHold) -> MayHold:
+        """`may_hold`, asked only of plans that may be begun at all."""
+        return lambda plan: self.refusal(plan) or may_hold(plan)
+
+    def may_order(self, strategy: str) -> bool:
+        """Whether an order that covers what `strategy` owes may be placed."""
+        return self._switch.of(strategy).state is not Trading.HALTED
+
+    def halt(self, by: str, because: str) -> Switch:
+        """Halt everything. Raises `SwitchUnwritten`."""
+        return self._switch.set(TOTAL, Trading.HALTED, by=by, because=because, at_s=self._clock.wall_s())
+
+    def flat(self, strategy: str) -> Switch:
+        """What was to be halted once it owes nothing owes nothing. Raises `SwitchUnwritten`."""
+        return self._switch.set(
+            strategy, Trading.HALTED, by="flatten", because="nothing is owed any more", at_s=self._clock.wall_s()
+        )

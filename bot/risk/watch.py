@@ -1,0 +1,163 @@
+"""Beside a run: tells when the kill switch moves, completes a flattening, and trips what no single plan can see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+from bot.clock import Clock
+from bot.config.budgets import BreakerSettings
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
+from bot.ledger.ledger import Ledger
+from bot.reasons import Reason
+from bot.risk.halting import Halting
+from bot.risk.proof import Proof, StateReader, prove
+from bot.signer.switch import SwitchUnwritten, Trading
+from chains.anvil import RpcError
+from chains.blocks import Head
+from chains.node.errors import NodeError
+
+EVERY_S = 0.2
+CONFIRMATIONS = 2
+"""Money counts as missing when this many heads in a row say so."""
+
+_SENT, _DISAGREED = "sent", f"refused:{Reason.PROVIDERS_DISAGREE}"
+
+
+class Running(Protocol):
+    """The part of the engine that is watched."""
+
+    counts: Counter[str]
+
+    @property
+    def head(self) -> Head | None: ...
+
+    @property
+    def idle(self) -> bool: ...
+
+    @property
+    def taking(self) -> bool: ...
+
+
+class Output(Protocol):
+    """Where a person is told."""
+
+    def line(self, text: str) -> None: ...
+
+
+class Watch:
+    """One run's. `owes` says whether anything still has another side to come; `beat` winds up the dead man's switch."""
+
+    def __init__(
+        self,
+        *,
+        halting: Halting,
+        engine: Running,
+        ledger: Ledger,
+        node: StateReader | None,
+        settings: BreakerSettings,
+        owes: Callable[[], bool],
+        beat: Callable[[], Awaitable[object]],
+        clock: Clock,
+        out: Output,
+    ) -> None:
+        """Without a `node` whose state is ours alone to change, the books are not proven during the run."""
+        self._halting = halting
+        self._engine = engine
+        self._ledger = ledger
+        self._node = node
+        self._settings = settings
+        self._owes = owes
+        self._beat = beat
+        self._clock = clock
+        self._out = out
+        self._seen: dict[str, str] = {}
+        self._proven_s = clock.wall_s()
+        self._missing = 0
+        self._proven_at: Head | None = None
+        self._disagreeing_since_s: float | None = None
+        self._counted = (0, 0)
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_S)
+
+    async def look(self) -> None:
+        """Everything once. What cannot be done now is done the next time."""
+        self._tell()
+        with suppress(SwitchUnwritten, LedgerError):
+            self._flatten()
+            self._disagreement()
+            await self._prove()
+
+    def halt(self, by: str, because: str) -> None:
+        """Halt everything now, and tell."""
+        try:
+            self._halting.halt(by, because)
+        except SwitchUnwritten as error:
+            self._out.line(f"halt: {error}")
+        self._tell()
+
+    def _tell(self) -> None:
+        now = {name: str(switch) for name, switch in self._halting.standing().switches.items()}
+        for name in sorted({*now, *self._seen}):
+            before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
+            if before == after:
+                continue
+            active = after.startswith(Trading.ACTIVE)
+            detail = f"{name or 'all strategies'}: {after}"
+            with suppress(LedgerError):
+                self._ledger.record_event(
+                    Level.INFO if active else Level.ERROR, "trading_resumed" if active else "trading_halted", detail
+                )
+            self._out.line(f"trading: {detail}")
+        self._seen = now
+
+    def _flatten(self) -> None:
+        for name, switch in self._halting.standing().switches.items():
+            if switch.state is Trading.REDUCING and switch.then_halt and self._engine.idle and not self._owes():
+                self._halting.flat(name)
+
+    def _disagreement(self) -> None:
+        """Endpoints that tell different blocks, plan after plan, for longer than they may."""
+        counted = (self._engine.counts[_DISAGREED], self._engine.counts[_SENT])
+        before, self._counted = self._counted, counted
+        if counted[1] > before[1]:
+            self._disagreeing_since_s = None
+        elif counted[0] > before[0]:
+            now_s = self._clock.wall_s()
+            since_s = self._disagreeing_since_s = self._disagreeing_since_s or now_s
+            if now_s - since_s >= self._settings.disagreement_s:
+                self._halting.halt("a breaker", f"{Reason.PROVIDERS_DISAGREE}: for {now_s - since_s:.0f} s")
+
+    async def _prove(self) -> None:
+        head, due_s = self._engine.head, self._proven_s + self._settings.prove_every_s
+        if self._node is None or head is None or self._engine.taking or head == self._proven_at:
+            return
+        if self._clock.wall_s() < due_s and not self._missing:
+            return
+        self._proven_at = head
+        network = self._ledger.run.network
+        booked = {account: units for account, units in self._ledger.accounts().items() if account.place == network}
+        try:
+            proof = await prove(booked, self._node, head.hash)
+        except (NodeError, RpcError):
+            return
+        self._proven_s = self._clock.wall_s()
+        await self._judge(proof)
+
+    async def _judge(self, proof: Proof) -> None:
+        if proof.holds:
+            self._missing = 0
+            await self._beat()
+            return
+        self._missing += 1
+        if self._missing == CONFIRMATIONS:
+            self._ledger.record_event(Level.ERROR, "reconciliation_failed", str(proof))
+            self._halting.halt("a breaker", f"reconciliation_failed: {proof}")
