@@ -175,10 +175,17 @@ class TransactionDesk:
             judged = self._judged(prepared, screened)
             if isinstance(judged, Refusal):
                 self._ledger.record_verdict(prepared.plan.id, prepared.charged(screened))
-                return judged
+                return await self._named(judged, prepared.plan, head)
         verdict = await self._simulator.verdict(prepared.transaction, head, watch, after)
         self._ledger.record_verdict(prepared.plan.id, prepared.charged(verdict))
-        return self._judged(prepared, verdict)
+        return await self._named(self._judged(prepared, verdict), prepared.plan, head)
+
+    async def _named(self, judged: Verdict | Refusal, plan: Plan, head: Head) -> Verdict | Refusal:
+        """What reverted because a token keeps what it should pass on, refused by that name."""
+        if not isinstance(judged, Refusal) or judged.reason is not Reason.SIM_REVERTED:
+            return judged
+        trouble = await self._simulator.trouble(plan, self.identity.executor, head)
+        return Refusal(trouble.cause, f"{trouble}; {judged.detail}") if trouble is not None else judged
 
     def _judged(self, prepared: Prepared, verdict: Verdict) -> Verdict | Refusal:
         verdict = prepared.charged(verdict)

@@ -42,6 +42,11 @@ class CustomError:
         return keccak(text=f"{self.name}({','.join(kind for _, kind in self.arguments)})")[:4]
 
 
+MOST_BYTES = 256
+"""Revert data is read so far and no further: what is longer says nothing more, and may be meant to be expensive."""
+
+# Behind the selector, the text's offset and its length.
+_TEXT_AT = 4 + 2 * 32
 _BUILT_IN = (CustomError("Error", (("", "string"),)), CustomError("Panic", (("", "uint256"),)))
 
 
@@ -60,7 +65,15 @@ class RevertReasons:
         return cls(_custom_error(entry) for entry in abi if entry["type"] == "error")
 
     def read(self, data: bytes) -> str:
-        """One line for a person. Data nobody knows is shown as hex."""
+        """One line for a person. Data nobody knows is shown as hex; of long data only the beginning is read."""
+        if len(data) <= MOST_BYTES:
+            return self._read(data)
+        beginning = data[:MOST_BYTES]
+        is_text = beginning.startswith(_BUILT_IN[0].selector)
+        said = beginning[_TEXT_AT:].decode(errors="replace") if is_text else f"reverted with 0x{beginning.hex()}"
+        return f"{' '.join(said.split())}… ({len(data)} bytes)"
+
+    def _read(self, data: bytes) -> str:
         if not data:
             return "reverted without a reason"
         error = self._errors.get(data[:4])

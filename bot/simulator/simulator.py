@@ -11,22 +11,38 @@ from typing import Self, TypeVar
 from eth_utils.crypto import keccak
 
 from bot.clock import Clock
+from bot.plan import Plan
 from bot.reasons import Reason
+from bot.simulator import diagnosis
 from bot.simulator.agreement import CoinbasesDisagree, agreed
+from bot.simulator.diagnosis import Move, TokenTrouble, moves
 from bot.simulator.fork import ForkFailed
 from bot.simulator.local import Missed, NotAnsweredHere
 from bot.simulator.overlay import Overlay
-from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Unanswered, Watched, ask, gas_price_wei
+from bot.simulator.question import (
+    SURROUNDINGS,
+    Answer,
+    Environment,
+    Question,
+    Unanswered,
+    Watched,
+    ask,
+    gas_price_wei,
+    transaction_call,
+)
 from bot.simulator.reader import Unreadable
 from bot.simulator.reverts import RevertReasons
 from bot.simulator.standing import Standing
+from bot.simulator.trace import Frame
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil, AnvilFailed, RpcError
+from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import Network
 
 _T = TypeVar("_T")
+_MOST_TROUBLES = 4_096
 
 
 class FinalVerdict(StrEnum):
@@ -61,6 +77,7 @@ class Simulator:
         self._final = final
         self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay())
         self._preparing: set[asyncio.Task[None]] = set()
+        self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -129,6 +146,33 @@ class Simulator:
         except (Unanswered, ForkFailed, AnvilFailed, RpcError) as error:
             return self._invalid(tx, head, str(error))
 
+    async def trouble(self, plan: Plan, executor: Address, head: Head) -> TokenTrouble | None:
+        """What is wrong with a token of `plan`, tried out on the fork once per token and pool; None if nothing is.
+
+        Never raises for anything the chain or the fork does: what cannot be found out is not said.
+        """
+        for move in moves(plan, executor):
+            if (move.token, move.holder) not in self._troubles:
+                with contextlib.suppress(Unanswered, ForkFailed, AnvilFailed, RpcError, TimeoutError):
+                    async with asyncio.timeout(self._timeout_s):
+                        self._remember(move, await self._tried(move, head))
+            trouble = self._troubles.get((move.token, move.holder))
+            if trouble is not None:
+                return trouble
+        return None
+
+    async def traced(self, tx: UnsignedTransaction, head: Head) -> Frame:
+        """The `callTracer` trace of `tx`, with its logs. Raises `ForkFailed`, `AnvilFailed`, `RpcError`."""
+        environment = self._environment(head)
+        tracing = {
+            "tracer": "callTracer",
+            "tracerConfig": {"withLog": True},
+            "blockOverrides": environment.overrides(SURROUNDINGS[0]),
+        }
+        asked = (transaction_call(tx), {"blockHash": head.hash}, tracing)
+        frame: Frame = await self._asked(head, lambda fork: fork.rpc("debug_traceCall", *asked))
+        return frame
+
     async def close(self) -> None:
         """End the fork."""
         preparing = tuple(self._preparing)
@@ -147,8 +191,19 @@ class Simulator:
     ) -> Question:
         if tx.chain_id != self._network.chain_id:
             raise Unanswered(f"the transaction is for chain {tx.chain_id}, not {self._network.chain_id}")
-        environment = Environment(head, self._network.block_step_s, self._network.gas.base_fee.after(head))
-        return ask(tx, after, watch, environment)
+        return ask(tx, after, watch, self._environment(head))
+
+    def _environment(self, head: Head) -> Environment:
+        return Environment(head, self._network.block_step_s, self._network.gas.base_fee.after(head))
+
+    async def _tried(self, move: Move, head: Head) -> TokenTrouble | None:
+        asked = diagnosis.question(move, self._environment(head))
+        return diagnosis.read(move, await self._asked(head, lambda fork: fork.rpc("eth_simulateV1", *asked)))
+
+    def _remember(self, move: Move, trouble: TokenTrouble | None) -> None:
+        while len(self._troubles) >= _MOST_TROUBLES:
+            del self._troubles[next(iter(self._troubles))]
+        self._troubles[move.token, move.holder] = trouble
 
     async def _last_word(self, question: Question) -> Verdict:
         if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:

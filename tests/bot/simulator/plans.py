@@ -20,7 +20,7 @@ from chains.blocks import Head
 from chains.executor import CycleCall, Hop, HopKind, encode
 from chains.node import wire
 from tests.bot.simulator.support import GWEI, simulator_at, twin
-from tests.contracts.families import MOCKED, PRICE, Families
+from tests.contracts.families import COIN, MOCKED, PRICE, Families
 from tests.contracts.market import CHAIN_ID, ETH, FEE_PPM, OPERATOR, Market, other_side
 
 _OPERATOR_KEY = Account.from_key("0x" + "02" * 32)
@@ -219,6 +219,14 @@ async def _steps(families: Families) -> tuple[Step, ...]:
     for kind, facts in real:
         pool = await families.loaded(facts)
         steps += [Step(kind, pool.hop(token), token, other_side(facts, token)) for token in facts.tokens]
+    coins = await families.loaded(await families.pool(COIN, 100 * ETH, mid, 320 * ETH))
+    wrapped = HopKind.WRAPPED_NATIVE
+    steps += [
+        Step(wrapped, Hop(wrapped, Address(weth.address), True, 0), weth, COIN),
+        Step(HopKind.UNISWAP_V4, coins.hop(COIN), COIN, mid),
+        Step(HopKind.UNISWAP_V4, coins.hop(mid), mid, COIN),
+        Step(wrapped, Hop(wrapped, Address(weth.address), False, 0), COIN, weth),
+    ]
     for kind in MOCKED:
         venue = await families.venue(kind)
         if venue.bought not in (weth, mid, dai):

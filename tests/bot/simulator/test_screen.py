@@ -1,0 +1,212 @@
+"""Verdicts in this process against the fork's and the chain's: the same to the wei, or none at all."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bot.reasons import Reason
+from bot.simulator import FinalVerdict, Overlay, Simulator
+from bot.simulator import local as local_evm
+from bot.simulator.question import SURROUNDINGS
+from bot.simulator.verdict import Outcome, Verdict
+from bot.transaction import UnsignedTransaction
+from chains.assets import ZERO_ADDRESS, Address, address
+from chains.blocks import Head
+from tests.bot.simulator.assembly import assemble, pays_when
+from tests.bot.simulator.support import (
+    ETHER,
+    GWEI,
+    OWNER,
+    REVERTER,
+    STRANGER,
+    World,
+    call_data,
+    simulator,
+    world,
+)
+
+ODD = address("0x" + "0d" * 20)
+TITAN = SURROUNDINGS[0].coinbase
+
+
+async def placed(on: World, code: str, at: Address = ODD) -> None:
+    await on.anvil.rpc("anvil_setCode", at, code)
+    await on.anvil.rpc("evm_mine")
+
+
+async def both(fork: Simulator, tx: UnsignedTransaction, head: Head, watch: list[tuple[Address, Address]]) -> Verdict:
+    """The fork's verdict, which this process must have given too."""
+    here = await fork.screened(tx, head, watch)
+    there = await fork.verdict(tx, head, watch)
+    assert here is not None
+    assert replace(here, made_at_s=0) == replace(there, made_at_s=0)
+    return there
+
+
+async def test_this_process_says_what_the_fork_says_of_swaps_transfers_refunds_and_reverts():
+    async with world() as on, simulator(on) as fork:
+        watch = [(OWNER, token) for token in on.tokens] + [(STRANGER, on.tokens[0]), (STRANGER, ZERO_ADDRESS)]
+        head = await on.head()
+        base_fee = head.next_base_fee_wei()
+        refunded = call_data("approve(address,uint256)", on.router, 0)
+        cases = [
+            (await on.swap(12_345, (0, 1, 2, 0)), Outcome.OK),
+            (await on.swap(3 * 10**23, (0, 1, 2, 0)), Outcome.OK),
+            (await on.swap(1, (0, 1, 2, 0)), Outcome.REVERTED),
+            (await on.swap(ETHER, (1, 2), max_fee_wei=base_fee + 5, tip_wei=base_fee), Outcome.OK),
+            (await on.transaction(STRANGER, value_wei=123_456_789), Outcome.OK),
+            (await on.transaction(on.tokens[0], refunded), Outcome.OK),
+            (await on.transaction(REVERTER, b"\x00" * 900 + b"\x01" * 100), Outcome.REVERTED),
+            (await on.transaction(on.tokens[0], refunded, gas_limit=25_000), Outcome.REVERTED),
+        ]
+        for _ in range(2):
+            for tx, outcome in cases:
+                assert (await both(fork, tx, head, watch)).outcome is outcome
+
+
+async def test_transient_storage_lasts_for_one_transaction_here_as_there():
+    async with world() as on, simulator(on) as fork:
+        counting = "0 TLOAD 1 ADD DUP1 0 TSTORE 0 SSTORE STOP"
+        balance = f"CALLDATASIZE 36 EQ @balance JUMPI {counting} balance: 0 SLOAD 0 TLOAD ADD 0 MSTORE 32 0 RETURN"
+        await placed(on, "0x" + assemble(balance).hex())
+        head = await on.head()
+        for _ in range(2):
+            verdict = await both(fork, await on.transaction(ODD), head, [(OWNER, ODD)])
+            assert verdict.delta(OWNER, ODD) == 1
+
+
+async def test_the_next_block_is_read_at_once_and_judged_as_it_is():
+    async with world() as on, simulator(on) as fork:
+        watch = [(OWNER, token) for token in on.tokens]
+        for _ in range(3):
+            head, tx = await on.head(), await on.swap(10**22, (0, 1))
+            await fork.prepare(head)
+            await both(fork, tx, head, watch)
+            await on.really(head, tx)
+
+
+async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing():
+    async with world() as on, simulator(on) as fork:
+        head = await on.head()
+        for path in ((0, 1), (1, 2), (2, 0), (0, 2, 1)):
+            await both(fork, await on.swap(ETHER, path), head, [(OWNER, on.tokens[path[-1]])])
+
+
+async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytest.MonkeyPatch):
+    """The test of the test above: with a hole for a node, the same questions get other answers."""
+    monkeypatch.setattr(local_evm, "_NOWHERE", None)
+    async with world() as on, simulator(on) as fork:
+        head = await on.head()
+        await both(fork, await on.swap(ETHER, (0, 1)), head, [(OWNER, on.tokens[1])])
+        with pytest.raises(AssertionError):
+            await both(fork, await on.swap(ETHER, (1, 2)), head, [(OWNER, on.tokens[2])])
+
+
+async def test_behind_other_transactions_only_the_fork_answers():
+    async with world() as on, simulator(on) as fork:
+        first = await on.swap(10**22, (0, 1))
+        second = replace(first, nonce=first.nonce + 1)
+        assert await fork.screened(second, await on.head(), [], after=[first]) is None
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["BASEFEE ISZERO @pay JUMPI STOP pay: STOP", "1 NUMBER SUB BLOCKHASH POP STOP"],
+    ids=["basefee", "blockhash"],
+)
+async def test_code_that_asks_what_this_process_cannot_say_is_left_to_the_fork(code: str):
+    async with world() as on, simulator(on) as fork:
+        await placed(on, "0x" + assemble(code).hex())
+        head, tx = await on.head(), await on.transaction(ODD)
+        for _ in range(2):
+            assert await fork.screened(tx, head, []) is None
+        assert (await fork.verdict(tx, head, [])).outcome is Outcome.OK
+
+
+@pytest.mark.parametrize("condition", ["COINBASE ISZERO", "BASEFEE ISZERO", "GASPRICE ISZERO", "PREVRANDAO ISZERO"])
+@pytest.mark.parametrize("final", FinalVerdict)
+async def test_a_token_that_pays_only_a_simulator_pays_nothing_here(condition: str, final: FinalVerdict):
+    async with world() as on, simulator(on, final=final) as fork:
+        await placed(on, pays_when(condition))
+        verdict = await fork.verdict(await on.transaction(ODD), await on.head(), [(OWNER, ODD)])
+        assert (verdict.outcome, verdict.delta(OWNER, ODD)) == (Outcome.OK, 0)
+
+
+@pytest.mark.parametrize("condition", [f"COINBASE {TITAN} EQ", "COINBASE 1 AND", "PREVRANDAO 1 AND"])
+@pytest.mark.parametrize("final", FinalVerdict)
+async def test_what_one_builders_block_pays_and_anothers_does_not_is_refused_by_name(
+    condition: str, final: FinalVerdict
+):
+    async with world() as on, simulator(on, final=final) as fork:
+        await placed(on, pays_when(condition))
+        verdict = await fork.verdict(await on.transaction(ODD), await on.head(), [(OWNER, ODD)])
+        assert (verdict.outcome, verdict.cause) == (Outcome.INVALID, Reason.SIM_COINBASES_DISAGREE)
+        assert "another builder's block" in verdict.reason
+
+
+async def test_one_builder_more_succeeding_or_burning_gas_is_refused_too():
+    async with world() as on, simulator(on) as fork:
+        burn = "2000 burn: 1 SWAP1 SUB DUP1 @burn JUMPI STOP"
+        for body in ("0 0 REVERT", burn):
+            await placed(on, "0x" + assemble(f"COINBASE {TITAN} EQ @odd JUMPI STOP odd: {body}").hex())
+            verdict = await fork.verdict(await on.transaction(ODD), await on.head(), [])
+            assert verdict.cause is Reason.SIM_COINBASES_DISAGREE
+
+
+async def test_the_last_word_in_this_process_needs_the_fork_only_for_what_it_does_not_know():
+    async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as fork:
+        watch = [(OWNER, on.tokens[1])]
+        head, tx = await on.head(), await on.swap(ETHER, (0, 1))
+        first = await fork.verdict(tx, head, watch)
+        await on.anvil.close()
+        assert replace(await fork.verdict(tx, head, watch), made_at_s=0) == replace(first, made_at_s=0)
+        unknown = await fork.verdict(untouched(tx, on), head, watch)
+        assert unknown.outcome is Outcome.INVALID
+        assert (unknown.gas_used, unknown.deltas) == (0, {})
+
+
+def untouched(tx: UnsignedTransaction, on: World) -> UnsignedTransaction:
+    """A transaction to a contract that was not touched."""
+    return replace(tx, to=on.tokens[2], data=call_data("transfer(address,uint256)", STRANGER, 1))
+
+
+async def test_a_node_that_dies_between_two_blocks_leaves_nothing_known():
+    async with world() as on, simulator(on) as fork:
+        head, tx = await on.head(), await on.swap(ETHER, (0, 1))
+        assert await fork.screened(tx, head, []) is not None
+        await on.anvil.close()
+        later = replace(head, number=head.number + 1, hash="0x" + "12" * 32)
+        assert await fork.screened(tx, later, []) is None
+        assert (await fork.verdict(tx, later, [])).outcome is Outcome.INVALID
+
+
+async def test_an_overlay_is_seen_in_this_process_and_its_change_too():
+    async with world() as on:
+        token = on.tokens[0]
+        watch = [(STRANGER, token), (OWNER, token)]
+        head = await on.head()
+        data = call_data("transfer(address,uint256)", OWNER, 500)
+        tx = UnsignedTransaction(31337, 9, STRANGER, token, 0, data, 100_000, 5 * GWEI, GWEI)
+        async with simulator(on) as fork:
+            for held, outcome in ((500, Outcome.OK), (499, Outcome.REVERTED), (501, Outcome.OK)):
+                fork.overlay = Overlay(native={STRANGER: ETHER}, nonces={STRANGER: 9}, tokens={(STRANGER, token): held})
+                assert (await both(fork, tx, head, watch)).outcome is outcome
+
+
+async def test_verdicts_of_two_blocks_asked_at_once_do_not_mix():
+    async with world() as on, simulator(on) as fork:
+        watch = [(OWNER, on.tokens[1])]
+        old, tx = await on.head(), await on.swap(10**23, (0, 1))
+        first = await both(fork, tx, old, watch)
+        await on.really(old, tx)
+        new, later = await on.head(), replace(tx, nonce=tx.nonce + 1)
+        asked = [(tx, old), (later, new)] * 3
+        found = await asyncio.gather(*(fork.screened(each, head, watch) for each, head in asked))
+        told = [verdict.delta(*watch[0]) for verdict in found if verdict is not None and verdict.outcome is Outcome.OK]
+        assert first.delta(*watch[0]) in told
+        assert all(
+            verdict is None or verdict.block_hash == head.hash for verdict, (_, head) in zip(found, asked, strict=True)
+        )

@@ -1,0 +1,97 @@
+"""What is known of a block: learned, read again in one call, forgotten; and code that must not run in this process."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.simulator import reader
+from bot.simulator.blind import is_blind
+from bot.simulator.reader import Unreadable
+from bot.simulator.state import MOST_SLOTS, StateStore
+from chains.anvil import Anvil
+from chains.assets import Address, address
+from tests.bot.simulator.assembly import assemble
+
+WORDS = st.integers(0, 2**256 - 1)
+HASH, LATER = "0x" + "11" * 32, "0x" + "22" * 32
+
+
+def account(number: int) -> Address:
+    return address(f"0x{number + (1 << 150):040x}")
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.dictionaries(st.integers(0, 9), st.dictionaries(WORDS, WORDS, max_size=6), max_size=6),
+    st.integers(0, 2**100),
+)
+async def test_slots_and_balances_of_many_accounts_come_in_one_call(state: dict[int, dict[int, int]], wei: int):
+    async with Anvil() as anvil:
+        await anvil.batch(
+            [
+                ("anvil_setBalance", (account(0), hex(wei))),
+                *(
+                    ("anvil_setStorageAt", (account(number), hex(slot), f"0x{word:064x}"))
+                    for number, slots in state.items()
+                    for slot, word in slots.items()
+                ),
+            ]
+        )
+        keys = {account(number): tuple(slots) for number, slots in state.items()}
+        keys |= {account(0): keys.get(account(0), ()), **{address(f"0x{at:040x}"): () for at in range(1, 11)}}
+        readings = reader.read(keys, await anvil.rpc("eth_call", *reader.question(keys, "latest")))
+        assert {number: dict(readings.slots[account(number)]) for number in state} == state
+        assert readings.balances[account(0)] == wei
+
+
+def test_an_answer_of_another_length_is_not_read():
+    try:
+        reader.read({account(1): (1, 2)}, "0x" + "00" * 64)
+    except Unreadable as error:
+        assert "64 bytes of state, not 96" in str(error)
+    else:
+        raise AssertionError("it was read")
+
+
+def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
+    store = StateStore()
+    prestate = {
+        account(1): {"balance": "0x5", "nonce": 2, "code": "0x5b", "storage": {"0x1": "0x7"}},
+        "0x0000000000000000000000000000000000000100": {"balance": "0x0", "code": "0x"},
+    }
+    assert store.learn(HASH, prestate)
+    assert not store.learn(HASH, prestate), "nothing of it is new"
+    assert store.keys == {account(1): (1,)}, "what a later fork's precompile is cannot be known here"
+    store.renew(LATER, {account(1): 6}, {account(1): {1: 8}}, {account(1): 3})
+    known = store.accounts[account(1)]
+    assert (known.balance_wei, known.nonce, known.code, store.slots[account(1)]) == (6, 3, b"\x5b", {1: 8})
+    assert store.block_hash == LATER
+    assert store.learn(HASH, {account(2): {"balance": "0x1"}})
+    assert set(store.accounts) == {account(2)}, "another block's state is forgotten, not mixed in"
+
+
+def test_what_was_learned_longest_ago_is_forgotten_first():
+    store = StateStore()
+    per_account = MOST_SLOTS // 4
+    for number in range(5):
+        slots = {hex(slot): "0x1" for slot in range(per_account)}
+        store.learn(HASH, {account(number): {"balance": "0x0", "code": "0x5b", "storage": slots}})
+    assert set(store.accounts) == {account(number) for number in range(1, 5)}
+
+
+def test_code_is_blind_where_it_could_reach_what_cannot_be_said():
+    assert is_blind(assemble("BASEFEE POP STOP"))
+    assert is_blind(assemble("@there JUMP there: BASEFEE STOP"))
+    assert is_blind(b"\x4a") and is_blind(b"\xf0") and is_blind(b"\x1e")
+    assert is_blind(bytes.fromhex("ef0100") + bytes(20)), "a delegation (EIP-7702)"
+    assert not is_blind(b"")
+    assert not is_blind(assemble("0x48484848 POP STOP")), "it is pushed, not run"
+    assert not is_blind(assemble("STOP BASEFEE")), "nothing leads there"
+    assert not is_blind(assemble("0 0 REVERT") + b"\xa2\x64ipfs\x58\x22\x48\x4a\xf0"), "metadata"
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_judged(code: bytes):
+    assert is_blind(code) in (True, False)
+    assert is_blind(b"\x48" + code)
