@@ -10,7 +10,7 @@ from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
 from bot.risk.budget import Budget
-from bot.signer.policy import UNLIMITED_COUNT, SignerPolicy, StrategyLimits, Target, TransactionCaps
+from bot.signer.policy import UNLIMITED_COUNT, Maker, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from chains.assets import Address, Amount, Token
 from chains.executor import SELECTORS
 from chains.networks import Network
@@ -47,6 +47,7 @@ def signer_policy(
         profit_marks={Address(token.address): marks.wei(token, _MARK_UNITS) for token in profit_tokens},
         inventory_caps={Address(token.address): cap for token, cap in caps.items()},
         pools=frozenset(pools),
+        makers=makers(network),
         caps=TransactionCaps(
             max_gas_limit=signer.gas_limit,
             max_fee_wei=int(signer.max_fee_gwei * GWEI),
@@ -62,6 +63,15 @@ def signer_policy(
         owner=signer.owner,
         dead_man_s=config.breakers.dead_man_s,
         inventory_marks={Address(token.address): mark for token in caps if (mark := _mark(marks, token)) is not None},
+    )
+
+
+def makers(network: Network) -> tuple[Maker, ...]:
+    """The factories whose derivation is proven: what they make while a run goes on may be traded in it."""
+    return tuple(
+        Maker(factory.deployer, factory.family.value, factory.init_code_hash, factory.kinds)
+        for factory in network.factories.values()
+        if factory.proven and factory.init_code_hash
     )
 
 

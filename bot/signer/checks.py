@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from bot.plan import Swap
 from bot.reasons import Reason, Refusal
 from bot.signer import attested
 from bot.signer.case import AMOUNT_LIMIT, NATIVE_KINDS, NONCE_LIMIT, Case
 from bot.signer.envelope import Envelope, WrongType, read
 from bot.signer.forbidden import forbidden_in
-from bot.signer.policy import MILLION
+from bot.signer.policy import MILLION, SignerPolicy
 from bot.signer.switch import Trading
 from bot.signer.worth import inventory_worth, worth
 from chains import executor
@@ -140,13 +141,20 @@ def _pools(case: Case) -> str | None:
     policy, own = case.policy, case.limits.pools
     ours = {case.request.target, case.target.inventory, policy.operator}
     tokens = {*policy.profit_marks, *policy.inventory_caps}
-    for hop in case.call.hops:
+    for hop, swap in zip(case.call.hops, case.plan.swaps, strict=True):
         never = ours if hop.kind in WRAPPERS else ours | tokens
-        if hop.pool in never or (policy.pools is not None and hop.pool not in policy.pools):
+        listed = policy.pools is None or hop.pool in policy.pools
+        if hop.pool in never or not (listed or _made(policy, swap)):
             return f"{hop.pool} is not a pool of the policy"
         if own is not None and hop.pool not in own:
             return f"{hop.pool} is not a pool of {case.plan.strategy}"
     return None
+
+
+def _made(policy: SignerPolicy, swap: Swap) -> bool:
+    """Whether a factory of the policy makes this pool of these tokens: it may be younger than the policy's list."""
+    pair = swap.token_in.address, swap.token_out.address
+    return any(maker.makes(swap.hop.pool, *pair) for maker in policy.makers)
 
 
 def _forbidden(case: Case) -> str | None:

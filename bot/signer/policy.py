@@ -11,6 +11,7 @@ from bot.signer import wire
 from bot.signer.forbidden import FORBIDDEN
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address
+from chains.create2 import created_at, pool_salt
 from chains.executor import SELECTORS
 
 TEST_CHAIN_IDS = frozenset({1337, 31337})
@@ -114,15 +115,35 @@ class TransactionCaps:
 
 
 @dataclass(frozen=True, slots=True)
+class Maker:
+    """A factory whose pools are known by where they lie: CREATE2 from `deployer`, code of that hash, no other.
+
+    `family` and `kinds` are those of `chains.networks.Factory`.
+    """
+
+    deployer: Address
+    family: str
+    init_code_hash: bytes
+    kinds: tuple[int, ...]
+
+    def makes(self, pool: Address, first: str, second: str) -> bool:
+        """Whether `pool` is where this factory puts the pool of those two tokens, if it made one."""
+        return any(
+            pool == created_at(self.deployer, pool_salt(self.family, first, second, kind), self.init_code_hash)
+            for kind in self.kinds
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SignerPolicy:
     """Everything the signer may sign.
 
     `profit_marks` are the tokens a cycle may gain, with the worth of 10^18 base units in wei of ETH (`WETH_MARK`
     for WETH; a cautious mark for others). `inventory_caps` are the tokens an exchange may spend or receive, with the
     most base units one exchange may spend; `inventory_marks` what 10^18 of their base units are worth. `pools` are the
-    pools a hop may touch; None means any pool. `total` bounds all strategies together. `owner` is the account whose
-    signed grants raise limits; None: nobody's do. `dead_man_s` is how long after the last proof that the books are true
-    anything is signed; 0 asks for no such proof.
+    pools a hop may touch, beside those that one of `makers` makes of the hop's tokens; None means any pool. `total`
+    bounds all strategies together. `owner` is the account whose signed grants raise limits; None: nobody's do.
+    `dead_man_s` is how long after the last proof that the books are true anything is signed; 0 asks for no such proof.
     """
 
     chain_id: int
@@ -137,6 +158,7 @@ class SignerPolicy:
     caps: TransactionCaps
     strategies: Mapping[str, StrategyLimits]
     total: StrategyLimits = UNLIMITED
+    makers: tuple[Maker, ...] = ()
     inventory_marks: Mapping[Address, int] = field(default_factory=dict)
     owner: Address | None = None
     dead_man_s: int = 0

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from eth_abi.abi import encode
-from eth_abi.packed import encode_packed
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chains.assets import Address
+from chains.create2 import created_at, pool_salt
 
 _CLONE_OF = bytes.fromhex("3d602d80600a3d3981f3363d3d373d3d3d363d73")
 _CLONE_TO = bytes.fromhex("5af43d82803e903d91602b57fd5bf3")
@@ -92,22 +90,19 @@ class Factory:
         """
         if not self.init_code_hash:
             raise NoDerivation(f"the addresses of {self.protocol}'s pools cannot be computed; ask {self.address}")
-        pair = sorted((first, second), key=lambda token: int(token, 16))
-        made = keccak(b"\xff" + bytes.fromhex(self.deployer[2:]) + keccak(self._salt(pair, kind)) + self.init_code_hash)
-        return Address(str(to_checksum_address(made[12:])))
+        return created_at(self.deployer, pool_salt(self.family, first, second, kind), self.init_code_hash)
 
-    def _salt(self, pair: list[str], kind: int) -> bytes:
+    @property
+    def kinds(self) -> tuple[int, ...]:
+        """What `kind` can be for `pool`."""
         match self.family:
-            case Family.CONSTANT_PRODUCT | Family.CAMELOT:
-                return bytes(encode_packed(["address", "address"], pair))
-            case Family.SOLIDLY:
-                return bytes(encode_packed(["address", "address", "bool"], [*pair, bool(kind)]))
             case Family.CONCENTRATED:
-                return encode(["address", "address", "uint24"], [*pair, kind])
+                return self.fees_ppm
             case Family.SLIPSTREAM:
-                return encode(["address", "address", "int24"], [*pair, kind])
-            case Family.ALGEBRA:
-                return encode(["address", "address"], pair)
+                return self.spacings
+            case Family.SOLIDLY:
+                return (0, 1)
+        return (0,)
 
 
 def clone_code_hash(implementation: Address) -> bytes:
