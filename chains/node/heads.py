@@ -50,10 +50,14 @@ class Allowance:
 
 
 class Heads(Protocol):
-    """`newest` is the highest number told, read or not; `fresh` says that what `next` gives is the head right now."""
+    """`fresh` says that what `next` gives is the head right now."""
 
-    newest: int
     fresh: bool
+
+    @property
+    def newest(self) -> int:
+        """The highest number told, read or not; where heads are asked for, what it must have come to by now."""
+        ...
 
     async def now(self) -> Header:
         """The present head, asked for. Raises as `Endpoint.ask`."""
@@ -79,11 +83,15 @@ class ToldHeads:
     fresh = False
 
     def __init__(self, endpoint: Endpoint, told: Callable[[Endpoint, Header], None]) -> None:
-        self.newest = 0
+        self._newest = 0
         self._endpoint = endpoint
         self._told = told
         self._queue: asyncio.Queue[Header | None] = asyncio.Queue()
         self._subscription = Subscription(self._take, self.end)
+
+    @property
+    def newest(self) -> int:
+        return self._newest
 
     async def open(self) -> None:
         """Subscribe. Raises `RpcError`, `Unreachable`, `WrongChain`."""
@@ -109,7 +117,7 @@ class ToldHeads:
         except Unreachable:
             self.end()
             return
-        self.newest = max(self.newest, header.head.number)
+        self._newest = max(self._newest, header.head.number)
         if self._queue.qsize() >= _MOST_UNREAD:
             self._queue.get_nowait()
         self._queue.put_nowait(header)
@@ -133,16 +141,21 @@ class AskedHeads:
         allowance: Allowance,
         told: Callable[[Endpoint, Header], None],
     ) -> None:
-        self.newest = 0
+        self._newest = 0
         self._endpoint = endpoint
         self._block_time_s = block_time_s
         self._allowance = allowance
         self._told = told
-        self._due_s = endpoint.now_s()
+        self._due_s = self._noted_s = endpoint.now_s()
         self._last = ""
         self._early = 0
         self._earlier = _EARLIER_AT_FIRST
         self._ended = asyncio.Event()
+
+    @property
+    def newest(self) -> int:
+        """While what it told is being decided on, nobody asks: a block's time later there is another."""
+        return self._newest + int((self._endpoint.now_s() - self._noted_s) / self._block_time_s)
 
     async def open(self) -> None:
         """Connect. Raises `Unreachable`, `WrongChain`."""
@@ -191,7 +204,8 @@ class AskedHeads:
         self._earlier = _LEAST_EARLIER if self._early else min(2 * self._earlier, _MOST_EARLIER)
         self._early = 0
         self._last = header.head.hash
-        self.newest = max(self.newest, header.head.number)
+        self._newest = max(self._newest, header.head.number)
+        self._noted_s = self._endpoint.now_s()
         wait = 1.0 - self._earlier if self._allowance.lends else 1.0
         self._due_s = self._endpoint.now_s() + self._block_time_s * wait
         self._told(self._endpoint, header)

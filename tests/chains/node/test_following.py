@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from chains.anvil import Anvil
+from chains.blocks import Block
 from chains.node import Agreement, EndpointSettings, Node, NodeEvent, Unreachable
 from chains.node.health import Fault
 from tests.chains.node.scripted import PASS, Scripted, only
@@ -54,6 +56,18 @@ async def test_heads_are_asked_for_where_nobody_tells_them():
         assert follow.hashes == await canonical(anvil, 0, 5)
         assert [len(block.logs) for block in follow.chain] == [0, 1, 0, 0, 0, 0]
         assert len(follow.undone) >= 1
+
+
+async def test_a_head_that_was_asked_for_is_not_the_newest_for_longer_than_a_block():
+    async with (
+        chain() as anvil,
+        node_on(anvil.http_url, network=QUICK) as node,
+        contextlib.aclosing(node.blocks([TOPIC])) as events,
+    ):
+        first = await anext(events)
+        assert isinstance(first, Block) and node.newest_number == first.head.number
+        await asyncio.sleep(1.1 * QUICK.block_time_s)
+        assert node.newest_number > first.head.number
 
 
 async def test_heads_and_logs_come_over_a_unix_socket(tmp_path: Path):
