@@ -28,6 +28,7 @@ from bot.opening import (
 )
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, signer_policy
+from bot.relays import open_relays
 from bot.replay.recording import begin_recording
 from bot.report import Summary
 from bot.risk.halting import Halting
@@ -96,6 +97,7 @@ async def _open(
         may_hold=halting.before(tokens.refusal),
         freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
         may_order=halting.may_order,
+        relays=await open_relays(config, network.name, world.memory, stack) if options.mode is Mode.LIVE else {},
     )
     recorder = None
     if config.recording.enabled:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.clock import Clock
 from bot.config.load import Loaded
@@ -14,6 +14,7 @@ from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
+from bot.execution.replacing import ReplacementPolicy
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ground import Ground
 from bot.known import KnownPools
@@ -24,6 +25,7 @@ from bot.opening import filters, ledger_marks, open_accounts, upkeeping
 from bot.permissions import GWEI, budgets
 from bot.plan import Plan
 from bot.reasons import Refusal
+from bot.relays import routes_of
 from bot.risk.guard import Guard
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
@@ -32,6 +34,7 @@ from chains.assets import Token
 from chains.blocks import Head
 from chains.node import Node
 from chains.pools.extension import families_with
+from chains.relays import Destination
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Ends:
 
     `node` is what is read of the chain beside its blocks. `signer` is None where nothing trades. `may_hold` says why
     what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on;
-    `may_order` for which strategy orders may be placed.
+    `may_order` for which strategy orders may be placed. `relays` are where transactions can go besides the ground.
     """
 
     ground: Ground
@@ -51,6 +54,7 @@ class Ends:
     may_hold: Callable[[Plan], Refusal | None]
     freshness: Freshness
     may_order: Callable[[str], bool] = lambda strategy: True
+    relays: Mapping[str, Destination] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +126,13 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         unwind_loss_ppm=execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,
         clock=clock,
+        routes=routes_of(config, ends.relays, ends.ground.submitter),
+        replacing=ReplacementPolicy(
+            max_fee_wei=int(config.signer.max_fee_gwei * GWEI),
+            max_tip_wei=int(config.signer.max_tip_gwei * GWEI),
+            after_blocks=execution.outbid_after_blocks,
+        ),
+        wanted=ends.may_order,
     )
     hedges = HedgeDesk(
         market=footing.market,

@@ -15,6 +15,7 @@ from bot.signer.policy import TEST_CHAIN_IDS
 from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
 from chains.networks import Network
+from chains.relays.destinations import MEMPOOL
 
 TWIN = "twin"
 
@@ -51,6 +52,7 @@ def agreement(
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _exchanges(document, file, network)
+    yield from _relays(document, file, network)
     yield from _executor(document, file, network)
     yield from _strategy_names(document, file, strategies)
     for strategy_document, strategy in strategies:
@@ -98,6 +100,29 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
         for place, symbol in enumerate(exchange.symbols):
             for currency in symbol.split(":")[0].split("/"):
                 yield from _currency(document, (*path, "symbols", place), exchange.name, currency, network)
+
+
+def _relays(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    names = Counter(relay.name for relay in file.relays)
+    for index, relay in enumerate(file.relays):
+        if names[relay.name] > 1 or relay.name == MEMPOOL:
+            taken = "the public mempool" if relay.name == MEMPOOL else "another relay"
+            yield document.problem(("relays", index, "name"), f"{taken} is called {relay.name!r}; rename it")
+    yield from _destinations(document, ("execution", "send_to"), file.execution.send_to, file, network)
+
+
+def _destinations(
+    document: Document, path: KeyPath, names: Sequence[str], file: RunFile, network: Network
+) -> Iterator[Problem]:
+    """A transaction that is to go where nobody takes it would not be sent at all."""
+    reach = {relay.name: relay.networks for relay in file.relays}
+    for index, name in enumerate(names):
+        if name != MEMPOOL and name not in reach:
+            message = f"no relay {name!r} in the run file; {did_you_mean(name, (MEMPOOL, *reach))}"
+            yield document.problem((*path, index), message)
+        elif name != MEMPOOL and network.name not in reach[name]:
+            message = f"relay {name!r} reaches {listed(reach[name])}, not {network.name}; write `{MEMPOOL}`"
+            yield document.problem((*path, index), message)
 
 
 def _currency(document: Document, path: KeyPath, exchange: str, currency: str, network: Network) -> Iterator[Problem]:
@@ -151,6 +176,7 @@ def _strategy(document: Document, strategy: StrategyConfig, file: RunFile, netwo
             if key.endswith("_profit") and value.unit in units:
                 yield from _in_ether(document, ("parameters", key), value)
     yield from _exchange_parameters(document, strategy, file)
+    yield from _destinations(document, ("send_to",), strategy.send_to or (), file, network)
     for index, name in enumerate(strategy.filter.tokens):
         if not name.startswith("0x"):
             path: KeyPath = ("filter", "tokens", index)

@@ -75,6 +75,7 @@ def load_strategy(path: Path, read: Read = read_document) -> tuple[Document, Str
         parameters=parameters,
         budget=file.budget,
         filter=file.filter,
+        send_to=file.send_to,
     )
     return document, config
 

@@ -13,6 +13,7 @@ from bot.config.budgets import BreakerSettings, TotalBudgetSettings
 from bot.config.pending import PendingSettings
 from bot.config.pools import PoolSettings
 from bot.config.recording import RecordingSettings
+from bot.config.relays import DestinationName, RelaySettings
 from bot.config.section import Many, Section
 from bot.config.state import StateSettings
 from bot.config.strategies import StrategyConfig
@@ -149,6 +150,14 @@ class ExecutionSettings(Section):
     tip_gwei: Annotated[Number, Field(examples=[2])] = Decimal(2)
     """Tip per gas, in gwei, on top of the base fee."""
 
+    send_to: Annotated[
+        tuple[DestinationName, ...], Field(strict=False, min_length=1, examples=[["mempool", "flashbots"]]), Many
+    ] = ("mempool",)
+    """Where transactions go, all at once: `mempool` (on a rollup, its sequencer) and names of relays."""
+
+    outbid_after_blocks: Annotated[int, Field(ge=1, le=100, examples=[2])] = 2
+    """How many blocks a transaction waits before the same call is signed for fees an eighth higher."""
+
     hedge_tolerance_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[1000])] = 1_000
     """How far past the book's price a hedge may reach, in parts per million."""
 
@@ -229,6 +238,7 @@ class RunSections(Section):
 
     node: NodeSettings = NodeSettings()
     exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
+    relays: Annotated[tuple[RelaySettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
     pools: PoolSettings = PoolSettings()
     signer: SignerSettings = SignerSettings()

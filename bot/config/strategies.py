@@ -14,6 +14,7 @@ from pydantic import Field, PlainSerializer
 
 from bot.config.budgets import BudgetSettings
 from bot.config.errors import did_you_mean
+from bot.config.relays import DestinationName
 from bot.config.section import Many, Section
 from bot.config.values import TokenName
 from chains.assets import Amount
@@ -55,6 +56,11 @@ class StrategyFile(Section):
     name: _NAME = None
     """What it is called in the ledger, the summary and the dashboard; the file's own name when left out."""
 
+    send_to: Annotated[
+        tuple[DestinationName, ...] | None, Field(strict=False, min_length=1, examples=[["flashbots"]]), Many
+    ] = None
+    """Where its transactions go, instead of what `execution.send_to` of the run file says."""
+
     parameters: Annotated[dict[str, Any], Field(default_factory=dict)]
     """The strategy's own parameters: the annotated attributes of its class."""
 
@@ -75,6 +81,7 @@ class StrategyConfig(Section):
     parameters: Annotated[dict[str, Any], PlainSerializer(_plain)]
     budget: BudgetSettings
     filter: FilterSettings
+    send_to: tuple[str, ...] | None = None
 
     def create(self) -> Strategy:
         """The strategy itself, with its parameters. Raises `UnknownStrategy`."""

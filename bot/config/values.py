@@ -237,6 +237,12 @@ SecretReference = Annotated[
 EndpointUrl = Annotated[
     str | Reference, PlainValidator(_endpoint_url), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
+RelayUrl = Annotated[
+    str | Reference,
+    PlainValidator(_url("https", "http")),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string"}),
+]
 ExchangeUrl = Annotated[
     Any, PlainValidator(_exchange_url), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]})
 ]

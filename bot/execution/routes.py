@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from eth_utils.crypto import keccak
 
 from chains.node.broadcast import together
 from chains.node.sending import SendOutcome, SendStatus
-from chains.relays.destinations import MEMPOOL, Destination, Mempool, Window
+from chains.relays.destinations import MEMPOOL, Destination, Window
 
 TAKEN = frozenset({SendStatus.ACCEPTED, SendStatus.ALREADY_KNOWN})
 
@@ -32,12 +32,12 @@ class Routes:
 
     def __init__(
         self,
-        destinations: Iterable[Destination],
+        destinations: Mapping[str, Destination],
         default: Sequence[str] = (MEMPOOL,),
         of_strategy: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Raises `ValueError` for a name that is no destination's."""
-        self._destinations = {destination.name: destination for destination in destinations}
+        self._destinations = destinations
         self._default = tuple(default)
         self._of_strategy = {name: tuple(names) for name, names in (of_strategy or {}).items()}
         for name in {*self._default, *(name for names in self._of_strategy.values() for name in names)}:
@@ -50,8 +50,7 @@ class Routes:
 
     def freeing(self, strategy: str) -> tuple[str, ...]:
         """Where the NOOP goes that frees a nonce: to the public, since it hides nothing and has to land."""
-        public = tuple(name for name, destination in self._destinations.items() if destination.public)
-        return public or self.of(strategy)
+        return (MEMPOOL,) if MEMPOOL in self._destinations else self.of(strategy)
 
     async def send(self, raw: bytes, names: Sequence[str], window: Window) -> list[Delivery]:
         """Hand `raw` to all of `names` at once; their answers, in order. Never raises."""
@@ -61,11 +60,6 @@ class Routes:
     async def withdraw(self, raw: bytes, names: Sequence[str], window: Window) -> None:
         """Ask all of `names` to forget `raw`; whether they do shows on the chain alone."""
         await asyncio.gather(*(self._destinations[name].withdraw(raw, window) for name in names))
-
-
-def mempool_only(mempool: Mempool) -> Routes:
-    """Everything goes to the public."""
-    return Routes([mempool])
 
 
 def joined(raw: bytes, deliveries: Sequence[Delivery]) -> SendOutcome:

@@ -62,7 +62,6 @@ class _Followed:
     reads: int = 0
     floor: Fees | None = None
     lost: bool = False
-    unwanted: bool = False
 
 
 class Submission:
@@ -79,7 +78,9 @@ class Submission:
         policy: ReplacementPolicy,
         outbid: Outbidder,
         cancel: Canceller,
+        wanted: Callable[[str], bool],
     ) -> None:
+        """`wanted` says of a strategy whether what it has in flight should still land."""
         self._account = account
         self._ledger = ledger
         self._routes = routes
@@ -88,6 +89,7 @@ class Submission:
         self._policy = policy
         self._outbid = outbid
         self._cancel = cancel
+        self._wanted = wanted
         self._followed: dict[int, _Followed] = {}
         self._head_number = 0
         self._ahead = 0
@@ -121,10 +123,6 @@ class Submission:
     def lost(self, intent: Intent) -> None:
         """The block that had taken it is none any more, and nodes may have forgotten it."""
         self._follow(intent).lost = True
-
-    def unwanted(self, intent: Intent) -> None:
-        """It should not land any more: it is cancelled at the next head, if that costs less than it may."""
-        self._follow(intent).unwanted = True
 
     async def send(self, intent: Intent) -> None:
         """Send the newest signed bytes, once more if they left before. What is not known to be taken stays open."""
@@ -169,7 +167,7 @@ class Submission:
             known=intent.state is IntentState.PENDING and not followed.lost,
             refused=followed.refused,
             expired=head.number >= intent.deadline_block,
-            unwanted=followed.unwanted or self._ledger.halted_because(intent.strategy) is not None,
+            unwanted=not self._wanted(intent.strategy) or self._ledger.halted_because(intent.strategy) is not None,
         )
         step = next_step(standing, self._policy)
         replaced = None

@@ -6,7 +6,7 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.clock import Clock
@@ -33,12 +33,12 @@ from bot.transaction import Fees, UnsignedTransaction, read_signed
 from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
-from chains.relays.destinations import Mempool
+from chains.relays.destinations import MEMPOOL, Mempool
 
 __all__ = ["Identity", "Prepared", "Sent", "Settled", "TransactionDesk"]
 
 _GWEI = 10**9
-_NO_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
+_USUAL_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
 
 
 class TransactionDesk:
@@ -58,11 +58,13 @@ class TransactionDesk:
         finality_blocks: int,
         clock: Clock,
         routes: Routes | None = None,
-        replacing: ReplacementPolicy = _NO_CAPS,
+        replacing: ReplacementPolicy = _USUAL_CAPS,
+        wanted: Callable[[str], bool] = lambda strategy: True,
     ) -> None:
         """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
 
-        What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`.
+        What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
+        strategy has in flight is cancelled while it is not `wanted`.
         """
         self.identity = identity
         self._ledger = ledger
@@ -81,12 +83,13 @@ class TransactionDesk:
         self._submission = Submission(
             account=identity.operator,
             ledger=ledger,
-            routes=routes or Routes([Mempool(submitter.send_raw)]),
+            routes=routes or Routes({MEMPOOL: Mempool(submitter.send_raw)}),
             chain=submitter,
             fee_policy=fee_policy,
             policy=replacing,
             outbid=self._outbid,
             cancel=self._signing.cancel,
+            wanted=wanted,
         )
 
     async def start(self) -> None:

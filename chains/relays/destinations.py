@@ -48,14 +48,6 @@ class Window:
 class Destination(Protocol):
     """A place that passes signed transactions on to whoever makes blocks."""
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def public(self) -> bool:
-        """Whether everybody sees what is sent there, and it stays there by itself."""
-        ...
-
     async def send(self, raw: bytes, window: Window) -> SendOutcome:
         """Hand over a signed transaction; the same bytes again are safe. Never raises: no answer is UNKNOWN."""
         ...
@@ -67,9 +59,6 @@ class Destination(Protocol):
 
 class Mempool:
     """The public mempool, through `send_raw` of a node or a fork."""
-
-    name = MEMPOOL
-    public = True
 
     def __init__(self, send_raw: Callable[[bytes], Awaitable[SendOutcome]]) -> None:
         self._send_raw = send_raw
@@ -83,8 +72,6 @@ class Mempool:
 
 class Relay:
     """A relay called `name`, which takes transactions as `kind` says."""
-
-    public = False
 
     def __init__(self, name: str, kind: RelayKind, client: RelayClient, hints: tuple[Hint, ...] = ()) -> None:
         """`hints` are told by a relay of kind `mev_share`, and by no other."""
@@ -114,15 +101,21 @@ class Relay:
     async def _handed(self, raw: bytes, tx_hash: str, window: Window) -> None:
         match self.kind:
             case RelayKind.BUNDLE:
-                bundles = (Bundle((raw,), block, replacement_id(tx_hash, block)) for block in window.blocks)
-                for bundle in bundles:
-                    await self.client.send_bundle(bundle)
+                await self._bundled(raw, tx_hash, window)
             case RelayKind.PRIVATE:
                 await self.client.send_private_transaction(raw, window.last_block)
             case RelayKind.RAW:
                 await self.client.send_private_raw_transaction(raw)
             case RelayKind.SHARE:
                 await self.client.share_bundle(raw, window.first_block, window.last_block, self._hints)
+
+    async def _bundled(self, raw: bytes, tx_hash: str, window: Window) -> None:
+        """One bundle for each block; that one was taken is enough for the transaction to be out."""
+        bundles = [Bundle((raw,), block, replacement_id(tx_hash, block)) for block in window.blocks]
+        told = await asyncio.gather(*map(self.client.send_bundle, bundles), return_exceptions=True)
+        failures = [answer for answer in told if isinstance(answer, BaseException)]
+        if len(failures) == len(told):
+            raise failures[0]
 
 
 async def _quietly(request: Awaitable[None]) -> None:

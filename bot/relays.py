@@ -1,0 +1,51 @@
+"""The relays that a configuration describes, and which of them a strategy's transactions go to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bot.config.model import RunConfig
+from bot.config.relays import RelaySettings
+from bot.config.values import plain
+from bot.execution.routes import Routes
+from chains.node import Submitter
+from chains.relays import Destination, Hint, Mempool, Relay, RelayClient, RelayKind, SearcherIdentity
+from chains.relays.destinations import MEMPOOL
+
+IDENTITY_FILE = "relay-identity.key"
+"""The searcher's identity, in the folder of what outlives a run. It holds no money; without it a new one is made."""
+
+
+def client_of(settings: RelaySettings, identity: SearcherIdentity) -> RelayClient:
+    """Not yet connected. Raises `UnreadableSecret`."""
+    return RelayClient(plain(settings.url), identity if settings.signed else None, timeout_s=settings.timeout_s)
+
+
+async def open_relays(
+    config: RunConfig, network: str, memory: Path, stack: AsyncExitStack
+) -> Mapping[str, Destination]:
+    """The relays that reach `network`, by name, ready to be sent to.
+
+    Raises `UnreadableSecret`, `InvalidIdentity`, `OSError`.
+    """
+    relays = [relay for relay in config.relays if network in relay.networks]
+    if not relays:
+        return {}
+    identity = SearcherIdentity.kept_at(memory / IDENTITY_FILE)
+    opened: dict[str, Destination] = {}
+    for relay in relays:
+        client = await stack.enter_async_context(client_of(relay, identity))
+        hints = tuple(Hint(hint) for hint in relay.hints)
+        opened[relay.name] = Relay(relay.name, RelayKind(relay.kind), client, hints)
+    return opened
+
+
+def routes_of(config: RunConfig, relays: Mapping[str, Destination], chain: Submitter) -> Routes:
+    """Where each strategy's transactions go. Without relays, as on a fork, it is `chain` for all of them."""
+    mempool = {MEMPOOL: Mempool(chain.send_raw)}
+    if not relays:
+        return Routes(mempool)
+    of_strategy = {strategy.name: strategy.send_to for strategy in config.strategies if strategy.send_to is not None}
+    return Routes({**mempool, **relays}, config.execution.send_to, of_strategy)
