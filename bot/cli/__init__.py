@@ -24,7 +24,11 @@ _VERBS = {
     "pools": ("bot.cli.pools:pools", "List, show and explain the pools of a snapshot or of a node."),
     "tokens": ("bot.cli.tokens:tokens", "Measure tokens before they are held."),
     "exactness": ("bot.cli.exactness:exactness", "Hold every pool family against the real contracts' answers."),
-    "resume": ("bot.cli.resume:resume", "Let a halted strategy trade again."),
+    "halt": ("bot.cli.halt:halt", "Let nothing be signed any more."),
+    "flatten": ("bot.cli.halt:flatten", "Take back what is open, then halt."),
+    "resume": ("bot.cli.resume:resume", "Let what was halted trade again."),
+    "budget": ("bot.cli.budget:budget", "Show, grant and revoke what may be risked."),
+    "replay": ("bot.cli.replay:replay", "Run a recorded run again, as it was or as it would have been."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }
 

@@ -1,4 +1,4 @@
-"""`isthmus resume`: a strategy that reached its drawdown limit may trade again, because a person says so."""
+"""`isthmus resume`: what was halted, by a breaker or by a person, may trade again, because a person says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bot.cli.command import command
+from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
@@ -17,11 +18,60 @@ from bot.cli.parameters import config_option, found_config
     examples=['isthmus resume dex_arbitrage --because "one bad pool, now filtered out"'],
 )
 @config_option
+@run_option
 @click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
-@click.argument("strategy")
+@click.argument("strategy", required=False, default="")
 @click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
-def resume(config_path: Path | None, ledger_url: str | None, strategy: str, reason: str, as_json: bool) -> None:
-    """Let STRATEGY, which is halted, trade again. Its drawdown is counted anew from what it has earned so far."""
+def resume(
+    config_path: Path | None,
+    run_folder: Path | None,
+    ledger_url: str | None,
+    strategy: str,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Let STRATEGY, or everything, trade again. Drawdown and failures are counted anew from what was earned so far.
+
+    What is running takes it up by itself; where nothing runs, a strategy that its drawdown halted is resumed in the
+    ledger. A file named HALT must be removed by hand first.
+    """
+    try:
+        folders = [] if ledger_url else control_folders(config_path, run_folder)
+    except CommandFailed:
+        if not strategy:
+            raise
+        folders = []
+    was = [f"{folder}: {before}" for folder in folders if (before := _resumed(folder, strategy, reason)) is not None]
+    halted = None if was or not strategy else _resumed_in_ledger(config_path, ledger_url, strategy, reason)
+    if not was and halted is None:
+        raise CommandFailed(
+            f"{strategy or 'nothing'} is not halted; `isthmus budget show` says what is", ExitCode.USAGE
+        )
+    if as_json:
+        emit({"strategy": strategy or None, "was_halted": halted or "; ".join(was), "because": reason})
+    else:
+        click.echo(f"{strategy or 'everything'} may trade again; it was halted: {halted or '; '.join(was)}")
+
+
+def _resumed(folder: Path, strategy: str, reason: str) -> str | None:
+    """Set the switch to ACTIVE; how it stood, or None where nothing is to be resumed."""
+    from bot.clock import SystemClock
+    from bot.signer.presence import is_running
+    from bot.signer.switch import ACTIVE, HALT, KillSwitch, Trading
+
+    switch = KillSwitch(folder)
+    switches = switch.read()
+    before = switches.switches.get(strategy, ACTIVE)
+    if before.state is not Trading.ACTIVE and before.by == "a file":
+        raise CommandFailed(f"{before.because} (a file named {HALT})", ExitCode.USAGE)
+    # A run keeps a strategy's drawdown in its ledger, which only it may write: it is told in any case.
+    if before.state is Trading.ACTIVE and not (strategy and is_running(folder)):
+        return None
+    switch.set(strategy, Trading.ACTIVE, by=person(), because=reason, at_s=SystemClock().wall_s())
+    return str(before)
+
+
+def _resumed_in_ledger(config_path: Path | None, ledger_url: str | None, strategy: str, reason: str) -> str | None:
     from bot.cli.reconcile import latest_ledger
     from bot.clock import SystemClock
     from bot.config.load import load
@@ -37,9 +87,6 @@ def resume(config_path: Path | None, ledger_url: str | None, strategy: str, reas
             )
             raise CommandFailed(message, ExitCode.USAGE)
         ledger.resume(strategy, reason)
+        return halted
     finally:
         ledger.close()
-    if as_json:
-        emit({"strategy": strategy, "was_halted": halted, "because": reason})
-    else:
-        click.echo(f"{strategy} may trade again; it was halted: {halted}")

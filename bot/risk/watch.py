@@ -117,7 +117,15 @@ class Watch:
                     Level.INFO if active else Level.ERROR, "trading_resumed" if active else "trading_halted", detail
                 )
             self._out.line(f"trading: {detail}")
+            if active and name:
+                self._resume(name, after)
         self._seen = now
+
+    def _resume(self, strategy: str, because: str) -> None:
+        """A strategy that its drawdown halted in the ledger goes on with its switch."""
+        with suppress(LedgerError):
+            if self._ledger.halted_because(strategy) is not None:
+                self._ledger.resume(strategy, because)
 
     def _flatten(self) -> None:
         for name, switch in self._halting.standing().switches.items():

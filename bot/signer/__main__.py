@@ -18,6 +18,7 @@ from bot.signer.journal import Journal, JournalError
 from bot.signer.key import SigningKey
 from bot.signer.keystore import KeystoreError, is_light, unseal
 from bot.signer.policy import InvalidPolicy, SignerPolicy, read_policy
+from bot.signer.presence import Presence, announced
 from bot.signer.server import Server, SocketError
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch, SwitchUnwritten
@@ -49,7 +50,14 @@ def main(arguments: list[str] | None = None) -> int:
                 protections=protections,
             )
             server = Server(options.socket, signer.answer, frozenset({os.getuid()}))
-            with server.listening() as listener, _woken_by_signals() as woken:
+            presence = Presence(
+                os.getpid(), *(str(path.absolute()) for path in (options.socket, options.journal, options.policy))
+            )
+            with (
+                server.listening() as listener,
+                _woken_by_signals() as woken,
+                announced(options.control, presence),
+            ):
                 print(READY, key.address, flush=True)
                 server.serve(listener, woken, lambda numbers: _heed(signer, numbers))
     except (InvalidPolicy, KeystoreError, JournalError, SocketError, SwitchUnwritten, ValueError, OSError) as error:

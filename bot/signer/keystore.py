@@ -66,7 +66,18 @@ def seal(secret: bytes, passphrase: bytes, *, light: bool = False) -> bytes:
 
 def unseal(data: bytes, passphrase: bytes) -> SigningKey:
     """The key inside a keystore. Raises `WrongPassphrase`, `KeystoreError`."""
-    document, crypto = _document(data)
+    try:
+        key = SigningKey(open_secret(data, passphrase))
+    except ValueError as error:
+        raise error if isinstance(error, KeystoreError) else KeystoreError("it seals no valid secp256k1 key") from None
+    if "address" in _document(data)[0] and stated_address(data) != key.address:
+        raise KeystoreError(f"it states address {stated_address(data)}, but its key is that of {key.address}")
+    return key
+
+
+def open_secret(data: bytes, passphrase: bytes) -> bytes:
+    """What a keystore seals. Raises `WrongPassphrase`, `KeystoreError`."""
+    _, crypto = _document(data)
     ciphertext = _hex(crypto, "ciphertext")
     if crypto.get("cipher") != CIPHER:
         raise KeystoreError(f"its cipher is {crypto.get('cipher')!r}; only {CIPHER} is known")
@@ -78,13 +89,7 @@ def unseal(data: bytes, passphrase: bytes) -> SigningKey:
     derived = _derive(crypto, passphrase)
     if not hmac.compare_digest(_mac(derived, ciphertext), _hex(crypto, "mac")):
         raise WrongPassphrase("wrong passphrase")
-    try:
-        key = SigningKey(_cipher(derived, nonce, ciphertext))
-    except ValueError:
-        raise KeystoreError("it seals no valid secp256k1 key") from None
-    if "address" in document and stated_address(data) != key.address:
-        raise KeystoreError(f"it states address {stated_address(data)}, but its key is that of {key.address}")
-    return key
+    return _cipher(derived, nonce, ciphertext)
 
 
 def stated_address(data: bytes) -> Address:

@@ -1,0 +1,226 @@
+"""`isthmus budget`: what may be risked and what is used of it; more of it for a while, by the owner's signature."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.command import Verbs, command
+from bot.cli.control import control_folders, person, run_option
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import ADDRESS, DURATION, config_option, passphrase_options, read_passphrase
+
+if TYPE_CHECKING:
+    from bot.signer.policy import SignerPolicy
+    from bot.signer.protocol import Status
+
+budget = Verbs(
+    "budget",
+    verbs={
+        "show": ("bot.cli.budget:show", "Show what may be risked, what is used, switches and grants."),
+        "grant": ("bot.cli.budget:grant", "Raise a limit for a while, with the owner's key."),
+        "revoke": ("bot.cli.budget:revoke", "Take a grant back."),
+    },
+    help="Show, grant and revoke what may be risked.",
+)
+
+_SHOWN = (
+    ("hour_loss", "hour_loss_wei", "hour_loss_wei"),
+    ("day_loss", "day_loss_wei", "day_loss_wei"),
+    ("lifetime_loss", "lifetime_loss_wei", "lifetime_loss_wei"),
+    ("day_gas", "day_gas_wei", "day_gas_wei"),
+    ("exposure", "exposure_wei", "exposure_wei"),
+    ("drawdown", "drawdown_wei", "drawdown_wei"),
+    ("failures_in_a_row", "failures_in_a_row", "failures_in_a_row"),
+    ("transactions_a_minute", "transactions_a_minute", "transactions_a_minute"),
+)
+
+
+@command("show", examples=["isthmus budget show", "isthmus budget show --json"])
+@config_option
+@run_option
+def show(config_path: Path | None, run_folder: Path | None, as_json: bool) -> None:
+    """Show each limit, in total and by strategy, with what is used of it, as the signer counts."""
+    from bot.clock import SystemClock
+    from bot.signer.looking import look
+    from bot.signer.presence import is_running, last_seen
+
+    documents = []
+    for folder in control_folders(config_path, run_folder):
+        presence = last_seen(folder)
+        if presence is None:
+            raise CommandFailed(f"{folder}: no signer was ever here", ExitCode.USAGE)
+        status, policy = look(folder, presence, SystemClock())
+        documents.append({"folder": str(folder), "running": is_running(folder), **_document(status, policy)})
+    if as_json:
+        emit({"budgets": documents})
+        return
+    for document in documents:
+        _tell(document)
+
+
+def _document(status: Status, policy: SignerPolicy) -> dict[str, Any]:
+    limits = {"": policy.total, **policy.strategies}
+    scopes = {}
+    for name, usage in status.strategies.items():
+        rows = {
+            limit: {"used": str(getattr(usage, used)), "limit": str(getattr(limits[name], most))}
+            for limit, used, most in _SHOWN
+        }
+        rows["per_trade"] = {"used": "0", "limit": str(limits[name].per_trade_wei)}
+        scopes[name or "total"] = {"switch": status.switches[name], "limits": rows}
+    grants = {
+        name: {
+            "strategy": grant.strategy or None,
+            "limit": grant.limit,
+            "amount_wei": str(grant.amount_wei),
+            "drawn_wei": str(grant.drawn_wei),
+            "not_after_s": grant.not_after_s,
+        }
+        for name, grant in status.grants.items()
+    }
+    return {"operator": status.address, "chain_id": status.chain_id, "scopes": scopes, "grants": grants}
+
+
+def _tell(document: Mapping[str, Any]) -> None:
+    click.echo(f"{document['operator']} on chain {document['chain_id']}; {document['folder']}")
+    for name, scope in document["scopes"].items():
+        click.echo(f"{name}: {scope['switch']}")
+        for limit, row in scope["limits"].items():
+            click.echo(f"  {limit:<22} {_amount(limit, row['used']):>28} of {_amount(limit, row['limit'])}")
+    for name, grant in document["grants"].items():
+        drawn, amount = (_amount(grant["limit"], grant[key]) for key in ("drawn_wei", "amount_wei"))
+        click.echo(f"grant {name}: {grant['strategy'] or 'total'} {grant['limit']}, {drawn} of {amount} drawn")
+
+
+def _amount(limit: str, number: str) -> str:
+    from bot.risk.guard import ether
+    from bot.signer.policy import UNLIMITED_COUNT, UNLIMITED_WEI
+
+    if int(number) in (UNLIMITED_WEI, UNLIMITED_COUNT):
+        return "no limit"
+    return number if limit in ("failures_in_a_row", "transactions_a_minute") else ether(int(number))
+
+
+@command(
+    "grant",
+    examples=[
+        'isthmus budget grant hour_loss "0.5 ETH" --strategy dex_arbitrage --for 2h --keystore owner.json',
+        'isthmus budget grant day_gas "1 ETH" --for 1d --keystore owner.json --into /media/usb/grants',
+    ],
+)
+@click.argument("limit")
+@click.argument("amount")
+@click.option("--strategy", default="", metavar="NAME", help="Whose limit. Left out: that of all together.")
+@click.option("--for", "lasts_s", type=DURATION, required=True, metavar="TIME", help="How long, such as 90m.")
+@click.option("--keystore", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The owner's key.")
+@passphrase_options
+@click.option("--operator", type=ADDRESS, metavar="ADDRESS", help="The bot's account. [that of the run found here]")
+@click.option("--chain-id", type=int, metavar="N", help="Its chain. [that of the run found here]")
+@click.option("--into", type=click.Path(path_type=Path), metavar="FOLDER", help="Write it here, to be carried there.")
+@config_option
+@run_option
+def grant(
+    limit: str,
+    amount: str,
+    strategy: str,
+    lasts_s: float,
+    keystore: Path,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    operator: str | None,
+    chain_id: int | None,
+    into: Path | None,
+    config_path: Path | None,
+    run_folder: Path | None,
+    as_json: bool,
+) -> None:
+    """Let up to AMOUNT beyond LIMIT be used, until a time, signed with the owner's key.
+
+    It runs where the owner's keystore is. On another machine than the bot's, name --operator and --chain-id, and carry
+    the file into the folder `grants` beside the bot's kill switch. The signer checks the signature itself.
+    """
+    from bot.clock import SystemClock
+    from bot.owner import deposit, new_grant, sign_grant
+
+    wei = _wei(amount)
+    now_s = int(SystemClock().wall_s())
+    meant: list[tuple[Path, str, int]]
+    if operator is not None and chain_id is not None and into is not None:
+        meant = [(into, operator, chain_id)]
+    else:
+        meant = [(into or folder, *_whose(folder)) for folder in control_folders(config_path, run_folder)]
+    passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(keystore))
+    written = {}
+    for folder, whose, chain in meant:
+        made = new_grant(
+            chain_id=chain,
+            operator=_address(operator or whose),
+            strategy=strategy,
+            limit=limit,
+            amount_wei=wei,
+            not_before_s=now_s,
+            lasts_s=int(lasts_s),
+        )
+        written[made.id] = str(deposit(sign_grant(made, keystore, passphrase), folder))
+    if as_json:
+        emit({"grants": written, "limit": limit, "amount_wei": str(wei), "not_after_s": now_s + int(lasts_s)})
+        return
+    for grant_id, file in written.items():
+        click.echo(f"{grant_id}: {amount} more of {limit} for {strategy or 'all strategies'}; {file}")
+
+
+@command("revoke", examples=['isthmus budget revoke 0x0f… --because "no longer needed"'])
+@click.argument("grant_id", metavar="ID")
+@click.option("--because", "reason", default="a person said so", metavar="TEXT", help="Why; it is kept.")
+@config_option
+@run_option
+def revoke(grant_id: str, reason: str, config_path: Path | None, run_folder: Path | None, as_json: bool) -> None:
+    """Take grant ID back, for good. What was drawn on it stays drawn."""
+    from bot.owner import revoke as revoke_grant
+    from bot.signer.grants import grant_file
+
+    folders = [each for each in control_folders(config_path, run_folder) if grant_file(each, grant_id).exists()]
+    if not folders:
+        raise CommandFailed(f"no grant {grant_id}; `isthmus budget show` lists them", ExitCode.USAGE)
+    files = [str(revoke_grant(grant_id, folder, f"{person()}: {reason}")) for folder in folders]
+    if as_json:
+        emit({"revoked": grant_id, "files": files, "because": reason})
+    else:
+        click.echo(f"{grant_id} is revoked")
+
+
+def _whose(folder: Path) -> tuple[str, int]:
+    """Operator and chain of the signer whose kill switch is in `folder`."""
+    from bot.signer.policy import read_policy
+    from bot.signer.presence import last_seen
+
+    presence = last_seen(folder)
+    if presence is None:
+        raise CommandFailed(
+            f"{folder}: no signer was ever here; name --operator, --chain-id and --into", ExitCode.USAGE
+        )
+    policy, _ = read_policy(Path(presence.policy))
+    return policy.operator, policy.chain_id
+
+
+def _address(text: str) -> Any:
+    from chains.assets import address
+
+    return address(text)
+
+
+def _wei(amount: str) -> int:
+    from bot.config.values import ETH_DECIMALS, positive_amount
+
+    try:
+        read = positive_amount(amount)
+    except ValueError as error:
+        raise CommandFailed(str(error), ExitCode.USAGE) from None
+    if read.unit.upper() != "ETH":
+        raise CommandFailed(f"{amount!r}: budgets are counted in ETH, such as '0.5 ETH'", ExitCode.USAGE)
+    return read.units(ETH_DECIMALS)

@@ -1,0 +1,55 @@
+"""`isthmus halt` and `isthmus flatten`: nothing more is signed; or nothing but what takes back, and then nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bot.cli.command import command
+from bot.cli.control import control_folders, person, run_option
+from bot.cli.output import emit
+from bot.cli.parameters import config_option
+
+_STRATEGY = click.argument("strategy", required=False, default="")
+_BECAUSE = click.option("--because", "reason", default="a person said so", metavar="TEXT", help="Why; it is kept.")
+
+
+@command("halt", examples=["isthmus halt", 'isthmus halt dex_arbitrage --because "looks wrong"'])
+@config_option
+@run_option
+@_STRATEGY
+@_BECAUSE
+def halt(config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, as_json: bool) -> None:
+    """Let nothing be signed any more, for STRATEGY or for all, until `isthmus resume`. It holds across restarts."""
+    _set(config_path, run_folder, strategy, reason, flatten=False, as_json=as_json)
+
+
+@command("flatten", examples=["isthmus flatten", 'isthmus flatten cex_dex_arbitrage --because "going home"'])
+@config_option
+@run_option
+@_STRATEGY
+@_BECAUSE
+def flatten(config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, as_json: bool) -> None:
+    """Begin nothing new for STRATEGY or for all; cover or take back what is open, and then halt."""
+    _set(config_path, run_folder, strategy, reason, flatten=True, as_json=as_json)
+
+
+def _set(
+    config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, *, flatten: bool, as_json: bool
+) -> None:
+    from bot.clock import SystemClock
+    from bot.signer.switch import KillSwitch, Trading
+
+    state = Trading.REDUCING if flatten else Trading.HALTED
+    set_to = {}
+    for folder in control_folders(config_path, run_folder):
+        switch = KillSwitch(folder).set(
+            strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten
+        )
+        set_to[str(folder)] = switch
+    if as_json:
+        emit({"strategy": strategy or None, "switches": {folder: str(switch) for folder, switch in set_to.items()}})
+        return
+    for where, switch in set_to.items():
+        click.echo(f"{strategy or 'all strategies'} {switch}; {where}")

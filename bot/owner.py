@@ -1,0 +1,62 @@
+"""The owner's side of a grant: signed where the owner's keystore is, and put where the signer looks for it.
+
+Nothing here runs inside a bot: its key is another one, and lives elsewhere.
+"""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from coincurve import PrivateKey
+
+from bot.keys import read_keystore
+from bot.signer.files import replace_synced
+from bot.signer.grants import Grant, SignedGrant, encode_grant, grant_file, revocation_file
+from bot.signer.keystore import KeystoreError, open_secret
+from chains.assets import Address
+
+ID_BYTES = 16
+_V_BASE = 27
+
+
+def new_grant(
+    *, chain_id: int, operator: Address, strategy: str, limit: str, amount_wei: int, not_before_s: int, lasts_s: int
+) -> Grant:
+    """A grant with an id of its own. Raises `InvalidGrant`."""
+    return Grant(
+        chain_id=chain_id,
+        operator=operator,
+        strategy=strategy,
+        limit=limit,
+        amount_wei=amount_wei,
+        not_before_s=not_before_s,
+        not_after_s=not_before_s + lasts_s,
+        id="0x" + secrets.token_hex(ID_BYTES),
+    )
+
+
+def sign_grant(grant: Grant, keystore: Path, passphrase: str) -> SignedGrant:
+    """`grant`, signed with the key in `keystore`. Raises `WrongPassphrase`, `KeystoreError`."""
+    try:
+        key = PrivateKey(open_secret(read_keystore(keystore), passphrase.encode()))
+    except KeystoreError as error:
+        raise type(error)(f"keystore {keystore}: {error}") from None
+    signature = key.sign_recoverable(grant.digest(), hasher=None)
+    return SignedGrant(grant, signature[:64] + bytes((signature[64] + _V_BASE,)))
+
+
+def deposit(signed: SignedGrant, folder: Path) -> Path:
+    """Put a grant beside the kill switch in `folder`, on the disk. Raises `OSError`."""
+    file = grant_file(folder, signed.grant.id)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_synced(file, encode_grant(signed))
+    return file
+
+
+def revoke(grant_id: str, folder: Path, because: str) -> Path:
+    """Revoke a grant in `folder` for good, on the disk. Raises `OSError`."""
+    file = revocation_file(folder, grant_id)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_synced(file, f"{because}\n".encode())
+    return file

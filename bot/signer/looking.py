@@ -1,0 +1,84 @@
+"""How a signer is, asked from outside: over its socket while it runs, from its journal while it does not."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+from bot.clock import Clock
+from bot.signer.journal import Journal
+from bot.signer.key import SignedTransaction
+from bot.signer.policy import SignerPolicy, read_policy
+from bot.signer.presence import Presence, is_running
+from bot.signer.protocol import HEADER_BYTES, Denial, Status, StatusRequest, body_length, frame, parse_response
+from bot.signer.service import Signer
+from bot.signer.switch import KillSwitch
+from bot.signer.wire import InvalidMessage
+from bot.transaction import UnsignedTransaction
+from chains.assets import Address
+
+TIMEOUT_S = 5.0
+
+
+class Unanswered(RuntimeError):
+    """The signer runs and does not answer. One line."""
+
+
+def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, SignerPolicy]:
+    """How the signer of the kill switch in `folder` is, and the policy it enforces.
+
+    Raises `Unanswered`, `InvalidPolicy`, `JournalError`.
+    """
+    policy, _ = read_policy(Path(presence.policy))
+    if is_running(folder):
+        return _asked(presence), policy
+    with Journal(Path(presence.journal)) as journal:
+        signer = Signer(
+            policy=policy,
+            policy_digest="",
+            key=_NoKey(policy.operator),
+            journal=journal,
+            switch=KillSwitch(folder),
+            clock=clock,
+            protections={},
+        )
+        status = signer.answer(frame(StatusRequest())[HEADER_BYTES:])
+    if not isinstance(status, Status):
+        raise Unanswered(f"the journal {presence.journal} cannot be read: {status}")
+    return status, policy
+
+
+class _NoKey:
+    """Nothing is signed by who only looks."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+
+    def sign(self, transaction: UnsignedTransaction) -> SignedTransaction:
+        raise PermissionError("whoever only looks signs nothing")
+
+
+def _asked(presence: Presence) -> Status:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(TIMEOUT_S)
+            connection.connect(presence.socket)
+            connection.sendall(frame(StatusRequest()))
+            answer = parse_response(_exactly(connection, body_length(_exactly(connection, HEADER_BYTES))))
+    except (OSError, InvalidMessage) as error:
+        raise Unanswered(f"the signer (process {presence.pid}) does not answer: {error}") from None
+    if isinstance(answer, Denial):
+        raise Unanswered(f"the signer (process {presence.pid}) refuses: {answer.detail}")
+    if not isinstance(answer, Status):
+        raise Unanswered(f"the signer (process {presence.pid}) answered something else")
+    return answer
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        chunk = connection.recv(size - len(data))
+        if not chunk:
+            raise OSError("it hung up")
+        data += chunk
+    return data

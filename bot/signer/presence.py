@@ -1,0 +1,63 @@
+"""Whether a signer is running beside a kill switch, and where it answers: written down by itself, for who looks."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.signer import wire
+from bot.signer.files import OWNER_ONLY
+from bot.signer.wire import InvalidMessage
+
+FILE = "signer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Where a signer answers and what it was started with."""
+
+    pid: int
+    socket: str
+    journal: str
+    policy: str
+
+
+@contextmanager
+def announced(folder: Path, presence: Presence) -> Iterator[None]:
+    """Say so in `folder` for as long as this lasts. Raises `OSError`."""
+    descriptor = os.open(folder / FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+    try:
+        # One journal has one signer; should an older one still be ending, its words make room for ours.
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, wire.encode(presence), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def last_seen(folder: Path) -> Presence | None:
+    """What the last signer in `folder` said of itself."""
+    try:
+        return wire.decode(Presence, (folder / FILE).read_bytes())
+    except (OSError, InvalidMessage):
+        return None
+
+
+def is_running(folder: Path) -> bool:
+    """Whether it is there now: the kernel takes its lock away when it ends, however that is."""
+    try:
+        descriptor = os.open(folder / FILE, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False

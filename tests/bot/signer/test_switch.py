@@ -1,0 +1,252 @@
+"""The kill switch: what is set stays set, what cannot be read halts, and nothing is signed against it but a NOOP."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bot.plan import Plan
+from bot.reasons import Reason
+from bot.signer.journal import Journal
+from bot.signer.policy import SignerPolicy
+from bot.signer.protocol import Cancel, Denial, Heartbeat, Response, Settle, Signed, SignRequest, Status, StatusRequest
+from bot.signer.service import Signer
+from bot.signer.switch import AUDIT, FILE, HALT, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
+from bot.transaction import Fees
+from tests.bot.signer.conftest import new_signer
+from tests.bot.signer.making import (
+    CYCLES,
+    ETHER,
+    EXCHANGE,
+    EXCHANGE_WORST_WEI,
+    EXCHANGES,
+    GWEI,
+    LIMITS,
+    NOW_S,
+    POLICY,
+    USDC,
+    WETH,
+    HandClock,
+    answer,
+    ask,
+)
+
+
+def reason_of(response: Response) -> Reason:
+    assert isinstance(response, Denial), response
+    return response.reason
+
+
+def halt(switch: KillSwitch, strategy: str = TOTAL, state: Trading = Trading.HALTED) -> None:
+    switch.set(strategy, state, by="a test", because="it wanted to", at_s=NOW_S)
+
+
+def go_on(switch: KillSwitch, strategy: str = TOTAL) -> None:
+    switch.set(strategy, Trading.ACTIVE, by="a test", because="all is well", at_s=NOW_S)
+
+
+def way_back(of: Plan) -> Plan:
+    """What the engine makes to take back `of` on the chain."""
+    swap = of.swaps[0]
+    back = dataclasses.replace(
+        swap,
+        hop=dataclasses.replace(swap.hop, zero_for_one=not swap.hop.zero_for_one),
+        token_in=USDC,
+        token_out=WETH,
+        amount_in=swap.amount_out,
+        amount_out=swap.amount_in * 99 // 100,
+    )
+    return dataclasses.replace(of, legs=(back,), expected_profit_wei=0, min_profit_wei=-ETHER, unwinds=of.id)
+
+
+def ask_back(of: Plan) -> SignRequest:
+    return ask(
+        way_back(of), intent_id="back", nonce=8, min_out=ETHER * 986 // 1000, worst_case_wei=EXCHANGE_WORST_WEI + GWEI
+    )
+
+
+def test_nothing_is_signed_while_halted_and_a_noop_is(signer: Signer, switch: KillSwitch) -> None:
+    assert isinstance(answer(signer, ask()), Signed)
+    halt(switch)
+    assert reason_of(answer(signer, ask(intent_id="intent-2", nonce=8))) is Reason.SIGNER_HALTED
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    assert isinstance(answer(signer, Cancel("intent-1", Fees(21_000, 50 * GWEI, 2 * GWEI))), Signed)
+    go_on(switch)
+    assert isinstance(answer(signer, ask(intent_id="intent-2", nonce=8)), Signed)
+
+
+def test_one_strategy_halts_alone_and_all_halt_each(signer: Signer, switch: KillSwitch) -> None:
+    halt(switch, CYCLES)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    assert isinstance(answer(signer, ask(EXCHANGE, intent_id="intent-2", nonce=8)), Signed)
+    halt(switch)
+    assert reason_of(answer(signer, ask(EXCHANGE, intent_id="intent-3", nonce=9))) is Reason.SIGNER_HALTED
+
+
+def test_reducing_signs_only_what_takes_back_a_trade_it_knows(signer: Signer, switch: KillSwitch) -> None:
+    assert isinstance(answer(signer, ask(EXCHANGE)), Signed)
+    halt(switch, state=Trading.REDUCING)
+    assert reason_of(answer(signer, ask(intent_id="intent-2", nonce=8))) is Reason.SIGNER_REDUCING
+    unknown = dataclasses.replace(EXCHANGE, note="never signed")
+    assert reason_of(answer(signer, ask_back(unknown))) is Reason.SIGNER_REDUCING
+    assert isinstance(answer(signer, ask_back(EXCHANGE)), Signed)
+
+
+@pytest.mark.parametrize("broken", [b"", b"{", b"null", b'{"version":"2","switches":{}}', b"\xff" * 100])
+def test_a_switch_that_cannot_be_read_halts(broken: bytes, signer: Signer, switch: KillSwitch) -> None:
+    switch.path.write_bytes(broken)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    assert "cannot be read" in str(switch.of(CYCLES))
+
+
+def test_a_switch_that_is_gone_halts_and_is_not_made_anew(signer: Signer, switch: KillSwitch) -> None:
+    switch.path.unlink()
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    switch.establish(NOW_S)
+    assert switch.of(CYCLES).state is Trading.HALTED
+    go_on(switch)
+    assert isinstance(answer(signer, ask()), Signed)
+
+
+@pytest.mark.parametrize("above", [0, 1, 2])
+def test_a_file_made_by_hand_halts_for_as_long_as_it_is_there(above: int, signer: Signer, switch: KillSwitch) -> None:
+    file = [switch.folder, *switch.folder.parents][above] / HALT
+    file.touch()
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    assert str(file) in str(switch.of(CYCLES))
+    file.unlink()
+    assert isinstance(answer(signer, ask()), Signed)
+
+
+def test_a_halt_outlives_the_process_and_names_who_came_first(switch: KillSwitch) -> None:
+    halt(switch)
+    switch.set(TOTAL, Trading.HALTED, by="another", because="me too", at_s=NOW_S + 5)
+    again = KillSwitch(switch.folder)
+    assert str(again.of(CYCLES)) == "halted by a test: it wanted to"
+    again.establish(NOW_S)
+    assert again.of(CYCLES).state is Trading.HALTED
+
+
+def test_every_change_is_in_the_audit_and_in_the_journal(signer: Signer, switch: KillSwitch, journal: Journal) -> None:
+    halt(switch)
+    answer(signer, StatusRequest())
+    go_on(switch)
+    answer(signer, StatusRequest())
+    told = audited(switch.folder / AUDIT)
+    assert ["established" in told[0], "halted by a test" in told[1], "active by a test" in told[2]] == [True] * 3
+    assert [(what, detail) for _, what, detail in journal.audit()] == [
+        ("switch", ": halted by a test: it wanted to"),
+        ("switch", ": active by a test: all is well"),
+        ("resumed", ""),
+    ]
+
+
+def test_an_audit_with_a_line_taken_out_says_where(switch: KillSwitch) -> None:
+    halt(switch)
+    go_on(switch)
+    log = switch.folder / AUDIT
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text(lines[0] + lines[2])
+    with pytest.raises(ValueError, match=r"switch\.log:2"):
+        audited(log)
+
+
+def test_a_switch_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SwitchUnwritten, match="cannot set the switch"):
+        halt(KillSwitch(tmp_path / "file" / "control"))
+
+
+def losing(policy: SignerPolicy = POLICY, **changes: int) -> SignerPolicy:
+    return dataclasses.replace(policy, strategies={CYCLES: dataclasses.replace(LIMITS, **changes), EXCHANGES: LIMITS})
+
+
+def lose(signer: Signer, number: int) -> Response:
+    signed = answer(signer, ask(intent_id=f"lost-{number}", nonce=100 + number))
+    answer(signer, Settle(f"lost-{number}", GWEI, 0))
+    return signed
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"failures_in_a_row": 2}, Reason.SIGNER_BREAKER_FAILURES),
+        ({"drawdown_wei": 2 * GWEI + 1}, Reason.SIGNER_BUDGET_DRAWDOWN),
+        ({"transactions_a_minute": 2}, Reason.SIGNER_BUDGET_RATE),
+    ],
+)
+def test_each_breaker_refuses_by_name(
+    changes: dict[str, int], reason: Reason, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch, losing(**changes))
+    if "drawdown_wei" not in changes:
+        assert all(isinstance(lose(signer, number), Signed) for number in range(2))
+    assert reason_of(answer(signer, ask())) is reason
+
+
+def test_a_breaker_halts_for_good_across_restarts_until_a_person_resumes(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    policy = losing(failures_in_a_row=2)
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(2):
+        lose(signer, number)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_BREAKER_FAILURES
+    assert str(switch.of(CYCLES)).startswith("halted by the signer: signer_breaker_failures")
+    again = new_signer(journal, clock, KillSwitch(switch.folder), policy)
+    assert reason_of(answer(again, ask())) is Reason.SIGNER_HALTED
+    assert isinstance(answer(again, ask(EXCHANGE, intent_id="other", nonce=8)), Signed)
+    go_on(switch, CYCLES)
+    assert isinstance(answer(again, ask()), Signed)
+    assert isinstance(lose(again, 3), Signed)
+
+
+def test_a_resume_while_the_signer_is_away_counts_too(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
+    policy = losing(failures_in_a_row=2)
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(2):
+        lose(signer, number)
+    answer(signer, ask())
+    answer(signer, StatusRequest())
+    go_on(switch, CYCLES)
+    assert isinstance(answer(new_signer(journal, clock, switch, policy), ask()), Signed)
+
+
+def test_all_strategies_together_have_limits_of_their_own(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    total = dataclasses.replace(LIMITS, failures_in_a_row=2)
+    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, total=total))
+    for number in range(2):
+        lose(signer, number)
+    assert reason_of(answer(signer, ask(EXCHANGE))) is Reason.SIGNER_BREAKER_FAILURES
+    assert switch.read().switches[TOTAL].state is Trading.HALTED
+
+
+def test_a_breaker_that_cannot_reach_the_disk_holds_all_the_same(
+    journal: Journal, clock: HandClock, switch: KillSwitch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signer = new_signer(journal, clock, switch)
+    switch.path.unlink()
+    (switch.folder / FILE).mkdir()
+    signer.halt("SIGUSR1")
+    assert "halted all the same" in capsys.readouterr().err
+    (switch.folder / FILE).rmdir()
+    go_on_in_secret = KillSwitch(switch.folder)
+    go_on(go_on_in_secret)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+
+
+def test_books_that_nobody_proves_stop_the_signing(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
+    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, dead_man_s=60))
+    clock.now_s += 60
+    late = {"made_at_s": clock.now_s}
+    assert isinstance(answer(signer, ask(verdict=late)), Signed)
+    assert isinstance(answer(signer, Heartbeat()), Status)
+    clock.now_s += 61
+    late = {"made_at_s": clock.now_s}
+    assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_DEAD_MAN
+    assert isinstance(answer(signer, Heartbeat()), Status)
+    assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_HALTED
