@@ -17,15 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-from aiohttp import web
-
 from benchmarks.discovery_samples import create_pairs, write_store
+from benchmarks.slow_node import delayed
 
 BUDGET_DB_S, BUDGET_DB_BYTES, BUDGET_NODE_S = 10.0, 2 * 2**30, 60.0
 
@@ -110,7 +106,7 @@ async def _from_node(file: Path, count: int, delay_s: float) -> float:
                 "max_pools": 10**6,
             }
         )
-        async with _delayed(anvil.http_url, delay_s) as proxy, source_at(network, proxy.url) as source:
+        async with delayed(anvil.http_url, delay_s) as proxy, source_at(network, proxy.url) as source:
             head = await source.head(None)
             took_s = []
             for way in ("from nothing", "again, from the store"):
@@ -130,38 +126,6 @@ async def _from_node(file: Path, count: int, delay_s: float) -> float:
 
 def _silent(what: str, done: int, total: int) -> None:
     """Nobody watches."""
-
-
-class _Proxy:
-    url = ""
-    requests = 0
-
-
-@asynccontextmanager
-async def _delayed(target: str, delay_s: float) -> AsyncIterator[_Proxy]:
-    """A JSON-RPC endpoint that answers as `target` does, so much later."""
-    told = _Proxy()
-    async with aiohttp.ClientSession() as session:
-
-        async def answer(request: web.Request) -> web.Response:
-            told.requests += 1
-            body = await request.read()
-            await asyncio.sleep(delay_s)
-            async with session.post(target, data=body, headers={"content-type": "application/json"}) as response:
-                return web.Response(body=await response.read(), content_type="application/json")
-
-        application = web.Application(client_max_size=2**28)
-        application.router.add_post("/", answer)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        server: Any = site._server
-        told.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        try:
-            yield told
-        finally:
-            await runner.cleanup()
 
 
 if __name__ == "__main__":

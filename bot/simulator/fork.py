@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from bot.simulator.overlay import CannotOverlay, Overlay
 from chains.anvil import Anvil, AnvilFailed, RpcError
+from chains.assets import Address
 from chains.blocks import Head
 
-Known = Callable[[], Awaitable[bytes | None]]
-"""Part of a block's state as `anvil_loadState` takes it; None where nothing is known."""
+
+@dataclass(frozen=True, slots=True)
+class KnownState:
+    """Part of a block's state as `anvil_loadState` takes it, and every account that is touched."""
+
+    accounts: tuple[Address, ...]
+    dump: bytes
+
+
+Known = Callable[[], Awaitable[KnownState | None]]
+"""What is known of the block that is being moved to; None where nothing is."""
 
 _START_TIMEOUT_S = 20.0
 # A failed read must fail: it is neither repeated for long nor served from a cache of another branch.
@@ -86,9 +98,13 @@ class PinnedFork:
         if found != head.hash:
             raise ForkFailed(f"the chain moved on: the node has {found} at block {head.number}, not {head.hash}")
 
-    async def _warm(self, state: bytes | None) -> None:
-        if state is not None:
-            await self.anvil.rpc("anvil_loadState", "0x" + state.hex())
+    async def _warm(self, state: KnownState | None) -> None:
+        if state is None:
+            return
+        # Loading would fetch the accounts one after the other, and so would a batch; separate questions do not.
+        anvil = self.anvil
+        await asyncio.gather(*(anvil.rpc("eth_getTransactionCount", account, "latest") for account in state.accounts))
+        await self.anvil.rpc("anvil_loadState", "0x" + state.dump.hex())
 
     async def _start(self) -> None:
         await self.discard()

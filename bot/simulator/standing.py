@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 from bot.rpc import HttpRpc
 from bot.simulator import local
-from bot.simulator.fork import PinnedFork
+from bot.simulator.fork import KnownState, PinnedFork
 from bot.simulator.overlay import Overlay
 from bot.simulator.reader import Unreadable
 from bot.simulator.screen import Screen
@@ -115,10 +115,12 @@ class Standing:
     async def _move(self, head: Head) -> None:
         self._pinned = None
 
-        async def known() -> bytes | None:
+        async def known() -> KnownState | None:
             await self._renewed(head)
             screen = self.screen
-            return screen.store.dump() if screen is not None and screen.stands_on(head) else None
+            if screen is None or not screen.stands_on(head):
+                return None
+            return KnownState(tuple(screen.store.accounts), screen.store.dump())
 
         renewing = self._renewing(head)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -93,6 +94,18 @@ class Rig:
             CHAIN_ID, nonce, OPERATOR, self.market.executor, 0, encode(call), _GAS_LIMIT, 5 * GWEI, GWEI
         )
 
+    def through_v3(self, amount: int) -> CycleCall:
+        """WETH to MID to DAI to WETH, each through its V3 pool; it gains at the prices the rig begins with."""
+        market = self.market
+        hops = {(it.token_in, it.token_out): it.hop for it in self.steps if it.kind is HopKind.CONCENTRATED}
+        walk = itertools.pairwise((market.weth, market.mid, market.dai, market.weth))
+        return CycleCall(Address(market.weth.address), amount, 0, 2**64, bytes(32), tuple(hops[way] for way in walk))
+
+    async def move(self, amount: int) -> None:
+        """A block in which that walk was taken, so that the pools' state is another."""
+        receipt = await self._mined(await self.transaction(self.through_v3(amount)), await self.head())
+        assert receipt["status"] == "0x1"
+
     def cycle(self, chance: random.Random) -> tuple[CycleCall, tuple[HopKind, ...]]:
         """A closed walk from WETH, of two to four venues, none taken twice."""
         weth = self.market.weth
@@ -149,7 +162,7 @@ class Rig:
             "maxPriorityFeePerGas": tx.tip_wei,
         }
         raw = bytes(_OPERATOR_KEY.sign_transaction(fields).raw_transaction)
-        await self.anvil.rpc("evm_setNextBlockTimestamp", hex(head.timestamp_s + twin().block_time_s))
+        await self.anvil.rpc("evm_setNextBlockTimestamp", hex(head.timestamp_s + twin().block_step_s))
         await self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(head.next_base_fee_wei()))
         sent = await self.anvil.rpc("eth_sendRawTransaction", "0x" + raw.hex())
         await self.anvil.rpc("evm_mine")

@@ -76,7 +76,7 @@ class World:
 
     async def really(self, head: Head, *txs: UnsignedTransaction) -> list[Any]:
         """Sign and mine `txs` in the block after `head`, with the time a verdict assumes; the receipts."""
-        await self.anvil.rpc("evm_setNextBlockTimestamp", hex(head.timestamp_s + twin().block_time_s))
+        await self.anvil.rpc("evm_setNextBlockTimestamp", hex(head.timestamp_s + twin().block_step_s))
         hashes = [await self.anvil.rpc("eth_sendRawTransaction", "0x" + signed(tx).hex()) for tx in txs]
         await self.anvil.rpc("evm_mine")
         return [await self.anvil.rpc("eth_getTransactionReceipt", tx_hash) for tx_hash in hashes]
