@@ -73,6 +73,21 @@ def history(ledger: Ledger, decision_id: int) -> History | None:
         )
 
 
+def named(ledger: Ledger, name: str) -> tuple[int, ...]:
+    """The decisions of this run whose plan's id, or one of whose transactions' hashes, begins with `name`."""
+    pattern = f"{name.lower()}%"
+    by_plan = select(PlanRow.id).where(PlanRow.run_id == ledger.run.id, PlanRow.digest.like(pattern))
+    by_transaction = (
+        select(PlanRow.id)
+        .join(IntentRow, IntentRow.plan_row == PlanRow.id)
+        .join(AttemptRow, AttemptRow.intent_id == IntentRow.id)
+        .where(PlanRow.run_id == ledger.run.id, AttemptRow.tx_hash.like(pattern))
+    )
+    with ledger.read() as connection:
+        found = connection.execute(by_plan.union(by_transaction))
+        return tuple(sorted(found.scalars()))
+
+
 def last_settled_swaps(ledger: Ledger) -> Plan | None:
     """The plan of this run whose swaps were the last to be filled."""
     newest = (

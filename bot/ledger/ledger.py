@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import orjson
 from sqlalchemy import Connection, Row, func, select
@@ -33,7 +33,7 @@ class Ledger(Orders, TokenReports, Custody):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock, *, hold: str | None = None, head_file: Path | None = None) -> Ledger:
+    def open(cls, url: str, clock: Clock, *, hold: str | None = None, head_file: Path | None = None) -> Self:
         """Opens, migrates and verifies the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
 
         With `hold`, takes the lease of that name to write, which whoever trades must have. `head_file` is the
@@ -56,7 +56,7 @@ class Ledger(Orders, TokenReports, Custody):
         return ledger
 
     @classmethod
-    def view(cls, url: str, clock: Clock, *, head_file: Path | None = None) -> Ledger:
+    def view(cls, url: str, clock: Clock, *, head_file: Path | None = None) -> Self:
         """Opens a migrated database to read only, beside the process that writes. Writing raises `LedgerError`, as
         does a file that is not there.
         """
