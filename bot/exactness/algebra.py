@@ -45,7 +45,7 @@ async def _on_anvil() -> list[Case]:
 
 
 async def _new_pool(chain: Chain, tokens: tuple[Token, Token], fee: int, tick: int) -> AlgebraPool:
-    factory = await _factory(chain)
+    factory = await deployed_factory(chain)
     both = [token.address for token in tokens]
     await chain.send(factory, "createPool(address,address,bytes)", *both, b"")
     at = address((await chain.read(factory, "poolByPair(address,address)", ["address"], *both))[0])
@@ -59,7 +59,7 @@ async def _new_pool(chain: Chain, tokens: tuple[Token, Token], fee: int, tick: i
     return changed
 
 
-async def _factory(chain: Chain) -> Address:
+async def deployed_factory(chain: Chain) -> Address:
     """The factory and the deployer of pools name each other in their constructors."""
     nonce = int(await chain.anvil.rpc("eth_getTransactionCount", chain.account, "latest"), 16)
     names = [f"artifacts/contracts/{name}.sol/{name}.json" for name in ("AlgebraPoolDeployer", "AlgebraFactory")]

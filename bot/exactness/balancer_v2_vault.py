@@ -66,12 +66,12 @@ def weighted_on_anvil() -> Iterator[Case]:
 
 def legacy_on_anvil() -> Iterator[Case]:
     """The stable pool of 2021: as the weighted ones."""
-    return iter(asyncio.run(_on_anvil(_stable_2021)))
+    return iter(asyncio.run(_on_anvil(stable_2021)))
 
 
 def composable_on_anvil() -> Iterator[Case]:
     """The composable one of 2023, with a rate: as the weighted ones."""
-    return iter(asyncio.run(_on_anvil(_composable_2023)))
+    return iter(asyncio.run(_on_anvil(composable_2023)))
 
 
 class Deployment:
@@ -85,8 +85,12 @@ class Deployment:
     async def make(cls, chain: Chain) -> Deployment:
         """Deploy everything and approve the tokens."""
         vault = await _created(chain, _VAULT, [_RATE_PROVIDER, _RATE_PROVIDER, 0, 0])
+        return await cls.beside(chain, vault, [await chain.token(symbol) for symbol in "ABC"])
+
+    @classmethod
+    async def beside(cls, chain: Chain, vault: Address, tokens: Sequence[Token]) -> Deployment:
+        """With a vault that there is, and tokens that the account holds."""
         fees = await _created(chain, _FEES, [vault, ONE, ONE])
-        tokens = [await chain.token(symbol) for symbol in "ABC"]
         for token in tokens:
             await chain.send(token.address, "approve(address,uint256)", vault, 2**256 - 1)
         return cls(chain, vault, fees, tuple(sorted(tokens, key=lambda token: int(token.address, 16))))
@@ -122,12 +126,14 @@ async def _weighted_2023(at: Deployment, rng: random.Random) -> tuple[str, Addre
     return "balancer_v2_weighted", pool
 
 
-async def _stable_2021(at: Deployment, rng: random.Random) -> tuple[str, Address]:
+async def stable_2021(at: Deployment, rng: random.Random) -> tuple[str, Address]:
+    """A new pool of that kind and its family, without balances."""
     arguments = [at.vault, "S", "S", at.addresses, rng.randint(1, 5_000), _fee(rng), 0, 0, at.chain.account]
     return "balancer_v2_stable", await _created(at.chain, _STABLE_2021, arguments)
 
 
-async def _composable_2023(at: Deployment, rng: random.Random) -> tuple[str, Address]:
+async def composable_2023(at: Deployment, rng: random.Random) -> tuple[str, Address]:
+    """A new pool of that kind and its family, without balances."""
     await answering(at.chain, _RATE_PROVIDER, [rng.randint(ONE // 2, 2 * ONE)])
     providers = [ZERO_ADDRESS, _RATE_PROVIDER, ZERO_ADDRESS]
     params = (
