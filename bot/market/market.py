@@ -49,6 +49,7 @@ class Market(ReadableMarket):
         self._held: set[VenueId] = set()
         self._lost: set[VenueId] = set()
         self._journal: Journal[VenueId, Pool] = Journal()
+        self._watchers: list[set[VenueId]] = []
 
     @property
     def number(self) -> int | None:
@@ -73,6 +74,11 @@ class Market(ReadableMarket):
         """`changed`, and start anew."""
         taken, self._changed = frozenset(self._changed), set()
         return taken
+
+    def watched(self) -> set[VenueId]:
+        """A set to which every venue that changes from now on is added; whoever asked for it empties it."""
+        self._watchers.append(set())
+        return self._watchers[-1]
 
     def take_lost(self) -> frozenset[VenueId]:
         """Pools that went out since the last call, their state not being known any more, and are still out."""
@@ -290,6 +296,8 @@ class Market(ReadableMarket):
 
     def _touched(self, venue: VenueId) -> None:
         self._changed.add(venue)
+        for watcher in self._watchers:
+            watcher.add(venue)
         self._packing.touch(venue)
         self._prices.clear()
 

@@ -114,6 +114,14 @@ class Packing:
         """The token that an edge leads to on its chain, also where the edge is a book's."""
         return self._tokens[self.market.ends_of(number)[1]]
 
+    def ties(self, book: Book) -> Iterator[tuple[Token, Token]]:
+        """Two tokens of one place that the book's base and quote stand for."""
+        of = self._graph.assets.of
+        for base in self._of_asset.get(of(book.base), ()):
+            for quote in self._of_asset.get(of(book.quote), ()):
+                if base.place == quote.place and base != quote:
+                    yield base, quote
+
     def sync(self) -> None:
         """Take in whatever has changed."""
         if not self._stale:
@@ -240,7 +248,7 @@ class Packing:
         if known is None or known.edges is not edges:
             self._drop(venue)
             known = self._venues[venue] = Packed(edges, [], book.symbol)
-        for ends in self._tied(book):
+        for ends in self.ties(book):
             if ends not in known.ends:
                 nodes = np.array([self._nodes[token] for token in ends], np.int32)
                 number = self.market.add_pieces(nodes, BOOK_CLASS, [NOTHING] * 2)
@@ -252,14 +260,6 @@ class Packing:
         for number in known.pools:
             for edge, at in zip(edges, self.market.edges_of(number), strict=True):
                 self.market.set_pieces(at, self._pieces(venue, edge, self._curve_of))
-
-    def _tied(self, book: Book) -> Iterator[tuple[Token, Token]]:
-        """Two tokens of one place that the book's base and quote stand for."""
-        of = self._graph.assets.of
-        for base in self._of_asset.get(of(book.base), ()):
-            for quote in self._of_asset.get(of(book.quote), ()):
-                if base.place == quote.place and base != quote:
-                    yield base, quote
 
     def _pieces(self, venue: VenueId, edge: Edge, curve_of: Callable[[Edge], Curve]) -> F8:
         try:

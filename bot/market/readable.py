@@ -6,7 +6,10 @@ import math
 from collections.abc import Collection, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 
+import numpy as np
+
 from bot.market import books as order_books
+from bot.market.dual.venues import BookVenue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
@@ -94,6 +97,18 @@ class ReadableMarket:
             raise UnknownVenue(f"book {symbol} of {exchange} is not in the market{self._why(venue)}")
         return self._books[venue]
 
+    def tied(self, venue: VenueId) -> BookVenue | None:
+        """An order book as if it traded the tokens on a chain that it is tied to; None where there are none.
+
+        Raises `UnknownVenue`.
+        """
+        if venue not in self._books:
+            raise UnknownVenue(f"book {venue} is not in the market{self._why(venue)}")
+        self._packing.sync()
+        book = self._books[venue]
+        ends = next(self._packing.ties(book), None)
+        return None if ends is None else BookVenue(book, ends)
+
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
         """Whole units of `in_` that one whole unit of `asset` is worth, through the deepest venues; NaN if unknown.
 
@@ -145,6 +160,11 @@ class ReadableMarket:
             venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
         )
         return iter(self._answer(question).opportunities)
+
+    def prepare(self, gas_price_wei: int = 0) -> None:
+        """Do now what the first question at about that gas price would wait for."""
+        list(self.cycles((), gas_price_wei=gas_price_wei))
+        self._packing.detector(gas_price_wei).search(np.zeros(0, np.int32))
 
     def _answer(self, question: Question) -> Answer:
         self._packing.sync()

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bot.market.dual.capture import Capture, Cause, Terms, capture
+from bot.market.dual.capture import Capture, Cause, Terms
 from bot.market.dual.certificate import bound
+from bot.market.dual.explained import explained, unsupported_in
 from bot.market.dual.problem import problem_of
 from bot.market.dual.solve import Solution, solve
-from bot.market.dual.venues import Venue, hop_of
+from bot.market.dual.venues import Venue
 from bot.scan.books_file import Books
 from chains.assets import Token
 from chains.networks import load_network
 from chains.networks.network import UnknownName
 from chains.networks.reader import InvalidNetwork
-from chains.pools.pool import PoolError
 from chains.snapshot import Snapshot
 from chains.snapshot.codec import reference
 
@@ -57,11 +56,11 @@ def scan(snapshot: Snapshot, books: Books, numeraire: Token, terms: Terms) -> Sc
     """Scan one snapshot, its pools as one state at its latest block."""
     venues: list[Venue] = [recorded.pool for recorded in snapshot.pools]
     problem = problem_of([*venues, *books.venues], numeraire)
-    unsupported = _unsupported(problem.venues)
+    unsupported = unsupported_in(problem.venues)
     solution = solve(problem)
     limit = bound(problem, solution.prices)
     avoiding = replace(terms, avoided={**unsupported, **terms.avoided})
-    taken, missed = _explained(solution, avoiding, limit, unsupported)
+    taken, missed = explained(solution, avoiding, limit, unsupported)
     return Scanned(
         block=max((recorded.block for recorded in snapshot.pools), default=0),
         numeraire=numeraire,
@@ -110,48 +109,3 @@ def _wrapped_coin(snapshot: Snapshot) -> Token:
     if not snapshot.tokens:
         return Token("ethereum", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2", _WRAPPED, 18)
     raise NoNumeraire(f"{len(found)} tokens of the snapshot are called {_WRAPPED}; say --numeraire ADDRESS")
-
-
-def _unsupported(venues: Mapping[str, Venue]) -> dict[str, str]:
-    """Venues that the executor cannot swap at."""
-    found = {}
-    for name, venue in venues.items():
-        try:
-            hop_of(venue, venue.tokens[0], venue.tokens[1])
-        except PoolError as error:
-            found[name] = f"the executor cannot swap there: {error}"
-    return found
-
-
-def _explained(
-    solution: Solution, terms: Terms, limit: int, unsupported: Mapping[str, str]
-) -> tuple[Capture, dict[Cause, int]]:
-    """What is captured under `terms`, and the difference to `limit` by cause.
-
-    Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
-    to more rules keep to fewer as well, so no cost is negative.
-    """
-    freely = Terms(most_hops=len(solution.prices))
-    rules = (
-        (Cause.ROUNDING, freely),
-        (Cause.UNSUPPORTED, replace(freely, avoided=unsupported)),
-        (Cause.REFUSED, replace(freely, avoided=terms.avoided)),
-        (Cause.HOPS, replace(terms, most_in=math.inf, gas_price_wei=0)),
-        (Cause.BUDGET, replace(terms, gas_price_wei=0)),
-        (Cause.GAS, terms),
-    )
-    captures: dict[Cause, Capture] = {}
-    stricter: Capture | None = None
-    rule_before: Terms | None = None
-    for cause, rule in reversed(rules):
-        found = stricter if stricter is not None and rule == rule_before else capture(solution, rule)
-        if stricter is not None and stricter.gain > found.gain:
-            found = stricter
-        captures[cause] = stricter = found
-        rule_before = rule
-    missed: dict[Cause, int] = {}
-    before = limit
-    for cause, _ in rules:
-        missed[cause] = before - captures[cause].gain
-        before = captures[cause].gain
-    return captures[Cause.GAS], missed

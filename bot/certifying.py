@@ -1,0 +1,126 @@
+"""Certificates in a run: every block's goes into the ledger, and the summary says what part plans have captured."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import orjson
+from sqlalchemy import select
+
+from bot.engine import Engine, Road
+from bot.ledger.decisions import Level
+from bot.ledger.ledger import Ledger
+from bot.ledger.models import EventRow, PlanRow, RefusalRow
+from bot.market import Market
+from bot.market.certificate.certifier import Certifier
+from bot.market.certificate.messages import Certified
+from bot.market.dual.capture import Cause, Terms
+from bot.telling import eth
+from chains.assets import Token
+from chains.blocks import Head
+
+EVENT = "certificate"
+LAST_ANSWERS_S = 2.0
+"""How long the end of a run waits for certificates of its last blocks."""
+
+NOT_PLANNED = "not_planned"
+"""What was within reach of an executor alone in the block, and no strategy planned; negative where plans took more."""
+
+_BUDGET = "budget_"
+_DEFAULT_HOPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """What a run's blocks had to give, in wei of the wrapped coin before gas, and what became of it.
+
+    `blocks` were bounded; of them `explained` were told apart as well, and all sums are over those. `missed_wei` adds
+    up to the bound less what was captured.
+    """
+
+    blocks: int
+    explained: int
+    bound_wei: int
+    captured_wei: int
+    missed_wei: dict[str, int]
+
+    @property
+    def share(self) -> float | None:
+        """None where there was nothing to capture."""
+        return self.captured_wei / self.bound_wei if self.bound_wei else None
+
+    def __str__(self) -> str:
+        missed = ", ".join(f"{eth(units)} {cause}" for cause, units in self.missed_wei.items() if units)
+        share = 0.0 if self.share is None else self.share
+        return f"{share:.1%} of {eth(self.bound_wei)} that {self.explained} blocks had to give at most; missed {missed}"
+
+    def document(self) -> dict[str, Any]:
+        """For machines: amounts are decimal strings."""
+        return {
+            "blocks": self.blocks,
+            "explained": self.explained,
+            "bound_wei": str(self.bound_wei),
+            "captured_wei": str(self.captured_wei),
+            "captured_share": self.share,
+            "missed_wei": {str(cause): str(units) for cause, units in self.missed_wei.items()},
+        }
+
+
+async def certify(
+    market: Market, numeraire: Token, ledger: Ledger, road: Road, engine: Engine, stack: AsyncExitStack
+) -> Certifier:
+    """A running certifier, told of each head that `engine` has decided on. Raises `OSError`."""
+    certifier = Certifier(market, numeraire, partial(_record, ledger))
+    hops = [int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies]
+    terms = Terms(most_hops=max(hops, default=_DEFAULT_HOPS))
+    told_before = engine.on_decided
+
+    def on_decided(head: Head) -> None:
+        told_before(head)
+        certifier.on_block(head.number, replace(terms, gas_price_wei=road.fee_policy.screening_price_wei(head)))
+
+    await certifier.start()
+    stack.push_async_callback(certifier.close)
+    engine.on_decided = on_decided
+    return certifier
+
+
+def captured(ledger: Ledger) -> Captured | None:
+    """What the ledger's run has captured so far; None where no block was certified."""
+    run = ledger.run.id
+    with ledger.read() as connection:
+        events = connection.execute(select(EventRow.detail).where(EventRow.run_id == run, EventRow.name == EVENT))
+        certificates = [orjson.loads(detail) for detail in events.scalars()]
+        joined = select(PlanRow.block_number, PlanRow.expected_profit_wei, RefusalRow.reason)
+        planned = connection.execute(
+            joined.outerjoin(RefusalRow, RefusalRow.plan_row == PlanRow.id).where(PlanRow.run_id == run)
+        ).all()
+    explained = {each["block"]: each for each in certificates if "missed_wei" in each}
+    if not certificates:
+        return None
+    taken, missed, within_reach = 0, Counter[str](), 0
+    for block, profit_wei, reason in planned:
+        if block in explained:
+            if reason is None:
+                taken += profit_wei
+            else:
+                missed[Cause.BUDGET if reason.startswith(_BUDGET) else Cause.REFUSED] += profit_wei
+    missed[NOT_PLANNED] = -taken - missed.total()
+    for each in explained.values():
+        within_reach += int(each["within_reach_wei"])
+        missed.update({cause: int(units) for cause, units in each["missed_wei"].items()})
+    missed[NOT_PLANNED] += within_reach
+    bound = sum(int(each["bound_wei"]) for each in explained.values())
+    return Captured(len(certificates), len(explained), bound, taken, {str(cause): missed[cause] for cause in sorted(missed)})
+
+
+def _record(ledger: Ledger, certified: Certified) -> None:
+    detail: dict[str, Any] = {"block": certified.number, "bound_wei": str(certified.bound)}
+    if certified.missed is not None:
+        detail["within_reach_wei"] = str(certified.within_reach)
+        detail["missed_wei"] = {str(cause): str(units) for cause, units in certified.missed.items()}
+    ledger.record_event(Level.INFO, EVENT, orjson.dumps(detail).decode())

@@ -1,0 +1,84 @@
+"""The certifying process: takes updates from its standard input, and answers each on its standard output.
+
+Run as `python -m bot.market.certificate.worker` by `Certifier`, and by nobody else: what comes in is trusted. It yields
+to everything else on the machine, and bounds every block; a block is explained if no newer one waits.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import queue
+import sys
+import threading
+import time
+from dataclasses import replace
+from typing import BinaryIO
+
+from bot.market.certificate.messages import PREFIX, Certified, Update, framed
+from bot.market.dual.certificate import bound
+from bot.market.dual.explained import explained, unsupported_in
+from bot.market.dual.kernels import Floats
+from bot.market.dual.problem import Problem, opening_prices, problem_of
+from bot.market.dual.solve import solve
+from bot.market.dual.venues import Venue
+from chains.assets import Token
+
+NICENESS = 10
+
+
+class Certificates:
+    """The market as it was told block by block, and the prices that held last."""
+
+    def __init__(self) -> None:
+        self._venues: dict[str, Venue] = {}
+        self._prices: dict[Token, float] = {}
+
+    def certified(self, update: Update, *, explain: bool) -> Certified:
+        """The certificate of the block that `update` leads to."""
+        began = time.perf_counter()
+        for name in update.gone:
+            self._venues.pop(name, None)
+        self._venues.update((venue.venue, venue) for venue in update.venues)
+        problem = problem_of(self._venues.values(), update.numeraire)
+        solution = solve(problem, self._start(problem))
+        self._prices.update(zip(problem.tokens, map(float, solution.prices), strict=True))
+        limit = bound(problem, solution.prices)
+        within_reach = missed = None
+        if explain:
+            unsupported = unsupported_in(problem.venues)
+            terms = replace(update.terms, avoided={**unsupported, **update.terms.avoided})
+            taken, missed = explained(solution, terms, limit, unsupported)
+            within_reach = taken.gain
+        return Certified(update.number, limit, within_reach, missed, time.perf_counter() - began)
+
+    def _start(self, problem: Problem) -> Floats | None:
+        """The last prices, where they are all known: the optimum is not far from there."""
+        if not self._prices:
+            return None
+        prices = opening_prices(problem)
+        for node, token in enumerate(problem.tokens):
+            prices[node] = self._prices.get(token, prices[node])
+        return prices
+
+
+def _read(stream: BinaryIO, updates: queue.Queue[Update | None]) -> None:
+    while len(prefix := stream.read(PREFIX.size)) == PREFIX.size:
+        updates.put(pickle.loads(stream.read(*PREFIX.unpack(prefix))))  # noqa: S301 - from our own engine
+    updates.put(None)
+
+
+def main() -> None:
+    """Answer updates until the input ends."""
+    os.nice(NICENESS)
+    updates: queue.Queue[Update | None] = queue.Queue()
+    threading.Thread(target=_read, args=(sys.stdin.buffer, updates), daemon=True).start()
+    certificates = Certificates()
+    while (update := updates.get()) is not None:
+        answer = certificates.certified(update, explain=updates.empty())
+        sys.stdout.buffer.write(framed(answer))
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Where the difference between the bound and what was captured went: one rule after another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from bot.market.dual.capture import Capture, Cause, Terms, capture
+from bot.market.dual.solve import Solution
+from bot.market.dual.venues import Venue, hop_of
+from chains.pools.pool import PoolError
+
+
+def unsupported_in(venues: Mapping[str, Venue]) -> dict[str, str]:
+    """Venues that the executor cannot swap at."""
+    found = {}
+    for name, venue in venues.items():
+        try:
+            hop_of(venue, venue.tokens[0], venue.tokens[1])
+        except PoolError as error:
+            found[name] = f"the executor cannot swap there: {error}"
+    return found
+
+
+def explained(
+    solution: Solution, terms: Terms, limit: int, unsupported: Mapping[str, str]
+) -> tuple[Capture, dict[Cause, int]]:
+    """What is captured under `terms`, and the difference to `limit` by cause.
+
+    Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
+    to more rules keep to fewer as well, so no cost is negative.
+    """
+    freely = Terms(most_hops=len(solution.prices))
+    rules = (
+        (Cause.ROUNDING, freely),
+        (Cause.UNSUPPORTED, replace(freely, avoided=unsupported)),
+        (Cause.REFUSED, replace(freely, avoided=terms.avoided)),
+        (Cause.HOPS, replace(terms, most_in=math.inf, gas_price_wei=0)),
+        (Cause.BUDGET, replace(terms, gas_price_wei=0)),
+        (Cause.GAS, terms),
+    )
+    captures: dict[Cause, Capture] = {}
+    stricter: Capture | None = None
+    rule_before: Terms | None = None
+    for cause, rule in reversed(rules):
+        found = stricter if stricter is not None and rule == rule_before else capture(solution, rule)
+        if stricter is not None and stricter.gain > found.gain:
+            found = stricter
+        captures[cause] = stricter = found
+        rule_before = rule
+    missed: dict[Cause, int] = {}
+    before = limit
+    for cause, _ in rules:
+        missed[cause] = before - captures[cause].gain
+        before = captures[cause].gain
+    return captures[Cause.GAS], missed

@@ -1,0 +1,84 @@
+"""Every block is bounded by a process of its own, which knows what the market knows and never holds it up."""
+
+import asyncio
+import os
+
+import pytest
+
+from bot.market.certificate.certifier import Certifier
+from bot.market.certificate.messages import Update
+from bot.market.certificate.worker import Certificates
+from bot.market.dual.capture import Cause, Terms
+from tests.bot.market.samples import USDC, WETH, block, book, market, sync, v2
+
+WEI = 10**18
+CHEAP = v2(1, USDC, WETH, (1_900_000 * 10**6, 1_000 * WEI))
+DEAR = v2(2, USDC, WETH, (2_000_000 * 10**6, 1_000 * WEI))
+
+
+def told(number, venues, gone=(), **terms):
+    return Update(number, WETH, tuple(venues), tuple(gone), Terms(**terms))
+
+
+def test_a_block_is_bounded_and_the_difference_explained_to_the_last_unit():
+    certified = Certificates().certified(told(1, [CHEAP, DEAR], gas_price_wei=10**10), explain=True)
+    best = next(market(CHEAP, DEAR).cycles()).gain
+    assert best * 0.999 < certified.within_reach <= certified.bound < best * 1.001
+    assert sum(certified.missed.values()) == certified.bound - certified.within_reach
+    assert certified.missed[Cause.HOPS] == certified.missed[Cause.REFUSED] == 0
+
+
+def test_gas_that_is_dearer_than_all_gains_explains_them():
+    certified = Certificates().certified(told(1, [CHEAP, DEAR], gas_price_wei=10**15), explain=True)
+    assert certified.within_reach == 0 and certified.missed[Cause.GAS] > 0.99 * certified.bound
+
+
+def test_only_what_changed_needs_to_be_told():
+    certificates = Certificates()
+    first = certificates.certified(told(1, [CHEAP, DEAR]), explain=False)
+    assert first.missed is None
+    assert certificates.certified(told(2, []), explain=False).bound == pytest.approx(first.bound, rel=1e-6)
+    assert certificates.certified(told(3, [], gone=[DEAR.venue]), explain=True).bound == 0
+    assert certificates.certified(told(4, [DEAR]), explain=False).bound == pytest.approx(first.bound, rel=1e-6)
+
+
+def test_an_empty_market_is_bounded_by_nothing():
+    certified = Certificates().certified(told(1, []), explain=True)
+    assert (certified.bound, certified.within_reach) == (0, 0)
+
+
+async def test_blocks_are_certified_in_order_beside_whatever_else_goes_on():
+    made, heard = market(CHEAP, DEAR, book([("2100", "50")], [("2101", "50")])), []
+    certifier = Certifier(made, WETH, heard.append)
+    await certifier.start()
+    certifier.on_block(1, Terms())
+    made.apply(block(2, sync(DEAR, CHEAP.reserves)))
+    made.close_book("binance", "ETH/USDT")
+    certifier.on_block(2, Terms())
+    await certifier.finished(60.0)
+    await certifier.close()
+    assert [certified.number for certified in heard] == [1, 2]
+    assert heard[0].bound > heard[1].bound == 0
+
+
+async def test_what_is_not_taken_in_time_is_told_with_a_later_block():
+    made = market(CHEAP, DEAR)
+    certifier = Certifier(made, WETH, lambda certified: None)
+    for number in range(1, 5):
+        certifier.on_block(number, Terms())
+    assert certifier.told == 0
+    await certifier.close()
+
+
+async def test_a_process_that_dies_ends_nothing_but_the_certificates():
+    made, heard = market(CHEAP, DEAR), []
+    certifier = Certifier(made, WETH, heard.append)
+    await certifier.start()
+    os.kill(certifier._process.pid, 9)
+    await asyncio.sleep(0.2)
+    for number in range(200):
+        certifier.on_block(number, Terms())
+        await asyncio.sleep(0)
+    await asyncio.wait_for(certifier.finished(0.1), 1.0)
+    await certifier.close()
+    assert heard == []
