@@ -6,6 +6,7 @@ import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
+from bot.certifying import certify
 from bot.clock import Clock, SystemClock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
@@ -119,8 +120,12 @@ async def _open(
     for exchange in world.exchanges.values():
         await exchange.watch(ears.on_book, ears.on_trouble)
     await open_pending(config.pending, world, market, engine, stack)
+    market.prepare(road.fee_policy.screening_price_wei(head))
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
+    certifier = None
+    if config.certificate.enabled:
+        certifier = await certify(market, network.wrapped, ledger, road, engine, stack)
     await _watch(loaded, options, world, engine, road, halting, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
@@ -136,6 +141,7 @@ async def _open(
         recorder=recorder,
         hands=hands,
         stepper=stepper,
+        certifier=certifier,
         first=head,
         clock=clock,
         out=out,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.certifying import Captured
 from bot.ledger.reconcile import Reconciliation
 from bot.ledger.summary import RunSummary
 from bot.mode import Mode
@@ -45,6 +46,7 @@ class Summary:
     in_flight: int = 0
     halted: Mapping[str, str] = field(default_factory=dict)
     node_units: Mapping[str, str] = field(default_factory=dict)
+    captured: Captured | None = None
 
     @property
     def ledger_equals_chain(self) -> bool | None:
@@ -92,6 +94,7 @@ class Summary:
             "node_units": dict(self.node_units),
             "exchange_calls": self.exchange_calls,
             "state": self.state,
+            "certificate": None if self.captured is None else self.captured.document(),
             "in_flight": self.in_flight,
             "halted": dict(self.halted),
             "trouble": self.trouble,
@@ -135,6 +138,8 @@ class Summary:
             yield "quota", f"{name}: {units}"
         if self.counts.get("compared"):
             yield "state", self._held_against_the_chain()
+        if self.captured is not None and self.captured.share is not None:
+            yield "captured", str(self.captured)
         if self.in_flight:
             yield "in flight", f"{self.in_flight} had no answer yet; a run on the same ledger takes them up"
         if self.reconciliation is not None:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.balances import BalanceReader, at_exchanges, on_chain
+from bot.certifying import LAST_ANSWERS_S, captured
 from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
@@ -20,6 +21,7 @@ from bot.ledger.errors import LedgerError
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
+from bot.market.certificate.certifier import Certifier
 from bot.mode import Mode
 from bot.replay.recorder import Recorder
 from bot.report import Summary
@@ -59,6 +61,7 @@ class Session:
     recorder: Recorder | None
     hands: Hands
     stepper: Stepper | None
+    certifier: Certifier | None
     first: Head
     clock: Clock
     out: Reporter
@@ -153,6 +156,8 @@ class Session:
         if self.recorder is not None:
             self.recorder.close(self.engine.decisions_digest)
         proof = await self._reconciled()
+        if self.certifier is not None:
+            await self.certifier.finished(LAST_ANSWERS_S)
         strategies = [strategy.name for strategy in self.loaded.config.strategies]
         summary = Summary(
             network=world.network.name,
@@ -170,6 +175,7 @@ class Session:
             exchange_calls=sum(exchange.calls_made for exchange in world.exchanges.values()),
             counts=self.engine.counts,
             result=summarise(ledger, strategies),
+            captured=captured(ledger),
             reconciliation=proof,
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,

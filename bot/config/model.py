@@ -208,6 +208,13 @@ class DashboardSettings(Section):
     """Port to listen on; 0 takes any free one, and the run prints which."""
 
 
+class CertificateSettings(Section):
+    """What each block had to give at most, found out beside the run; docs/packed-market.md."""
+
+    enabled: Annotated[bool, Field(examples=[True])] = True
+    """Whether a process of its own certifies blocks, as far as it can keep up."""
+
+
 class TwinSettings(Section):
     """The local twin of mainnet; read only when `network = "twin"`."""
 
@@ -251,6 +258,7 @@ class RunSections(Section):
     recording: RecordingSettings = RecordingSettings()
     executor: ExecutorSettings = ExecutorSettings()
     dashboard: DashboardSettings = DashboardSettings()
+    certificate: CertificateSettings = CertificateSettings()
     twin: TwinSettings = TwinSettings()
 
 
