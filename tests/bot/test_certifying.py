@@ -1,0 +1,45 @@
+"""What a run's blocks had to give is held against what its plans took."""
+
+import orjson
+import pytest
+
+from bot.certifying import EVENT, NOT_PLANNED, captured
+from bot.ledger.decisions import Level
+from bot.reasons import Reason, Refusal
+from tests.bot.ledger.given import atomic_plan, open_ledger
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = open_ledger(tmp_path / "ledger.db")
+    yield opened
+    opened.close()
+
+
+def certificate(block, bound, within_reach=None, **missed):
+    told = {"block": block, "bound_wei": str(bound)}
+    if within_reach is not None:
+        told |= {"within_reach_wei": str(within_reach), "missed_wei": {key: str(wei) for key, wei in missed.items()}}
+    return orjson.dumps(told).decode()
+
+
+def test_a_run_without_certificates_says_nothing_of_them(ledger):
+    assert captured(ledger) is None
+
+
+def test_captured_and_missed_add_up_to_the_bound(ledger):
+    plan, refused = atomic_plan(100), atomic_plan(100, "another")
+    block, profit = plan.block_number, plan.expected_profit_wei
+    for each in (plan, refused):
+        ledger.record_plan(each)
+    ledger.record_refusal(Refusal(Reason.BUDGET_GAS, "too much"), refused.strategy, refused.id)
+    bound = 10 * profit
+    ledger.record_event(Level.INFO, EVENT, certificate(block, bound, 3 * profit, gas=4 * profit, hops=3 * profit))
+    ledger.record_event(Level.INFO, EVENT, certificate(block + 1, 5 * profit))
+    told = captured(ledger)
+    assert (told.blocks, told.explained, told.bound_wei, told.captured_wei) == (2, 1, bound, profit)
+    assert told.share == pytest.approx(0.1)
+    assert told.missed_wei == {"budget": profit, "gas": 4 * profit, "hops": 3 * profit, NOT_PLANNED: profit}
+    assert told.captured_wei + sum(told.missed_wei.values()) == told.bound_wei
+    assert orjson.loads(orjson.dumps(told.document()))["captured_wei"] == str(profit)
+    assert "10.0% of" in str(told)
