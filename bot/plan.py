@@ -21,7 +21,10 @@ from chains.executor import (
     ExecutorCall,
     Hop,
     HopKind,
+    Lender,
+    Loan,
     Route,
+    Share,
     UniswapV4Route,
 )
 
@@ -75,6 +78,9 @@ class Plan:
     least the strategy accepts after gas. `gas_limit` and fees are per EIP-1559; `deadline_block` is the last
     block the transaction may land in. `note` says, for a person, why. `unwinds` is the id of the two-sided plan whose
     chain side this one takes back, where it does that and nothing else.
+
+    The swaps are one route, or several: each that sells the token the first one sells begins another. An atomic plan's
+    input is lent by `loan`, where it names one.
     """
 
     strategy: str
@@ -89,6 +95,7 @@ class Plan:
     deadline_block: int
     note: str = ""
     unwinds: str = ""
+    loan: Loan | None = None
 
     @property
     def id(self) -> str:
@@ -107,27 +114,41 @@ class Plan:
     def pools(self) -> frozenset[Address]:
         return frozenset(swap.hop.pool for swap in self.swaps)
 
+    @property
+    def routes(self) -> tuple[tuple[Swap, ...], ...]:
+        """The swaps, route by route."""
+        routes: list[list[Swap]] = []
+        for swap in self.swaps:
+            if not routes or swap.token_in == routes[0][0].token_in:
+                routes.append([])
+            routes[-1].append(swap)
+        return tuple(map(tuple, routes))
+
+    @property
+    def amount_in(self) -> int:
+        """What all routes together sell, in base units of the first swap's input."""
+        return sum(route[0].amount_in for route in self.routes)
+
+    @property
+    def amount_out(self) -> int:
+        """What all routes together are quoted to bring, in base units of the last swap's output."""
+        return sum(route[-1].amount_out for route in self.routes)
+
     def executor_call(self, min_gain: int, min_out: int) -> ExecutorCall:
         """The executor call that settles the swaps.
 
         `min_gain` (atomic: base units of the cycle's token) or `min_out` (otherwise: base units of the last
         swap's output) is what the contract enforces.
         """
-        first, last = self.swaps[0], self.swaps[-1]
+        routes = self.routes
+        first, last = routes[0][0], routes[-1][-1]
         hops = tuple(swap.hop for swap in self.swaps)
-        parent = bytes(32)
+        shares = tuple(Share(route[0].amount_in, len(route)) for route in routes) if len(routes) > 1 else ()
+        token, bought = Address(first.token_in.address), Address(last.token_out.address)
+        block, parent = self.deadline_block, bytes(32)
         if self.atomic:
-            token = Address(first.token_in.address)
-            return CycleCall(token, first.amount_in, min_gain, self.deadline_block, parent, hops)
-        return ExchangeCall(
-            Address(first.token_in.address),
-            first.amount_in,
-            Address(last.token_out.address),
-            min_out,
-            self.deadline_block,
-            parent,
-            hops,
-        )
+            return CycleCall(token, self.amount_in, min_gain, block, parent, hops, self.loan, shares)
+        return ExchangeCall(token, self.amount_in, bought, min_out, block, parent, hops, shares)
 
 
 def _plain(value: object) -> Any:
@@ -144,8 +165,10 @@ def _plain(value: object) -> Any:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """Canonical JSON: sorted keys, every number a decimal string, each leg tagged with its `kind`."""
+    """Canonical JSON: sorted keys, every number a decimal string, each leg tagged with its `kind`; no loan, no key."""
     document = _plain(plan)
+    if plan.loan is None:
+        del document["loan"]
     for leg, plain in zip(plan.legs, document["legs"], strict=True):
         plain["kind"] = type(leg).__name__
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
@@ -170,7 +193,8 @@ def decode_plan(data: bytes) -> Plan:
                 "deadline_block",
             )
         }
-        plan = Plan(**document, **numbers, legs=legs)
+        loan = _loan(document.pop("loan")) if "loan" in document else None
+        plan = Plan(**document, **numbers, legs=legs, loan=loan)
         unchanged = encode_plan(plan) == data
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise InvalidPlan(f"not a plan: {error}") from error
@@ -181,6 +205,11 @@ def decode_plan(data: bytes) -> Plan:
 
 def _token(document: dict[str, Any]) -> Token:
     return Token(document["place"], document["address"], document["symbol"], int(document["decimals"]))
+
+
+def _loan(document: dict[str, Any]) -> Loan:
+    pool, fee_ppm = Address(document["pool"]), int(document["fee_ppm"])
+    return Loan(Lender(int(document["lender"])), pool, fee_ppm, document["zero_for_one"])
 
 
 def _hop(document: dict[str, Any]) -> Hop:

@@ -6,7 +6,9 @@ this module, so it needs nothing but the ABI codec.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
@@ -24,9 +26,12 @@ from chains.hops import (
     InvalidCallData,
     Route,
     UniswapV4Route,
+    address_in,
+    bits,
     pack,
     unpack,
 )
+from chains.loans import Lender, Loan, is_loan, pack_loan, unpack_loan
 
 __all__ = [
     "EXCHANGE",
@@ -42,29 +47,46 @@ __all__ = [
     "Hop",
     "HopKind",
     "InvalidCallData",
+    "Lender",
+    "Loan",
     "Route",
+    "Share",
     "UniswapV4Route",
     "decode",
     "encode",
 ]
 
-SIGNATURES = (
-    "run(address,uint256,uint256,uint256,bytes32,uint256[])",
-    "exchange(address,uint256,address,uint256,uint256,bytes32,uint256[])",
-)
+SIGNATURES = ("run(uint256,uint256,bytes32,uint256[])", "exchange(uint256,uint256,address,bytes32,uint256[])")
 RUN, EXCHANGE = SELECTORS = tuple(keccak(text=signature)[:4] for signature in SIGNATURES)
 """The first four bytes of the two entries' call data: `run`, then `exchange`."""
 
-_RUN_TYPES = ("address", "uint256", "uint256", "uint256", "bytes32", "uint256[]")
-_EXCHANGE_TYPES = ("address", "uint256", "address", "uint256", "uint256", "bytes32", "uint256[]")
+_RUN_TYPES = ("uint256", "uint256", "bytes32", "uint256[]")
+_EXCHANGE_TYPES = ("uint256", "uint256", "address", "bytes32", "uint256[]")
+
+_TOKEN_BITS = 160
+_BLOCK_BITS = 96
+_AMOUNT_BITS = 128
+_LENGTH_BITS = 16
+_LENGTH_OFFSET = 160
+_KIND_OFFSET = 184
+_SHARE_KIND = 18
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of several routes that share the input: `amount_in` base units of it go along the next `hops` hops."""
+
+    amount_in: int
+    hops: int
 
 
 @dataclass(frozen=True, slots=True)
 class CycleCall:
-    """`run`: a closed cycle from `token` to `token`, its first hop taken as a flash swap, so no inventory is needed.
+    """`run`: closed cycles from `token` to `token`, on credit of their first hops or on a `loan`, without inventory.
 
-    `amount_in` and `min_gain` are base units of `token`; `max_block` is the last block it may land in;
-    `parent_hash`, unless 32 zero bytes, must be the hash of the block before it.
+    `amount_in` and `min_gain` are base units of `token`, below 2^128; `max_block` is the last block it may land in;
+    `parent_hash`, unless 32 zero bytes, must be the hash of the block before it. Without `shares` the hops are one
+    route; with them, they are as many routes, one after the other.
     """
 
     token: Address
@@ -73,11 +95,16 @@ class CycleCall:
     max_block: int
     parent_hash: bytes
     hops: tuple[Hop, ...]
+    loan: Loan | None = None
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeCall:
-    """`exchange`: spends `amount_in` of the inventory's `token_in` for at least `min_out` of `token_out`."""
+    """`exchange`: spends `amount_in` of the inventory's `token_in` for at least `min_out` of `token_out`.
+
+    Amounts, block and shares as in `CycleCall`.
+    """
 
     token_in: Address
     amount_in: int
@@ -86,6 +113,7 @@ class ExchangeCall:
     max_block: int
     parent_hash: bytes
     hops: tuple[Hop, ...]
+    shares: tuple[Share, ...] = ()
 
 
 ExecutorCall = CycleCall | ExchangeCall
@@ -94,19 +122,19 @@ ExecutorCall = CycleCall | ExchangeCall
 def encode(call: ExecutorCall) -> bytes:
     """The call data that makes the executor do `call`.
 
-    Raises `InvalidCallData` for a value that does not fit its field.
+    Raises `InvalidCallData` for a value that does not fit its field, and for shares that are not the whole.
     """
     try:
-        words = [word for hop in call.hops for word in pack(hop)]
+        words = _words(call)
         if isinstance(call, CycleCall):
-            run = (call.token, call.amount_in, call.min_gain, call.max_block, call.parent_hash, words)
+            if call.loan:
+                words.insert(0, pack_loan(call.loan))
+            run = (_head(call.token, call), _amounts(call.amount_in, call.min_gain), call.parent_hash, words)
             return RUN + abi_encode(_RUN_TYPES, run)
         exchange = (
-            call.token_in,
-            call.amount_in,
+            _head(call.token_in, call),
+            _amounts(call.amount_in, call.min_out),
             call.token_out,
-            call.min_out,
-            call.max_block,
             call.parent_hash,
             words,
         )
@@ -132,23 +160,75 @@ def decode(data: bytes) -> ExecutorCall:
     return call
 
 
+def _head(token: Address, call: ExecutorCall) -> int:
+    return bits(token, _TOKEN_BITS) | bits(call.max_block, _BLOCK_BITS) << _TOKEN_BITS
+
+
+def _amounts(amount_in: int, least: int) -> int:
+    return bits(amount_in, _AMOUNT_BITS) | bits(least, _AMOUNT_BITS) << _AMOUNT_BITS
+
+
+def _words(call: ExecutorCall) -> list[int]:
+    """The hops' words, each route behind a word that says its share; the last takes what is left, and says zero."""
+    if not call.shares:
+        return [word for hop in call.hops for word in pack(hop)]
+    whole = sum(share.amount_in for share in call.shares), sum(share.hops for share in call.shares)
+    if len(call.shares) < 2 or whole != (call.amount_in, len(call.hops)):
+        raise InvalidCallData(f"{call.shares} are not {call.amount_in} base units over {len(call.hops)} hops")
+    words: list[int] = []
+    rest = iter(call.hops)
+    for share in call.shares:
+        route = [word for hop in islice(rest, share.hops) for word in pack(hop)]
+        amount = 0 if share is call.shares[-1] else share.amount_in
+        words.append(
+            bits(amount, _TOKEN_BITS) | bits(len(route), _LENGTH_BITS) << _LENGTH_OFFSET | _SHARE_KIND << _KIND_OFFSET
+        )
+        words += route
+    return words
+
+
+def _routes(words: Sequence[int], amount_in: int) -> tuple[tuple[Hop, ...], tuple[Share, ...]]:
+    """The inverse of `_words`."""
+    if not words or words[0] >> _KIND_OFFSET != _SHARE_KIND:
+        return unpack(words), ()
+    hops: list[Hop] = []
+    shares: list[Share] = []
+    index = 0
+    while index < len(words):
+        length = words[index] >> _LENGTH_OFFSET & (1 << _LENGTH_BITS) - 1
+        route = unpack(words[index + 1 : index + 1 + length])
+        last = index + 1 + length >= len(words)
+        amount = amount_in if last else words[index] & (1 << _TOKEN_BITS) - 1
+        shares.append(Share(amount, len(route)))
+        hops += route
+        amount_in -= amount
+        index += 1 + length
+    return tuple(hops), tuple(shares)
+
+
 def _cycle(arguments: bytes) -> CycleCall:
-    token, amount_in, min_gain, max_block, parent_hash, words = abi_decode(_RUN_TYPES, arguments)
-    return CycleCall(_address(token), amount_in, min_gain, max_block, parent_hash, unpack(words))
+    head, amounts, parent_hash, words = abi_decode(_RUN_TYPES, arguments)
+    loan = unpack_loan(words[0]) if words and is_loan(words[0]) else None
+    amount_in, min_gain = _split(amounts)
+    hops, shares = _routes(words[1:] if loan else words, amount_in)
+    return CycleCall(address_in(head), amount_in, min_gain, head >> _TOKEN_BITS, parent_hash, hops, loan, shares)
 
 
 def _exchange(arguments: bytes) -> ExchangeCall:
-    token_in, amount_in, token_out, min_out, max_block, parent_hash, words = abi_decode(_EXCHANGE_TYPES, arguments)
+    head, amounts, token_out, parent_hash, words = abi_decode(_EXCHANGE_TYPES, arguments)
+    amount_in, min_out = _split(amounts)
+    hops, shares = _routes(words, amount_in)
     return ExchangeCall(
-        _address(token_in),
+        address_in(head),
         amount_in,
-        _address(token_out),
+        Address(str(to_checksum_address(token_out))),
         min_out,
-        max_block,
+        head >> _TOKEN_BITS,
         parent_hash,
-        unpack(words),
+        hops,
+        shares,
     )
 
 
-def _address(digits: str) -> Address:
-    return Address(str(to_checksum_address(digits)))
+def _split(amounts: int) -> tuple[int, int]:
+    return amounts & (1 << _AMOUNT_BITS) - 1, amounts >> _AMOUNT_BITS

@@ -55,7 +55,7 @@ LENT_KINDS = frozenset(
         HopKind.WSTETH,
     }
 )
-"""Hops whose venue gives no credit: as the first of a cycle, their input is lent by Uniswap V4 or Balancer V3."""
+"""Hops whose venue gives no credit: as the first of a cycle, their input is lent (`chains.loans`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +142,8 @@ def pack(hop: Hop) -> tuple[int, ...]:
     if hop.kind is HopKind.CURVE_CRYPTO and isinstance(hop.route, CurveRoute) and hop.route.underlying:
         raise InvalidCallData(f"{hop} has no underlying coins")
     word = (
-        _bits(hop.pool, _ADDRESS_BITS)
-        | _bits(hop.fee_ppm, _FEE_BITS) << _FEE_OFFSET
+        bits(hop.pool, _ADDRESS_BITS)
+        | bits(hop.fee_ppm, _FEE_BITS) << _FEE_OFFSET
         | hop.kind << _KIND_OFFSET
         | hop.zero_for_one << _DIRECTION_OFFSET
     )
@@ -166,7 +166,7 @@ def _hop(word: int, rest: Iterator[int]) -> Hop:
         raise InvalidCallData(f"{word:#066x} is the first word of a longer hop") from None
     hop = Hop(
         HopKind(kind),
-        _address(word),
+        address_in(word),
         bool(word >> _DIRECTION_OFFSET),
         word >> _FEE_OFFSET & (1 << _FEE_BITS) - 1,
         route,
@@ -178,15 +178,15 @@ def _hop(word: int, rest: Iterator[int]) -> Hop:
 def _route_words(route: Route | None) -> tuple[int, ...]:
     if route is None:
         return ()
-    token = _bits(route.token_out, _ADDRESS_BITS)
+    token = bits(route.token_out, _ADDRESS_BITS)
     match route:
         case UniswapV4Route(_, tick_spacing, hooks):
-            return token | _bits(tick_spacing, _SPACING_BITS) << _ADDRESS_BITS, _bits(hooks, _ADDRESS_BITS)
+            return token | bits(tick_spacing, _SPACING_BITS) << _ADDRESS_BITS, bits(hooks, _ADDRESS_BITS)
         case CurveRoute(_, i, j, underlying):
-            indices = _bits(i, _INDEX_BITS) | _bits(j, _INDEX_BITS) << _INDEX_BITS | underlying << 2 * _INDEX_BITS
+            indices = bits(i, _INDEX_BITS) | bits(j, _INDEX_BITS) << _INDEX_BITS | underlying << 2 * _INDEX_BITS
             return (token | indices << _ADDRESS_BITS,)
         case BalancerV2Route(_, id_tail):
-            return (token | _bits(id_tail, _TAIL_BITS) << _ADDRESS_BITS,)
+            return (token | bits(id_tail, _TAIL_BITS) << _ADDRESS_BITS,)
         case BalancerV3Route(_, buffer):
             return (token | buffer << _ADDRESS_BITS,)
 
@@ -196,12 +196,12 @@ def _route(kind: HopKind, rest: Iterator[int]) -> Route | None:
     if shape is None:
         return None
     word = next(rest)
-    token, tail = _address(word), word >> _ADDRESS_BITS
+    token, tail = address_in(word), word >> _ADDRESS_BITS
     if shape is UniswapV4Route:
         hooks = next(rest)
         if tail >> _SPACING_BITS or hooks >> _ADDRESS_BITS:
             raise InvalidCallData(f"{word:#066x} {hooks:#066x} is not the rest of a Uniswap V4 hop")
-        return UniswapV4Route(token, tail, _address(hooks))
+        return UniswapV4Route(token, tail, address_in(hooks))
     if shape is CurveRoute:
         index = (1 << _INDEX_BITS) - 1
         if tail >> 2 * _INDEX_BITS > 1:
@@ -214,15 +214,17 @@ def _route(kind: HopKind, rest: Iterator[int]) -> Route | None:
     return BalancerV3Route(token, bool(tail))
 
 
-def _bits(value: int | str, size: int) -> int:
+def bits(value: int | str, size: int) -> int:
+    """`value`, a number or an address, if it fits `size` bits. Raises `InvalidCallData`."""
     try:
         number = int(value, 16) if isinstance(value, str) else value
     except ValueError:
         raise InvalidCallData(f"{value!r} is not an address") from None
     if not 0 <= number < 1 << size:
-        raise InvalidCallData(f"{value} does not fit {size} bits of a hop")
+        raise InvalidCallData(f"{value} does not fit {size} bits")
     return number
 
 
-def _address(word: int) -> Address:
+def address_in(word: int) -> Address:
+    """The address in the lower 160 bits."""
     return Address(str(to_checksum_address(f"0x{word & (1 << _ADDRESS_BITS) - 1:040x}")))

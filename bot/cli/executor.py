@@ -64,7 +64,14 @@ def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
 @_node_option
 @_OWNER
 @click.option("--treasury", type=ADDRESS, required=True, metavar="ADDRESS", help="Where sweeps go, for ever.")
-@click.option("--operator", type=ADDRESS, metavar="ADDRESS", help="The bot's hot key. [that of signer.keystore]")
+@click.option(
+    "--operator",
+    "operators",
+    type=ADDRESS,
+    multiple=True,
+    metavar="ADDRESS",
+    help="A hot key that may trade; up to four of them. [that of signer.keystore]",
+)
 @_CONSENT
 @passphrase_options
 async def deploy(
@@ -72,7 +79,7 @@ async def deploy(
     node: str | None,
     owner_keystore: Path,
     treasury: str,
-    operator: str | None,
+    operators: tuple[str, ...],
     live_on_chain_id: int | None,
     passphrase_fd: int | None,
     passphrase_file: Path | None,
@@ -87,12 +94,13 @@ async def deploy(
 
     loaded = load(found_config(config_path))
     _require_consent(loaded, live_on_chain_id)
-    operator_address = Address(operator) if operator else _configured_operator(loaded)
+    first, *further = [Address(operator) for operator in operators] or [_configured_operator(loaded)]
     async with _rpc(loaded, node) as rpc:
         made = await create(
             rpc,
             _owner(owner_keystore, passphrase_fd, passphrase_file),
-            operator=operator_address,
+            operator=first,
+            further_operators=further,
             treasury=Address(treasury),
             profit_tokens=profit_tokens(loaded.config, loaded.network),
             inventory=[
@@ -241,7 +249,7 @@ def _tell(made: Deployment, *, as_json: bool) -> None:
                 "block": made.block_number,
                 "code_hash": made.code_hash,
                 "owner": settings.owner,
-                "operator": settings.operator,
+                "operators": list(settings.operators),
                 "treasury": settings.treasury,
                 "profit_tokens": list(settings.profit_tokens),
                 "inventory_caps": caps,
@@ -250,4 +258,4 @@ def _tell(made: Deployment, *, as_json: bool) -> None:
         )
         return
     click.echo(f"executor {made.executor}, inventory {made.inventory}, as read in block {made.block_number}: verified")
-    click.echo(f"owner {settings.owner}, operator {settings.operator}, treasury {settings.treasury}")
+    click.echo(f"owner {settings.owner}, operators {', '.join(settings.operators)}, treasury {settings.treasury}")

@@ -12,7 +12,7 @@ from bot.ledger.records import SwapFill
 from bot.plan import Plan
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Log, Receipt
-from chains.executor import Hop, HopKind
+from chains.executor import Hop, HopKind, Lender, Loan
 from chains.hops import LENT_KINDS
 
 TRANSFER_TOPIC = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
@@ -90,12 +90,14 @@ def leg_fills(plan: Plan, receipt: Receipt, venues: Venues = NO_VENUES) -> list[
 def _without_loan(plan: Plan, moved: list[Transfer], venues: Venues) -> list[Transfer]:
     """What moved besides the loan of a cycle's input and its repayment, which no leg of the plan is."""
     first = plan.swaps[0]
-    if not plan.atomic or first.hop.kind not in LENT_KINDS:
+    if not plan.atomic or (plan.loan is None and first.hop.kind not in LENT_KINDS):
         return moved
-    lender = venues.pool_manager if venues.pool_manager != ZERO_ADDRESS else venues.balancer_vault_v3
-    loan = [i for i, t in enumerate(moved) if (t.token, t.units) == (first.token_in.address, first.amount_in)]
-    lent = [i for i in loan if moved[i].source == lender]
-    repaid = [i for i in loan if moved[i].target == lender]
+    loan = plan.loan or Loan(Lender.UNISWAP_V4 if venues.pool_manager != ZERO_ADDRESS else Lender.BALANCER_V3)
+    debts = range(plan.amount_in, loan.debt(plan.amount_in) + 1)
+    of_loan = [i for i, t in enumerate(moved) if t.token == first.token_in.address and t.units in debts]
+    lender = venues.lender(loan)
+    lent = [i for i in of_loan if moved[i].source == lender]
+    repaid = [i for i in of_loan if moved[i].target == lender]
     return [t for i, t in enumerate(moved) if i not in (*lent[:1], *repaid[-1:])]
 
 

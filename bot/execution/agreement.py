@@ -35,9 +35,9 @@ def strange_venues(made: Deployment, network: Network) -> list[str]:
 
 def not_ours(made: Deployment, operator: Address) -> list[str]:
     """Whether the contract would refuse what `operator` signs, in one line."""
-    if made.settings.operator == operator:
+    if operator in made.settings.operators:
         return []
     return [
-        f"executor {made.executor} takes orders from {made.settings.operator}, and signer.keystore holds {operator}; "
-        "correct executor.address or signer.keystore"
+        f"executor {made.executor} takes orders from {', '.join(made.settings.operators)}, and signer.keystore holds "
+        f"{operator}; correct executor.address or signer.keystore"
     ]

@@ -57,10 +57,10 @@ class Artefact:
         return bytes(code)
 
 
-VENUE_IMMUTABLES = ("WRAPPED_NATIVE", "POOL_MANAGER", "BALANCER_VAULT_V2", "BALANCER_VAULT_V3")
+VENUE_IMMUTABLES = ("WRAPPED_NATIVE", "POOL_MANAGER", "BALANCER_VAULT_V2", "BALANCER_VAULT_V3", "AAVE_POOL")
 EXECUTOR_IMMUTABLES = (
     "OWNER",
-    "OPERATOR",
+    *(f"OPERATOR_{i}" for i in range(4)),
     "TREASURY",
     "INVENTORY",
     *(f"PROFIT_TOKEN_{i}" for i in range(4)),

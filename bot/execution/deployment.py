@@ -15,21 +15,22 @@ from rlp import encode as rlp_encode
 from bot.execution.artefacts import VENUE_IMMUTABLES, Artefact, executor_artefact, inventory_artefact
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
+from chains.loans import Lender, Loan
 
 if TYPE_CHECKING:
     from chains.networks import Network
 
 MAX_TOKENS = 4
-"""As many profit tokens, and as many inventory tokens, as the contracts have immutables for."""
+"""As many profit tokens, as many inventory tokens and as many operators as the contracts have immutables for."""
 
 _CONSTRUCTOR = (
     "address",
-    "address",
+    "address[]",
     "address",
     "address[]",
     "address[]",
     "uint128[]",
-    "(address,address,address,address)",
+    "(address,address,address,address,address)",
 )
 _SWEPT = "0x" + keccak(text="Swept(address,uint256)").hex()
 _GAS_MARGIN_PERCENT = 120
@@ -67,6 +68,7 @@ class Venues:
     pool_manager: Address = ZERO_ADDRESS
     balancer_vault_v2: Address = ZERO_ADDRESS
     balancer_vault_v3: Address = ZERO_ADDRESS
+    aave_pool: Address = ZERO_ADDRESS
 
     @classmethod
     def of(cls, network: Network) -> Venues:
@@ -76,7 +78,18 @@ class Venues:
             network.contracts.get("uniswap_v4_pool_manager", ZERO_ADDRESS),
             network.contracts.get("balancer_v2_vault", ZERO_ADDRESS),
             network.contracts.get("balancer_v3_vault", ZERO_ADDRESS),
+            network.contracts.get("aave_v3_pool", ZERO_ADDRESS),
         )
+
+    def lender(self, loan: Loan) -> Address:
+        """Whom `loan` comes from and goes back to. (Aave keeps its tokens elsewhere; its pool is who is asked.)"""
+        singletons = {
+            Lender.UNISWAP_V4: self.pool_manager,
+            Lender.BALANCER_V3: self.balancer_vault_v3,
+            Lender.BALANCER_V2: self.balancer_vault_v2,
+            Lender.AAVE_V3: self.aave_pool,
+        }
+        return singletons.get(loan.lender, loan.pool)
 
     async def present(self, rpc: Rpc) -> Venues:
         """Those of them that have code on the chain behind `rpc`."""
@@ -90,10 +103,13 @@ NO_VENUES = Venues()
 
 @dataclass(frozen=True, slots=True)
 class ExecutorSettings:
-    """What an executor is made with, for ever. `profit_tokens` are those a cycle may earn in."""
+    """What an executor is made with, for ever. `profit_tokens` are those a cycle may earn in.
+
+    `operators` are one to four hot keys with the same rights: each may trade, none may withdraw.
+    """
 
     owner: Address
-    operator: Address
+    operators: tuple[Address, ...]
     treasury: Address
     profit_tokens: tuple[Address, ...]
     inventory: tuple[InventoryCap, ...] = ()
@@ -102,9 +118,13 @@ class ExecutorSettings:
     def refusal(self) -> str | None:
         """Why the contract would refuse these settings, in one line; None when it would not."""
         listed = [cap.token for cap in self.inventory]
-        if ZERO_ADDRESS in (self.owner, self.operator, self.treasury, *self.profit_tokens, *listed):
+        if ZERO_ADDRESS in (self.owner, *self.operators, self.treasury, *self.profit_tokens, *listed):
             return "the zero address is nobody: name an owner, an operator, a treasury and real tokens"
-        if self.owner == self.operator:
+        if not 1 <= len(self.operators) <= MAX_TOKENS:
+            return f"{len(self.operators)} operators given: name one to {MAX_TOKENS}"
+        if len(set(self.operators)) < len(self.operators):
+            return "an operator is named twice"
+        if self.owner in self.operators:
             return f"owner and operator are both {self.owner}: the key that trades must not be the key that withdraws"
         if not 1 <= len(self.profit_tokens) <= MAX_TOKENS:
             return f"{len(self.profit_tokens)} profit tokens given: name one to {MAX_TOKENS}"
@@ -149,20 +169,34 @@ async def deploy(
     inventory: Sequence[InventoryCap],
     chain_id: int,
     venues: Venues = NO_VENUES,
+    further_operators: Sequence[Address] = (),
 ) -> Deployment:
     """Create the executor, and by it its inventory, then verify both. `owner` pays the gas.
 
     Raises `DeploymentFailed`, `VerificationFailed`, `MissingTool`, and what `rpc` raises.
     """
     settings = ExecutorSettings(
-        address(owner.address), operator, treasury, tuple(profit_tokens), tuple(inventory), venues
+        address(owner.address),
+        (operator, *further_operators),
+        treasury,
+        tuple(profit_tokens),
+        tuple(inventory),
+        venues,
     )
     refusal = settings.refusal()
     if refusal:
         raise DeploymentFailed(refusal)
     tokens = [cap.token for cap in settings.inventory]
     caps = [cap.per_block for cap in settings.inventory]
-    arguments = (settings.owner, operator, treasury, settings.profit_tokens, tokens, caps, astuple(venues))
+    arguments = (
+        settings.owner,
+        settings.operators,
+        treasury,
+        settings.profit_tokens,
+        tokens,
+        caps,
+        astuple(venues),
+    )
     receipt = await _transact(
         rpc, owner, chain_id, None, executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments)
     )
@@ -194,7 +228,7 @@ async def verify(
         executor,
         {
             **parties,
-            "OPERATOR": int(found.operator, 16),
+            **_numbered("OPERATOR", [int(operator, 16) for operator in found.operators]),
             "INVENTORY": int(inventory, 16),
             **_numbered("PROFIT_TOKEN", profit),
             **{getter: int(at, 16) for getter, at in zip(VENUE_IMMUTABLES, astuple(found.venues), strict=True)},
@@ -231,12 +265,13 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
 
     inventory = await party(executor, "INVENTORY")
     profit_tokens = [await party(executor, f"PROFIT_TOKEN_{i}") for i in range(MAX_TOKENS)]
+    operators = [await party(executor, f"OPERATOR_{i}") for i in range(MAX_TOKENS)]
     caps = [
         InventoryCap(await party(inventory, f"TOKEN_{i}"), await word(inventory, f"CAP_{i}")) for i in range(MAX_TOKENS)
     ]
     return ExecutorSettings(
         await party(executor, "OWNER"),
-        await party(executor, "OPERATOR"),
+        tuple(operator for operator in operators if operator != ZERO_ADDRESS),
         await party(executor, "TREASURY"),
         tuple(token for token in profit_tokens if token != ZERO_ADDRESS),
         tuple(cap for cap in caps if cap.token != ZERO_ADDRESS),

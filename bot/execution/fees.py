@@ -192,6 +192,6 @@ def terms(plan: Plan, gas_cost_wei: int, marks: Marks) -> Terms:
     last = plan.swaps[-1]
     spare = min(
         marks.units(last.token_out, max(plan.expected_profit_wei - least_wei, 0)),
-        last.amount_out * MAX_SLIPPAGE_PPM // 10**6,
+        plan.amount_out * MAX_SLIPPAGE_PPM // 10**6,
     )
-    return Terms(min_gain=0, min_out=max(last.amount_out - spare, 1))
+    return Terms(min_gain=0, min_out=max(plan.amount_out - spare, 1))

@@ -70,7 +70,7 @@ class InventoryDesk:
         return sum(spends.get(token, 0) for spends in self._spoken_for.values())
 
     def _spends(self, plan: Plan) -> dict[Token, int]:
-        spends = {plan.swaps[0].token_in: plan.swaps[0].amount_in}
+        spends = {plan.swaps[0].token_in: plan.amount_in}
         for order in plan.orders:
             if order.side is Side.SELL:
                 spends[order.base] = order.amount

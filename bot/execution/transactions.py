@@ -162,7 +162,7 @@ class TransactionDesk:
         if plan.atomic:
             return WorstCase(loss_wei=gas, gas_wei=gas)
         first = plan.swaps[0]
-        capital = self._marks.wei(first.token_in, first.amount_in)
+        capital = self._marks.wei(first.token_in, plan.amount_in)
         return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
 
     async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
@@ -238,7 +238,7 @@ class TransactionDesk:
         token = Address(last.token_out.address)
         if plan.atomic:
             return self._marks.wei(last.token_out, verdict.delta(self.identity.executor, token))
-        surplus = verdict.delta(self.identity.inventory, token) - last.amount_out
+        surplus = verdict.delta(self.identity.inventory, token) - plan.amount_out
         return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
 
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
@@ -339,7 +339,7 @@ class TransactionDesk:
         token = Address(last.token_out.address)
         if plan.atomic:
             return self._marks.wei(last.token_out, deltas.get((self.identity.executor, token), 0))
-        surplus = deltas.get((self.identity.inventory, token), 0) - last.amount_out
+        surplus = deltas.get((self.identity.inventory, token), 0) - plan.amount_out
         return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
 
     def _explain(self, intent: Intent, plan: Plan, receipt: Receipt, profit_wei: int) -> str:

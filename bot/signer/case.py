@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from bot.plan import InvalidPlan, Plan, Swap, decode_plan
 from bot.reasons import Reason, Refusal
@@ -66,7 +66,7 @@ class Case:
         if self.plan.atomic:
             return 0
         swap = self.plan.swaps[0]
-        return swap.amount_in * self.policy.inventory_marks.get(Address(swap.token_in.address), 0) // WETH_MARK
+        return self.plan.amount_in * self.policy.inventory_marks.get(Address(swap.token_in.address), 0) // WETH_MARK
 
     @property
     def exposure_wei(self) -> int:
@@ -139,9 +139,13 @@ def _plan_problem(plan: Plan) -> str | None:
         return "a plan begins with its swaps, at least one"
     if problem := next(filter(None, map(_swap_problem, swaps)), None):
         return problem
-    for before, after in pairwise(swaps):
+    for before, after in chain.from_iterable(map(pairwise, plan.routes)):
         if before.token_out.address != after.token_in.address:
             return f"a swap gives {before.token_out.address}, but the next takes {after.token_in.address}"
+    if len({route[-1].token_out.address for route in plan.routes}) > 1:
+        return "the routes of a plan end in one token"
+    if plan.orders and len(plan.routes) > 1:
+        return "a plan with orders has one route"
     closed = swaps[0].token_in.address == swaps[-1].token_out.address
     if plan.atomic and (plan.orders or not closed):
         return "an atomic plan is a closed cycle of swaps"

@@ -18,8 +18,9 @@ from bot.signer.policy import MILLION, SignerPolicy
 from bot.signer.switch import Trading
 from bot.signer.worth import inventory_worth, worth
 from chains import executor
-from chains.assets import ZERO_ADDRESS
+from chains.assets import ZERO_ADDRESS, Address
 from chains.executor import CycleCall, HopKind, InvalidCallData
+from chains.loans import SINGLETONS
 
 INTRINSIC_GAS = 21_000
 
@@ -148,7 +149,15 @@ def _pools(case: Case) -> str | None:
             return f"{hop.pool} is not a pool of the policy"
         if own is not None and hop.pool not in own:
             return f"{hop.pool} is not a pool of {case.plan.strategy}"
-    return None
+    return _lending_pool(case, ours | tokens)
+
+
+def _lending_pool(case: Case, never: set[Address]) -> str | None:
+    loan, listed = case.plan.loan, case.policy.pools
+    if loan is None or loan.lender in SINGLETONS:
+        return None
+    unknown = loan.pool in never or (listed is not None and loan.pool not in listed)
+    return f"{loan.pool}, which lends, is not a pool of the policy" if unknown else None
 
 
 def _made(policy: SignerPolicy, swap: Swap) -> bool:
@@ -224,7 +233,7 @@ def _min_profit(case: Case) -> str | None:
 def _slippage(case: Case) -> str | None:
     if isinstance(case.call, CycleCall):
         return None
-    least = case.plan.swaps[-1].amount_out * (MILLION - case.policy.caps.max_slippage_ppm) // MILLION
+    least = case.plan.amount_out * (MILLION - case.policy.caps.max_slippage_ppm) // MILLION
     return (
         f"min_out {case.call.min_out} is below {least}, the quote less the slippage"
         if case.call.min_out < least

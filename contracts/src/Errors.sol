@@ -19,21 +19,22 @@ error InvalidSettings();
 error TooFewHops(uint256 given, uint256 needed);
 error InvalidHop(uint256 word);
 error NoVenue(uint256 hop);
+error NoPool(address pool);
 error AmountTooLarge(uint256 amount);
+error FeeTooLarge(uint256 feePpm);
 error NotProfitToken(address token);
 error SameToken(address token);
 error UnlistedToken(address token);
-error WrongOutputToken(address actual, address expected);
 error WrongInputToken(address actual, address expected);
 error NoLender(uint256 hop);
 error CapExceeded(address token, uint256 drawn, uint256 cap);
 
 // what happened
 error UnexpectedCallback(address caller);
-error ForgedCallbackData(address caller);
 error WrongDebt(address pool, int256 asked, uint256 owed);
 error MissedCallback(address pool);
 error GainBelowMinimum(int256 gain, uint256 minGain);
 error OutputBelowMinimum(uint256 received, uint256 minOut);
+error NoBalance(address token);
 error TransferFailed(address token, address to, uint256 amount);
 error ApprovalFailed(address token, address spender, uint256 amount);

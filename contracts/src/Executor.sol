@@ -3,51 +3,30 @@ pragma solidity 0.8.37;
 
 import "./Errors.sol";
 import {Settings} from "./Settings.sol";
+import {Walker} from "./Walker.sol";
 import {IERC20} from "./interfaces/IERC20.sol";
-import {IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "./interfaces/ICallbacks.sol";
-import {IPoolManager, IVaultV3} from "./interfaces/ISingletons.sol";
+import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "./interfaces/ICallbacks.sol";
 import {Accounted} from "./libraries/Accounted.sol";
+import {Chain} from "./libraries/Chain.sol";
+import {Flight, Flights} from "./libraries/Flights.sol";
 import {Hop, Hops, Kind} from "./libraries/Hops.sol";
-import {Pulled} from "./libraries/Pulled.sol";
+import {Loans} from "./libraries/Loans.sol";
 import {SafeTransfer} from "./libraries/SafeTransfer.sol";
 import {Signed} from "./libraries/Signed.sol";
 import {Swaps} from "./libraries/Swaps.sol";
+import {Terms} from "./libraries/Terms.sol";
 
 /// @title Settles a plan in one transaction, or reverts.
-/// @notice The operator (a hot key) may trade, never withdraw; the owner (a cold key) may only sweep to the treasury.
+/// @notice The operators (hot keys) may trade, never withdraw; the owner (a cold key) may only sweep to the treasury.
 /// Every payment to a pool is either what the hop before it was measured to deliver, what the inventory released under
-/// its cap, or the debt of a flash swap that the same call has already earned: whatever a pool, a token or a stolen
+/// its cap, or a debt in the token whose balance must have grown at the end: whatever a pool, a token or a stolen
 /// operator key does, a balance held here never falls. Nothing stays approved; no selector is the caller's.
-contract Executor is Settings, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks {
+contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, ILoanCallbacks {
+    using Flights for Flight;
+    using Loans for Hop;
     using SafeTransfer for address;
     using Signed for uint256;
     using Swaps for Hop;
-
-    /// @notice What the callback of a flash swap or a loan needs to know; it travels through the pool and is held against
-    /// its hash on return. `balanceBefore` is what `recipient` held of `tokenOut`, which the pool is to deliver there;
-    /// `rest` is the index of the hop that sells it, or the end when nothing is left to earn.
-    struct Flash {
-        address tokenOut;
-        address recipient;
-        uint256 balanceBefore;
-        uint256 minGain;
-        uint256 rest;
-        uint256[] hops;
-    }
-
-    /* CONSTANTS */
-
-    /// @dev A V3 hop inside the walk sends no data: its callback has nothing to do but pay.
-    bytes32 private constant NO_DATA = keccak256("");
-
-    /* TRANSIENT: one slot per meaning, all zero between calls */
-
-    uint256 internal transient locked;
-    uint256 internal transient armedAmount;
-    address internal transient armedCaller;
-    bytes32 internal transient armedDataHash;
-    address internal transient armedToken;
-    uint256 internal transient managerUnlocked;
 
     /* EVENTS */
 
@@ -57,77 +36,78 @@ contract Executor is Settings, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks 
 
     constructor(
         address owner,
-        address operator,
+        address[] memory operators,
         address treasury,
         address[] memory profitTokens,
         address[] memory inventoryTokens,
         uint128[] memory inventoryCaps,
         Venues memory venues
-    ) Settings(owner, operator, treasury, profitTokens, inventoryTokens, inventoryCaps, venues) {}
+    ) Settings(owner, operators, treasury, profitTokens, inventoryTokens, inventoryCaps, venues) {}
 
     /* MODIFIERS */
 
-    modifier exclusive() {
-        if (locked != 0) revert Reentered();
-        locked = 1;
-        _;
-        locked = 0;
-    }
-
     modifier onlyOperator() {
-        if (msg.sender != OPERATOR) revert NotOperator(msg.sender);
+        if (!isOperator(msg.sender)) revert NotOperator(msg.sender);
         _;
     }
 
     /// @dev `parentHash`, unless zero, binds the call to the branch of the chain it was decided on.
-    modifier inTime(uint256 maxBlock, bytes32 parentHash) {
-        if (block.number > maxBlock) revert Expired(block.number, maxBlock);
-        bytes32 parent = blockhash(block.number - 1);
-        if (parentHash != 0 && parent != parentHash) revert WrongParent(parent, parentHash);
+    modifier inTime(uint256 head, bytes32 parentHash) {
+        if (block.number > Terms.maxBlock(head)) revert Expired(block.number, Terms.maxBlock(head));
+        if (parentHash != 0) {
+            bytes32 parent = blockhash(block.number - 1);
+            if (parent != parentHash) revert WrongParent(parent, parentHash);
+        }
         _;
     }
 
     /* OPERATOR */
 
-    /// @notice A closed cycle that starts and ends in `token`. Its first hop is a flash swap of `amountIn`, repaid out of
-    /// what the last hop brings, so no inventory is needed.
-    /// @return gain What the balance of `token` grew by, at least `minGain`.
-    function run(
-        address token,
-        uint256 amountIn,
-        uint256 minGain,
-        uint256 maxBlock,
-        bytes32 parentHash,
-        uint256[] calldata hops
-    ) external onlyOperator exclusive inTime(maxBlock, parentHash) returns (uint256 gain) {
+    /// @notice A closed cycle that starts and ends in one token, along one route or several that share the input. The
+    /// input is a first hop's credit or a loan, repaid out of what the last hop brings, so no inventory is needed.
+    /// @param head The token, and the last block the call may land in (`Terms`).
+    /// @param amounts What goes in, and the least gain.
+    /// @return gain What the balance of the token grew by, at least the least.
+    function run(uint256 head, uint256 amounts, bytes32 parentHash, uint256[] calldata words)
+        external
+        onlyOperator
+        exclusive
+        inTime(head, parentHash)
+        returns (uint256 gain)
+    {
+        address token = Terms.token(head);
         if (!isProfitToken(token)) revert NotProfitToken(token);
-        if (hops.length == 0) revert TooFewHops(0, 2);
-        uint256 balanceBefore = IERC20(token).balanceOf(address(this));
-        _flash(token, amountIn, minGain, hops);
-        uint256 balanceAfter = IERC20(token).balanceOf(address(this));
+        if (words.length == 0) revert TooFewHops(0, 2);
+        (uint256 amountIn, uint256 minGain) = Terms.split(amounts);
+        uint256 balanceBefore = token.balanceOf(address(this));
+        _cycle(Flight(token, amountIn, balanceBefore, minGain, address(0), address(0), 0, 0), words);
+        uint256 balanceAfter = token.balanceOf(address(this));
         if (balanceAfter < balanceBefore + minGain) {
             revert GainBelowMinimum(balanceAfter.signed() - balanceBefore.signed(), minGain);
         }
         return balanceAfter - balanceBefore;
     }
 
-    /// @notice Sells `amountIn` of the inventory's `tokenIn` along `hops`; what comes out goes back to the inventory.
-    /// @return received What the inventory's balance of `tokenOut` grew by, at least `minOut`.
-    function exchange(
-        address tokenIn,
-        uint256 amountIn,
-        address tokenOut,
-        uint256 minOut,
-        uint256 maxBlock,
-        bytes32 parentHash,
-        uint256[] calldata hops
-    ) external onlyOperator exclusive inTime(maxBlock, parentHash) returns (uint256 received) {
+    /// @notice Sells the inventory's token along one route or several; what comes out goes back to the inventory.
+    /// @param head The token sold, and the last block the call may land in (`Terms`).
+    /// @param amounts How much of it, and the least that must come back.
+    /// @return received What the inventory's balance of `tokenOut` grew by: at least the least, and never nothing.
+    function exchange(uint256 head, uint256 amounts, address tokenOut, bytes32 parentHash, uint256[] calldata words)
+        external
+        onlyOperator
+        exclusive
+        inTime(head, parentHash)
+        returns (uint256 received)
+    {
+        address tokenIn = Terms.token(head);
+        (uint256 amountIn, uint256 minOut) = Terms.split(amounts);
         if (tokenIn == tokenOut) revert SameToken(tokenIn);
         if (INVENTORY.capOf(tokenOut) == 0) revert UnlistedToken(tokenOut);
-        if (hops.length == 0) revert TooFewHops(0, 1);
-        INVENTORY.draw(tokenIn, amountIn, _entrance(Hop.wrap(hops[0])));
-        received = _walk(hops, 0, tokenIn, amountIn, tokenOut, address(INVENTORY));
-        if (received < minOut) revert OutputBelowMinimum(received, minOut);
+        if (words.length == 0) revert TooFewHops(0, 1);
+        uint256 balanceBefore = tokenOut.balanceOf(address(INVENTORY));
+        _sell(words, tokenIn, amountIn);
+        received = tokenOut.balanceOf(address(INVENTORY)) - balanceBefore;
+        if (received < minOut || received == 0) revert OutputBelowMinimum(received, minOut);
     }
 
     /* OWNER */
@@ -153,210 +133,261 @@ contract Executor is Settings, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks 
     }
 
     /// @inheritdoc IPairCallbacks
-    function uniswapV2Call(address, uint256, uint256, bytes calldata data) external {
-        _repayPair(data);
+    function uniswapV2Call(address sender, uint256, uint256, bytes calldata data) external {
+        _answerPair(sender, data);
     }
 
     /// @inheritdoc IPairCallbacks
-    function pancakeCall(address, uint256, uint256, bytes calldata data) external {
-        _repayPair(data);
+    function pancakeCall(address sender, uint256, uint256, bytes calldata data) external {
+        _answerPair(sender, data);
     }
 
     /// @inheritdoc IPairCallbacks
-    function hook(address, uint256, uint256, bytes calldata data) external {
-        _repayPair(data);
+    function hook(address sender, uint256, uint256, bytes calldata data) external {
+        _answerPair(sender, data);
     }
 
     /// @inheritdoc IPoolCallbacks
     function uniswapV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
-        _payPool(amount0Delta, amount1Delta, data);
+        _answerPool(amount0Delta, amount1Delta, data);
     }
 
     /// @inheritdoc IPoolCallbacks
     function pancakeV3SwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
-        _payPool(amount0Delta, amount1Delta, data);
+        _answerPool(amount0Delta, amount1Delta, data);
     }
 
     /// @inheritdoc IPoolCallbacks
     function algebraSwapCallback(int256 amount0Delta, int256 amount1Delta, bytes calldata data) external {
-        _payPool(amount0Delta, amount1Delta, data);
+        _answerPool(amount0Delta, amount1Delta, data);
     }
 
     /// @inheritdoc IUnlockCallbacks
     function unlockCallback(bytes calldata data) external returns (bytes memory) {
-        if (msg.sender != POOL_MANAGER) revert UnexpectedCallback(msg.sender);
-        (address token, uint256 owed) = _disarm(data);
+        _disarm(POOL_MANAGER, data);
         managerUnlocked = 1;
-        _account(Kind.UniswapV4, token, owed, abi.decode(data, (Flash)));
+        _account(Kind.UniswapV4, data);
         managerUnlocked = 0;
         return "";
     }
 
     /// @inheritdoc IUnlockCallbacks
     function balancerUnlocked(bytes calldata data) external {
-        if (msg.sender != BALANCER_VAULT_V3) revert UnexpectedCallback(msg.sender);
-        (address token, uint256 owed) = _disarm(data);
-        _account(Kind.BalancerV3, token, owed, abi.decode(data, (Flash)));
+        _disarm(BALANCER_VAULT_V3, data);
+        _account(Kind.BalancerV3, data);
+    }
+
+    /// @inheritdoc ILoanCallbacks
+    function uniswapV3FlashCallback(uint256, uint256, bytes calldata data) external {
+        _disarm(msg.sender, data);
+        _settle(data);
+    }
+
+    /// @inheritdoc ILoanCallbacks
+    function pancakeV3FlashCallback(uint256, uint256, bytes calldata data) external {
+        _disarm(msg.sender, data);
+        _settle(data);
+    }
+
+    /// @inheritdoc ILoanCallbacks
+    function receiveFlashLoan(
+        address[] calldata,
+        uint256[] calldata amounts,
+        uint256[] calldata fees,
+        bytes calldata data
+    ) external {
+        _disarm(BALANCER_VAULT_V2, data);
+        (Flight calldata flight,) = Flights.unpack(data);
+        uint256 owed = _earnLoan(amounts[0] + fees[0], data);
+        _repay(flight, owed);
+    }
+
+    /// @inheritdoc ILoanCallbacks
+    function executeOperation(address, uint256 amount, uint256 premium, address initiator, bytes calldata params)
+        external
+        returns (bool)
+    {
+        if (initiator != address(this)) revert UnexpectedCallback(msg.sender);
+        _disarm(AAVE_POOL, params);
+        (Flight calldata flight,) = Flights.unpack(params);
+        flight.token.safeApprove(AAVE_POOL, _earnLoan(amount + premium, params));
+        return true;
+    }
+
+    function _answerPair(address sender, bytes calldata data) private {
+        if (sender != address(this)) revert UnexpectedCallback(msg.sender);
+        _disarm(msg.sender, data);
+        _settle(data);
+    }
+
+    function _answerPool(int256 amount0Delta, int256 amount1Delta, bytes calldata data) private {
+        _disarm(msg.sender, data);
+        (address token, uint256 owed) = Flights.debt(data);
+        int256 asked = amount0Delta > 0 ? amount0Delta : amount1Delta;
+        if (asked != owed.signed()) revert WrongDebt(msg.sender, asked, owed);
+        if (Flights.isDebt(data)) token.safeTransfer(msg.sender, owed);
+        else _settle(data);
     }
 
     /* THE CYCLE */
 
-    /// @dev Takes the first hop on credit where its pool gives any; otherwise its input is lent by a singleton, free of
-    /// charge. Either calls back, `_earn` walks the rest, and the callback repays.
-    function _flash(address token, uint256 amountIn, uint256 minGain, uint256[] memory hops) private {
-        Hop first = Hop.wrap(hops[0]);
-        Flash memory flash;
-        (flash.tokenOut, flash.minGain, flash.hops) = (token, minGain, hops);
-        if (first.isPair() || first.asksBack() || first.isAccounted()) {
-            flash.rest = first.length();
-            if (hops.length <= flash.rest) revert TooFewHops(1, 2);
-            flash.tokenOut = Hops.tokenOut(hops, 0);
+    function _cycle(Flight memory flight, uint256[] calldata words) private {
+        Hop first = Hop.wrap(words[0]);
+        if (!first.isRoute()) {
+            if (first.bit() & Hops.LOANS != 0) return _borrow(flight, first, words[1:]);
+            return _flash(flight, words);
         }
+        // Each route must pay for itself; what all of them gain is held against the minimum at the end.
+        flight.minGain = 0;
+        uint256 left = flight.owed;
+        while (words.length != 0) {
+            uint256[] calldata route;
+            (route, flight.owed, words) = _nextRoute(words, left);
+            left -= flight.owed;
+            _flash(flight, route);
+        }
+    }
+
+    /// @dev Takes the first hop on credit where its venue gives any; otherwise its input is lent by a singleton.
+    function _flash(Flight memory flight, uint256[] calldata words) private {
+        Hop first = Hop.wrap(words[0]);
+        uint256 bit = first.bit();
+        if (bit & Hops.CONSTANT_PRODUCT != 0 && Hops.areAllPairs(words)) return _chain(flight, words);
+        uint256 rest = first.length();
+        if (bit & Hops.CREDIT == 0) return _borrow(flight, _lender(first), words);
+        if (words.length <= rest) revert TooFewHops(1, 2);
+        uint256[] calldata behind = words[rest:];
+        flight.tokenOut = Hops.tokenOut(words, 0);
         // A pair calls back whoever receives, so its output cannot go straight to the next pool.
-        flash.recipient = first.isPair() ? address(this) : _entrance(Hop.wrap(hops[flash.rest]));
-        flash.balanceBefore = flash.tokenOut.heldBy(flash.recipient);
-        if (flash.rest == 0 || first.isAccounted()) {
-            return _unlock(flash.rest == 0 ? _lender(first) : first.kind(), token, amountIn, flash);
+        flight.recipient = bit & Hops.PAIRS != 0 ? address(this) : _entrance(Hop.wrap(behind[0]));
+        flight.deliveredBefore = flight.tokenOut.heldBy(flight.recipient);
+        if (bit & Hops.ACCOUNTED != 0) {
+            flight.rest = rest;
+            return _unlock(first.kind(), flight, words);
         }
-        bytes memory data = abi.encode(flash);
-        _arm(first.pool(), token, amountIn, keccak256(data));
-        if (first.isPair()) first.swapPair(token, amountIn, flash.recipient, data);
-        else first.swapPool(amountIn, flash.recipient, data);
-        if (armedCaller != address(0)) revert MissedCallback(first.pool());
+        flight.rest = 0;
+        bytes memory data = flight.pack(behind);
+        _arm(first.pool(), data);
+        if (bit & Hops.PAIRS != 0) first.swapPair(flight.token, flight.owed, flight.recipient, data);
+        else first.swapPool(flight.owed, flight.recipient, data);
+        _requireCalled(first.pool());
     }
 
-    /// @dev The rest of the cycle, inside the first pool's callback. It must bring what is owed and the gain.
-    function _earn(address token, uint256 owed, Flash memory flash) private {
-        uint256 amount = flash.tokenOut.heldBy(flash.recipient) - flash.balanceBefore;
-        address entrance = _entrance(Hop.wrap(flash.hops[flash.rest]));
-        if (entrance != flash.recipient) flash.tokenOut.safeTransfer(entrance, amount);
-        uint256 received = _walk(flash.hops, flash.rest, flash.tokenOut, amount, token, address(this));
-        if (received < owed + flash.minGain) {
-            revert GainBelowMinimum(received.signed() - owed.signed(), flash.minGain);
+    /// @dev From the end: the last pair gives on credit, and in its callback the first is paid and each pays the next.
+    function _chain(Flight memory flight, uint256[] calldata words) private {
+        if (words.length == 1) revert TooFewHops(1, 2);
+        (uint256[] memory plan, uint256 out) = Chain.plan(words, flight.owed);
+        if (out < flight.owed + flight.minGain) {
+            revert GainBelowMinimum(out.signed() - flight.owed.signed(), flight.minGain);
         }
+        Hop last = Hop.wrap(words[words.length - 1]);
+        (flight.recipient, flight.rest) = (last.pool(), Flights.CHAIN);
+        bytes memory data = flight.packMade(plan);
+        _arm(last.pool(), data);
+        last.takeFromPair(out, address(this), data);
+        _requireCalled(last.pool());
     }
 
-    function _repayPair(bytes calldata data) private {
-        (address token, uint256 owed) = _disarm(data);
-        _earn(token, owed, abi.decode(data, (Flash)));
-        token.safeTransfer(msg.sender, owed);
-    }
-
-    function _payPool(int256 amount0Delta, int256 amount1Delta, bytes calldata data) private {
-        (address token, uint256 owed) = _disarm(data);
-        int256 asked = amount0Delta > 0 ? amount0Delta : amount1Delta;
-        if (asked != owed.signed()) revert WrongDebt(msg.sender, asked, owed);
-        if (data.length != 0) _earn(token, owed, abi.decode(data, (Flash)));
-        token.safeTransfer(msg.sender, owed);
-    }
-
-    /* HOPS */
-
-    /// @dev Swaps along `hops` from `index` on; the input must lie at that hop's entrance. Every amount is what the
-    /// recipient's balance grew by, so that no pool and no token is believed.
-    /// @return What `recipient` received of `tokenOut` from the last hop.
-    function _walk(
-        uint256[] memory hops,
-        uint256 index,
-        address token,
-        uint256 amount,
-        address tokenOut,
-        address recipient
-    ) private returns (uint256) {
-        while (index < hops.length) {
-            uint256 next = index + Hop.wrap(hops[index]).length();
-            address to = next < hops.length ? _entrance(Hop.wrap(hops[next])) : recipient;
-            (token, amount) = _swap(hops, index, token, amount, to);
-            index = next;
+    /// @dev Has the input lent, as `loan` says.
+    function _borrow(Flight memory flight, Hop loan, uint256[] calldata words) private {
+        if (words.length == 0) revert TooFewHops(0, 2);
+        uint256 amount = flight.owed;
+        (flight.tokenOut, flight.recipient, flight.rest) = (flight.token, address(this), 0);
+        flight.deliveredBefore = flight.token.heldBy(address(this));
+        Kind kind = loan.kind();
+        if (kind == Kind.LentByUniswapV4 || kind == Kind.LentByBalancerV3) {
+            loan.requireFree();
+            return _unlock(kind == Kind.LentByUniswapV4 ? Kind.UniswapV4 : Kind.BalancerV3, flight, words);
         }
-        if (token != tokenOut) revert WrongOutputToken(token, tokenOut);
-        return amount;
-    }
-
-    function _swap(uint256[] memory hops, uint256 index, address tokenIn, uint256 amountIn, address to)
-        private
-        returns (address tokenOut, uint256 received)
-    {
-        Hop hop = Hop.wrap(hops[index]);
-        tokenOut = Hops.tokenOut(hops, index);
-        address payee = hop.paysCallerOnly() ? address(this) : to;
-        uint256 balanceBefore = tokenOut.heldBy(payee);
-        if (hop.isPair()) {
-            hop.swapPair(tokenIn, amountIn, payee, "");
-        } else if (hop.asksBack()) {
-            _arm(hop.pool(), tokenIn, amountIn, NO_DATA);
-            hop.swapPool(amountIn, payee, "");
-            if (armedCaller != address(0)) revert MissedCallback(hop.pool());
-        } else if (hop.isAccounted()) {
-            Flash memory alone;
-            (alone.recipient, alone.hops) = (payee, Hops.only(hops, index));
-            alone.rest = alone.hops.length;
-            _unlock(hop.kind(), tokenIn, amountIn, alone);
-        } else {
-            Pulled.swap(hops, index, BALANCER_VAULT_V2, tokenIn, amountIn, payee);
-        }
-        received = tokenOut.heldBy(payee) - balanceBefore;
-        if (payee != to) {
-            balanceBefore = tokenOut.heldBy(to);
-            tokenOut.safeTransfer(to, received);
-            received = tokenOut.heldBy(to) - balanceBefore;
+        address lender = _lenderOf(loan, kind);
+        flight.owed = loan.debt(amount);
+        bytes memory data = flight.pack(words);
+        _arm(lender, data);
+        loan.request(lender, flight.token, amount, data);
+        _requireCalled(lender);
+        if (kind == Kind.LentByAaveV3 && IERC20(flight.token).allowance(address(this), lender) != 0) {
+            flight.token.safeApprove(lender, 0);
         }
     }
 
-    /// @dev Where a hop's input must lie: a pair is paid before it swaps, everyone else asks this contract for it.
-    function _entrance(Hop hop) private view returns (address) {
-        return hop.isPair() ? hop.pool() : address(this);
+    /// @dev Inside the callback of whoever delivers on credit: the rest of the cycle.
+    function _earn(Flight calldata flight, uint256[] calldata words) private {
+        (address token, address where) = (flight.tokenOut, flight.recipient);
+        _spread(words, token, token.heldBy(where) - flight.deliveredBefore, where);
     }
 
-    /* SINGLETONS */
+    /// @dev The rest of a cycle whose input was lent; a lender may ask for no more than its loan's word allows.
+    function _earnLoan(uint256 owed, bytes calldata data) private returns (uint256) {
+        (Flight calldata flight, uint256[] calldata words) = Flights.unpack(data);
+        if (owed > flight.owed) revert WrongDebt(msg.sender, owed.signed(), flight.owed);
+        _earn(flight, words);
+        return owed;
+    }
 
-    /// @dev Does what `flash` says inside the singleton's accounts; only V4's manager refuses to be unlocked twice.
-    function _unlock(Kind kind, address token, uint256 owed, Flash memory flash) private {
-        if (kind == Kind.UniswapV4 && managerUnlocked != 0) return _account(kind, token, owed, flash);
-        address singleton = _singleton(kind);
-        if (singleton == address(0)) revert NoVenue(flash.hops[0]);
-        bytes memory data = abi.encode(flash);
-        _arm(singleton, token, owed, keccak256(data));
-        if (kind == Kind.UniswapV4) IPoolManager(singleton).unlock(data);
-        else IVaultV3(singleton).unlock(abi.encodeCall(this.balancerUnlocked, (data)));
-        if (armedCaller != address(0)) revert MissedCallback(singleton);
+    /// @dev What a pair or a pool called back for.
+    function _settle(bytes calldata data) private {
+        if (Flights.isDebt(data)) {
+            (address token, uint256 amount) = Flights.debt(data);
+            return token.safeTransfer(msg.sender, amount);
+        }
+        (Flight calldata flight, uint256[] calldata words) = Flights.unpack(data);
+        if (flight.rest == Flights.CHAIN) {
+            flight.token.safeTransfer(Hop.wrap(words[0]).pool(), flight.owed);
+            return Chain.follow(words, flight.recipient);
+        }
+        _earn(flight, words);
+        _repay(flight, flight.owed);
     }
 
     /// @dev On credit: the first hop's swap or a loan, then what there is to earn with it; and the debt is settled.
-    function _account(Kind kind, address token, uint256 owed, Flash memory flash) private {
+    function _account(Kind kind, bytes calldata data) private {
+        (Flight calldata flight, uint256[] calldata words) = Flights.unpack(data);
         address singleton = _singleton(kind);
-        if (flash.rest == 0) Accounted.take(singleton, kind, token, flash.recipient, owed);
-        else Accounted.swap(singleton, flash.hops, 0, token, owed, flash.recipient);
-        if (flash.rest < flash.hops.length) _earn(token, owed, flash);
-        Accounted.settle(singleton, kind, token, owed);
+        if (flight.rest == 0) Accounted.take(singleton, kind, flight.token, flight.recipient, flight.owed);
+        else Accounted.swap(singleton, words, 0, flight.token, flight.owed, flight.recipient);
+        if (flight.rest < words.length) _earn(flight, words[flight.rest:]);
+        Accounted.settle(singleton, kind, flight.token, flight.owed);
     }
 
-    function _singleton(Kind kind) private view returns (address) {
-        return kind == Kind.UniswapV4 ? POOL_MANAGER : BALANCER_VAULT_V3;
+    /// @dev A loss that nothing held can pay for is named as what it is.
+    function _repay(Flight calldata flight, uint256 owed) private {
+        if (flight.token.tryTransfer(msg.sender, owed)) return;
+        uint256 held = flight.token.heldBy(address(this));
+        if (held >= owed) revert TransferFailed(flight.token, msg.sender, owed);
+        revert GainBelowMinimum(held.signed() - flight.balanceBefore.signed() - owed.signed(), flight.minGain);
     }
 
-    /// @dev Who lends the input of a first hop that gives no credit.
-    function _lender(Hop first) private view returns (Kind) {
-        if (POOL_MANAGER != address(0)) return Kind.UniswapV4;
-        if (BALANCER_VAULT_V3 != address(0)) return Kind.BalancerV3;
+    /* INVENTORY */
+
+    function _sell(uint256[] calldata words, address token, uint256 amount) private {
+        if (!Hop.wrap(words[0]).isRoute()) {
+            INVENTORY.draw(token, amount, _entrance(Hop.wrap(words[0])));
+            return _walk(words, token, amount, address(INVENTORY));
+        }
+        while (words.length != 0) {
+            uint256 share;
+            uint256[] calldata route;
+            (route, share, words) = _nextRoute(words, amount);
+            amount -= share;
+            _sell(route, token, share);
+        }
+    }
+
+    /* LENDERS */
+
+    /// @dev Who lends the input of a first hop that gives no credit, when the operator names nobody.
+    function _lender(Hop first) private view returns (Hop) {
+        if (POOL_MANAGER != address(0)) return Hops.bare(Kind.LentByUniswapV4);
+        if (BALANCER_VAULT_V3 != address(0)) return Hops.bare(Kind.LentByBalancerV3);
         revert NoLender(Hop.unwrap(first));
     }
 
-    /* ARMING */
-
-    function _arm(address caller, address token, uint256 amount, bytes32 dataHash) private {
-        armedCaller = caller;
-        armedToken = token;
-        armedAmount = amount;
-        armedDataHash = dataHash;
-    }
-
-    /// @dev Accepts one callback, from the pool armed in this very call and with the data it was given, and disarms
-    /// before anything is paid, so that a second callback finds nothing.
-    function _disarm(bytes calldata data) private returns (address token, uint256 owed) {
-        if (msg.sender != armedCaller) revert UnexpectedCallback(msg.sender);
-        if (keccak256(data) != armedDataHash) revert ForgedCallbackData(msg.sender);
-        (token, owed) = (armedToken, armedAmount);
-        _arm(address(0), address(0), 0, 0);
+    function _lenderOf(Hop loan, Kind kind) private view returns (address lender) {
+        lender = loan.pool();
+        if (kind == Kind.LentByBalancerV2 || kind == Kind.LentByAaveV3) {
+            loan.requireUnnamed();
+            lender = kind == Kind.LentByBalancerV2 ? BALANCER_VAULT_V2 : AAVE_POOL;
+        }
+        if (lender == address(0)) revert NoVenue(Hop.unwrap(loan));
     }
 }

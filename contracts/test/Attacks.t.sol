@@ -5,6 +5,7 @@ import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
 import {Inventory} from "../src/Inventory.sol";
 import {IPairCallbacks, IPoolCallbacks} from "../src/interfaces/ICallbacks.sol";
+import {Flight} from "../src/libraries/Flights.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {World} from "./base/World.sol";
 import {EvilPool, FixedPricePool, Pair} from "./mocks/Pools.sol";
@@ -52,18 +53,17 @@ contract AttacksTest is World {
     }
 
     function testACallbackWithWellShapedDataIsRefusedToo() public {
-        Executor.Flash memory flash =
-            Executor.Flash(address(mid), address(executor), 0, 0, 1, path(v2(cheap, true), v2(dear, true)));
+        Flight memory flight = Flight(address(weth), 1, 0, 0, address(mid), address(executor), 0, 0);
         vm.expectRevert(abi.encodeWithSelector(UnexpectedCallback.selector, address(cheap)));
         vm.prank(address(cheap));
-        executor.uniswapV2Call(address(executor), 0, 3e18, abi.encode(flash));
+        executor.uniswapV2Call(address(executor), 0, 3e18, bytes.concat(abi.encode(flight), bytes32(v2(dear, true))));
     }
 
     function testAPoolThatAnOutsiderSwapsForUsCannotMakeUsPay() public {
         FixedPricePool flat = pool(weth, mid, 30);
         vm.expectRevert(abi.encodeWithSelector(NotOperator.selector, OUTSIDER));
         vm.prank(OUTSIDER);
-        executor.run(address(weth), 1e18, 0, 100, 0, path(v3(flat, true), v2(dear, true)));
+        executor.run(head(weth, 100), amounts(1e18, 0), 0, path(v3(flat, true), v2(dear, true)));
         vm.expectRevert(abi.encodeWithSelector(UnexpectedCallback.selector, address(cheap)));
         vm.prank(OUTSIDER);
         cheap.swap(0, 1e18, address(executor), hex"01");
@@ -73,14 +73,13 @@ contract AttacksTest is World {
 
     function testAStrangerInTheMiddleOfARunGetsNothing() public {
         HookedToken hooked = new HookedToken();
-        uint256[] memory hops =
-            path(v2(pair(weth, 100e18, hooked, 300e18), true), v2(pair(hooked, 200e18, weth, 100e18), true));
+        uint256[] memory hops = path(v2(pair(weth, 100e18, hooked, 300e18), true), v3(pool(hooked, weth, 5), true));
         uint256[] memory mine = path(v2(cheap, true), v2(dear, true));
         bytes[5] memory attempts = [
             abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (1e18, 0, "")),
             abi.encodeCall(IPairCallbacks.uniswapV2Call, (address(executor), 1e18, 0, "")),
-            abi.encodeCall(Executor.run, (address(weth), 1e18, 0, 100, 0, mine)),
-            abi.encodeCall(Executor.exchange, (address(weth), 1e18, address(dai), 0, 100, 0, mine)),
+            abi.encodeCall(Executor.run, (head(weth, 100), amounts(1e18, 0), 0, mine)),
+            abi.encodeCall(Executor.exchange, (head(weth, 100), amounts(1e18, 0), address(dai), 0, mine)),
             abi.encodeCall(Executor.sweep, (address(weth)))
         ];
         for (uint256 i; i < attempts.length; ++i) {
@@ -100,12 +99,12 @@ contract AttacksTest is World {
         Forwarder forwarder = new Forwarder();
         address[] memory tokens = new address[](1);
         tokens[0] = address(weth);
-        Executor own = new Executor(
-            address(this), address(forwarder), TREASURY, tokens, new address[](0), new uint128[](0), venues()
-        );
+        address[] memory keys = new address[](1);
+        keys[0] = address(forwarder);
+        Executor own = new Executor(address(this), keys, TREASURY, tokens, new address[](0), new uint128[](0), venues());
         uint256[] memory hops =
             path(v2(pair(weth, 100e18, hooked, 300e18), true), v2(pair(hooked, 200e18, weth, 100e18), true));
-        bytes memory again = abi.encodeCall(Executor.run, (address(weth), 1e18, 0, 100, 0, hops));
+        bytes memory again = abi.encodeCall(Executor.run, (head(weth, 100), amounts(1e18, 0), 0, hops));
         hooked.hook(address(forwarder), abi.encodeCall(Forwarder.forward, (address(own), again)));
         forwarder.forward(address(own), again);
         assertTrue(hooked.calls() > 0, "the hook was called");
@@ -118,12 +117,38 @@ contract AttacksTest is World {
         EvilPool.Script memory script = honest();
         script.forgesData = true;
         EvilPool venue = evil(weth, mid, script);
-        vm.expectRevert(abi.encodeWithSelector(ForgedCallbackData.selector, address(venue)));
+        vm.expectRevert(abi.encodeWithSelector(UnexpectedCallback.selector, address(venue)));
         run(weth, 1e18, 0, path(evilHop(venue, Kind.Concentrated), v2(dear, true)));
         script.calledBackAsPair = true;
         venue = evil(weth, mid, script);
-        vm.expectRevert(abi.encodeWithSelector(ForgedCallbackData.selector, address(venue)));
-        run(weth, 1e18, 0, path(evilHop(venue, Kind.ConstantProduct), v2(dear, true)));
+        vm.expectRevert(abi.encodeWithSelector(UnexpectedCallback.selector, address(venue)));
+        run(weth, 1e18, 0, path(evilHop(venue, Kind.Solidly), v2(dear, true)));
+        assertNothingLost();
+    }
+
+    /// @dev Of a cycle of pairs the last gives on credit: only it may call back, once, and with what it was given.
+    function testTheLastOfAChainOfPairsIsHeldToItsCallback() public {
+        EvilPool.Script memory script = honest();
+        (script.calledBackAsPair, script.delivers) = (true, 2e18);
+        for (uint256 i; i < 3; ++i) {
+            script.forgesData = i == 0;
+            script.callbacks = i == 1 ? 0 : 2;
+            EvilPool venue = evil(mid, weth, script);
+            weth.mint(address(venue), 10e18);
+            bytes4 refusal = i == 1 ? MissedCallback.selector : UnexpectedCallback.selector;
+            vm.expectRevert(abi.encodeWithSelector(refusal, address(venue)));
+            run(weth, 1e18, 0, path(v2(cheap, true), evilHop(venue, Kind.ConstantProduct)));
+        }
+        assertNothingLost();
+    }
+
+    /// @dev It claims to give much, and delivers nothing: what is held does not pay for it.
+    function testAChainWhoseEndDeliversNothingIsUndone() public {
+        EvilPool.Script memory script = honest();
+        script.calledBackAsPair = true;
+        EvilPool venue = evil(mid, weth, script);
+        vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, -1e18, 0));
+        run(weth, 1e18, 0, path(v2(cheap, true), evilHop(venue, Kind.ConstantProduct)));
         assertNothingLost();
     }
 
@@ -156,7 +181,7 @@ contract AttacksTest is World {
         vm.expectRevert(abi.encodeWithSelector(MissedCallback.selector, address(venue)));
         run(weth, 1e18, 0, path(evilHop(venue, Kind.Concentrated), v2(dear, true)));
         vm.expectRevert(abi.encodeWithSelector(MissedCallback.selector, address(venue)));
-        run(weth, 1e18, 0, path(evilHop(venue, Kind.ConstantProduct), v2(dear, true)));
+        run(weth, 1e18, 0, path(evilHop(venue, Kind.Solidly), v2(dear, true)));
         vm.expectRevert(abi.encodeWithSelector(MissedCallback.selector, address(venue)));
         exchange(weth, 1e18, dai, 0, path(evilHop(venue, Kind.Concentrated)));
         assertNothingLost();
@@ -180,7 +205,7 @@ contract AttacksTest is World {
         PlainToken fake = new PlainToken();
         Pair wonder = pair(weth, 1, fake, 1e30);
         uint256[] memory hops = path(v2(cheap, true), v3(pool(mid, fake, 1000), true));
-        vm.expectRevert(abi.encodeWithSelector(WrongOutputToken.selector, address(fake), address(weth)));
+        vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, -1e18, 1e18));
         run(weth, 1e18, 1e18, hops);
         vm.expectRevert(abi.encodeWithSelector(NotProfitToken.selector, address(fake)));
         run(fake, 1e18, 1e18, path(v2(wonder, false), v2(wonder, true)));

@@ -176,12 +176,12 @@ contract FamiliesTest is Families {
         (caps[0], caps[1]) = (CAP, CAP);
         executor = new OpenExecutor(
             OWNER,
-            OPERATOR,
+            operators(),
             TREASURY,
             tokens,
             tokens,
             caps,
-            Settings.Venues(address(0), address(0), address(0), address(0))
+            Settings.Venues(address(0), address(0), address(0), address(0), address(0))
         );
         weth.mint(address(executor.INVENTORY()), STOCK);
         Venue memory through = venue(Kind.Curve, weth, taxed, 10);
@@ -245,7 +245,9 @@ contract FamiliesTest is Families {
     // who lends
 
     function testWithoutAManagerTheVaultLends() public {
-        executor = executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(vaultV3)));
+        executor = executorWith(
+            address(weth), Settings.Venues(address(0), address(0), address(0), address(vaultV3), address(0))
+        );
         stock(address(vaultV3), address(weth), address(mid));
         Venue memory through = out(Kind.Curve);
         assertEq(run(weth, 4e18, 2e18, join(hop(through, true), path(v3(pool(mid, weth, 5), true)))), 2e18);
@@ -253,7 +255,8 @@ contract FamiliesTest is Families {
     }
 
     function testWithoutALenderOnlyPoolsThatGiveCreditComeFirst() public {
-        executor = executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(0)));
+        executor =
+            executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(0), address(0)));
         Venue memory through = out(Kind.Curve);
         uint256[] memory words = hop(through, true);
         words = join(words, path(v3(pool(mid, weth, 5), true)));
@@ -262,7 +265,8 @@ contract FamiliesTest is Families {
     }
 
     function testASingletonThisChainLacksIsNamed() public {
-        executor = executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(0)));
+        executor =
+            executorWith(address(weth), Settings.Venues(address(0), address(0), address(0), address(0), address(0)));
         uint256[] memory back = path(v3(pool(mid, weth, 5), true));
         uint256[] memory first = path(v3(pool(weth, dai, 10), true));
         Kind[3] memory absent = [Kind.UniswapV4, Kind.BalancerV3, Kind.BalancerV2];

@@ -150,6 +150,7 @@ contract FamilyAttacksTest is Families {
 
     function testAPhantomDeliveryIsNotPaidForFromWhatIsHeld() public {
         EvilPool.Script memory script;
+        script.asks = 1e18;
         EvilPool liar = evil(weth, dai, script);
         Kind[3] memory next = [Kind.UniswapV4, Kind.BalancerV3, Kind.Curve];
         for (uint256 i; i < 3; ++i) {
@@ -187,7 +188,7 @@ contract FamilyAttacksTest is Families {
 
     function testASingletonThatNeverCallsBackIsRefused() public {
         address silent = address(new Silent());
-        executor = executorWith(address(weth), Settings.Venues(address(0), silent, address(0), silent));
+        executor = executorWith(address(weth), Settings.Venues(address(0), silent, address(0), silent, address(0)));
         Kind[2] memory accounted = [Kind.UniswapV4, Kind.BalancerV3];
         for (uint256 i; i < 2; ++i) {
             uint256[] memory hops = join(hop(venue(accounted[i], weth, mid, 30), true), path(v3(back, true)));

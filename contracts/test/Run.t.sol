@@ -104,7 +104,7 @@ contract RunTest is World {
         TolledToken tolled = new TolledToken();
         address[] memory earns = new address[](1);
         earns[0] = address(tolled);
-        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, earns, new address[](0), new uint128[](0), venues());
+        executor = new OpenExecutor(OWNER, operators(), TREASURY, earns, new address[](0), new uint128[](0), venues());
         tolled.mint(address(executor), 10e18);
         Pair first = pair(tolled, 100e18, mid, 300e18);
         Pair second = pair(mid, 200e18, tolled, 100e18);
@@ -116,8 +116,8 @@ contract RunTest is World {
 
     function testTokenThatRefusesATransferIsNamed() public {
         RefusingToken refusing = new RefusingToken();
-        Pair second = pair(refusing, 1e18, weth, 100e18);
-        uint256[] memory hops = path(v2(pair(weth, 100e18, refusing, 300e18), true), v2(second, true));
+        FixedPricePool second = pool(refusing, weth, 5);
+        uint256[] memory hops = path(v2(pair(weth, 100e18, refusing, 300e18), true), v3(second, true));
         vm.expectRevert(abi.encodeWithSelector(TransferFailed.selector, refusing, second, 0));
         run(weth, 5e18, 0, hops);
     }
@@ -134,16 +134,16 @@ contract RunTest is World {
         uint256[] memory hops = path(v2(cheap, true), v2(dear, true));
         vm.expectRevert(abi.encodeWithSelector(NotOperator.selector, OWNER));
         vm.prank(OWNER);
-        executor.run(address(weth), 5e18, 0, block.number, 0, hops);
+        executor.run(head(weth, block.number), amounts(5e18, 0), 0, hops);
     }
 
     function testTheLastBlockIsInclusive() public {
         uint256[] memory hops = path(v2(cheap, true), v2(dear, true));
         vm.expectRevert(abi.encodeWithSelector(Expired.selector, 100, 99));
         vm.prank(OPERATOR);
-        executor.run(address(weth), 5e18, 0, 99, 0, hops);
+        executor.run(head(weth, 99), amounts(5e18, 0), 0, hops);
         vm.prank(OPERATOR);
-        executor.run(address(weth), 5e18, 0, 100, 0, hops);
+        executor.run(head(weth, 100), amounts(5e18, 0), 0, hops);
     }
 
     function testAnotherBranchOfTheChainIsRefused() public {
@@ -151,9 +151,9 @@ contract RunTest is World {
         vm.setBlockhash(99, bytes32(uint256(7)));
         vm.expectRevert(abi.encodeWithSelector(WrongParent.selector, bytes32(uint256(7)), bytes32(uint256(8))));
         vm.prank(OPERATOR);
-        executor.run(address(weth), 5e18, 0, 100, bytes32(uint256(8)), hops);
+        executor.run(head(weth, 100), amounts(5e18, 0), bytes32(uint256(8)), hops);
         vm.prank(OPERATOR);
-        executor.run(address(weth), 5e18, 0, 100, bytes32(uint256(7)), hops);
+        executor.run(head(weth, 100), amounts(5e18, 0), bytes32(uint256(7)), hops);
     }
 
     function testOnlyAListedTokenCountsAsProfit() public {
@@ -169,9 +169,9 @@ contract RunTest is World {
     }
 
     function testACycleThatDoesNotCloseIsRefused() public {
-        Pair astray = pair(mid, 200e18, dai, 100e18);
-        vm.expectRevert(abi.encodeWithSelector(WrongOutputToken.selector, address(dai), address(weth)));
-        run(weth, 5e18, 0, path(v2(cheap, true), v2(astray, true)));
+        uint256[] memory hops = path(v2(cheap, true), v3(pool(mid, dai, 10), true));
+        vm.expectRevert(abi.encodeWithSelector(GainBelowMinimum.selector, -5e18, 0));
+        run(weth, 5e18, 0, hops);
     }
 
     function testUnknownKindsAndBitsAreRefused(uint256 junk) public {
@@ -181,9 +181,23 @@ contract RunTest is World {
         run(weth, 5e18, 0, path(v2(cheap, true), hop));
     }
 
-    function testAnAmountThatWrapsIsRefused() public {
-        vm.expectRevert(abi.encodeWithSelector(AmountTooLarge.selector, 1 << 255));
-        run(weth, 1 << 255, 0, path(v3(flat, false), v2(dear, true)));
+    function testAnAmountThatNoPairCanHoldIsRefused() public {
+        vm.expectRevert(abi.encodeWithSelector(AmountTooLarge.selector, 1 << 112));
+        run(weth, 1 << 112, 0, path(v2(cheap, true), v2(dear, true)));
+    }
+
+    function testAFeeAboveAMillionIsRefused() public {
+        uint256 dearer = v2(cheap, true) & ~(uint256(type(uint24).max) << 160) | 1_000_001 << 160;
+        vm.expectRevert(abi.encodeWithSelector(FeeTooLarge.selector, 1_000_001));
+        run(weth, 1e18, 0, path(dearer, v2(dear, true)));
+    }
+
+    function testWhatIsNoPoolIsNamed() public {
+        address nobody = address(0xDEAD);
+        vm.expectRevert(abi.encodeWithSelector(NoPool.selector, nobody));
+        run(weth, 1e18, 0, path(word(nobody, Kind.Concentrated, true), v2(dear, true)));
+        vm.expectRevert(abi.encodeWithSelector(MissedCallback.selector, nobody));
+        run(weth, 1e18, 0, path(v2(cheap, true), word(nobody, Kind.Concentrated, true)));
     }
 
     function testItGainsAtLeastTheMinimumOrReverts(uint256 amountIn, uint256 minGain, uint256 reserve) public {
@@ -193,7 +207,7 @@ contract RunTest is World {
         weth.mint(address(executor), 1e18);
         uint256[] memory hops = path(v2(cheap, true), v2(second, true));
         vm.prank(OPERATOR);
-        try executor.run(address(weth), amountIn, minGain, block.number, 0, hops) returns (uint256 gain) {
+        try executor.run(head(weth, block.number), amounts(amountIn, minGain), 0, hops) returns (uint256 gain) {
             assertTrue(gain >= minGain, "the gain is at least the minimum");
             assertEq(weth.balanceOf(address(executor)), 1e18 + gain);
         } catch {
@@ -202,25 +216,44 @@ contract RunTest is World {
         assertTrue(executor.transientIsClean(), "transient storage is clean");
     }
 
+    function testEveryOperatorRunsAndNoneSweeps() public {
+        for (uint256 i; i < 2; ++i) {
+            vm.prank(operators()[i]);
+            executor.run(head(weth, block.number), amounts(1e18, 0), 0, path(v2(cheap, true), v2(dear, true)));
+            vm.expectRevert(abi.encodeWithSelector(NotOwner.selector, operators()[i]));
+            vm.prank(operators()[i]);
+            executor.sweep(address(weth));
+        }
+        assertTrue(!executor.isOperator(address(0)), "nobody is no operator");
+    }
+
     function testSettingsThatCannotWorkAreRefused() public {
         address[] memory one = new address[](1);
         one[0] = address(weth);
         address[] memory none = new address[](0);
         address[] memory five = new address[](5);
+        for (uint256 i; i < 5; ++i) {
+            five[i] = address(uint160(i + 1));
+        }
+        address[] memory withTheOwner = operators();
+        withTheOwner[1] = OWNER;
+        address[] memory withNobody = operators();
+        withNobody[1] = address(0);
         uint128[] memory noCaps = new uint128[](0);
+        address[][4] memory wrong = [none, five, withTheOwner, withNobody];
+        for (uint256 i; i < wrong.length; ++i) {
+            vm.expectRevert(InvalidSettings.selector);
+            new Executor(OWNER, wrong[i], TREASURY, one, none, noCaps, venues());
+        }
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OWNER, TREASURY, one, none, noCaps, venues());
+        new Executor(address(0), operators(), TREASURY, one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, address(0), TREASURY, one, none, noCaps, venues());
+        new Executor(OWNER, operators(), address(0), one, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(address(0), OPERATOR, TREASURY, one, none, noCaps, venues());
+        new Executor(OWNER, operators(), TREASURY, none, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, address(0), one, none, noCaps, venues());
+        new Executor(OWNER, operators(), TREASURY, five, none, noCaps, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, none, none, noCaps, venues());
-        vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, five, none, noCaps, venues());
-        vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, OPERATOR, TREASURY, one, one, noCaps, venues());
+        new Executor(OWNER, operators(), TREASURY, one, one, noCaps, venues());
     }
 }

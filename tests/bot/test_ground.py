@@ -28,7 +28,7 @@ async def test_an_executor_is_lifted_onto_any_fork_with_its_real_code_and_a_stoc
     made, overlay = placed.deployment, placed.overlay
     assert "0x" + keccak(overlay.code[made.executor]).hex() == made.code_hash
     assert set(overlay.code) == {made.executor, made.inventory}
-    assert made.settings.operator == OPERATOR and made.settings.owner != OPERATOR
+    assert made.settings.operators == (OPERATOR,) and made.settings.owner != OPERATOR
     assert made.settings.inventory == (InventoryCap(WETH_AT, 3 * ETHER), InventoryCap(USDC_AT, 5_000 * 10**6))
     assert overlay.native == {OPERATOR: OPERATOR_WEI} and overlay.nonces == {OPERATOR: 0}
     assert overlay.tokens == {

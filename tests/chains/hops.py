@@ -1,11 +1,12 @@
-"""Every hop there can be, for Hypothesis."""
+"""Every hop and every loan there can be, for Hypothesis."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from chains.assets import address
+from chains.assets import ZERO_ADDRESS, address
 from chains.hops import BalancerV2Route, BalancerV3Route, CurveRoute, Hop, HopKind, UniswapV4Route
+from chains.loans import Lender, Loan
 
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
 uint256 = st.integers(0, 2**256 - 1)
@@ -38,3 +39,15 @@ _buffers = st.builds(
 )
 
 hops = st.one_of(*map(_of, HopKind), _buffers)
+
+loans = st.one_of(
+    st.sampled_from([Loan(Lender.UNISWAP_V4), Loan(Lender.BALANCER_V3)]),
+    st.builds(Loan, st.sampled_from([Lender.BALANCER_V2, Lender.AAVE_V3]), st.just(ZERO_ADDRESS), _fees),
+    st.builds(
+        Loan,
+        st.sampled_from([Lender.PAIR, Lender.POOL]),
+        addresses.filter(lambda it: it != ZERO_ADDRESS),
+        _fees,
+        st.booleans(),
+    ),
+)

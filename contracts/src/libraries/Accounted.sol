@@ -16,7 +16,7 @@ library Accounted {
     /// @notice Swaps exactly `amountIn` on credit and has the output sent to `to`. `tokenIn` is owed from then on.
     function swap(
         address singleton,
-        uint256[] memory hops,
+        uint256[] calldata hops,
         uint256 index,
         address tokenIn,
         uint256 amountIn,

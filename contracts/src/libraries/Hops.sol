@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {InvalidHop} from "../Errors.sol";
+import {InvalidHop, NoPool} from "../Errors.sol";
 import {IPool} from "../interfaces/IPools.sol";
 import {IERC4626, IWstETH} from "../interfaces/IWrappers.sol";
 
@@ -14,6 +14,10 @@ import {IERC4626, IWstETH} from "../interfaces/IWrappers.sol";
 /// | 184–191 | its kind, in the order of `Kind`                                                                 |
 /// | 192     | 1 when token0 is sold, or when a wrapper wraps                                                   |
 /// | 193–255 | zero                                                                                             |
+///
+/// Before the hops there may be a word that says who lends a cycle's input (`Loans`); and where the input is split,
+/// each route begins with a word of the kind `Route`: bits 0–159 what goes along it, zero for the last, which takes what
+/// is left; bits 160–175 how many words it has.
 type Hop is uint256;
 
 /// @notice The second word of a hop of the kinds from `UniswapV4` to `BalancerV3`: the token bought, and what follows.
@@ -38,7 +42,14 @@ enum Kind {
     BalancerV3,
     Erc4626,
     WrappedNative,
-    WstEth
+    WstEth,
+    LentByUniswapV4,
+    LentByBalancerV3,
+    LentByBalancerV2,
+    LentByAaveV3,
+    LentByPair,
+    LentByPool,
+    Route
 }
 
 using Hops for Hop global;
@@ -53,12 +64,22 @@ library Hops {
     /// @dev Four bits a kind: its words; zero for what is no kind.
     uint256 private constant LENGTHS = 0x111_2222_3_1111;
 
-    /// @dev Sets of kinds, one bit each.
-    uint256 private constant PAIRS = 1 << uint256(Kind.ConstantProduct) | 1 << uint256(Kind.Solidly);
-    uint256 private constant POOLS = 1 << uint256(Kind.Concentrated) | 1 << uint256(Kind.Algebra);
-    uint256 private constant ACCOUNTED = 1 << uint256(Kind.UniswapV4) | 1 << uint256(Kind.BalancerV3);
-    uint256 private constant PAYING_CALLER = 1 << uint256(Kind.Curve) | 1 << uint256(Kind.CurveCrypto) | 1
+    /// @dev Sets of kinds, one bit each. Pairs are paid before they swap, and call back whoever receives. Pools first pay
+    /// and then ask the payer for their due, by a callback. Accounted hops settle in a singleton that keeps accounts while
+    /// it is unlocked. A cycle may begin with what gives credit: before it takes.
+    uint256 internal constant CONSTANT_PRODUCT = 1 << uint256(Kind.ConstantProduct);
+    uint256 internal constant PAIRS = CONSTANT_PRODUCT | 1 << uint256(Kind.Solidly);
+    uint256 internal constant POOLS = 1 << uint256(Kind.Concentrated) | 1 << uint256(Kind.Algebra);
+    uint256 internal constant ACCOUNTED = 1 << uint256(Kind.UniswapV4) | 1 << uint256(Kind.BalancerV3);
+    uint256 internal constant PAYING_CALLER = 1 << uint256(Kind.Curve) | 1 << uint256(Kind.CurveCrypto) | 1
         << uint256(Kind.WrappedNative) | 1 << uint256(Kind.WstEth);
+    uint256 internal constant CREDIT = PAIRS | POOLS | ACCOUNTED;
+    uint256 internal constant LOANS = (1 << uint256(Kind.Route)) - (1 << uint256(Kind.LentByUniswapV4));
+
+    /// @notice A word that says its kind and nothing else.
+    function bare(Kind kind_) internal pure returns (Hop) {
+        return Hop.wrap(uint256(kind_) << KIND_OFFSET);
+    }
 
     function pool(Hop self) internal pure returns (address) {
         return address(uint160(Hop.unwrap(self)));
@@ -80,37 +101,43 @@ library Hops {
     /// @notice How many words the hop has.
     /// @dev Reverts for a kind nobody knows and for bits nobody defined.
     function length(Hop self) internal pure returns (uint256 words) {
-        words = LENGTHS >> 4 * _kind(self) & 0xf;
+        words = LENGTHS >> (_kind(self) << 2) & 0xf;
         if (words == 0 || Hop.unwrap(self) >> END != 0) revert InvalidHop(Hop.unwrap(self));
     }
 
-    /// @notice Whether the hop's pool is a pair, which is paid before it swaps and calls back whoever receives.
-    function isPair(Hop self) internal pure returns (bool) {
-        return PAIRS >> _kind(self) & 1 == 1;
+    /// @notice The hop's kind as a bit, to be looked for in the sets above.
+    function bit(Hop self) internal pure returns (uint256) {
+        return 1 << _kind(self);
     }
 
-    /// @notice Whether the pool first pays and then asks the payer for its due, by a callback.
-    function asksBack(Hop self) internal pure returns (bool) {
-        return POOLS >> _kind(self) & 1 == 1;
+    /// @notice Whether the word is no hop but begins a route of several.
+    function isRoute(Hop self) internal pure returns (bool) {
+        return _kind(self) == uint256(Kind.Route);
     }
 
-    /// @notice Whether the hop settles in a singleton that keeps accounts while it is unlocked.
-    function isAccounted(Hop self) internal pure returns (bool) {
-        return ACCOUNTED >> _kind(self) & 1 == 1;
+    /// @notice What goes along a route, and how many words it has.
+    function split(Hop self) internal pure returns (uint256 amount, uint256 words) {
+        uint256 word = Hop.unwrap(self);
+        (amount, words) = (uint160(word), uint16(word >> FEE_OFFSET));
+        if (word >> DIRECTION_OFFSET != 0 || word >> FEE_OFFSET + 16 & 0xff != 0) revert InvalidHop(word);
     }
 
-    /// @notice Whether the venue pays nobody but its caller.
-    function paysCallerOnly(Hop self) internal pure returns (bool) {
-        return PAYING_CALLER >> _kind(self) & 1 == 1;
+    /// @notice Whether every word is a constant-product pair's.
+    function areAllPairs(uint256[] calldata words) internal pure returns (bool) {
+        for (uint256 i; i < words.length; ++i) {
+            uint256 undirected = words[i] & ~(uint256(1) << DIRECTION_OFFSET);
+            if (undirected >> KIND_OFFSET != uint256(Kind.ConstantProduct)) return false;
+        }
+        return true;
     }
 
     /// @notice The token bought by the hop at `index`: as its route says, or else as the pool names it.
-    function tokenOut(uint256[] memory hops, uint256 index) internal view returns (address) {
+    function tokenOut(uint256[] calldata hops, uint256 index) internal view returns (address) {
         Hop hop = Hop.wrap(hops[index]);
-        Kind kind_ = hop.kind();
         address pool_ = hop.pool();
         bool forth = hop.zeroForOne();
-        if (kind_ <= Kind.Algebra) return forth ? IPool(pool_).token1() : IPool(pool_).token0();
+        Kind kind_ = hop.kind();
+        if (kind_ <= Kind.Algebra) return _named(pool_, forth ? IPool.token1.selector : IPool.token0.selector);
         if (kind_ <= Kind.BalancerV3) return route(hops, index).tokenOut();
         if (forth) return pool_;
         if (kind_ == Kind.Erc4626) return IERC4626(pool_).asset();
@@ -118,16 +145,20 @@ library Hops {
     }
 
     /// @notice The second word of the hop at `index`.
-    function route(uint256[] memory hops, uint256 index) internal pure returns (Route) {
+    function route(uint256[] calldata hops, uint256 index) internal pure returns (Route) {
         return Route.wrap(hops[index + 1]);
     }
 
-    /// @notice The hop at `index` alone.
-    function only(uint256[] memory hops, uint256 index) internal pure returns (uint256[] memory words) {
-        words = new uint256[](Hop.wrap(hops[index]).length());
-        for (uint256 i; i < words.length; ++i) {
-            words[i] = hops[index + i];
+    /// @dev The address that a pool answers to `selector()`.
+    function _named(address pool_, bytes4 selector) private view returns (address token) {
+        bool answered;
+        assembly ("memory-safe") {
+            mstore(0x00, selector)
+            answered := staticcall(gas(), pool_, 0x00, 0x04, 0x00, 0x20)
+            answered := and(answered, gt(returndatasize(), 0x1f))
+            token := shr(96, shl(96, mload(0x00)))
         }
+        if (!answered) revert NoPool(pool_);
     }
 
     function _kind(Hop self) private pure returns (uint256) {

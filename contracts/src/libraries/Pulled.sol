@@ -17,9 +17,14 @@ library Pulled {
 
     uint256 private constant UNDERLYING = 1 << 16;
 
-    function swap(uint256[] memory hops, uint256 index, address vaultV2, address tokenIn, uint256 amountIn, address to)
-        internal
-    {
+    function swap(
+        uint256[] calldata hops,
+        uint256 index,
+        address vaultV2,
+        address tokenIn,
+        uint256 amountIn,
+        address to
+    ) internal {
         Hop hop = Hop.wrap(hops[index]);
         address pool = hop.pool();
         Kind kind = hop.kind();

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Settings} from "../../src/Settings.sol";
 import {IPoolManager} from "../../src/interfaces/ISingletons.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
+import {Aave} from "../mocks/Lenders.sol";
 import {Manager, VaultV2, VaultV3} from "../mocks/Singletons.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
 import {AlgebraPool, CurvePool, SolidlyPair, StakedWrapper, Vault, WrappedCoin} from "../mocks/Venues.sol";
@@ -18,6 +19,7 @@ abstract contract Families is World {
     VaultV2 internal vaultV2;
     VaultV3 internal vaultV3;
     WrappedCoin internal wrapped;
+    Aave internal aave;
 
     /// @notice A venue that sells `token1` for `token0` and back at one price.
     struct Venue {
@@ -33,19 +35,22 @@ abstract contract Families is World {
         vaultV2 = new VaultV2();
         vaultV3 = new VaultV3();
         wrapped = new WrappedCoin();
-        return Settings.Venues(address(wrapped), address(manager), address(vaultV2), address(vaultV3));
+        aave = new Aave();
+        return Settings.Venues(address(wrapped), address(manager), address(vaultV2), address(vaultV3), address(aave));
     }
 
     /// @notice Another executor, which earns in `token` only and has no inventory to lend.
     function executorWith(address token, Settings.Venues memory singletons) internal returns (OpenExecutor) {
         address[] memory earns = new address[](1);
         earns[0] = token;
-        return new OpenExecutor(OWNER, OPERATOR, TREASURY, earns, new address[](0), new uint128[](0), singletons);
+        return new OpenExecutor(OWNER, operators(), TREASURY, earns, new address[](0), new uint128[](0), singletons);
     }
 
     function executorEarning(address token) internal returns (OpenExecutor) {
-        return
-            executorWith(token, Settings.Venues(address(wrapped), address(manager), address(vaultV2), address(vaultV3)));
+        return executorWith(
+            token,
+            Settings.Venues(address(wrapped), address(manager), address(vaultV2), address(vaultV3), address(aave))
+        );
     }
 
     /// @param price Tenths of `token1` for one `token0`. A wrapper makes its own token1.
@@ -138,9 +143,9 @@ abstract contract Families is World {
 
     /// @notice Whether nobody may move a token of the executor's.
     function nothingIsApproved(Venue memory through) internal view returns (bool) {
-        address[5] memory spenders =
-            [through.where, address(manager), address(vaultV2), address(vaultV3), through.hooks];
-        for (uint256 i; i < 5; ++i) {
+        address[6] memory spenders =
+            [through.where, address(manager), address(vaultV2), address(vaultV3), through.hooks, address(aave)];
+        for (uint256 i; i < spenders.length; ++i) {
             if (PlainToken(through.token1).allowance(address(executor), spenders[i]) != 0) return false;
             if (through.token0 == address(0)) continue;
             if (PlainToken(through.token0).allowance(address(executor), spenders[i]) != 0) return false;

@@ -72,7 +72,9 @@ contract Players is Families {
         minGain = bound(minGain, 0, 1e18);
         uint256 before = weth.balanceOf(address(executor));
         vm.prank(OPERATOR);
-        try executor.run(address(weth), amountIn, minGain, block.number, 0, path(v2(cheap, true), v2(dear, true))) {
+        try executor.run(
+            head(weth, block.number), amounts(amountIn, minGain), 0, path(v2(cheap, true), v2(dear, true))
+        ) {
             ++honestSettled;
             if (weth.balanceOf(address(executor)) < before + minGain) ++shortfalls;
         } catch {}
@@ -86,7 +88,7 @@ contract Players is Families {
             ? join(hop(families[which], true), path(v3(homes[which], true)))
             : join(path(v3(homes[which], false)), hop(families[which], false));
         vm.prank(OPERATOR);
-        try executor.run(address(weth), amountIn, 0, block.number, 0, hops) {
+        try executor.run(head(weth, block.number), amounts(amountIn, 0), 0, hops) {
             ++familiesSettled;
         } catch {}
         if (!nothingIsApproved(families[which])) ++standingApprovals;
@@ -100,12 +102,14 @@ contract Players is Families {
         PlainToken between = tokens[shape / 2 % 3];
         amountIn = bound(amountIn, 0, 12e18);
         (Kind kindA, Kind kindB) = (_kind(shape / 6), _kind(shape / 36));
-        EvilPool first = _evil(token, between, a, kindA <= Kind.Algebra, amountIn);
-        EvilPool second = _evil(between, token, b, _asksBack(kindB), a.delivers);
+        // Of a chain of pairs only the last is called upon to call back, for what went into the first.
+        bool chain = kindA == Kind.ConstantProduct && kindB == Kind.ConstantProduct;
+        EvilPool first = _evil(token, between, a, kindA <= Kind.Algebra && !chain, amountIn);
+        EvilPool second = _evil(between, token, b, chain || _asksBack(kindB), chain ? amountIn : a.delivers);
         (evils[0], evils[1]) = (address(first), address(second));
         uint256[] memory hops = join(_hop(first, kindA), _hop(second, kindB));
         vm.prank(OPERATOR);
-        try executor.run(address(token), amountIn, 0, block.number, 0, hops) {
+        try executor.run(head(token, block.number), amounts(amountIn, 0), 0, hops) {
             ++evilSettled;
         } catch {}
         _close();
@@ -115,7 +119,7 @@ contract Players is Families {
         (PlainToken from, PlainToken to) = fromWeth ? (weth, dai) : (dai, weth);
         uint256[] memory hops = path(v3(flat, fromWeth));
         vm.prank(OPERATOR);
-        try executor.exchange(address(from), bound(amountIn, 0, CAP), address(to), 0, block.number, 0, hops) {
+        try executor.exchange(head(from, block.number), amounts(bound(amountIn, 0, CAP), 0), address(to), 0, hops) {
             ++honestSettled;
         } catch {}
         _close();
@@ -129,7 +133,7 @@ contract Players is Families {
         evils[0] = address(through);
         uint256[] memory hops = _hop(through, kind);
         vm.prank(OPERATOR);
-        try executor.exchange(address(from), amountIn, address(to), 0, block.number, 0, hops) {
+        try executor.exchange(head(from, block.number), amounts(amountIn, 0), address(to), 0, hops) {
             ++evilSettled;
         } catch {}
         _close();
@@ -139,10 +143,10 @@ contract Players is Families {
         if (stranger == OWNER || stranger == OPERATOR || stranger == address(executor)) return;
         bytes[12] memory attempts = [
             abi.encodeCall(
-                executor.run, (address(weth), amount, 0, block.number, 0, path(v2(cheap, true), v2(dear, true)))
+                executor.run, (head(weth, block.number), amounts(amount, 0), 0, path(v2(cheap, true), v2(dear, true)))
             ),
             abi.encodeCall(
-                executor.exchange, (address(weth), amount, address(dai), 0, block.number, 0, path(v3(flat, true)))
+                executor.exchange, (head(weth, block.number), amounts(amount, 0), address(dai), 0, path(v3(flat, true)))
             ),
             abi.encodeCall(executor.sweep, (address(weth))),
             abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),

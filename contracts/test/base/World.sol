@@ -13,17 +13,16 @@ import {Test} from "./Test.sol";
 contract OpenExecutor is Executor {
     constructor(
         address owner,
-        address operator,
+        address[] memory operators,
         address treasury,
         address[] memory a,
         address[] memory b,
         uint128[] memory c,
         Venues memory venues
-    ) Executor(owner, operator, treasury, a, b, c, venues) {}
+    ) Executor(owner, operators, treasury, a, b, c, venues) {}
 
     function transientIsClean() external view returns (bool) {
-        return locked == 0 && armedCaller == address(0) && armedToken == address(0) && armedAmount == 0
-            && armedDataHash == 0 && managerUnlocked == 0;
+        return locked == 0 && armed == 0 && managerUnlocked == 0;
     }
 }
 
@@ -31,6 +30,7 @@ contract OpenExecutor is Executor {
 abstract contract World is Test {
     address internal constant OWNER = address(0x0A);
     address internal constant OPERATOR = address(0x0B);
+    address internal constant SECOND_OPERATOR = address(0x1B);
     address internal constant TREASURY = address(0x0C);
     address internal constant OUTSIDER = address(0x0D);
     uint128 internal constant CAP = 10e18;
@@ -49,10 +49,15 @@ abstract contract World is Test {
         (tokens[0], tokens[1]) = (address(weth), address(dai));
         uint128[] memory caps = new uint128[](2);
         (caps[0], caps[1]) = (CAP, CAP);
-        executor = new OpenExecutor(OWNER, OPERATOR, TREASURY, tokens, tokens, caps, venues());
+        executor = new OpenExecutor(OWNER, operators(), TREASURY, tokens, tokens, caps, venues());
         inventory = executor.INVENTORY();
         weth.mint(address(inventory), STOCK);
         dai.mint(address(inventory), STOCK);
+    }
+
+    function operators() internal pure returns (address[] memory keys) {
+        keys = new address[](2);
+        (keys[0], keys[1]) = (OPERATOR, SECOND_OPERATOR);
     }
 
     /// @notice The chain's singletons; none unless a test brings its own.
@@ -91,6 +96,14 @@ abstract contract World is Test {
         return uint256(uint160(venue)) | 3000 << 160 | uint256(kind) << 184 | (zeroForOne ? 1 << 192 : 0);
     }
 
+    function head(PlainToken token, uint256 maxBlock) internal pure returns (uint256) {
+        return uint160(address(token)) | maxBlock << 160;
+    }
+
+    function amounts(uint256 amountIn, uint256 least) internal pure returns (uint256) {
+        return uint128(amountIn) | least << 128;
+    }
+
     function path(uint256 a) internal pure returns (uint256[] memory hops) {
         hops = new uint256[](1);
         hops[0] = a;
@@ -111,7 +124,7 @@ abstract contract World is Test {
         returns (uint256)
     {
         vm.prank(OPERATOR);
-        return executor.run(address(token), amountIn, minGain, block.number, 0, hops);
+        return executor.run(head(token, block.number), amounts(amountIn, minGain), 0, hops);
     }
 
     function exchange(PlainToken tokenIn, uint256 amountIn, PlainToken tokenOut, uint256 minOut, uint256[] memory hops)
@@ -119,7 +132,7 @@ abstract contract World is Test {
         returns (uint256)
     {
         vm.prank(OPERATOR);
-        return executor.exchange(address(tokenIn), amountIn, address(tokenOut), minOut, block.number, 0, hops);
+        return executor.exchange(head(tokenIn, block.number), amounts(amountIn, minOut), address(tokenOut), 0, hops);
     }
 
     /// @notice Uniswap V2's own formula, in its own form.

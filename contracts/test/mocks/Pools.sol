@@ -2,8 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "../../src/interfaces/IERC20.sol";
-import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
+import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {ICurveCryptoPool, ICurvePool, IPairV2, IPoolV3, ISolidlyPair} from "../../src/interfaces/IPools.sol";
+import {IPoolLender} from "../../src/interfaces/ILenders.sol";
 import {PlainToken} from "./Tokens.sol";
 
 /// @notice Transfers of tokens that may not answer.
@@ -53,7 +54,7 @@ contract Pair is IPairV2 {
 }
 
 /// @notice A pool with V3's wire protocol and one price for any amount: `price0` tenths of token1 for one token0.
-contract FixedPricePool is IPoolV3 {
+contract FixedPricePool is IPoolV3, IPoolLender {
     address public immutable token0;
     address public immutable token1;
     uint256 public immutable PRICE;
@@ -81,8 +82,24 @@ contract FixedPricePool is IPoolV3 {
         if (IERC20(tokenIn).balanceOf(address(this)) < balanceBefore + uint256(amount)) revert Underpaid();
     }
 
+    /// @notice Lends at 3,000 ppm, rounded up.
+    function flash(address recipient, uint256 amount0, uint256 amount1, bytes calldata data) external {
+        (uint256 held0, uint256 held1) =
+            (IERC20(token0).balanceOf(address(this)), IERC20(token1).balanceOf(address(this)));
+        (uint256 fee0, uint256 fee1) = ((amount0 * 3000 + 999_999) / 1e6, (amount1 * 3000 + 999_999) / 1e6);
+        if (amount0 > 0) Pay.out(token0, recipient, amount0);
+        if (amount1 > 0) Pay.out(token1, recipient, amount1);
+        _askLoanBack(fee0, fee1, data);
+        if (IERC20(token0).balanceOf(address(this)) < held0 + fee0) revert Underpaid();
+        if (IERC20(token1).balanceOf(address(this)) < held1 + fee1) revert Underpaid();
+    }
+
     function _askBack(int256 amount0, int256 amount1, bytes calldata data) internal virtual {
         IPoolCallbacks(msg.sender).uniswapV3SwapCallback(amount0, amount1, data);
+    }
+
+    function _askLoanBack(uint256 fee0, uint256 fee1, bytes calldata data) internal virtual {
+        ILoanCallbacks(msg.sender).uniswapV3FlashCallback(fee0, fee1, data);
     }
 }
 
@@ -113,7 +130,7 @@ contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, ICurvePool, ICurveCryptoPoo
     }
 
     function getReserves() external pure returns (uint112, uint112, uint32) {
-        return (1e24, 1e24, 0);
+        return (1e24, 2e24, 0);
     }
 
     function swap(uint256 out0, uint256, address to, bytes calldata data) external {

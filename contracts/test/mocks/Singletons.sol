@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IUnlockCallbacks} from "../../src/interfaces/ICallbacks.sol";
+import {ILoanCallbacks, IUnlockCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {IPoolManager, IVaultV2, IVaultV3} from "../../src/interfaces/ISingletons.sol";
+import {IBalancerLender} from "../../src/interfaces/ILenders.sol";
 import {Pay} from "./Pools.sol";
 import {PlainToken} from "./Tokens.sol";
 import {Price} from "./Venues.sol";
@@ -81,7 +82,7 @@ contract Manager is IPoolManager {
 }
 
 /// @notice Balancer V2's vault: pulls its input, pays whom it is told. Prices are fixed, in tenths of token1.
-contract VaultV2 is IVaultV2 {
+contract VaultV2 is IVaultV2, IBalancerLender {
     struct Pool {
         address token0;
         address token1;
@@ -90,7 +91,26 @@ contract VaultV2 is IVaultV2 {
 
     mapping(bytes32 id => Pool) public pools;
 
+    uint256 public feePpm;
+
     error NoSuchPool();
+    error NotPaidBack();
+
+    function charge(uint256 feePpm_) external {
+        feePpm = feePpm_;
+    }
+
+    /// @notice Lends the first token; the others are not looked at.
+    function flashLoan(address recipient, address[] calldata tokens, uint256[] calldata amounts, bytes calldata data)
+        external
+    {
+        uint256 held = IERC20(tokens[0]).balanceOf(address(this));
+        uint256[] memory fees = new uint256[](1);
+        fees[0] = amounts[0] * feePpm / 1e6;
+        Pay.out(tokens[0], recipient, amounts[0]);
+        ILoanCallbacks(recipient).receiveFlashLoan(tokens, amounts, fees, data);
+        if (IERC20(tokens[0]).balanceOf(address(this)) < held + fees[0]) revert NotPaidBack();
+    }
 
     function register(bytes32 id, address token0, address token1, uint256 price) external {
         pools[id] = Pool(token0, token1, price);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
+import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {ICurveCryptoPool, ICurvePool, ISolidlyPair} from "../../src/interfaces/IPools.sol";
 import {IERC4626, IWrappedNative, IWstETH} from "../../src/interfaces/IWrappers.sol";
@@ -30,6 +30,10 @@ contract PancakePool is FixedPricePool {
 
     function _askBack(int256 amount0, int256 amount1, bytes calldata data) internal override {
         IPoolCallbacks(msg.sender).pancakeV3SwapCallback(amount0, amount1, data);
+    }
+
+    function _askLoanBack(uint256 fee0, uint256 fee1, bytes calldata data) internal override {
+        ILoanCallbacks(msg.sender).pancakeV3FlashCallback(fee0, fee1, data);
     }
 }
 

@@ -33,6 +33,7 @@ CHAIN_ID = 31337
 OWNER = Account.from_key("0x" + "01" * 32)
 STRANGER = Account.from_key("0x" + "02" * 32)
 OPERATOR = address("0x" + "0b" * 20)
+SECOND = address("0x" + "1b" * 20)
 TREASURY = address("0x" + "0c" * 20)
 
 
@@ -59,8 +60,8 @@ async def give(anvil: Anvil, token: Address, to: Address, amount: int) -> None:
 
 def settings(tokens: list[Address]) -> ExecutorSettings:
     caps = (InventoryCap(tokens[0], 10**19), InventoryCap(tokens[1], 2 * 10**22))
-    venues = Venues(*(address(f"0x{number:040x}") for number in range(1, 5)))
-    return ExecutorSettings(address(OWNER.address), OPERATOR, TREASURY, tuple(tokens[:2]), caps, venues)
+    venues = Venues(*(address(f"0x{number:040x}") for number in range(1, 6)))
+    return ExecutorSettings(address(OWNER.address), (OPERATOR, SECOND), TREASURY, tuple(tokens[:2]), caps, venues)
 
 
 async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
@@ -68,7 +69,8 @@ async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
     return await deploy(
         anvil,
         OWNER,
-        operator=meant.operator,
+        operator=meant.operators[0],
+        further_operators=meant.operators[1:],
         treasury=meant.treasury,
         profit_tokens=meant.profit_tokens,
         inventory=meant.inventory,
@@ -90,7 +92,7 @@ async def test_what_was_deployed_is_verified_and_reads_back_as_it_was_meant(
     ("change", "field"),
     [
         ({"owner": OPERATOR}, "owner"),
-        ({"operator": TREASURY}, "operator"),
+        ({"operators": (TREASURY,)}, "operators"),
         ({"treasury": OPERATOR}, "treasury"),
         ({"profit_tokens": (TREASURY,)}, "profit_tokens"),
         ({"inventory": ()}, "inventory"),
@@ -119,7 +121,7 @@ async def test_an_immutable_that_differs_in_one_of_its_places_is_noticed(anvil: 
     """Its getter may tell the truth while the check that matters compares with someone else."""
     made = await deployed(anvil, tokens)
     honest = bytes.fromhex((await anvil.rpc("eth_getCode", made.executor, "latest"))[2:])
-    places = executor_artefact().references["OPERATOR"]
+    places = executor_artefact().references["OPERATOR_0"]
     assert len(places) > 1
     for start in places:
         code = bytearray(honest)
@@ -142,7 +144,7 @@ async def test_another_chain_than_named_gets_nothing(anvil: Anvil, tokens: list[
         await deploy(
             anvil,
             OWNER,
-            operator=meant.operator,
+            operator=meant.operators[0],
             treasury=meant.treasury,
             profit_tokens=meant.profit_tokens,
             inventory=meant.inventory,
@@ -178,7 +180,9 @@ async def test_a_strangers_key_sweeps_nothing(anvil: Anvil, tokens: list[Address
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"operator": address(OWNER.address)}, "must not be the key that withdraws"),
+        ({"operators": (OPERATOR, address(OWNER.address))}, "must not be the key that withdraws"),
+        ({"operators": ()}, "0 operators"),
+        ({"operators": (OPERATOR, OPERATOR)}, "an operator is named twice"),
         ({"treasury": ZERO_ADDRESS}, "zero address"),
         ({"profit_tokens": ()}, "0 profit tokens"),
         ({"profit_tokens": (OPERATOR,) * 5}, "5 profit tokens"),
@@ -197,7 +201,7 @@ def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, o
 def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="run `make setup`"):
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
-    with pytest.raises(MissingTool, match="12 immutables, not 11"):
+    with pytest.raises(MissingTool, match="16 immutables, not 11"):
         Artefact.load("Executor", INVENTORY_IMMUTABLES)
 
 

@@ -111,7 +111,7 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
     "a negative nonce": (ask(nonce=-1, simulated=False), Reason.SIGNER_MALFORMED),
     "a negative gas limit": (ask(fees=fees(gas_limit=-1), simulated=False), Reason.SIGNER_MALFORMED),
     "a negative tip": (ask(fees=fees(tip_wei=-1), simulated=False), Reason.SIGNER_MALFORMED),
-    "a gain of 2^128": (ask(min_gain=2**128), Reason.SIGNER_MALFORMED),
+    "a gain of 2^128": (ask(min_gain=2**128, simulated=False), Reason.SIGNER_MALFORMED),
     # time
     "an expired deadline": (ask(changed(CYCLE, deadline_block=HEAD)), Reason.SIGNER_DEADLINE),
     "a distant deadline": (ask(changed(CYCLE, deadline_block=HEAD + 6)), Reason.SIGNER_DEADLINE),
@@ -268,7 +268,7 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
     "a deadline of 2^63": (ask(changed(CYCLE, deadline_block=2**63)), Reason.SIGNER_MALFORMED),
     "a note that is a number": (ask(changed(CYCLE, note=None)), Reason.SIGNER_MALFORMED),
     "a network that is no text": (ask(changed(CYCLE, network=None)), Reason.SIGNER_MALFORMED),
-    "an amount in of 2^128": (ask(with_swap(CYCLE, 0, amount_in=2**128)), Reason.SIGNER_MALFORMED),
+    "an amount in of 2^128": (ask(with_swap(CYCLE, 0, amount_in=2**128), simulated=False), Reason.SIGNER_MALFORMED),
     "an amount out of 2^128": (ask(with_swap(CYCLE, 1, amount_out=2**128)), Reason.SIGNER_MALFORMED),
     "a pool that is no address": (ask(with_hop(CYCLE, 0, pool="0x12"), simulated=False), Reason.SIGNER_MALFORMED),
     "a token that is no address": (ask(with_swap(CYCLE, 0, token_in=NAMED), simulated=False), Reason.SIGNER_MALFORMED),

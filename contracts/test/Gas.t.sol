@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {Executor} from "../src/Executor.sol";
+import {Kind} from "../src/libraries/Hops.sol";
+import {Lean} from "./gas/Lean.sol";
+import {Meter} from "./gas/Meter.sol";
+import {Real} from "./gas/Real.sol";
+import {World} from "./base/World.sol";
+import {PlainToken} from "./mocks/Tokens.sol";
+
+/// @notice A two-hop cycle through Uniswap's own bytecode, beside the same cycle by a contract that checks nothing: each
+/// in a market of its own, so that neither finds warm what the other touched.
+contract GasTest is World, Real, Meter {
+    uint160 private constant ONE = 1 << 96;
+    uint256 private constant MOST_PPM = 50_000;
+    Lean private lean;
+    PlainToken private theirWeth;
+    PlainToken private theirMid;
+    address[2] private pairs;
+    address[2] private theirPairs;
+    address[2] private pools;
+    address[2] private theirPools;
+
+    function setUp() public override {
+        super.setUp();
+        vm.prank(OPERATOR);
+        lean = new Lean();
+        (theirWeth, theirMid) = (new PlainToken(), new PlainToken());
+        (pairs, pools) = market(weth, mid);
+        (theirPairs, theirPools) = market(theirWeth, theirMid);
+        weth.mint(address(executor), 1e18);
+        theirWeth.mint(address(lean), 1e18);
+    }
+
+    function market(PlainToken one, PlainToken two) private returns (address[2] memory v2s, address[2] memory v3s) {
+        v2s = [realPair(one, 100e18, two, 300e18), realPair(two, 200e18, one, 100e18)];
+        v3s = [realPool(one, two, ONE * 2, 100e18), realPool(two, one, ONE, 100e18)];
+    }
+
+    function testTwoPairsCostNoMoreThanTheLeanest() public {
+        uint256 between = quoted(1e18, 100e18, 300e18);
+        uint256 out = quoted(between, 200e18, 100e18);
+        Lean.Rest memory rest = Lean.Rest(address(theirWeth), address(theirMid), theirPairs[1], true, 1e18, out);
+        uint256 least =
+            transactionGas(OPERATOR, address(lean), abi.encodeCall(Lean.pairs, (theirPairs[0], true, between, rest)));
+        compare(cycle(pairs, Kind.ConstantProduct), least);
+    }
+
+    function testTwoPoolsCostNoMoreThanTheLeanest() public {
+        Lean.Rest memory rest = Lean.Rest(address(theirWeth), address(theirMid), theirPools[1], true, 1e18, 0);
+        uint256 least = transactionGas(OPERATOR, address(lean), abi.encodeCall(Lean.pools, (theirPools[0], true, rest)));
+        compare(cycle(pools, Kind.Concentrated), least);
+    }
+
+    function cycle(address[2] memory through, Kind kind) private returns (uint256) {
+        uint256[] memory hops = path(word(through[0], kind, true), word(through[1], kind, true));
+        bytes memory call_ = abi.encodeCall(Executor.run, (head(weth, block.number), amounts(1e18, 1), 0, hops));
+        return transactionGas(OPERATOR, address(executor), call_);
+    }
+
+    function compare(uint256 ours, uint256 least) private {
+        emit log_named_uint("leanest", least);
+        emit log_named_uint("executor", ours);
+        assertTrue(ours * 1e6 <= least * (1e6 + MOST_PPM), "within five percent of the leanest");
+    }
+}
