@@ -100,8 +100,8 @@ def scan(
 
 
 def _tell_why(snapshot: Snapshot, books: Books, unit: Token, cycle: str, gas_price_wei: int, as_json: bool) -> None:
+    from bot.market.why import why
     from bot.scan.report import told
-    from bot.scan.why import why
 
     venues: dict[str, Venue] = {recorded.pool.venue: recorded.pool for recorded in snapshot.pools}
     venues.update((venue.venue, venue) for venue in books.venues)
@@ -109,7 +109,7 @@ def _tell_why(snapshot: Snapshot, books: Books, unit: Token, cycle: str, gas_pri
     names = [name.strip() for name in cycle.split(",") if name.strip()]
     if len(names) < 2:
         raise click.UsageError(f"--why {cycle!r} names no cycle; write two pools or more, with commas between")
-    reasons = why(venues, names, unit, gas_price_wei, absent)
+    reasons = why(venues, names, (unit,), gas_price_wei, absent)
     if as_json:
         emit({"cycle": names, "reasons": [{"code": str(one.answer), "detail": one.detail} for one in reasons]})
         return

@@ -99,8 +99,11 @@ class Packing:
 
     def starts(self, asset: Asset) -> tuple[int, ...]:
         """The nodes of an asset's tokens on chains, the native coin last."""
-        tokens = sorted(self._of_asset.get(asset, ()), key=lambda token: token.address == ZERO_ADDRESS)
-        return tuple(self._nodes[token] for token in tokens)
+        return tuple(self._nodes[token] for token in self.tokens_of(asset))
+
+    def tokens_of(self, asset: Asset) -> tuple[Token, ...]:
+        """An asset's tokens on chains, the native coin last."""
+        return tuple(sorted(self._of_asset.get(asset, ()), key=lambda token: token.address == ZERO_ADDRESS))
 
     def value(self, node: int) -> float:
         """What a whole unit of a node counts for, in ETH or what stands for it: a scale, not a price that decides."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
 
 from bot.market import books as order_books
-from bot.market.dual.venues import BookVenue
+from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
@@ -19,6 +19,7 @@ from bot.market.packing import Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
+from bot.market.why import Explanation, why
 from chains.assets import Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Piece, Pool
@@ -81,7 +82,10 @@ class ReadableMarket:
 
     @property
     def changed(self) -> frozenset[VenueId]:
-        """Venues that changed: since `take_changed`, or by what is supposed."""
+        """Venues that changed: since `take_changed`, or by what is supposed.
+
+        >>> found = list(market.cycles(through=market.changed))  # doctest: +SKIP
+        """
         return frozenset(self._changed)
 
     def pool(self, venue: VenueId) -> Pool:
@@ -169,6 +173,20 @@ class ReadableMarket:
     def _answer(self, question: Question) -> Answer:
         self._packing.sync()
         return self._search.answer(question)
+
+    def explain(self, cycle: Sequence[VenueId], *, start: Asset = ETH, gas_price_wei: int = 0) -> list[Explanation]:
+        """Why the closed walk through these venues, in this order, is not an opportunity; or that it is one.
+
+        One answer for every way of walking it, both ways round, with the figures. A book counts as if it traded the
+        tokens that it is tied to.
+
+        >>> for answer in market.explain([one.venue, other.venue]):  # doctest: +SKIP
+        ...     print(answer.answer, answer.detail)
+        """
+        self._packing.sync()
+        tied = ((name, self.tied(name)) for name in self._books)
+        venues: dict[str, Venue] = {**self._pools, **{name: venue for name, venue in tied if venue is not None}}
+        return why(venues, cycle, self._packing.tokens_of(start), gas_price_wei, {**self._refused, **self.left_out})
 
     def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
         """The best execution of an order over all pools, splits included, exact; see `bot.market.routing.route`.

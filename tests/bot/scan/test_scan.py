@@ -8,10 +8,10 @@ import pytest
 
 from bot.market.dual.capture import Cause, Terms
 from bot.market.dual.venues import BookVenue
+from bot.market.why import Answer, why
 from bot.scan.books_file import Books
 from bot.scan.report import document, lines
 from bot.scan.scan import NoNumeraire, numeraire_of, scan
-from bot.scan.why import Answer, why
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.tick_math import Ticks, sqrt_price_at
 from chains.snapshot import LeftOut, Recorded, Snapshot
@@ -150,7 +150,9 @@ def test_the_numeraire_is_the_wrapped_coin_or_the_token_that_is_named() -> None:
 
 
 def reasons(pools, *cycle, gas_price_wei=0):
-    return why({pool.venue: pool for pool in pools}, cycle, WETH, gas_price_wei, {"0xgone": "listed without a state"})
+    return why(
+        {pool.venue: pool for pool in pools}, cycle, (WETH,), gas_price_wei, {"0xgone": "listed without a state"}
+    )
 
 
 def test_why_says_what_is_in_the_way_of_each_direction() -> None:

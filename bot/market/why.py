@@ -29,7 +29,7 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
+class Explanation:
     """The answer for one direction of the cycle, in code and in a sentence; `trade` is its best, where it has one."""
 
     answer: Answer
@@ -41,24 +41,29 @@ class Reason:
 def why(
     venues: Mapping[str, Venue],
     cycle: Sequence[str],
-    numeraire: Token,
+    numeraires: Sequence[Token],
     gas_price_wei: int = 0,
     left_out: Mapping[str, str] | None = None,
-) -> list[Reason]:
-    """One reason for every way of walking the pools `cycle` in order and back to the first, both ways round."""
+) -> list[Explanation]:
+    """One answer for every way of walking the venues `cycle` in order and back to the first, both ways round.
+
+    A walk is counted in the first of `numeraires` that it passes.
+    """
     known = {name.lower(): venue for name, venue in venues.items()}
     absent = {name.lower(): reason for name, reason in (left_out or {}).items()}
     for name in cycle:
         if name.lower() not in known:
-            told = absent.get(name.lower(), "it is not in the snapshot")
-            return [Reason(Answer.UNKNOWN_POOL, f"{name} is not traded: {told}")]
+            told = absent.get(name.lower(), "it is not in the market")
+            return [Explanation(Answer.UNKNOWN_POOL, f"{name} is not traded: {told}")]
     if len({name.lower() for name in cycle}) < len(cycle):
-        return [Reason(Answer.POOL_TWICE, "a cycle passes a pool once; trading it twice pays its fee twice")]
+        return [Explanation(Answer.POOL_TWICE, "a cycle passes a pool once; trading it twice pays its fee twice")]
     path = [known[name.lower()] for name in cycle]
-    walks = list(dict.fromkeys(_turned(walk, numeraire) for order in (path, path[::-1]) for walk in _walks(order)))
+    walks = list(dict.fromkeys(_turned(walk, numeraires) for order in (path, path[::-1]) for walk in _walks(order)))
     if not walks:
-        return [Reason(Answer.NO_CYCLE, "the pools share no tokens along which one could come back to where one began")]
-    return [_judged(walk, venues, numeraire, gas_price_wei) for walk in walks]
+        return [
+            Explanation(Answer.NO_CYCLE, "the pools share no tokens along which one could come back to where one began")
+        ]
+    return [_judged(walk, venues, numeraires, gas_price_wei) for walk in walks]
 
 
 def _walks(path: Sequence[Venue]) -> Iterator[tuple[Way, ...]]:
@@ -78,40 +83,43 @@ def _walks(path: Sequence[Venue]) -> Iterator[tuple[Way, ...]]:
         yield from onwards((), token)
 
 
-def _turned(ways: tuple[Way, ...], numeraire: Token) -> Walk:
-    """The walk begun at the numeraire if it passes it, else at its first token in order, so that turns are equal."""
+def _turned(ways: tuple[Way, ...], numeraires: Sequence[Token]) -> Walk:
+    """The walk begun at a numeraire if it passes one, else at its first token in order, so that turns are equal."""
     starts = [way.token_in for way in ways]
-    first = numeraire if numeraire in starts else min(starts, key=lambda token: token.address)
+    passed = (token for token in numeraires if token in starts)
+    first = next(passed, None) or min(starts, key=lambda token: token.address)
     at = starts.index(first)
     return Walk(ways[at:] + ways[:at])
 
 
-def _judged(walk: Walk, venues: Mapping[str, Venue], numeraire: Token, gas_price_wei: int) -> Reason:
-    if walk.cycle[0].token_in != numeraire:
-        return Reason(Answer.ELSEWHERE, f"{walk} does not pass {numeraire.symbol}, in which gains are counted", walk)
+def _judged(walk: Walk, venues: Mapping[str, Venue], numeraires: Sequence[Token], gas_price_wei: int) -> Explanation:
+    numeraire = walk.cycle[0].token_in
+    if numeraire not in numeraires:
+        symbols = " or ".join(token.symbol for token in numeraires) or "what gains are counted in"
+        return Explanation(Answer.ELSEWHERE, f"{walk} does not pass {symbols}, in which gains are counted", walk)
     rates = []
     for way in walk.cycle:
         try:
             rates.append(venues[way.venue].marginal_price(way.token_in, way.token_out))
         except (PoolError, ArithmeticError) as error:
-            return Reason(Answer.NO_LIQUIDITY, f"{walk}: {way.venue} has no price: {error}", walk)
+            return Explanation(Answer.NO_LIQUIDITY, f"{walk}: {way.venue} has no price: {error}", walk)
     product = math.prod(rates)
     kept = math.prod(1.0 - venues[way.venue].fee_ppm / 10**6 for way in walk.cycle)
     if not all(rates):
         empty = next(way.venue for way, rate in zip(walk.cycle, rates, strict=True) if not rate)
-        return Reason(Answer.NO_LIQUIDITY, f"{walk}: {empty} has no liquidity that way", walk)
+        return Explanation(Answer.NO_LIQUIDITY, f"{walk}: {empty} has no liquidity that way", walk)
     prices = f"{walk}: the product of marginal prices is {product:.9f} after fees, {product / kept:.9f} before"
     if product <= 1.0:
-        return Reason(Answer.FEES, f"{prices}; it would have to be above 1", walk)
+        return Explanation(Answer.FEES, f"{prices}; it would have to be above 1", walk)
     desk = Desk(venues)
     amount_in, model = desk.best_input(walk, math.inf)
     trade = desk.trade(walk, amount_in)
     if trade is None:
         sizes = f"the best size, {amount_in:.6g} base units, gains {model:.3g} by the model and nothing in integers"
-        return Reason(Answer.ROUNDING, f"{prices}; {sizes}", walk)
+        return Explanation(Answer.ROUNDING, f"{prices}; {sizes}", walk)
     gains = f"the best size, {numeraire.whole(trade.amount_in):f}, gains {numeraire.whole(trade.gain):f}"
     if trade.net(gas_price_wei) <= 0:
         cost = numeraire.whole(trade.gas * gas_price_wei)
         detail = f"{prices}; {gains} {numeraire.symbol}, and {trade.gas:,} gas cost {cost:f}"
-        return Reason(Answer.GAS, detail, walk, trade)
-    return Reason(Answer.OPPORTUNITY, f"{prices}; {gains} {numeraire.symbol}", walk, trade)
+        return Explanation(Answer.GAS, detail, walk, trade)
+    return Explanation(Answer.OPPORTUNITY, f"{prices}; {gains} {numeraire.symbol}", walk, trade)
