@@ -115,7 +115,7 @@ async def _open(
     road = build_road(loaded, ledger, footing, ends, clock)
     await start(road, head)
     engine = Engine(road, out)
-    ears = recorder.ears(engine) if recorder else engine
+    ears = recorder.ears(engine, road.guard) if recorder else engine
     world.node.listen(ears.on_node)
     for exchange in world.exchanges.values():
         await exchange.watch(ears.on_book, ears.on_trouble)
@@ -139,6 +139,7 @@ async def _open(
         tokens=tokens,
         pools=pools.watch,
         recorder=recorder,
+        ears=ears,
         hands=hands,
         stepper=stepper,
         certifier=certifier,

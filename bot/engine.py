@@ -22,7 +22,7 @@ from bot.ground import Ground
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
-from bot.market import Market, OutOfOrder, VenueId
+from bot.market import Market, Opportunity, OutOfOrder, VenueId
 from bot.market.books import usable
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
@@ -100,6 +100,8 @@ class Engine:
         """Called after each head that was decided on."""
         self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
         """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
+        self.on_seen: Callable[[str, int, Opportunity], None] = lambda strategy, block, opportunity: None
+        """Called with each opportunity that a strategy was shown, on the block of that number."""
 
     @property
     def head(self) -> Head | None:
@@ -295,6 +297,7 @@ class Engine:
             for candidate in view.seen:
                 route = str(candidate.opportunity)
                 ledger.record_opportunity(view.strategy, route, candidate.opportunity.gain_wei, planned.get(route))
+                self.on_seen(view.strategy, view.head.number, candidate.opportunity)
         self.counts["opportunities"] += len(view.seen)
 
     async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:

@@ -23,7 +23,7 @@ from bot.ledger.summary import summarise
 from bot.market import Market
 from bot.market.certificate.certifier import Certifier
 from bot.mode import Mode
-from bot.replay.recorder import Recorder
+from bot.replay.recorder import Ears, Recorder
 from bot.report import Summary
 from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
@@ -59,6 +59,7 @@ class Session:
     tokens: TokenWatch
     pools: PoolWatch | None
     recorder: Recorder | None
+    ears: Engine | Ears
     hands: Hands
     stepper: Stepper | None
     certifier: Certifier | None
@@ -76,8 +77,7 @@ class Session:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
         topics = {*topics_of(families_with(self.loaded.config.families)), *(self.pools.topics if self.pools else ())}
-        silence = self.recorder.ears(self.engine).on_silence if self.recorder else self.engine.on_silence
-        events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, silence))
+        events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, self.ears.on_silence))
         events = self.pools.seen(events) if self.pools else events
         events = self.recorder.events(events) if self.recorder else events
         self.following = asyncio.create_task(self.engine.run(events))

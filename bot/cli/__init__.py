@@ -14,7 +14,7 @@ _VERBS = {
     "networks": ("bot.cli.networks:networks", "List networks, and hold their facts against a node."),
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
-    "keys": ("bot.cli.keys:keys", "Make and check keystores."),
+    "keys": ("bot.cli.keys:keys", "Make, import, list, rotate and check keys."),
     "warmup": ("bot.cli.warmup:warmup", "Compile the market's kernels before they are needed."),
     "quote": ("bot.cli.quote:quote", "Quote exactly from a snapshot, without any node."),
     "scan": ("bot.cli.scan:scan", "Say what could be gained in snapshots, and bound it."),
@@ -28,7 +28,10 @@ _VERBS = {
     "flatten": ("bot.cli.halt:flatten", "Take back what is open, then halt."),
     "resume": ("bot.cli.resume:resume", "Let what was halted trade again."),
     "budget": ("bot.cli.budget:budget", "Show, grant and revoke what may be risked."),
+    "why": ("bot.cli.why:why", "Say of one decision why it was made, and what became of it."),
+    "simulate": ("bot.cli.simulate:simulate", "Run a plan or a transaction on a fork, and say what it did and why."),
     "replay": ("bot.cli.replay:replay", "Run a recorded run again, as it was or as it would have been."),
+    "ledger": ("bot.cli.ledger:ledger", "Verify, back up and restore the ledger."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),
 }
 

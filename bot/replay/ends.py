@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from bot.replay.opening import Opening
-from bot.replay.player import Player
 from bot.wiring import Ends
 from chains.blocks import Head
 from chains.node import Submitter
 
 
+class Playing(Protocol):
+    """Who answers for the world."""
+
+    async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any: ...
+
+    def read(self, name: str, *asked: Any) -> Any: ...
+
+
 class PlayedEnd:
     """Stands where an end stood: each of its methods asks the tape. `name` is what the end is called there."""
 
-    def __init__(self, player: Player, end: str, name: str = "") -> None:
+    def __init__(self, player: Playing, end: str, name: str = "") -> None:
         self._player, self._end = player, end
         self.name = name
 
@@ -28,7 +35,7 @@ class PlayedEnd:
 
 
 class _PlayedGround:
-    def __init__(self, player: Player) -> None:
+    def __init__(self, player: Playing) -> None:
         self._player = player
         self.submitter = cast(Submitter, PlayedEnd(player, "chain"))
 
@@ -41,13 +48,13 @@ class _PlayedGround:
 
 @dataclass(frozen=True, slots=True)
 class _PlayedFreshness:
-    player: Player
+    player: Playing
 
     def too_old(self, head: Head) -> str | None:
         return cast(str | None, self.player.read("too_old", head))
 
 
-def played_ends(player: Player, opening: Opening) -> Ends:
+def played_ends(player: Playing, opening: Opening) -> Ends:
     """All ends of the run that `opening` began."""
 
     def end(name: str, called: str = "") -> Any:

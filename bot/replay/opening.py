@@ -31,7 +31,7 @@ from chains.snapshot import Recorded, Snapshot, read, write
 
 FOLDER = "recording"
 TAPE = "tape"
-_OPENING, _MARKET, _LEDGER = "opening.json.gz", "market.json.gz", "ledger.sqlite3"
+_OPENING, _MARKET, _LEDGER = "opening.json.gz", "market.json.gz", "earlier.ledger"
 
 
 class NotRecorded(LookupError):

@@ -15,13 +15,13 @@ from typing import Any
 import orjson
 
 from bot.engine import Engine
-from bot.plan import Plan, encode_plan
+from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
 from bot.replay.levels import BookReader
 from bot.replay.recorder import Kind, key
 from chains.blocks import Block, ChainEvent
 
-_NOT_DELIVERED = (Kind.OPENING, Kind.READING, Kind.DECISION, Kind.END)
+_NOT_DELIVERED = (Kind.OPENING, Kind.READING, Kind.DECISION, Kind.SEEN, Kind.END)
 
 _STEPS = 48
 """How often the loop turns until nothing moves any more that does not wait for an answer."""
@@ -42,6 +42,11 @@ class Decision:
 
     plan: str
     said: str
+
+    @property
+    def plan_id(self) -> str:
+        """`Plan.id`."""
+        return decode_plan(self.plan.encode()).id
 
     @property
     def document(self) -> dict[str, Any]:

@@ -16,10 +16,12 @@ import orjson
 from bot.clock import Clock
 from bot.engine import Engine
 from bot.ground import Ground
+from bot.market import Opportunity
 from bot.plan import Plan, encode_plan
 from bot.replay.codec import encode, encode_error
 from bot.replay.levels import BookWriter
 from bot.replay.tape import Size, TapeWriter
+from bot.risk.guard import Guard
 from bot.wiring import Ends
 from chains.blocks import ChainEvent, Head
 from chains.exchanges.adapter import FeedTrouble
@@ -32,9 +34,9 @@ _End = TypeVar("_End")
 class Kind(StrEnum):
     """What a record is: the first item of it, the others depending on that.
 
-    `OPENING` says that the files beside the tape are whole.
-    `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the road said when it
-    was asked; `READING` is what was looked up without waiting; `DECISION` is what came out; `END` closes the tape.
+    `OPENING` says that the files beside the tape are whole. `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are
+    heard; `ANSWER` is what an end of the road said when it was asked; `READING` is what was looked up without waiting;
+    `DECISION` is what came out, `SEEN` an opportunity that a strategy was shown; `END` closes the tape.
     """
 
     OPENING = "opening"
@@ -47,6 +49,7 @@ class Kind(StrEnum):
     ANSWER = "answer"
     READING = "reading"
     DECISION = "decision"
+    SEEN = "seen"
     END = "end"
 
 
@@ -92,10 +95,18 @@ class Recorder:
                 self._tape.put(partial(_event, event, self._clock.wall_s()))
                 yield event
 
-    def ears(self, engine: Engine) -> Ears:
-        """What the engine hears goes through here; what it decides comes to the tape from now on."""
-        engine.on_told = self.decision
+    def ears(self, engine: Engine, guard: Guard) -> Ears:
+        """What the engine hears goes through these; what it decides comes to the tape from now on."""
+
+        def told(plan: Plan, said: str) -> None:
+            standing = guard.standing(plan.strategy)
+            self._tape.put(lambda: [Kind.DECISION, encode_plan(plan).decode(), said, encode(standing)])
+
+        engine.on_told, engine.on_seen = told, self._seen
         return Ears(engine, self._tape, self._books)
+
+    def _seen(self, strategy: str, block_number: int, opportunity: Opportunity) -> None:
+        self._tape.put(lambda: [Kind.SEEN, block_number, strategy, str(opportunity), opportunity.explain()])
 
     def ending(self) -> None:
         """From now on nothing new is begun."""
@@ -106,10 +117,6 @@ class Recorder:
 
     def failure(self, name: str, asked: Sequence[Any], named: Mapping[str, Any], error: Exception) -> None:
         self._tape.put(lambda: [Kind.ANSWER, name, key(asked, named), None, encode_error(error)])
-
-    def decision(self, plan: Plan, said: str) -> None:
-        """A plan, and how far it got: `sent`, `simulated`, or the reason of its refusal."""
-        self._tape.put(lambda: [Kind.DECISION, encode_plan(plan).decode(), said])
 
     def close(self, digest: str | None = None) -> Size:
         """End the tape, with the digest of all decisions where the run came to its end. Once more changes nothing."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.config.load import Loaded
-from bot.engine import Engine, Output
+from bot.engine import Engine, Output, Road
 from bot.ledger.ledger import Ledger
 from bot.ledger.summary import RunSummary, summarise
 from bot.replay.ends import played_ends
-from bot.replay.opening import FOLDER, TAPE, NotRecorded, Opening, copy_ledger, read_market, read_opening
+from bot.replay.opening import TAPE, Opening, copy_ledger, read_market, read_opening
 from bot.replay.player import Decision, Diverged, PlayedClock, Player
+from bot.replay.remembered import Remembered
 from bot.replay.settings import Settings, recorded_config
+from bot.replay.supposed import Supposing
 from bot.replay.tape import read_tape
-from bot.wiring import Footing, build_road, open_books, start
+from bot.wiring import Ends, Footing, build_road, open_books, start
 from chains.pools.extension import families_with
 
 
@@ -43,36 +46,29 @@ class Replayed:
     complete: bool
     """Whether the recording has its end: False where the process ended before it could write it."""
 
-    @property
-    def same(self) -> bool:
-        return self.difference is None
+
+@dataclass(frozen=True, slots=True)
+class Supposed:
+    """What a run would have come to under other settings. `supposed` counts the answers that had to be made up."""
+
+    opening: Opening
+    blocks: int
+    recorded: Sequence[Decision]
+    decisions: Sequence[Decision]
+    result: RunSummary
+    supposed: int
 
 
-def recording_of(run: Path) -> Path:
-    """The recording's folder, given a run's folder or that itself. Raises `NotRecorded`."""
-    for folder in (run / FOLDER, run):
-        if (folder / TAPE).is_file():
-            return folder
-    raise NotRecorded(f"{run} holds no recording; name a run's folder, such as var/runs/20261121-…-twin-live-ab12")
-
-
-async def replay(run: Path, out: Output | None = None) -> Replayed:
-    """Replay the run in that folder. Raises `NotRecorded`, `NoTape`, `ConfigError`, `SnapshotError`."""
-    folder = recording_of(run)
+async def replay(folder: Path, out: Output | None = None) -> Replayed:
+    """Replay the recording in that folder. Raises `NotRecorded`, `NoTape`, `ConfigError`, `SnapshotError`."""
     opening = read_opening(folder)
-    loaded = recorded_config(opening, Settings())
     player = Player(read_tape(folder / TAPE), PlayedClock())
     difference = None
-    with (
-        TemporaryDirectory(prefix="isthmus-replay-") as scratch,
-        _Stage.open(folder, Path(scratch), opening, loaded, player, out or Silent()) as stage,
-    ):
+    with _stage(folder, opening, Settings(), player.clock) as stage:
         try:
-            await stage.play()
+            digest = await stage.play(player, out or Silent())
         except Diverged as error:
-            difference = str(error)
-        strategies = [strategy.name for strategy in loaded.config.strategies]
-        digest = stage.digest
+            difference, digest = str(error), ""
         if difference is None and player.recorded_digest not in (None, digest):
             difference = f"the decisions' digest was {player.recorded_digest} in the run and is {digest}"
         return Replayed(
@@ -82,62 +78,60 @@ async def replay(run: Path, out: Output | None = None) -> Replayed:
             decisions=player.replayed,
             recorded_digest=player.recorded_digest,
             digest=digest,
-            result=summarise(stage.ledger, strategies),
+            result=stage.result(),
             difference=difference,
             complete=player.recorded_digest is not None,
         )
 
 
+async def suppose(folder: Path, settings: Settings, out: Output | None = None) -> Supposed:
+    """What the run whose recording is in that folder would have come to under `settings`.
+
+    Raises `NotRecorded`, `NoTape`, `ConfigError`, `SnapshotError`, `Unsupposable`.
+    """
+    opening = read_opening(folder)
+    remembered = Remembered.of(read_tape(folder / TAPE))
+    with _stage(folder, opening, settings, PlayedClock()) as stage:
+        supposing = Supposing(
+            records=read_tape(folder / TAPE),
+            remembered=remembered,
+            identity=opening.identity,
+            market=stage.footing.market,
+            clock=stage.clock,
+        )
+        await stage.play(supposing, out or Silent())
+        return Supposed(
+            opening, supposing.played, remembered.decisions, supposing.replayed, stage.result(), supposing.supposed
+        )
+
+
+@contextmanager
+def _stage(folder: Path, opening: Opening, settings: Settings, clock: PlayedClock) -> Iterator[_Stage]:
+    """The road of a run, set up anew with a ledger that is thrown away."""
+    loaded = recorded_config(opening, settings)
+    clock.wall, clock.monotonic = opening.wall_s, opening.head.arrived_ns
+    market = read_market(folder, loaded.network.assets, families_with(loaded.config.families))
+    with TemporaryDirectory(prefix="isthmus-replay-") as scratch:
+        file = Path(scratch) / "ledger.sqlite3"
+        copy_ledger(folder, file)
+        with closing(Ledger.open(str(file), clock)) as ledger:
+            yield _Stage(opening, loaded, ledger, opening.footing(market), clock)
+
+
+@dataclass(frozen=True, slots=True)
 class _Stage:
-    """The road, set up over a tape."""
+    opening: Opening
+    loaded: Loaded
+    ledger: Ledger
+    footing: Footing
+    clock: PlayedClock
 
-    def __init__(
-        self, ledger: Ledger, opening: Opening, loaded: Loaded, footing: Footing, player: Player, out: Output
-    ) -> None:
-        self.ledger = ledger
-        self._opening, self._loaded, self._footing = opening, loaded, footing
-        self._player, self._out = player, out
-        self._engine: Engine | None = None
-
-    @classmethod
-    def open(cls, folder: Path, scratch: Path, opening: Opening, loaded: Loaded, player: Player, out: Output) -> _Stage:
-        copy_ledger(folder, scratch / "ledger.sqlite3")
-        player.clock.wall = opening.wall_s
-        player.clock.monotonic = opening.head.arrived_ns
-        market = read_market(folder, loaded.network.assets, families_with(loaded.config.families))
-        ledger = Ledger.open(str(scratch / "ledger.sqlite3"), player.clock)
-        return cls(ledger, opening, loaded, opening.footing(market), player, out)
-
-    def __enter__(self) -> _Stage:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.ledger.close()
-
-    @property
-    def digest(self) -> str:
-        return self._engine.decisions_digest if self._engine else ""
-
-    async def play(self) -> None:
-        opening, player = self._opening, self._player
-        ends = played_ends(player, opening)
-        road = build_road(self._loaded, self.ledger, self._footing, ends, player.clock)
-
-        async def open_road() -> None:
-            await open_books(
-                self.ledger,
-                self._loaded,
-                opening.mode,
-                opening.seed,
-                opening.instance,
-                self._footing,
-                ends,
-                opening.head,
-            )
-            await start(road, opening.head)
-
-        await player.opening(asyncio.create_task(open_road()))
-        engine = self._engine = Engine(road, self._out)
+    async def play(self, player: Player | Supposing, out: Output) -> str:
+        """The whole run; gives the digest of its decisions."""
+        ends = played_ends(player, self.opening)
+        road = build_road(self.loaded, self.ledger, self.footing, ends, self.clock)
+        await player.opening(asyncio.create_task(self._open(road, ends)))
+        engine = Engine(road, out)
         engine.on_told = player.told
         running = asyncio.create_task(engine.run(player.events()))
         try:
@@ -145,3 +139,14 @@ class _Stage:
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+        return engine.decisions_digest
+
+    async def _open(self, road: Road, ends: Ends) -> None:
+        opening = self.opening
+        await open_books(
+            self.ledger, self.loaded, opening.mode, opening.seed, opening.instance, self.footing, ends, opening.head
+        )
+        await start(road, opening.head)
+
+    def result(self) -> RunSummary:
+        return summarise(self.ledger, [strategy.name for strategy in self.loaded.config.strategies])

@@ -74,6 +74,11 @@ class Guard:
             self._ledger.halt(plan.strategy, refusal.detail)
         return refusal
 
+    def standing(self, strategy: str) -> tuple[Budget, Usage] | None:
+        """A strategy's limits, and what is used of them now; None for one without a budget."""
+        budget = self._budgets.get(strategy)
+        return None if budget is None else (budget, read_usage(self._ledger, strategy))
+
 
 def ether(wei: int) -> str:
     """Wei for a person: `0.0125 ETH`, exactly."""

@@ -1,0 +1,104 @@
+"""`isthmus why`: one decision on one screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import config_option, found_config
+from bot.cli.reconcile import latest_ledger
+
+if TYPE_CHECKING:
+    from bot.ledger.history import History
+    from bot.ledger.ledger import Ledger
+    from bot.replay.why import Circumstances
+
+
+@command(
+    "why",
+    examples=[
+        "isthmus why 0x6eae92bd96                     by a transaction's hash, or as much of it as is unique",
+        "isthmus why 3f9a12                           by a plan's id",
+        "isthmus why 17                               by a decision's number on the dashboard",
+        "isthmus why 17 --ledger var/runs/…/ledger.sqlite3 --json",
+    ],
+)
+@click.argument("decision", metavar="ID")
+@config_option
+@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
+def why(decision: str, config_path: Path | None, ledger_url: str | None, run_id: int | None, as_json: bool) -> ExitCode:
+    """Show a decision: prices along its route, fees, gas, budget left, verdict, each refusal, and what came of it."""
+    from bot.clock import SystemClock
+    from bot.config.load import load
+    from bot.ledger.ledger import Ledger
+    from bot.replay.why import screen
+
+    url = ledger_url or latest_ledger(load(found_config(config_path)))
+    ledger = Ledger.view(url, SystemClock())
+    try:
+        ledger.attach(run_id)
+        found = _history(ledger, decision)
+        known = _circumstances(url, found)
+        if as_json:
+            _emit(found, known)
+        else:
+            for line in screen(found, known):
+                click.echo(line)
+    finally:
+        ledger.close()
+    return ExitCode.OK
+
+
+def _history(ledger: Ledger, decision: str) -> History:
+    from bot.ledger.history import history, named
+
+    number = int(decision) if decision.isdigit() and len(decision) < 12 else None
+    found = history(ledger, number) if number is not None else None
+    if found is not None:
+        return found
+    ids = named(ledger, decision)
+    if len(ids) > 1:
+        raise CommandFailed(
+            f"{decision} begins {len(ids)} decisions of run {ledger.run.id}; write more of it", ExitCode.USAGE
+        )
+    found = history(ledger, ids[0]) if ids else None
+    if found is None:
+        message = f"run {ledger.run.id} has no decision {decision}; its lines and its dashboard show their hashes"
+        raise CommandFailed(message, ExitCode.USAGE)
+    return found
+
+
+def _circumstances(url: str, found: History) -> Circumstances | None:
+    """What the recording beside the ledger adds, where there is one."""
+    from bot.replay.opening import FOLDER, TAPE
+    from bot.replay.why import circumstances
+
+    tape = Path(url).parent / FOLDER / TAPE
+    return circumstances(tape, found) if tape.is_file() else None
+
+
+def _emit(found: History, known: Circumstances | None) -> None:
+    from dataclasses import asdict
+
+    from bot.plan import encode_plan
+
+    document = asdict(found)
+    document["plan"] = encode_plan(found.plan).decode()
+    document["explanation"] = known.explanation if known else None
+    document["budget_left_wei"] = known.left() if known else {}
+    emit(_plain(document))  # type: ignore[arg-type]
+
+
+def _plain(value: object) -> object:
+    """Amounts as decimal strings, so that no reader rounds them."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53 else value

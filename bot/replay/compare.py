@@ -1,0 +1,84 @@
+"""Two runs decision by decision: what both decided alike, what came out otherwise, and what only one of them did."""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.replay.player import Decision
+
+_Key = tuple[str, str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Decisions of two runs on the same block, strategy and pools; None for a run that made none."""
+
+    one: Decision | None
+    other: Decision | None
+
+    @property
+    def document(self) -> dict[str, Any]:
+        shown = self.one or self.other
+        assert shown is not None, "a pair has at least one side"
+        plan = shown.document
+        return {
+            "block": int(plan["block_number"]),
+            "strategy": plan["strategy"],
+            "route": plan["note"],
+            "one": _side(self.one),
+            "other": _side(self.other),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`same` counts equal decisions; `pairs` are the others, in the order of their blocks."""
+
+    same: int
+    pairs: tuple[Pair, ...]
+
+
+def compare(one: Sequence[Decision], other: Sequence[Decision]) -> Comparison:
+    """Match the decisions of two runs. Equal ones have the same legs, amounts and outcome, whatever their ids."""
+    waiting: defaultdict[_Key, deque[Decision]] = defaultdict(deque)
+    for decision in other:
+        waiting[_key(decision)].append(decision)
+    same, pairs = 0, []
+    for decision in one:
+        queue = waiting.get(_key(decision))
+        match = queue.popleft() if queue else None
+        if match is not None and _substance(match) == _substance(decision):
+            same += 1
+        else:
+            pairs.append(Pair(decision, match))
+    pairs += [Pair(None, decision) for queue in waiting.values() for decision in queue]
+    return Comparison(same, tuple(sorted(pairs, key=lambda pair: int(pair.document["block"]))))
+
+
+def _key(decision: Decision) -> _Key:
+    plan = decision.document
+    return plan["block_number"], plan["strategy"], tuple(_place(leg) for leg in plan["legs"])
+
+
+def _place(leg: dict[str, Any]) -> str:
+    return str(leg["hop"]["pool"]) if leg["kind"] == "Swap" else f"{leg['exchange']}:{leg['symbol']}"
+
+
+def _substance(decision: Decision) -> tuple[Any, ...]:
+    plan = decision.document
+    return plan["legs"], plan["expected_profit_wei"], decision.said
+
+
+def _side(decision: Decision | None) -> dict[str, Any] | None:
+    if decision is None:
+        return None
+    plan = decision.document
+    first = plan["legs"][0]
+    return {
+        "said": decision.said,
+        "expected_profit_wei": plan["expected_profit_wei"],
+        "amount_in": first.get("amount_in") or first.get("amount"),
+    }
