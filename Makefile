@@ -34,8 +34,8 @@ contracts-test: setup
 pytest: setup
 	@$(VENV)/bin/pytest $(ARGS)
 
-bench: setup ## Run the benchmarks, each beside its peer
-	@for file in benchmarks/bench_*.py; do $(PY) -m benchmarks.$$(basename $$file .py); done
+bench: setup ## Run the benchmarks, each beside its peer, and write docs/benchmarks.md (ARGS="--only detect")
+	@$(PY) -m benchmarks $(ARGS)
 
 torture: setup ## Run what is too long for the tests, and write docs/torture.md (ARGS=--short)
 	@$(PY) -m tests.torture $(ARGS)

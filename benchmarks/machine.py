@@ -20,6 +20,11 @@ def processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+def memory_gib() -> float:
+    """The machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
 def versions(*packages: str) -> dict[str, str]:
     """Python's version and those of installed packages."""
     found = {"python": platform.python_version()}

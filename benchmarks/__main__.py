@@ -1,0 +1,65 @@
+"""Every benchmark, one after the other, and `docs/benchmarks.md` written from what they said.
+
+Run as `python -m benchmarks [--only detect sizing] [--no-page]`, which is `make bench`. A benchmark is a module
+`bench_*.py` of this package that can be run; its lines of JSON are its raw figures, its other lines are for people.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.machine import memory_gib, processor, versions
+from benchmarks.page import Ran, page
+from chains.tools import ROOT
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+LONGEST_S = 3600
+SHOWN_VERSIONS = ("numpy", "numba", "llvmlite", "web3", "ccxt", "aiohttp", "orjson", "pyrevm", "sqlalchemy")
+
+
+def benchmarks() -> list[str]:
+    """The names of the modules, in order."""
+    return sorted(file.stem for file in Path(__file__).parent.glob("bench_*.py"))
+
+
+def ran(module: str) -> Ran:
+    """Run one benchmark to its end, showing what it says."""
+    began, lines = time.monotonic(), []
+    command = [sys.executable, "-u", "-m", f"benchmarks.{module}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            lines.append(line.rstrip())
+        code = process.wait(LONGEST_S)
+    return Ran(f"python -m benchmarks.{module}", tuple(lines), code, time.monotonic() - began)
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--only", nargs="+", metavar="NAME", help="only these: detect, sizing and so on")
+    arguments.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    chosen = arguments.parse_args()
+    names = benchmarks()
+    if chosen.only:
+        unknown = [name for name in chosen.only if f"bench_{name}" not in names]
+        if unknown:
+            known = ", ".join(name.removeprefix("bench_") for name in names)
+            arguments.error(f"no benchmark {', '.join(unknown)}; there are {known}")
+        names = [f"bench_{name}" for name in chosen.only]
+    done = []
+    for name in names:
+        print(f"== {name}", flush=True)
+        done.append(ran(name))
+    if not chosen.no_page:
+        PAGE.write_text(page(processor(), memory_gib(), versions(*SHOWN_VERSIONS), done), encoding="utf-8")
+        print(f"written to {PAGE.relative_to(ROOT)}")
+    return max((one.code for one in done), default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
