@@ -20,6 +20,7 @@ from bot.ground import ForkGround, Ground, LiveGround, place_executor
 from bot.keys import check_keystore, new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc
+from bot.signer.sources import KeySource, open_key
 from bot.simulator import FinalVerdict, PrivateFork, Simulator
 from bot.twin_session import Funding, deploy_on_twin, exchange_units
 from bot.world import World
@@ -39,7 +40,7 @@ class Hands:
     accounts: Mapping[str, TradingAccount]
     caps: Mapping[Token, int]
     profit_tokens: Sequence[Token]
-    keystore: Path
+    keystore: Path | KeySource
     passphrase: str
 
 
@@ -162,9 +163,13 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
     )
 
 
-def _key(loaded: Loaded, options: RunOptions, world: World) -> tuple[Path, str, Address]:
-    """The configured keystore in a live run; a throw-away one where nothing it signs is worth anything."""
-    configured = loaded.config.signer.keystore
+def _key(loaded: Loaded, options: RunOptions, world: World) -> tuple[Path | KeySource, str, Address]:
+    """The configured key in a live run; a throw-away one where nothing it signs is worth anything."""
+    configured, source, network = loaded.config.signer.keystore, loaded.config.signer.key, loaded.network
+    if options.mode is Mode.LIVE and source is not None:
+        secret = options.passphrase or ""
+        key = open_key(source, secret.encode(), chain_id=network.chain_id, test_chain=network.test_chain)
+        return source, secret, key.address
     if options.mode is Mode.LIVE and configured is not None:
         passphrase = options.passphrase or ""
         return configured, passphrase, check_keystore(configured, passphrase)

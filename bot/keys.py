@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 
-from bot.signer.keystore import SECRET_BYTES, KeystoreError, seal, stated_address, unseal
+from bot.signer.files import OWNER_ONLY
+from bot.signer.keystore import SECRET_BYTES, KeystoreError, is_light, seal, stated_address, unseal
 from chains.assets import Address
 
-OWNER_ONLY = 0o600
+_SECRET = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 
 
 def new_keystore(path: Path, passphrase: str, *, light: bool = False) -> Address:
@@ -18,9 +21,17 @@ def new_keystore(path: Path, passphrase: str, *, light: bool = False) -> Address
     `light` derives fast and guards little: for throw-away keys on test chains. Never overwrites. Raises
     `KeystoreError`.
     """
+    return import_key(path, _new_secret(), passphrase, light=light)
+
+
+def import_key(path: Path, secret: bytes, passphrase: str, *, light: bool = False) -> Address:
+    """Seal a key that exists into a keystore at `path`, as `new_keystore` does. Raises `KeystoreError`."""
     if not passphrase:
         raise KeystoreError(f"{path}: an empty passphrase guards nothing; choose one")
-    data = seal(_new_secret(), passphrase.encode(), light=light)
+    try:
+        data = seal(secret, passphrase.encode(), light=light)
+    except ValueError:
+        raise KeystoreError("that is no valid secp256k1 key") from None
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY)
     except FileExistsError:
@@ -36,6 +47,66 @@ def new_keystore(path: Path, passphrase: str, *, light: bool = False) -> Address
         path.unlink(missing_ok=True)
         raise KeystoreError(f"cannot write keystore {path}: {error.strerror}") from None
     return stated_address(data)
+
+
+def read_secret(text: str) -> bytes:
+    """A private key written as 64 hex digits. Raises `KeystoreError`, which never repeats what it was given."""
+    found = _SECRET.fullmatch(text.strip())
+    if found is None:
+        raise KeystoreError("that is no private key: 32 bytes of hex are one; what is there is not shown")
+    return bytes.fromhex(found[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A keystore file. `address` is None where it is not a keystore that says one; `problem` is what to mend."""
+
+    path: Path
+    address: Address | None
+    problem: str = ""
+
+
+def list_keystores(folder: Path) -> list[Listed]:
+    """Every keystore in `folder`, by name, unopened. Raises `KeystoreError` when there is no such folder."""
+    if not folder.is_dir():
+        raise KeystoreError(f"{folder}: there is no such folder; `isthmus keys new {folder}/operator.json` makes one")
+    return [listed for path in sorted(folder.iterdir()) if (listed := _listed(path)) is not None]
+
+
+def _listed(path: Path) -> Listed | None:
+    """None for what is no keystore at all."""
+    if not path.is_file():
+        return None
+    try:
+        data = read_keystore(path)
+        light = is_light(data)
+    except KeystoreError:
+        return None
+    try:
+        address = stated_address(data)
+    except KeystoreError as error:
+        return Listed(path, None, str(error))
+    mode = path.stat().st_mode & 0o777
+    if mode & ~OWNER_ONLY:
+        return Listed(path, address, f"others may read it (mode {mode:04o}); run `chmod 600 {path}`")
+    return Listed(path, address, "its key derivation is weak: for test chains only" if light else "")
+
+
+def rotate(path: Path, passphrase: str) -> tuple[Address, Address, Path]:
+    """Put a new key at `path`; the old one moves aside and is never deleted. Old address, new address, where it went.
+
+    Raises `KeystoreError`.
+    """
+    old = keystore_address(path)
+    aside = path.with_name(f"{path.stem}.{old}{path.suffix}")
+    fresh = path.with_name(f".{path.name}.new")
+    if aside.exists():
+        raise KeystoreError(f"{aside} exists; move it away first")
+    address = new_keystore(fresh, passphrase)
+    # Linked before the new one takes its name: at no moment is the old key without a file.
+    os.link(path, aside)
+    fresh.replace(path)
+    return old, address, aside
 
 
 def check_keystore(path: Path, passphrase: str) -> Address:

@@ -7,11 +7,17 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+if TYPE_CHECKING:
+    from bot.signer.sources import KeySource
+
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+KEYRING = "keyring:"
+"""Before the name of a secret in the operating system's keyring, where a file could be named as well."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
@@ -98,11 +104,26 @@ def passphrase_options(command: Decorated) -> Decorated:
         "--passphrase-file",
         type=click.Path(path_type=Path),
         metavar="FILE",
-        help="Read the keystore's passphrase from a file that only you can read.",
+        help="Read the keystore's passphrase from a file that only you can read, or keyring:NAME.",
     )(command)
     return click.option(
         "--passphrase-fd", type=click.IntRange(min=0), metavar="N", help="Read it from an open file descriptor."
     )(command)
+
+
+def opening_secret(source: KeySource, fd: int | None, file: Path | None) -> str:
+    """What opens the key at `source`: a PIN, or, on test chains, the variable that is the key. A key service asks none.
+
+    Raises `click.UsageError`.
+    """
+    from bot.config.values import Reference
+    from bot.signer.sources import Kind
+
+    if source.kind is Kind.KMS:
+        return ""
+    if source.kind is Kind.ENVIRONMENT:
+        return Reference("env", source.place).read()
+    return read_passphrase(fd, file, what=str(source))
 
 
 def found_config(path: Path | None) -> Path | None:
@@ -118,6 +139,10 @@ def read_passphrase(fd: int | None, file: Path | None, *, what: str, confirm: bo
     """The passphrase from where the options say, or asked for on the terminal. Raises `click.UsageError`."""
     if fd is not None and file is not None:
         raise click.UsageError("--passphrase-fd and --passphrase-file exclude each other")
+    if file is not None and str(file).startswith(KEYRING):
+        from bot.keyrings import remembered
+
+        return remembered(str(file).removeprefix(KEYRING))
     if file is not None:
         from bot.config.values import read_secret_file
 

@@ -11,7 +11,7 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
-from bot.cli.parameters import DURATION, found_config, passphrase_options, read_passphrase
+from bot.cli.parameters import DURATION, found_config, opening_secret, passphrase_options, read_passphrase
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
@@ -84,7 +84,9 @@ def run(
         unasked = consents[0] if consents and len(found) == 1 else None
         require_live_consent(chosen, consent or unasked, loaded.config, loaded.network)
         own = None
-        if chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
+        if chosen is Mode.LIVE and loaded.config.signer.key is not None:
+            own = opening_secret(loaded.config.signer.key, passphrase_fd, passphrase_file)
+        elif chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
             asked = passphrase_fd is None and passphrase_file is None
             if passphrase is None or asked:
                 passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(loaded.config.signer.keystore))

@@ -12,6 +12,7 @@ from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from bot.mode import Mode
 from bot.signer.policy import TEST_CHAIN_IDS
+from bot.signer.sources import Kind
 from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
 from chains.networks import Network
@@ -37,11 +38,20 @@ def require_live_consent(mode: Mode, consent: int | None, sections: RunSections,
         raise LiveRefused(f"{chain} is not a test chain; {remedy}")
     if consent not in (None, network.chain_id):
         raise LiveRefused(f"the network is {chain}, and --live-on-chain-id says {consent}; they must be equal")
-    if sections.signer.keystore is None:
+    if sections.signer.keystore is None and sections.signer.key is None:
         raise LiveRefused(f"to trade on {chain} name a keystore: `signer.keystore` (`isthmus keys new`), or --mode dry")
     if sections.executor.address is None:
         remedy = "`executor.address` (`isthmus executor deploy`), or --mode dry"
         raise LiveRefused(f"to trade on {chain} name your executor: {remedy}")
+
+
+def _key(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    key = file.signer.key
+    if key is not None and file.signer.keystore is not None:
+        yield document.problem(("signer", "key"), "signer.keystore names a key too; keep one of the two")
+    if key is not None and key.kind is Kind.ENVIRONMENT and not network.test_chain:
+        message = f"a key in the environment is for test chains; on {network.name} keep it in a keystore or a device"
+        yield document.problem(("signer", "key"), message)
 
 
 def agreement(
@@ -49,6 +59,7 @@ def agreement(
 ) -> Iterator[Problem]:
     """Every disagreement, each at the line where it is easiest to mend."""
     yield from _test_chain(document, network)
+    yield from _key(document, file, network)
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _exchanges(document, file, network)

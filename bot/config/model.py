@@ -25,6 +25,7 @@ from bot.config.values import (
     EthAmount,
     ExchangeUrl,
     FilePath,
+    KeyPlace,
     LoopbackHost,
     Number,
     Port,
@@ -121,6 +122,9 @@ class SignerSettings(Section):
 
     keystore: Annotated[FilePath | None, Field(examples=["secrets/operator.json"])] = None
     """Web3 secret-storage file of the hot key. Left out: a throw-away key, on test chains only."""
+
+    key: Annotated[KeyPlace | None, Field(examples=["kms:/run/kms.sock#alias/isthmus"])] = None
+    """Where else the hot key is kept: `kms:SOCKET#KEY`, `pkcs11:LIBRARY#TOKEN/LABEL`; `env:NAME` on test chains."""
 
     max_fee_gwei: Annotated[Number, Field(examples=[200])] = Decimal(200)
     """Most it signs per gas, in gwei: base fee and tip together."""

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from bot.config.errors import shown
+from bot.signer.sources import InvalidSource, KeySource, Kind
 from chains.assets import Address, Amount, InvalidAddress, InvalidAmount, address
 
 ETH_DECIMALS = 18
@@ -249,6 +250,22 @@ ExchangeUrl = Annotated[
 DatabaseUrl = Annotated[
     str | Reference, PlainValidator(_database_url), PlainSerializer(str), WithJsonSchema({"type": "string"})
 ]
+
+
+def _key_place(value: Any, info: ValidationInfo) -> KeySource:
+    """Where a hot key is kept that is in no keystore; a relative socket or library counts from the file's folder."""
+    try:
+        source = KeySource.parse(value) if isinstance(value, str) else None
+    except InvalidSource as error:
+        raise ValueError(str(error)) from None
+    if source is None or source.kind is Kind.KEYSTORE:
+        raise ValueError(f"{shown(value)} is no place for a key; a keystore's file belongs into signer.keystore")
+    if source.kind is Kind.ENVIRONMENT:
+        return source
+    return replace(source, place=str(_resolved(source.place, info).absolute()))
+
+
+KeyPlace = Annotated[KeySource, PlainValidator(_key_place), PlainSerializer(str), WithJsonSchema({"type": "string"})]
 
 
 def plain(url: str | Reference) -> str:

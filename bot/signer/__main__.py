@@ -15,12 +15,12 @@ from pathlib import Path
 from bot.clock import SystemClock
 from bot.signer.confinement import confine
 from bot.signer.journal import Journal, JournalError
-from bot.signer.key import SigningKey
-from bot.signer.keystore import KeystoreError, is_light, unseal
-from bot.signer.policy import InvalidPolicy, SignerPolicy, read_policy
+from bot.signer.keystore import KeystoreError
+from bot.signer.policy import InvalidPolicy, read_policy
 from bot.signer.presence import Presence, announced
 from bot.signer.server import Server, SocketError
 from bot.signer.service import Signer
+from bot.signer.sources import FORMS, KeySource, open_key
 from bot.signer.switch import KillSwitch, SwitchUnwritten
 
 READY = "ready"
@@ -36,7 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         protections = confine()
         policy, policy_bytes = read_policy(options.policy)
-        key = _open_keystore(options.keystore, _read_passphrase(options.passphrase_fd), policy)
+        secret = _read_passphrase(options.passphrase_fd)
+        key = open_key(options.key, secret, chain_id=policy.chain_id, test_chain=policy.test_chain)
         clock, switch = SystemClock(), KillSwitch(options.control)
         switch.establish(clock.wall_s())
         with Journal(options.journal) as journal:
@@ -69,9 +70,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bot.signer", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to make, in a directory of mode 0700")
-    parser.add_argument("--keystore", type=Path, required=True, help="web3 secret storage file, version 3")
+    parser.add_argument("--key", type=KeySource.parse, required=True, help=f"where the key is kept: {FORMS}")
     parser.add_argument("--policy", type=Path, required=True, help="what may be signed; read once")
-    parser.add_argument("--passphrase-fd", type=int, required=True, help="file descriptor that holds the passphrase")
+    parser.add_argument("--passphrase-fd", type=int, required=True, help="file descriptor of the passphrase or PIN")
     parser.add_argument("--journal", type=Path, required=True, help="SQLite file of everything signed")
     parser.add_argument("--control", type=Path, required=True, help="folder of the kill switch and of grants")
     return parser.parse_args(arguments)
@@ -105,18 +106,6 @@ def _read_passphrase(descriptor: int) -> bytes:
     if len(passphrase) > MAX_PASSPHRASE_BYTES:
         raise KeystoreError(f"the passphrase is longer than {MAX_PASSPHRASE_BYTES} bytes")
     return passphrase.removesuffix(b"\n")
-
-
-def _open_keystore(path: Path, passphrase: bytes, policy: SignerPolicy) -> SigningKey:
-    try:
-        data = path.read_bytes()
-        if is_light(data) and not policy.test_chain:
-            raise KeystoreError(f"its key derivation is too weak for chain {policy.chain_id}; make a new one")
-        return unseal(data, passphrase)
-    except OSError as error:
-        raise KeystoreError(f"cannot read keystore {path}: {error.strerror}") from None
-    except KeystoreError as error:
-        raise KeystoreError(f"keystore {path}: {error}") from None
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from bot.signer.protocol import (
     parse_response,
 )
 from bot.signer.server import MAX_PATH_BYTES
+from bot.signer.sources import KeySource, Kind
 from bot.signer.switch import CONTROL_NAME, KillSwitch
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address, address
@@ -74,7 +75,7 @@ class SignerClient:
     async def start(
         cls,
         *,
-        keystore: Path,
+        keystore: Path | KeySource,
         passphrase: str,
         policy: SignerPolicy,
         directory: Path,
@@ -83,6 +84,7 @@ class SignerClient:
     ) -> Self:
         """Start the signer's process and wait until it answers; its account is `address`.
 
+        `keystore` is a keystore's file, or wherever else the key is kept; `passphrase` what opens it.
         `directory` becomes private (mode 0700) and holds socket, policy and log; `journal` must outlive restarts and
         belongs to one chain's history, by default `directory/signer.db`. `control` is the folder of its kill switch and
         grants, by default `control` beside the journal. Raises `SignerError`.
@@ -91,9 +93,9 @@ class SignerClient:
         socket = _socket_path(directory)
         journal = journal or directory / JOURNAL_NAME
         control = control or journal.parent / CONTROL_NAME
-        options = {
+        options: dict[str, Path | KeySource] = {
             "--socket": socket,
-            "--keystore": keystore,
+            "--key": keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore)),
             "--policy": directory / POLICY_NAME,
             "--journal": journal,
             "--control": control,
@@ -201,7 +203,7 @@ class SignerClient:
         return f"the signer hung up: {error}"
 
 
-async def _spawn(options: dict[str, Path], passphrase: str, log: Path) -> Process:
+async def _spawn(options: dict[str, Path | KeySource], passphrase: str, log: Path) -> Process:
     """The process, with an environment of its own, out of reach of the terminal's Ctrl-C."""
     reading, writing = os.pipe()
     try:

@@ -7,6 +7,8 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 
+from eth_utils.crypto import keccak
+
 from bot.clock import Clock
 from bot.reasons import Reason, Refusal
 from bot.signer.breakers import Breakers
@@ -155,13 +157,16 @@ class Signer:
         """Sign what stands in place of `before`, which is `entry` from then on."""
         raws = (entry.raw, *self._journal.replacements(entry.intent_id))
         earlier = [read_signed(raw, entry.sender) for raw in raws]
-        if transaction not in earlier and (refusal := outbids(earlier, transaction)):
+        if transaction in earlier:
+            # A device may sign the same twice and differently; what was given once is what may be out there.
+            raw = raws[earlier.index(transaction)]
+            return Signed(raw, "0x" + keccak(raw).hex())
+        if refusal := outbids(earlier, transaction):
             return _denial(refusal)
         signed = self._key.sign(transaction)
-        if transaction not in earlier:
-            self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
-            if entry.settlement is None:
-                self._budgets.replace(before, entry, self._now_s())
+        self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
+        if entry.settlement is None:
+            self._budgets.replace(before, entry, self._now_s())
         return Signed(signed.raw, signed.tx_hash)
 
     def _nonce_taken(self, case: Case) -> Refusal | None:

@@ -85,7 +85,7 @@ RUN_FILE = [
         "node.endpoints[0].url",
         "is not a ws/wss/http/https URL",
     ),
-    ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: breakers, budget, dashboard, exchanges"),
+    ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: breakers, budget"),
     ('network = "twin"', "twin = 1", 1, "twin", "a table; write the table `[twin]`"),
     ("[dashboard]\nport = 0", "[[dashboard]]\nport = 0", 16, "dashboard", "a table; write the table `[dashboard]`"),
     ("port = 0", "port = 0\nport = 1", 18, "", "not valid TOML"),

@@ -84,7 +84,7 @@ def passphrase_pipe(passphrase: str) -> int:
 
 def command(module: str, keystore: Path, directory: Path, reading: int, *words: str) -> list[str | Path]:
     return [
-        *(sys.executable, "-m", module, *words, "--passphrase-fd", str(reading), "--keystore", keystore),
+        *(sys.executable, "-m", module, *words, "--passphrase-fd", str(reading), "--key", f"keystore:{keystore}"),
         *("--policy", directory / POLICY_NAME, "--journal", directory / JOURNAL_NAME),
         *("--control", directory / CONTROL_NAME),
         *("--socket", directory / SOCKET_NAME),
