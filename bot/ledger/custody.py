@@ -22,6 +22,7 @@ from bot.ledger.seals import GENESIS, read_head
 from bot.ledger.store import Store, changing
 from bot.ledger.verify import Verified, adopt, verify
 
+_RESTORED = "restored"
 _LEASE = changing(LeaseRow, LeaseRow.name == bindparam("wanted"))
 
 
@@ -74,6 +75,24 @@ class Custody(Store):
         if found.whole and self._head_file is not None:
             self._head_file.write(found.head, sync=True)
         return found
+
+    def mark_restored(self) -> None:
+        """It was put back from a copy: what happened since is not in it."""
+        with self._transaction(acts=True) as connection:
+            if not self._change(connection, _LEASE, wanted=_RESTORED, token=1):
+                self._insert(connection, LeaseRow, name=_RESTORED, token=1, holder=this_process(), expires_ms=0)
+
+    @property
+    def was_restored(self) -> bool:
+        """Whether it was put back from a copy and not reconciled since."""
+        with self.read() as connection:
+            return lease_row(connection, _RESTORED).token > 0
+
+    def mark_reconciled(self) -> None:
+        """The books equal the chain and the exchanges."""
+        if self.was_restored:
+            with self._transaction(acts=False) as connection:
+                self._change(connection, _LEASE, wanted=_RESTORED, token=0)
 
     def close(self) -> None:
         super().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -63,7 +64,10 @@ def explained(where: str) -> Iterator[None]:
     """Turns a database's exception into a `LedgerError` of one line that names `where` and the remedy."""
     try:
         yield
-    except SQLAlchemyError as error:
+    except UnicodeDecodeError as error:
+        # SQLite hands over names that are no text, as a damaged schema may hold them.
+        raise LedgerError(f"ledger {where}: the database is corrupt; restore a backup or move the file away") from error
+    except (SQLAlchemyError, sqlite3.Error) as error:
         origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
         text = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
         remedy = next((remedy for sign, remedy in _REMEDIES if sign in text.lower()), text)

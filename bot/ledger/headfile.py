@@ -11,7 +11,7 @@ import os
 import zlib
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
 
 from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull
 from bot.ledger.seals import SealHead, hash_at, read_head
@@ -84,6 +84,11 @@ class HeadFile:
             )
         return newest.id - known.id
 
+    def check_against(self, head: SealHead) -> None:
+        """Raises `LedgerError` unless the file knows `head` and nothing newer."""
+        if self.read() != head:
+            raise LedgerError(f"ledger's head file {self.path}: it knows another head than seal {head.id}; {_ACCEPT}")
+
     def _opened(self) -> int:
         is_new = not self.path.exists()
         file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -93,6 +98,11 @@ class HeadFile:
             os.fsync(folder)
             os.close(folder)
         return file
+
+
+def head_file_of(url: URL) -> Path:
+    """Where the head file of an SQLite file is."""
+    return Path(f"{url.database}-head")
 
 
 _ACCEPT = "look at what `isthmus ledger verify` says and take what is there with `isthmus ledger verify --accept`"

@@ -20,7 +20,7 @@ from bot.ledger.book_models import ResultRow
 from bot.ledger.custody import Custody
 from bot.ledger.database import check_pages, connect, parse_url, upgrade
 from bot.ledger.errors import LedgerError
-from bot.ledger.headfile import HeadFile
+from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.models import IntentRow, RunRow
 from bot.ledger.orders import Orders
 from bot.ledger.records import Run
@@ -121,7 +121,7 @@ class Ledger(Orders, TokenReports, Custody):
 
 def _head_file(url: URL, told: Path | None) -> HeadFile | None:
     if told is None and url.get_backend_name() == "sqlite":
-        told = Path(f"{url.database}-head")
+        told = head_file_of(url)
     return None if told is None else HeadFile(told)
 
 

@@ -156,7 +156,7 @@ def rows_of(path: Path) -> Rows:
             return {
                 name: database.execute(f"SELECT {columns} FROM {name}").fetchall() for name, columns in tables.items()
             }
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         return None
 
 

@@ -1,0 +1,152 @@
+"""Copies of a ledger: taken from a running one, verified before they count, and put back in the place of a lost one.
+
+A backup is always an SQLite file with its head file, whatever database the ledger lies in. What is restored must be
+reconciled with the chain before anything is traded on it: the chain has gone on since.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, delete, func, insert, select, text
+from sqlalchemy.engine import make_url
+
+from bot.clock import Clock
+from bot.ledger.database import connect, parse_url, place, upgrade
+from bot.ledger.errors import LedgerError, explained
+from bot.ledger.headfile import HeadFile, head_file_of
+from bot.ledger.ledger import Ledger
+from bot.ledger.models import Base
+from bot.ledger.seal_models import LeaseRow
+from bot.ledger.seals import SealHead
+from bot.ledger.verify import verify
+
+_ROWS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What was copied: the newest seal of it, and how many rows."""
+
+    head: SealHead
+    rows: int
+
+
+def backup(url: str, to: Path) -> Copied:
+    """Copies the ledger at `url`, which may be in use, into the new file `to`. Raises `LedgerError`.
+
+    Nothing is left behind of a copy that is not whole.
+    """
+    source = parse_url(url)
+    if to.exists():
+        raise LedgerError(f"backup {to}: there is a file already; name another one")
+    if source.get_backend_name() == "sqlite" and not Path(str(source.database)).is_file():
+        raise LedgerError(f"ledger {source.database}: there is no such file; a run creates it")
+    part = to.with_name(to.name + ".part")
+    part.unlink(missing_ok=True)
+    try:
+        _copy(source, _file(part))
+        copied = _checked(_file(part))
+        HeadFile(head_file_of(_file(to))).write(copied.head, sync=True)
+        _synced(part)
+        part.rename(to)
+    finally:
+        part.unlink(missing_ok=True)
+    return copied
+
+
+def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None) -> Copied:
+    """Puts the backup `source` where no ledger is. It trades only once it is reconciled. Raises `LedgerError`."""
+    if not source.is_file():
+        raise LedgerError(f"backup {source}: there is no such file")
+    whole, target = _checked(_file(source)), parse_url(url)
+    HeadFile(head_file_of(_file(source))).check_against(whole.head)
+    _check_empty(target)
+    _copy(_file(source), target)
+    kept = head_file or (head_file_of(target) if target.get_backend_name() == "sqlite" else None)
+    if kept is not None:
+        kept.unlink(missing_ok=True)
+        HeadFile(kept).write(whole.head, sync=True)
+    with closing(Ledger.open(url, clock, head_file=head_file)) as ledger:
+        ledger.mark_restored()
+    return whole
+
+
+def _file(path: Path) -> URL:
+    return make_url(f"sqlite:///{path}")
+
+
+def _copy(source: URL, target: URL) -> None:
+    """Page by page between files; otherwise row by row, in one consistent view of the source."""
+    if source.get_backend_name() == target.get_backend_name() == "sqlite":
+        files = (closing(sqlite3.connect(str(url.database))) for url in (source, target))
+        with explained(place(source)), next(files) as read, next(files) as written:
+            read.backup(written)
+        return
+    reading, writing = connect(source, read_only=True), connect(target)
+    try:
+        upgrade(writing)
+        with explained(place(source)), _in_one_view(reading) as one, writing.begin() as other:
+            _copy_rows(one, other)
+    finally:
+        reading.dispose()
+        writing.dispose()
+
+
+def _in_one_view(engine: Engine) -> Connection:
+    if engine.dialect.name == "sqlite":
+        return engine.connect()
+    return engine.connect().execution_options(isolation_level="REPEATABLE READ")
+
+
+def _copy_rows(source: Connection, target: Connection) -> None:
+    target.execute(delete(LeaseRow))
+    for table in Base.metadata.sorted_tables:
+        rows = source.execute(select(table).order_by(*table.primary_key))
+        for part in rows.mappings().partitions(_ROWS_AT_ONCE):
+            target.execute(insert(table), [dict(row) for row in part])
+        key = table.primary_key.columns.values()
+        if target.dialect.name == "postgresql" and len(key) == 1 and table.autoincrement_column is not None:
+            highest = target.execute(select(func.max(key[0]))).scalar_one()
+            if highest is not None:
+                counted = text("SELECT setval(pg_get_serial_sequence(:table, :column), :highest)")
+                target.execute(counted, {"table": table.name, "column": key[0].name, "highest": highest})
+
+
+def _checked(url: URL) -> Copied:
+    """Raises `LedgerError` when the copy is not whole."""
+    engine = connect(url, read_only=True)
+    try:
+        with explained(place(url)), engine.connect() as connection:
+            found = verify(connection)
+    finally:
+        engine.dispose()
+    if not found.whole:
+        raise LedgerError(f"backup {url.database}: {found.faults[0]} ({len(found.faults)} in all); take another one")
+    return Copied(found.head, found.rows)
+
+
+def _check_empty(url: URL) -> None:
+    """Raises `LedgerError` where something is already: a ledger is never written over."""
+    if url.get_backend_name() == "sqlite":
+        for suffix in ("", "-wal"):
+            if Path(f"{url.database}{suffix}").exists():
+                raise LedgerError(f"ledger {url.database}{suffix}: is there already; move it away first")
+        return
+    engine = connect(url, read_only=True)
+    try:
+        with explained(place(url)), engine.connect() as connection:
+            tables = text("SELECT count(*) FROM information_schema.tables WHERE table_name = 'seals'")
+            if connection.execute(tables).scalar_one():
+                raise LedgerError(f"ledger {place(url)}: holds a ledger already; make a new database")
+    finally:
+        engine.dispose()
+
+
+def _synced(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

@@ -1,0 +1,118 @@
+"""A copy is taken while the ledger is in use, is whole or is none, and trades only after it was reconciled."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.ledger.backup import backup, restore
+from bot.ledger.errors import LedgerError
+from bot.ledger.ledger import Ledger
+from tests.bot.ledger.given import NATIVE, StandingClock, atomic_plan, open_ledger, pending, receipt
+from tests.postgres import Postgres
+
+
+@pytest.fixture
+def traded(url: str) -> Iterator[Ledger]:
+    """A ledger in use."""
+    with closing(open_ledger(url)) as ledger:
+        intent = pending(ledger, 1)
+        ledger.record_mined(intent.id, receipt(1), {NATIVE: 5})
+        yield ledger
+
+
+def test_a_backup_of_a_ledger_in_use_says_what_it_said_then(traded: Ledger, url: str, tmp_path: Path) -> None:
+    head = traded.verified().head
+    copied = backup(url, tmp_path / "copy.sqlite3")
+    pending(traded, 2)
+    assert copied.head == head != traded.verified().head
+    with closing(Ledger.open(str(tmp_path / "copy.sqlite3"), StandingClock())) as copy:
+        copy.attach()
+        assert copy.accounts() == traded.accounts()
+        assert len(copy.open_intents()) == 0
+
+
+def test_a_backup_taken_while_another_thread_writes_is_whole(traded: Ledger, url: str, tmp_path: Path) -> None:
+    with _writing(traded):
+        heads = [backup(url, tmp_path / f"copy-{number}.sqlite3").head.id for number in range(3)]
+    assert heads == sorted(heads)
+
+
+def test_what_is_restored_holds_the_same_and_must_be_reconciled(
+    traded: Ledger, url: str, tmp_path: Path, server: tuple[Postgres, str]
+) -> None:
+    backup(url, tmp_path / "copy.sqlite3")
+    postgres = server[0]
+    for target in (str(tmp_path / "restored.sqlite3"), postgres.url(postgres.database())):
+        restore(tmp_path / "copy.sqlite3", target, StandingClock())
+        with closing(Ledger.open(target, StandingClock())) as restored:
+            restored.attach()
+            assert restored.accounts() == traded.accounts()
+            assert restored.was_restored and not traded.was_restored
+            restored.mark_reconciled()
+            assert not restored.was_restored
+            pending(restored, 2)
+            assert restored.verified().whole
+
+
+def test_nothing_is_written_over(traded: Ledger, url: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    backup(url, copy)
+    with pytest.raises(LedgerError, match="there is a file already"):
+        backup(url, copy)
+    with pytest.raises(LedgerError, match=r"move it away first|make a new database"):
+        restore(copy, url, StandingClock())
+
+
+def test_a_backup_that_is_not_whole_is_not_restored(traded: Ledger, url: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    backup(url, copy)
+    with closing(sqlite3.connect(copy)) as database:
+        database.execute("UPDATE intents SET nonce = 9")
+        database.commit()
+    with pytest.raises(LedgerError, match="intents row 1: is not what seal"):
+        restore(copy, str(tmp_path / "restored.sqlite3"), StandingClock())
+    assert not (tmp_path / "restored.sqlite3").exists()
+
+
+def test_a_damaged_ledger_is_not_backed_up_as_if_it_were_whole(in_file: Ledger, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+        database.execute("UPDATE senders SET first_nonce = 9")
+        database.commit()
+    with pytest.raises(LedgerError, match="senders row"):
+        backup(str(tmp_path / "ledger.db"), tmp_path / "copy.sqlite3")
+    assert not list(tmp_path.glob("copy*"))
+    with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
+        database.execute("UPDATE senders SET first_nonce = 0")
+        database.commit()
+
+
+def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no such file; a run creates it"):
+        backup(str(tmp_path / "none.sqlite3"), tmp_path / "copy.sqlite3")
+    with pytest.raises(LedgerError, match="there is no such file"):
+        restore(tmp_path / "none.sqlite3", str(tmp_path / "ledger.sqlite3"), StandingClock())
+
+
+@contextmanager
+def _writing(ledger: Ledger) -> Iterator[None]:
+    done = threading.Event()
+
+    def write() -> None:
+        number = 100
+        while not done.is_set():
+            ledger.record_plan(atomic_plan(number))
+            number += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
