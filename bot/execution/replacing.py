@@ -5,7 +5,7 @@ A transaction is outbid by the same call with the same nonce for higher fees, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.ledger.states import AttemptKind, least_bump
@@ -31,6 +31,10 @@ class ReplacementPolicy:
     max_tip_wei: int
     after_blocks: int = 2
     most_attempts: int = 6
+
+    def for_calls(self) -> ReplacementPolicy:
+        """The same for a call, which is never raised so far that a NOOP could not outbid it any more."""
+        return replace(self, max_fee_wei=self.max_fee_wei * 8 // 9, max_tip_wei=self.max_tip_wei * 8 // 9)
 
 
 class Step(StrEnum):
@@ -76,12 +80,12 @@ def next_step(standing: Standing, policy: ReplacementPolicy) -> Step:
 
 
 def outbidding(old: Fees, market: Offer, policy: ReplacementPolicy) -> Fees | None:
-    """Fees that replace `old` at any node and meet `market`; None where they would exceed what may be offered.
+    """Fees that replace `old` at any node, and meet `market` as far as the policy allows; None where it does not.
 
     Both fees rise by an eighth at least, rounded up, though nodes ask for a tenth: a wei of rounding must not decide.
     """
-    max_fee = max(least_bump(old.max_fee_wei), old.max_fee_wei + 1, market.max_fee_wei)
-    tip = max(least_bump(old.tip_wei), old.tip_wei + 1, market.tip_wei)
+    max_fee = max(least_bump(old.max_fee_wei), old.max_fee_wei + 1, min(market.max_fee_wei, policy.max_fee_wei))
+    tip = max(least_bump(old.tip_wei), old.tip_wei + 1, min(market.tip_wei, policy.max_tip_wei))
     max_fee = max(max_fee, tip)
     if max_fee > policy.max_fee_wei or tip > policy.max_tip_wei:
         return None

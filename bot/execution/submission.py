@@ -196,7 +196,7 @@ class Submission:
         before = read_signed(newest.raw, self._account)
         cancels = step is Step.CANCEL or newest.kind is AttemptKind.NOOP
         if not cancels:
-            fees = self._fees_over(intent, newest, newest.fees, head)
+            fees = self._fees_over(intent, newest, newest.fees, head, self._policy.for_calls())
             outbid = Outbid(None, "the fees are at their cap") if fees is None else None
             outbid = outbid or await self._outbid(intent, before, fees, head)  # type: ignore[arg-type]
             if outbid.signed is not None:
@@ -251,7 +251,9 @@ class Submission:
         self._ledger.halt(self.halt_name, f"intent {intent.id}: {evidence}; another program uses this key")
         self.forget(intent)
 
-    def _fees_over(self, intent: Intent, newest: Attempt, limits: Fees, head: Head) -> Fees | None:
+    def _fees_over(
+        self, intent: Intent, newest: Attempt, limits: Fees, head: Head, policy: ReplacementPolicy
+    ) -> Fees | None:
         """The least that replaces `newest`, under `limits`' gas; more, where the signer asked for more."""
         floor = self._follow(intent).floor
         old = newest.fees
@@ -259,13 +261,13 @@ class Submission:
             old = replace(
                 old, max_fee_wei=max(old.max_fee_wei, floor.max_fee_wei), tip_wei=max(old.tip_wei, floor.tip_wei)
             )
-        fees = outbidding(old, self._fee_policy.offer(head), self._policy)
+        fees = outbidding(old, self._fee_policy.offer(head), policy)
         return None if fees is None else replace(fees, gas_limit=limits.gas_limit, data_fee_wei=limits.data_fee_wei)
 
     def _noop_fees(self, intent: Intent, newest: Attempt, before: UnsignedTransaction, head: Head) -> Fees | None:
         """What a NOOP offers; None where it would cost more than what it saves from."""
         noop = replace(before, to=self._account, value_wei=0, data=b"")
-        fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head)
+        fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head, self._policy)
         return fees if fees is not None and fees.worst_cost_wei <= intent.worst.loss_wei else None
 
     def _names(self, intent: Intent, attempt: Attempt) -> tuple[str, ...]:

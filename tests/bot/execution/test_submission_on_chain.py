@@ -90,18 +90,27 @@ async def test_what_is_sent_lands_once_wherever_it_goes(tmp_path: Path, send_to:
         assert await stage.wrongs() == []
 
 
-@pytest.mark.parametrize("breach", list(Breach))
-@pytest.mark.parametrize("kind", [RelayKind.BUNDLE, RelayKind.PRIVATE])
+@pytest.mark.parametrize(
+    ("breach", "kind", "ends"),
+    [
+        (Breach.LOST, RelayKind.BUNDLE, {MinedAs.NOOP}),
+        (Breach.LATE, RelayKind.BUNDLE, {MinedAs.NOOP, MinedAs.REVERTED}),
+        (Breach.UNBUNDLED, RelayKind.BUNDLE, {MinedAs.OK, MinedAs.NOOP}),
+        (Breach.LEAKED, RelayKind.BUNDLE, {MinedAs.OK}),
+        (Breach.LEAKED, RelayKind.SHARE, {MinedAs.OK}),
+        (Breach.EQUIVOCATION, RelayKind.BUNDLE, {MinedAs.OK, MinedAs.NOOP}),
+        (Breach.LATE, RelayKind.PRIVATE, {MinedAs.OK, MinedAs.NOOP, MinedAs.REVERTED}),
+    ],
+)
 async def test_a_relay_that_breaks_its_word_moves_no_principal_and_nothing_lands_twice(
-    tmp_path: Path, breach: Breach, kind: RelayKind
+    tmp_path: Path, breach: Breach, kind: RelayKind, ends: set[MinedAs]
 ) -> None:
     async with open_stage(tmp_path, ("relay",), kind) as stage:
-        for _ in range(2):
-            stage.relay.breach = breach
-            await stage.send()
-            await stage.advance()
-            stage.relay.breach = None
-            assert await stage.home() < 8
+        stage.relay.breach = breach
+        sent = [await stage.send(), await stage.send()]
+        assert await stage.home() < 2 * BLOCKS_TO_HOME
+        await stage.advance(6)
+        assert {stage.ledger.intent(each.intent.id).mined_as for each in sent} <= ends
         assert await stage.wrongs() == []
 
 

@@ -26,13 +26,13 @@ def test_a_replacement_meets_geths_tenth_on_both_fees_the_market_and_the_caps(ol
     new = outbidding(old, market, POLICY)
     least = -(-max(old.max_fee_wei, old.tip_wei) * 9 // 8)
     if new is None:
-        wanted = max(least, market.max_fee_wei, old.max_fee_wei + 1, market.tip_wei, old.tip_wei + 1)
-        tip = max(-(-old.tip_wei * 9 // 8), old.tip_wei + 1, market.tip_wei)
-        assert wanted > POLICY.max_fee_wei or tip > POLICY.max_tip_wei
+        tip = max(-(-old.tip_wei * 9 // 8), old.tip_wei + 1)
+        assert max(least, old.max_fee_wei + 1) > POLICY.max_fee_wei or tip > POLICY.max_tip_wei
         return
     for before, after in ((old.max_fee_wei, new.max_fee_wei), (old.tip_wei, new.tip_wei)):
         assert after > before and after * 100 >= before * 110
-    assert new.max_fee_wei >= market.max_fee_wei and new.tip_wei >= market.tip_wei
+    assert new.max_fee_wei >= min(market.max_fee_wei, POLICY.max_fee_wei)
+    assert new.tip_wei >= min(market.tip_wei, POLICY.max_tip_wei)
     assert new.tip_wei <= new.max_fee_wei <= POLICY.max_fee_wei and new.tip_wei <= POLICY.max_tip_wei
     assert new.gas_limit == old.gas_limit
 
@@ -44,6 +44,12 @@ def test_six_attempts_rise_less_than_twofold_from_where_they_began() -> None:
         assert risen is not None
         offered = risen
     assert offered.max_fee_wei < 2 * 40 * GWEI and offered.tip_wei < 2 * GWEI
+
+
+@given(old=fees, market=offers)
+def test_a_call_that_was_raised_can_still_be_outbid_by_its_noop(old: Fees, market: Offer) -> None:
+    raised = outbidding(old, market, POLICY.for_calls())
+    assert raised is None or outbidding(raised, Offer(0, 0), POLICY) is not None
 
 
 @pytest.mark.parametrize(

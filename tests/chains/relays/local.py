@@ -25,6 +25,8 @@ from tests.faults.geth import Pooled
 _INVALID_PARAMS = -32602
 _UNSIGNED = -32600
 
+LATE_BLOCKS = 4
+
 
 class Breach(StrEnum):
     """How a relay breaks its word."""
@@ -32,7 +34,7 @@ class Breach(StrEnum):
     LOST = "lost"
     """What it took, it forgets."""
     LATE = "late"
-    """What was for one block gets into the next but one."""
+    """What was for one block stands some blocks later, after its deadline."""
     UNBUNDLED = "unbundled"
     """Each transaction stands alone, in a block of its own."""
     LEAKED = "leaked"
@@ -92,7 +94,7 @@ class LocalRelay:
         async with self._turn:
             number = (await self.blocks.head()).number + 1
             late = self.breach is Breach.LATE
-            chosen = [held for held in self.held if held.is_for(number - 2 if late else number)]
+            chosen = [held for held in self.held if held.is_for(number - LATE_BLOCKS if late else number)]
             transactions = [raw for held in chosen for raw in held.transactions]
             match self.breach:
                 case Breach.LOST:
@@ -111,7 +113,7 @@ class LocalRelay:
                     heads = [await self.blocks.mine_alone(*transactions)]
                 case None:
                     heads = [await self.blocks.mine(*(held.transactions for held in chosen))]
-            self.held = [held for held in self.held if held.last_block >= number - 2]
+            self.held = [held for held in self.held if held.last_block >= number - LATE_BLOCKS]
             return tuple(heads)
 
     async def _leak(self, transactions: list[str]) -> None:

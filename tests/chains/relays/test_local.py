@@ -132,7 +132,7 @@ async def test_the_pool_beside_it_keeps_geths_rules(relay: LocalRelay) -> None:
     ("breach", "blocks"),
     [
         (Breach.LOST, [None, None]),
-        (Breach.LATE, [3, 3]),
+        (Breach.LATE, [5, 5]),
         (Breach.LEAKED, [1, 1]),
         (Breach.UNBUNDLED, [1, 2]),
         (Breach.EQUIVOCATION, [1, None]),
@@ -144,6 +144,6 @@ async def test_a_relay_breaks_its_word_as_it_is_told(
     """Reversed in the block that takes its place, the second comes before its nonce's turn, and stays out."""
     relay.breach = breach
     await client.send_bundle(Bundle((raw(0), raw(1)), 1))
-    heads = [head for _ in range(3) for head in await relay.mine()]
+    heads = [head for _ in range(5) for head in await relay.mine()]
     assert [await landed(relay, raw(nonce)) for nonce in (0, 1)] == blocks
-    assert len(heads) == (4 if breach is Breach.EQUIVOCATION else 3)
+    assert len(heads) == (6 if breach is Breach.EQUIVOCATION else 5)
