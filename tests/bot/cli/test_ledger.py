@@ -1,0 +1,66 @@
+"""`isthmus ledger`: what was written is proved, copied and put back."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.cli import main
+from tests.bot.ledger.given import open_ledger, pending
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with closing(open_ledger(tmp_path / "ledger.sqlite3")) as ledger:
+        pending(ledger, 1)
+    return tmp_path / "ledger.sqlite3"
+
+
+def _ledger(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["ledger", *map(str, arguments)])
+
+
+def test_a_whole_ledger_is_said_to_be_whole(path: Path) -> None:
+    result = _ledger("verify", "--ledger", path)
+    assert result.exit_code == 0, result.stderr
+    assert "each as it was written" in result.stdout
+    assert orjson.loads(_ledger("verify", "--ledger", path, "--json").stdout)["faults"] == []
+
+
+def test_the_first_bad_row_is_named(path: Path) -> None:
+    _damage(path)
+    result = _ledger("verify", "--ledger", path)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("first bad row: intents row 1: is not what seal ")
+    (fault,) = orjson.loads(_ledger("verify", "--ledger", path, "--json").stdout)["faults"]
+    assert (fault["table"], fault["row"]) == ("intents", "1")
+
+
+def test_a_lost_head_file_is_accepted_only_by_saying_so(path: Path) -> None:
+    path.with_name("ledger.sqlite3-head").unlink()
+    refused = _ledger("verify", "--ledger", path)
+    assert refused.exit_code == 4 and "--accept" in refused.stderr
+    assert _ledger("verify", "--ledger", path, "--accept").exit_code == 0
+    assert _ledger("verify", "--ledger", path).exit_code == 0
+
+
+def test_a_backup_is_put_back_in_the_place_of_what_was_lost(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.sqlite3"
+    assert "verified" in _ledger("backup", copy, "--ledger", path).stdout
+    path.unlink()
+    result = _ledger("restore", copy, "--to", path)
+    assert result.exit_code == 0, result.stderr
+    assert "reconciles before it trades" in result.stdout
+    assert _ledger("verify", "--ledger", path).exit_code == 0
+    assert _ledger("restore", copy, "--to", path).exit_code == 4
+
+
+def _damage(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE intents SET nonce = 9")
+        database.commit()
