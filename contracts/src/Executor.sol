@@ -237,7 +237,7 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
             if (first.bit() & Hops.LOANS != 0) return _borrow(flight, first, words[1:]);
             return _flash(flight, words);
         }
-        // Each route must pay for itself; what all of them gain is held against the minimum at the end.
+        // What all of them gain is held against the minimum at the end.
         flight.minGain = 0;
         uint256 left = flight.owed;
         while (words.length != 0) {
