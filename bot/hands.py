@@ -137,6 +137,7 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
             clock,
             timeout_s=config.simulator.timeout_s,
             final=FinalVerdict(config.simulator.final_verdict),
+            prefetch=world.twin is None,
         )
     )
     accounts = await maker.accounts()

@@ -69,13 +69,15 @@ class Simulator:
         reasons: RevertReasons | None = None,
         timeout_s: float = 5.0,
         final: FinalVerdict = FinalVerdict.ANVIL,
+        prefetch: bool = True,
     ) -> None:
+        """`prefetch` gives the fork what is known of each new block: it is for nodes that are far away."""
         self._network = network
         self._clock = clock
         self._reasons = reasons or RevertReasons.from_artefact()
         self._timeout_s = timeout_s
         self._final = final
-        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay())
+        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch)
         self._preparing: set[asyncio.Task[None]] = set()
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}
 
