@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from bot.execution.build import Terms
 from bot.execution.settling import Identity, Prepared
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent
+from bot.ledger.states import Exposure, IntentState
 from bot.plan import encode_plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
@@ -34,6 +36,7 @@ class Signing:
         self._identity = identity
         self._ledger = ledger
         self._signer = signer
+        self._outcomes: dict[int, Settle] = {}
 
     async def sign(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
         """The signature that carries out a plan, or why there is none."""
@@ -60,10 +63,39 @@ class Signing:
         if self._signer is not None:
             await self._signer.settle(Settle(signer_id(intent), 0, 0))
 
-    async def settle(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
-        """What the chain made of it; `profit_wei` is before gas."""
-        if self._signer is not None:
-            await self._signer.settle(Settle(signer_id(intent), receipt.gas_cost_wei, profit_wei))
+    def mined(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
+        """What the chain made of it; `profit_wei` is before gas. The signer is told once that is final.
+
+        Where it is final already, the signer knows, and waits for the other side.
+        """
+        owed = intent.state is IntentState.FINAL
+        self._outcomes[intent.id] = Settle(signer_id(intent), receipt.gas_cost_wei, profit_wei, owed)
+
+    def undone(self, intent: Intent) -> None:
+        """Its block was replaced."""
+        self._outcomes.pop(intent.id, None)
+
+    async def final(self, intent: Intent) -> bool:
+        """Tell the signer of an outcome that stands; whether it heard. What is owed besides stays reserved there."""
+        outcome = self._outcomes.get(intent.id)
+        if outcome is None or self._signer is None:
+            return True
+        told = replace(outcome, owed=intent.exposure is Exposure.OWED)
+        answer = await self._signer.settle(told)
+        if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_UNREACHABLE:
+            return False
+        if told.owed:
+            self._outcomes[intent.id] = told
+        else:
+            del self._outcomes[intent.id]
+        return True
+
+    async def covered(self) -> None:
+        """Tell the signer of what is owed no more."""
+        for intent_id in [each for each, outcome in self._outcomes.items() if outcome.owed]:
+            intent = self._ledger.intent(intent_id)
+            if intent.exposure is not Exposure.OWED:
+                await self.final(intent)
 
     def _party(self) -> SigningParty:
         assert self._signer is not None, "dry mode has no signer"

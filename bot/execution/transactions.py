@@ -12,18 +12,20 @@ from dataclasses import replace
 from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import unsigned_transaction
-from bot.execution.fees import FeePolicy, Priced, terms
+from bot.execution.fees import INTRINSIC_GAS, FeePolicy, Priced, terms
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.routes import Routes
 from bot.execution.settling import Identity, Prepared, Sent, Settled
 from bot.execution.signing import Signing, SigningParty, terms_of
 from bot.execution.submission import Outbid, Submission
+from bot.execution.tips import MILLION, Tips
 from bot.execution.touches import Touches
+from bot.execution.unsent import unsent
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Attempt, Intent, WorstCase
-from bot.ledger.states import AttemptKind, IntentState, MinedAs
+from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
@@ -60,11 +62,12 @@ class TransactionDesk:
         routes: Routes | None = None,
         replacing: ReplacementPolicy = _USUAL_CAPS,
         wanted: Callable[[str], bool] = lambda strategy: True,
+        tips: Tips | None = None,
     ) -> None:
         """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
 
         What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
-        strategy has in flight is cancelled while it is not `wanted`.
+        strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed.
         """
         self.identity = identity
         self._ledger = ledger
@@ -80,10 +83,13 @@ class TransactionDesk:
         self._verdicts: dict[str, Verdict] = {}
         self._in_flight: dict[int, UnsignedTransaction] = {}
         self._touches = Touches()
+        self._tips = tips
+        self._replacing = replacing
+        self._routes = routes or Routes({MEMPOOL: Mempool(submitter.send_raw)})
         self._submission = Submission(
             account=identity.operator,
             ledger=ledger,
-            routes=routes or Routes({MEMPOOL: Mempool(submitter.send_raw)}),
+            routes=self._routes,
             chain=submitter,
             fee_policy=fee_policy,
             policy=replacing,
@@ -99,22 +105,28 @@ class TransactionDesk:
         operator = self.identity.operator
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         await self._recheck_mined()
+        await self._release_unsent("the process ended before it was sent")
         for intent in self._ledger.open_intents():
-            attempts = self._ledger.attempts(intent.id)
-            if intent.state is IntentState.RESERVED or (intent.state is IntentState.SIGNED and len(attempts) == 1):
-                await self._release(intent, "the process ended before it was sent")
-            elif intent.state is not IntentState.MINED:
-                self._in_flight[intent.id] = read_signed(attempts[-1].raw, operator)
+            if intent.state in IN_FLIGHT:
+                self._in_flight[intent.id] = read_signed(self._ledger.attempts(intent.id)[-1].raw, operator)
                 await self._send(intent)
 
+    async def _release_unsent(self, reason: str) -> None:
+        for intent in unsent(self._ledger):
+            await self._release(intent, reason)
+
     async def _recheck_mined(self) -> None:
-        """Blocks may have been replaced since the process ended: nobody will say so any more."""
-        for intent in self._ledger.mined_intents():
+        """Blocks may have been replaced since the process ended: nobody will say so any more.
+
+        Of what is final and still owes its other side, the signer is told when that is done.
+        """
+        owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
+        for intent in (*self._ledger.mined_intents(), *owing):
             receipt = await self._any_receipt(self._ledger.attempts(intent.id))
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 profit = self._profit_wei(self._plan(intent), self._moved(receipt))
-                await self._signing.settle(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
-            elif intent.block_hash is not None:
+                self._signing.mined(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
+            elif intent.block_hash is not None and intent.state is IntentState.MINED:
                 self._undo_block(intent.block_hash)
 
     async def _any_receipt(self, attempts: Sequence[Attempt]) -> Receipt | None:
@@ -152,10 +164,23 @@ class TransactionDesk:
                 executor=self.identity.executor,
             )
 
-        priced = self._fee_policy.price(build, gas, head)
+        share_ppm, tip_wei = self._tip(plan, gas, head)
+        priced = self._fee_policy.price(build, gas, head, tip_wei)
         bound = terms(plan, priced.cost_wei, self._marks)
         worst = self._worst_case(plan, priced.fees)
-        return Prepared(plan, bound, priced.fees, worst, build(priced), gas + priced.data_gas, priced.data_gas)
+        transaction = build(priced)
+        return Prepared(plan, bound, priced.fees, worst, transaction, gas + priced.data_gas, priced.data_gas, share_ppm)
+
+    def _tip(self, plan: Plan, gas: int, head: Head) -> tuple[int, int | None]:
+        """The share of what `plan` can spare that it offers, and the tip per gas that this makes; None is the fixed."""
+        if self._tips is None:
+            return 0, None
+        price_wei = self._fee_policy.gas_price_wei(head, 0)
+        spare_wei = plan.expected_profit_wei - plan.min_profit_wei - gas * price_wei
+        names, lost_wei = self._routes.of(plan.strategy), INTRINSIC_GAS * self._fee_policy.gas_price_wei(head)
+        choice = self._tips.choose(names, plan.pools, spare_wei, lost_wei)
+        tip_wei = min(spare_wei * choice.share_ppm // MILLION // gas, self._replacing.max_tip_wei)
+        return (choice.share_ppm, tip_wei) if tip_wei > self._fee_policy.tip_wei else (0, None)
 
     def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
         gas = fees.worst_cost_wei
@@ -260,6 +285,7 @@ class TransactionDesk:
         self._plans[plan.id] = plan
         self._verdicts[plan.id] = verdict
         self._in_flight[intent.id] = prepared.transaction
+        self._submission.begin(intent, prepared.share_ppm)
         await self._send(intent)
         return Sent(intent, answer.tx_hash, verdict)
 
@@ -276,6 +302,7 @@ class TransactionDesk:
         block's call makes up for it.
         """
         self._touches.note(block)
+        await self._release_unsent("it could not be written down that it is sent")
         self._submission.at_head(block.head)
         receipts = [
             (intent, await self._receipt(intent, block.head))
@@ -288,7 +315,8 @@ class TransactionDesk:
                 settled.append(await self._settle(intent, receipt))
             else:
                 await self._move_on(intent, block.head)
-        self._finalise(block.head.number - self._finality_blocks)
+        await self._finalise(block.head.number - self._finality_blocks)
+        await self._signing.covered()
         await self._submission.watch_nonce(block.head)
         return settled
 
@@ -299,9 +327,10 @@ class TransactionDesk:
         elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
             self._in_flight.pop(intent.id, None)
 
-    def _finalise(self, number: int) -> None:
+    async def _finalise(self, number: int) -> None:
+        """What nothing can undo any more: the signer hears of it first, so that a crash leaves nothing reserved."""
         for intent in self._ledger.mined_intents():
-            if intent.block_number is not None and intent.block_number <= number:
+            if intent.block_number is not None and intent.block_number <= number and await self._signing.final(intent):
                 self._ledger.mark_final(intent.id)
                 self._plans.pop(intent.plan_id, None)
                 self._verdicts.pop(intent.plan_id, None)
@@ -318,6 +347,7 @@ class TransactionDesk:
         plan = self._plan(intent)
         self._in_flight.pop(intent.id, None)
         self._submission.forget(intent)
+        self._learn()
         kind = next(sent.kind for sent in self._ledger.attempts(intent.id) if sent.tx_hash == receipt.tx_hash)
         called = kind is AttemptKind.CALL
         deltas = dict(self._moved(receipt)) if called else {}
@@ -328,7 +358,7 @@ class TransactionDesk:
         explanation = self._explain(intent, plan, receipt, profit) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        await self._signing.settle(intent, receipt, profit)
+        self._signing.mined(intent, receipt, profit)
         return Settled(intent, plan, receipt, deltas, profit, explanation)
 
     def _moved(self, receipt: Receipt) -> Deltas:
@@ -361,8 +391,14 @@ class TransactionDesk:
             newest = self._ledger.attempts(intent.id)[-1]
             self._in_flight[intent.id] = read_signed(newest.raw, self.identity.operator)
             self._submission.lost(intent)
+            self._learn()
+            self._signing.undone(intent)
             detail = f"intent {intent.id}: block {block_hash} was dropped"
             self._ledger.record_event(Level.WARNING, "fill_undone", detail)
+
+    def _learn(self) -> None:
+        if self._tips is not None:
+            self._tips.changed()
 
     def _plan(self, intent: Intent) -> Plan:
         if intent.plan_id not in self._plans:

@@ -159,9 +159,10 @@ class TestCancelling:
         (settled,) = await on.on_block(block(12))
         assert settled.intent.mined_as is MinedAs.NOOP and settled.profit_wei == 0
         assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
-        assert signer.settled[-1].gas_cost_wei == receipt.gas_cost_wei
         for number in range(13, 21):
+            assert signer.settled == []
             await on.on_block(block(number))
+        assert signer.settled[-1].gas_cost_wei == receipt.gas_cost_wei
         assert ledger.intent(left.intent.id).state is IntentState.CANCELLED
 
     async def test_a_halted_strategys_transactions_are_cancelled(

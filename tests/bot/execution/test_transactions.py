@@ -282,7 +282,7 @@ class TestALostReply:
 
 
 class TestSettlement:
-    async def test_what_was_gained_is_booked_and_told_the_signer(
+    async def test_what_was_gained_is_booked_and_the_signer_is_told_once_it_is_final(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         plan = cycle()
@@ -294,8 +294,11 @@ class TestSettlement:
         assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == plan.expected_profit_wei
         assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
         assert ledger.profit_of(sent.intent.id) == plan.expected_profit_wei - receipt.gas_cost_wei
+        for number in range(12, 11 + FINALITY_BLOCKS):
+            assert await on.on_block(_block(number)) == []
+        assert signer.settled == []
+        assert await on.on_block(_block(11 + FINALITY_BLOCKS)) == []
         assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, plan.expected_profit_wei)]
-        assert await on.on_block(_block(12)) == []
 
     async def test_a_reverted_transaction_costs_its_gas_and_is_explained(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
@@ -488,12 +491,15 @@ class TestARestart:
             raise KeyboardInterrupt
 
         told, signer.settle = signer.settle, killed  # type: ignore[method-assign, assignment]
+        await on.on_block(_block(11))
         with pytest.raises(KeyboardInterrupt):
-            await on.on_block(_block(11))
+            await on.on_block(_block(11 + FINALITY_BLOCKS))
         signer.settle = told  # type: ignore[method-assign]
         ledger = self._reopened(ledger, path)
         chain.count = 1
-        await desk(ledger, chain, simulator, signer).start()
+        again = desk(ledger, chain, simulator, signer)
+        await again.start()
+        await again.on_block(_block(12 + FINALITY_BLOCKS))
         assert signer.settled == [
             Settle(f"{sent.intent.id}:{cycle().id}", receipt.gas_cost_wei, cycle().expected_profit_wei)
         ]
