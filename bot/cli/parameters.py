@@ -58,6 +58,18 @@ class ChainAddress(click.ParamType[str]):
 ADDRESS = ChainAddress()
 
 
+class Venue(ChainAddress):
+    """A pool's address, checksummed, or its 32-byte id inside a contract that holds many, in lower case."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if re.fullmatch(r"0x[0-9a-fA-F]{64}", str(value)):
+            return str(value).lower()
+        return super().convert(value, param, ctx)
+
+
+VENUE = Venue()
+
+
 def config_option(command: Decorated) -> Decorated:
     """`--config`: the run file; left out, `isthmus.toml` here, or else the built-in twin."""
     return click.option(
@@ -78,6 +90,15 @@ def family_file_option(command: Decorated) -> Decorated:
         type=click.Path(path_type=Path),
         metavar="FILE",
         help="A Python file that adds a pool family (docs/add-a-pool.md); may be repeated.",
+    )(command)
+
+
+def store_option(command: Decorated) -> Decorated:
+    """`--store`: the pools that discovery keeps, instead of the list that comes with Isthmus."""
+    return click.option(
+        "--store",
+        metavar="URL",
+        help="The pools that `isthmus discover` keeps in this database, a URL or an SQLite file.",
     )(command)
 
 

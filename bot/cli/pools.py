@@ -11,7 +11,7 @@ import click
 from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import Decorated, family_file_option, node_options, node_url
+from bot.cli.parameters import Decorated, family_file_option, node_options, node_url, store_option
 
 if TYPE_CHECKING:
     from chains.snapshot import Recorded, Snapshot
@@ -30,11 +30,11 @@ _VENUE = click.argument("venue", metavar="ADDRESS")
 
 
 def _source_options(callback: Decorated) -> Decorated:
-    """`--state FILE`, or the options that name a node; and `--family-file`."""
+    """`--state FILE`, or the options that name a node and its pools; and `--family-file`."""
     state = click.option(
         "--state", type=click.Path(path_type=Path), metavar="FILE", help="A snapshot, instead of a node."
     )
-    return state(node_options(family_file_option(callback)))
+    return state(node_options(store_option(family_file_option(callback))))
 
 
 @command(
@@ -52,13 +52,14 @@ async def list_(
     state: Path | None,
     node: str | None,
     network: str,
+    store: str | None,
     family_files: tuple[Path, ...],
     token: str | None,
     family: str | None,
     as_json: bool,
 ) -> None:
     """List pools: address or id, family, fee and tokens."""
-    made = await _snapshot(state, node, network, family_files)
+    made = await _snapshot(state, node, network, store, family_files)
 
     def wanted(recorded: Recorded) -> bool:
         pool = recorded.pool
@@ -80,13 +81,19 @@ async def list_(
 @_VENUE
 @_source_options
 async def show(
-    venue: str, state: Path | None, node: str | None, network: str, family_files: tuple[Path, ...], as_json: bool
+    venue: str,
+    state: Path | None,
+    node: str | None,
+    network: str,
+    store: str | None,
+    family_files: tuple[Path, ...],
+    as_json: bool,
 ) -> ExitCode:
     """Show one pool: its tokens, its marginal prices, and its state as a snapshot writes it."""
     from bot.quotes import QuoteRefused, Quotes
     from chains.snapshot.codec import encode
 
-    made = await _snapshot(state, node, network, family_files)
+    made = await _snapshot(state, node, network, store, family_files)
     try:
         pool = Quotes(made).pool(venue)
     except QuoteRefused as refusal:
@@ -112,13 +119,19 @@ async def show(
 @_VENUE
 @_source_options
 async def why(
-    venue: str, state: Path | None, node: str | None, network: str, family_files: tuple[Path, ...], as_json: bool
+    venue: str,
+    state: Path | None,
+    node: str | None,
+    network: str,
+    store: str | None,
+    family_files: tuple[Path, ...],
+    as_json: bool,
 ) -> ExitCode:
     """Say whether a pool may be traded, and if not, why not; exit 1 if not."""
     from bot.exactness import proofs_with
     from bot.snapshot.reasons import verdict
 
-    made = await _snapshot(state, node, network, family_files)
+    made = await _snapshot(state, node, network, store, family_files)
     found = verdict(made, venue, proofs_with(family_files))
     if as_json:
         emit({"pool": found.venue, "tradable": found.tradable, "reasons": list(found.reasons)})
@@ -129,20 +142,24 @@ async def why(
     return ExitCode.OK if found.tradable else ExitCode.ERROR
 
 
-async def _snapshot(state: Path | None, node: str | None, network: str, family_files: tuple[Path, ...]) -> Snapshot:
+async def _snapshot(
+    state: Path | None, node: str | None, network: str, store: str | None, family_files: tuple[Path, ...]
+) -> Snapshot:
     """The pools of a file, or of a node now."""
     from chains.pools.extension import families_with
     from chains.snapshot import read
 
+    families = families_with(family_files)
     if state is not None:
-        if node is not None:
-            raise click.UsageError("--state and --node exclude each other")
-        return read(state, families_with(family_files))
-    from bot.snapshot.taking import source_at, take
+        if node is not None or store is not None:
+            raise click.UsageError("--state excludes --node and --store")
+        return read(state, families)
+    from bot.snapshot.taking import discovered, source_at, take
     from chains.networks import load_network
 
     async with source_at(load_network(network), node_url(node)) as source:
-        return await take(source, await source.head(None), _silent)
+        known = await discovered(source, store) if store is not None else None
+        return await take(source, await source.head(None), _silent, known=known, families=families)
 
 
 _silent: Callable[[int, int], None] = lambda done, total: None  # noqa: E731

@@ -10,7 +10,7 @@ import click
 
 from bot.cli.command import Verbs, command
 from bot.cli.output import TerminalReporter, emit
-from bot.cli.parameters import ADDRESS, node_options, node_url
+from bot.cli.parameters import VENUE, family_file_option, node_options, node_url, store_option
 
 if TYPE_CHECKING:
     from chains.snapshot import Snapshot
@@ -40,27 +40,47 @@ _SHOWN_REASONS = 8
     examples=[
         "isthmus snapshot take --node http://127.0.0.1:8545 -o pools.json.gz",
         "isthmus snapshot take --node ws://127.0.0.1:8545 --network twin --block 17675950 -o pools.json.gz",
+        "isthmus snapshot take --node http://127.0.0.1:8545 --store var/pools/ethereum.sqlite3 -o pools.json.gz",
     ],
 )
 @node_options
 @click.option("--block", type=click.IntRange(min=0), metavar="N", help="As of this block. [the latest]")
-@click.option(
-    "--pool", "pools", multiple=True, type=ADDRESS, metavar="ADDRESS", help="Only this pool; may be repeated."
-)
+@click.option("--pool", "pools", multiple=True, type=VENUE, metavar="ADDRESS", help="Only this pool; may be repeated.")
+@store_option
+@family_file_option
 @_OUTPUT
 async def take(
-    node: str | None, network: str, block: int | None, pools: tuple[str, ...], output: Path, as_json: bool
+    node: str | None,
+    network: str,
+    block: int | None,
+    pools: tuple[str, ...],
+    store: str | None,
+    family_files: tuple[Path, ...],
+    output: Path,
+    as_json: bool,
 ) -> None:
-    """Write every known pool of the network, as it was after one block, to a file."""
-    from bot.snapshot.taking import source_at
+    """Write every known pool of the network, as it was after one block, to a file.
+
+    Known are the pools of the list that comes with Isthmus, or those in the store of `isthmus discover`.
+    """
+    from bot.snapshot.taking import discovered, source_at
     from bot.snapshot.taking import take as taken
     from chains.networks import load_network
+    from chains.pools.extension import families_with
     from chains.snapshot import write
 
     terminal = TerminalReporter(lines_to_stderr=True)
     async with source_at(load_network(network), node_url(node)) as source:
         head = await source.head(block)
-        made = await taken(source, head, lambda done, total: terminal.progress("loading pools", done, total), pools)
+        known = await discovered(source, store) if store is not None else None
+        made = await taken(
+            source,
+            head,
+            lambda done, total: terminal.progress("loading pools", done, total),
+            pools,
+            known,
+            families_with(family_files),
+        )
     write(made, output)
     _tell(made, output, as_json)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from bot.clock import SystemClock
+from bot.discovery.store import PoolStore
 from bot.market.loader import load_pools
 from bot.opening import known_pools
+from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import Network
 from chains.node import EndpointSettings, Node
 from chains.node.reads import JsonRpcReads
 from chains.pools.pool import Pool, PoolFacts, Timed
+from chains.pools.registry import FAMILIES, Family
 from chains.snapshot import LeftOut, Recorded, Snapshot
 
 
@@ -49,15 +52,33 @@ async def source_at(network: Network, url: str) -> AsyncIterator[Source]:
         yield Source(network, node)
 
 
-async def take(
-    source: Source, head: Head, progress: Callable[[int, int], None], only: Collection[str] = ()
-) -> Snapshot:
-    """The known pools, or those of them named in `only`, as they were after `head`.
+async def discovered(source: Source, store_url: str) -> tuple[PoolFacts, ...]:
+    """The pools that `isthmus discover` keeps in a store. Raises `DiscoveryError`, `NodeError`."""
+    genesis = await source.reads.block_by_number(0)
+    network = source.network
+    store = PoolStore.open(store_url, network.name, network.chain_id, genesis.hash if genesis else "")
+    try:
+        named = {Address(token.address): token for token in network.tokens.values()}
+        return tuple(pool.facts for pool in store.pools(store.tokens() | named))
+    finally:
+        store.close()
 
-    `progress` is told how many calls of about how many are answered. Raises `UnknownPool`, `NoPools`, `LoadFailed`,
-    `NodeError`.
+
+async def take(
+    source: Source,
+    head: Head,
+    progress: Callable[[int, int], None],
+    only: Collection[str] = (),
+    known: Iterable[PoolFacts] | None = None,
+    families: Mapping[str, Family] = FAMILIES,
+) -> Snapshot:
+    """The `known` pools, or those of them named in `only`, as they were after `head`.
+
+    Which are known is, unless it is said, the list that comes with Isthmus. `progress` is told how many calls of about
+    how many are answered. Raises `UnknownPool`, `NoPools`, `LoadFailed`, `NodeError`.
     """
-    facts = _chosen({fact.venue: fact for fact in known_pools(source.network).facts}, only)
+    listed = known_pools(source.network).facts if known is None else known
+    facts = _chosen({fact.venue: fact for fact in listed}, only)
     done = 0
 
     def told(answered: int) -> None:
@@ -65,7 +86,7 @@ async def take(
         done += answered
         progress(min(done, len(facts)), len(facts))
 
-    loaded = await load_pools(source.reads, facts, head.hash, told)
+    loaded = await load_pools(source.reads, facts, head.hash, told, families)
     pools = tuple(Recorded(_as_of(pool, head), head.number) for pool in loaded.pools)
     return Snapshot(pools, tuple(LeftOut(venue, reason) for venue, reason in loaded.refused.items()))
 
@@ -73,7 +94,7 @@ async def take(
 def _chosen(known: Mapping[str, PoolFacts], only: Collection[str]) -> tuple[PoolFacts, ...]:
     unknown = [venue for venue in only if venue not in known]
     if unknown:
-        raise UnknownPool(f"pool {unknown[0]} is not among the {len(known)} known ones")
+        raise UnknownPool(f"pool {unknown[0]} is not among the {len(known)} known ones; `isthmus discover` finds more")
     return tuple(known[venue] for venue in only or known)
 
 

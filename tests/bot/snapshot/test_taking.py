@@ -1,6 +1,7 @@
 """A snapshot taken from a node is what the contracts say, as of the block that was asked for."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,13 @@ from click.testing import CliRunner
 import bot.snapshot.taking as taking
 import chains.twin
 from bot.cli import main
+from bot.discovery.store import PoolStore, Step
 from bot.exactness.contracts import local_chain
+from bot.exactness.erc4626 import vault_code
 from bot.market.loader import MULTICALL3
 from bot.opening import KnownPools
+from chains.assets import Address, Token
+from chains.discovery.found import Found
 from chains.networks import load_network
 from chains.node import WrongChain
 from chains.pools.constant_product import ConstantProductPool
@@ -84,3 +89,33 @@ async def test_the_verb_writes_the_file_and_the_pools_verbs_read_the_node(chain,
     assert json.loads(shown.stdout)["state"]["reserves"] == ["1000", "5000"]
     why = await asyncio.to_thread(run, "pools", "why", at(77))
     assert why.exit_code == 1 and "is this such a pool" in json.loads(why.stdout)["reasons"][0]
+
+
+async def test_pools_that_discovery_keeps_are_taken_whatever_their_family(chain, tmp_path):
+    """A vault, which no packaged list holds."""
+    import asyncio
+
+    asset = chain.facts.tokens[0]
+    vault = await chain.create(vault_code(), ["address", "uint8"], [asset.address, 0])
+    share = Token(asset.place, vault, "V", 18)
+    async with taking.source_at(load_network("twin"), chain.anvil.http_url) as source:
+        genesis = (await source.reads.block_by_number(0)).hash
+    url = str(tmp_path / "pools.sqlite3")
+    store = PoolStore.open(url, "twin", 31337, genesis)
+    found = Found("vaults", "erc4626", vault, (Address(asset.address), vault), 0, 1)
+    step = Step([found], [replace(token, place="twin") for token in (asset, share)])
+    store.record(step)
+    store.close()
+    file = tmp_path / "taken.json"
+    options = ["--node", chain.anvil.http_url, "--network", "twin", "--store", url]
+
+    def run(*arguments):
+        return CliRunner().invoke(main, [*arguments, *options])
+
+    result = await asyncio.to_thread(run, "snapshot", "take", "-o", str(file))
+    assert result.exit_code == 0, result.output
+    assert [recorded.pool.family for recorded in read(file).pools] == ["erc4626"]
+    why = await asyncio.to_thread(run, "pools", "why", vault)
+    assert "erc4626 is proven exact" in why.stdout or "it is empty" in why.stdout
+    both = await asyncio.to_thread(run, "pools", "list", "--state", str(file))
+    assert both.exit_code == 2 and "--state excludes" in both.stderr
