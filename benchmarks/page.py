@@ -39,8 +39,8 @@ def _lines(processor: str, memory_gib: float, versions: Mapping[str, str], done:
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
     yield "# Benchmarks"
     yield ""
-    yield "Written by `make bench`. Each figure stands beside its peer, measured in the same run on the same machine: ratios"
-    yield "carry over to other machines, times do not."
+    yield "Written by `make bench`. Each figure stands beside its peer, measured in the same run on the same machine:"
+    yield "ratios carry over to other machines, times do not."
     yield ""
     yield f"- {today}; {processor}, {os.cpu_count()} cores, {memory_gib:.0f} GiB; load {load} over 1, 5 and 15 minutes"
     yield f"- {', '.join(f'{package} {version}' for package, version in versions.items())}"

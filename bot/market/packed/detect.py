@@ -168,7 +168,7 @@ def place(hops: int, size: float, gain: float, net: float, work: Work) -> None:
     value[at, 0], value[at, 1], value[at, 2] = size, gain, net
 
 
-@jit
+@inlined
 def size_lane(at: int, lane: int, hops: int, one: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
     """Size hit `at` with the pools that are best at `lane`, the counted one at hop `one`, if that is wanted."""
     first = work.hit[at, 0]
