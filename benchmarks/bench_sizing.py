@@ -1,6 +1,8 @@
-"""Sizing one closed walk: the packed market's kernel beside golden section, both compiled, on the same walks.
+"""Sizing one closed walk: the packed market's kernel beside golden section, on the same walks.
 
-Run as `python -m benchmarks.bench_sizing [--walks 2000]`. A line for people and a line of JSON.
+Golden section twice: in plain Python over the very pools' exact quotes, as users of an AMM library write it, and
+compiled over the float curves. Run as `python -m benchmarks.bench_sizing [--walks 2000]`. A line for people and a line
+of JSON.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numba import njit
@@ -15,11 +18,18 @@ from numba import njit
 from benchmarks.machine import report
 from benchmarks.universe import V2, V3, Universe, universe
 from bot.market.packed import Detector
-from bot.market.packed.reference import curve_of
+from bot.market.packed.reference import Pieces, curve_of
 from bot.market.packed.shapes import F8, I4, Arrays
 from bot.market.packed.sizing import size_all
+from chains.assets import Token, address
+from chains.pools.constant_product import ConstantProductPool
 
 GOLDEN, STEPS, REPEATS = (math.sqrt(5) - 1) / 2, 40, 7
+PLAIN_WALKS = 100
+"""How many of the walks plain Python is given: the others would take minutes."""
+
+SMALLEST, LARGEST = 1e-6, 1e5
+WEI = 10**18
 
 
 @njit(cache=False, error_model="numpy")
@@ -43,16 +53,73 @@ def golden_all(pieces: F8, starts: I4, hops: I4, most: float, sized: F8) -> None
     first = 0
     for walk in range(len(hops)):
         low, high = math.log(1e-6), math.log(most)
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        at_left = gain(math.exp(left), pieces, starts, hops[walk], first)
+        at_right = gain(math.exp(right), pieces, starts, hops[walk], first)
         for _ in range(STEPS):
-            left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-            better = gain(math.exp(left), pieces, starts, hops[walk], first)
-            if better >= gain(math.exp(right), pieces, starts, hops[walk], first):
-                high = right
+            if at_left >= at_right:
+                high, right, at_right = right, left, at_left
+                left = high - GOLDEN * (high - low)
+                at_left = gain(math.exp(left), pieces, starts, hops[walk], first)
             else:
-                low = left
+                low, left, at_left = left, right, at_right
+                right = low + GOLDEN * (high - low)
+                at_right = gain(math.exp(right), pieces, starts, hops[walk], first)
         sized[walk, 0] = math.exp(low)
         sized[walk, 1] = gain(math.exp(low), pieces, starts, hops[walk], first)
         first += hops[walk]
+
+
+def golden(gain_of: Callable[[float], float]) -> tuple[float, float]:
+    """The same in plain Python: one new evaluation a step, `STEPS` steps."""
+    low, high = math.log(SMALLEST), math.log(LARGEST)
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = gain_of(math.exp(left)), gain_of(math.exp(right))
+    for _ in range(STEPS):
+        if at_left >= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = gain_of(math.exp(left))
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = gain_of(math.exp(right))
+    return math.exp(low), gain_of(math.exp(low))
+
+
+def plain_gain(curves: Sequence[Pieces]) -> Callable[[float], float]:
+    """What a walk gains for an input, by its float curves."""
+
+    def gained(amount: float) -> float:
+        out = amount
+        for curve in curves:
+            rest, got = out, 0.0
+            for rate, curvature, cap in curve:
+                taken = min(rest, cap)
+                got += rate * taken / (1.0 + curvature * taken)
+                rest -= taken
+                if rest <= 0.0:
+                    break
+            out = got
+        return out - amount
+
+    return gained
+
+
+def quoted_gain() -> Callable[[float], float]:
+    """What a walk of two V2 pools gains, by the pools' own exact quotes: what users of a library call."""
+    one, other = (Token("bench", f"0x{number:040x}", name, 18) for number, name in ((1, "ONE"), (2, "OTHER")))
+    reserves = (1_000 * WEI, 2_000_000 * WEI), (1_000 * WEI, 1_900_000 * WEI)
+    pools = [
+        ConstantProductPool(address(f"0x{number:040x}"), (one, other), held, 3000)
+        for number, held in enumerate(reserves, 3)
+    ]
+
+    def gained(amount: float) -> float:
+        units = max(int(amount * WEI), 1)
+        return (pools[1].quote(other, pools[0].quote(one, units) or 1) - units) / WEI
+
+    return gained
 
 
 def planted_walks(made: Universe, many: int) -> tuple[I4, I4]:
@@ -91,6 +158,16 @@ def _edges(pair: int, arrays: Arrays) -> list[int]:
     return [int(edge) for edge in pairs.edges[pairs.first[pair] : pairs.first[pair] + pairs.many[pair]]]
 
 
+def timed(action: Callable[[], object], each: int) -> float:
+    """Microseconds of processor time for each of so many, the best of several times."""
+    best = math.inf
+    for _ in range(REPEATS):
+        began = time.thread_time()
+        action()
+        best = min(best, (time.thread_time() - began) / each * 1e6)
+    return best
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--walks", type=int, default=2000)
@@ -102,38 +179,41 @@ def main() -> None:
     size_all(walks, hops, arrays, rest, index, sized)
     paying = sized[:, 1] > 0.0
     walks, hops, sized = np.ascontiguousarray(walks[paying]), hops[paying], np.zeros((int(paying.sum()), 2))
-    curves = [curve_of(int(edge), arrays) for walk, many in zip(walks, hops, strict=True) for edge in walk[:many]]
+    by_walk = [[curve_of(int(edge), arrays) for edge in walk[:many]] for walk, many in zip(walks, hops, strict=True)]
+    curves = [curve for each in by_walk for curve in each]
     starts = np.cumsum([0, *map(len, curves)]).astype(np.int32)
     pieces = np.array([piece for curve in curves for piece in curve])
-    golden = np.zeros((len(hops), 2))
-    golden_all(pieces, starts, hops, 1e5, golden)
-    ours, theirs = [], []
-    for _ in range(REPEATS):
-        began = time.perf_counter()
-        size_all(walks, hops, arrays, rest, index, sized)
-        ours.append((time.perf_counter() - began) / len(hops) * 1e6)
-        began = time.perf_counter()
-        golden_all(pieces, starts, hops, 1e5, golden)
-        theirs.append((time.perf_counter() - began) / len(hops) * 1e6)
-    walk_us, golden_us = min(ours), min(theirs)
-    ahead = (golden[:, 1] - sized[:, 1]) / sized[:, 1]
-    worse, behind = float(ahead.max()), float(np.median(-ahead))
+    compiled = np.zeros((len(hops), 2))
+    golden_all(pieces, starts, hops, LARGEST, compiled)
+    kernel_us = timed(lambda: size_all(walks, hops, arrays, rest, index, sized), len(hops))
+    compiled_us = timed(lambda: golden_all(pieces, starts, hops, LARGEST, compiled), len(hops))
+    few = by_walk[:PLAIN_WALKS]
+    plain_us = timed(lambda: [golden(plain_gain(each)) for each in few], len(few))
+    quoted = quoted_gain()
+    quoted_us = timed(lambda: [golden(quoted) for _ in range(20)], 20)
+    ahead = (compiled[:, 1] - sized[:, 1]) / sized[:, 1]
+    worse, behind = max(float(ahead.max()), 0.0), float(np.median(-ahead))
+    peers = (
+        ("in Python over the same curves", plain_us),
+        ("in Python over exact quotes of two V2 pools", quoted_us),
+        ("compiled by Numba", compiled_us),
+    )
+    told = "; ".join(f"{name} {took_us:.1f} us, {took_us / kernel_us:.0f} times as much" for name, took_us in peers)
     text = (
-        f"{len(hops)} paying walks of V2 and V3 pools, {len(curves) / len(hops):.1f} hops: {walk_us:.2f} us each; "
-        f"golden section, {STEPS} steps, {golden_us:.1f} us, {golden_us / walk_us:.0f} times as much, "
-        f"and gains at most {max(worse, 0.0):.1e} more"
+        f"{len(hops)} paying walks of V2 and V3 pools, {len(curves) / len(hops):.1f} hops: {kernel_us:.2f} us each. "
+        f"Golden section of {STEPS} steps: {told}. It gains at most {worse:.1e} more than the kernel, which is exact"
     )
-    report(
-        5,
-        text,
-        {
-            "walk_us": ours,
-            "golden_us": theirs,
-            "walks": len(hops),
-            "golden_ahead": worse,
-            "golden_behind_median": behind,
-        },
-    )
+    raw = {
+        "kernel_us": kernel_us,
+        "golden_python_us": plain_us,
+        "golden_quotes_us": quoted_us,
+        "golden_compiled_us": compiled_us,
+        "walks": len(hops),
+        "pieces": len(pieces),
+        "golden_ahead": worse,
+        "golden_behind_median": behind,
+    }
+    report(5, text, raw)
 
 
 if __name__ == "__main__":
