@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bot.certifying import Captured
 from bot.ledger.reconcile import Reconciliation
 from bot.ledger.summary import RunSummary
 from bot.mode import Mode
+from bot.simulator.verdict import Screening
 from bot.telling import eth
 
 _STATE_COUNTS = ("compared", "differed", "unconfirmed", "unanswered", "resynced", "resync_failed", "kept_out")
@@ -47,6 +48,7 @@ class Summary:
     halted: Mapping[str, str] = field(default_factory=dict)
     node_units: Mapping[str, str] = field(default_factory=dict)
     captured: Captured | None = None
+    screening: Screening | None = None
 
     @property
     def ledger_equals_chain(self) -> bool | None:
@@ -93,6 +95,7 @@ class Summary:
             "node_calls_per_block": round(self.node_calls / max(self.blocks, 1), 2),
             "node_units": dict(self.node_units),
             "exchange_calls": self.exchange_calls,
+            "screening": None if self.screening is None else asdict(self.screening),
             "state": self.state,
             "certificate": None if self.captured is None else self.captured.document(),
             "in_flight": self.in_flight,
@@ -136,6 +139,8 @@ class Summary:
         yield "calls", f"{self.node_calls} to the node ({per_block:.1f} a block), {self.exchange_calls} to the exchange"
         for name, units in self.node_units.items():
             yield "quota", f"{name}: {units}"
+        if self.screening is not None:
+            yield "simulator", str(self.screening)
         if self.counts.get("compared"):
             yield "state", self._held_against_the_chain()
         if self.captured is not None and self.captured.share is not None:

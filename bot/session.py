@@ -176,6 +176,7 @@ class Session:
             counts=self.engine.counts,
             result=summarise(ledger, strategies),
             captured=captured(ledger),
+            screening=self.hands.simulator.screening,
             reconciliation=proof,
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,

@@ -20,6 +20,7 @@ async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
     """Every check, in order; without a configuration only those of the tools. All are looked at concurrently."""
     looks: list[tuple[str, Look]] = [
         ("python", tools.python),
+        ("evm", tools.evm),
         ("foundry", tools.foundry_binaries),
         ("npm packages", tools.npm_packages),
         ("contracts", tools.contracts),

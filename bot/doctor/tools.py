@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterable
+from importlib import metadata
 from pathlib import Path
 
 import orjson
 
 from bot.doctor.checks import Check, Status, graded
+from bot.simulator import local
 from chains.tools import ROOT, MissingTool, foundry, foundry_package, npm_package
 
 LEAST_PYTHON = (3, 11)
@@ -26,6 +28,14 @@ async def python() -> Iterable[Check]:
     least = ".".join(map(str, LEAST_PYTHON))
     too_old = sys.version_info < LEAST_PYTHON
     return [graded("python", platform.python_version(), fail=too_old, remedy=f"install Python {least} or newer")]
+
+
+async def evm() -> Iterable[Check]:
+    """Without an EVM in the process, a bot runs every plan on the fork: slower, and otherwise the same."""
+    if local.available():
+        return [Check("evm", Status.OK, f"pyrevm {metadata.version('pyrevm')}, in process")]
+    remedy = "pyrevm has wheels for Python 3.11 and 3.12; use one of them"
+    return [Check("evm", Status.WARN, "none in process: every plan is run on the fork alone", remedy)]
 
 
 async def foundry_binaries() -> Iterable[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Self, TypeVar
 
@@ -34,7 +35,7 @@ from bot.simulator.reader import Unreadable
 from bot.simulator.reverts import RevertReasons
 from bot.simulator.standing import Standing
 from bot.simulator.trace import Frame
-from bot.simulator.verdict import Outcome, Verdict
+from bot.simulator.verdict import Outcome, Screening, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.assets import Address
@@ -78,6 +79,7 @@ class Simulator:
         self._timeout_s = timeout_s
         self._final = final
         self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch)
+        self.screening = Screening(possible=self._standing.screen is not None)
         self._preparing: set[asyncio.Task[None]] = set()
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}
 
@@ -119,13 +121,20 @@ class Simulator:
 
         It is `verdict`'s answer to the wei where both answer, from one builder's block instead of two.
         """
-        if self._standing.screen is None or after:
-            return None
+        verdict = None if self._standing.screen is None or after else await self._screened(tx, head, watch)
+        self.screening = replace(
+            self.screening,
+            answered=self.screening.answered + (verdict is not None),
+            left=self.screening.left + (verdict is None),
+        )
+        return verdict
+
+    async def _screened(self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched]) -> Verdict | None:
         with contextlib.suppress(
             Unanswered, ForkFailed, AnvilFailed, RpcError, Unreadable, Missed, NotAnsweredHere, TimeoutError
         ):
             async with asyncio.timeout(self._timeout_s):
-                question = self._question(tx, head, watch, after)
+                question = self._question(tx, head, watch, ())
                 return self._told(question, (await self._here(question, 1))[0])
         return None
 

@@ -11,6 +11,23 @@ from bot.reasons import Reason
 from chains.assets import Address
 
 
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """How many plans were answered in this process first, and how many only the fork could answer.
+
+    Not `possible` where this Python has no EVM: there the fork answers everything.
+    """
+
+    possible: bool
+    answered: int = 0
+    left: int = 0
+
+    def __str__(self) -> str:
+        if not self.possible:
+            return "this Python has no EVM (pyrevm): every plan was run on the fork alone"
+        return f"{self.answered} plans run in process first, {self.left} left to the fork"
+
+
 class Outcome(StrEnum):
     """`INVALID` means the question could not be answered (a failed read, a dead fork): never traded, never zero."""
 
