@@ -15,6 +15,7 @@ from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
+from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ground import Ground
 from bot.known import KnownPools
@@ -133,6 +134,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
             after_blocks=execution.outbid_after_blocks,
         ),
         wanted=ends.may_order,
+        tips=Tips(ledger.inclusions, execution.tip_share_percent * 10_000) if execution.tip_share_percent else None,
     )
     hedges = HedgeDesk(
         market=footing.market,

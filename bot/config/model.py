@@ -154,6 +154,9 @@ class ExecutionSettings(Section):
     tip_gwei: Annotated[Number, Field(examples=[2])] = Decimal(2)
     """Tip per gas, in gwei, on top of the base fee."""
 
+    tip_share_percent: Annotated[int, Field(ge=0, le=95, examples=[60])] = 0
+    """Most of what a plan can spare that is offered as a tip, as learnt from what landed; 0 keeps to `tip_gwei`."""
+
     send_to: Annotated[
         tuple[DestinationName, ...], Field(strict=False, min_length=1, examples=[["mempool", "flashbots"]]), Many
     ] = ("mempool",)

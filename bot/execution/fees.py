@@ -24,7 +24,7 @@ MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
 
 WEI = 10**18
-_INTRINSIC_GAS = 21_000
+INTRINSIC_GAS = 21_000
 _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 120_000
 """A pair that never traded writes its price slots for the first time: two of 22,100 gas (EIP-2929) and some."""
@@ -86,9 +86,9 @@ class FeePolicy:
         self._as_of = ""
         self._last: UnsignedTransaction | None = None
 
-    def gas_price_wei(self, head: Head) -> int:
-        """What the block after `head` will charge per gas, tip included."""
-        return self._model.price_wei(head, self.tip_wei)
+    def gas_price_wei(self, head: Head, tip_wei: int | None = None) -> int:
+        """What the block after `head` will charge per gas, tip included: the fixed one unless told."""
+        return self._model.price_wei(head, self.tip_wei if tip_wei is None else tip_wei)
 
     def screening_price_wei(self, head: Head) -> int:
         """The same, with what the bytes of a typical transaction cost spread over its gas."""
@@ -121,12 +121,12 @@ class FeePolicy:
         (answer,) = await self._ask((sample,), head)
         return model.sampled(data, _signed(last), answer) if answer else data
 
-    def fees(self, gas: int, head: Head) -> Fees:
+    def fees(self, gas: int, head: Head, tip_wei: int | None = None) -> Fees:
         """The offer for a transaction that uses about `gas`, in the block after `head`; its bytes are not counted.
 
         The limit leaves room: refunds come after the fact, and inner calls get 63/64 of what is left (EIP-150).
         """
-        offer = self._model.offer(head, self.tip_wei, self.max_fee_wei)
+        offer = self._model.offer(head, self.tip_wei if tip_wei is None else tip_wei, self.max_fee_wei)
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
 
@@ -137,19 +137,20 @@ class FeePolicy:
     def noop(self, transaction: UnsignedTransaction, head: Head) -> Fees:
         """The gas that `transaction` needs, which does nothing, and what its bytes cost; without prices per gas."""
         if self._model.data is None:
-            return Fees(_INTRINSIC_GAS, 0, 0)
-        cost = self._model.cost(
-            head, _INTRINSIC_GAS, _INTRINSIC_GAS, _signed(transaction), self.offer(head), self._data
-        )
-        return Fees(_INTRINSIC_GAS + cost.worst_data_gas, 0, 0, cost.worst_data_fee_wei)
+            return Fees(INTRINSIC_GAS, 0, 0)
+        cost = self._model.cost(head, INTRINSIC_GAS, INTRINSIC_GAS, _signed(transaction), self.offer(head), self._data)
+        return Fees(INTRINSIC_GAS + cost.worst_data_gas, 0, 0, cost.worst_data_fee_wei)
 
-    def price(self, build: Callable[[Priced], UnsignedTransaction], gas: int, head: Head) -> Priced:
+    def price(
+        self, build: Callable[[Priced], UnsignedTransaction], gas: int, head: Head, tip_wei: int | None = None
+    ) -> Priced:
         """The offer for a transaction that uses about `gas`, in the block after `head`, and its cost.
 
-        `build` makes the transaction that a price leads to; where bytes cost, they are its.
+        `build` makes the transaction that a price leads to; where bytes cost, they are its. The tip is the fixed one
+        unless told.
         """
-        offer = self.fees(gas, head)
-        price = self.gas_price_wei(head)
+        offer = self.fees(gas, head, tip_wei)
+        price = self.gas_price_wei(head, tip_wei)
         priced = Priced(offer, gas * price)
         if self._model.data is None:
             return priced

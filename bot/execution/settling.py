@@ -35,7 +35,8 @@ class Identity:
 class Prepared:
     """A plan turned into the one transaction that settles it, not yet signed; its terms pay for `gas`.
 
-    `data_gas` of it is what the chain charges as gas for the bytes, which a fork does not.
+    `data_gas` of it is what the chain charges as gas for the bytes, which a fork does not. `share_ppm` is the part of
+    what the plan can spare that its tip is, 0 for a fixed tip.
     """
 
     plan: Plan
@@ -45,6 +46,7 @@ class Prepared:
     transaction: UnsignedTransaction
     gas: int
     data_gas: int = 0
+    share_ppm: int = 0
 
     def charged(self, verdict: Verdict) -> Verdict:
         """`verdict` with the gas that the chain will charge, not only what a fork measures."""

@@ -6,13 +6,14 @@ nonce that was twice seen used by somebody else.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from bot.execution.fees import FeePolicy
 from bot.execution.replacing import IN_DOUBT, NEVER_TAKEN, ReplacementPolicy, Standing, Step, next_step, outbidding
-from bot.execution.routes import TAKEN, Routes, joined
+from bot.execution.routes import TAKEN, Delivery, Routes, joined
 from bot.ledger.decisions import Level
+from bot.ledger.deliveries import Handed
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt, Intent
 from bot.ledger.states import AttemptKind, IntentState
@@ -62,6 +63,8 @@ class _Followed:
     reads: int = 0
     floor: Fees | None = None
     lost: bool = False
+    share_ppm: int = 0
+    told: set[tuple[int, str, str]] = field(default_factory=set)
 
 
 class Submission:
@@ -120,6 +123,10 @@ class Submission:
         """A block has taken it."""
         self._followed.pop(intent.id, None)
 
+    def begin(self, intent: Intent, share_ppm: int) -> None:
+        """A new intent, whose tip is `share_ppm` of what its plan can spare."""
+        self._follow(intent).share_ppm = share_ppm
+
     def lost(self, intent: Intent) -> None:
         """The block that had taken it is none any more, and nodes may have forgotten it."""
         self._follow(intent).lost = True
@@ -133,6 +140,7 @@ class Submission:
         deliveries = await self._routes.send(attempt.raw, self._names(intent, attempt), self._window(intent, attempt))
         outcome = joined(attempt.raw, deliveries)
         followed = self._follow(intent)
+        self._keep(intent, attempt, followed, deliveries)
         followed.refused = followed.in_doubt = None
         followed.lost = False
         if outcome.status in TAKEN:
@@ -283,6 +291,18 @@ class Submission:
 
     def _follow(self, intent: Intent) -> _Followed:
         return self._followed.setdefault(intent.id, _Followed(max(self._head_number, intent.decided_block)))
+
+    def _keep(self, intent: Intent, attempt: Attempt, followed: _Followed, deliveries: Sequence[Delivery]) -> None:
+        """What destinations said of an attempt, once for each thing that one said."""
+        new = {}
+        for each in deliveries:
+            said = (attempt.number, each.destination, str(each.outcome.status))
+            if said not in followed.told:
+                followed.told.add(said)
+                new[said] = Handed(each.destination, str(each.outcome.status), each.outcome.cause)
+        if new:
+            pools = self._ledger.plan(intent.plan_id).pools
+            self._ledger.record_deliveries(intent.id, attempt.number, new.values(), pools, followed.share_ppm)
 
     def _tell(
         self, name: str, intent: Intent, attempt: Attempt, outcome: SendOutcome, level: Level = Level.WARNING

@@ -47,9 +47,11 @@ class Ledger(Orders, TokenReports, Custody):
             upgrade(writer)
             ledger._check_head()
             if hold is not None:
-                ledger.hold(hold)
+                ledger._check_free(hold)
             check_pages(writer)
             ledger._check_rows()
+            if hold is not None:
+                ledger.hold(hold)
         except BaseException:
             ledger.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, String, Table, select
@@ -14,7 +15,11 @@ from bot.ledger.seal_models import SealRow
 from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following
 from bot.ledger.types import Units
 
-_SEALED = tuple(table for table in Base.metadata.sorted_tables if table.name != SealRow.__tablename__)
+
+@cache
+def _sealed() -> tuple[Table, ...]:
+    """Every table but that of the seals, once all of them are known."""
+    return tuple(table for table in Base.metadata.sorted_tables if table.name != SealRow.__tablename__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ def verify(connection: Connection) -> Verified:
     """Reads everything once. What cannot be read is a fault, not an exception."""
     head, sealed, faults = _chain(connection)
     rows = 0
-    for table in _SEALED:
+    for table in _sealed():
         try:
             for change in _rows(connection, table):
                 rows += 1
@@ -66,7 +71,7 @@ def verify(connection: Connection) -> Verified:
 def adopt(connection: Connection) -> SealHead:
     """Seals every row as it is: of a ledger older than its seals, or one that a person has looked at."""
     changes: list[Change] = []
-    for table in _SEALED:
+    for table in _sealed():
         changes.extend(_rows(connection, table))
     return append(connection, changes)
 
