@@ -102,7 +102,7 @@ async def _open(
     )
     recorder = None
     if config.recording.enabled:
-        recorder = begin_recording(loaded, options.mode, seed, world, footing, head, clock, stack)
+        recorder = begin_recording(loaded, options.mode, seed, world, footing, ends, head, clock, stack)
         ends = recorder.ends(ends)
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
     async with TokenLab(network, world.http_url) as lab:
@@ -120,7 +120,7 @@ async def _open(
     for exchange in world.exchanges.values():
         await exchange.watch(ears.on_book, ears.on_trouble)
     await open_pending(config.pending, world, market, engine, stack)
-    market.prepare(road.fee_policy.screening_price_wei(head))
+    ears.prepare(head)
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
     certifier = None

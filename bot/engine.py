@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from bot.drift.freshness import Freshness
 from bot.drift.upkeep import Upkeep, Upkeeping
+from bot.enduring import FullDisk, unanswered
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
@@ -20,6 +21,7 @@ from bot.execution.marks import NoMark
 from bot.execution.transactions import Sent, Settled, TransactionDesk
 from bot.ground import Ground
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
 from bot.market import Market, Opportunity, OutOfOrder, VenueId
@@ -27,20 +29,15 @@ from bot.market.books import usable
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import Guard
-from bot.simulator.fork import ForkFailed
 from bot.simulator.verdict import Verdict
 from bot.strategy import MarketView, Strategy
 from bot.telling import Teller
 from bot.witnesses import Witnesses
-from chains.anvil import RpcError
 from chains.assets import Address, Token
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
-from chains.node import NodeError, NodeEvent
-
-UNANSWERED = (NodeError, RpcError, ForkFailed)
-"""What a step raises that needs the node, or a fork of it, and gets no answer: the next block makes up for it."""
+from chains.node import NodeEvent
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
@@ -90,6 +87,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._taking = False
+        self._full_disk = FullDisk(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
         self.silence: str | None = None
@@ -116,6 +114,10 @@ class Engine:
         """
         return self._digest.hexdigest()
 
+    def prepare(self, head: Head) -> None:
+        """Have the market do now what the first decision would wait for."""
+        self._road.market.prepare(self._road.fee_policy.screening_price_wei(head))
+
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
         self._road.market.set_book(book)
@@ -124,20 +126,18 @@ class Engine:
     def on_trouble(self, trouble: FeedTrouble) -> None:
         """A book stream broke: nothing is decided on that book until it is whole again, which it becomes by itself."""
         self._road.market.close_book(trouble.exchange, trouble.symbol)
-        self._road.ledger.record_event(
-            Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}"
-        )
+        self._event(Level.WARNING, "book_stream", f"{trouble.symbol} at {trouble.exchange}: {trouble.detail}")
 
     def on_node(self, event: NodeEvent) -> None:
         """Something happened to one of the node's endpoints; the others go on."""
-        self._road.ledger.record_event(Level.WARNING if event.grave else Level.INFO, event.name, event.detail)
+        self._event(Level.WARNING if event.grave else Level.INFO, event.name, event.detail)
         if event.grave:
             self._output.line(f"{event.name}: {event.detail}")
 
     def on_silence(self, detail: str) -> None:
         """The node stopped answering; it is asked again until it does, and nothing is decided meanwhile."""
         self.silence = detail
-        self._road.ledger.record_event(Level.WARNING, "node_silent", detail)
+        self._event(Level.WARNING, "node_silent", detail)
         self._output.line(f"node silent: {detail}; asking again until it answers")
 
     async def run(self, events: AsyncGenerator[ChainEvent]) -> None:
@@ -173,29 +173,29 @@ class Engine:
         """One block, or one reorganisation, from the wire to the ledger."""
         self._taking = True
         try:
-            if isinstance(event, Undone):
-                self._undo(event)
-            else:
-                await self._take(event)
+            await self._full_disk.take(event, self._take, self._done)
         finally:
             self._taking = False
 
-    async def _take(self, block: Block) -> None:
-        road = self._road
+    async def _take(self, event: ChainEvent) -> None:
+        if isinstance(event, Undone):
+            self._undo(event)
+            return
+        block, road = event, self._road
         head = block.head
         road.ledger.at_head(head.number, head.timestamp_s)
         if self.silence is not None:
             self.silence = None
-            road.ledger.record_event(Level.INFO, "node_answers", f"block {head.number}")
+            self._event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
-        unanswered = await _unanswered(road.ground.on_head(head))
+        silent = await unanswered(road.ground.on_head(head))
         self._take_in(block)
         self._close_stale_books(head)
         await self._upkeep.on_head(head)
         in_use: set[Address] = set()
-        unanswered = unanswered or await _unanswered(self._bring_home(block, in_use))
-        if unanswered:
-            self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {unanswered}")
+        silent = silent or await unanswered(self._bring_home(block, in_use))
+        if silent:
+            self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {silent}")
             self.counts["unanswered_blocks"] += 1
         elif not road.ground.is_newest(head):
             road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
@@ -203,6 +203,9 @@ class Engine:
         elif self._old(head) is None and not self.ending:
             await self._decide(head, in_use)
         self._upkeep.after(head)
+        await self._done(head)
+
+    async def _done(self, head: Head) -> None:
         self.counts["heads"] += 1
         async with self._decided:
             self._head = head
@@ -230,11 +233,16 @@ class Engine:
 
     def _undo(self, event: Undone) -> None:
         road = self._road
+        road.transactions.undo(event)
         road.market.undo(event.ancestor.number)
         self._upkeep.undone(event.ancestor.number)
-        road.transactions.undo(event)
         detail = f"{len(event.dropped)} blocks above {event.ancestor.number} are no longer canonical"
         self._note(Level.WARNING, "reorg", detail)
+
+    def _event(self, level: Level, name: str, detail: str) -> None:
+        """Something that happened between two blocks; where there is no space to write it down, it is not."""
+        with contextlib.suppress(LedgerFull):
+            self._road.ledger.record_event(level, name, detail)
 
     def _note(self, level: Level, name: str, detail: str) -> None:
         """Into the ledger; and told, where a person should look."""
@@ -381,15 +389,6 @@ class Engine:
         word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
         self.counts[word] += 1
         self._output.line(self._teller.decided(plan, outcome))
-
-
-async def _unanswered(step: Awaitable[None]) -> str | None:
-    """Why `step` had to end without an answer from the node; None when it did not."""
-    try:
-        await step
-    except UNANSWERED as error:
-        return str(error)
-    return None
 
 
 def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:

@@ -41,7 +41,8 @@ class NotRecorded(LookupError):
 @dataclass(frozen=True, slots=True)
 class Opening:
     """A run's beginning. `config` is the path of its run file, empty for the built-in one; `texts` are the files read,
-    by path. `accounts` are the exchanges it could trade at; `trading` is False where it ended at the verdict.
+    by path. `accounts` are the exchanges it could trade at, `relays` where transactions could go besides the mempool;
+    `trading` is False where it ended at the verdict.
     """
 
     mode: Mode
@@ -55,6 +56,7 @@ class Opening:
     profit_tokens: tuple[Token, ...]
     currencies: tuple[Token, ...]
     accounts: tuple[str, ...]
+    relays: tuple[str, ...]
     marks: Mapping[Token, Fraction]
     facts: tuple[PoolFacts, ...]
     protocols: Mapping[str, str]

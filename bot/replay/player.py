@@ -182,6 +182,8 @@ class Player:
                     self.clock.monotonic = event.head.arrived_ns
                 self.played += 1
                 self._events.put_nowait(event)
+            case Kind.READY:
+                engine.prepare(decode(record[1]))
             case Kind.BOOK:
                 engine.on_book(self._books.book(record[1]))
             case Kind.TROUBLE:

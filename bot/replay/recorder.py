@@ -34,12 +34,14 @@ _End = TypeVar("_End")
 class Kind(StrEnum):
     """What a record is: the first item of it, the others depending on that.
 
-    `OPENING` says that the files beside the tape are whole. `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are
-    heard; `ANSWER` is what an end of the road said when it was asked; `READING` is what was looked up without waiting;
-    `DECISION` is what came out, `SEEN` an opportunity that a strategy was shown; `END` closes the tape.
+    `OPENING` says that the files beside the tape are whole, `READY` that the market was made ready. `EVENT`, `BOOK`,
+    `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the road said when it was asked;
+    `READING` is what was looked up without waiting; `DECISION` is what came out, `SEEN` an opportunity that a strategy
+    was shown; `END` closes the tape.
     """
 
     OPENING = "opening"
+    READY = "ready"
     EVENT = "event"
     BOOK = "book"
     TROUBLE = "trouble"
@@ -70,7 +72,9 @@ class Recorder:
             simulator=self.end("simulator", ends.simulator),
             signer=ends.signer and self.end("signer", ends.signer),
             accounts={name: self.end(f"exchange.{name}", account) for name, account in ends.accounts.items()},
+            relays={name: self.end(f"relay.{name}", relay) for name, relay in ends.relays.items()},
             may_hold=self.reading("may_hold", ends.may_hold),
+            may_order=self.reading("may_order", ends.may_order),
             freshness=cast(Any, _RecordedFreshness(self.reading("too_old", ends.freshness.too_old))),
         )
 
@@ -132,6 +136,10 @@ class Ears:
     engine: Engine
     tape: TapeWriter
     books: BookWriter
+
+    def prepare(self, head: Head) -> None:
+        self.tape.put(lambda: [Kind.READY, encode(head)])
+        self.engine.prepare(head)
 
     def on_book(self, book: Book) -> None:
         self.tape.put(lambda: [Kind.BOOK, self.books.document(book)])

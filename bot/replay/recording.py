@@ -16,7 +16,7 @@ from bot.mode import Mode
 from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, market_at, texts_of, write_opening
 from bot.replay.recorder import Recorder
 from bot.replay.tape import TapeWriter
-from bot.wiring import Footing
+from bot.wiring import Ends, Footing
 from bot.world import World
 from chains.blocks import Head
 
@@ -27,6 +27,7 @@ def begin_recording(
     seed: int | None,
     world: World,
     footing: Footing,
+    ends: Ends,
     head: Head,
     clock: Clock,
     stack: AsyncExitStack,
@@ -47,7 +48,8 @@ def begin_recording(
         caps=footing.caps,
         profit_tokens=tuple(footing.profit_tokens),
         currencies=tuple(footing.currencies),
-        accounts=tuple(world.exchanges),
+        accounts=tuple(ends.accounts),
+        relays=tuple(ends.relays),
         marks=footing.marks.wei_per_unit,
         facts=known.facts,
         protocols=known.protocols,

@@ -100,6 +100,8 @@ class Supposing:
                         self.clock.monotonic = event.head.arrived_ns
                     self.played += 1
                     self._events.put_nowait(event)
+                case Kind.READY:
+                    engine.prepare(decode(record[1]))
                 case Kind.BOOK:
                     engine.on_book(self._books.book(record[1]))
                 case Kind.TROUBLE:
@@ -124,7 +126,7 @@ class Supposing:
         if name == "may_hold":
             self._plan = asked[0]
         found = self.remembered.readings.get((name, key(asked, {})))
-        return decode(found) if found is not None else name == "is_newest" or None
+        return decode(found) if found is not None else name in ("is_newest", "may_order") or None
 
     async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """What the run was answered to the same; otherwise what is supposed. Raises as the end would."""

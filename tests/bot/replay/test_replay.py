@@ -1,0 +1,162 @@
+"""A run on the twin, recorded, and replayed in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot import app
+from bot.cli import main
+from bot.config.errors import ConfigError
+from bot.config.load import BUILT_IN, load
+from bot.config.options import RunOptions
+from bot.mode import Mode
+from bot.plan import Plan
+from bot.replay import replaying
+from bot.replay.compare import compare
+from bot.replay.opening import TAPE
+from bot.replay.recordings import latest
+from bot.replay.settings import Settings
+from bot.replay.tape import read_tape
+from bot.report import Summary
+from bot.strategy import MarketView
+from chains.tools import ROOT
+from strategies.dex_arbitrage import DexArbitrage
+
+BLOCKS = 12
+
+
+class Silent:
+    def line(self, text: str) -> None: ...
+
+    def progress(self, text: str, done: int, total: int) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recorded")
+    text = BUILT_IN.read_text().replace('"strategies/', f'"{ROOT}/strategies/').replace("pace_s = 1\n", "pace_s = 0\n")
+    (folder / "isthmus.toml").write_text(f'{text}\nenabled = false\n[ledger]\nfolder = "runs"\n')
+    return folder
+
+
+@pytest.fixture(scope="module")
+def summary(folder: Path) -> Summary:
+    options = RunOptions(mode=Mode.LIVE, blocks=BLOCKS, seed=1)
+    return asyncio.run(app.run(load(folder / "isthmus.toml"), options, Silent()))
+
+
+@pytest.fixture
+def recording(folder: Path, summary: Summary) -> Path:
+    return latest(folder / "runs")
+
+
+def asked(folder: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> Result:
+    monkeypatch.chdir(folder)
+    return CliRunner().invoke(main, words)
+
+
+async def test_a_replay_makes_the_same_decisions_bit_for_bit(recording: Path, summary: Summary) -> None:
+    replayed = await replaying.replay(recording)
+    assert replayed.difference is None
+    assert replayed.complete
+    assert replayed.digest == replayed.recorded_digest == summary.decisions
+    assert len(replayed.decisions) == summary.counts["plans"] > 5
+    assert replayed.result.net_profit_wei == summary.result.net_profit_wei
+
+
+async def test_a_strategy_that_reads_the_clock_is_found_out(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = DexArbitrage.on_market
+
+    def clockwise(self: DexArbitrage, market: MarketView) -> Iterable[Plan]:
+        for plan in honest(self, market):
+            yield replace(plan, min_profit_wei=plan.min_profit_wei + time.time_ns() % 1_000 + 1)
+
+    monkeypatch.setattr(DexArbitrage, "on_market", clockwise)
+    replayed = await replaying.replay(recording)
+    assert replayed.difference is not None
+
+
+async def test_supposing_nothing_changes_nothing(recording: Path, summary: Summary) -> None:
+    supposed = await replaying.suppose(recording, Settings())
+    compared = compare(supposed.recorded, supposed.decisions)
+    assert compared.pairs == ()
+    assert supposed.supposed == 0
+    assert supposed.result.net_profit_wei == summary.result.net_profit_wei
+
+
+async def test_a_higher_tip_costs_what_it_says(recording: Path, summary: Summary) -> None:
+    supposed = await replaying.suppose(recording, Settings.parse(["execution.tip_gwei=4"]))
+    before, after = summary.result.net_profit_wei, supposed.result.net_profit_wei
+    assert sum(after.values()) < sum(before.values())
+
+
+async def test_a_budget_that_allows_nothing_would_have_refused_everything(recording: Path, summary: Summary) -> None:
+    settings = Settings.parse(["cex_dex_arbitrage.budget.per_trade='0 ETH'"])
+    supposed = await replaying.suppose(recording, settings)
+    assert supposed.result.net_profit_wei["cex_dex_arbitrage"] == 0
+    assert summary.result.net_profit_wei["cex_dex_arbitrage"] > 0
+
+
+async def test_a_lower_threshold_is_supposed_to_trade_more_or_as_much(recording: Path) -> None:
+    supposed = await replaying.suppose(recording, Settings.parse(["dex_arbitrage.min_profit='0.00001 ETH'"]))
+    sent = [decision.said for decision in supposed.decisions].count("sent")
+    assert sent >= [decision.said for decision in supposed.recorded].count("sent")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("nonsense", "write `--set"),
+        ("dex_arbitrag.min_profit=1", "nothing in this run is called so"),
+        ("dex_arbitrage.min_profi='1 ETH'", "did you mean"),
+        ("execution.tip_gwei=much", "tip_gwei"),
+    ],
+)
+async def test_a_setting_that_does_not_exist_is_refused(recording: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        await replaying.suppose(recording, Settings.parse([text]))
+
+
+def test_the_recording_holds_no_secret(recording: Path) -> None:
+    operator = orjson.loads((recording.parent / "operator.json").read_bytes())
+    secret = operator["crypto"]["ciphertext"].encode()
+    tape = b"".join(orjson.dumps(record) for record in read_tape(recording / TAPE))
+    for content in (tape, *(file.read_bytes() for file in recording.iterdir())):
+        assert secret not in content
+        assert b"passphrase" not in content
+
+
+def test_the_command_says_that_it_is_the_same(folder: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = asked(folder, monkeypatch, "replay", recording.parent.name, "--json")
+    assert result.exit_code == 0, result.output
+    told = orjson.loads(result.stdout)
+    assert told["same"] is True
+    assert told["digest"] == told["recorded_digest"]
+
+
+def test_a_run_beside_itself_has_no_difference(folder: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = asked(folder, monkeypatch, "replay", "--against", str(recording), "--json")
+    assert result.exit_code == 0, result.output
+    assert orjson.loads(result.stdout)["different"] == []
+
+
+def test_one_decision_fits_one_screen(folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent = next(
+        number
+        for number in range(1, 20)
+        if orjson.loads(asked(folder, monkeypatch, "why", str(number), "--json").stdout)["intent"] is not None
+    )
+    lines = asked(folder, monkeypatch, "why", str(sent)).stdout.splitlines()
+    assert len(lines) < 60
+    text = "\n".join(lines)
+    for part in ("marginal", "fee", "verdict ok", "budget hour loss", "gas", "tip", "intent", "filled at", "came to"):
+        assert part in text, part
+    assert asked(folder, monkeypatch, "why", "ffffffffff").exit_code == 2
