@@ -41,10 +41,7 @@ class Custody(Store):
 
         Raises `LedgerHeld` while another process has it, at once.
         """
-        liveness = self._liveness or liveness_of(self._writer, name)
-        with explained(self._where):
-            lives = not liveness.acquire()
-        self._liveness = liveness
+        lives = self._another_lives(name)
         with self._transaction(acts=True) as connection:
             lease = lease_row(connection, name)
             check_free(self._where, lease, self._now_ms(), lives=lives)
@@ -98,6 +95,19 @@ class Custody(Store):
         super().close()
         if self._liveness is not None:
             self._liveness.release()
+
+    def _another_lives(self, name: str) -> bool:
+        """Whether another process has the lock that goes with the lease; else this one has it now."""
+        with explained(self._where):
+            if self._liveness is None:
+                self._liveness = liveness_of(self._writer, name)
+            return not self._liveness.acquire()
+
+    def _check_free(self, name: str) -> None:
+        """Raises `LedgerHeld` while another process has the lease. Takes nothing yet."""
+        lives = self._another_lives(name)
+        with self.read() as connection:
+            check_free(self._where, lease_row(connection, name), self._now_ms(), lives=lives)
 
     def _check_head(self) -> None:
         """The ledger against its head file; one without seals, as those were that are older, is sealed as it is."""
