@@ -116,6 +116,9 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
     inventory = InventoryDesk(
         ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies
     )
+    routes = routes_of(config, ends.relays, ends.ground.submitter)
+    max_tip_wei, most_ppm = int(config.signer.max_tip_gwei * GWEI), execution.tip_share_percent * 10_000
+    tips = Tips(ledger.inclusions, routes, fee_policy, most_ppm=most_ppm, max_tip_wei=max_tip_wei)
     transactions = TransactionDesk(
         identity=footing.identity,
         ledger=ledger,
@@ -127,14 +130,14 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         unwind_loss_ppm=execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,
         clock=clock,
-        routes=routes_of(config, ends.relays, ends.ground.submitter),
+        routes=routes,
         replacing=ReplacementPolicy(
             max_fee_wei=int(config.signer.max_fee_gwei * GWEI),
-            max_tip_wei=int(config.signer.max_tip_gwei * GWEI),
+            max_tip_wei=max_tip_wei,
             after_blocks=execution.outbid_after_blocks,
         ),
         wanted=ends.may_order,
-        tips=Tips(ledger.inclusions, execution.tip_share_percent * 10_000) if execution.tip_share_percent else None,
+        tips=tips if execution.tip_share_percent else None,
     )
     hedges = HedgeDesk(
         market=footing.market,

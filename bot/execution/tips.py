@@ -11,8 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from bot.execution.fees import INTRINSIC_GAS, FeePolicy
+from bot.execution.routes import Routes
 from bot.ledger.deliveries import Inclusion
+from bot.plan import Plan
 from chains.assets import Address
+from chains.blocks import Head
 
 MILLION = 10**6
 SHARES_PPM = tuple(range(50_000, MILLION, 50_000))
@@ -80,24 +84,48 @@ def best_share(
 
 
 class Tips:
-    """Chooses shares from what `inclusions` says, which is read anew once outcomes have changed."""
+    """Chooses shares from what `inclusions` says, which is read anew once outcomes have changed.
 
-    def __init__(self, inclusions: Callable[[int], Sequence[Inclusion]], most_ppm: int) -> None:
-        """`most_ppm` bounds every share; at 0, nothing is shared."""
+    `most_ppm` bounds every share, `max_tip_wei` every tip per gas; what comes to less than the fixed tip is not shared.
+    """
+
+    def __init__(
+        self,
+        inclusions: Callable[[int], Sequence[Inclusion]],
+        routes: Routes,
+        fee_policy: FeePolicy,
+        *,
+        most_ppm: int,
+        max_tip_wei: int,
+    ) -> None:
         self._inclusions = inclusions
+        self._routes = routes
+        self._fee_policy = fee_policy
         self._most_ppm = most_ppm
+        self._max_tip_wei = max_tip_wei
         self._history: Sequence[Inclusion] | None = None
 
     def changed(self) -> None:
         """An outcome is known, or is not known any more."""
         self._history = None
 
-    def choose(self, destinations: Sequence[str], pools: frozenset[Address], spare_wei: int, lost_wei: int) -> Choice:
-        """The share of `spare_wei` to offer; none where there is nothing to spare."""
-        if self._most_ppm < SHARES_PPM[0] or spare_wei <= 0:
-            return Choice(0, Fraction(0))
+    def offered(self, plan: Plan, gas: int, head: Head) -> tuple[int, int | None]:
+        """The share of what `plan` can spare that it offers, and the tip per gas which that is; None: the fixed tip.
+
+        What it can spare is what it expects beyond its least profit and `gas` without a tip.
+        """
         if self._history is None:
             self._history = self._inclusions(_REMEMBERED)
-        return best_share(
-            self._history, destinations, pools, spare_wei=spare_wei, lost_wei=lost_wei, most_ppm=self._most_ppm
+        spare_wei = plan.expected_profit_wei - plan.min_profit_wei - gas * self._fee_policy.gas_price_wei(head, 0)
+        if spare_wei <= 0:
+            return 0, None
+        choice = best_share(
+            self._history,
+            self._routes.of(plan.strategy),
+            plan.pools,
+            spare_wei=spare_wei,
+            lost_wei=INTRINSIC_GAS * self._fee_policy.gas_price_wei(head),
+            most_ppm=self._most_ppm,
         )
+        tip_wei = min(spare_wei * choice.share_ppm // MILLION // gas, self._max_tip_wei)
+        return (choice.share_ppm, tip_wei) if tip_wei > self._fee_policy.tip_wei else (0, None)

@@ -12,14 +12,14 @@ from dataclasses import replace
 from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import unsigned_transaction
-from bot.execution.fees import INTRINSIC_GAS, FeePolicy, Priced, terms
+from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.routes import Routes
 from bot.execution.settling import Identity, Prepared, Sent, Settled
 from bot.execution.signing import Signing, SigningParty, terms_of
 from bot.execution.submission import Outbid, Submission
-from bot.execution.tips import MILLION, Tips
+from bot.execution.tips import Tips
 from bot.execution.touches import Touches
 from bot.execution.unsent import unsent
 from bot.ledger.decisions import Level
@@ -84,12 +84,10 @@ class TransactionDesk:
         self._in_flight: dict[int, UnsignedTransaction] = {}
         self._touches = Touches()
         self._tips = tips
-        self._replacing = replacing
-        self._routes = routes or Routes({MEMPOOL: Mempool(submitter.send_raw)})
         self._submission = Submission(
             account=identity.operator,
             ledger=ledger,
-            routes=self._routes,
+            routes=routes or Routes({MEMPOOL: Mempool(submitter.send_raw)}),
             chain=submitter,
             fee_policy=fee_policy,
             policy=replacing,
@@ -164,23 +162,12 @@ class TransactionDesk:
                 executor=self.identity.executor,
             )
 
-        share_ppm, tip_wei = self._tip(plan, gas, head)
+        share_ppm, tip_wei = self._tips.offered(plan, gas, head) if self._tips is not None else (0, None)
         priced = self._fee_policy.price(build, gas, head, tip_wei)
         bound = terms(plan, priced.cost_wei, self._marks)
         worst = self._worst_case(plan, priced.fees)
         transaction = build(priced)
         return Prepared(plan, bound, priced.fees, worst, transaction, gas + priced.data_gas, priced.data_gas, share_ppm)
-
-    def _tip(self, plan: Plan, gas: int, head: Head) -> tuple[int, int | None]:
-        """The share of what `plan` can spare that it offers, and the tip per gas that this makes; None is the fixed."""
-        if self._tips is None:
-            return 0, None
-        price_wei = self._fee_policy.gas_price_wei(head, 0)
-        spare_wei = plan.expected_profit_wei - plan.min_profit_wei - gas * price_wei
-        names, lost_wei = self._routes.of(plan.strategy), INTRINSIC_GAS * self._fee_policy.gas_price_wei(head)
-        choice = self._tips.choose(names, plan.pools, spare_wei, lost_wei)
-        tip_wei = min(spare_wei * choice.share_ppm // MILLION // gas, self._replacing.max_tip_wei)
-        return (choice.share_ppm, tip_wei) if tip_wei > self._fee_policy.tip_wei else (0, None)
 
     def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
         gas = fees.worst_cost_wei

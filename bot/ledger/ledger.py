@@ -19,6 +19,7 @@ from bot.clock import Clock
 from bot.ledger.book_models import ResultRow
 from bot.ledger.custody import Custody
 from bot.ledger.database import check_pages, connect, parse_url, upgrade
+from bot.ledger.deliveries import Deliveries
 from bot.ledger.errors import LedgerError
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.models import IntentRow, RunRow
@@ -29,7 +30,7 @@ from bot.ledger.token_reports import TokenReports
 from bot.mode import Mode
 
 
-class Ledger(Orders, TokenReports, Custody):
+class Ledger(Orders, TokenReports, Deliveries, Custody):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod

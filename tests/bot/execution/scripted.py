@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.execution.fees import FeePolicy
+from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.plan import Plan
@@ -178,7 +179,11 @@ class ScriptedSimulator:
 
 
 def desk(
-    ledger: Ledger, chain: ScriptedChain, simulator: ScriptedSimulator, signer: Connection | None
+    ledger: Ledger,
+    chain: ScriptedChain,
+    simulator: ScriptedSimulator,
+    signer: Connection | None,
+    tips: Tips | None = None,
 ) -> TransactionDesk:
     return TransactionDesk(
         identity=IDENTITY,
@@ -191,4 +196,5 @@ def desk(
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,
         clock=StandingClock(),
+        tips=tips,
     )
