@@ -20,7 +20,7 @@ contract InvariantsTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory moves = new bytes4[](9);
+        bytes4[] memory moves = new bytes4[](13);
         moves[0] = players.moveMarket.selector;
         moves[1] = players.runHonestly.selector;
         moves[2] = players.runThroughEvil.selector;
@@ -30,6 +30,10 @@ contract InvariantsTest is Test {
         moves[6] = players.ownerSweeps.selector;
         moves[7] = players.nextBlock.selector;
         moves[8] = players.runThroughAFamily.selector;
+        moves[9] = players.borrowFromEvil.selector;
+        moves[10] = players.borrowHonestly.selector;
+        moves[11] = players.reenter.selector;
+        moves[12] = players.asksForTooMuch.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(players), moves);
     }
@@ -39,16 +43,32 @@ contract InvariantsTest is Test {
         targets[0] = address(players);
     }
 
-    function invariantNobodyGainsWhatIsNotTheirs() public view {
+    /// @dev No entry serves a stranger, in a run or out of one, and the owner's sweep ends at the treasury.
+    function invariantNoNonOwnerGain() public view {
         assertEq(players.strangersServed(), 0);
-        // What the executor holds falls by the owner's sweep only: the operator cannot withdraw.
-        assertEq(players.executorLosses(), 0);
-        assertEq(players.inventoryLosses(), 0);
-        assertEq(players.shortfalls(), 0);
         assertEq(players.misdirectedSweeps(), 0);
-        assertEq(players.dirtyTransient(), 0);
+    }
+
+    /// @dev Nobody may move a token of the executor's or the inventory's.
+    function invariantNoAllowanceAtRest() public view {
         assertEq(players.standingApprovals(), 0);
         assertTrue(!players.anyAllowance(), "nobody may move the executor's or the inventory's tokens");
+    }
+
+    function invariantTransientClean() public view {
+        assertEq(players.dirtyTransient(), 0);
+    }
+
+    /// @dev What the executor holds falls by the owner's sweep only, and what the inventory holds by the cap in a block:
+    /// all a stolen operator key can take.
+    function invariantOperatorCannotWithdraw() public view {
+        assertEq(players.executorLosses(), 0);
+        assertEq(players.inventoryLosses(), 0);
+    }
+
+    function invariantProfitOrRevert() public view {
+        assertEq(players.shortfalls(), 0);
+        assertEq(players.gainsNotPaid(), 0);
     }
 
     /// @dev A game in which nothing can settle would prove nothing.
@@ -64,11 +84,28 @@ contract InvariantsTest is Test {
         for (uint256 kind; kind < 6; ++kind) {
             players.exchangeThroughEvil(dutiful, 3 + 9 * kind, 1e18);
         }
-        assertEq(players.evilSettled(), 36 + 6);
+        uint256 evilly = players.evilSettled();
+        assertEq(evilly, 36 + 6);
         for (uint256 kind; kind < 10; ++kind) {
             players.runThroughAFamily(kind, 1e18, true);
         }
         assertEq(players.familiesSettled(), 10);
-        invariantNobodyGainsWhatIsNotTheirs();
+        EvilPool.Script memory lender;
+        (lender.asks, lender.delivers, lender.callbacks) = (1, 12e18, 1);
+        for (uint256 which; which < 3; ++which) {
+            players.borrowHonestly(which, 1e18, 0.4e18);
+            players.borrowFromEvil(lender, which, 1e18);
+        }
+        assertEq(players.loansSettled(), 3);
+        assertTrue(players.evilSettled() > evilly, "an evil lender is served its due");
+        for (uint256 which; which < 16 * 5; ++which) {
+            players.reenter(which, 1e18, which / 16, "");
+        }
+        assertEq(players.reentriesTried(), 80);
+        invariantNoNonOwnerGain();
+        invariantNoAllowanceAtRest();
+        invariantTransientClean();
+        invariantOperatorCannotWithdraw();
+        invariantProfitOrRevert();
     }
 }

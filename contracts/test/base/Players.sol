@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {IPairCallbacks, IPoolCallbacks, IUnlockCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
 import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
-import {PlainToken} from "../mocks/Tokens.sol";
+import {HookedToken, PlainToken} from "../mocks/Tokens.sol";
+import {Callbacks} from "./Callbacks.sol";
 import {Families} from "./Families.sol";
 
 /// @notice Everyone who may meet the executor, one move each: an outsider, a stolen operator key with pools of its own,
@@ -27,9 +27,14 @@ contract Players is Families {
     uint256 public shortfalls;
     uint256 public dirtyTransient;
     uint256 public standingApprovals;
-    address[2] internal evils;
+    uint256 public loansSettled;
+    uint256 public reentriesTried;
+    uint256 public gainsNotPaid;
+    EvilPool[2] internal evils;
     Venue[10] internal families;
     FixedPricePool[10] internal homes;
+    HookedToken internal hooked;
+    uint256[] internal throughHooked;
 
     constructor() {
         setUp();
@@ -47,6 +52,12 @@ contract Players is Families {
             families[i] = venue(kinds()[i], weth, mid, 30);
             homes[i] = pool(PlainToken(families[i].token1), weth, 5);
         }
+        EvilPool.Script memory none;
+        (evils[0], evils[1]) = (evil(weth, mid, none), evil(mid, weth, none));
+        hooked = new HookedToken();
+        throughHooked = path(v3(pool(weth, hooked, 30), true), v3(pool(hooked, weth, 5), true));
+        weth.mint(address(aave), STOCK);
+        weth.mint(address(vaultV2), STOCK);
     }
 
     /// @notice Whether anyone may move the executor's or the inventory's tokens.
@@ -98,16 +109,15 @@ contract Players is Families {
     function runThroughEvil(EvilPool.Script memory a, EvilPool.Script memory b, uint256 shape, uint256 amountIn)
         external
     {
-        PlainToken token = tokens[shape % 2];
-        PlainToken between = tokens[shape / 2 % 3];
         amountIn = bound(amountIn, 0, 12e18);
-        (Kind kindA, Kind kindB) = (_kind(shape / 6), _kind(shape / 36));
+        (PlainToken token, PlainToken between) = (tokens[shape % 2], tokens[shape / 2 % 3]);
+        (Kind first, Kind second) = (_kind(shape / 6), _kind(shape / 36));
         // Of a chain of pairs only the last is called upon to call back, for what went into the first.
-        bool chain = kindA == Kind.ConstantProduct && kindB == Kind.ConstantProduct;
-        EvilPool first = _evil(token, between, a, kindA <= Kind.Algebra && !chain, amountIn);
-        EvilPool second = _evil(between, token, b, chain || _asksBack(kindB), chain ? amountIn : a.delivers);
-        (evils[0], evils[1]) = (address(first), address(second));
-        uint256[] memory hops = join(_hop(first, kindA), _hop(second, kindB));
+        bool chain = first == Kind.ConstantProduct && second == Kind.ConstantProduct;
+        _due(a, first <= Kind.Algebra && !chain, amountIn);
+        _due(b, chain || _asksBack(second), chain ? amountIn : a.delivers);
+        uint256[] memory hops =
+            join(_hop(_evil(0, token, between, a), first), _hop(_evil(1, between, token, b), second));
         vm.prank(OPERATOR);
         try executor.run(head(token, block.number), amounts(amountIn, 0), 0, hops) {
             ++evilSettled;
@@ -129,8 +139,8 @@ contract Players is Families {
         (PlainToken from, PlainToken to) = (tokens[shape % 3], tokens[shape / 3 % 3]);
         amountIn = bound(amountIn, 0, 12e18);
         Kind kind = _kind(shape / 9);
-        EvilPool through = _evil(from, to, script, _asksBack(kind), amountIn);
-        evils[0] = address(through);
+        _due(script, _asksBack(kind), amountIn);
+        EvilPool through = _evil(0, from, to, script);
         uint256[] memory hops = _hop(through, kind);
         vm.prank(OPERATOR);
         try executor.exchange(head(from, block.number), amounts(amountIn, 0), address(to), 0, hops) {
@@ -139,32 +149,100 @@ contract Players is Families {
         _close();
     }
 
-    function strangerTries(uint256 which, address stranger, uint256 amount, bytes calldata data) external {
-        if (stranger == OWNER || stranger == OPERATOR || stranger == address(executor)) return;
-        bytes[12] memory attempts = [
-            abi.encodeCall(
-                executor.run, (head(weth, block.number), amounts(amount, 0), 0, path(v2(cheap, true), v2(dear, true)))
-            ),
-            abi.encodeCall(
-                executor.exchange, (head(weth, block.number), amounts(amount, 0), address(dai), 0, path(v3(flat, true)))
-            ),
-            abi.encodeCall(executor.sweep, (address(weth))),
-            abi.encodeCall(IPoolCallbacks.uniswapV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
-            abi.encodeCall(IPairCallbacks.uniswapV2Call, (address(executor), amount, amount, data)),
-            abi.encodeCall(IPairCallbacks.pancakeCall, (address(executor), amount, amount, data)),
-            abi.encodeCall(IPairCallbacks.hook, (address(executor), amount, amount, data)),
-            abi.encodeCall(IPoolCallbacks.pancakeV3SwapCallback, (int256(amount), -int256(amount / 2), data)),
-            abi.encodeCall(IPoolCallbacks.algebraSwapCallback, (int256(amount), -int256(amount / 2), data)),
-            abi.encodeCall(IUnlockCallbacks.unlockCallback, (data)),
-            abi.encodeCall(IUnlockCallbacks.balancerUnlocked, (data)),
-            abi.encodeCall(inventory.draw, (address(weth), amount, stranger))
-        ];
+    /// @notice A stolen key borrows from a lender of its own, and then trades honestly, or not.
+    function borrowFromEvil(EvilPool.Script memory script, uint256 shape, uint256 amountIn) external {
+        amountIn = bound(amountIn, 0, 12e18);
+        _due(script, true, amountIn);
+        EvilPool lender = _evil(0, weth, dai, script);
+        weth.mint(address(lender), 12e18);
+        Kind kind = shape % 2 == 0 ? Kind.LentByPair : Kind.LentByPool;
+        uint256 loan = uint160(address(lender)) | uint256(kind) << 184 | 1 << 192;
+        hooked.hook(address(0), "");
+        vm.prank(OPERATOR);
+        try executor.run(head(weth, block.number), amounts(amountIn, 0), 0, join(path(loan), throughHooked)) {
+            ++evilSettled;
+        } catch {}
+        _close();
+    }
+
+    function borrowHonestly(uint256 which, uint256 amountIn, uint256 minGain) external {
+        Kind[3] memory lenders = [Kind.LentByUniswapV4, Kind.LentByBalancerV2, Kind.LentByAaveV3];
+        which %= 3;
+        uint256 loan = uint256(lenders[which]) << 184 | (which == 2 ? 500 << 160 : 0);
+        uint256 before = weth.balanceOf(address(executor));
+        (amountIn, minGain) = (bound(amountIn, 1, 3e18), bound(minGain, 0, 2e18));
+        uint256[] memory hops = join(path(loan), throughHooked);
+        hooked.hook(address(0), "");
+        vm.prank(SECOND_OPERATOR);
+        try executor.run(head(weth, block.number), amounts(amountIn, minGain), 0, hops) {
+            ++loansSettled;
+            if (weth.balanceOf(address(executor)) < before + minGain) ++shortfalls;
+        } catch {}
+        if (weth.allowance(address(executor), address(aave)) != 0) ++standingApprovals;
+        _close();
+    }
+
+    /// @notice Anyone, by any entry, with data of any shape.
+    function strangerTries(uint256 which, address stranger, uint256 amount, uint256 shape, bytes calldata noise)
+        external
+    {
+        if (stranger == OWNER || executor.isOperator(stranger) || stranger == address(executor)) return;
+        bytes[] memory attempts = _attempts(stranger, amount, shape, noise);
         which %= attempts.length;
         address target = which == attempts.length - 1 ? address(inventory) : address(executor);
         vm.prank(stranger);
         (bool succeeded,) = target.call(attempts[which]);
         if (succeeded) ++strangersServed;
         _close();
+    }
+
+    /// @notice A token calls every entry in the middle of an honest run.
+    function reenter(uint256 which, uint256 amount, uint256 shape, bytes calldata noise) external {
+        bytes[] memory attempts = _attempts(address(hooked), amount, shape, noise);
+        which %= attempts.length;
+        address target = which == attempts.length - 1 ? address(inventory) : address(executor);
+        hooked.hook(target, attempts[which]);
+        uint256 before = hooked.successes();
+        vm.prank(OPERATOR);
+        executor.run(head(weth, block.number), amounts(1e18, 0.5e18), 0, throughHooked);
+        ++reentriesTried;
+        strangersServed += hooked.successes() - before;
+        _close();
+    }
+
+    /// @notice What is asked for as a gain is gained, or nothing happened.
+    function asksForTooMuch(uint256 amountIn, uint256 tooMuch) external {
+        amountIn = bound(amountIn, 1, 3e18);
+        uint256 gain = amountIn / 2;
+        hooked.hook(address(0), "");
+        vm.prank(OPERATOR);
+        uint256 least = gain + 2 + tooMuch % 1e30;
+        try executor.run(head(weth, block.number), amounts(amountIn, least), 0, throughHooked) {
+            ++gainsNotPaid;
+        } catch {}
+        _close();
+    }
+
+    function _attempts(address stranger, uint256 amount, uint256 shape, bytes memory noise)
+        private
+        view
+        returns (bytes[] memory attempts)
+    {
+        amount = uint128(amount);
+        bytes memory data =
+            Callbacks.shaped(shape % Callbacks.SHAPES, address(weth), amount, stranger, v2(dear, true), noise);
+        bytes[] memory callbacks = Callbacks.all(shape % 2 == 0 ? stranger : address(executor), amount, data);
+        attempts = new bytes[](Callbacks.COUNT + 4);
+        for (uint256 i; i < Callbacks.COUNT; ++i) {
+            attempts[i] = callbacks[i];
+        }
+        uint256 now_ = head(weth, block.number);
+        attempts[Callbacks.COUNT] =
+            abi.encodeCall(executor.run, (now_, amounts(amount, 0), 0, path(v2(cheap, true), v2(dear, true))));
+        attempts[Callbacks.COUNT + 1] =
+            abi.encodeCall(executor.exchange, (now_, amounts(amount, 0), address(dai), 0, path(v3(flat, true))));
+        attempts[Callbacks.COUNT + 2] = abi.encodeCall(executor.sweep, (address(weth)));
+        attempts[Callbacks.COUNT + 3] = abi.encodeCall(inventory.draw, (address(weth), amount, stranger));
     }
 
     function ownerSweeps(uint256 which) external {
@@ -186,17 +264,21 @@ contract Players is Families {
     }
 
     /// @dev Three scripts in four call back as often and ask for as much as is due, or few would pass the first check.
-    function _evil(PlainToken from, PlainToken to, EvilPool.Script memory script, bool asksBack, uint256 owed)
-        private
-        returns (EvilPool made)
-    {
+    function _due(EvilPool.Script memory script, bool asksBack, uint256 owed) private view {
         script.delivers = bound(script.delivers, 0, 12e18);
         script.callbacks %= 3;
         if (script.asks % 4 != 0) {
             (script.callbacks, script.asks, script.forgesData) = (asksBack ? 1 : 0, int256(owed), false);
         }
         script.target = address(executor);
-        made = evil(from, to, script);
+    }
+
+    function _evil(uint256 which, PlainToken from, PlainToken to, EvilPool.Script memory script)
+        private
+        returns (EvilPool made)
+    {
+        made = evils[which];
+        made.rewrite(address(from), address(to), script);
         to.mint(address(made), 12e18);
     }
 
@@ -228,7 +310,7 @@ contract Players is Families {
             uint256 allowed = address(tokens[i]) == address(mid) ? 0 : CAP;
             if (stock + allowed < stockAtBlockStart[tokens[i]]) ++inventoryLosses;
             for (uint256 j; j < 2; ++j) {
-                if (tokens[i].allowance(address(executor), evils[j]) != 0) ++standingApprovals;
+                if (tokens[i].allowance(address(executor), address(evils[j])) != 0) ++standingApprovals;
             }
         }
     }

@@ -106,7 +106,7 @@ contract FixedPricePool is IPoolV3, IPoolLender {
 /// @notice A pool of the attacker's that speaks every protocol which may name any pool: it claims any tokens and
 /// reserves, delivers what it likes, calls back as often and with what it likes, takes what it is allowed to, and calls
 /// anyone else before and after.
-contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, ICurvePool, ICurveCryptoPool {
+contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, IPoolLender, ICurvePool, ICurveCryptoPool {
     struct Script {
         uint256 delivers;
         uint256 callbacks;
@@ -126,6 +126,11 @@ contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, ICurvePool, ICurveCryptoPoo
     uint256 public pulls;
 
     constructor(address token0_, address token1_, Script memory script_) {
+        rewrite(token0_, token1_, script_);
+    }
+
+    /// @notice Makes it another pool at the same address.
+    function rewrite(address token0_, address token1_, Script memory script_) public {
         (token0, token1, script) = (token0_, token1_, script_);
     }
 
@@ -140,6 +145,10 @@ contract EvilPool is IPairV2, ISolidlyPair, IPoolV3, ICurvePool, ICurveCryptoPoo
     function swap(address to, bool zeroForOne, int256, uint160, bytes calldata data) external returns (int256, int256) {
         _play(zeroForOne ? token1 : token0, to, data);
         return (0, 0);
+    }
+
+    function flash(address to, uint256 amount0, uint256, bytes calldata data) external {
+        _play(amount0 > 0 ? token0 : token1, to, data);
     }
 
     function getAmountOut(uint256, address) external pure returns (uint256) {
