@@ -95,7 +95,9 @@ class Anvil:
             process_group=0,  # a terminal's Ctrl-C is for whoever started this, who ends it when done
         )
         try:
-            self.port = await asyncio.wait_for(self._listening(), self._start_timeout_s)
+            # Not by `wait_for`, which can swallow a cancellation (Python 3.11).
+            async with asyncio.timeout(self._start_timeout_s):
+                self.port = await self._listening()
         except BaseException:
             await self.close()
             raise

@@ -55,7 +55,9 @@ class TwinProcess:
             start_new_session=True,
         )
         try:
-            self.descriptor = await asyncio.wait_for(self._announced(), _START_TIMEOUT_S)
+            # Not by `wait_for`, which can swallow a cancellation (Python 3.11).
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                self.descriptor = await self._announced()
         except BaseException:
             await self.__aexit__()
             raise

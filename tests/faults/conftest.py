@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from tests.faults.chain import Setting
 
 
-@pytest.fixture
-async def setting() -> Setting:
-    return await Setting.make()
+@pytest.fixture(scope="session")
+def setting() -> Setting:
+    return asyncio.run(Setting.make())

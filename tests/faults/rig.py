@@ -24,7 +24,7 @@ from tests.faults.upstream import Upstreams
 _BLOCKS_TO_SETTLE = 16
 _BLOCKS_TO_RECOVER = 8
 _DECIDED_BEFORE = 2
-_TIME_TO_OPEN_S = 30.0
+_TIME_TO_OPEN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
