@@ -11,10 +11,12 @@ import numpy as np
 from benchmarks.universe import BOOK, V2, V3, Universe
 from bot.market.kernels import optimal_input
 from bot.market.packed.reference import curve_of
-from bot.market.packed.shapes import Arrays
 
-MOST_PARALLEL = 6
-"""How many of a pair's pools are tried for the best known."""
+MOST_PARALLEL = 16
+"""How many of a pair's pools are tried for the best known: as many as any pair has."""
+
+LEAST_OFF, MOST_OFF = 0.003, 0.3
+"""How far beyond all fees a planted pool's price is off: from what barely pays to a third."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ class Planter:
                 continue
             fees = len(nodes) * 0.004
             many -= 1
-            yield Plant(pool, float(self._rng.choice([-1, 1]) * (fees + self._rng.uniform(0.01, 0.06))), nodes)
+            beyond = np.exp(self._rng.uniform(np.log(LEAST_OFF), np.log(MOST_OFF)))
+            yield Plant(pool, float(self._rng.choice([-1, 1]) * (fees + beyond)), nodes)
 
     def best_known(self, plant: Plant) -> float:
         """The greatest gain of the plant's walk, either way round, over its pools."""
@@ -135,8 +138,3 @@ class Planter:
         one, other = self._any_hub(x), self._any_hub(y)
         known = one != other and one is not None and other is not None and (other, one) in self._pair
         return (x, y, other, one) if known and one is not None and other is not None else None
-
-
-def gain_of(edges: tuple[int, ...], arrays: Arrays) -> float:
-    """The walk's gain by the plain model."""
-    return optimal_input([curve_of(edge, arrays) for edge in edges])[1]

@@ -42,6 +42,9 @@ class Universe:
     weight: F8
     noise: F8
     nodes_of: dict[int, I4]
+    decimals: I4
+    ranges: tuple[I4, F8, F8] | None = None
+    """V3 pools one after the other: where each begins, bounds and liquidity, in whole units."""
 
     @property
     def pools(self) -> int:
@@ -131,7 +134,7 @@ def universe(pools: int = 120_800, seed: int = 1) -> Universe:
     deep = np.where(nodes.max(axis=1) < 5, 3000.0, 1.0)
     depth = np.exp(rng.normal(np.log(0.47), 2.85, len(nodes))) * np.where(klass == V3, 8.0, 1.0)
     depth = np.where(deep > 1.0, deep * rng.uniform(0.3, 3.0, len(nodes)), np.minimum(depth, 5000.0)) / 2.0
-    made = Universe(market, value, klass, nodes, fee, depth, depth**0.6, np.zeros(len(nodes)), {})
+    made = Universe(market, value, klass, nodes, fee, depth, depth**0.6, np.zeros(len(nodes)), {}, decimals)
     numbers = np.arange(len(nodes), dtype=np.int32)
     dust = np.minimum(1.0, 0.2 * np.sqrt(0.0001 / depth)) * rng.uniform(-1, 1, len(nodes))
     made.noise = made.calm_noise(numbers, rng) + dust
@@ -177,6 +180,7 @@ def _put_v2_v3(made: Universe, rng: np.random.Generator) -> None:
     held = np.repeat(made.depth[v3], rows) * 4.0 / (np.repeat(counts, rows) * spacing)
     liquidity = held * shape / np.sqrt(np.repeat(one * other, rows))
     roots = made.values(v3, made.noise[v3])[:, 0]
+    made.ranges = np.concatenate([[0], np.cumsum(rows)]).astype(np.int32), bounds, liquidity
     made.market.add_ranges(made.nodes[v3], counts, bounds, liquidity, roots, 1.0 - made.fee[v3], np.full(len(v3), V3))
 
 
