@@ -1,6 +1,7 @@
-"""How long the market takes per block on the recorded pools of block 17675948: update, screening, sizing, exact quotes.
+"""The market as strategies see it on the recorded pools of block 17675948: a block's changes taken in, cycles found,
+sized and made exact; and what part of the bound is captured, at no gas and at 20 gwei.
 
-Run as `python -m benchmarks.bench_market`. Prints milliseconds, p50 and p99, and what was found.
+Run as `python -m benchmarks.bench_market`. A line for people and a line of JSON each.
 """
 
 from __future__ import annotations
@@ -11,7 +12,12 @@ import statistics
 import time
 from collections.abc import Callable
 
+from benchmarks.machine import report
 from bot.market import Market
+from bot.market.dual.capture import Terms, capture
+from bot.market.dual.certificate import bound
+from bot.market.dual.problem import problem_of
+from bot.market.dual.solve import solve
 from chains.assets import Asset, Assets, Token, address
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
@@ -21,6 +27,7 @@ from chains.twin.data import RecordedPair, RecordedPool, snapshot
 
 WETH = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 ETH = Asset("ETH")
+GWEI = 10**9
 NETWORK = "ethereum"
 TICKS_AROUND = 256
 """Ticks beyond the active range were not recorded: liquidity is taken to reach this many spacings each way."""
@@ -75,6 +82,25 @@ def timed(action: Callable[[], object]) -> float:
     return (time.perf_counter() - began) * 1e3
 
 
+def spread(values: list[float]) -> dict[str, float]:
+    return {"p50": statistics.median(values), "p99": statistics.quantiles(values, n=100)[98]}
+
+
+def captured(market: Market, gas_price_wei: int) -> dict[str, float]:
+    """The bound, what exact trades take of it, and what that leaves after gas, in ETH."""
+    weth = next(token for pool in market.pools.values() for token in pool.tokens if token.address == WETH)
+    problem = problem_of(market.pools.values(), weth)
+    solution = solve(problem)
+    limit, taken = bound(problem, solution.prices), capture(solution, Terms(gas_price_wei))
+    return {
+        "gas_price_gwei": gas_price_wei / GWEI,
+        "bound_eth": limit / 1e18,
+        "captured_eth": taken.gain / 1e18,
+        "captured_net_eth": taken.net(gas_price_wei) / 1e18,
+        "share": taken.gain / limit,
+    }
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--blocks", type=int, default=200)
@@ -82,13 +108,13 @@ def main() -> None:
     arguments.add_argument("--gas-price-gwei", type=int, default=20)
     chosen = arguments.parse_args()
 
-    began = time.perf_counter()
     market, pools = recorded_market()
-    print(f"{len(pools)} pools built in {(time.perf_counter() - began) * 1e3:.0f} ms")
-    gas_price_wei = chosen.gas_price_gwei * 10**9
+    gas_price_wei = chosen.gas_price_gwei * GWEI
+    began = time.perf_counter()
+    market.prepare(gas_price_wei)
+    prepared_ms = (time.perf_counter() - began) * 1e3
     found = list(market.cycles(gas_price_wei=gas_price_wei))
-    cold = timed(lambda: list(market.cycles(gas_price_wei=gas_price_wei)))
-    print(f"whole market: {len(found)} opportunities in {cold:.1f} ms, best {found[0] if found else 'none'}")
+    whole_ms = timed(lambda: list(market.cycles(gas_price_wei=gas_price_wei)))
 
     rng = random.Random(1)
     weights = [1.0 + 20.0 * (WETH in (token.address for token in pool.tokens)) for pool in pools]
@@ -103,10 +129,22 @@ def main() -> None:
             timed(lambda through=changed, out=results: out.extend(market.cycles(through, gas_price_wei=gas_price_wei)))
         )
         counts.append(len(results))
-    for name, values in (("update", updates), ("cycles", searches)):
-        p99 = statistics.quantiles(values, n=100)[98]
-        print(f"{name}: {chosen.changed} changed pools, p50 {statistics.median(values):.2f} ms, p99 {p99:.2f} ms")
-    print(f"opportunities per block: mean {statistics.mean(counts):.1f}")
+    update, search = spread(updates), spread(searches)
+    text = (
+        f"{len(pools)} recorded pools, {chosen.changed} changed a block: update p50 {update['p50']:.2f} ms, cycles p50 "
+        f"{search['p50']:.2f} ms, p99 {search['p99']:.2f} ms, {statistics.mean(counts):.1f} opportunities a block, all "
+        f"exact; the whole market {whole_ms:.1f} ms, {len(found)} opportunities"
+    )
+    raw = {"update_ms": update, "cycles_ms": search, "whole_ms": whole_ms, "prepared_ms": prepared_ms}
+    report("market", text, raw)
+    market, _ = recorded_market()
+    for gas_price in (0, 20 * GWEI):
+        shares = captured(market, gas_price)
+        text = (
+            f"recorded block at {shares['gas_price_gwei']:.0f} gwei: {shares['captured_eth']:.6f} of at most "
+            f"{shares['bound_eth']:.6f} ETH captured, {shares['share']:.1%}; {shares['captured_net_eth']:.6f} after gas"
+        )
+        report("captured", text, shares)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
-def report(figure: int, text: str, raw: dict[str, Any]) -> None:
+def report(figure: int | str, text: str, raw: dict[str, Any]) -> None:
     """Print a human line, and the same with all that is needed to repeat it as one line of JSON."""
     print(f"figure {figure}: {text}")
     where = {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
