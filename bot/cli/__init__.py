@@ -13,6 +13,7 @@ _VERBS = {
     "doctor": ("bot.cli.doctor:doctor", "Check tools, node, keys, database, clock, exchanges and ports."),
     "networks": ("bot.cli.networks:networks", "List networks, and hold their facts against a node."),
     "twin": ("bot.cli.twin:twin", "Build and run the local twin of mainnet."),
+    "relays": ("bot.cli.relays:relays", "List the relays that transactions can go to, and try them."),
     "executor": ("bot.cli.executor:executor", "Deploy, verify and sweep the contract that settles plans."),
     "keys": ("bot.cli.keys:keys", "Make, import, list, rotate and check keys."),
     "warmup": ("bot.cli.warmup:warmup", "Compile the market's kernels before they are needed."),

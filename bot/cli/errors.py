@@ -35,6 +35,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.assets.InvalidAmount": ExitCode.USAGE,
         "chains.exchanges.adapter.ExchangeMisconfigured": ExitCode.USAGE,
         "chains.node.errors.NodeError": ExitCode.ENVIRONMENT,
+        "chains.relays.identity.InvalidIdentity": ExitCode.USAGE,
         "chains.twin.errors.TwinUnavailable": ExitCode.ENVIRONMENT,
         "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
         "bot.simulator.subject.UnknownSubject": ExitCode.USAGE,

@@ -96,8 +96,8 @@ async def test_the_tip_is_in_the_terms_before_it_is_signed_and_what_became_of_it
         chain.receipts[left.tx_hash] = mined(left.tx_hash, head(11), status=0)
         await on.on_block(block(11))
         assert ledger.inclusions(9) == [Inclusion(MEMPOOL, plan.pools, 500_000, True)]
-        after = on.prepare(cycle(11, profit_wei=3 * 10**15), head(11))
-        assert after.share_ppm < 500_000
+        known, pools = ledger.inclusions(9), plan.pools
+        assert chance(known, MEMPOOL, pools, 500_000) > chance([], MEMPOOL, pools, 500_000)
 
 
 async def test_a_call_that_was_cancelled_is_a_loss_and_one_in_flight_is_neither(ledger: Ledger, tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""`isthmus relays`: where transactions can go, and whether each place answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.command import Verbs, command
+from bot.cli.errors import ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import config_option, found_config
+
+if TYPE_CHECKING:
+    from bot.config.load import Loaded
+    from bot.relays import Answered
+
+relays = Verbs(
+    "relays",
+    verbs={
+        "list": ("bot.cli.relays:list_", "List the relays of a configuration, and what goes where."),
+        "test": ("bot.cli.relays:test", "Ask each relay whether it answers and knows our signature."),
+    },
+    help="List the relays that transactions can go to, and try them.",
+)
+
+_COLOURS = {True: "green", False: "red"}
+
+
+@command("list", examples=["isthmus relays list", "isthmus relays list --config isthmus.toml --json"])
+@config_option
+def list_(config_path: Path | None, as_json: bool) -> None:
+    """List relays, the networks they reach, and where each strategy's transactions go."""
+    from bot.config.load import load
+
+    loaded = load(found_config(config_path))
+    if as_json:
+        emit(_document(loaded))
+        return
+    for relay in loaded.config.relays:
+        signed = "signed" if relay.signed else "unsigned"
+        click.echo(f"{relay.name:<16} {relay.kind:<10} {signed:<9} {', '.join(relay.networks):<20} {_place(relay.url)}")
+    for strategy, names in _sent_to(loaded).items():
+        click.echo(f"{strategy} sends to {', '.join(names)}")
+
+
+@command("test", examples=["isthmus relays test", "isthmus relays test flashbots --json"])
+@config_option
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+async def test(config_path: Path | None, names: tuple[str, ...], as_json: bool) -> ExitCode:
+    """Ask each relay to simulate an empty bundle, signed by an identity made for it; exit 4 where one does not answer.
+
+    Nothing is sent that could land. A relay that refuses an empty bundle, but not the signature, is in order.
+    """
+    from bot.config.load import load
+    from bot.relays import ask_relays
+
+    loaded = load(found_config(config_path))
+    known = {relay.name: relay for relay in loaded.config.relays}
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no relay {name!r}; there are {', '.join(known) or 'none in this configuration'}")
+    answered = await ask_relays([known[name] for name in names] if names else list(known.values()))
+    if as_json:
+        emit({"ok": all(each.in_order for each in answered), "relays": [_shown(each) for each in answered]})
+    else:
+        for each in answered:
+            word = click.style("ok  " if each.in_order else "fail", fg=_COLOURS[each.in_order])
+            click.echo(f"{word} {each.name:<16} {each.latency_ms:>7.1f} ms  {each.said}")
+        if not answered:
+            click.echo("no relays are configured; add them under [[relays]]")
+    return ExitCode.OK if all(each.in_order for each in answered) else ExitCode.ENVIRONMENT
+
+
+def _shown(answered: Answered) -> dict[str, Any]:
+    return {
+        "name": answered.name,
+        "reachable": answered.reachable,
+        "signature_accepted": answered.signature_accepted,
+        "latency_ms": round(answered.latency_ms, 3),
+        "said": answered.said,
+    }
+
+
+def _sent_to(loaded: Loaded) -> dict[str, tuple[str, ...]]:
+    config = loaded.config
+    return {strategy.name: strategy.send_to or config.execution.send_to for strategy in config.strategies}
+
+
+def _document(loaded: Loaded) -> dict[str, Any]:
+    return {
+        "relays": [
+            {
+                "name": relay.name,
+                "kind": relay.kind,
+                "url": _place(relay.url),
+                "networks": list(relay.networks),
+                "signed": relay.signed,
+            }
+            for relay in loaded.config.relays
+        ],
+        "send_to": {strategy: list(names) for strategy, names in _sent_to(loaded).items()},
+    }
+
+
+def _place(url: object) -> str:
+    """A URL without what may be secret in it; or where it is kept."""
+    from chains.node.errors import shown
+
+    return shown(url) if isinstance(url, str) else str(url)
