@@ -41,7 +41,7 @@ Ask = Callable[[Sequence[Call], Head], Awaitable[Sequence[bytes]]]
 
 
 class DearGas(RuntimeError):
-    """A network whose gas coin is worth more than an ETH, as which it is counted."""
+    """A network whose gas coin is worth more than an ETH, as which it is counted, or whose worth is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,15 +165,15 @@ class FeePolicy:
 def require_cautious_gas(network: Network, marks: Marks) -> None:
     """Gas is counted as if a coin of it were an ETH: let nothing run where that would make it too cheap.
 
-    Raises `DearGas`. A coin without an opening price, or ETH itself, is let through.
+    Raises `DearGas`, also for a coin that has no price in this market: what it is worth is not known then.
     """
+    coin, remedy = network.native.symbol, f"trade on another network than {network.name}"
     try:
         worth_wei = marks.wei(network.wrapped, WEI)
     except NoMark:
-        return
+        remedy = f"add a pool of {network.wrapped.symbol} to the market, or {remedy}"
+        raise DearGas(f"{coin}, in which gas is paid, has no price in this market; {remedy}") from None
     if worth_wei > WEI:
-        coin = network.native.symbol
-        remedy = f"trade on another network than {network.name}"
         raise DearGas(f"one {coin} is worth more than an ETH, as which gas is counted; {remedy}")
 
 
