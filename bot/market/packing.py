@@ -305,7 +305,7 @@ class Packing:
 
     def _value_new(self) -> None:
         """Nodes for the tokens that have none yet, each at what its asset is worth, as far as one neighbour tells."""
-        new = [token for token, node in self._nodes.items() if node >= self.market.nodes]
+        new = self._tokens[self.market.nodes :]
         if new:
             values = np.array([self._guess(token) for token in new])
             self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))

@@ -33,7 +33,7 @@ from bot.market.packed.shapes import (
 
 SCREEN = 0.4
 """The share of gas that a walk must gain at some size of the ladder: at the best of sizes four times apart a smooth
-profit shows 0.44 of its optimum at the least."""
+profit shows 0.44 of its optimum at the least. Of sizes further apart less is asked."""
 
 NOISE = 1e-6
 """A product of float32 rates is not told from 1 below this."""
@@ -54,6 +54,7 @@ class Detector:
         """Gives at most `most` walks, after sizing the `most_sized` that promise most at any of the `sizes`, in ETH."""
         self._market = market
         self.sizes = sizes
+        self._screen = SCREEN * min(1.0, float(SIZES[1] / SIZES[0]) / float(sizes[1] / sizes[0]))
         self._kernels = kernels()
         self._most, self._most_sized = most, most_sized
         self._layouts = -1
@@ -79,15 +80,16 @@ class Detector:
             pools = np.concatenate([pools, dirty])
             values = np.concatenate([values, np.full((len(dirty), 2), np.nan)])
         changes = Changes(pools, values, piece_edges, piece_starts, pieces, links)
-        self._run(changes, allowed, FOLLOW)
+        self._run(changes, self._limits(allowed), FOLLOW)
         return self._found()
 
     def search(self, pools: I4, allowed: Filter = EVERYTHING) -> Found:
         """Search through pools as they stand, as another strategy would."""
         dirty, links = self._refresh()
+        limits = self._limits(allowed)
         if len(dirty) or len(links):
-            self._run(_as_they_stand(dirty, links), allowed, TAKE)
-        self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), allowed, SEARCH)
+            self._run(_as_they_stand(dirty, links), limits, TAKE)
+        self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), limits, SEARCH)
         return self._found()
 
     def size(self, walk: tuple[int, ...]) -> tuple[float, float]:
@@ -103,9 +105,8 @@ class Detector:
         assert self._arrays is not None
         return self._arrays
 
-    def _run(self, changes: Changes, allowed: Filter, task: int) -> None:
-        limits, needed = self._limits(allowed)
-        self._kernels.block_step(changes, self._ready(), limits, self._work, self.sizes, needed, task)
+    def _run(self, changes: Changes, limits: tuple[Limits, F4], task: int) -> None:
+        self._kernels.block_step(changes, self._ready(), limits[0], self._work, self.sizes, limits[1], task)
 
     def _refresh(self) -> tuple[I4, I4]:
         """The market's arrays as they are now, derived tables filled; pools and links that still must be taken in."""
@@ -116,7 +117,7 @@ class Detector:
         self._layouts = self._market.layouts
         self._work = self._new_work(len(arrays.chains.of), len(arrays.links.hub_of))
         everything = np.arange(self._market.pools, dtype=np.int32)
-        self._run(_as_they_stand(everything, links), EVERYTHING, REFILL)
+        self._run(_as_they_stand(everything, links), self._limits(EVERYTHING), REFILL)
         return NO_PIECES[1], NO_PIECES[1]
 
     def _limits(self, allowed: Filter) -> tuple[Limits, F4]:
@@ -156,7 +157,7 @@ class Detector:
             gas,
         )
         least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
-        needed = 1.0 + np.maximum(SCREEN * least[:, None] / self.sizes[None, :], NOISE)
+        needed = 1.0 + np.maximum(self._screen * least[:, None] / self.sizes[None, :], NOISE)
         return limits, needed.astype(np.float32)
 
     def _found(self) -> Found:
