@@ -184,7 +184,7 @@ class Signer:
             return decided.refusal
         return decided
 
-    def _signed(self, case: Case, draws: tuple[Draw, ...]) -> Signed:
+    def _signed(self, case: Case, draws: tuple[Draw, ...]) -> Signed | Denial:
         signed = self._key.sign(case.transaction)
         entry = Entry(
             chain_id=case.transaction.chain_id,
@@ -203,8 +203,14 @@ class Signer:
             draws=draws,
             verdict_digest=case.request.verdict.digest,
         )
+        if halted := self._halted_meanwhile(case):
+            return _denial(halted)
         self._record(entry)
         return Signed(signed.raw, signed.tx_hash)
+
+    def _halted_meanwhile(self, case: Case) -> Refusal | None:
+        """A file made by hand waits for nobody's lock: what is dated after it is never kept, and never leaves."""
+        return stopped(replace(case, switch=self._breakers.standing(case.plan.strategy)))
 
     def _record(self, entry: Entry) -> None:
         try:

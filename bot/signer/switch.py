@@ -10,26 +10,26 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from bot.signer import wire
-from bot.signer.files import append_synced, replace_synced
+from bot.signer.files import OWNER_ONLY, append_synced, replace_synced
 from bot.signer.wire import InvalidMessage
 
 CONTROL_NAME = "control"
 FILE = "switch.json"
 AUDIT = "switch.log"
-LOCK = "switch.lock"
+LOCK, GATE = "switch.lock", "switch.gate"
 HALT = "HALT"
 TOTAL = ""
 """The name under which the switch of all strategies together is kept."""
 
 LOCK_TIMEOUT_S = 0.5
-_LOCK_STEP_S = 0.005
+_LOCK_STEP_S = 0.001
 _FOLDERS_ABOVE = 2
 _VERSION = 1
 
@@ -165,19 +165,32 @@ class KillSwitch:
 
     @contextmanager
     def _locked(self, kind: int) -> Iterator[None]:
-        """With the lock; without it when its holder does not let go in time: a halt must not wait for the halted."""
-        descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline_s = time.monotonic() + LOCK_TIMEOUT_S
-            while time.monotonic() < deadline_s:
-                try:
-                    fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    time.sleep(_LOCK_STEP_S)
+        """With the lock; without it when its holder does not let go in time: a halt must not wait for the halted.
+
+        Whoever sets the switch keeps the gate shut meanwhile, so that a signer that is always busy lets them in.
+        """
+        setting = kind == fcntl.LOCK_EX
+        with _flocked(self.folder / GATE, kind) as close_gate, _flocked(self.folder / LOCK, kind):
+            if not setting:
+                close_gate()
             yield
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def _flocked(path: Path, kind: int) -> Iterator[Callable[[], None]]:
+    """`path` locked, or given up on; what is yielded lets go of it early."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
+    try:
+        deadline_s = time.monotonic() + LOCK_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            try:
+                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(_LOCK_STEP_S)
+        yield lambda: fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
 
 
 def _all_halted(by: str, because: str) -> Switches:

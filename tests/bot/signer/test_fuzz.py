@@ -6,14 +6,10 @@ import copy
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from eth_account import Account
-from eth_account.typed_transactions import TypedTransaction
-from hexbytes import HexBytes
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -35,14 +31,13 @@ from bot.signer.protocol import (
     parse_response,
 )
 from bot.signer.service import Signer
-from bot.signer.switch import KillSwitch, Switches
 from bot.signer.wire import InvalidMessage
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees
-from chains import executor
 from chains.assets import Address, Token, address
 from chains.executor import InvalidCallData
 from tests.bot.signer.conftest import new_signer
+from tests.bot.signer.inside import STANDING, assert_inside_policy
 from tests.bot.signer.making import (
     CYCLE,
     DAI,
@@ -52,9 +47,7 @@ from tests.bot.signer.making import (
     GAIN,
     GWEI,
     HEAD,
-    OPERATOR,
     OTHER,
-    POLICY,
     USDC,
     V2_POOL,
     V3_POOL,
@@ -62,20 +55,7 @@ from tests.bot.signer.making import (
     HandClock,
     ask,
 )
-
-
-class StandingSwitch(KillSwitch):
-    """Always ACTIVE, without a file: what is fuzzed here is the policy."""
-
-    def read(self) -> Switches:
-        return Switches()
-
-    @contextmanager
-    def signing(self) -> Iterator[None]:
-        yield
-
-
-STANDING = StandingSwitch(Path("/nowhere"))
+from tests.bot.signer.wild import offer
 
 QUICK = settings(max_examples=150, deadline=None)
 FUZZ = settings(max_examples=300, deadline=None)
@@ -143,27 +123,6 @@ documents = st.recursive(
 def shared_signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
     with Journal(tmp_path_factory.mktemp("fuzz") / "signer.db") as journal:
         yield new_signer(journal, HandClock(), STANDING)
-
-
-def assert_inside_policy(signed: Signed) -> None:
-    """The raw bytes, decoded by others, break no bound of the policy."""
-    assert Account.recover_transaction(signed.raw) == OPERATOR
-    transaction = TypedTransaction.from_bytes(HexBytes(signed.raw)).as_dict()
-    caps = POLICY.caps
-    assert (transaction["type"], transaction["chainId"], transaction["value"]) == (2, POLICY.chain_id, 0)
-    assert address("0x" + transaction["to"].hex()) in POLICY.targets
-    assert transaction["gas"] <= caps.max_gas_limit
-    assert transaction["maxPriorityFeePerGas"] <= min(transaction["maxFeePerGas"], caps.max_tip_wei)
-    assert transaction["maxFeePerGas"] <= caps.max_fee_wei
-    call = executor.decode(bytes(transaction["data"]))
-    assert POLICY.pools is not None
-    assert all(hop.pool in POLICY.pools for hop in call.hops)
-    if isinstance(call, executor.CycleCall):
-        assert call.token in POLICY.profit_marks
-        assert call.min_gain >= POLICY.strategies[CYCLE.strategy].min_profit_wei
-    else:
-        assert call.amount_in <= POLICY.inventory_caps[call.token_in]
-        assert call.token_out in POLICY.inventory_caps
 
 
 @QUICK
@@ -295,3 +254,10 @@ def check(body: bytes) -> None:
     else:
         assert isinstance(response, Denial)
         assert response.reason is not Reason.SIGNER_INTERNAL, response
+
+
+def test_five_hundred_wild_transactions_get_no_signature_outside_the_policy() -> None:
+    seen = offer(seed=7, count=500)
+    assert sum(seen.values()) == 500
+    assert {what.split()[0] for what in seen} == {"payload", "request", "plan", "replay"}
+    assert seen["plan signed"], "what is in order was not signed either"
