@@ -94,9 +94,8 @@ def _logs(step: Mapping[str, Any]) -> Iterator[Log]:
 
 
 def _of_meta(pool: CurveMetaPool) -> tuple[int, ...]:
-    assert pool.cache is not None
     held = (*pool.own.balances, pool.own.lp_supply, *pool.base.balances, pool.base.lp_supply)
-    return *held, pool.cache.virtual_price, pool.cache.updated_s
+    return held if pool.cache is None else (*held, pool.cache.virtual_price, pool.cache.updated_s)
 
 
 def _of_crypto(pool: CurveCryptoPool) -> tuple[int, ...]:
@@ -125,6 +124,7 @@ curve_3pool, curve_base, curve_plain2 = of("3pool"), of("curve_base"), of("curve
 curve_ng, curve_ng_oracle = of("curve_ng"), of("curve_ng_oracle")
 curve_steth, curve_aeth, curve_aave = of("curve_steth"), of("curve_aeth"), of("curve_aave")
 curve_ib, curve_compound, curve_y = of("curve_ib"), of("curve_compound"), of("curve_y")
-curve_template_meta, curve_tricrypto = of("meta"), of("tricrypto")
+curve_rocket, curve_factory_oracle = of("curve_rocket"), of("curve_factory_oracle")
+curve_template_meta, curve_factory_meta, curve_tricrypto = of("meta"), of("curve_factory_meta"), of("tricrypto")
 curve_two, curve_two_first = of("two"), of("two_first")
 """The recordings, each by what it is of."""
