@@ -85,6 +85,9 @@ class Screen:
         self, question: Question, fork: Anvil, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
     ) -> tuple[Answer, ...]:
         """As `answers`; what misses is asked of `fork`, on the same block. Raises also what that raises."""
+        head = question.environment.head
+        if not self.stands_on(head):
+            await self.renew(head, fork)
         for _ in range(_ROUNDS):
             try:
                 return self.answers(question, surroundings)

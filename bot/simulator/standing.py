@@ -138,7 +138,7 @@ class Standing:
     async def _renewed(self, head: Head) -> None:
         task = self._renewing(head)
         if task is not None:
-            await asyncio.shield(task)
+            await asyncio.wait([task])
 
     def _renewing(self, head: Head) -> asyncio.Task[None] | None:
         """The one reading of what is known as of `head`; None where there is nothing to read."""
@@ -146,6 +146,9 @@ class Standing:
         if screen is None or not screen.store.accounts:
             return None
         if self._renewal is None or self._renewal[0] != head.hash:
+            if self._renewal is not None:
+                # What is read of an older block must not be what is known in the end.
+                self._renewal[1].cancel()
             self._renewal = head.hash, asyncio.create_task(self._read(head, None))
         return self._renewal[1]
 

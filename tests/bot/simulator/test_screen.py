@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from bot.simulator import local as local_evm
 from bot.simulator.question import SURROUNDINGS
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
+from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Head
 from tests.bot.simulator.assembly import assemble, pays_when
@@ -25,6 +27,7 @@ from tests.bot.simulator.support import (
     World,
     call_data,
     simulator,
+    simulator_at,
     world,
 )
 
@@ -194,6 +197,29 @@ async def test_an_overlay_is_seen_in_this_process_and_its_change_too():
             for held, outcome in ((500, Outcome.OK), (499, Outcome.REVERTED), (501, Outcome.OK)):
                 fork.overlay = Overlay(native={STRANGER: ETHER}, nonces={STRANGER: 9}, tokens={(STRANGER, token): held})
                 assert (await both(fork, tx, head, watch)).outcome is outcome
+
+
+async def test_a_fork_of_a_fork_of_a_fork_says_the_same():
+    async with world() as on, Anvil(["--fork-url", on.anvil.http_url, "--no-mining"]) as middle:
+        head, tx = await on.head(), await on.swap(ETHER, (0, 1, 2))
+        watch = [(OWNER, on.tokens[2])]
+        async with simulator(on) as near, simulator_at(middle.http_url) as far:
+            first = await both(near, tx, head, watch)
+            assert replace(await both(far, tx, head, watch), made_at_s=0) == replace(first, made_at_s=0)
+            processes = [near.pid, far.pid]
+        for pid in processes:
+            assert pid is not None
+            with pytest.raises(ProcessLookupError):
+                os.kill(pid, 0)
+
+
+async def test_a_python_without_an_evm_leaves_everything_to_the_fork(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(local_evm, "available", lambda: False)
+    async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as fork:
+        head, tx = await on.head(), await on.swap(ETHER, (0, 1))
+        assert await fork.screened(tx, head, []) is None
+        assert (await fork.verdict(tx, head, [])).outcome is Outcome.OK
+        assert "no EVM" in str(fork.screening)
 
 
 async def test_verdicts_of_two_blocks_asked_at_once_do_not_mix():
