@@ -43,6 +43,7 @@ def _source_options(callback: Decorated) -> Decorated:
         "isthmus pools list --state pools.json.gz",
         "isthmus pools list --state pools.json.gz --token WETH --family concentrated",
         "isthmus pools list --node http://127.0.0.1:8545 --network twin",
+        "isthmus pools list --store var/pools/base.sqlite3 --network base",
     ],
 )
 @_source_options
@@ -145,7 +146,7 @@ async def why(
 async def _snapshot(
     state: Path | None, node: str | None, network: str, store: str | None, family_files: tuple[Path, ...]
 ) -> Snapshot:
-    """The pools of a file, or of a node now."""
+    """The pools of a file, of a node now, or of a store as it was saved."""
     from chains.pools.extension import families_with
     from chains.snapshot import read
 
@@ -157,9 +158,21 @@ async def _snapshot(
     from bot.snapshot.taking import discovered, source_at, take
     from chains.networks import load_network
 
+    if store is not None and node is None:
+        return _stored(store, network, family_files)
     async with source_at(load_network(network), node_url(node)) as source:
         known = await discovered(source, store) if store is not None else None
         return await take(source, await source.head(None), _silent, known=known, families=families)
+
+
+def _stored(store: str, network: str, family_files: tuple[Path, ...]) -> Snapshot:
+    from bot.config.pools import PoolSettings
+    from bot.discovery.stored import stored
+    from bot.exactness import proofs_with
+    from chains.networks import load_network
+    from chains.pools.extension import families_with
+
+    return stored(store, load_network(network), PoolSettings(), families_with(family_files), proofs_with(family_files))
 
 
 _silent: Callable[[int, int], None] = lambda done, total: None  # noqa: E731

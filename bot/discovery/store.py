@@ -81,6 +81,14 @@ class PoolStore:
             raise
         return store
 
+    @classmethod
+    def view(cls, url: str, network: str) -> Self:
+        """The store at `url` to read from, as it is. Raises `StoreFailed` where there is none."""
+        parsed = parse_url(url)
+        if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).is_file()):
+            raise StoreFailed(f"pool store {place(parsed)}: there is no such file; `isthmus discover` makes it")
+        return cls(connect(parsed), network)
+
     def close(self) -> None:
         self._engine.dispose()
 

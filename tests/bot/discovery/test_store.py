@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from bot.config.pools import PoolSettings
 from bot.discovery.errors import StoreFailed
 from bot.discovery.models import METADATA
 from bot.discovery.states import packed
 from bot.discovery.store import PoolStore, Position, Step
+from bot.discovery.stored import stored
 from chains.assets import Address
 from chains.discovery.found import Found
+from chains.networks import load_network
 from tests.chains.pools.samples import A, B, at, pair
+from tests.postgres import Postgres, postgres
 
 TOKENS = {Address(token.address): token for token in (A, B)}
 PAIR = (Address(A.address), Address(B.address))
 
 
-def opened(folder: Path, chain_id: int = 1, genesis: str = "0x01") -> PoolStore:
-    return PoolStore.open(str(folder / "pools" / "some.sqlite3"), "twin", chain_id, genesis)
+def opened(url: str, chain_id: int = 1, genesis: str = "0x01") -> PoolStore:
+    return PoolStore.open(url, "twin", chain_id, genesis)
 
 
 def found(number: int, block: int) -> Found:
     return Found("uniswap_v2", "constant_product", at(number), PAIR, 3000, block, details={"spacing": 7})
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Postgres]:
+    with postgres() as running:
+        yield running
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store is to be made: nothing is there yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "pools" / "some.sqlite3")
+    running: Postgres = request.getfixturevalue("server")
+    return running.url(running.database())
+
+
 @pytest.fixture
-def store(tmp_path: Path):
-    store = opened(tmp_path)
+def store(url: str) -> Iterator[PoolStore]:
+    store = opened(url)
     yield store
     store.close()
 
@@ -41,10 +61,10 @@ def test_the_tables_equal_the_migrated_schema(store: PoolStore) -> None:
         assert compare_metadata(context, METADATA) == []
 
 
-def test_pools_tokens_refusals_and_progress_come_back(store: PoolStore, tmp_path: Path) -> None:
+def test_pools_tokens_refusals_and_progress_come_back(store: PoolStore, url: str) -> None:
     step = Step([found(1, 10)], [A, B], {at(9): ("factory", "no pool", 10)}, {"factory": Position(10, "0xaa")})
     store.record(step)
-    again = opened(tmp_path)
+    again = opened(url)
     (pool,) = again.pools(again.tokens())
     assert (pool.facts.address, pool.facts.tokens, pool.facts.details) == (at(1), (A, B), {"spacing": 7})
     assert (pool.protocol, pool.created_block, pool.liquidity_wei) == ("uniswap_v2", 10, None)
@@ -96,16 +116,39 @@ def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
     assert store.refusals() == {} and store.states()[1] == {}
 
 
-def test_a_store_of_another_chain_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    opened(tmp_path).close()
+def test_a_store_of_another_chain_is_refused_with_the_remedy(url: str) -> None:
+    opened(url).close()
     for chain_id, genesis in ((2, "0x01"), (1, "0x02")):
         with pytest.raises(StoreFailed, match=r"pools of another chain .*name another in pools\.url"):
-            opened(tmp_path, chain_id, genesis)
+            opened(url, chain_id, genesis)
 
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "pools").mkdir()
     (tmp_path / "pools" / "some.sqlite3").write_bytes(b"no database" * 100)
     with pytest.raises(StoreFailed, match="move the store away") as refused:
-        opened(tmp_path)
+        opened(str(tmp_path / "pools" / "some.sqlite3"))
     assert "\n" not in str(refused.value)
+
+
+def test_a_store_is_read_without_a_node_and_says_of_every_pool_why_it_has_no_state(url: str) -> None:
+    store = opened(url)
+    refused = {at(9): ("factory", "it is no pool of its factory", 10)}
+    store.record(Step([found(1, 10), found(2, 10), found(3, 10)], [A, B], refused))
+    store.measured({at(1): 10**20, at(2): 10**15}, 12)
+    saved = pair((5, 6), number=1)
+    store.save_states([saved], [], Position(11, "0xbb"))
+    store.close()
+    made = stored(url, load_network("twin"), PoolSettings())
+    ((venue, recorded),) = made.by_venue.items()
+    assert (venue, recorded.pool.venue, recorded.block) == (at(1), saved.venue, 11)
+    why = {left.venue: left.reason for left in made.left_out}
+    assert set(why) == {at(2), at(3), at(9)}
+    assert "below pools.min_liquidity" in why[at(2)] and why[at(9)] == "it is no pool of its factory"
+
+
+def test_reading_where_no_store_is_says_how_one_is_made(tmp_path: Path) -> None:
+    missing = tmp_path / "none.sqlite3"
+    with pytest.raises(StoreFailed, match=r"there is no such file; `isthmus discover` makes it"):
+        stored(str(missing), load_network("twin"), PoolSettings())
+    assert not missing.exists()

@@ -1,0 +1,55 @@
+"""What a pool store holds, as a snapshot: the states it saved, and of every other pool why it has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from bot.config.pools import PoolSettings
+from bot.discovery.filters import Filters
+from bot.discovery.opening import unpack_all
+from bot.discovery.store import KnownPool, PoolStore
+from bot.exactness import PROOFS, Proof
+from chains.networks import Network
+from chains.pools.registry import FAMILIES, Family
+from chains.snapshot import LeftOut, Recorded, Snapshot
+from chains.snapshot.codec import reference
+
+_ETH = 10**18
+
+
+def stored(
+    url: str,
+    network: Network,
+    settings: PoolSettings,
+    families: Mapping[str, Family] = FAMILIES,
+    proofs: Iterable[Proof] = PROOFS,
+) -> Snapshot:
+    """The pools of the store at `url`, as of the block they were saved at. Asks no node, and changes nothing.
+
+    Raises `StoreFailed`, also where there is no store.
+    """
+    store = PoolStore.view(url, network.name)
+    try:
+        tokens = store.tokens()
+        known = {pool.facts.venue: pool for pool in store.pools(tokens)}
+        at, states = store.states()
+        refused = store.refusals()
+    finally:
+        store.close()
+    facts = {venue: pool.facts for venue, pool in known.items()}
+    pools = dict(unpack_all(facts, states, {reference(token): token for token in tokens.values()}, families))
+    block = at.number if at is not None else 0
+    chosen = Filters(settings, network, proofs).choose(known.values())
+    without_state = {
+        venue: chosen.left_out.get(venue) or _unsaved(pool) for venue, pool in known.items() if venue not in pools
+    }
+    return Snapshot(
+        tuple(Recorded(pools[venue], block) for venue in sorted(pools)),
+        tuple(LeftOut(venue, why) for venue, why in sorted({**refused, **without_state}.items())),
+    )
+
+
+def _unsaved(pool: KnownPool) -> str:
+    if pool.liquidity_wei is None:
+        return "it was found and never measured: `isthmus discover` measures it"
+    return f"it was left out when it was last measured, at {pool.liquidity_wei / _ETH:.4g} ETH of liquidity"
