@@ -68,7 +68,11 @@ class Parameters(NamedTuple):
     ma_half_time_s: int
 
 
-Event = Exchange | Added | Removed | RemovedOne | Claimed | Ramped | Parameters
+class Untold(NamedTuple):
+    """A change of which the event leaves out a part: the first pools' ramps do not say where gamma goes."""
+
+
+Event = Exchange | Added | Removed | RemovedOne | Claimed | Ramped | Parameters | Untold
 
 EXCHANGE = topic("TokenExchange(address,uint256,uint256,uint256,uint256)")
 ADDED = {topic(f"AddLiquidity(address,uint256[{coins}],uint256,uint256)"): coins for coins in (2, 3)}
@@ -76,13 +80,22 @@ REMOVED = {topic(f"RemoveLiquidity(address,uint256[{coins}],uint256)"): coins fo
 REMOVED_ONE = topic("RemoveLiquidityOne(address,uint256,uint256,uint256)")
 CLAIMED = topic("ClaimAdminFee(address,uint256)")
 RAMPED = topic("RampAgamma(uint256,uint256,uint256,uint256,uint256,uint256)")
+RAMPED_FIRST = topic("RampAgamma(uint256,uint256,uint256,uint256)")
 STOPPED = topic("StopRampA(uint256,uint256,uint256)")
 PARAMETERS = topic("NewParameters(uint256,uint256,uint256,uint256,uint256,uint256,uint256)")
 
-TOPICS = frozenset({EXCHANGE, REMOVED_ONE, CLAIMED, RAMPED, STOPPED, PARAMETERS, *ADDED, *REMOVED})
-
-_SHAPES = {EXCHANGE: (2, 4), REMOVED_ONE: (2, 3), CLAIMED: (2, 1), RAMPED: (1, 6), STOPPED: (1, 3), PARAMETERS: (1, 7)}
+_SHAPES = {
+    EXCHANGE: (2, 4),
+    REMOVED_ONE: (2, 3),
+    CLAIMED: (2, 1),
+    RAMPED: (1, 6),
+    RAMPED_FIRST: (1, 4),
+    STOPPED: (1, 3),
+    PARAMETERS: (1, 7),
+}
 """Topics and words of data of the events without an array."""
+
+TOPICS = frozenset({*_SHAPES, *ADDED, *REMOVED})
 
 
 def read(log: Log, pool: Address, coins: int) -> Event | None:
@@ -108,6 +121,8 @@ def read(log: Log, pool: Address, coins: int) -> Event | None:
         return Claimed(*words)
     if kind == PARAMETERS:
         return Parameters(*words)
+    if kind == RAMPED_FIRST:
+        return Untold()
     if kind == STOPPED:
         ann, gamma, now_s = words
         return Ramped((ann, gamma), (ann, gamma), now_s, now_s)

@@ -286,7 +286,12 @@ class CurveCryptoPool(OwnContract):
         return given * UNIT // taken if index_out else taken * UNIT // given
 
     def _memory(self) -> Oracle:
-        if self.oracle is None or not self.rules.repegs:
+        if not self.rules.repegs:
+            raise StaleState(
+                f"pool {self.address} is of generation {self.variant}, whose price scale moves by rules that nothing "
+                "proves here; load it again after each trade"
+            )
+        if self.oracle is None:
             raise StaleState(f"the price oracle of pool {self.address} is not known, so neither is what a trade leaves")
         return self.oracle
 

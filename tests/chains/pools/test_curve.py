@@ -132,6 +132,14 @@ def test_rates_of_another_time_are_not_quoted_on():
     assert later.marginal_price(*RAI.tokens) == 0.0 and later.pieces(*RAI.tokens) == ()
 
 
+def test_a_ramp_that_does_not_say_where_gamma_goes_makes_the_state_unknown():
+    ramp = log(TRICRYPTO.address, [crypto_events.RAMPED_FIRST], 1, 2, 3, 4)
+    with pytest.raises(StaleState, match="changed what it does not tell"):
+        TRICRYPTO.applied(ramp)
+    with pytest.raises(MalformedLog):
+        TRICRYPTO.applied(replace(ramp, data=ramp.data[:64]))
+
+
 def test_what_a_crypto_pool_remembers_must_be_known_to_say_what_a_trade_leaves():
     with pytest.raises(StaleState):
         TRICRYPTO.swapped(TRICRYPTO.tokens[0], 10**6, TRICRYPTO.tokens[1])
