@@ -104,6 +104,8 @@ async def _open(
     if config.recording.enabled:
         recorder = begin_recording(loaded, options.mode, seed, world, footing, ends, head, clock, stack)
         ends = recorder.ends(ends)
+        if pools.watch is not None:
+            pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
     async with TokenLab(network, world.http_url) as lab:
         await tokens.open(lab, world.node.request)

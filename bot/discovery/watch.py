@@ -70,6 +70,8 @@ class PoolWatch:
         self._saved: dict[str, Pool | None] = dict(market.pools)
         self._forget_above: int | None = None
         self._saved_at = head.number
+        self.on_joined: Callable[[PoolFacts, str, Pool], None] = lambda facts, protocol, pool: None
+        """Called with each pool that is taken in, as it then is."""
         self._reading: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
 
@@ -180,6 +182,7 @@ class PoolWatch:
             self._shallow.pop(venue, None)
             self._welcome(known.facts, known.protocol)
             self._market.add_pool(pool, self._market.number)
+            self.on_joined(known.facts, known.protocol, pool)
             symbols = "/".join(token.symbol for token in pool.tokens)
             self._told(f"new pool: {known.protocol} {symbols} at {venue}")
         elif len(self._shallow) < _MOST_WAITING or venue in self._shallow:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -66,8 +66,8 @@ class Decision:
 class PlayedClock:
     """The time of the event that is being taken."""
 
-    def __init__(self) -> None:
-        self.wall, self.monotonic = 0.0, 0
+    def __init__(self, wall_s: float, monotonic_ns: int) -> None:
+        self.wall, self.monotonic = wall_s, monotonic_ns
 
     def wall_s(self) -> float:
         return self.wall
@@ -76,12 +76,17 @@ class PlayedClock:
         return self.monotonic
 
 
+Join = Callable[[Any, str, Any], None]
+"""Takes in a pool that was made during the run: its facts, its protocol and its state, as on the tape."""
+
+
 @dataclass(slots=True)
 class Player:
-    """One tape, played once. `clock` shows its time; `played` counts its events."""
+    """One tape, played once. `clock` shows its time, `join` takes in pools; `played` counts its events."""
 
     records: Iterator[Any]
     clock: PlayedClock
+    join: Join
     recorded_digest: str | None = None
     played: int = 0
     recorded: list[Decision] = field(default_factory=list)
@@ -182,6 +187,8 @@ class Player:
                     self.clock.monotonic = event.head.arrived_ns
                 self.played += 1
                 self._events.put_nowait(event)
+            case Kind.JOINED:
+                self.join(*record[1:])
             case Kind.READY:
                 engine.prepare(decode(record[1]))
             case Kind.BOOK:

@@ -27,6 +27,9 @@ from chains.blocks import ChainEvent, Head
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
 from chains.node import NodeEvent, Submitter
+from chains.pools.pool import Pool, PoolFacts
+from chains.snapshot import Recorded, Snapshot
+from chains.snapshot.document import to_json
 
 _End = TypeVar("_End")
 
@@ -34,14 +37,15 @@ _End = TypeVar("_End")
 class Kind(StrEnum):
     """What a record is: the first item of it, the others depending on that.
 
-    `OPENING` says that the files beside the tape are whole, `READY` that the market was made ready. `EVENT`, `BOOK`,
-    `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the road said when it was asked;
-    `READING` is what was looked up without waiting; `DECISION` is what came out, `SEEN` an opportunity that a strategy
-    was shown; `END` closes the tape.
+    `OPENING` says that the files beside the tape are whole, `READY` that the market was made ready, `JOINED` that it
+    took in a pool. `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the
+    road said when it was asked; `READING` is what was looked up without waiting; `DECISION` is what came out, `SEEN` an
+    opportunity that a strategy was shown; `END` closes the tape.
     """
 
     OPENING = "opening"
     READY = "ready"
+    JOINED = "joined"
     EVENT = "event"
     BOOK = "book"
     TROUBLE = "trouble"
@@ -115,6 +119,10 @@ class Recorder:
     def ending(self) -> None:
         """From now on nothing new is begun."""
         self._tape.put(lambda: [Kind.ENDING])
+
+    def joined(self, facts: PoolFacts, protocol: str, pool: Pool) -> None:
+        """A pool that was made while the run goes on."""
+        self._tape.put(lambda: [Kind.JOINED, encode(facts), protocol, to_json(Snapshot((Recorded(pool, 0),)))])
 
     def answer(self, name: str, asked: Sequence[Any], named: Mapping[str, Any], given: Any) -> None:
         self._tape.put(lambda: [Kind.ANSWER, name, key(asked, named), encode(given)])

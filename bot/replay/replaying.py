@@ -8,11 +8,13 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from bot.config.load import Loaded
 from bot.engine import Engine, Output, Road
 from bot.ledger.ledger import Ledger
 from bot.ledger.summary import RunSummary, summarise
+from bot.replay.codec import decode
 from bot.replay.ends import played_ends
 from bot.replay.opening import TAPE, Opening, copy_ledger, read_market, read_opening
 from bot.replay.player import Decision, Diverged, PlayedClock, Player
@@ -22,6 +24,7 @@ from bot.replay.supposed import Supposing
 from bot.replay.tape import read_tape
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from chains.pools.extension import families_with
+from chains.snapshot.document import from_json
 
 
 class Silent:
@@ -62,9 +65,9 @@ class Supposed:
 async def replay(folder: Path, out: Output | None = None) -> Replayed:
     """Replay the recording in that folder. Raises `NotRecorded`, `NoTape`, `ConfigError`, `SnapshotError`."""
     opening = read_opening(folder)
-    player = Player(read_tape(folder / TAPE), PlayedClock())
     difference = None
-    with _stage(folder, opening, Settings(), player.clock) as stage:
+    with _stage(folder, opening, Settings()) as stage:
+        player = Player(read_tape(folder / TAPE), stage.clock, stage.join)
         try:
             digest = await stage.play(player, out or Silent())
         except Diverged as error:
@@ -91,13 +94,14 @@ async def suppose(folder: Path, settings: Settings, out: Output | None = None) -
     """
     opening = read_opening(folder)
     remembered = Remembered.of(read_tape(folder / TAPE))
-    with _stage(folder, opening, settings, PlayedClock()) as stage:
+    with _stage(folder, opening, settings) as stage:
         supposing = Supposing(
             records=read_tape(folder / TAPE),
             remembered=remembered,
             identity=opening.identity,
             market=stage.footing.market,
             clock=stage.clock,
+            join=stage.join,
         )
         await stage.play(supposing, out or Silent())
         return Supposed(
@@ -106,10 +110,9 @@ async def suppose(folder: Path, settings: Settings, out: Output | None = None) -
 
 
 @contextmanager
-def _stage(folder: Path, opening: Opening, settings: Settings, clock: PlayedClock) -> Iterator[_Stage]:
+def _stage(folder: Path, opening: Opening, settings: Settings) -> Iterator[_Stage]:
     """The road of a run, set up anew with a ledger that is thrown away."""
-    loaded = recorded_config(opening, settings)
-    clock.wall, clock.monotonic = opening.wall_s, opening.head.arrived_ns
+    loaded, clock = recorded_config(opening, settings), PlayedClock(opening.wall_s, opening.head.arrived_ns)
     market = read_market(folder, loaded.network.assets, families_with(loaded.config.families))
     with TemporaryDirectory(prefix="isthmus-replay-") as scratch:
         file = Path(scratch) / "ledger.sqlite3"
@@ -147,6 +150,13 @@ class _Stage:
             self.ledger, self.loaded, opening.mode, opening.seed, opening.instance, self.footing, ends, opening.head
         )
         await start(road, opening.head)
+
+    def join(self, facts: Any, protocol: str, state: Any) -> None:
+        """Take in a pool as it is on the tape."""
+        market = self.footing.market
+        self.footing.known.add(decode(facts), protocol)
+        for recorded in from_json(state, families_with(self.loaded.config.families)).pools:
+            market.add_pool(recorded.pool, market.number)
 
     def result(self) -> RunSummary:
         return summarise(self.ledger, [strategy.name for strategy in self.loaded.config.strategies])

@@ -24,7 +24,7 @@ from bot.market import Market
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
 from bot.replay.levels import BookReader
-from bot.replay.player import Decision, PlayedClock
+from bot.replay.player import Decision, Join, PlayedClock
 from bot.replay.recorder import Kind, key
 from bot.replay.remembered import Remembered, trade
 from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
@@ -64,6 +64,7 @@ class Supposing:
     identity: Identity
     market: Market
     clock: PlayedClock
+    join: Join
     played: int = 0
     supposed: int = 0
     replayed: list[Decision] = field(default_factory=list)
@@ -100,6 +101,8 @@ class Supposing:
                         self.clock.monotonic = event.head.arrived_ns
                     self.played += 1
                     self._events.put_nowait(event)
+                case Kind.JOINED:
+                    self.join(*record[1:])
                 case Kind.READY:
                     engine.prepare(decode(record[1]))
                 case Kind.BOOK:
