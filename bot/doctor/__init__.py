@@ -10,6 +10,7 @@ from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.doctor import exchanges, surroundings, tools
 from bot.doctor.checks import Check, Status
+from bot.doctor.confinement import confinement
 
 __all__ = ["Check", "Status", "examine"]
 
@@ -25,6 +26,7 @@ async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
         ("npm packages", tools.npm_packages),
         ("contracts", tools.contracts),
         ("twin", tools.twin),
+        ("signer", confinement),
     ]
     if loaded is not None:
         config, network = loaded.config, loaded.network
