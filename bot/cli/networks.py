@@ -26,6 +26,8 @@ networks = Verbs(
 
 _COLOURS = {"holds": "green", "differs": "red", "unknown": "yellow"}
 
+_UNPROVEN = "  addresses and deploy blocks are unproven until `isthmus networks check` has asked a node for them"
+
 
 @command(
     "list",
@@ -47,6 +49,7 @@ def list_(network: str | None, as_json: bool) -> None:
                 click.echo(f"  {protocol:<22} {factory.family:<17} {factory.address}  {_proof(factory)}")
             for name, at in each.contracts.items():
                 click.echo(f"  {name:<40} {at}")
+            click.echo(_UNPROVEN)
 
 
 @command(

@@ -10,6 +10,7 @@ from typing import Any
 
 from chains.anvil import RpcError
 from chains.assets import Address
+from chains.networks.beginnings import stated, too_late
 from chains.networks.factory import Factory
 from chains.networks.gas import NoGasPrice
 from chains.networks.network import Network
@@ -57,6 +58,7 @@ async def check(network: Network, rpc: Rpc) -> AsyncIterator[Finding]:
     yield await checking.multicall()
     yield await checking.code("contracts", dict(network.contracts))
     yield await checking.code("factories", {name: factory.address for name, factory in network.factories.items()})
+    yield await checking.beginnings()
     for factory in network.factories.values():
         if factory.init_code_hash:
             yield await checking.derivation(factory)
@@ -90,6 +92,18 @@ class _Checking:
         if not bare:
             return Finding(table, Standing.HOLDS, have)
         return Finding(table, Standing.DIFFERS, have, f"correct or remove {', '.join(bare)}")
+
+    async def beginnings(self) -> Finding:
+        fact, count = "deploy blocks", len(stated(self.network))
+        late, unknown = await too_late(self.network, self.rpc)
+        if late:
+            names = ", ".join(late)
+            remedy = "give an earlier deploy_block: what was announced before it is never found"
+            return Finding(fact, Standing.DIFFERS, f"{names} were there before it", remedy)
+        if unknown:
+            found = f"the node keeps no state so old, for {len(unknown)} of {count}"
+            return Finding(fact, Standing.UNKNOWN, found, "ask an archive")
+        return Finding(fact, Standing.HOLDS, f"nothing was there before the {count} that are stated")
 
     async def derivation(self, factory: Factory) -> Finding:
         """The first pool that the factory knows of the well-known tokens, against its derived address."""
