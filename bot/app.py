@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -43,9 +44,13 @@ from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
 from chains.blocks import Head
 
+_SWITCH_S = 0.0005
+"""How long a thread beside the loop, such as the one that records, may keep the interpreter to itself."""
+
 
 async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stopping | None = None) -> Summary:
     """Trade until the end asked for, or Ctrl-C, or `stopping`. Raises what the rooms raise, each in one line."""
+    sys.setswitchinterval(_SWITCH_S)
     clock = SystemClock()
     begun_ns = clock.monotonic_ns()
     with stopping or Stopping(out) as stopping:

@@ -11,6 +11,9 @@ from bot.replay.player import Decision
 
 _Key = tuple[str, str, tuple[str, ...]]
 
+_REACHED = {"simulated": "sent"}
+"""As far as a dry run goes is as far as a live one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pair:
@@ -69,7 +72,7 @@ def _place(leg: dict[str, Any]) -> str:
 
 def _substance(decision: Decision) -> tuple[Any, ...]:
     plan = decision.document
-    return plan["legs"], plan["expected_profit_wei"], decision.said
+    return plan["legs"], plan["expected_profit_wei"], _REACHED.get(decision.said, decision.said)
 
 
 def _side(decision: Decision | None) -> dict[str, Any] | None:

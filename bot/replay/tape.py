@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import queue
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Size:
 
 
 class TapeWriter:
-    """Writes from a thread of its own, so that whoever records never waits.
+    """Writes from a thread of its own, once a second, so that whoever records never waits.
 
     A record is a function that gives its document: it is called in the thread, on values that do not change any more.
     What cannot be written is told once to `on_trouble`, and ends the recording; the run goes on.
@@ -52,6 +53,7 @@ class TapeWriter:
         self._on_trouble = on_trouble
         self._queue: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._records, self._bytes = 0, len(MAGIC)
+        self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write, name="tape", daemon=True)
         self._thread.start()
 
@@ -63,6 +65,7 @@ class TapeWriter:
         """Write what is left, and wait until it is in the file."""
         if self._thread.is_alive():
             self._queue.put(None)
+            self._ending.set()
             self._thread.join()
         self._file.close()
         return Size(self._records, self._bytes)
@@ -81,14 +84,14 @@ class TapeWriter:
         lines: list[bytes] = []
         record = self._queue.get()
         more = record is not None
+        if more and self._queue.qsize() < FRAME_RECORDS:
+            self._ending.wait(FRAME_S)
         while record is not None:
             lines.append(orjson.dumps(record()))
-            if len(lines) >= FRAME_RECORDS:
+            time.sleep(0)  # others may have waited for the interpreter meanwhile
+            if len(lines) >= FRAME_RECORDS or self._queue.empty():
                 break
-            try:
-                record = self._queue.get(timeout=FRAME_S)
-            except queue.Empty:
-                break
+            record = self._queue.get()
             more = record is not None
         if lines:
             body = zlib.compress(b"\n".join(lines), 6)
