@@ -97,6 +97,16 @@ async def test_a_bomb_of_a_megabyte_is_told_in_a_line():
         assert len(there.reason) < 600 and there.reason.endswith("… (1000000 bytes)")
 
 
+async def test_what_burns_all_gas_is_told_so_by_both():
+    async with world() as on, simulator(on) as fork:
+        await on.anvil.rpc("anvil_setCode", REVERTER, "0x" + assemble("again: @again JUMP").hex())
+        await on.anvil.rpc("evm_mine")
+        head, tx = await on.head(), await on.transaction(REVERTER)
+        here, there = await fork.screened(tx, head, []), await fork.verdict(tx, head, [])
+        assert here is not None and here.reason == there.reason
+        assert there.reason.startswith(f"used all of its {tx.gas_limit} gas") and there.gas_used == tx.gas_limit
+
+
 def test_a_long_text_is_told_from_its_beginning():
     said = RevertReasons().read(call_data("Error(string)", "no\n" + "very " * 100 + "long"))
     assert said.startswith("no very very") and said.endswith("bytes)") and len(said) < 300
