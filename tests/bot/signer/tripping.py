@@ -105,14 +105,14 @@ async def trip(folder: Path, trips: int, seed: int) -> Tally:
 
 async def _one(way: str, client: SignerClient, control: Path, load: Load, tally: Tally) -> None:
     switch, load.open = KillSwitch(control), ""
-    while not load.open:
+    while not load.open:  # noqa: ASYNC110
         await asyncio.sleep(0.002)
     waiting, before = load.open, len(load.signed)
     load.refused.clear()
     flagged_s = time.time()
     await asyncio.to_thread(_flag, way, client, switch)
     name = CYCLES if way == "strategy" else TOTAL
-    while switch.of(name).state is not Trading.HALTED:
+    while switch.of(name).state is not Trading.HALTED:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     committed_s = time.time()
     await asyncio.wait_for(load.refused.wait(), 5)

@@ -1,0 +1,164 @@
+"""What a person types: halting, resuming, granting and keys, against a signer that really runs."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from bot.cli import main
+from bot.config.load import load
+from bot.keys import keystore_address
+from bot.reasons import Reason, Refusal
+from bot.signer.client import SignerClient
+from bot.signer.keystore import seal
+from bot.signer.policy import SignerPolicy
+from bot.signer.protocol import Signed
+from bot.signer.switch import KillSwitch, Trading
+from tests.bot.running import twin_config
+from tests.bot.signer.making import CYCLES, ETHER, POLICY, SECRET, ask
+from tests.bot.signer.test_grants import OWNER, OWNER_SECRET
+
+PASSPHRASE = "open sesame"
+OWNED: SignerPolicy = dataclasses.replace(POLICY, owner=OWNER)
+
+
+def typed(*words: str | Path, code: int = 0) -> dict[str, Any]:
+    """The JSON a command prints."""
+    result = CliRunner().invoke(main, [str(word) for word in (*words, "--json")])
+    assert result.exit_code == code, result.output
+    if code:
+        return {"said": result.output}
+    document: dict[str, Any] = json.loads(result.stdout.splitlines()[0])
+    return document
+
+
+async def told(*words: str | Path, code: int = 0) -> dict[str, Any]:
+    return await asyncio.to_thread(typed, *words, code=code)
+
+
+def passphrase_file(folder: Path) -> Path:
+    file = folder / "passphrase"
+    if not file.exists():
+        file.touch(mode=0o600)
+        file.write_text(PASSPHRASE)
+    return file
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A run file whose ledger folder is `runs` in the test's own."""
+    return twin_config(tmp_path)
+
+
+@pytest.fixture
+async def client(config: Path, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    run = load(config).config.ledger.folder / "20260101-000000-twin-live-abcd"
+    run.mkdir(parents=True)
+    keystore = tmp_path / "operator.json"
+    keystore.write_bytes(seal(SECRET, PASSPHRASE.encode(), light=True))
+    async with await SignerClient.start(
+        keystore=keystore,
+        passphrase=PASSPHRASE,
+        policy=OWNED,
+        directory=run / "signer",
+        journal=run / "signer.db",
+    ) as client:
+        yield client
+
+
+def now_ask(number: int, **changes: Any) -> Any:
+    return ask(intent_id=f"intent-{number}", nonce=number, verdict={"made_at_s": time.time()}, **changes)
+
+
+async def test_halt_stops_a_running_signer_and_resume_lets_it_go_on(client: SignerClient, config: Path) -> None:
+    assert isinstance(await client.sign(now_ask(1)), Signed)
+    halted = await told("halt", "--config", config, "--because", "looks wrong")
+    assert [switch.endswith("looks wrong") for switch in halted["switches"].values()] == [True]
+    refused = await client.sign(now_ask(2))
+    assert isinstance(refused, Refusal) and refused.reason is Reason.SIGNER_HALTED
+    shown = await told("budget", "show", "--config", config)
+    assert shown["budgets"][0]["scopes"]["total"]["switch"].startswith("halted by")
+    resumed = await told("resume", "--config", config, "--because", "it was not")
+    assert "looks wrong" in resumed["was_halted"]
+    assert isinstance(await client.sign(now_ask(2)), Signed)
+
+
+async def test_flatten_reduces_first(client: SignerClient, config: Path) -> None:
+    await told("flatten", CYCLES, "--config", config)
+    switch = KillSwitch(client.switch.folder).read().switches[CYCLES]
+    assert (switch.state, switch.then_halt) == (Trading.REDUCING, True)
+    refused = await client.sign(now_ask(1))
+    assert isinstance(refused, Refusal) and refused.reason is Reason.SIGNER_REDUCING
+
+
+async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config: Path) -> None:
+    await told("resume", "--config", config, "--because", "why not", code=2)
+
+
+async def test_nothing_to_halt_is_a_usage_error(config: Path) -> None:
+    answer = await told("halt", "--config", config, code=2)
+    assert "nothing trades here now" in answer["said"]
+
+
+async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
+    client: SignerClient, config: Path, tmp_path: Path
+) -> None:
+    owner, passphrase = tmp_path / "owner.json", passphrase_file(tmp_path)
+    owner.write_bytes(seal(OWNER_SECRET, PASSPHRASE.encode(), light=True))
+    for number in range(2):
+        assert isinstance(await client.sign(now_ask(number, worst_case_wei=ETHER)), Signed)
+    assert isinstance(await client.sign(now_ask(2, worst_case_wei=ETHER)), Refusal)
+    made = await told(
+        *("budget", "grant", "hour_loss", "1 ETH", "--strategy", CYCLES, "--for", "1h", "--keystore", owner),
+        *("--passphrase-file", passphrase, "--config", config),
+    )
+    (grant_id,) = made["grants"]
+    assert isinstance(await client.sign(now_ask(2, worst_case_wei=ETHER)), Signed)
+    shown = (await told("budget", "show", "--config", config))["budgets"][0]
+    assert shown["grants"][grant_id]["drawn_wei"] == str(ETHER)
+    assert shown["scopes"][CYCLES]["limits"]["hour_loss"]["used"] == str(3 * ETHER)
+    await told("budget", "revoke", grant_id, "--config", config)
+    assert (await told("budget", "show", "--config", config))["budgets"][0]["grants"] == {}
+    await told("budget", "revoke", "0x" + "00" * 16, "--config", config, code=2)
+
+
+async def test_the_budget_of_a_signer_that_ended_is_read_from_its_journal(client: SignerClient, config: Path) -> None:
+    assert isinstance(await client.sign(now_ask(1, worst_case_wei=ETHER)), Signed)
+    await client.close()
+    shown = (await told("budget", "show", "--run", client.switch.folder.parent))["budgets"][0]
+    assert (shown["running"], shown["scopes"][CYCLES]["limits"]["hour_loss"]["used"]) == (False, str(ETHER))
+
+
+def test_keys_are_imported_listed_and_rotated_and_the_old_one_is_kept(tmp_path: Path) -> None:
+    passphrase, folder = passphrase_file(tmp_path), tmp_path / "secrets"
+    secret = tmp_path / "key.hex"
+    secret.touch(mode=0o600)
+    secret.write_text("0x" + SECRET.hex())
+    imported = typed("keys", "import", folder / "operator.json", "--from-file", secret, "--passphrase-file", passphrase)
+    assert imported["address"] == POLICY.operator
+    rotated = typed("keys", "rotate", folder / "operator.json", "--passphrase-file", passphrase)
+    assert (rotated["was"], keystore_address(Path(rotated["kept"]))) == (POLICY.operator, POLICY.operator)
+    listed = typed("keys", "list", folder)["keystores"]
+    assert {it["address"] for it in listed} == {POLICY.operator, rotated["address"]}
+    checked = typed("keys", "check", folder / "operator.json", "--passphrase-file", passphrase)
+    assert checked["address"] == rotated["address"] != POLICY.operator
+
+
+def test_a_key_that_is_none_is_refused_without_being_repeated(tmp_path: Path) -> None:
+    secret = tmp_path / "key.hex"
+    secret.touch(mode=0o600)
+    secret.write_text("correct horse battery staple")
+    answer = typed(
+        *("keys", "import", tmp_path / "x.json", "--from-file", secret),
+        *("--passphrase-file", passphrase_file(tmp_path)),
+        code=2,
+    )
+    assert "horse" not in json.dumps(answer)
