@@ -1,0 +1,217 @@
+"""The engine's side of the kill switch: what may be begun, when a flattening is over, and what trips it."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.config.budgets import BreakerSettings
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
+from bot.reasons import Reason
+from bot.risk.halting import Halting
+from bot.risk.watch import Watch
+from bot.signer.switch import TOTAL, KillSwitch, Trading
+from chains.assets import ZERO_ADDRESS, Address
+from chains.blocks import Head
+from tests.bot.ledger.given import atomic_plan
+
+NOW_S = 1_700_000_000.0
+
+
+@dataclass
+class HandClock:
+    now_s: float = NOW_S
+
+    def wall_s(self) -> float:
+        return self.now_s
+
+    def monotonic_ns(self) -> int:
+        return int(self.now_s * 10**9)
+
+
+@dataclass
+class Engine:
+    """What the watch sees of one."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    head: Head | None = None
+    idle: bool = True
+    taking: bool = False
+
+
+@dataclass
+class Chain:
+    """Balances at a block, by (owner, token)."""
+
+    held: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    async def balance(self, account: Address, block: str) -> int:
+        return self.held[account, ZERO_ADDRESS]
+
+    async def call(self, to: Address, data: bytes, block: str) -> bytes:
+        owner = next(owner for owner, token in self.held if token == to and data.hex().endswith(owner[2:].lower()))
+        return self.held[owner, to].to_bytes(32, "big")
+
+
+class Lines(list[str]):
+    def line(self, text: str) -> None:
+        self.append(text)
+
+
+@dataclass
+class Given:
+    """A watch over a made-up run."""
+
+    clock: HandClock
+    switch: KillSwitch
+    halting: Halting
+    engine: Engine
+    chain: Chain
+    ledger: Ledger
+    watch: Watch
+    beats: list[float]
+    out: Lines
+    owing: list[bool]
+
+    def look(self, *, head: int | None = None) -> None:
+        if head is not None:
+            self.engine.head = Head(head, f"0x{head:064x}", "0x", int(NOW_S), 1, 0, 30_000_000)
+        asyncio.run(self.watch.look())
+
+    def state(self, strategy: str = TOTAL) -> Trading:
+        return self.switch.of(strategy).state
+
+
+@pytest.fixture
+def given(ledger: Ledger, tmp_path: Path) -> Given:
+    clock, out, beats, owing = HandClock(), Lines(), list[float](), [False]
+    switch = KillSwitch(tmp_path / "memory" / "control")
+    switch.establish(NOW_S)
+    halting, engine, chain = Halting(switch, clock), Engine(), Chain()
+
+    async def beat() -> None:
+        beats.append(clock.now_s)
+
+    watch = Watch(
+        halting=halting,
+        engine=engine,
+        ledger=ledger,
+        node=chain,
+        settings=BreakerSettings(),
+        owes=lambda: owing[0],
+        beat=beat,
+        clock=clock,
+        out=out,
+    )
+    for account, units in ledger.accounts().items():
+        if account.place == ledger.run.network:
+            chain.held[account.owner, account.token] = units
+    return Given(clock, switch, halting, engine, chain, ledger, watch, beats, out, owing)
+
+
+def test_a_halt_refuses_plans_and_orders_and_a_reduction_lets_ways_back_through(given: Given) -> None:
+    plan = atomic_plan(1)
+    back = dataclasses.replace(plan, unwinds="another")
+    assert given.halting.refusal(plan) is None and given.halting.may_order(plan.strategy)
+    given.switch.set(plan.strategy, Trading.REDUCING, by="me", because="a test", at_s=NOW_S)
+    refusal = given.halting.refusal(plan)
+    assert refusal is not None and refusal.reason is Reason.TRADING_REDUCING
+    assert given.halting.refusal(back) is None and given.halting.may_order(plan.strategy)
+    given.halting.halt("me", "a test")
+    for each in (plan, back):
+        refusal = given.halting.refusal(each)
+        assert refusal is not None and refusal.reason is Reason.TRADING_HALTED
+    assert not given.halting.may_order(plan.strategy)
+
+
+def test_a_halted_run_asks_nothing_else_of_a_plan(given: Given) -> None:
+    given.halting.halt("me", "a test")
+    asked = given.halting.before(lambda plan: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert asked(atomic_plan(1)) is not None
+
+
+def test_every_move_of_the_switch_is_told_and_kept(given: Given) -> None:
+    given.halting.halt("me", "a test")
+    given.look()
+    given.switch.set(TOTAL, Trading.ACTIVE, by="me", because="all is well", at_s=NOW_S)
+    given.look()
+    assert given.out == [
+        "trading: all strategies: halted by me: a test",
+        "trading: all strategies: active by me: all is well",
+    ]
+    assert [event.name for event in events(given.ledger)][:2] == ["trading_resumed", "trading_halted"]
+
+
+def test_a_strategy_its_drawdown_halted_in_the_ledger_goes_on_with_its_switch(given: Given) -> None:
+    given.ledger.halt("dex_arbitrage", "too far down")
+    given.switch.set("dex_arbitrage", Trading.ACTIVE, by="me", because="looked at it", at_s=NOW_S)
+    given.look()
+    assert given.ledger.halted_because("dex_arbitrage") is None
+
+
+def test_a_flattening_ends_halted_once_nothing_is_in_flight_or_owed(given: Given) -> None:
+    given.switch.set(TOTAL, Trading.REDUCING, by="me", because="going home", at_s=NOW_S, then_halt=True)
+    given.engine.idle, given.owing[0] = False, True
+    given.look()
+    given.engine.idle = True
+    given.look()
+    assert given.state() is Trading.REDUCING
+    given.owing[0] = False
+    given.look()
+    assert given.state() is Trading.HALTED
+
+
+def test_books_that_equal_the_chain_wind_up_the_dead_man(given: Given) -> None:
+    given.clock.now_s += 60
+    given.look(head=1)
+    assert given.beats == [NOW_S + 60]
+    given.look(head=2)
+    assert given.beats == [NOW_S + 60], "it was proven again too soon"
+
+
+def test_money_that_two_heads_say_is_missing_halts_everything(given: Given) -> None:
+    some = next(iter(given.chain.held))
+    given.chain.held[some] -= 1
+    given.clock.now_s += 60
+    given.look(head=1)
+    assert given.state() is Trading.ACTIVE
+    given.look(head=2)
+    assert given.state() is Trading.HALTED
+    assert "reconciliation_failed" in str(given.switch.of(TOTAL))
+    assert given.beats == []
+
+
+def test_money_that_somebody_sent_us_halts_nothing(given: Given) -> None:
+    some = next(iter(given.chain.held))
+    given.chain.held[some] += 1
+    given.clock.now_s += 60
+    for head in (1, 2, 3):
+        given.look(head=head)
+    assert given.state() is Trading.ACTIVE and given.beats
+
+
+def test_endpoints_that_disagree_for_long_halt_everything_unless_a_plan_goes_through(given: Given) -> None:
+    for seconds in (0, 100):
+        given.clock.now_s = NOW_S + seconds
+        given.engine.counts["refused:providers_disagree"] += 1
+        given.look()
+    given.engine.counts["sent"] += 1
+    given.look()
+    for seconds in (130, 240, 251):
+        given.clock.now_s = NOW_S + seconds
+        given.engine.counts["refused:providers_disagree"] += 1
+        given.look()
+        assert (given.state() is Trading.HALTED) == (seconds == 251)
+    assert "providers_disagree" in str(given.switch.of(TOTAL))
+
+
+def test_a_signal_halts_everything_at_once(given: Given) -> None:
+    given.watch.halt("SIGUSR1", "the process was told so")
+    assert given.state() is Trading.HALTED
+    assert given.out == ["trading: all strategies: halted by SIGUSR1: the process was told so"]
