@@ -120,6 +120,7 @@ PROOFS: tuple[Proof, ...] = (
     *_curve(
         "curve_crypto",
         ("tricrypto_first", "curve:crypto"),
+        ("tricrypto_first", "sequences:curve_tricrypto_first"),
         ("tricrypto", "sequences:curve_tricrypto"),
         ("two", "sequences:curve_two"),
         ("two_first", "sequences:curve_two_first"),

@@ -126,5 +126,5 @@ curve_steth, curve_aeth, curve_aave = of("curve_steth"), of("curve_aeth"), of("c
 curve_ib, curve_compound, curve_y = of("curve_ib"), of("curve_compound"), of("curve_y")
 curve_rocket, curve_factory_oracle = of("curve_rocket"), of("curve_factory_oracle")
 curve_template_meta, curve_factory_meta, curve_tricrypto = of("meta"), of("curve_factory_meta"), of("tricrypto")
-curve_two, curve_two_first = of("two"), of("two_first")
+curve_two, curve_two_first, curve_tricrypto_first = of("two"), of("two_first"), of("tricrypto_first")
 """The recordings, each by what it is of."""

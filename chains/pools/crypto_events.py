@@ -63,7 +63,7 @@ class Parameters(NamedTuple):
     mid_fee: int
     out_fee: int
     fee_gamma: int
-    allowed_extra_profit: int
+    extra_profit_or_threshold: int
     adjustment_step: int
     ma_half_time_s: int
 

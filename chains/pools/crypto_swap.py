@@ -32,7 +32,9 @@ class CryptoRules:
 
     `a_multiplier` is how many units of the contract's amplification make one A · n^n, which must lie between `least_a`
     and `most_a` times n^n. `least_step_divisor` is by how much of its distance to the oracle the price scale moves at
-    least, as a divisor; 0 where only the step counts. `sum_divided` tells two renderings of newton_y apart.
+    least, as a divisor; 0 where only the step counts. `sum_divided` tells two renderings of newton_y apart. The
+    `original` goes by its stored invariant also while parameters ramp, never trades at a loss, keeps a threshold beside
+    the step, and charges a deposit's first coin by its base units.
     """
 
     a_multiplier: int
@@ -42,12 +44,12 @@ class CryptoRules:
     sum_divided: bool = False
     least_step_divisor: int = 0
     claims: bool = False
-    repegs: bool = True
+    original: bool = False
 
 
 RULES = {
     "tricrypto": CryptoRules(10_000, 0.01, 1000, 5 * 10**16),
-    "tricrypto_first": CryptoRules(100, 1.0, 10_000, 10**16, repegs=False),
+    "tricrypto_first": CryptoRules(100, 1.0, 10_000, 10**16, original=True),
     "two": CryptoRules(10_000, 0.1, 100_000, 2 * 10**16, sum_divided=True, least_step_divisor=10, claims=True),
     "two_first": CryptoRules(10_000, 0.1, 100_000, 2 * 10**16, least_step_divisor=10, claims=True),
 }

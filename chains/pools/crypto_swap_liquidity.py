@@ -55,11 +55,11 @@ class Holdings:
         held = tuple(balance + amount for balance, amount in zip(self.balances, amounts, strict=True))
         xp = self.scaled(held)
         d = invariant(self.shape, xp)
+        moved = [new - old for new, old in zip(xp, before, strict=True)]
+        if self.shape.rules.original:
+            moved = [amounts[0], *self.scaled(amounts)[1:]]
         minted = supply * d // self.d - supply
-        minted -= (
-            self._spread_fee([new - old for new, old in zip(xp, before, strict=True)], xp) * minted // (FEE_DENOMINATOR)
-            + 1
-        )
+        minted -= self._spread_fee(moved, xp) * minted // FEE_DENOMINATOR + 1
         given = [index for index, amount in enumerate(amounts) if amount]
         price = 0
         if minted > TELLING and len(given) == 1:

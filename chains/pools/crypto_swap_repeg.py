@@ -31,7 +31,8 @@ class Oracle:
     """What the contract remembers to decide whether its price scale moves.
 
     `not_adjusted` is None where it is not known (the contract does not tell), and `admin_fee` 0 where nobody receives
-    it. `xcp_profit`, `xcp_profit_a` and `virtual_price` are in 10^-18, the fee in 10^-10.
+    it. `xcp_profit`, `xcp_profit_a` and `virtual_price` are in 10^-18, the fee in 10^-10. Below `price_threshold`, the
+    step itself where it is 0, the scale stays.
     """
 
     prices: Prices
@@ -46,6 +47,7 @@ class Oracle:
     lp_supply: int
     admin_fee: int = 0
     not_adjusted: bool | None = None
+    price_threshold: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _moved_three(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
     squared = sum(
         (_distance(price, scale)) ** 2 for price, scale in zip(oracle.prices, settled.price_scale, strict=True)
     )
-    far = squared > oracle.adjustment_step**2 and before > 0
+    far = squared > (oracle.price_threshold or oracle.adjustment_step) ** 2 and before > 0
     if not _earned_enough(oracle):
         if oracle.not_adjusted is None and far:
             raise StaleState(

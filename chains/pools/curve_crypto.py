@@ -235,7 +235,12 @@ class CurveCryptoPool(OwnContract):
 
     def _fresh_d(self) -> int:
         """The invariant a trade goes by: computed anew while a ramp is pending."""
-        return invariant(self.shape, self.scaled()) if self.course.end_s else self.d
+        return invariant(self.shape, self.scaled()) if self._ramping else self.d
+
+    @property
+    def _ramping(self) -> bool:
+        """Whether trades are told that a ramp is pending."""
+        return self.course.end_s > 0 and not self.rules.original
 
     def _exchanged(self, index_in: int, index_out: int, amount_in: int, d: int) -> Exchanged:
         if self.claimed_in:
@@ -271,9 +276,8 @@ class CurveCryptoPool(OwnContract):
         balances[index_out] -= paid
         moved = replace(self, balances=tuple(balances), d=d)
         price = moved._learned(index_in, index_out, amount_in, paid)
-        ramping = self.course.end_s > 0
         xp = moved.scaled()
-        trade = Trade(xp, xp, index_out or index_in, price, self.timestamp_s, ramping)
+        trade = Trade(xp, xp, index_out or index_in, price, self.timestamp_s, self._ramping)
         return moved._repegged(trade), paid
 
     def _learned(self, index_in: int, index_out: int, amount_in: int, paid: int) -> int:
@@ -286,11 +290,6 @@ class CurveCryptoPool(OwnContract):
         return given * UNIT // taken if index_out else taken * UNIT // given
 
     def _memory(self) -> Oracle:
-        if not self.rules.repegs:
-            raise StaleState(
-                f"pool {self.address} is of generation {self.variant}, whose price scale moves by rules that nothing "
-                "proves here; load it again after each trade"
-            )
         if self.oracle is None:
             raise StaleState(f"the price oracle of pool {self.address} is not known, so neither is what a trade leaves")
         return self.oracle
@@ -299,7 +298,7 @@ class CurveCryptoPool(OwnContract):
         """After a trade that already moved the balances."""
         peg = repegged(self.shape, Peg(self.price_scale, self.d, self._memory()), trade)
         ramp_over = self.course.end_s <= self.timestamp_s
-        course = replace(self.course, end_s=0) if self.course.end_s and ramp_over else self.course
+        course = replace(self.course, end_s=0) if self._ramping and ramp_over else self.course
         return replace(self, price_scale=peg.price_scale, d=peg.d, oracle=peg.oracle, course=course, claimed_in="")
 
     def _followed(self, log: Log, event: events.Exchange) -> CurveCryptoPool:
@@ -326,7 +325,7 @@ class CurveCryptoPool(OwnContract):
         moved = self._holdings().added(event.amounts)
         self._require_same(log, event.lp_supply, moved.lp_supply)
         balances = tuple(map(int.__add__, self.balances, event.amounts))
-        return self._after_liquidity(moved, balances, ramping=self.course.end_s > 0)
+        return self._after_liquidity(moved, balances, ramping=self._ramping)
 
     def _removed_one(self, log: Log, event: events.RemovedOne) -> CurveCryptoPool:
         if event.coin >= len(self.tokens) or not 0 < event.burnt <= self._memory().lp_supply:
@@ -336,7 +335,7 @@ class CurveCryptoPool(OwnContract):
         balances = list(self.balances)
         balances[event.coin] -= event.amount_out
         # The contract marks a ramp as over with every such withdrawal, and so never refuses a loss here.
-        return self._after_liquidity(moved, tuple(balances), ramping=True)
+        return self._after_liquidity(moved, tuple(balances), ramping=not self.rules.original)
 
     def _after_liquidity(self, moved: Moved, balances: tuple[int, ...], *, ramping: bool) -> CurveCryptoPool:
         oracle = replace(self._memory(), lp_supply=moved.lp_supply)
@@ -359,9 +358,11 @@ class CurveCryptoPool(OwnContract):
         memory = self._memory()
         if memory.admin_fee not in (0, event.admin_fee):
             raise StaleState(f"log {log.log_index} of block {log.block_number} settled the administrator's fees")
+        told = event.extra_profit_or_threshold
         oracle = replace(
             memory,
-            allowed_extra_profit=event.allowed_extra_profit,
+            allowed_extra_profit=memory.allowed_extra_profit if self.rules.original else told,
+            price_threshold=told if self.rules.original else memory.price_threshold,
             adjustment_step=event.adjustment_step,
             ma_half_time_s=event.ma_half_time_s,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from chains.assets import Address, address
-from chains.pools.crypto_swap import RULES, FeeCurve
+from chains.pools.crypto_swap import RULES, CryptoRules, FeeCurve
 from chains.pools.crypto_swap_repeg import Oracle
 from chains.pools.curve_crypto import Course, CurveCryptoPool
 from chains.pools.curve_probe import probed
@@ -25,16 +25,18 @@ _PARAMETERS = (
     "out_fee",
     "fee_gamma",
 )
+_EXTRA_PROFIT, _THRESHOLD = "allowed_extra_profit", "price_threshold"
 _MEMORY = (
     "last_prices_timestamp",
     "ma_half_time",
     "xcp_profit",
     "xcp_profit_a",
     "virtual_price",
-    "allowed_extra_profit",
+    _EXTRA_PROFIT,
     "adjustment_step",
     "admin_fee",
 )
+_ORIGINAL_EXTRA_PROFIT = 10**13
 _PRICES = ("price_scale", "price_oracle", "last_prices")
 REFUSED_GENERATIONS = ("two_ng", "tricrypto_ng")
 """Pools with other mathematics and other events, which are told by what they call the time of their average."""
@@ -58,7 +60,8 @@ def loading(facts: PoolFacts) -> Loading:
     if rules is None or coins not in (2, 3):
         raise MalformedState(f"pool {pool} of {coins} coins cannot have rules {facts.details.get('rules')!r}")
     lp_token = facts.details.get("lp_token")
-    calls = [Call(pool, selector(f"{name}()")) for name in (*_PARAMETERS, *_MEMORY)]
+    kept = [_THRESHOLD if rules.original and name == _EXTRA_PROFIT else name for name in _MEMORY]
+    calls = [Call(pool, selector(f"{name}()")) for name in (*_PARAMETERS, *kept)]
     calls += [Call(pool, selector("balances(uint256)") + word(index)) for index in range(coins)]
     for name in _PRICES:
         if coins == 2:
@@ -84,9 +87,9 @@ def loading(facts: PoolFacts) -> Loading:
     supply = next(needed)
     (now_s,) = _words(needed, ["block time"], MULTICALL3)
     oracle = None
-    if rules.repegs and lp_token is not None and all((*memory, *prices, supply)):
+    if lp_token is not None and all((*memory, *prices, supply)):
         oracle = _oracle(
-            [unsigned(answer) for answer in memory], [unsigned(price) for price in prices], unsigned(supply)
+            [unsigned(answer) for answer in memory], [unsigned(price) for price in prices], unsigned(supply), rules
         )
         if coins == 2 and oracle.last_s != now_s:
             oracle = None
@@ -96,12 +99,26 @@ def loading(facts: PoolFacts) -> Loading:
     return (yield from probed(loaded, balances, _GET_DY))
 
 
-def _oracle(memory: Sequence[int], prices: Sequence[int], lp_supply: int) -> Oracle:
+def _oracle(memory: Sequence[int], prices: Sequence[int], lp_supply: int, rules: CryptoRules) -> Oracle:
     last_s, half_time_s, profit, profit_a, virtual_price, extra, step, admin_fee = memory
+    threshold = 0
+    if rules.original:
+        extra, threshold = _ORIGINAL_EXTRA_PROFIT, extra
     middle = len(prices) // 2
     averages, last = tuple(prices[:middle]), tuple(prices[middle:])
     return Oracle(
-        averages, last, last_s, half_time_s, profit, profit_a, virtual_price, extra, step, lp_supply, admin_fee
+        averages,
+        last,
+        last_s,
+        half_time_s,
+        profit,
+        profit_a,
+        virtual_price,
+        extra,
+        step,
+        lp_supply,
+        admin_fee,
+        price_threshold=threshold,
     )
 
 
