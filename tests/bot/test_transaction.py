@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from eth_account import Account
 from eth_account.typed_transactions import TypedTransaction
 from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.transaction import Fees, UnsignedTransaction
+from bot.transaction import Fees, NotOurs, UnsignedTransaction, read_signed
 from chains.assets import Address
 from tests.bot.planning import addresses
 
@@ -66,3 +67,16 @@ def test_a_change_anywhere_changes_the_digest(tx: UnsignedTransaction, data: st.
 
 def test_the_worst_cost_is_all_the_gas_at_the_highest_fee() -> None:
     assert Fees(gas_limit=300_000, max_fee_wei=20 * 10**9, tip_wei=1).worst_cost_wei == 6 * 10**15
+
+
+@given(transactions, st.integers(0, 1), st.integers(1, 2**256 - 1), st.integers(1, 2**256 - 1))
+def test_what_was_signed_reads_back_as_what_it_was(tx: UnsignedTransaction, parity: int, r: int, s: int) -> None:
+    assert read_signed(tx.raw(parity, r, s), SENDER) == tx
+
+
+@given(transactions, st.integers(0, 400), st.binary(min_size=1, max_size=3))
+def test_bytes_that_are_cut_or_longer_are_none_of_ours(tx: UnsignedTransaction, cut: int, tail: bytes) -> None:
+    raw = tx.raw(1, 2**255, 2**254)
+    for broken in (raw + tail, raw[: min(cut, len(raw) - 1)], tx.payload()):
+        with pytest.raises(NotOurs):
+            read_signed(broken, SENDER)
