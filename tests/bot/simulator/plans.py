@@ -43,6 +43,7 @@ class Step:
 class Trial:
     """One plan: what was foreseen in this process and on the fork, and what the mined block says."""
 
+    tx: UnsignedTransaction
     kinds: tuple[HopKind, ...]
     here: Verdict | None
     fork: Verdict
@@ -147,7 +148,7 @@ class Rig:
         if snapshot is not None:
             await self.anvil.rpc("evm_revert", snapshot)
         deltas = {pair: after[pair] - before[pair] for pair in before}
-        return Trial(kinds, here, fork, deltas, receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
+        return Trial(tx, kinds, here, fork, deltas, receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
 
     async def _mined(self, tx: UnsignedTransaction, head: Head) -> dict[str, str]:
         fields = {
