@@ -115,6 +115,9 @@ class Custody(Store):
             if self._head_file is not None:
                 self.behind = self._head_file.check(connection)
             if read_head(connection) == GENESIS:
+                # Before the first seal: seals without a head file would look like one that was lost.
+                if self._head_file is not None:
+                    self._head_file.write(GENESIS, sync=True)
                 adopt(connection)
 
     def _check_rows(self) -> None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 
+from tests.kills.strace import Strike, Struck, attached, watched
 from tests.kills.worker import Scene, work
 
 LEAST_S, MOST_S = 0.002, 0.06
@@ -23,18 +24,22 @@ IN_OPENING = 0.3
 """How many of the kills are of that kind; the others come upon one of a worker's steps, or just after it."""
 STEPS = 12
 _AFTER_STEP_S = 0.004
-_STEPS_WITHIN_S = 2.0
+_STEPS_WITHIN_S = 10.0
 _FINISH_WITHIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the killer is asked for: so many kills in this scene; or, with `finish`, one worker that ends by itself."""
+    """What the killer is asked for: so many kills in this scene; or, with `finish`, one worker that ends by itself.
+
+    Workers are killed at one of their first `steps` steps.
+    """
 
     scene: Scene
     kills: int
     seed: int
     finish: bool = False
+    steps: int = STEPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +73,19 @@ def killer() -> Iterator[Connection]:
 def _serve(line: Connection) -> None:
     while True:
         try:
-            order: Order = pickle.loads(line.recv_bytes())
+            order: Order | Strike = pickle.loads(line.recv_bytes())
         except EOFError:
             return
+        if isinstance(order, Strike):
+            line.send(_strike(order))
+            continue
         rng = random.Random(order.seed)
         if order.finish:
             line.send(_finish(order, rng))
             continue
         report = Report(0, 0)
         while report.kills < order.kills and not line.poll():
-            report = _added(report, _kill_one(order.scene, rng))
+            report = _added(report, _kill_one(order, rng))
         line.send(report)
 
 
@@ -85,14 +93,14 @@ def _added(one: Report, other: Report) -> Report:
     return Report(one.kills + other.kills, one.at_work + other.at_work, one.errors + other.errors)
 
 
-def _kill_one(scene: Scene, rng: random.Random) -> Report:
+def _kill_one(order: Order, rng: random.Random) -> Report:
     """Fork a worker and kill it: soon after the fork, or upon one of the steps that must not be lost or doubled."""
-    worker, said = _fork(scene, rng.getrandbits(32), finish=False)
+    worker, said = _fork(order.scene, rng.getrandbits(32), finish=False)
     steps = 0
     if rng.random() < IN_OPENING:
         time.sleep(rng.uniform(LEAST_S, MOST_S))
     else:
-        steps = _steps(said, rng.randint(1, STEPS))
+        steps = _steps(said, rng.randint(1, order.steps))
         time.sleep(rng.uniform(0, _AFTER_STEP_S))
     os.kill(worker, signal.SIGKILL)
     return _ended(worker, said, at_work=steps > 0)
@@ -122,14 +130,33 @@ def _finish(order: Order, rng: random.Random) -> Report:
     return Report(0, 0, _ended(worker, said, at_work=True).errors)
 
 
-def _fork(scene: Scene, seed: int, *, finish: bool) -> tuple[int, int]:
-    """The worker, and the end of a pipe from which its words come: a dot for each step, then what it failed of."""
+def _strike(strike: Strike) -> Struck:
+    """A worker that begins once it is traced."""
+    held, go = os.pipe()
+    worker, said = _fork(strike.scene, strike.seed, finish=False, held=held)
+    os.close(held)
+    tracer = attached(worker, strike.arguments)
+    os.write(go, b".")
+    os.close(go)
+    survived = watched(worker, said, strike.steps)
+    ended = _ended(worker, said, at_work=True)
+    tracer.wait()
+    return Struck(survived, "".join(ended.errors))
+
+
+def _fork(scene: Scene, seed: int, *, finish: bool, held: int | None = None) -> tuple[int, int]:
+    """The worker, and the end of a pipe from which its words come: a dot for each step, then what it failed of.
+
+    `held` is the end of a pipe from which it must read before it begins.
+    """
     said, says = os.pipe()
     worker = os.fork()
     if worker:
         os.close(says)
         return worker, said
     os.close(said)
+    if held is not None:
+        os.read(held, 1)
     try:
         asyncio.run(work(scene, seed, lambda: _say(says, "."), finish=finish))
     except BaseException:
@@ -145,5 +172,5 @@ def _say(says: int, what: str) -> None:
 def _ended(worker: int, said: int, at_work: bool) -> Report:
     os.waitpid(worker, 0)
     with os.fdopen(said, "rb") as words:
-        _, failed, how = words.read().decode().partition("!")
-    return Report(1, int(at_work), (how,) if failed else ())
+        how = words.read().decode().lstrip(".!")
+    return Report(1, int(at_work), (how,) if how else ())

@@ -7,7 +7,7 @@ import pickle
 import random
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,13 +16,15 @@ from typing import Any, cast
 from sqlalchemy import func, select
 
 from bot.clock import SystemClock
+from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import FillRow, IntentRow
 from bot.ledger.states import IntentState, MinedAs
 from tests.faults.bot import Bot
 from tests.faults.chain import Setting, TrueChain
 from tests.faults.oracle import judge
-from tests.kills.killer import Order, Report
+from tests.kills.killer import STEPS, Order, Report
+from tests.kills.strace import Strike
 from tests.kills.worker import MakeDesk, Scene
 
 BLOCK_S = 0.03
@@ -75,18 +77,30 @@ class Story:
     kills: int
     desk: MakeDesk
     forgets: bool = False
+    steps: int = STEPS
     _reorganisations: int = 0
 
     async def play(self, killer: Connection) -> Outcome:
         """Play it, bring everything home, and judge."""
         async with TrueChain.open(self.setting) as chain:
             scene = Scene(self.setting, chain.anvil.http_url, self.folder, self.desk, self.forgets)
-            killed = await self._while_blocks_are_made(chain, killer, Order(scene, self.kills, self.seed), wild=True)
-            home = await self._while_blocks_are_made(chain, killer, Order(scene, 1, self.seed, finish=True), wild=False)
-            errors = [f"a worker failed: {error.strip()}" for error in (*killed.errors, *home.errors)]
-            return await self._judged(chain, scene, killed, errors)
+            order = Order(scene, self.kills, self.seed, steps=self.steps)
+            killed = await self._while_blocks_are_made(chain, killer, order, wild=True)
+            return await self.brought_home(chain, scene, killer, killed)
+
+    async def brought_home(self, chain: TrueChain, scene: Scene, killer: Connection, killed: Report) -> Outcome:
+        """One worker ends what was begun, and the chain is asked what came of it all."""
+        home = await self._while_blocks_are_made(chain, killer, Order(scene, 1, self.seed, finish=True), wild=False)
+        errors = [f"a worker failed: {error.strip()}" for error in (*killed.errors, *home.errors)]
+        return await self._judged(chain, scene, killed, errors)
 
     async def _while_blocks_are_made(self, chain: TrueChain, killer: Connection, order: Order, *, wild: bool) -> Report:
+        return cast(Report, await self.while_blocks_are_made(chain, killer, order, wild=wild))
+
+    async def while_blocks_are_made(
+        self, chain: TrueChain, killer: Connection, order: Order | Strike, *, wild: bool
+    ) -> object:
+        """The killer's answer; meanwhile the chain goes on, with reorganisations where it is `wild`."""
         rng = random.Random(order.seed * 2 + wild)
         killer.send_bytes(pickle.dumps(order))
         while not killer.poll():
@@ -95,17 +109,20 @@ class Story:
                 self._reorganisations += 1
                 await chain.anvil.rpc("anvil_reorg", rng.randint(1, 2), [])
             await asyncio.sleep(rng.uniform(0, 2 * BLOCK_S))
-        return cast(Report, killer.recv())
+        return killer.recv()
 
     async def _judged(self, chain: TrueChain, scene: Scene, killed: Report, errors: Sequence[str]) -> Outcome:
+        height = int(await chain.anvil.rpc("eth_blockNumber"), 16)
         with closing(Ledger.view(scene.ledger, SystemClock())) as ledger:
-            ledger.attach()
+            try:
+                ledger.attach()
+            except LedgerError as error:
+                return replace(NOTHING, kills=killed.kills, blocks=height, wrong=(*errors, str(error)))
             bot = cast(Bot, SimpleNamespace(ledger=ledger, decided=()))
             wrong = [str(one) for one in await judge(chain, bot)]
             wrong += [f"corrupt: {fault}" for fault in ledger.verified().faults]
             wrong += _lost_fills(ledger)
             numbers = _numbers(ledger)
-        height = int(await chain.anvil.rpc("eth_blockNumber"), 16)
         return Outcome(
             kills=killed.kills,
             at_work=killed.at_work,

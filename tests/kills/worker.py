@@ -65,6 +65,8 @@ class Scene:
     desk: MakeDesk = TransactionDesk
     forgets: bool = False
     """Decides again what was decided before, in other words: the broken twin without an idempotency key."""
+    unsynced: bool = False
+    """Leaves the syncing to the system: the broken twin whose commits are not on the disk."""
 
     @property
     def ledger(self) -> str:
@@ -90,6 +92,13 @@ class Stepping(Ledger):
         self.step()
 
 
+def _leave_unsynced(ledger: Ledger) -> None:
+    """Its one connection comes back from the pool as it is left here."""
+    connection = ledger._writer.raw_connection()
+    connection.cursor().execute("PRAGMA synchronous = NORMAL")
+    connection.close()
+
+
 async def work(scene: Scene, seed: int, step: Callable[[], None], *, finish: bool = False) -> None:
     """Trade until killed; with `finish`, begin nothing and return when everything is final.
 
@@ -101,6 +110,8 @@ async def work(scene: Scene, seed: int, step: Callable[[], None], *, finish: boo
         ledger = Stepping.open(scene.ledger, SystemClock(), hold=NETWORK)
         stack.callback(ledger.close)
         ledger.step = step
+        if scene.unsynced:
+            _leave_unsynced(ledger)
         line = Line(await stack.enter_async_context(HttpRpc(scene.url)), rng, step)
         head = await line.begin()
         await _begin(ledger, scene.setting, line, head)
@@ -108,13 +119,13 @@ async def work(scene: Scene, seed: int, step: Callable[[], None], *, finish: boo
         await desk.start()
         step()
         while True:
-            for event in await line.news():
-                if not isinstance(event, Block):
-                    desk.undo(event)
+            for one in await line.news():
+                if not isinstance(one, Block):
+                    desk.undo(one)
                     continue
-                ledger.at_head(event.head.number, event.head.timestamp_s)
-                await desk.on_block(event)
-                head = event.head
+                ledger.at_head(one.head.number, one.head.timestamp_s)
+                await desk.on_block(one)
+                head = one.head
             if finish and not ledger.open_intents() and not ledger.mined_intents():
                 return
             if not finish:

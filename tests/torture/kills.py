@@ -16,7 +16,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.faults.chain import Setting
-from tests.kills.killer import killer
+from tests.kills.killer import STEPS, killer
 from tests.kills.story import NOTHING, Outcome, Story
 from tests.kills.twins import BROKEN, WHOLE, Twin
 
@@ -39,13 +39,13 @@ async def _play(options: argparse.Namespace, line: Connection) -> int:
     total, seed = NOTHING, options.seed
     while total.kills < options.kills:
         kills = min(options.per_story, options.kills - total.kills)
-        outcome = await _story(setting, seed, kills, WHOLE, line)
+        outcome = await _story(setting, seed, kills, WHOLE, line, STEPS)
         _tell(seed, outcome)
         total += outcome
         seed += 1
     unnoticed = []
     for name, twin in BROKEN.items():
-        broken = await _story(setting, options.seed, options.twin_kills, twin, line)
+        broken = await _story(setting, options.seed, options.twin_kills, twin, line, 3 * STEPS)
         print(f"broken twin {name}: {broken}", flush=True)
         if not broken.wrong:
             unnoticed.append(name)
@@ -54,9 +54,9 @@ async def _play(options: argparse.Namespace, line: Connection) -> int:
     return 1 if total.wrong or unnoticed else 0
 
 
-async def _story(setting: Setting, seed: int, kills: int, twin: Twin, line: Connection) -> Outcome:
+async def _story(setting: Setting, seed: int, kills: int, twin: Twin, line: Connection, steps: int) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="isthmus-kills-") as folder:
-        return await Story(setting, Path(folder), seed, kills, twin.desk, twin.forgets).play(line)
+        return await Story(setting, Path(folder), seed, kills, twin.desk, twin.forgets, steps).play(line)
 
 
 def _tell(seed: int, outcome: Outcome) -> None:

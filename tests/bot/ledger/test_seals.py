@@ -118,6 +118,19 @@ def test_a_crash_between_commit_and_head_file_is_recognised_as_one(traded: Path)
         assert ledger.behind == 0
 
 
+def test_a_crash_at_the_first_seal_of_all_leaves_a_ledger_that_opens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(self: Ledger) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr("bot.ledger.ledger.Ledger._check_rows", crash)
+        Ledger.open(str(tmp_path / "ledger.db"), StandingClock())
+    with closing(Ledger.open(str(tmp_path / "ledger.db"), StandingClock())) as ledger:
+        assert ledger.verified().whole
+
+
 def test_another_ledger_in_the_place_of_this_one_is_noticed(traded: Path, made: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     shutil.copytree(made, other)
