@@ -37,4 +37,5 @@ error GainBelowMinimum(int256 gain, uint256 minGain);
 error OutputBelowMinimum(uint256 received, uint256 minOut);
 error NoBalance(address token);
 error TransferFailed(address token, address to, uint256 amount);
+error TollTaken(address token, uint256 taken, uint256 amount);
 error ApprovalFailed(address token, address spender, uint256 amount);

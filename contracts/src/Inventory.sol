@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {CapExceeded, InvalidSettings, NotExecutor, NotOwner, UnlistedToken} from "./Errors.sol";
-import {IERC20} from "./interfaces/IERC20.sol";
+import {CapExceeded, InvalidSettings, NotExecutor, NotOwner, TollTaken, UnlistedToken} from "./Errors.sol";
 import {SafeTransfer} from "./libraries/SafeTransfer.sol";
 
 /// @title The principal that `Executor.exchange` trades with.
@@ -67,7 +66,7 @@ contract Inventory {
 
     /* EXECUTOR */
 
-    /// @notice Hands `amount` of `token` to `to`, within what this block still allows.
+    /// @notice Hands `amount` of `token` to `to`, within what this block still allows, and at no cost beyond it.
     function draw(address token, uint256 amount, address to) external {
         if (msg.sender != EXECUTOR) revert NotExecutor(msg.sender);
         uint256 cap = capOf(token);
@@ -78,7 +77,10 @@ contract Inventory {
         // The total is within the cap, which is a uint128.
         // forge-lint: disable-next-line(unsafe-typecast)
         drawn[token] = Drawn(uint128(block.number), uint128(total));
+        uint256 held = token.balanceOf(address(this));
         token.safeTransfer(to, amount);
+        uint256 left = token.balanceOf(address(this));
+        if (left + amount < held) revert TollTaken(token, held - left, amount);
     }
 
     /* OWNER */
@@ -86,7 +88,7 @@ contract Inventory {
     /// @notice Sends all of `token` to the treasury.
     function sweep(address token) external returns (uint256 amount) {
         if (msg.sender != OWNER) revert NotOwner(msg.sender);
-        amount = IERC20(token).balanceOf(address(this));
+        amount = token.balanceOf(address(this));
         emit Swept(token, amount);
         token.safeTransfer(TREASURY, amount);
     }
