@@ -21,7 +21,7 @@ def account(number: int) -> Address:
     return address(f"0x{number + (1 << 150):040x}")
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     st.dictionaries(st.integers(0, 9), st.dictionaries(WORDS, WORDS, max_size=6), max_size=6),
     st.integers(0, 2**100),
