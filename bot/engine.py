@@ -18,6 +18,7 @@ from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import NoMark
+from bot.execution.stages import Stage
 from bot.execution.transactions import Sent, Settled, TransactionDesk
 from bot.ground import Ground
 from bot.ledger.decisions import Level
@@ -188,12 +189,16 @@ class Engine:
             self.silence = None
             self._event(Level.INFO, "node_answers", f"block {head.number}")
             self._output.line(f"node answers again: block {head.number}")
+        stages = road.transactions.stages
+        stages.begin(head)
         silent = await unanswered(road.ground.on_head(head))
         self._take_in(block)
+        stages.reached(Stage.TAKEN_IN)
         self._close_stale_books(head)
         await self._upkeep.on_head(head)
         in_use: set[Address] = set()
         silent = silent or await unanswered(self._bring_home(block, in_use))
+        stages.reached(Stage.BROUGHT_HOME)
         if silent:
             self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {silent}")
             self.counts["unanswered_blocks"] += 1
@@ -320,6 +325,7 @@ class Engine:
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
+        road.transactions.stages.reached(Stage.DECIDED)
         refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal()
         refusal = refusal or road.hedges.refusal(plan)
         refusal = refusal or await road.fee_policy.refresh(head)
@@ -339,6 +345,7 @@ class Engine:
         verdict = self._stale(head, plan) or verdict
         if isinstance(verdict, Refusal):
             return verdict
+        road.transactions.stages.reached(Stage.SIMULATED)
         if not road.trading:
             in_use |= plan.pools
             return None

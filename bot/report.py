@@ -88,6 +88,7 @@ class Summary:
             "simulated": self.counts.get("simulated", 0),
             "first_settled_s": self.first_settled_s,
             "head_to_signed_ms": {"p50": latency.p50, "p99": latency.p99},
+            "stages_ms": {stage: asdict(each) for stage, each in self.result.stages_ms.items()},
             "not_as_simulated": self.not_as_simulated,
             "decisions": self.decisions,
             "ledger_equals_chain": self.ledger_equals_chain,

@@ -18,6 +18,7 @@ from bot.execution.replacing import ReplacementPolicy
 from bot.execution.routes import Routes
 from bot.execution.settling import Identity, Prepared, Sent, Settled
 from bot.execution.signing import Signing, SigningParty, terms_of
+from bot.execution.stages import Stage, Stages
 from bot.execution.submission import Outbid, Submission
 from bot.execution.tips import Tips
 from bot.execution.touches import Touches
@@ -78,7 +79,7 @@ class TransactionDesk:
         self._marks = marks
         self._unwind_loss_ppm = unwind_loss_ppm
         self._finality_blocks = finality_blocks
-        self._clock = clock
+        self.stages = Stages(clock)
         self._plans: dict[str, Plan] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._in_flight: dict[int, UnsignedTransaction] = {}
@@ -263,17 +264,20 @@ class TransactionDesk:
             return Refusal(Reason.ALREADY_DECIDED, f"plan {plan.id} has an intent already, from the same block")
         operator, nonce = self.identity.operator, prepared.transaction.nonce
         intent = self._ledger.reserve(plan, operator, nonce, prepared.worst, prepared.fees)
+        self.stages.reached(Stage.RESERVED)
         answer = await self._signed(intent, prepared, verdict, head)
         if not isinstance(answer, Signed):
             await self._release(intent, str(answer))
             return answer
         self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash)
-        self._ledger.record_timings(intent.id, {"signed": self._clock.monotonic_ns() - head.arrived_ns})
+        self.stages.reached(Stage.SIGNED)
         self._plans[plan.id] = plan
         self._verdicts[plan.id] = verdict
         self._in_flight[intent.id] = prepared.transaction
         self._submission.begin(intent, prepared.share_ppm)
         await self._send(intent)
+        self.stages.reached(Stage.SENT)
+        self._ledger.record_timings(intent.id, self.stages.elapsed_ns())
         return Sent(intent, answer.tx_hash, verdict)
 
     async def _signed(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:

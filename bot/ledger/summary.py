@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
@@ -46,6 +46,8 @@ class RunSummary:
     first_settled_s: float | None
     head_to_signed_ms: Latency
     unmarked: tuple[Movement, ...]
+    stages_ms: dict[str, Latency] = field(default_factory=dict)
+    """From a head's arrival to each stage of what was decided on it, which `bot.execution.stages.Stage` names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
             first_settled_s=None if first_ms is None else (first_ms - run.started_ms) / 1000,
             head_to_signed_ms=counted.head_to_signed_ms,
             unmarked=tuple(movement for profit in profits.values() for movement in profit.unmarked),
+            stages_ms=_stages(connection, run.id),
         )
 
 
@@ -141,6 +144,19 @@ def _head_to_signed(connection: Connection, run_id: int) -> Latency:
     )
     elapsed_ns = connection.execute(stages).scalars().all()
     return Latency(percentile_ms(elapsed_ns, 50), percentile_ms(elapsed_ns, 99))
+
+
+def _stages(connection: Connection, run_id: int) -> dict[str, Latency]:
+    rows = connection.execute(
+        select(TimingRow.stage, TimingRow.elapsed_ns)
+        .join(IntentRow, IntentRow.id == TimingRow.intent_id)
+        .where(IntentRow.run_id == run_id)
+        .order_by(TimingRow.elapsed_ns)
+    )
+    elapsed: dict[str, list[int]] = {}
+    for row in rows:
+        elapsed.setdefault(row.stage, []).append(row.elapsed_ns)
+    return {stage: Latency(percentile_ms(each, 50), percentile_ms(each, 99)) for stage, each in elapsed.items()}
 
 
 def percentile_ms(ordered_ns: Sequence[int], percent: int) -> float | None:

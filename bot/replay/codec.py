@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import dataclasses
 import importlib
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
@@ -61,6 +62,8 @@ def decode(document: Any) -> Any:
         match tag:
             case "int":
                 return int(content, 16)
+            case "float":
+                return float(content)
             case "bytes":
                 return base64.b64decode(content, validate=True)
             case "tuple":

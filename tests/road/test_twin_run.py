@@ -145,6 +145,16 @@ def test_amounts_in_the_summary_are_decimal_strings_of_wei(ran: Ran) -> None:
     assert set(ran.document["head_to_signed_ms"]) == {"p50", "p99"}
 
 
+def test_every_step_of_a_decision_is_timed_in_its_order(ran: Ran) -> None:
+    timed = ran.document["stages_ms"]
+    order = ["taken_in", "brought_home", "decided", "simulated", "reserved", "signed", "sent"]
+    assert set(timed) == set(order)
+    for percentile in ("p50", "p99"):
+        reached = [timed[stage][percentile] for stage in order]
+        assert reached == sorted(reached)
+    assert timed["signed"] == ran.document["head_to_signed_ms"]
+
+
 def test_the_ledger_keeps_the_summary_it_printed(ran: Ran) -> None:
     assert ran.document["chain_id"] == 31337 and ran.document["seed"] == SEED
     assert ran.document["pools"] >= 1000 and ran.document["books"] == 2
