@@ -25,12 +25,14 @@ from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
+    filters,
     open_pools,
     opening_marks,
 )
 from bot.pending.opening import open_pending
-from bot.permissions import budgets, signer_policy
+from bot.permissions import budgets, scopes, signer_policy
 from bot.relays import open_relays
+from bot.reopening import require_reconciled
 from bot.replay.recording import begin_recording
 from bot.report import Summary
 from bot.risk.halting import Halting
@@ -116,11 +118,13 @@ async def _open(
         await tokens.open(lab, world.node.request)
     signer = None
     if options.mode is not Mode.DRY:
-        signer = await _signer(loaded, world, hands, market, marks)
+        signer = await _signer(loaded, world, hands, known, market, marks)
         stack.push_async_callback(signer.close)
         ends = replace(ends, signer=recorder.end("signer", signer) if recorder else signer)
     road = build_road(loaded, ledger, footing, ends, clock)
     await start(road, head)
+    if options.mode is Mode.LIVE:
+        await require_reconciled(ledger, world.node, hands.accounts, road.transactions, head)
     engine = Engine(road, out)
     ears = recorder.ears(engine, road.guard) if recorder else engine
     world.node.listen(ears.on_node)
@@ -239,7 +243,10 @@ def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:
     return loaded.config.twin.seed if options.seed is None else options.seed
 
 
-async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, marks: Marks) -> SignerClient:
+async def _signer(
+    loaded: Loaded, world: World, hands: Hands, known: KnownPools, market: Market, marks: Marks
+) -> SignerClient:
+    allowed = filters(loaded.config.strategies, world.network, known)
     policy = signer_policy(
         loaded.config,
         world.network,
@@ -248,6 +255,7 @@ async def _signer(loaded: Loaded, world: World, hands: Hands, market: Market, ma
         caps=hands.caps,
         pools=[pool.hop(*pool.tokens[:2]).pool for pool in market.pools.values()],
         marks=marks,
+        scopes=scopes(loaded.config, allowed, market),
     )
     return await SignerClient.start(
         keystore=hands.keystore,

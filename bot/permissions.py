@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from bot.config.model import RunConfig
 from bot.config.strategies import StrategyConfig
 from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
+from bot.market import Market
 from bot.risk.budget import Budget
 from bot.signer.policy import UNLIMITED_COUNT, Maker, SignerPolicy, StrategyLimits, Target, TransactionCaps
 from chains.assets import Address, Amount, Token
@@ -18,6 +21,34 @@ from chains.networks import Network
 GWEI = 10**9
 _ETH_DECIMALS = 18
 _MARK_UNITS = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The only pools and tokens a strategy may touch; None: all of the policy's."""
+
+    pools: frozenset[Address] | None = None
+    tokens: frozenset[Address] | None = None
+
+
+ANYWHERE = Scope()
+
+
+def scopes(config: RunConfig, allowed: Mapping[str, Callable[[str, Token], bool]], market: Market) -> dict[str, Scope]:
+    """Where each strategy with a filter may go, of the pools in `market`. `allowed` are `bot.opening.filters`."""
+    found = {}
+    for strategy in config.strategies:
+        if strategy.name not in allowed:
+            continue
+        permits = allowed[strategy.name]
+        taken = [
+            (pool, token) for venue, pool in market.pools.items() for token in pool.tokens if permits(venue, token)
+        ]
+        found[strategy.name] = Scope(
+            frozenset(pool.hop(*pool.tokens[:2]).pool for pool, _ in taken) if strategy.filter.venues else None,
+            frozenset(Address(token.address) for _, token in taken) if strategy.filter.tokens else None,
+        )
+    return found
 
 
 def budgets(config: RunConfig) -> dict[str, Budget]:
@@ -34,8 +65,9 @@ def signer_policy(
     caps: Mapping[Token, int],
     pools: Iterable[Address],
     marks: Marks,
+    scopes: Mapping[str, Scope] = MappingProxyType({}),
 ) -> SignerPolicy:
-    """The policy the signer enforces by itself, whatever the engine asks for."""
+    """The policy the signer enforces by itself, whatever the engine asks for. `scopes` are those of some strategies."""
     signer = config.signer
     return SignerPolicy(
         chain_id=network.chain_id,
@@ -58,7 +90,7 @@ def signer_policy(
             exchange_loss_ppm=config.execution.unwind_loss_ppm,
             max_drift_ppm=signer.max_drift_ppm,
         ),
-        strategies={strategy.name: _limits(strategy) for strategy in config.strategies},
+        strategies={it.name: _limits(it, scopes.get(it.name, ANYWHERE)) for it in config.strategies},
         total=_total(config),
         owner=signer.owner,
         dead_man_s=config.breakers.dead_man_s,
@@ -83,7 +115,7 @@ def _mark(marks: Marks, token: Token) -> int | None:
         return None
 
 
-def _limits(strategy: StrategyConfig) -> StrategyLimits:
+def _limits(strategy: StrategyConfig, scope: Scope = ANYWHERE) -> StrategyLimits:
     budget = strategy.budget.in_wei()
     least = strategy.parameters.get("min_profit")
     return StrategyLimits(
@@ -97,6 +129,8 @@ def _limits(strategy: StrategyConfig) -> StrategyLimits:
         drawdown_wei=budget["drawdown_wei"],
         failures_in_a_row=strategy.budget.failures_in_a_row,
         transactions_a_minute=strategy.budget.transactions_a_minute,
+        pools=scope.pools,
+        tokens=scope.tokens,
     )
 
 

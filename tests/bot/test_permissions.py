@@ -7,12 +7,14 @@ from fractions import Fraction
 import pytest
 
 from bot.config.load import Loaded, load
+from bot.config.strategies import FilterSettings
 from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
-from bot.permissions import budgets, signer_policy
+from bot.permissions import Scope, budgets, scopes, signer_policy
 from bot.signer.policy import EXECUTOR_SELECTORS, SignerPolicy, Target, decode_policy, encode_policy
-from chains.assets import Address
+from chains.assets import Address, Token
+from tests.bot.dashboard.test_picture import small
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.chains.pools.samples import at
 
@@ -93,3 +95,22 @@ def test_a_profit_token_nobody_can_value_is_an_error_before_anything_starts(load
             pools=[],
             marks=Marks({}),
         )
+
+
+def test_a_strategy_with_a_filter_is_bound_to_its_pools_and_tokens_and_another_to_none(loaded: Loaded) -> None:
+    market = small()
+    named = loaded.config.strategies[0].model_copy(
+        update={"filter": FilterSettings(tokens=("WETH",), venues=("uniswap_v2",))}
+    )
+    config = loaded.config.model_copy(update={"strategies": (named, *loaded.config.strategies[1:])})
+    only = sorted(market.pools)[0]
+    weth = market.pools[only].tokens[0]
+
+    def permits(venue: str, token: Token) -> bool:
+        return venue == only and token == weth
+
+    found = scopes(config, {named.name: permits}, market)
+    pool = market.pools[only]
+    assert found == {
+        named.name: Scope(frozenset({pool.hop(*pool.tokens[:2]).pool}), frozenset({Address(weth.address)}))
+    }

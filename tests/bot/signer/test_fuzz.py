@@ -58,7 +58,7 @@ from tests.bot.signer.making import (
 from tests.bot.signer.wild import offer
 
 QUICK = settings(max_examples=150, deadline=None)
-FUZZ = settings(max_examples=300, deadline=None)
+FUZZ = settings(max_examples=150, deadline=None)
 
 addresses = st.binary(min_size=20, max_size=20).map(lambda raw: address("0x" + raw.hex()))
 integers = st.integers(-(2**200), 2**200)

@@ -41,7 +41,6 @@ from bot.signer.protocol import (
 )
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI, ask
-from tests.bot.signer.tripping import trip
 
 PASSPHRASE = "open sesame"
 ROOT = Path(__file__).parents[3]
@@ -398,9 +397,3 @@ def test_it_loads_few_modules_and_none_that_reaches_a_network(tmp_path: Path) ->
     }
     assert set(foreign.split()) - generated <= ALLOWED
     assert not set(everything.split()) & FORBIDDEN
-
-
-async def test_tripped_under_load_it_stops_within_a_second_and_still_cancels(tmp_path: Path) -> None:
-    tally = await trip(tmp_path, trips=8, seed=3)
-    assert tally.held, tally
-    assert tally.signed > 20

@@ -1,0 +1,13 @@
+"""The kill switch and a signer that is never idle: the short form of `tests.torture.killswitch`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.bot.signer.tripping import trip
+
+
+async def test_tripped_under_load_it_stops_within_a_second_and_still_cancels(tmp_path: Path) -> None:
+    tally = await trip(tmp_path, trips=8, seed=3)
+    assert tally.held, tally
+    assert tally.signed > 20
