@@ -27,8 +27,10 @@ class Unreadable(ValueError):
 
 def encode(value: Any) -> Any:
     """`value` as a JSON document. What cannot be read back is written as text, marked so."""
-    if value is None or (isinstance(value, str | bool | float) and type(value) in (str, bool, float)):
+    if value is None or type(value) in (str, bool):
         return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {_TAG: "float", "v": repr(value)}
     if type(value) is int:
         return value if value in _JSON_INTEGERS else {_TAG: "int", "v": hex(value)}
     if isinstance(value, bytes | bytearray):
