@@ -54,6 +54,7 @@ class ReadableMarket:
         self._refused = refused
         self._prices: dict[tuple[Asset, Asset], float] = {}
         self._changed: set[VenueId] = set()
+        self._rest = 0
         self._packing = packing or Packing(graph, pools, books, self._curve_of, self._depth_of)
         self._search = Search(graph, pools, books, self._curve_of, self._price, self._packing)
 
@@ -87,6 +88,14 @@ class ReadableMarket:
         >>> found = list(market.cycles(through=market.changed))  # doctest: +SKIP
         """
         return frozenset(self._changed)
+
+    @property
+    def rest(self) -> int:
+        """How many walks the last `cycles` passed over although they gain by the float model, or were not sized.
+
+        They are worth less than what was given, share a venue with it, or are lost to rounding.
+        """
+        return self._rest
 
     def pool(self, venue: VenueId) -> Pool:
         """The pool as it is now. Raises `UnknownVenue`."""
@@ -163,7 +172,9 @@ class ReadableMarket:
         question = Question(
             venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
         )
-        return iter(self._answer(question).opportunities)
+        answer = self._answer(question)
+        self._rest = answer.rest
+        return iter(answer.opportunities)
 
     def prepare(self, gas_price_wei: int = 0) -> None:
         """Do now what the first question at about that gas price would wait for."""

@@ -179,6 +179,14 @@ def test_four_hops_are_found_where_they_are_asked_for():
     assert [step.token_in for step in found.steps] == [WETH, USDC, other, WBTC]
 
 
+def test_what_is_not_given_is_counted():
+    made = random_market(random.Random(9), pools=24)
+    everything = list(made.cycles(**PLENTY))
+    assert made.rest == 0 and len(everything) > 5
+    best = list(made.cycles(limit=3, overlapping=True))
+    assert best == everything[:3] and made.rest == len(everything) - 3
+
+
 def test_decisions_do_not_depend_on_the_order_in_which_venues_are_named():
     made = random_market(random.Random(9), pools=60)
     names = sorted(made.pools)
