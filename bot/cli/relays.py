@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,12 +21,15 @@ relays = Verbs(
     "relays",
     verbs={
         "list": ("bot.cli.relays:list_", "List the relays of a configuration, and what goes where."),
-        "test": ("bot.cli.relays:test", "Ask each relay whether it answers and knows our signature."),
+        "test": ("bot.cli.relays:test", "Ask each relay whether it answers and takes our signature."),
+        "landed": ("bot.cli.relays:landed", "Say of each destination and pool how much of what it took has landed."),
     },
     help="List the relays that transactions can go to, and try them.",
 )
 
 _COLOURS = {True: "green", False: "red"}
+_ALL = "all"
+_LAST = 10_000
 
 
 @command("list", examples=["isthmus relays list", "isthmus relays list --config isthmus.toml --json"])
@@ -71,6 +75,38 @@ async def test(config_path: Path | None, names: tuple[str, ...], as_json: bool) 
         if not answered:
             click.echo("no relays are configured; add them under [[relays]]")
     return ExitCode.OK if all(each.in_order for each in answered) else ExitCode.ENVIRONMENT
+
+
+@command("landed", examples=["isthmus relays landed", "isthmus relays landed --ledger ledger.sqlite3 --json"])
+@config_option
+@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@click.option("--last", default=_LAST, show_default=True, help="How many of the newest outcomes are counted.")
+def landed(config_path: Path | None, ledger_url: str | None, last: int, as_json: bool) -> None:
+    """Count, for each destination and pool, the calls it took whose outcome is known, and those that landed."""
+    from bot.cli.reconcile import latest_ledger
+    from bot.clock import SystemClock
+    from bot.config.load import load
+    from bot.ledger.ledger import Ledger
+
+    ledger = Ledger.view(ledger_url or latest_ledger(load(found_config(config_path))), SystemClock())
+    try:
+        ledger.attach()
+        known = ledger.inclusions(last)
+    finally:
+        ledger.close()
+    taken = Counter((each.destination, pool) for each in known for pool in (_ALL, *each.pools))
+    arrived = Counter((each.destination, pool) for each in known if each.landed for pool in (_ALL, *each.pools))
+    if as_json:
+        rows = [
+            {"destination": name, "pool": pool, "taken": count, "landed": arrived[name, pool]}
+            for (name, pool), count in sorted(taken.items())
+        ]
+        emit({"outcomes": rows})
+        return
+    for (name, pool), count in sorted(taken.items()):
+        click.echo(f"{name:<16} {pool:<42} {arrived[name, pool]:>6} of {count:>6} landed")
+    if not taken:
+        click.echo("nothing that was taken has an outcome yet")
 
 
 def _shown(answered: Answered) -> dict[str, Any]:

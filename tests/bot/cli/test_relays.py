@@ -13,7 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from bot.ledger.deliveries import Handed
 from tests.bot.config.writing import RUN, written
+from tests.bot.execution.given import cycle, open_ledger, pending, receipt
 from tests.chains.relays.blocks import Blocks
 from tests.chains.relays.local import LocalRelay
 
@@ -85,6 +87,22 @@ def test_a_relay_that_is_not_there_is_told(tmp_path: Path) -> None:
     result = invoked(tmp_path, "test", "--json", url="http://127.0.0.1:9")
     assert result.exit_code == 4
     assert not said(result)["relays"][0]["reachable"]
+
+
+def test_what_landed_is_counted_by_destination_and_pool(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "ledger.db")
+    plan = cycle()
+    intent = pending(ledger, plan)
+    ledger.record_deliveries(intent.id, 1, [Handed("mempool", "accepted"), Handed("local", "unknown")], plan.pools, 0)
+    ledger.record_mined(intent.id, receipt(intent, 11, status=0), {})
+    ledger.close()
+    result = CliRunner().invoke(main, ["relays", "landed", "--ledger", str(tmp_path / "ledger.db"), "--json"])
+    assert result.exit_code == 0, result.output
+    (pool,) = plan.pools
+    assert said(result)["outcomes"] == [
+        {"destination": "mempool", "pool": pool, "taken": 1, "landed": 1},
+        {"destination": "mempool", "pool": "all", "taken": 1, "landed": 1},
+    ]
 
 
 @pytest.mark.parametrize(
