@@ -14,7 +14,7 @@ from bot.execution.transactions import Identity
 from bot.permissions import Scope, budgets, scopes, signer_policy
 from bot.signer.policy import EXECUTOR_SELECTORS, SignerPolicy, Target, decode_policy, encode_policy
 from chains.assets import Address, Token
-from tests.bot.dashboard.test_picture import small
+from tests.bot.execution.given import market as given_market
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.chains.pools.samples import at
 
@@ -98,7 +98,7 @@ def test_a_profit_token_nobody_can_value_is_an_error_before_anything_starts(load
 
 
 def test_a_strategy_with_a_filter_is_bound_to_its_pools_and_tokens_and_another_to_none(loaded: Loaded) -> None:
-    market = small()
+    market = given_market()
     named = loaded.config.strategies[0].model_copy(
         update={"filter": FilterSettings(tokens=("WETH",), venues=("uniswap_v2",))}
     )
