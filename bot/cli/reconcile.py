@@ -29,16 +29,21 @@ Sources = tuple["BalanceSource", "BalanceSource", str]
     examples=[
         "isthmus reconcile                          the latest run; on the twin, as it stood when the run ended",
         "isthmus reconcile --config isthmus.toml    against your node and your exchanges, as they are now",
+        'isthmus reconcile --book "deposit of 3 May"   what differs came from outside, or went there',
     ],
 )
 @config_option
 @click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
-async def reconcile(config_path: Path | None, ledger_url: str | None, run_id: int | None, as_json: bool) -> ExitCode:
+@click.option("--book", "reason", metavar="REASON", help="Book what differs as come from outside, or gone there.")
+async def reconcile(
+    config_path: Path | None, ledger_url: str | None, run_id: int | None, reason: str | None, as_json: bool
+) -> ExitCode:
     """Compare every balance in the ledger with the chain's and the exchanges' own; exit 1 when one differs."""
     from bot.clock import SystemClock
     from bot.config.load import load
     from bot.ledger.ledger import Ledger
+    from bot.ledger.reconcile import book_differences
     from bot.ledger.reconcile import reconcile as compare
 
     loaded = load(found_config(config_path))
@@ -47,10 +52,12 @@ async def reconcile(config_path: Path | None, ledger_url: str | None, run_id: in
         ledger.attach(run_id)
         async with _sources(loaded, ledger) as (chain, exchanges, asked):
             found = await compare(ledger, chain, exchanges)
+        if reason is not None:
+            book_differences(ledger, found, reason)
         _tell(found, run=ledger.run.id, asked=asked, in_flight=len(ledger.open_intents()), as_json=as_json)
     finally:
         ledger.close()
-    return ExitCode.OK if found.equal else ExitCode.ERROR
+    return ExitCode.OK if found.equal or reason is not None else ExitCode.ERROR
 
 
 def latest_ledger(loaded: Loaded) -> str:

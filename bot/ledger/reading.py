@@ -111,6 +111,14 @@ def runs(ledger: Ledger, limit: int = PAGE) -> tuple[Run, ...]:
         return tuple(as_run(row) for row in rows)
 
 
+def has_past(ledger: Ledger) -> bool:
+    """Whether an earlier run of the ledger's instance is in it."""
+    run = ledger.run
+    earlier = select(RunRow.id).where(RunRow.instance == run.instance, RunRow.id < run.id).limit(1)
+    with ledger.read() as connection:
+        return connection.execute(earlier).first() is not None
+
+
 def decisions(
     ledger: Ledger, limit: int = PAGE, before: int | None = None, strategy: str | None = None
 ) -> tuple[Decision, ...]:

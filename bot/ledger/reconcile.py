@@ -6,9 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from bot.ledger import accounts
+from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account
 
+_SOURCE_LENGTH = 120
 BalanceSource = Callable[[Account], Awaitable[int]]
 """Asks the outside what an account holds, in base units."""
 
@@ -40,6 +44,15 @@ class Reconciliation:
     @property
     def differing(self) -> tuple[Row, ...]:
         return tuple(row for row in self.rows if row.difference)
+
+
+def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None:
+    """Books what differs as come from outside, or gone there. Raises `LedgerError` while anything is in flight."""
+    if ledger.open_intents():
+        raise LedgerError("ledger: something is in flight, and a difference may be its; let a run settle it first")
+    deltas = {row.account: row.difference for row in found.differing}
+    ledger.post("external", accounts.moved(deltas, accounts.EXTERNAL), source=reason[:_SOURCE_LENGTH])
+    ledger.record_event(Level.WARNING, "differences_booked", f"{len(deltas)} accounts: {reason}")
 
 
 async def reconcile(ledger: Ledger, chain_balances: BalanceSource, exchange_balances: BalanceSource) -> Reconciliation:

@@ -1,0 +1,111 @@
+"""A ledger with a past is held against what is really there before anything new is begun on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.ledger.errors import LedgerError
+from bot.ledger.ledger import Ledger
+from bot.ledger.reconcile import Reconciliation, Row, book_differences
+from bot.ledger.records import Account
+from bot.reopening import require_reconciled
+from chains.assets import ZERO_ADDRESS, Address
+from chains.blocks import Block
+from tests.bot.execution.given import head
+from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending
+
+HEAD = head(10)
+
+
+@dataclass
+class Outside:
+    """The chain and the exchange, which hold what the books say, and what differs from it."""
+
+    ledger: Ledger
+    differs: dict[Account, int] = field(default_factory=dict)
+    settled: int = 0
+
+    async def balance(self, account: Address, block: str) -> int:
+        assert block == HEAD.hash
+        return self._held(Account(NETWORK, account, ZERO_ADDRESS))
+
+    async def call(self, to: Address, data: bytes, block: str) -> bytes:
+        owner = {EXECUTOR.lower(): EXECUTOR, SENDER.lower(): SENDER}["0x" + data[-20:].hex()]
+        return self._held(Account(NETWORK, owner, to)).to_bytes(32, "big")
+
+    async def balances(self) -> dict[str, int]:
+        return {it.token: self._held(it) for it in self.ledger.accounts() if it.place == "binance"}
+
+    async def on_block(self, block: Block) -> None:
+        self.settled += 1
+
+    def _held(self, account: Account) -> int:
+        return self.ledger.accounts()[account] + self.differs.get(account, 0)
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Outside]:
+    ledger = open_ledger(tmp_path / "ledger.db")
+    yield Outside(ledger)
+    ledger.close()
+
+
+async def _reopen(outside: Outside) -> None:
+    await require_reconciled(outside.ledger, outside, {"binance": outside}, outside, HEAD)
+
+
+def _spot(ledger: Ledger) -> Account:
+    return next(account for account in ledger.accounts() if account.place == "binance")
+
+
+async def test_the_first_run_of_all_has_nothing_to_prove(outside: Outside) -> None:
+    outside.differs[NATIVE] = -1
+    await _reopen(outside)
+
+
+async def test_a_wei_that_is_missing_at_a_restart_stops_it(outside: Outside) -> None:
+    begin(outside.ledger)
+    await _reopen(outside)
+    outside.differs[NATIVE] = -1
+    with pytest.raises(LedgerError, match=rf"{SENDER} at {NETWORK}: 1 units.*isthmus reconcile --book"):
+        await _reopen(outside)
+
+
+async def test_what_somebody_sent_us_stops_no_restart(outside: Outside) -> None:
+    begin(outside.ledger)
+    outside.differs[NATIVE] = 1
+    await _reopen(outside)
+
+
+async def test_while_something_is_in_flight_a_difference_may_be_its(outside: Outside) -> None:
+    pending(outside.ledger, 1)
+    begin(outside.ledger)
+    outside.differs[NATIVE] = -1
+    await _reopen(outside)
+
+
+async def test_a_restored_ledger_must_equal_the_chain_and_the_exchange(outside: Outside) -> None:
+    ledger = outside.ledger
+    ledger.mark_restored()
+    for account in (NATIVE, _spot(ledger)):
+        outside.differs = {account: 1}
+        with pytest.raises(LedgerError, match="nothing is traded on it"):
+            await _reopen(outside)
+        assert ledger.was_restored
+    outside.differs = {}
+    await _reopen(outside)
+    assert not ledger.was_restored and outside.settled == 3
+
+
+async def test_what_a_person_explains_is_booked_and_then_it_goes_on(outside: Outside) -> None:
+    ledger = outside.ledger
+    before = ledger.accounts()[NATIVE]
+    book_differences(ledger, Reconciliation((Row(NATIVE, before, before - 7),)), "gas of a transfer by hand")
+    assert ledger.accounts()[NATIVE] == before - 7
+    pending(ledger, 1)
+    with pytest.raises(LedgerError, match="something is in flight"):
+        book_differences(ledger, Reconciliation((Row(NATIVE, before, before),)), "again")
