@@ -22,7 +22,7 @@ from tests.faults.proxy import FaultProxy
 from tests.faults.upstream import Upstreams
 
 _BLOCKS_TO_SETTLE = 16
-_BLOCKS_TO_RECOVER = 8
+_BLOCKS_TO_RECOVER = 24
 _DECIDED_BEFORE = 2
 _TIME_TO_OPEN_S = 60.0
 
@@ -100,7 +100,7 @@ class Rig:
 
 @asynccontextmanager
 async def open_rig(
-    setting: Setting, layout: Layout, *, desk: type[TransactionDesk] = TransactionDesk, block_time_s: int = 1
+    setting: Setting, layout: Layout, *, desk: type[TransactionDesk] = TransactionDesk, block_time_s: int = 3
 ) -> AsyncIterator[Rig]:
     """A rig whose bot has followed and traded for a while.
 

@@ -12,7 +12,7 @@ from tests.faults.oracle import Wrong
 from tests.faults.rig import LAYOUTS, Layout, open_rig
 from tests.faults.story import story
 
-AT_ONCE = 4
+AT_ONCE = 2
 
 
 def covering() -> list[tuple[Layout, list[Fault]]]:
@@ -33,7 +33,7 @@ async def test_no_fault_leads_to_a_wrong_action_or_lasts_beyond_its_end(setting:
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def played(layout: Layout, faults: list[Fault]) -> tuple[bool, list[Wrong], list[str]]:
-        async with turn, open_rig(setting, layout) as rig:
+        async with turn, open_rig(setting, layout, block_time_s=1) as rig:
             recovery = await play(rig, *faults)
             return recovery is not None, await rig.settle(), list(rig.bot.bugs)
 
