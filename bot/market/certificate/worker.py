@@ -6,6 +6,7 @@ to everything else on the machine, and bounds every block; a block is explained 
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import queue
@@ -14,6 +15,8 @@ import threading
 import time
 from dataclasses import replace
 from typing import BinaryIO
+
+import numpy as np
 
 from bot.market.certificate.messages import PREFIX, Certified, Update, framed
 from bot.market.dual.certificate import bound
@@ -53,13 +56,14 @@ class Certificates:
         return Certified(update.number, limit, within_reach, missed, time.perf_counter() - began)
 
     def _start(self, problem: Problem) -> Floats | None:
-        """The last prices, where they are all known: the optimum is not far from there."""
-        if not self._prices:
+        """The last prices: the optimum is not far from there. Tokens without one get a first guess."""
+        known = np.array([self._prices.get(token, math.nan) for token in problem.tokens])
+        unknown = np.isnan(known)
+        if unknown.all():
             return None
-        prices = opening_prices(problem)
-        for node, token in enumerate(problem.tokens):
-            prices[node] = self._prices.get(token, prices[node])
-        return prices
+        if unknown.any():
+            known[unknown] = opening_prices(problem)[unknown]
+        return known
 
 
 def _read(stream: BinaryIO, updates: queue.Queue[Update | None]) -> None:
