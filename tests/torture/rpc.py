@@ -16,6 +16,7 @@ from tests.faults.matrix import RECOVERY_BLOCKS
 from tests.faults.story import Told, story, tell
 
 _PATIENCE_S = 240.0
+_TOLD_EVERY = 25
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,8 +65,10 @@ async def _told(chosen: Sequence[int], seed: int, setting: Setting, at_once: int
             except Exception as error:
                 return number, Told(of, 0, None, (), (f"the schedule itself failed: {error!r}",), 0.0)
 
-    for coming in asyncio.as_completed([play_one(number) for number in chosen]):
+    for done, coming in enumerate(asyncio.as_completed([play_one(number) for number in chosen])):
         number, told = await coming
+        if done and done % _TOLD_EVERY == 0:
+            print(f"{done} of {len(chosen)} played", file=sys.stderr, flush=True)
         if not told.good:
             print(_complaint(number, seed, told), file=sys.stderr, flush=True)
         yield number, told
