@@ -55,6 +55,7 @@ def _run(torture: Torture, *, short: bool) -> Result:
             outcome = Outcome.NOT_RUN
         case _:
             outcome = Outcome.FAILED
+    said = said.removeprefix(f"{torture.name}: ").removeprefix(f"{Outcome.NOT_RUN}: ")
     return Result(torture, outcome, said or f"exit code {process.returncode}", short=short)
 
 
