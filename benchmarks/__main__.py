@@ -1,7 +1,8 @@
 """Every benchmark, one after the other, and `docs/benchmarks.md` written from what they said.
 
-Run as `python -m benchmarks [--only detect sizing] [--no-page]`, which is `make bench`. A benchmark is a module
-`bench_*.py` of this package that can be run; its lines of JSON are its raw figures, its other lines are for people.
+Run as `python -m benchmarks [--only detect sizing]`, which is `make bench`; some alone leave the page as it is. A
+benchmark is a module `bench_*.py` of this package that can be run; its lines of JSON are its raw figures, its other
+lines are for people.
 """
 
 from __future__ import annotations
@@ -41,8 +42,9 @@ def ran(module: str) -> Ran:
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--only", nargs="+", metavar="NAME", help="only these: detect, sizing and so on")
-    arguments.add_argument("--no-page", action="store_true", help="leave docs/benchmarks.md as it is")
+    arguments.add_argument(
+        "--only", nargs="+", metavar="NAME", help="only these, and no page: detect, sizing and so on"
+    )
     chosen = arguments.parse_args()
     names = benchmarks()
     if chosen.only:
@@ -55,7 +57,7 @@ def main() -> int:
     for name in names:
         print(f"== {name}", flush=True)
         done.append(ran(name))
-    if not chosen.no_page:
+    if not chosen.only:
         PAGE.write_text(page(processor(), memory_gib(), versions(*SHOWN_VERSIONS), done), encoding="utf-8")
         print(f"written to {PAGE.relative_to(ROOT)}")
     return max((one.code for one in done), default=0)
