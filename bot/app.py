@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bot.certifying import certify
 from bot.clock import Clock, SystemClock
+from bot.collecting import collect_between_decisions
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.dashboard.app import Dashboard
@@ -154,6 +155,7 @@ async def _open(
         hands=hands,
         stepper=stepper,
         certifier=certifier,
+        collecting=collect_between_decisions(engine, stack),
         first=head,
         clock=clock,
         out=out,

@@ -44,6 +44,7 @@ class Summary:
     decisions: str
     ledger_url: str
     trouble: str | None = None
+    gc_pause_ms: float = 0.0
     in_flight: int = 0
     halted: Mapping[str, str] = field(default_factory=dict)
     node_units: Mapping[str, str] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Summary:
             "first_settled_s": self.first_settled_s,
             "head_to_signed_ms": {"p50": latency.p50, "p99": latency.p99},
             "stages_ms": {stage: asdict(each) for stage, each in self.result.stages_ms.items()},
+            "gc_pause_ms": self.gc_pause_ms,
             "not_as_simulated": self.not_as_simulated,
             "decisions": self.decisions,
             "ledger_equals_chain": self.ledger_equals_chain,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from bot.balances import BalanceReader, at_exchanges, on_chain
 from bot.certifying import LAST_ANSWERS_S, captured
 from bot.clock import Clock
+from bot.collecting import Collecting
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.discovery.watch import PoolWatch
@@ -63,6 +64,7 @@ class Session:
     hands: Hands
     stepper: Stepper | None
     certifier: Certifier | None
+    collecting: Collecting
     first: Head
     clock: Clock
     out: Reporter
@@ -180,6 +182,7 @@ class Session:
             reconciliation=proof,
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,
+            gc_pause_ms=round(self.collecting.longest_ms, 3),
             ledger_url=world.ledger_url,
             trouble=self.trouble or self.engine.silence,
             in_flight=len(ledger.open_intents()),

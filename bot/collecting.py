@@ -1,0 +1,69 @@
+"""Garbage is collected between decisions, not during them, and what is there when a run is open is never looked at again.
+
+Cycles are few, since what the market is made of is freed when its last reference goes; but the interpreter looks for
+them whenever enough has been made, which is in the middle of a block as often as not.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from bot.engine import Engine
+from chains.blocks import Head
+
+_YOUNG_EVERY, _OLD_EVERY = 4, 64
+"""After how many heads the two older generations are looked at."""
+
+_AT_MOST = (200_000, 10, 10)
+"""Where no heads come, the interpreter collects by itself once this much was made."""
+
+
+@dataclass(slots=True)
+class Collecting:
+    """`longest_ms` is the longest pause that a collection made since the run was open."""
+
+    longest_ms: float = 0.0
+    _heads: int = 0
+    _began_ns: int = 0
+
+    def on_decided(self, head: Head) -> None:
+        """Collect what the decision left behind."""
+        self._heads += 1
+        if self._heads % _OLD_EVERY == 0:
+            gc.collect()
+            gc.freeze()
+        else:
+            gc.collect(1 if self._heads % _YOUNG_EVERY == 0 else 0)
+
+    def noted(self, phase: str, info: dict[str, int]) -> None:
+        """Called by the interpreter before and after each collection."""
+        if phase == "start":
+            self._began_ns = time.perf_counter_ns()
+        elif self._began_ns:
+            self.longest_ms = max(self.longest_ms, (time.perf_counter_ns() - self._began_ns) / 1e6)
+
+
+def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecting:
+    """From now on, until `stack` closes."""
+    collecting = Collecting()
+    before, told_before = gc.get_threshold(), engine.on_decided
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_AT_MOST)
+    gc.callbacks.append(collecting.noted)
+
+    def decided(head: Head) -> None:
+        told_before(head)
+        collecting.on_decided(head)
+
+    def as_before() -> None:
+        gc.callbacks.remove(collecting.noted)
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+    engine.on_decided = decided
+    stack.callback(as_before)
+    return collecting
