@@ -150,7 +150,7 @@ def leapt(ticks: Ticks, way: tuple[StepMath, int, bool, bool], slot: Slot, remai
 
 
 def whole_step(ticks: Ticks, way: Way, slot: Slot) -> Rung | None:
-    """To the next tick, whatever it costs; None where the known or the possible prices end."""
+    """To the next tick, whatever it costs; None where the known or the possible prices end, or liquidity runs short."""
     price, tick, liquidity = slot
     down = way.zero_for_one
     try:
@@ -165,4 +165,6 @@ def whole_step(ticks: Ticks, way: Way, slot: Slot) -> Rung | None:
     _, amount_in, amount_out, fee = way.step(price, sqrt_price_at(next_tick), liquidity, _EVERYTHING, way.fee_ppm)
     if initialised:
         liquidity += -ticks.net[next_tick] if down else ticks.net[next_tick]
+        if liquidity < 0:
+            return None
     return Rung(next_tick - 1 if down else next_tick, liquidity, amount_in + fee, amount_out)

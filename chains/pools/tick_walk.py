@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chains.pools.ladder import Slot, StepMath, leapt
-from chains.pools.pool import Piece
+from chains.pools.pool import InsufficientLiquidity, Piece
 from chains.pools.tick_math import (
     MAX_SQRT_PRICE,
     MAX_TICK,
@@ -43,7 +43,7 @@ def walked(
 ) -> Filled:
     """Walk until `specified` (input if positive, output if negative) is used up or the price `limit` is met.
 
-    Raises `BeyondKnownLiquidity`.
+    Raises `BeyondKnownLiquidity`, and `InsufficientLiquidity` where ticks and liquidity do not fit together.
     """
     find, skip = (ticks.next_below, ticks.skip_below) if zero_for_one else (ticks.next_above, ticks.skip_above)
     exact_in = specified > 0
@@ -73,6 +73,8 @@ def walked(
         if price == next_price:
             if initialised:
                 liquidity += -ticks.net[next_tick] if zero_for_one else ticks.net[next_tick]
+                if liquidity < 0:
+                    raise InsufficientLiquidity(f"crossing tick {next_tick} would leave less than no liquidity")
             tick, at_tick = next_tick - 1 if zero_for_one else next_tick, True
         elif price != before:
             at_tick = False

@@ -1,9 +1,12 @@
 """Leaping over whole steps gives what walking them one by one gives, whatever was asked before."""
 
+from dataclasses import replace
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains.pools.pool import PoolError
+from chains.pools.pool import InsufficientLiquidity, PoolError
 from chains.pools.tick_math import MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, sqrt_price_at
 from tests.chains.pools.samples import A, B, ranged
 
@@ -62,3 +65,16 @@ def test_an_exactly_spent_amount_stops_at_the_tick_and_does_not_cross_the_empty_
     assert stopped == pool.filled(A, to_the_gap, NEARLY_THE_END[A])
     beyond = pool.filled(A, to_the_gap + 1)
     assert beyond == pool.filled(A, to_the_gap + 1, NEARLY_THE_END[A]) and beyond.tick <= -101
+
+
+@pytest.mark.parametrize("liquidity", [0, 10**17])
+@pytest.mark.parametrize("token_in", [A, B])
+def test_ticks_that_do_not_fit_the_liquidity_are_refused_and_never_quoted(liquidity, token_in):
+    pool = replace(ranged(2**96, [(-600, 600, 10**18)]), liquidity=liquidity)
+    for amount in (1, 10**16, 10**20):
+        try:
+            assert pool.quote(token_in, amount) >= 0 and liquidity
+        except PoolError:
+            assert amount > 1 or not liquidity
+    with pytest.raises(InsufficientLiquidity, match="less than no liquidity"):
+        pool.quote(token_in, 10**20)
