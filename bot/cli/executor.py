@@ -27,29 +27,32 @@ executor = Verbs(
         "deploy": ("bot.cli.executor:deploy", "Deploy the executor and its inventory."),
         "verify": ("bot.cli.executor:verify", "Prove that a deployed executor is this build's, with these settings."),
         "sweep": ("bot.cli.executor:sweep", "Send what the contracts hold to the treasury."),
+        "status": ("bot.cli.standing:status", "What the contracts hold, what the keys can pay, who may move anything."),
+        "top-up": ("bot.cli.standing:top_up", "Send the operator keys that are short of gas what they lack."),
     },
-    help="Deploy, verify and sweep the contract that settles plans.",
+    help="Operate the contract that settles plans.",
 )
 
-_OWNER = click.option(
+OWNER_OPTION = click.option(
     "--owner-keystore",
     type=click.Path(path_type=Path),
     required=True,
     metavar="FILE",
     help="Keystore of the contract's owner: a cold key, never the bot's.",
 )
-_CONSENT = click.option(
+CONSENT_OPTION = click.option(
     "--live-on-chain-id",
     type=click.IntRange(min=1),
     metavar="ID",
     help="Consent to spend on a chain that is not a test chain; must be the configured network's chain id.",
 )
-_EXECUTOR = click.option(
+EXECUTOR_OPTION = click.option(
     "--executor", "executor_address", type=ADDRESS, metavar="ADDRESS", help="Which one. [executor.address]"
 )
 
 
-def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def node_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--node`, where another than the configured one is asked."""
     return click.option("--node", metavar="URL", help="The node to ask and to send to. [node.endpoints]")(command)
 
 
@@ -61,8 +64,8 @@ def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
     ],
 )
 @config_option
-@_node_option
-@_OWNER
+@node_option
+@OWNER_OPTION
 @click.option("--treasury", type=ADDRESS, required=True, metavar="ADDRESS", help="Where sweeps go, for ever.")
 @click.option(
     "--operator",
@@ -72,7 +75,7 @@ def _node_option(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="ADDRESS",
     help="A hot key that may trade; up to four of them. [that of signer.keystore]",
 )
-@_CONSENT
+@CONSENT_OPTION
 @passphrase_options
 async def deploy(
     config_path: Path | None,
@@ -93,12 +96,12 @@ async def deploy(
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
-    _require_consent(loaded, live_on_chain_id)
+    require_consent(loaded, live_on_chain_id)
     first, *further = [Address(operator) for operator in operators] or [_configured_operator(loaded)]
-    async with _rpc(loaded, node) as rpc:
+    async with node_rpc(loaded, node) as rpc:
         made = await create(
             rpc,
-            _owner(owner_keystore, passphrase_fd, passphrase_file),
+            owner_account(owner_keystore, passphrase_fd, passphrase_file),
             operator=first,
             further_operators=further,
             treasury=Address(treasury),
@@ -117,8 +120,8 @@ async def deploy(
 
 @command("verify", examples=["isthmus executor verify --config isthmus.toml", "isthmus executor verify --executor 0x…"])
 @config_option
-@_node_option
-@_EXECUTOR
+@node_option
+@EXECUTOR_OPTION
 async def verify(config_path: Path | None, node: str | None, executor_address: str | None, as_json: bool) -> None:
     """Prove that the code on chain is this build's, and that what it was made with is what the run file says."""
     from bot.config.load import load
@@ -126,8 +129,8 @@ async def verify(config_path: Path | None, node: str | None, executor_address: s
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
-    async with _rpc(loaded, node) as rpc:
-        made = await proved(rpc, Address(_which(loaded, executor_address)))
+    async with node_rpc(loaded, node) as rpc:
+        made = await proved(rpc, Address(which_executor(loaded, executor_address)))
     differences = _differences(made, loaded)
     if differences:
         raise CommandFailed("\n".join(differences), ExitCode.ERROR)
@@ -142,11 +145,11 @@ async def verify(config_path: Path | None, node: str | None, executor_address: s
     ],
 )
 @config_option
-@_node_option
-@_OWNER
-@_EXECUTOR
+@node_option
+@OWNER_OPTION
+@EXECUTOR_OPTION
 @click.option("--token", "tokens", multiple=True, metavar="TOKEN", help="By symbol or address. [all it was made with]")
-@_CONSENT
+@CONSENT_OPTION
 @passphrase_options
 async def sweep(
     config_path: Path | None,
@@ -167,14 +170,14 @@ async def sweep(
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
-    _require_consent(loaded, live_on_chain_id)
-    which = Address(_which(loaded, executor_address))
-    async with _rpc(loaded, node) as rpc:
+    require_consent(loaded, live_on_chain_id)
+    which = Address(which_executor(loaded, executor_address))
+    async with node_rpc(loaded, node) as rpc:
         made_with = await settings_of(rpc, which)
         wanted = [token_address(name, loaded.network) for name in tokens] or list(
             dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
         )
-        owner = _owner(owner_keystore, passphrase_fd, passphrase_file)
+        owner = owner_account(owner_keystore, passphrase_fd, passphrase_file)
         swept = await send(rpc, owner, which, wanted, loaded.network.chain_id)
     rows = [{"contract": it.contract, "token": it.token, "amount": str(it.amount), "tx": it.tx_hash} for it in swept]
     if as_json:
@@ -184,7 +187,8 @@ async def sweep(
         click.echo("\n".join([*lines, f"{len(rows)} sweeps to {made_with.treasury}"]))
 
 
-def _require_consent(loaded: Loaded, consent: int | None) -> None:
+def require_consent(loaded: Loaded, consent: int | None) -> None:
+    """Raises `click.UsageError` unless the network is a test chain or was named."""
     network = loaded.network
     if not network.test_chain and consent != network.chain_id:
         message = f"{network.name} (chain id {network.chain_id}) is not a test chain"
@@ -199,14 +203,16 @@ def _configured_operator(loaded: Loaded) -> Any:
     return keystore_address(loaded.config.signer.keystore)
 
 
-def _which(loaded: Loaded, given: str | None) -> str:
+def which_executor(loaded: Loaded, given: str | None) -> str:
+    """The executor given, or configured. Raises `click.UsageError`."""
     found = given or loaded.config.executor.address
     if found is None:
         raise click.UsageError("which executor? give --executor, or write executor.address in the run file")
     return found
 
 
-def _rpc(loaded: Loaded, node: str | None) -> NodeRpc:
+def node_rpc(loaded: Loaded, node: str | None) -> NodeRpc:
+    """The node given, or those configured. Raises `click.UsageError`."""
     from bot.clock import SystemClock
     from bot.nodes import node_of
     from bot.rpc import NodeRpc
@@ -216,7 +222,7 @@ def _rpc(loaded: Loaded, node: str | None) -> NodeRpc:
     return NodeRpc(node_of(loaded.config, loaded.network, SystemClock(), [node] if node else []))
 
 
-def _owner(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:
+def owner_account(keystore: Path, fd: int | None, file: Path | None) -> LocalAccount:
     """The owner's account, in this process only for as long as the command runs."""
     from eth_account import Account
 

@@ -197,7 +197,7 @@ async def deploy(
         caps,
         astuple(venues),
     )
-    receipt = await _transact(
+    receipt = await transact(
         rpc, owner, chain_id, None, executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments)
     )
     return await verify(rpc, address(receipt["contractAddress"]), settings, block=receipt["blockNumber"])
@@ -292,9 +292,9 @@ async def sweep(
     swept = []
     for contract in (made.executor, made.inventory):
         for token in tokens:
-            if await _balance(rpc, token, contract) == 0:
+            if await balance(rpc, token, contract) == 0:
                 continue
-            receipt = await _transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
+            receipt = await transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
             amount = next(
                 int(log["data"], 16)
                 for log in receipt["logs"]
@@ -335,7 +335,8 @@ def _shown(value: object) -> str:
     return ", ".join(parts) or "none"
 
 
-async def _balance(rpc: Rpc, token: Address, holder: Address) -> int:
+async def balance(rpc: Rpc, token: Address, holder: Address) -> int:
+    """What `holder` has of `token`, in base units; the zero address is the native coin. Raises `DeploymentFailed`."""
     if token == ZERO_ADDRESS:
         return int(await rpc.rpc("eth_getBalance", holder, "latest"), 16)
     answer = await rpc.rpc(
@@ -346,12 +347,17 @@ async def _balance(rpc: Rpc, token: Address, holder: Address) -> int:
     return int(answer, 16)
 
 
-async def _transact(rpc: Rpc, sender: LocalAccount, chain_id: int, to: Address | None, data: bytes) -> dict[str, Any]:
-    """Sign and send one transaction of the owner's and wait until it is mined. `to` is None for a creation."""
+async def transact(
+    rpc: Rpc, sender: LocalAccount, chain_id: int, to: Address | None, data: bytes, *, value_wei: int = 0
+) -> dict[str, Any]:
+    """Sign and send one transaction of the owner's and wait until it is mined. `to` is None for a creation.
+
+    Raises `DeploymentFailed`, and what `rpc` raises.
+    """
     actual = int(await rpc.rpc("eth_chainId"), 16)
     if actual != chain_id:
         raise DeploymentFailed(f"the node is on chain {actual}, not {chain_id}; nothing was sent")
-    call = {"from": sender.address, "data": "0x" + data.hex(), **({"to": to} if to else {})}
+    call = {"from": sender.address, "data": "0x" + data.hex(), "value": hex(value_wei), **({"to": to} if to else {})}
     gas = int(await rpc.rpc("eth_estimateGas", call), 16)
     base_fee = int((await rpc.rpc("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
     tip = int(await rpc.rpc("eth_maxPriorityFeePerGas"), 16)
@@ -362,7 +368,7 @@ async def _transact(rpc: Rpc, sender: LocalAccount, chain_id: int, to: Address |
         "gas": gas * _GAS_MARGIN_PERCENT // 100,
         "maxFeePerGas": 2 * base_fee + tip,
         "maxPriorityFeePerGas": tip,
-        "value": 0,
+        "value": value_wei,
         "data": data,
         **({"to": to} if to else {}),
     }

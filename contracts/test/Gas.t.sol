@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {Executor} from "../src/Executor.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {Lean} from "./gas/Lean.sol";
-import {Meter} from "./gas/Meter.sol";
+import {Meter, MeterVm} from "./gas/Meter.sol";
 import {Real} from "./gas/Real.sol";
 import {World} from "./base/World.sol";
 import {PlainToken} from "./mocks/Tokens.sol";
@@ -53,10 +53,30 @@ contract GasTest is World, Real, Meter {
         compare(cycle(pools, Kind.Concentrated), least);
     }
 
-    function cycle(address[2] memory through, Kind kind) private returns (uint256) {
-        uint256[] memory hops = path(word(through[0], kind, true), word(through[1], kind, true));
+    /// @dev What `bot/execution/loans.py` takes a loan of a pair or a pool to cost, beside the first hop's own credit.
+    function testALoanOfAPairOrAPoolCostsWhatTheTableSays() public {
+        uint256[] memory hops = path(word(pools[0], Kind.Concentrated, true), word(pools[1], Kind.Concentrated, true));
+        uint256[] memory loan = path(uint160(pairs[0]) | 3000 << 160 | uint256(Kind.LentByPair) << 184 | 1 << 192);
+        uint256 state = MeterVm(address(vm)).snapshotState();
+        uint256 alone = runGas(hops);
+        MeterVm(address(vm)).revertToState(state);
+        uint256 lent = runGas(path(loan[0], hops[0], hops[1]));
+        emit log_named_uint("lent by a pair", lent - alone);
+        MeterVm(address(vm)).revertToState(state);
+        address foreign = realPool(weth, dai, ONE, 100e18);
+        loan = path(uint160(foreign) | 3000 << 160 | uint256(Kind.LentByPool) << 184 | 1 << 192);
+        uint256 byPool = runGas(path(loan[0], hops[0], hops[1]));
+        emit log_named_uint("lent by a pool", byPool - alone);
+        assertTrue(lent - alone < 40_500 && byPool - alone < 39_500, "a loan costs less than the table says");
+    }
+
+    function runGas(uint256[] memory hops) private returns (uint256) {
         bytes memory call_ = abi.encodeCall(Executor.run, (head(weth, block.number), amounts(1e18, 1), 0, hops));
         return transactionGas(OPERATOR, address(executor), call_);
+    }
+
+    function cycle(address[2] memory through, Kind kind) private returns (uint256) {
+        return runGas(path(word(through[0], kind, true), word(through[1], kind, true)));
     }
 
     function compare(uint256 ours, uint256 least) private {

@@ -6,7 +6,12 @@ import subprocess
 
 from chains.tools import ROOT, foundry
 
-MEASURED = ["--match-contract", "^(Run|Exchange|Sweep|Families|Gas)Test$", "--no-match-test", "(Unknown|AtLeast)"]
+MEASURED = [
+    "--match-contract",
+    "^(Run|Exchange|Sweep|Families|Gas|Loans|Splits)Test$",
+    "--no-match-test",
+    "(Unknown|AtLeast|Outsiders)",
+]
 """The tests that settle something, without the fuzzed ones."""
 
 

@@ -13,6 +13,8 @@ interface MeterVm {
     }
 
     function lastCallGas() external view returns (Gas memory);
+    function snapshotState() external returns (uint256);
+    function revertToState(uint256 id) external returns (bool);
 }
 
 /// @notice What a call would cost as a transaction of its own.

@@ -1,0 +1,169 @@
+"""`isthmus executor status` and `isthmus executor top-up`: how the contract stands, and gas for the keys that trade."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.command import command
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.executor import (
+    CONSENT_OPTION,
+    EXECUTOR_OPTION,
+    OWNER_OPTION,
+    node_option,
+    node_rpc,
+    owner_account,
+    require_consent,
+    which_executor,
+)
+from bot.cli.output import emit
+from bot.cli.parameters import config_option, found_config, passphrase_options
+
+if TYPE_CHECKING:
+    from bot.execution.standing import Standing
+
+_WEI_DECIMALS = 18
+_LEAST = click.option(
+    "--least",
+    default="0.05 ETH",
+    show_default=True,
+    metavar="AMOUNT",
+    help="A key with less than this is short of gas.",
+)
+
+
+@command("status", examples=["isthmus executor status", "isthmus executor status --least '0.2 ETH' --json"])
+@config_option
+@node_option
+@EXECUTOR_OPTION
+@_LEAST
+async def status(
+    config_path: Path | None, node: str | None, executor_address: str | None, least: str, as_json: bool
+) -> None:
+    """What the verified contracts hold, what the operator keys can pay for, and whether anybody may move anything.
+
+    Exit code 1 when a key is short of gas or an allowance stands, 0 when neither is so.
+    """
+    from bot.config.load import load
+    from bot.execution.standing import standing
+    from chains.assets import Address
+
+    loaded = load(found_config(config_path))
+    async with node_rpc(loaded, node) as rpc:
+        found = await standing(rpc, Address(which_executor(loaded, executor_address)), least_wei=_wei(least))
+    if as_json:
+        emit(_document(found))
+    else:
+        _print(found)
+    if problems := _problems(found, least):
+        raise CommandFailed("\n".join(problems), ExitCode.ERROR)
+
+
+@command(
+    "top-up",
+    examples=["isthmus executor top-up --owner-keystore cold.json", "isthmus executor top-up --least '0.1 ETH' …"],
+)
+@config_option
+@node_option
+@OWNER_OPTION
+@EXECUTOR_OPTION
+@_LEAST
+@click.option("--to", "target", default="0.2 ETH", show_default=True, metavar="AMOUNT", help="What it has afterwards.")
+@CONSENT_OPTION
+@passphrase_options
+async def top_up(
+    config_path: Path | None,
+    node: str | None,
+    owner_keystore: Path,
+    executor_address: str | None,
+    least: str,
+    target: str,
+    live_on_chain_id: int | None,
+    passphrase_fd: int | None,
+    passphrase_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Send each operator key that is short of gas what it lacks, out of the owner's own coins."""
+    from bot.config.load import load
+    from bot.execution.standing import top_up as send
+    from chains.assets import Address
+
+    loaded = load(found_config(config_path))
+    require_consent(loaded, live_on_chain_id)
+    async with node_rpc(loaded, node) as rpc:
+        sent = await send(
+            rpc,
+            owner_account(owner_keystore, passphrase_fd, passphrase_file),
+            Address(which_executor(loaded, executor_address)),
+            least_wei=_wei(least),
+            to_wei=_wei(target),
+            chain_id=loaded.network.chain_id,
+        )
+    if as_json:
+        emit({"sent": [{**asdict(it), "amount_wei": str(it.amount_wei)} for it in sent]})
+    else:
+        lines = [f"{_coins(it.amount_wei)} to {it.operator} ({it.tx_hash})" for it in sent]
+        click.echo("\n".join(lines) or f"no operator key has less than {least}")
+
+
+def _wei(text: str) -> int:
+    from chains.assets import Amount, InvalidAmount
+
+    try:
+        return Amount.parse(text).units(_WEI_DECIMALS)
+    except InvalidAmount as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _coins(wei: int) -> str:
+    from chains.assets import Token
+
+    return f"{Token('', '', '', _WEI_DECIMALS).whole(wei):f} coins"
+
+
+def _problems(found: Standing, least: str) -> list[str]:
+    """What a person should do something about, one line each."""
+    short = [
+        f"{key.operator} has {_coins(key.balance_wei)}, less than {least}; run `isthmus executor top-up`"
+        for key in found.keys
+        if key.short
+    ]
+    standing = [
+        f"{it.spender} may take {it.amount} base units of {it.token} from {it.contract}; deploy a new executor"
+        for it in found.allowances
+    ]
+    return [*short, *standing]
+
+
+def _document(found: Standing) -> dict[str, object]:
+    settings = found.made.settings
+    return {
+        "executor": found.made.executor,
+        "inventory": found.made.inventory,
+        "block": found.made.block_number,
+        "code_hash": found.made.code_hash,
+        "owner": settings.owner,
+        "treasury": settings.treasury,
+        "operators": [{**asdict(key), "balance_wei": str(key.balance_wei)} for key in found.keys],
+        "caps": {cap.token: str(cap.per_block) for cap in settings.inventory},
+        "held": [{**asdict(it), "amount": str(it.amount)} for it in found.held],
+        "allowances": [{**asdict(it), "amount": str(it.amount)} for it in found.allowances],
+    }
+
+
+def _print(found: Standing) -> None:
+    made = found.made
+    click.echo(f"executor {made.executor}: this build's code ({made.code_hash}), as of block {made.block_number}")
+    for key in found.keys:
+        click.echo(f"operator {key.operator} has {_coins(key.balance_wei)}")
+    for cap in made.settings.inventory:
+        click.echo(f"cap {cap.per_block} base units of {cap.token} per block")
+    for it in found.held:
+        if it.amount:
+            what = "wei" if int(it.token, 16) == 0 else f"base units of {it.token}"
+            click.echo(f"{it.contract} holds {it.amount} {what}")
+    click.echo(f"{len(found.allowances)} allowances stand")
