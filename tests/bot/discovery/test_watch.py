@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import cast
 
 from bot.discovery.watch import PoolWatch, caught_up
+from bot.drift.policy import AuditPolicy
 from bot.exactness import PROOFS
+from bot.known import KnownPools
 from bot.market import Market
+from bot.opening import upkeeping
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Undone
-from chains.node import wire
+from chains.node import Node, wire
 from chains.pools.constant_product import SYNC
 from chains.pools.pool import PoolFacts
 from chains.pools.registry import TOPICS
@@ -147,3 +151,13 @@ class TestCatchingUp:
         broken = block(6, sync(self.POOL, (1, 1))).logs[0]
         wrong = type(broken)(self.POOL.address, (SYNC,), word(1), 6, "", "", 0, 0)
         assert caught_up(self.POOL, head_of(5), [Block(head_of(5), ()), Block(head_of(6), (wrong,))]) is None
+
+
+def test_a_pool_that_is_welcomed_can_be_read_again_and_compared_from_then_on() -> None:
+    known = KnownPools([], {})
+    reader = upkeeping(cast(Node, None), known, AuditPolicy()).reader
+    young = pair((1, 2), number=1)
+    facts = PoolFacts(young.family, young.address, young.tokens, young.fee_ppm)
+    assert not reader.knows(young.venue)
+    known.add(facts, "uniswap_v2")
+    assert reader.knows(young.venue) and known.protocols[young.venue] == "uniswap_v2"
