@@ -19,6 +19,9 @@ import orjson
 from chains.assets import Address
 
 _VERSION = 1
+_DAMAGED = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite raises over a file whose pages were touched: it does not check them."""
+
 _TABLES = """
 CREATE TABLE IF NOT EXISTS signed (
     chain_id       INTEGER NOT NULL,
@@ -142,14 +145,21 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create `path` and lock it. Raises `JournalError`, also when another signer holds it."""
         self._path = path
+        self._db = self._connected()
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0)
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._db.execute("BEGIN IMMEDIATE")
             self._prepare()
             self._db.execute("COMMIT")
+        except _DAMAGED as error:
+            self._db.close()
+            raise self._failure("open", error) from None
+
+    def _connected(self) -> sqlite3.Connection:
+        try:
+            return sqlite3.connect(self._path, isolation_level=None, timeout=0)
         except sqlite3.Error as error:
             raise self._failure("open", error) from None
 
@@ -295,7 +305,7 @@ class Journal:
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
             return self._db.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
+        except _DAMAGED as error:
             raise self._failure("read", error) from None
 
     def _entries(self, condition: str, *values: object) -> Iterator[Entry]:
@@ -304,7 +314,7 @@ class Journal:
                 raise JournalError(f"journal {self._path}: the row of intent {row[_INTENT_AT]} was changed or damaged")
             yield _entry(row)
 
-    def _failure(self, act: str, error: sqlite3.Error) -> JournalError:
+    def _failure(self, act: str, error: Exception) -> JournalError:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             return JournalError(f"journal {self._path} is locked: another signer is using it; stop that one first")
         return JournalError(f"cannot {act} journal {self._path}: {error}")

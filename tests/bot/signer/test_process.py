@@ -397,3 +397,13 @@ def test_it_loads_few_modules_and_none_that_reaches_a_network(tmp_path: Path) ->
     }
     assert set(foreign.split()) - generated <= ALLOWED
     assert not set(everything.split()) & FORBIDDEN
+
+
+async def test_neither_key_nor_passphrase_is_left_anywhere(keystore: Path, tmp_path: Path) -> None:
+    async with await start(keystore, tmp_path / "run") as client:
+        await client.sign(now_ask())
+        await client.sign(dataclasses.replace(now_ask(), plan=b"{"))
+    written = b"".join(file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file())
+    assert b"intent-1" in written
+    for secret in (SECRET, SECRET.hex().encode(), PASSPHRASE.encode()):
+        assert secret not in written

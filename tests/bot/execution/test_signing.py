@@ -1,0 +1,69 @@
+"""When the signer hears of an outcome: once it is final, and again when its other side is done."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from bot.execution.signing import Signing
+from bot.ledger.states import Exposure, IntentState
+from bot.reasons import Reason, Refusal
+from bot.signer.protocol import Settle, Settled
+
+RECEIPT: Any = SimpleNamespace(gas_cost_wei=21)
+
+
+def intent(state: IntentState, exposure: Exposure) -> Any:
+    return SimpleNamespace(id=1, plan_id="plan", state=state, exposure=exposure)
+
+
+class Heard:
+    """A signer that keeps what it is told; deaf while `deaf`."""
+
+    def __init__(self) -> None:
+        self.told: list[Settle] = []
+        self.deaf = False
+
+    async def settle(self, settle: Settle) -> Settled | Refusal:
+        if self.deaf:
+            return Refusal(Reason.SIGNER_UNREACHABLE, "a test")
+        self.told.append(settle)
+        return Settled(0)
+
+
+def signing(heard: Heard, now: Any) -> Signing:
+    ledger: Any = SimpleNamespace(intent=lambda intent_id: now)
+    return Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
+
+
+async def test_what_is_owed_stays_reserved_until_its_other_side_is_done() -> None:
+    heard = Heard()
+    owing, done = (intent(IntentState.MINED, each) for each in (Exposure.OWED, Exposure.HEDGED))
+    on = signing(heard, done)
+    on.mined(owing, RECEIPT, 5)
+    assert await on.final(owing)
+    await on.covered()
+    await on.covered()
+    assert heard.told == [Settle("1:plan", 21, 5, owed=True), Settle("1:plan", 21, 5)]
+
+
+async def test_a_deaf_signer_is_told_again_before_the_ledger_says_final() -> None:
+    heard = Heard()
+    mined = intent(IntentState.MINED, Exposure.NONE)
+    on = signing(heard, mined)
+    on.mined(mined, RECEIPT, 5)
+    heard.deaf = True
+    assert not await on.final(mined)
+    heard.deaf = False
+    assert await on.final(mined)
+    assert heard.told == [Settle("1:plan", 21, 5)]
+
+
+async def test_an_outcome_whose_block_was_replaced_is_never_told() -> None:
+    heard = Heard()
+    mined = intent(IntentState.MINED, Exposure.NONE)
+    on = signing(heard, mined)
+    on.mined(mined, RECEIPT, 5)
+    on.undone(mined)
+    assert await on.final(mined)
+    assert heard.told == []
