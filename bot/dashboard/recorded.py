@@ -71,10 +71,12 @@ def state_of(decision: Decision, mode: Mode) -> State:
             return State.DECIDED
         case IntentState.SIGNED:
             return State.SIGNED
-        case IntentState.SENDING | IntentState.PENDING:
+        case IntentState.SENDING | IntentState.PENDING | IntentState.FOREIGN:
             return State.PENDING
         case IntentState.RELEASED:
             return State.RELEASED
+    if decision.mined_as == MinedAs.NOOP:
+        return State.RELEASED
     if decision.mined_as == MinedAs.REVERTED:
         return State.REVERTED
     if decision.exposure == Exposure.UNWOUND:
