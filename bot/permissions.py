@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bot.config.budgets import TotalBudgetSettings
 from bot.config.model import RunConfig
 from bot.config.strategies import StrategyConfig
 from bot.execution.fees import MAX_SLIPPAGE_PPM
@@ -54,6 +55,21 @@ def scopes(config: RunConfig, allowed: Mapping[str, Callable[[str, Token], bool]
 def budgets(config: RunConfig) -> dict[str, Budget]:
     """Each strategy's budget."""
     return {strategy.name: Budget(**strategy.budget.in_wei()) for strategy in config.strategies}
+
+
+def total_budget(config: RunConfig) -> Budget | None:
+    """The budget of all strategies together; None where the run file states none."""
+    if config.budget == TotalBudgetSettings():
+        return None
+    total = _total(config)
+    return Budget(
+        capital_wei=total.exposure_wei,
+        per_trade_wei=total.per_trade_wei,
+        hour_loss_wei=total.hour_loss_wei,
+        day_loss_wei=total.day_loss_wei,
+        gas_day_wei=total.day_gas_wei,
+        drawdown_wei=total.drawdown_wei,
+    )
 
 
 def signer_policy(

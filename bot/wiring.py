@@ -23,7 +23,7 @@ from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import filters, ledger_marks, open_accounts, upkeeping
-from bot.permissions import GWEI, budgets
+from bot.permissions import GWEI, budgets, total_budget
 from bot.plan import Plan
 from bot.reasons import Refusal
 from bot.relays import routes_of
@@ -160,7 +160,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
     return Road(
         market=footing.market,
         strategies=[strategy.create() for strategy in config.strategies],
-        guard=Guard(ledger, budgets(config), ends.may_hold),
+        guard=Guard(ledger, budgets(config), ends.may_hold, total_budget(config)),
         transactions=transactions,
         hedges=hedges,
         inventory=inventory,

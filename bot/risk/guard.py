@@ -13,6 +13,11 @@ from bot.risk.usage import Usage, read_usage
 
 WEI_PER_ETHER = 10**18
 
+_SUMMED = (
+    *("capital_wei", "reserved_loss_wei", "reserved_gas_wei"),
+    *("hour_loss_wei", "day_loss_wei", "gas_day_wei", "in_flight"),
+)
+
 
 def check(plan: Plan, budget: Budget, usage: Usage, worst: WorstCase) -> Refusal | None:
     """The first limit `plan` would break, or None. The plan is taken at its worst, and so is all that is in flight."""
@@ -53,10 +58,13 @@ class Guard:
         ledger: Ledger,
         budgets: Mapping[str, Budget],
         may_hold: Callable[[Plan], Refusal | None] | None = None,
+        total: Budget | None = None,
     ) -> None:
+        """`total` is what all strategies together may risk; the signer holds them to it in any case."""
         self._ledger = ledger
         self._budgets = dict(budgets)
         self._may_hold = may_hold
+        self._total = total
 
     def check(self, plan: Plan, worst: WorstCase) -> Refusal | None:
         """As `check`, with the usage of now. A strategy at its drawdown limit is halted in the ledger.
@@ -72,7 +80,16 @@ class Guard:
         refusal = check(plan, budget, read_usage(self._ledger, plan.strategy), worst)
         if refusal is not None and refusal.reason is Reason.BUDGET_DRAWDOWN:
             self._ledger.halt(plan.strategy, refusal.detail)
-        return refusal
+        return refusal or self._check_total(plan, worst)
+
+    def _check_total(self, plan: Plan, worst: WorstCase) -> Refusal | None:
+        """Amounts add up; a drawdown does not: that of all together is the signer's to count."""
+        if self._total is None:
+            return None
+        used = [read_usage(self._ledger, strategy) for strategy in self._budgets]
+        summed = {name: sum(getattr(usage, name) for usage in used) for name in _SUMMED}
+        refusal = check(plan, self._total, Usage(**summed), worst)
+        return Refusal(refusal.reason, f"all strategies: {refusal.detail}") if refusal is not None else None
 
     def standing(self, strategy: str) -> tuple[Budget, Usage] | None:
         """A strategy's limits, and what is used of them now; None for one without a budget."""

@@ -6,12 +6,13 @@ from fractions import Fraction
 
 import pytest
 
+from bot.config.budgets import TotalBudgetSettings
 from bot.config.load import Loaded, load
 from bot.config.strategies import FilterSettings
 from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
-from bot.permissions import Scope, budgets, scopes, signer_policy
+from bot.permissions import Scope, budgets, scopes, signer_policy, total_budget
 from bot.signer.policy import EXECUTOR_SELECTORS, SignerPolicy, Target, decode_policy, encode_policy
 from chains.assets import Address, Token
 from tests.bot.execution.given import market as given_market
@@ -114,3 +115,12 @@ def test_a_strategy_with_a_filter_is_bound_to_its_pools_and_tokens_and_another_t
     assert found == {
         named.name: Scope(frozenset({pool.hop(*pool.tokens[:2]).pool}), frozenset({Address(weth.address)}))
     }
+
+
+def test_what_all_may_risk_together_is_what_is_stated_and_otherwise_the_sum(loaded: Loaded) -> None:
+    assert total_budget(loaded.config) is None
+    stated = loaded.config.model_copy(update={"budget": TotalBudgetSettings(hour_loss="3 ETH")})
+    total, own = total_budget(stated), budgets(loaded.config).values()
+    assert total is not None
+    assert total.hour_loss_wei == 3 * ETHER
+    assert total.day_loss_wei == sum(budget.day_loss_wei for budget in own)

@@ -82,6 +82,15 @@ def test_a_strategy_without_a_budget_may_do_nothing(ledger: Ledger) -> None:
     assert str(refusal) == "budget_capital: dex_arbitrage has no budget; give it one in its config file"
 
 
+def test_all_strategies_together_have_a_limit_of_their_own(ledger: Ledger) -> None:
+    both, total = {DEX: AMPLE, "cex_dex_arbitrage": AMPLE}, dataclasses.replace(AMPLE, hour_loss_wei=WORST.loss_wei)
+    pending(ledger, 1, sell_plan(1), WORST_TWO_SIDED)
+    assert Guard(ledger, both).check(atomic_plan(2), WORST) is None
+    refusal = Guard(ledger, both, total=total).check(atomic_plan(2), WORST)
+    assert refusal is not None and refusal.reason is Reason.BUDGET_HOUR_LOSS
+    assert refusal.detail.startswith("all strategies: ")
+
+
 def test_the_worst_case_is_used_until_the_result_is_known(ledger: Ledger) -> None:
     intent = pending(ledger, 1)
     usage = read_usage(ledger, DEX)
