@@ -24,7 +24,7 @@ from bot.report import Summary
 from chains.tools import ROOT
 from tests.bot.running import Isthmus, twin_config
 
-_RECORDING = ("record_event", "_keep_event", "_note", "_record")
+_RECORDING = ("record_event", "_event", "_keep_event", "_note", "_record")
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 
 
