@@ -147,7 +147,7 @@ def _pools(case: Case) -> str | None:
         listed = policy.pools is None or hop.pool in policy.pools
         if hop.pool in never or not (listed or _made(policy, swap)):
             return f"{hop.pool} is not a pool of the policy"
-        if listed and own is not None and hop.pool not in own:
+        if own is not None and hop.pool not in own:
             return f"{hop.pool} is not a pool of {case.plan.strategy}"
     return _lending_pool(case, ours | tokens)
 
