@@ -84,6 +84,13 @@ def place(url: str) -> str:
     return url
 
 
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    """As `place`, in SQLite."""
+    open_ledger(tmp_path / "ledger.db").close()
+    return str(tmp_path / "ledger.db")
+
+
 def test_a_second_process_is_refused_at_once_and_told_by_whom(place: str) -> None:
     with writer(place, lease_ms=60_000) as first:
         begun = time.monotonic()
@@ -116,33 +123,33 @@ def test_a_process_that_slept_past_its_lease_cannot_write_when_it_wakes(place: s
             assert second.verified().whole
 
 
-def test_another_network_of_the_same_ledger_has_a_lease_of_its_own(place: str) -> None:
-    with writer(place), closing(Ledger.open(place, SystemClock(), hold="ethereum")) as other:
+def test_another_network_of_the_same_ledger_has_a_lease_of_its_own(file: str) -> None:
+    with writer(file), closing(Ledger.open(file, SystemClock(), hold="ethereum")) as other:
         other.attach()
         other.record_event(Level.INFO, "written", "beside the first")
 
 
-async def test_a_lease_that_is_renewed_does_not_lapse(place: str) -> None:
+async def test_a_lease_that_is_renewed_does_not_lapse(file: str) -> None:
     clock = StandingClock()
-    with closing(Ledger.open(place, clock)) as ledger:
+    with closing(Ledger.open(file, clock)) as ledger:
         ledger.hold("twin", LEASE_MS)
         clock.seconds += LEASE_MS / 1000
         ledger.renew()
-        with closing(Ledger.open(place, clock)) as other, pytest.raises(LedgerHeld):
+        with closing(Ledger.open(file, clock)) as other, pytest.raises(LedgerHeld):
             other.hold("twin")
         clock.seconds += LEASE_MS / 1000
         async with renewing(ledger, every_s=0.001):
             await asyncio.sleep(0.05)
-        with closing(Ledger.open(place, clock)) as other, pytest.raises(LedgerHeld):
+        with closing(Ledger.open(file, clock)) as other, pytest.raises(LedgerHeld):
             other.hold("twin")
 
 
-def test_a_lease_that_is_lost_cannot_be_renewed(place: str) -> None:
+def test_a_lease_that_is_lost_cannot_be_renewed(file: str) -> None:
     clock = StandingClock()
-    with closing(Ledger.open(place, clock)) as ledger:
+    with closing(Ledger.open(file, clock)) as ledger:
         ledger.hold("twin", LEASE_MS)
         clock.seconds += 1
-        with closing(Ledger.open(place, clock, hold="twin")), pytest.raises(LeaseLost, match="nothing more is written"):
+        with closing(Ledger.open(file, clock, hold="twin")), pytest.raises(LeaseLost, match="nothing more is written"):
             ledger.renew()
 
 
