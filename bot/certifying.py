@@ -115,7 +115,8 @@ def captured(ledger: Ledger) -> Captured | None:
         missed.update({cause: int(units) for cause, units in each["missed_wei"].items()})
     missed[NOT_PLANNED] += within_reach
     bound = sum(int(each["bound_wei"]) for each in explained.values())
-    return Captured(len(certificates), len(explained), bound, taken, {str(cause): missed[cause] for cause in sorted(missed)})
+    told = {str(cause): missed[cause] for cause in sorted(missed)}
+    return Captured(len(certificates), len(explained), bound, taken, told)
 
 
 def _record(ledger: Ledger, certified: Certified) -> None:

@@ -1,4 +1,4 @@
-"""Garbage is collected between decisions, not during them, and what is there when a run is open is never looked at again.
+"""Garbage is collected between decisions and not during them; what is there when a run is open is not looked at again.
 
 Cycles are few, since what the market is made of is freed when its last reference goes; but the interpreter looks for
 them whenever enough has been made, which is in the middle of a block as often as not.
