@@ -76,7 +76,7 @@ def deployed(chain: Chain) -> dict[str, Any]:
 
 def test_a_deployment_has_what_the_run_file_and_the_options_say(chain: Chain, deployed: dict[str, Any]) -> None:
     assert deployed["owner"] == chain.owner
-    assert (deployed["operator"], deployed["treasury"]) == (OPERATOR, TREASURY)
+    assert (deployed["operators"], deployed["treasury"]) == ([OPERATOR], TREASURY)
     assert deployed["profit_tokens"] == [WETH]
     assert deployed["inventory_caps"] == {WETH: str(20 * ETHER)}
 

@@ -55,6 +55,8 @@ def test_the_bound_holds_at_any_prices(pools, moves) -> None:
 @given(markets(least=10**12))
 @settings(max_examples=60, deadline=None)
 def test_deep_markets_are_captured_nearly_whole(pools) -> None:
+    # Through its only pool WETH could not be both given and got back: what is gained elsewhere stays there.
+    assume(sum(WETH in pool.tokens for pool in pools) > 1)
     problem = problem_of(pools, WETH)
     found = solve(problem)
     limit = bound(problem, found.prices)
