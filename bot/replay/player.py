@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,14 +17,10 @@ import orjson
 from bot.engine import Engine
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
-from bot.replay.levels import BookReader
+from bot.replay.heard import Heard, settle
 from bot.replay.recorder import Kind, key
-from chains.blocks import Block, ChainEvent
 
 _NOT_DELIVERED = (Kind.OPENING, Kind.READING, Kind.DECISION, Kind.SEEN, Kind.END)
-
-_STEPS = 48
-"""How often the loop turns until nothing moves any more that does not wait for an answer."""
 
 _PATIENCE_S = 10.0
 """How long an answer waits to be asked for: what was asked after a pause comes after the same pause."""
@@ -63,38 +59,17 @@ class Decision:
         return f"the same plan was {self.said} in the run and is {other.said}"
 
 
-class PlayedClock:
-    """The time of the event that is being taken."""
-
-    def __init__(self, wall_s: float, monotonic_ns: int) -> None:
-        self.wall, self.monotonic = wall_s, monotonic_ns
-
-    def wall_s(self) -> float:
-        return self.wall
-
-    def monotonic_ns(self) -> int:
-        return self.monotonic
-
-
-Join = Callable[[Any, str, Any], None]
-"""Takes in a pool that was made during the run: its facts, its protocol and its state, as on the tape."""
-
-
 @dataclass(slots=True)
 class Player:
-    """One tape, played once. `clock` shows its time, `join` takes in pools; `played` counts its events."""
+    """One tape, played once."""
 
     records: Iterator[Any]
-    clock: PlayedClock
-    join: Join
+    heard: Heard
     recorded_digest: str | None = None
-    played: int = 0
     recorded: list[Decision] = field(default_factory=list)
     replayed: list[Decision] = field(default_factory=list)
     _asked: dict[tuple[str, str], deque[asyncio.Future[Any]]] = field(default_factory=dict)
     _readings: dict[str, deque[tuple[str, Any]]] = field(default_factory=dict)
-    _events: asyncio.Queue[ChainEvent | None] = field(default_factory=asyncio.Queue)
-    _books: BookReader = field(default_factory=BookReader)
     _next: Any = None
     _compared: int = 0
 
@@ -118,29 +93,24 @@ class Player:
         """The replay decided."""
         self.replayed.append(Decision(encode_plan(plan).decode(), said))
 
-    async def events(self) -> AsyncGenerator[ChainEvent]:
-        """The chain events, each when its turn comes."""
-        while (event := await self._events.get()) is not None:
-            yield event
-
     async def play(self, engine: Engine, running: asyncio.Task[None]) -> None:
         """Everything that is left. `running` is the engine's task. Raises `Diverged`, and what the engine raises."""
         for record in self._delivered():
             await self._deliver(record, engine, running)
-            await self._settle(running)
+            await settle(running)
             self._compare()
-        self._events.put_nowait(None)
-        await self._settle(running)
+        self.heard.over()
+        await settle(running)
 
     async def opening(self, task: asyncio.Task[Any]) -> None:
         """Deliver answers until `task`, which opens the road, is done."""
-        await self._settle(task)
+        await settle(task)
         while not task.done():
             record = next(self._delivered(), None)
             if record is None:
                 raise Diverged("the recording ends before the run was open")
             await self._deliver(record, None, task)
-            await self._settle(task)
+            await settle(task)
         task.result()
 
     def _delivered(self) -> Iterator[Any]:
@@ -179,28 +149,7 @@ class Player:
             return
         if engine is None:
             raise Diverged(f"the run heard a {kind} where the replay still opens")
-        match kind:
-            case Kind.EVENT:
-                event: ChainEvent = decode(record[1])
-                self.clock.wall = record[2]
-                if isinstance(event, Block):
-                    self.clock.monotonic = event.head.arrived_ns
-                self.played += 1
-                self._events.put_nowait(event)
-            case Kind.JOINED:
-                self.join(*record[1:])
-            case Kind.READY:
-                engine.prepare(decode(record[1]))
-            case Kind.BOOK:
-                engine.on_book(self._books.book(record[1]))
-            case Kind.TROUBLE:
-                engine.on_trouble(decode(record[1]))
-            case Kind.NODE:
-                engine.on_node(decode(record[1]))
-            case Kind.SILENCE:
-                engine.on_silence(record[1])
-            case Kind.ENDING:
-                engine.ending = True
+        self.heard.tell(record, engine)
 
     async def _answer(self, record: Sequence[Any], running: asyncio.Task[Any]) -> None:
         name, asked = record[1], record[2]
@@ -226,12 +175,6 @@ class Player:
             if asyncio.get_running_loop().time() > deadline:
                 return None
             await asyncio.sleep(_POLL_S)
-
-    async def _settle(self, running: asyncio.Task[Any]) -> None:
-        for _ in range(_STEPS):
-            await asyncio.sleep(0)
-        if running.done() and not running.cancelled():
-            running.result()
 
     def _compare(self) -> None:
         """Raises `Diverged` at the first decision that is another."""

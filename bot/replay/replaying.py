@@ -16,8 +16,9 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.summary import RunSummary, summarise
 from bot.replay.codec import decode
 from bot.replay.ends import played_ends
+from bot.replay.heard import Heard, PlayedClock
 from bot.replay.opening import TAPE, Opening, copy_ledger, read_market, read_opening
-from bot.replay.player import Decision, Diverged, PlayedClock, Player
+from bot.replay.player import Decision, Diverged, Player
 from bot.replay.remembered import Remembered
 from bot.replay.settings import Settings, recorded_config
 from bot.replay.supposed import Supposing
@@ -67,7 +68,7 @@ async def replay(folder: Path, out: Output | None = None) -> Replayed:
     opening = read_opening(folder)
     difference = None
     with _stage(folder, opening, Settings()) as stage:
-        player = Player(read_tape(folder / TAPE), stage.clock, stage.join)
+        player = Player(read_tape(folder / TAPE), stage.heard())
         try:
             digest = await stage.play(player, out or Silent())
         except Diverged as error:
@@ -76,7 +77,7 @@ async def replay(folder: Path, out: Output | None = None) -> Replayed:
             difference = f"the decisions' digest was {player.recorded_digest} in the run and is {digest}"
         return Replayed(
             opening=opening,
-            blocks=player.played,
+            blocks=player.heard.played,
             recorded=player.recorded,
             decisions=player.replayed,
             recorded_digest=player.recorded_digest,
@@ -100,12 +101,16 @@ async def suppose(folder: Path, settings: Settings, out: Output | None = None) -
             remembered=remembered,
             identity=opening.identity,
             market=stage.footing.market,
-            clock=stage.clock,
-            join=stage.join,
+            heard=stage.heard(),
         )
         await stage.play(supposing, out or Silent())
         return Supposed(
-            opening, supposing.played, remembered.decisions, supposing.replayed, stage.result(), supposing.supposed
+            opening,
+            supposing.heard.played,
+            remembered.decisions,
+            supposing.replayed,
+            stage.result(),
+            supposing.supposed,
         )
 
 
@@ -136,7 +141,7 @@ class _Stage:
         await player.opening(asyncio.create_task(self._open(road, ends)))
         engine = Engine(road, out)
         engine.on_told = player.told
-        running = asyncio.create_task(engine.run(player.events()))
+        running = asyncio.create_task(engine.run(player.heard.events()))
         try:
             await player.play(engine, running)
         finally:
@@ -151,7 +156,11 @@ class _Stage:
         )
         await start(road, opening.head)
 
-    def join(self, facts: Any, protocol: str, state: Any) -> None:
+    def heard(self) -> Heard:
+        """What the run heard, from its beginning."""
+        return Heard(self.clock, self._join)
+
+    def _join(self, facts: Any, protocol: str, state: Any) -> None:
         """Take in a pool as it is on the tape."""
         market = self.footing.market
         self.footing.known.add(decode(facts), protocol)

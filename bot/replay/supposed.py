@@ -9,7 +9,7 @@ the recorded events, and stays there, whatever is decided instead.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -23,23 +23,22 @@ from bot.execution.transactions import Identity
 from bot.market import Market
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
-from bot.replay.levels import BookReader
-from bot.replay.player import Decision, Join, PlayedClock
-from bot.replay.recorder import Kind, key
+from bot.replay.heard import Heard, settle
+from bot.replay.player import Decision
+from bot.replay.recorder import key
 from bot.replay.remembered import Remembered, trade
 from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, Token
-from chains.blocks import Block, ChainEvent, Head, Log, Receipt
+from chains.blocks import Head, Log, Receipt
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 from chains.exchanges.paper import PaperExchange
 from chains.node.court import Agreement, Opinion
 from chains.node.sending import SendOutcome, SendStatus
 from chains.pools.pool import PoolError
 
-_STEPS = 48
 _SIGNATURE = (0, 1, 1)
 """Of the right form, and nobody's."""
 
@@ -63,12 +62,9 @@ class Supposing:
     remembered: Remembered
     identity: Identity
     market: Market
-    clock: PlayedClock
-    join: Join
-    played: int = 0
+    heard: Heard
     supposed: int = 0
     replayed: list[Decision] = field(default_factory=list)
-    _head: Head | None = None
     _plan: Plan | None = None
     _sent: dict[str, _Sent] = field(default_factory=dict)
     _done: dict[str, Receipt] = field(default_factory=dict)
@@ -76,15 +72,9 @@ class Supposing:
     _first_nonce: int | None = None
     _papers: dict[str, PaperExchange] = field(default_factory=dict)
     _given: dict[tuple[str, str], int] = field(default_factory=dict)
-    _events: asyncio.Queue[ChainEvent | None] = field(default_factory=asyncio.Queue)
-    _books: BookReader = field(default_factory=BookReader)
 
     def told(self, plan: Plan, said: str) -> None:
         self.replayed.append(Decision(encode_plan(plan).decode(), said))
-
-    async def events(self) -> AsyncGenerator[ChainEvent]:
-        while (event := await self._events.get()) is not None:
-            yield event
 
     async def opening(self, task: asyncio.Task[Any]) -> None:
         await task
@@ -92,36 +82,9 @@ class Supposing:
     async def play(self, engine: Engine, running: asyncio.Task[None]) -> None:
         """Everything that was heard. Raises what the engine raises."""
         for record in self.records:
-            match record[0]:
-                case Kind.EVENT:
-                    event: ChainEvent = decode(record[1])
-                    self.clock.wall = record[2]
-                    if isinstance(event, Block):
-                        self._head = event.head
-                        self.clock.monotonic = event.head.arrived_ns
-                    self.played += 1
-                    self._events.put_nowait(event)
-                case Kind.JOINED:
-                    self.join(*record[1:])
-                case Kind.READY:
-                    engine.prepare(decode(record[1]))
-                case Kind.BOOK:
-                    engine.on_book(self._books.book(record[1]))
-                case Kind.TROUBLE:
-                    engine.on_trouble(decode(record[1]))
-                case Kind.NODE:
-                    engine.on_node(decode(record[1]))
-                case Kind.SILENCE:
-                    engine.on_silence(record[1])
-                case Kind.ENDING:
-                    engine.ending = True
-                case _:
-                    continue
-            for _ in range(_STEPS):
-                await asyncio.sleep(0)
-            if running.done() and not running.cancelled():
-                running.result()
-        self._events.put_nowait(None)
+            if self.heard.tell(record, engine):
+                await settle(running)
+        self.heard.over()
         await running
 
     def read(self, name: str, *asked: Any) -> Any:
@@ -197,7 +160,7 @@ class Supposing:
             gas_used=plan.gas_estimate,
             gas_price_wei=price,
             deltas=_deltas(plan, self.identity),
-            made_at_s=self.clock.wall,
+            made_at_s=self.heard.clock.wall,
             code_hash=self.identity.code_hash,
         )
 
@@ -217,7 +180,7 @@ class Supposing:
         )
         raw = transaction.raw(*_SIGNATURE)
         tx_hash = "0x" + keccak(raw).hex()
-        self._sent[tx_hash] = _Sent(plan, transaction, self._head.number if self._head else 0)
+        self._sent[tx_hash] = _Sent(plan, transaction, self.heard.head.number if self.heard.head else 0)
         return Signed(raw, tx_hash)
 
     def _released(self, settle: Settle) -> Settled:
@@ -227,7 +190,7 @@ class Supposing:
         """Of a supposed transaction: in the block after the one it was sent on."""
         if tx_hash in self._done:
             return self._done[tx_hash]
-        sent, head = self._sent.get(tx_hash), self._head
+        sent, head = self._sent.get(tx_hash), self.heard.head
         if sent is None or head is None or head.number <= sent.number:
             return None
         price = _price_wei(sent.transaction, head.base_fee_wei)
