@@ -17,7 +17,7 @@ from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine, Road
-from bot.execution.fees import require_cautious_gas
+from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
 from bot.hands import Hands, open_hands
 from bot.known import KnownPools
@@ -92,7 +92,7 @@ async def _open(
     known, market = pools.known, pools.market
     currencies = [token for exchange in world.exchanges.values() for token in exchange.currencies()]
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
-    require_cautious_gas(network, marks)
+    require_priced_gas(network, marks)
     seed = _seed(loaded, options, world)
     footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)

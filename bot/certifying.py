@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import select
 
 from bot.engine import Engine, Road
+from bot.gas import GasCoin
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import EventRow, PlanRow, RefusalRow
@@ -36,7 +37,7 @@ _DEFAULT_HOPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """What a run's blocks had to give, in wei of the wrapped coin before gas, and what became of it.
+    """What a run's blocks had to give, in wei of ETH before gas, and what became of it.
 
     `blocks` were bounded; of them `explained` were told apart as well, and all sums are over those. `missed_wei` adds
     up to the bound less what was captured.
@@ -73,8 +74,11 @@ class Captured:
 async def certify(
     market: Market, numeraire: Token, ledger: Ledger, road: Road, engine: Engine, stack: AsyncExitStack
 ) -> Certifier:
-    """A running certifier, told of each head that `engine` has decided on. Raises `OSError`."""
-    certifier = Certifier(market, numeraire, partial(_record, ledger))
+    """A running certifier, told of each head that `engine` has decided on. Raises `OSError`.
+
+    It counts in `numeraire`, the wrapped coin, in which gas is paid; what it finds is kept in ETH.
+    """
+    certifier = Certifier(market, numeraire, partial(_record, ledger, road.fee_policy.coin))
     hops = [int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies]
     terms = Terms(most_hops=max(hops, default=_DEFAULT_HOPS))
     told_before = engine.on_decided
@@ -119,9 +123,14 @@ def captured(ledger: Ledger) -> Captured | None:
     return Captured(len(certificates), len(explained), bound, taken, told)
 
 
-def _record(ledger: Ledger, certified: Certified) -> None:
-    detail: dict[str, Any] = {"block": certified.number, "bound_wei": str(certified.bound)}
-    if certified.missed is not None:
-        detail["within_reach_wei"] = str(certified.within_reach)
-        detail["missed_wei"] = {str(cause): str(units) for cause, units in certified.missed.items()}
+def _record(ledger: Ledger, coin: GasCoin, certified: Certified) -> None:
+    bound_wei = coin.worth_wei(certified.bound)
+    detail: dict[str, Any] = {"block": certified.number, "bound_wei": str(bound_wei)}
+    if certified.missed is not None and certified.within_reach is not None:
+        within_reach_wei = coin.worth_wei(certified.within_reach)
+        missed = {cause: coin.worth_wei(units) for cause, units in certified.missed.items()}
+        # Each is rounded by itself; they still add up to the bound.
+        missed[Cause.ROUNDING] = missed.get(Cause.ROUNDING, 0) + bound_wei - within_reach_wei - sum(missed.values())
+        detail["within_reach_wei"] = str(within_reach_wei)
+        detail["missed_wei"] = {str(cause): str(units) for cause, units in missed.items()}
     ledger.record_event(Level.INFO, EVENT, orjson.dumps(detail).decode())

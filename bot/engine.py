@@ -117,7 +117,7 @@ class Engine:
 
     def prepare(self, head: Head) -> None:
         """Have the market do now what the first decision would wait for."""
-        self._road.market.prepare(self._road.fee_policy.screening_price_wei(head))
+        self._road.market.prepare(self._screening_price_wei(head))
 
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
@@ -222,7 +222,8 @@ class Engine:
         road, head = self._road, block.head
         for settled in await road.transactions.on_block(block):
             await self._settled(settled)
-        closed, unwinds = await road.hedges.on_block(head, road.fee_policy.gas_price_wei(head))
+        gas_price_wei = road.fee_policy.coin.cost_wei(road.fee_policy.gas_price_wei(head))
+        closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
         self._told_closed(closed)
         await self._take_back(unwinds, head, in_use)
 
@@ -292,7 +293,7 @@ class Engine:
                 head=head,
                 network=road.network,
                 strategy=strategy.name,
-                gas_price_wei=road.fee_policy.screening_price_wei(head),
+                gas_price_wei=self._screening_price_wei(head),
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
@@ -302,6 +303,11 @@ class Engine:
                 planned[plan.note] = plan.id
                 await self._decided_on(plan, head, in_use)
             self._remember(view, planned)
+
+    def _screening_price_wei(self, head: Head) -> int:
+        """What gas costs as opportunities are looked for, in wei of ETH."""
+        policy = self._road.fee_policy
+        return policy.coin.cost_wei(policy.screening_price_wei(head))
 
     def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
         """Every opportunity the strategy was shown, with the plan it became, if it became one."""

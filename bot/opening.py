@@ -20,6 +20,7 @@ from bot.drift.policy import AuditPolicy
 from bot.drift.upkeep import Upkeeping
 from bot.exactness import PROOFS, Proof, proofs_with, proven, proven_pool
 from bot.execution.marks import Marks
+from bot.gas import ETHER
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -206,9 +207,11 @@ def opening_marks(market: Market, tokens: Iterable[Token]) -> Marks:
     return Marks(marks)
 
 
-def ledger_marks(marks: Marks) -> list[Mark]:
-    """The same, as the ledger keeps them."""
-    return [Mark(token.place, token.address, worth) for token, worth in marks.wei_per_unit.items()]
+def ledger_marks(marks: Marks, network: Network) -> list[Mark]:
+    """The same, as the ledger keeps them; with the coin of `network`, where that is not ETH. Raises `NoMark`."""
+    kept = [Mark(token.place, token.address, worth) for token, worth in marks.wei_per_unit.items()]
+    coin = marks.gas_coin(network.wrapped)
+    return kept if coin == ETHER else [*kept, Mark(network.native.place, network.native.address, coin.mark)]
 
 
 async def open_accounts(

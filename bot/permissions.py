@@ -110,6 +110,7 @@ def signer_policy(
         total=_total(config),
         owner=signer.owner,
         dead_man_s=config.breakers.dead_man_s,
+        native_mark=marks.gas_coin(network.wrapped).mark,
         inventory_marks={Address(token.address): mark for token in caps if (mark := _mark(marks, token)) is not None},
     )
 

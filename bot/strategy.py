@@ -72,8 +72,9 @@ class Candidate:
 class MarketView:
     """The market at one head, for one strategy.
 
-    `gas_price_wei` is what the next block will charge per gas, tip included. `inventory` is what the strategy may
-    spend of its own; `changed` are the venues that moved since it last looked; `allowed` is its configured filter.
+    `gas_price_wei` is what the next block will charge per gas, tip included, in wei of ETH whatever coin pays for it.
+    `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
+    `allowed` is its configured filter.
     """
 
     market: Market

@@ -40,7 +40,7 @@ class Teller:
         """What the chain made of a transaction. The amount is after gas."""
         receipt = settled.receipt
         word = _MINED_AS[settled.intent.mined_as or MinedAs.REVERTED]
-        net_wei = settled.profit_wei - receipt.gas_cost_wei
+        net_wei = settled.profit_wei - settled.gas_cost_wei
         detail = f"after gas; {receipt.tx_hash[:12]}" + (f"; {settled.explanation}" if settled.explanation else "")
         return self._line(receipt.block_number, settled.plan.strategy, word, net_wei, detail)
 

@@ -88,7 +88,7 @@ async def open_books(
     network, identity = loaded.network, footing.identity
     ledger.start_run(mode, network.name, network.chain_id, seed, loaded.config.digest, instance)
     ledger.at_head(head.number, head.timestamp_s)
-    ledger.set_marks(ledger_marks(footing.marks))
+    ledger.set_marks(ledger_marks(footing.marks, network))
     await open_accounts(
         ledger,
         network,
@@ -111,7 +111,11 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
     """The rooms of one run, wired. Nothing is asked and nothing is sent."""
     config, network, execution = loaded.config, loaded.network, loaded.config.execution
     fee_policy = FeePolicy(
-        int(execution.tip_gwei * GWEI), int(config.signer.max_fee_gwei * GWEI), network.gas, asking(ends.node)
+        int(execution.tip_gwei * GWEI),
+        int(config.signer.max_fee_gwei * GWEI),
+        network.gas,
+        asking(ends.node),
+        footing.marks.gas_coin(network.wrapped),
     )
     inventory = InventoryDesk(
         ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies

@@ -44,7 +44,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.discovery.errors.DiscoveryError": ExitCode.ENVIRONMENT,
         "bot.drift.codebook.UnreadableCodeBook": ExitCode.ENVIRONMENT,
         "bot.opening.NoPools": ExitCode.ENVIRONMENT,
-        "bot.execution.fees.DearGas": ExitCode.USAGE,
+        "bot.execution.fees.UnpricedGas": ExitCode.USAGE,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
         "bot.signer.switch.SwitchUnwritten": ExitCode.ENVIRONMENT,

@@ -9,6 +9,7 @@ from eth_utils.crypto import keccak
 
 from bot.execution.build import Terms
 from bot.execution.marks import Marks, NoMark
+from bot.gas import ETHER, GasCoin
 from bot.market.multicall import LoadFailed, Node, ask_all
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
@@ -23,7 +24,6 @@ from chains.pools.pool import Call
 MAX_SLIPPAGE_PPM = 10_000
 """How far below its quote a two-sided plan's chain side may ever settle."""
 
-WEI = 10**18
 INTRINSIC_GAS = 21_000
 _GAS_MARGIN_PERCENT = 40
 _GAS_MARGIN = 120_000
@@ -40,13 +40,13 @@ Ask = Callable[[Sequence[Call], Head], Awaitable[Sequence[bytes]]]
 """Answers calls as of a head, in order; empty for one that failed."""
 
 
-class DearGas(RuntimeError):
-    """A network whose gas coin is worth more than an ETH, as which it is counted, or whose worth is not known."""
+class UnpricedGas(RuntimeError):
+    """A network whose gas coin has no price in the market: what gas costs there is not known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Priced:
-    """An offer, and what the transaction then costs: `cost_wei` is expected, with data at its worst.
+    """An offer, and what the transaction then costs in wei of ETH: `cost_wei` is expected, with data at its worst.
 
     `data_gas` is what the chain is expected to charge as gas for the bytes, on top of executing them.
     """
@@ -73,11 +73,20 @@ def asking(node: Node) -> Ask:
 class FeePolicy:
     """A fixed tip, and a fee cap that survives the base fee doubling; a rollup's charge for bytes as it last said.
 
-    `tip_wei` and `max_fee_wei` are per gas; a head whose next base fee does not fit under the cap is not traded.
+    `tip_wei` and `max_fee_wei` are per gas; a head whose next base fee does not fit under the cap is not traded. What
+    is offered or charged is in `coin`; where it meets a profit, a budget or a limit, `coin` says what it costs in ETH.
     """
 
-    def __init__(self, tip_wei: int, max_fee_wei: int, model: GasModel | None = None, ask: Ask | None = None) -> None:
+    def __init__(
+        self,
+        tip_wei: int,
+        max_fee_wei: int,
+        model: GasModel | None = None,
+        ask: Ask | None = None,
+        coin: GasCoin = ETHER,
+    ) -> None:
         """`ask` is needed where `model` charges for bytes."""
+        self.coin = coin
         self.tip_wei = tip_wei
         self.max_fee_wei = max_fee_wei
         self._model = model or GasModel("eip1559")
@@ -151,7 +160,7 @@ class FeePolicy:
         """
         offer = self.fees(gas, head, tip_wei)
         price = self.gas_price_wei(head, tip_wei)
-        priced = Priced(offer, gas * price)
+        priced = Priced(offer, self.coin.cost_wei(gas * price))
         if self._model.data is None:
             return priced
         self._last = build(priced)
@@ -159,22 +168,18 @@ class FeePolicy:
         cost = self._model.cost(head, gas, offer.gas_limit, _signed(self._last), per_gas, self._data)
         gas_limit = offer.gas_limit + cost.worst_data_gas
         fees = Fees(gas_limit, offer.max_fee_wei, offer.tip_wei, cost.worst_data_fee_wei)
-        return Priced(fees, (gas + cost.data_gas) * price + cost.worst_data_fee_wei, cost.data_gas)
+        cost_wei = self.coin.cost_wei((gas + cost.data_gas) * price + cost.worst_data_fee_wei)
+        return Priced(fees, cost_wei, cost.data_gas)
 
 
-def require_cautious_gas(network: Network, marks: Marks) -> None:
-    """Gas is counted as if a coin of it were an ETH: let nothing run where that would make it too cheap.
-
-    Raises `DearGas`, also for a coin that has no price in this market: what it is worth is not known then.
-    """
-    coin, remedy = network.native.symbol, f"trade on another network than {network.name}"
+def require_priced_gas(network: Network, marks: Marks) -> None:
+    """Let nothing run where it is not known what gas costs. Raises `UnpricedGas`."""
     try:
-        worth_wei = marks.wei(network.wrapped, WEI)
+        marks.gas_coin(network.wrapped)
     except NoMark:
-        remedy = f"add a pool of {network.wrapped.symbol} to the market, or {remedy}"
-        raise DearGas(f"{coin}, in which gas is paid, has no price in this market; {remedy}") from None
-    if worth_wei > WEI:
-        raise DearGas(f"one {coin} is worth more than an ETH, as which gas is counted; {remedy}")
+        coin, wrapped = network.native.symbol, network.wrapped.symbol
+        remedy = f"add a pool of {wrapped} to the market, or trade on another network than {network.name}"
+        raise UnpricedGas(f"{coin}, in which gas is paid, has no price in this market; {remedy}") from None
 
 
 def _signed(transaction: UnsignedTransaction) -> bytes:
@@ -182,7 +187,7 @@ def _signed(transaction: UnsignedTransaction) -> bytes:
 
 
 def terms(plan: Plan, gas_cost_wei: int, marks: Marks) -> Terms:
-    """The least the contract may accept, so that `min_profit_wei` is left after `gas_cost_wei`.
+    """The least the contract may accept, so that `min_profit_wei` is left after `gas_cost_wei`, both wei of ETH.
 
     An atomic plan must gain that much outright. A two-sided one may fall short of its quote by the profit it can
     spare, valued at `marks`. Raises `NoMark`.

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from bot.gas import GasCoin
 from chains.assets import Token
 
 
@@ -34,6 +35,10 @@ class Marks:
     def units_worth(self, token: Token, wei: int) -> int:
         """The least base units that are worth `wei` or more. Raises `NoMark`."""
         return -self.units(token, -wei)
+
+    def gas_coin(self, wrapped: Token) -> GasCoin:
+        """The coin that `wrapped` wraps, one for one, and so is worth what it is. Raises `NoMark`."""
+        return GasCoin(self._mark(wrapped))
 
     def _mark(self, token: Token) -> Fraction:
         try:

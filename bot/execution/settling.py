@@ -64,11 +64,15 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side."""
+    """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side.
+
+    `gas_cost_wei` is what its gas costs, in wei of ETH.
+    """
 
     intent: Intent
     plan: Plan
     receipt: Receipt
     deltas: dict[tuple[Address, Address], int]
     profit_wei: int
+    gas_cost_wei: int
     explanation: str = ""

@@ -276,7 +276,9 @@ class Submission:
         """What a NOOP offers; None where it would cost more than what it saves from."""
         noop = replace(before, to=self._account, value_wei=0, data=b"")
         fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head, self._policy)
-        return fees if fees is not None and fees.worst_cost_wei <= intent.worst.loss_wei else None
+        if fees is None or self._fee_policy.coin.cost_wei(fees.worst_cost_wei) > intent.worst.loss_wei:
+            return None
+        return fees
 
     def _names(self, intent: Intent, attempt: Attempt) -> tuple[str, ...]:
         if attempt.kind is AttemptKind.NOOP:

@@ -116,7 +116,9 @@ class Tips:
         """
         if self._history is None:
             self._history = self._inclusions(_REMEMBERED)
-        spare_wei = plan.expected_profit_wei - plan.min_profit_wei - gas * self._fee_policy.gas_price_wei(head, 0)
+        policy, coin = self._fee_policy, self._fee_policy.coin
+        without_tip_wei = coin.cost_wei(gas * policy.gas_price_wei(head, 0))
+        spare_wei = plan.expected_profit_wei - plan.min_profit_wei - without_tip_wei
         if spare_wei <= 0:
             return 0, None
         choice = best_share(
@@ -124,8 +126,8 @@ class Tips:
             self._routes.of(plan.strategy),
             plan.pools,
             spare_wei=spare_wei,
-            lost_wei=INTRINSIC_GAS * self._fee_policy.gas_price_wei(head),
+            lost_wei=coin.cost_wei(INTRINSIC_GAS * policy.gas_price_wei(head)),
             most_ppm=self._most_ppm,
         )
-        tip_wei = min(spare_wei * choice.share_ppm // MILLION // gas, self._max_tip_wei)
-        return (choice.share_ppm, tip_wei) if tip_wei > self._fee_policy.tip_wei else (0, None)
+        tip_wei = min(coin.coins(spare_wei * choice.share_ppm // MILLION) // gas, self._max_tip_wei)
+        return (choice.share_ppm, tip_wei) if tip_wei > policy.tip_wei else (0, None)

@@ -171,7 +171,7 @@ class TransactionDesk:
         return Prepared(plan, bound, priced.fees, worst, transaction, gas + priced.data_gas, priced.data_gas, share_ppm)
 
     def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
-        gas = fees.worst_cost_wei
+        gas = self._fee_policy.coin.cost_wei(fees.worst_cost_wei)
         if plan.atomic:
             return WorstCase(loss_wei=gas, gas_wei=gas)
         first = plan.swaps[0]
@@ -209,8 +209,7 @@ class TransactionDesk:
             return Refusal(verdict.cause or Reason.SIM_REVERTED, verdict.reason)
         if verdict.outcome is Outcome.INVALID:
             return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
-        cost = verdict.gas_cost_wei + prepared.fees.data_fee_wei
-        shown = self.shown_profit_wei(prepared.plan, verdict) - cost
+        shown = self.shown_profit_wei(prepared.plan, verdict) - self._cost_wei(prepared.fees, verdict)
         if shown < prepared.plan.min_profit_wei:
             return Refusal(
                 Reason.SIM_BELOW_MIN_PROFIT,
@@ -239,11 +238,15 @@ class TransactionDesk:
         prepared = Prepared(plan, terms_of(before), fees, worst, transaction, verdict.gas_used, priced.data_gas)
         verdict = prepared.charged(verdict)
         self._ledger.record_verdict(plan.id, verdict)
-        left = self.shown_profit_wei(plan, verdict) - verdict.gas_cost_wei - fees.data_fee_wei
+        left = self.shown_profit_wei(plan, verdict) - self._cost_wei(fees, verdict)
         if left < plan.min_profit_wei:
             return Outbid(None, f"{left} wei would be left, at least {plan.min_profit_wei} wanted", worthless=True)
         answer = await self._signing.outbid(intent, prepared, verdict, head)
         return Outbid(answer) if isinstance(answer, Signed) else Outbid(None, str(answer))
+
+    def _cost_wei(self, fees: Fees, verdict: Verdict) -> int:
+        """The gas that a verdict shows and the most the bytes may cost besides, in wei of ETH."""
+        return self._fee_policy.coin.cost_wei(verdict.gas_cost_wei + fees.data_fee_wei)
 
     def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
         """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
@@ -350,7 +353,8 @@ class TransactionDesk:
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
         self._signing.mined(intent, receipt, profit)
-        return Settled(intent, plan, receipt, deltas, profit, explanation)
+        gas_cost_wei = self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
+        return Settled(intent, plan, receipt, deltas, profit, gas_cost_wei, explanation)
 
     def _moved(self, receipt: Receipt) -> Deltas:
         return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)

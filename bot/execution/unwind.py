@@ -30,7 +30,8 @@ def unwinding(
     """A plan that trades `units` of `base` back through `plan`'s pools, at their present state.
 
     `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. At most
-    `loss_ppm` of its value may be lost below the quote. None where a pool cannot take it, or is not in the market.
+    `loss_ppm` of its value may be lost below the quote; `gas_price_wei` is wei of ETH. None where a pool cannot take
+    it, or is not in the market.
     """
     ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
     on_chain = ends[1] if bought else ends[0]

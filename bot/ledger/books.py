@@ -30,7 +30,7 @@ class Books(Decisions):
             self._post(connection, "opening", lines, source=str(account))
 
     def set_marks(self, marks: Iterable[Mark]) -> None:
-        """Fixes this run's opening prices. The native coin of any network is worth itself without a mark."""
+        """Fixes this run's opening prices. The native coin of a network needs one where it is not ETH."""
         with self._write() as connection:
             for mark in marks:
                 self._insert(

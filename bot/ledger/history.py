@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select
 
+from bot.gas import GasCoin
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import AttemptRow, FillRow, IntentRow, PlanRow, RefusalRow, VerdictRow
-from bot.ledger.pnl import gas_of_intent
+from bot.ledger.pnl import gas_coin_of, gas_of_intent, marks_of
 from bot.ledger.reading import Decision, Fill, RefusedPlan, decisions, fills
 from bot.plan import Plan, decode_plan
 
@@ -27,7 +28,7 @@ class RecordedVerdict:
 
 @dataclass(frozen=True, slots=True)
 class RecordedIntent:
-    """The intent, and how many transactions were signed for it. `gas_wei` is what it has paid so far."""
+    """The intent, and how many transactions were signed for it. `gas_wei` is what its gas cost so far, in ETH."""
 
     id: int
     state: str
@@ -45,7 +46,7 @@ class RecordedIntent:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One plan and all that became of it."""
+    """One plan and all that became of it. `coin` is what its gas was paid in."""
 
     decision: Decision
     plan: Plan
@@ -53,6 +54,7 @@ class History:
     refusals: tuple[RefusedPlan, ...]
     intent: RecordedIntent | None
     fills: tuple[Fill, ...]
+    coin: GasCoin
 
 
 def history(ledger: Ledger, decision_id: int) -> History | None:
@@ -68,8 +70,9 @@ def history(ledger: Ledger, decision_id: int) -> History | None:
             plan=decode_plan(document),
             verdicts=_verdicts(connection, decision_id),
             refusals=_refusals(connection, decision_id),
-            intent=None if decision.intent_id is None else _intent(connection, decision.intent_id),
+            intent=None if decision.intent_id is None else _intent(connection, decision.intent_id, ledger.run.id),
             fills=() if decision.intent_id is None else fills(ledger, decision.intent_id),
+            coin=gas_coin_of(connection, ledger.run.id, ledger.run.network),
         )
 
 
@@ -129,7 +132,7 @@ def _refusals(connection: Connection, plan_row: int) -> tuple[RefusedPlan, ...]:
     return tuple(RefusedPlan(**row._mapping) for row in rows)
 
 
-def _intent(connection: Connection, intent_id: int) -> RecordedIntent:
+def _intent(connection: Connection, intent_id: int, run_id: int) -> RecordedIntent:
     columns = (
         IntentRow.id,
         IntentRow.state,
@@ -146,6 +149,6 @@ def _intent(connection: Connection, intent_id: int) -> RecordedIntent:
     attempts = select(func.count(AttemptRow.id)).where(AttemptRow.intent_id == intent_id)
     return RecordedIntent(
         **row._mapping,
-        gas_wei=gas_of_intent(connection, intent_id),
+        gas_wei=gas_of_intent(connection, intent_id, marks_of(connection, run_id)),
         attempts=connection.execute(attempts).scalar_one(),
     )

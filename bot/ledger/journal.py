@@ -11,7 +11,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
 from bot.ledger.models import AttemptRow, IntentRow, PlanRow
 from bot.ledger.nonces import Nonces
-from bot.ledger.pnl import has_mark, marks_of
+from bot.ledger.pnl import gas_coin_of, has_mark, marks_of
 from bot.ledger.records import Attempt, Intent, WorstCase
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState, MinedAs, check_move
 from bot.ledger.store import changing
@@ -107,7 +107,8 @@ class Journal(Nonces):
             earlier = attempts_of(connection, intent_id)
             fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
             check_successor(intent_id, earlier, kind, fees)
-            beyond = max(0, fees.worst_cost_wei - row.worst_gas_wei)
+            coin = gas_coin_of(connection, self.run.id, row.network)
+            beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
             self._move(
                 connection,
                 row,

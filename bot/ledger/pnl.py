@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
+from bot.gas import ETHER, GasCoin
 from bot.ledger import accounts
 from bot.ledger.book_models import EntryRow, MarkRow, PostingRow
 from bot.ledger.types import exact_sum
@@ -21,6 +22,10 @@ Movement = tuple[str, str, int]
 """Place, token and units earned (or lost, when negative)."""
 
 _EARNING = or_(*(PostingRow.account.startswith(kind) for kind in (accounts.TRADING, accounts.GAS, accounts.FEES)))
+
+_COIN = select(MarkRow.numerator, MarkRow.denominator).where(
+    MarkRow.run_id == bindparam("run"), MarkRow.place == bindparam("network"), MarkRow.token == ZERO_ADDRESS
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,14 @@ def marks_of(connection: Connection, run_id: int) -> Marks:
     return {(place, token): Fraction(numerator, denominator) for place, token, numerator, denominator in rows}
 
 
+def gas_coin_of(connection: Connection, run_id: int, network: str) -> GasCoin:
+    """What the coin of `network` is worth in a run; ETH where the run has no mark of it."""
+    row = connection.execute(_COIN, {"run": run_id, "network": network}).one_or_none()
+    return ETHER if row is None else GasCoin(Fraction(row.numerator, row.denominator))
+
+
 def has_mark(marks: Marks, place: str, token: str) -> bool:
-    """Whether `token` can be valued. The native coin always can."""
+    """Whether `token` can be valued. The native coin always can: where it has no mark, it is ETH."""
     return token == ZERO_ADDRESS or (place, token) in marks
 
 
@@ -72,14 +83,15 @@ def profit_of_intent(connection: Connection, intent_id: int, marks: Marks) -> Pr
     return valued(((place, token, units) for _, place, token, units in rows), marks)
 
 
-def gas_of_intent(connection: Connection, intent_id: int) -> int:
-    """Wei of gas one intent paid so far, in blocks that are canonical."""
-    total = (
-        select(exact_sum(PostingRow.units))
+def gas_of_intent(connection: Connection, intent_id: int, marks: Marks) -> int:
+    """What the gas that one intent paid so far, in blocks that are canonical, cost: wei of ETH, rounded up."""
+    paid = (
+        select(PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
         .join(EntryRow, EntryRow.id == PostingRow.entry_id)
         .where(EntryRow.intent_id == intent_id, PostingRow.account.startswith(accounts.GAS))
+        .group_by(PostingRow.place, PostingRow.token)
     )
-    return connection.execute(total).scalar_one() or 0
+    return -valued(((place, token, -units) for place, token, units in connection.execute(paid)), marks).wei
 
 
 def _earned(connection: Connection, which: ColumnElement[bool]) -> list[tuple[str, str, str, int]]:

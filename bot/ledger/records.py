@@ -42,8 +42,8 @@ class Account:
 class WorstCase:
     """The most one plan can cost, reserved before it is signed. All wei of ETH at the opening marks.
 
-    `gas_wei` is gas limit x max fee. `loss_wei` is the most that may be lost, gas included: for an atomic plan
-    just the gas, for a two-sided one also what unwinding at the worst allowed price may cost. `capital_wei` is
+    `gas_wei` is what gas limit x max fee cost. `loss_wei` is the most that may be lost, gas included: for an atomic
+    plan just the gas, for a two-sided one also what unwinding at the worst allowed price may cost. `capital_wei` is
     the inventory in flight until the other side is done: 0 for an atomic plan, which borrows its input.
     """
 

@@ -113,11 +113,12 @@ class Results(Books):
             self._add_result(connection, intent, min(standing) if eases else self._head_s, change)
 
     def _result_now(self, connection: Connection, intent_id: int) -> _Result:
-        profit = profit_of_intent(connection, intent_id, marks_of(connection, self.run.id))
+        marks = marks_of(connection, self.run.id)
+        profit = profit_of_intent(connection, intent_id, marks)
         for place, token, units in profit.unmarked:
             detail = f"intent {intent_id} moved {units} of {token} at {place}, which has no mark and counts as nothing"
             self._keep_event(connection, Level.ERROR, "unmarked_token", detail)
-        return _Result(profit.wei, gas_of_intent(connection, intent_id), max(0, -profit.wei))
+        return _Result(profit.wei, gas_of_intent(connection, intent_id, marks), max(0, -profit.wei))
 
     def _totals(self, connection: Connection, strategy: str) -> tuple[int, int]:
         row = connection.execute(_TOTALS, {"instance": self.run.instance, "strategy": strategy}).first()

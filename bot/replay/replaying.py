@@ -102,6 +102,7 @@ async def suppose(folder: Path, settings: Settings, out: Output | None = None) -
             identity=opening.identity,
             market=stage.footing.market,
             heard=stage.heard(),
+            coin=stage.footing.marks.gas_coin(stage.loaded.network.wrapped),
         )
         await stage.play(supposing, out or Silent())
         return Supposed(

@@ -20,6 +20,7 @@ from bot.engine import Engine
 from bot.execution.accounting import TRANSFER_TOPIC
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.transactions import Identity
+from bot.gas import GasCoin
 from bot.market import Market
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
@@ -63,6 +64,7 @@ class Supposing:
     identity: Identity
     market: Market
     heard: Heard
+    coin: GasCoin
     supposed: int = 0
     replayed: list[Decision] = field(default_factory=list)
     _plan: Plan | None = None
@@ -184,7 +186,7 @@ class Supposing:
         return Signed(raw, tx_hash)
 
     def _released(self, settle: Settle) -> Settled:
-        return Settled(max(settle.gas_cost_wei - settle.profit_wei, 0))
+        return Settled(max(self.coin.cost_wei(settle.gas_cost_wei) - settle.profit_wei, 0))
 
     def _receipt(self, tx_hash: str) -> Receipt | None:
         """Of a supposed transaction: in the block after the one it was sent on."""

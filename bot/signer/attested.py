@@ -21,8 +21,8 @@ _HASH_LENGTH = 66
 
 
 def gas_cost_wei(case: Case) -> int:
-    """What the simulation burnt, and the most the transaction's bytes may cost besides."""
-    return case.request.verdict.gas_cost_wei + case.request.fees.data_fee_wei
+    """What the simulation burnt, and the most the transaction's bytes may cost besides, in wei of ETH."""
+    return case.policy.coin.cost_wei(case.request.verdict.gas_cost_wei + case.request.fees.data_fee_wei)
 
 
 def _matches(case: Case) -> str | None:

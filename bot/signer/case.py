@@ -74,9 +74,14 @@ class Case:
         return 0 if self.unwinds else self.capital_wei
 
     @property
+    def worst_gas_wei(self) -> int:
+        """The most its gas may cost, in wei of ETH by the policy's mark of the coin."""
+        return self.policy.coin.cost_wei(self.request.fees.worst_cost_wei)
+
+    @property
     def least_worst_case_wei(self) -> int:
         """The least a request may state as its worst case: its gas, and what an exchange may lose by the policy."""
-        return self.request.fees.worst_cost_wei + self.capital_wei * self.policy.caps.exchange_loss_ppm // MILLION
+        return self.worst_gas_wei + self.capital_wei * self.policy.caps.exchange_loss_ppm // MILLION
 
 
 def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s: float) -> Case | Refusal:

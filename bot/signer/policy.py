@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 
+from bot.gas import GasCoin
 from bot.signer import wire
 from bot.signer.forbidden import FORBIDDEN
 from bot.signer.wire import InvalidMessage
@@ -144,6 +146,7 @@ class SignerPolicy:
     pools a hop may touch, beside those that one of `makers` makes of the hop's tokens; None means any pool. `total`
     bounds all strategies together. `owner` is the account whose signed grants raise limits; None: nobody's do.
     `dead_man_s` is how long after the last proof that the books are true anything is signed; 0 asks for no such proof.
+    `native_mark` is what one base unit of the coin that pays for gas is worth in wei of ETH.
     """
 
     chain_id: int
@@ -162,6 +165,7 @@ class SignerPolicy:
     inventory_marks: Mapping[Address, int] = field(default_factory=dict)
     owner: Address | None = None
     dead_man_s: int = 0
+    native_mark: Fraction = Fraction(1)
 
     def __post_init__(self) -> None:
         _require(0 < self.chain_id < MAX_CHAIN_ID, f"chain_id {self.chain_id} is out of range")
@@ -182,6 +186,12 @@ class SignerPolicy:
             _require(units >= 0, f"the mark or cap of {token} is negative")
         _require(self.owner != self.operator, "the owner of grants is the operator; keep that key out of the bot")
         _require(self.dead_man_s >= 0, "dead_man_s is negative")
+        _require(self.native_mark > 0, "native_mark is not above zero")
+
+    @property
+    def coin(self) -> GasCoin:
+        """What the coin that pays for gas is worth."""
+        return GasCoin(self.native_mark)
 
 
 def encode_policy(policy: SignerPolicy) -> bytes:

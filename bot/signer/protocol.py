@@ -73,7 +73,8 @@ class Cancel:
 class Settle:
     """Evidence that an intent is over, releasing its reservation.
 
-    `gas_cost_wei` is what the receipt shows; `profit_wei` is what the trade gained before gas, negative if it lost.
+    `gas_cost_wei` is what the receipt shows, in the network's coin; `profit_wei` is what the trade gained before gas,
+    in wei of ETH, negative if it lost.
     An intent that was signed and never sent settles with zeros: its bytes are not given again, and its nonce is free.
     `owed` keeps its exposure reserved, until the same evidence comes without it: the other side is done as well.
     """

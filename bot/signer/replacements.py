@@ -11,7 +11,7 @@ from dataclasses import replace
 from bot.reasons import Reason, Refusal
 from bot.signer.case import Case
 from bot.signer.journal import Entry
-from bot.signer.policy import TransactionCaps
+from bot.signer.policy import SignerPolicy
 from bot.transaction import Fees, UnsignedTransaction, read_signed
 
 MOST_ATTEMPTS = 6
@@ -38,15 +38,16 @@ def same_call(entry: Entry, case: Case) -> Refusal | None:
     return None
 
 
-def noop(entry: Entry, fees: Fees, caps: TransactionCaps) -> UnsignedTransaction | Refusal:
+def noop(entry: Entry, fees: Fees, policy: SignerPolicy) -> UnsignedTransaction | Refusal:
     """The transaction that frees `entry`'s nonce: nothing, from the operator to itself."""
     if entry.settlement is not None and entry.settlement.abandoned:
         return _refused(f"intent {entry.intent_id} was settled as never sent; its nonce is free")
+    caps = policy.caps
     for name, value, least, most in (
         ("gas limit", fees.gas_limit, _INTRINSIC_GAS, caps.max_gas_limit),
         ("max fee", fees.max_fee_wei, 0, caps.max_fee_wei),
         ("tip", fees.tip_wei, 0, min(caps.max_tip_wei, fees.max_fee_wei)),
-        ("cost", fees.worst_cost_wei, 0, entry.worst_case_wei),
+        ("cost", policy.coin.cost_wei(fees.worst_cost_wei), 0, entry.worst_case_wei),
     ):
         if not least <= value <= most:
             return _refused(f"a NOOP's {name} of {value} is not within {least} and {most}")
@@ -87,7 +88,7 @@ def raised(entry: Entry, case: Case) -> Entry:
     return replace(
         entry,
         worst_case_wei=max(entry.worst_case_wei, case.request.worst_case_wei),
-        worst_gas_wei=max(entry.worst_gas_wei, case.request.fees.worst_cost_wei),
+        worst_gas_wei=max(entry.worst_gas_wei, case.worst_gas_wei),
     )
 
 

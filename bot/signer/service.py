@@ -10,6 +10,7 @@ from dataclasses import replace
 from eth_utils.crypto import keccak
 
 from bot.clock import Clock
+from bot.gas import ETHER, GasCoin
 from bot.reasons import Reason, Refusal
 from bot.signer.breakers import Breakers
 from bot.signer.budget import Asked, Broken, Budgets
@@ -150,7 +151,7 @@ class Signer:
         entry = self._journal.find(request.intent_id)
         if entry is None:
             return _denial(never_signed(request.intent_id))
-        transaction = noop(entry, request.fees, self._policy.caps)
+        transaction = noop(entry, request.fees, self._policy)
         return _denial(transaction) if isinstance(transaction, Refusal) else self._in_place(entry, entry, transaction)
 
     def _in_place(self, before: Entry, entry: Entry, transaction: UnsignedTransaction) -> Signed | Denial:
@@ -194,7 +195,7 @@ class Signer:
             plan_id=case.plan.id,
             strategy=case.plan.strategy,
             worst_case_wei=case.request.worst_case_wei,
-            worst_gas_wei=case.request.fees.worst_cost_wei,
+            worst_gas_wei=case.worst_gas_wei,
             at_s=self._now_s(),
             tx_digest=case.transaction.digest,
             tx_hash=signed.tx_hash,
@@ -223,13 +224,14 @@ class Signer:
 
     def _settle(self, request: Settle) -> Settled | Denial:
         entry = self._journal.find(request.intent_id)
-        if problem := _settlement_problem(request, entry):
+        gas_wei = self._policy.coin.cost_wei(request.gas_cost_wei)
+        if problem := _settlement_problem(request, entry, gas_wei, self._policy.coin):
             return Denial(Reason.SIGNER_SETTLEMENT, problem)
         assert entry is not None
         done = entry.settlement
         if done is None or (done.owed and not request.owed):
-            at_s = self._now_s() if done is None else done.at_s
-            done = Settlement(request.gas_cost_wei, request.profit_wei, at_s, owed=request.owed)
+            now = Settlement(gas_wei, request.profit_wei, self._now_s(), owed=request.owed)
+            done = now if done is None else replace(done, owed=False)
             self._journal.settle(request.intent_id, done)
             self._budgets.settle(entry, done)
         return Settled(done.loss_wei)
@@ -272,8 +274,7 @@ class Signer:
 
 
 def _asked(case: Case) -> Asked:
-    request = case.request
-    return Asked(case.plan.strategy, request.worst_case_wei, request.fees.worst_cost_wei, case.exposure_wei)
+    return Asked(case.plan.strategy, case.request.worst_case_wei, case.worst_gas_wei, case.exposure_wei)
 
 
 def _asked_besides(before: Entry, standing: Entry) -> Asked:
@@ -295,17 +296,20 @@ def _again(before: Entry, case: Case) -> Signed | Denial:
     return Signed(before.raw, before.tx_hash)
 
 
-def _settlement_problem(request: Settle, entry: Entry | None) -> str | None:
+def _settlement_problem(request: Settle, entry: Entry | None, gas_wei: int, coin: GasCoin) -> str | None:
+    """Why `request` cannot be what became of `entry`. `gas_wei` is what its gas costs in ETH."""
     if entry is None:
         return f"intent {request.intent_id} was never signed"
-    if not 0 <= request.gas_cost_wei <= entry.worst_gas_wei:
-        return f"gas of {request.gas_cost_wei} wei; the transaction can burn 0 to {entry.worst_gas_wei}"
+    if not 0 <= gas_wei <= entry.worst_gas_wei:
+        return f"gas of {gas_wei} wei; the transaction can burn 0 to {entry.worst_gas_wei}"
     if abs(request.profit_wei) >= AMOUNT_LIMIT:
         return f"profit {request.profit_wei} is out of range"
     known = entry.settlement
     if known is None:
         return None
-    if (known.gas_cost_wei, known.profit_wei) != (request.gas_cost_wei, request.profit_wei):
+    # A run that opened since may have another mark of its coin: the same gas need not come to the same wei then.
+    same_gas = known.gas_cost_wei == gas_wei or (coin != ETHER and bool(known.gas_cost_wei) and bool(gas_wei))
+    if not same_gas or known.profit_wei != request.profit_wei:
         return f"intent {request.intent_id} is settled already, with other figures"
     if request.owed and not known.owed:
         return f"intent {request.intent_id} was settled as owing nothing"

@@ -1,4 +1,4 @@
-"""Dataclasses to strict JSON and back: integers as decimal strings, no key missing, none unknown.
+"""Dataclasses to strict JSON and back: integers and fractions as decimal strings, no key missing, none unknown.
 
 Both what the signer is told over its socket and the policy it reads at start pass through here.
 """
@@ -9,6 +9,7 @@ import dataclasses
 import re
 from collections.abc import Mapping
 from enum import StrEnum
+from fractions import Fraction
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -20,6 +21,7 @@ from chains.assets import Address, InvalidAddress, address
 T = TypeVar("T")
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,77}")
+_FRACTION = re.compile(r"(0|-?[1-9][0-9]{0,77})/([1-9][0-9]{0,77})")
 _HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 _KEY_SEPARATOR = ":"
 
@@ -58,6 +60,8 @@ def plain(value: object) -> Any:
         return value
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, frozenset):
@@ -86,6 +90,8 @@ def _parse(kind: Any, document: object, where: str) -> Any:
         return _parse_dataclass(kind, document, where)
     if kind is int:
         return int(_text(document, where, _INTEGER, "an integer written as a decimal string"))
+    if kind is Fraction:
+        return _parse_fraction(document, where)
     if kind is bytes:
         return bytes.fromhex(_text(document, where, _HEX, "lower-case hex after 0x")[2:])
     if kind is float:
@@ -147,6 +153,15 @@ def _parse_address(document: object, where: str) -> Address:
     if canonical != text:
         raise InvalidMessage(f"{where}: {text} is not in EIP-55 form; write {canonical}")
     return canonical
+
+
+def _parse_fraction(document: object, where: str) -> Fraction:
+    expected = "a fraction in lowest terms, such as '1/5000'"
+    text = _text(document, where, _FRACTION, expected)
+    value = Fraction(text)
+    if plain(value) != text:
+        raise InvalidMessage(f"{where}: {_shown(text)} is not {expected}")
+    return value
 
 
 def _parse_enum(kind: type[StrEnum], document: object, where: str) -> StrEnum:

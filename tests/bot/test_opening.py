@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.config.load import load
+from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account
+from bot.ledger.records import Account, Mark
 from bot.mode import Mode
 from bot.opening import NoPools, filters, known_pools, ledger_marks, open_accounts, opening_marks
 from chains.assets import ZERO_ADDRESS, Address
@@ -20,6 +21,7 @@ from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC
 from tests.chains.pools.samples import at
 
 TWIN = load_network("twin")
+IN_ETHER = replace(TWIN, wrapped=WETH)
 OPERATOR, EXECUTOR, INVENTORY = at(1), at(2), at(3)
 
 
@@ -59,8 +61,16 @@ class TestMarks:
     def test_the_ledger_keeps_the_same_fractions(self) -> None:
         on = market(v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER)))
         marks = opening_marks(on, [USDC, WETH])
-        kept = {(mark.place, mark.token): mark.wei_per_unit for mark in ledger_marks(marks)}
+        kept = {(mark.place, mark.token): mark.wei_per_unit for mark in ledger_marks(marks, IN_ETHER)}
         assert kept == {(token.place, token.address): worth for token, worth in marks.wei_per_unit.items()}
+
+    def test_the_ledger_keeps_the_mark_of_a_coin_that_is_not_ether(self) -> None:
+        polygon = load_network("polygon")
+        marks = Marks({polygon.wrapped: Fraction(1, 5000)})
+        assert ledger_marks(marks, polygon) == [
+            Mark("polygon", polygon.wrapped.address, Fraction(1, 5000)),
+            Mark("polygon", ZERO_ADDRESS, Fraction(1, 5000)),
+        ]
 
 
 class Chain:

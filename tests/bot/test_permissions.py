@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -12,6 +13,7 @@ from bot.config.strategies import FilterSettings
 from bot.execution.fees import MAX_SLIPPAGE_PPM
 from bot.execution.marks import Marks, NoMark
 from bot.execution.transactions import Identity
+from bot.gas import ETHER as ETHER_COIN
 from bot.permissions import Scope, budgets, scopes, signer_policy, total_budget
 from bot.signer.policy import EXECUTOR_SELECTORS, SignerPolicy, Target, decode_policy, encode_policy
 from chains.assets import Address, Token
@@ -65,6 +67,24 @@ def test_only_known_pools_and_listed_tokens_may_be_touched(policy: SignerPolicy,
 def test_a_gain_is_valued_at_its_opening_mark_rounded_down(policy: SignerPolicy, loaded: Loaded) -> None:
     weth, usdc = (Address(loaded.network.token(symbol).address) for symbol in ("WETH", "USDC"))
     assert policy.profit_marks == {weth: ETHER, usdc: ETHER * ETHER // (1_850 * 10**6)}
+
+
+def test_gas_in_ether_is_worth_itself_and_in_another_coin_its_opening_mark(
+    policy: SignerPolicy, loaded: Loaded
+) -> None:
+    assert policy.coin == ETHER_COIN
+    weth, dai = loaded.network.token("WETH"), loaded.network.token("DAI")
+    elsewhere = signer_policy(
+        loaded.config,
+        replace(loaded.network, wrapped=dai),
+        IDENTITY,
+        profit_tokens=[weth],
+        caps={},
+        pools=[],
+        marks=Marks({weth: Fraction(1), dai: Fraction(1, 5000)}),
+    )
+    assert elsewhere.native_mark == Fraction(1, 5000)
+    assert decode_policy(encode_policy(elsewhere)) == elsewhere
 
 
 def test_the_limits_of_a_transaction_are_those_of_the_run_file(policy: SignerPolicy, loaded: Loaded) -> None:

@@ -285,7 +285,7 @@ async def _wired(
     caps = {chain.weth: contracts.CAP, chain.dai: contracts.CAP}
     ledger.start_run(Mode.LIVE, network.name, network.chain_id, None, config.digest, head.hash)
     ledger.at_head(head.number, head.timestamp_s)
-    ledger.set_marks(ledger_marks(marks))
+    ledger.set_marks(ledger_marks(marks, network))
     await open_accounts(
         ledger,
         network,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.ledger.ledger import Ledger
-from bot.ledger.pnl import gas_of_intent
+from bot.ledger.pnl import gas_of_intent, marks_of
 from bot.ledger.reading import Decision, decisions, events
 from bot.ledger.summary import summarise
 from tests.road import scenario as scenarios
@@ -52,7 +52,8 @@ async def _check_the_end(road: SmallRoad) -> None:
 def _gas(ledger: Ledger, strategy: str) -> int:
     intents = [found.intent_id for found in decisions(ledger, strategy=strategy) if found.intent_id is not None]
     with ledger.read() as connection:
-        return sum(gas_of_intent(connection, intent) for intent in intents)
+        marks = marks_of(connection, ledger.run.id)
+        return sum(gas_of_intent(connection, intent, marks) for intent in intents)
 
 
 def _decided(road: SmallRoad) -> list[DecisionExpected]:
@@ -86,7 +87,8 @@ def _settled(road: SmallRoad, before: dict[int, str]) -> list[SettledExpected]:
         block_hash = road.ledger.intent(intent).block_hash or ""
         if block_hash and before.get(intent) != block_hash:
             with road.ledger.read() as connection:
-                gain = road.ledger.profit_of(intent) + gas_of_intent(connection, intent)
+                marks = marks_of(connection, road.ledger.run.id)
+                gain = road.ledger.profit_of(intent) + gas_of_intent(connection, intent, marks)
             explained = next((line.split(": ", 1)[1] for line in told if line.startswith(f"intent {intent},")), "")
             answered.append(SettledExpected(_sized(gain), str(made.mined_as), _cause(explained)))
         before[intent] = block_hash

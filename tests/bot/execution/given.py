@@ -180,7 +180,7 @@ def settle(ledger: Ledger, intent: Intent, plan: Plan, number: int, *, status: i
             Account.of(INVENTORY, last.token_out): last.amount_out,
         }
     swaps: list[SwapFill] = leg_fills(plan, mined)
-    return Settled(ledger.record_mined(intent.id, mined, deltas, swaps), plan, mined, {}, 0)
+    return Settled(ledger.record_mined(intent.id, mined, deltas, swaps), plan, mined, {}, 0, mined.gas_cost_wei)
 
 
 Reply = Callable[[ExchangeOrder], OrderReport]

@@ -99,7 +99,7 @@ class Connection:
 
 
 @contextmanager
-def signer_at(folder: Path) -> Iterator[Connection]:
+def signer_at(folder: Path, policy: SignerPolicy = POLICY) -> Iterator[Connection]:
     """A signer whose journal and kill switch lie in `folder`."""
     clock = StandingClock()
     with Journal(folder / "signer.db") as journal:
@@ -108,7 +108,7 @@ def signer_at(folder: Path) -> Iterator[Connection]:
         key = SigningKey(SECRET)
         yield Connection(
             Signer(
-                policy=POLICY, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
+                policy=policy, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
             )
         )
 
@@ -184,6 +184,7 @@ def desk(
     simulator: ScriptedSimulator,
     signer: Connection | None,
     tips: Tips | None = None,
+    fee_policy: FeePolicy = FEE_POLICY,
 ) -> TransactionDesk:
     return TransactionDesk(
         identity=IDENTITY,
@@ -191,7 +192,7 @@ def desk(
         simulator=simulator,  # type: ignore[arg-type]
         signer=signer,  # type: ignore[arg-type]
         submitter=chain,  # type: ignore[arg-type]
-        fee_policy=FEE_POLICY,
+        fee_policy=fee_policy,
         marks=MARKS,
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,

@@ -8,8 +8,9 @@ from fractions import Fraction
 import pytest
 
 from bot.execution.build import unsigned_transaction
-from bot.execution.fees import DearGas, FeePolicy, Priced, require_cautious_gas, terms
+from bot.execution.fees import FeePolicy, Priced, UnpricedGas, require_priced_gas, terms
 from bot.execution.marks import Marks
+from bot.gas import GasCoin
 from bot.reasons import Reason, Refusal
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
@@ -95,13 +96,16 @@ async def test_arbitrums_bytes_are_gas_under_the_limit_and_a_node_says_how_they_
     assert len(chain.asked) == 3
 
 
-def test_a_coin_dearer_than_an_ether_is_not_counted_as_one() -> None:
+@pytest.mark.parametrize("mark", [Fraction(1, 5000), Fraction(1, 5), Fraction(101, 100)])
+def test_a_coin_that_has_a_price_is_counted_at_it_and_one_without_is_refused_by_name(mark: Fraction) -> None:
     network = load_network("avalanche")
-    require_cautious_gas(network, Marks({network.wrapped: Fraction(1, 100)}))
-    with pytest.raises(DearGas, match=r"AVAX, in which gas is paid, has no price in this market; add a pool of WAVAX"):
-        require_cautious_gas(network, Marks({}))
-    with pytest.raises(DearGas, match=r"one AVAX is worth more than an ETH.*another network than avalanche"):
-        require_cautious_gas(network, Marks({network.wrapped: Fraction(101, 100)}))
+    marks = Marks({network.wrapped: mark})
+    require_priced_gas(network, marks)
+    assert marks.gas_coin(network.wrapped) == GasCoin(mark)
+    with pytest.raises(
+        UnpricedGas, match=r"AVAX, in which gas is paid, has no price in this market; add a pool of WAVAX"
+    ):
+        require_priced_gas(network, Marks({}))
 
 
 def test_a_receipt_of_a_rollup_costs_its_gas_and_its_bytes() -> None:

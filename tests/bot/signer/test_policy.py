@@ -48,6 +48,10 @@ WRONG: dict[str, tuple[str, Any, str]] = {
     "a selector of three bytes": ("selectors", ["0x123456"], "not 4 bytes of hex"),
     "a negative mark": (f"profit_marks.{EXECUTOR}", "-1", "is negative"),
     "a negative inventory cap": (f"inventory_caps.{EXECUTOR}", "-1", "is negative"),
+    "a coin worth nothing": ("native_mark", "0/1", "native_mark is not above zero"),
+    "a mark that is no fraction": ("native_mark", "1", "not a fraction in lowest terms"),
+    "a mark that could be shorter": ("native_mark", "2/10000", "not a fraction in lowest terms"),
+    "a mark of nothing": ("native_mark", "1/0", "not a fraction in lowest terms"),
     "pools that are no list": ("pools", "any", "not a list"),
     "a truth that is a number": ("test_chain", 1, "not true or false"),
 }
