@@ -1,10 +1,15 @@
 """What a run's blocks had to give is held against what its plans took."""
 
+from fractions import Fraction
+
 import orjson
 import pytest
 
-from bot.certifying import EVENT, NOT_PLANNED, captured
+from bot.certifying import EVENT, NOT_PLANNED, _record, captured
+from bot.gas import ETHER, GasCoin
 from bot.ledger.decisions import Level
+from bot.market.certificate.messages import Certified
+from bot.market.dual.capture import Cause
 from bot.reasons import Reason, Refusal
 from tests.bot.ledger.given import atomic_plan, open_ledger
 
@@ -43,3 +48,16 @@ def test_captured_and_missed_add_up_to_the_bound(ledger):
     assert told.captured_wei + sum(told.missed_wei.values()) == told.bound_wei
     assert orjson.loads(orjson.dumps(told.document()))["captured_wei"] == str(profit)
     assert "10.0% of" in str(told)
+
+
+@pytest.mark.parametrize("coin", [ETHER, GasCoin(Fraction(1, 5000)), GasCoin(Fraction(3, 7))])
+def test_a_certificate_counted_in_another_coin_is_kept_in_ether_and_still_adds_up(ledger, coin):
+    missed = {Cause.ROUNDING: 7, Cause.HOPS: 10_003, Cause.GAS: 29_999}
+    _record(ledger, coin, Certified(5, 100_000, 100_000 - sum(missed.values()), missed, 0.1))
+    _record(ledger, coin, Certified(6, 70_001, None, None, 0.1))
+    told = captured(ledger)
+    assert (told.blocks, told.explained, told.bound_wei) == (2, 1, coin.worth_wei(100_000))
+    assert told.captured_wei + sum(told.missed_wei.values()) == told.bound_wei
+    assert told.missed_wei["hops"] == coin.worth_wei(10_003)
+    if coin == ETHER:
+        assert told.missed_wei == {NOT_PLANNED: 59_991, "rounding": 7, "hops": 10_003, "gas": 29_999}

@@ -20,7 +20,10 @@ from bot.engine import Engine, Road
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
+from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
+from bot.gas import ETHER as ETHER_COIN
+from bot.gas import GasCoin
 from bot.ground import LiveGround
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, reconcile
@@ -67,6 +70,22 @@ DAI = {{ address = "{dai}", decimals = 18 }}
 USDT = ["USDT"]
 DAI = ["DAI", "binance:USDT"]
 """
+
+_OTHER_COIN = """\
+inherits = "twin"
+native = {{ symbol = "POL", decimals = 18 }}
+wrapped = "WPOL"
+[tokens]
+WETH = {{ address = "{weth}", decimals = 18 }}
+DAI = {{ address = "{dai}", decimals = 18 }}
+WPOL = {{ address = "0x0d500B1d8E8eF31E21C99d1Db9A6444d3ADf1270", decimals = 18 }}
+[assets]
+ETH = ["WETH", "binance:ETH"]
+POL = ["POL", "WPOL"]
+USDT = ["USDT"]
+DAI = ["DAI", "binance:USDT"]
+"""
+"""The same network with its gas in another coin, which nothing trades there."""
 
 _RUN = """\
 network = "anvil.toml"
@@ -119,6 +138,7 @@ class SmallRoad:
     output: Told
     exchange: PaperExchange
     node: Node
+    signer: SignerClient
     events: AsyncGenerator[ChainEvent]
 
     @property
@@ -193,10 +213,12 @@ async def open_road(
     *,
     strategies: Sequence[Strategy] = (),
     trading: bool = True,
+    coin: GasCoin = ETHER_COIN,
 ) -> SmallRoad:
     """Deploy what the scenario asks for, and stand on its first head.
 
-    `strategies` trade instead of the scenario's, whose names and budgets they must have.
+    `strategies` trade instead of the scenario's, whose names and budgets they must have. A `coin` that is not ETH has
+    its mark given, since the market has no price of it.
     """
     anvil = await stack.enter_async_context(Anvil(ANVIL_ARGUMENTS))
     chain = await contracts.Market.open(anvil)
@@ -208,8 +230,8 @@ async def open_road(
     await anvil.rpc("evm_setAutomine", False)
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(scenario.base_fee_gwei * GWEI))
     await anvil.rpc("evm_mine")
-    loaded = _loaded(scenario, chain, folder)
-    road = await _wired(scenario, chain, pools, loaded, folder, stack)
+    loaded = _loaded(scenario, chain, folder, coin)
+    road = await _wired(scenario, chain, pools, loaded, folder, stack, coin)
     own = replace(road.road, strategies=strategies or road.road.strategies, trading=trading)
     return replace(road, road=own, engine=Engine(own, road.output))
 
@@ -235,14 +257,15 @@ async def _pool(chain: contracts.Market, factory: str, holds: Mapping[str, str])
     return facts
 
 
-def _loaded(scenario: Scenario, chain: contracts.Market, folder: Path) -> Loaded:
+def _loaded(scenario: Scenario, chain: contracts.Market, folder: Path, coin: GasCoin) -> Loaded:
     """A run file like any other, and what it says."""
     budget = {**_BUDGET, **scenario.budget}
     for name in scenario.strategies:
         lines = [f'strategy = "strategies.{name}:{_class(name)}"', "[budget]"]
         lines += [f'{key} = "{value}"' for key, value in budget.items()]
         (folder / f"{name}.toml").write_text("\n".join(lines))
-    (folder / "anvil.toml").write_text(_NETWORK.format(weth=chain.weth.address, dai=chain.dai.address))
+    facts = _NETWORK if coin == ETHER_COIN else _OTHER_COIN
+    (folder / "anvil.toml").write_text(facts.format(weth=chain.weth.address, dai=chain.dai.address))
     keystore = folder / "operator.json"
     keystore.write_bytes(seal(_OPERATOR_SECRET, PASSPHRASE.encode(), light=True))
     anvil = chain.chain.anvil
@@ -263,6 +286,7 @@ async def _wired(
     loaded: Loaded,
     folder: Path,
     stack: AsyncExitStack,
+    coin: GasCoin,
 ) -> SmallRoad:
     config, network, clock = loaded.config, loaded.network, SystemClock()
     anvil, made = chain.chain.anvil, chain.made
@@ -281,6 +305,8 @@ async def _wired(
     if first_book:
         market.set_book(_book(first_book))
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
+    if coin != ETHER_COIN:
+        marks = Marks({**marks.wei_per_unit, network.wrapped: coin.mark})
     identity = Identity(network.chain_id, network.name, OPERATOR, made.executor, made.inventory, made.code_hash)
     caps = {chain.weth: contracts.CAP, chain.dai: contracts.CAP}
     ledger.start_run(Mode.LIVE, network.name, network.chain_id, None, config.digest, head.hash)
@@ -308,7 +334,7 @@ async def _wired(
         keystore=folder / "operator.json", passphrase=PASSPHRASE, policy=policy, directory=folder / "signer"
     )
     stack.push_async_callback(signer.close)
-    fee_policy = FeePolicy(2 * GWEI, 200 * GWEI)
+    fee_policy = FeePolicy(2 * GWEI, 200 * GWEI, coin=marks.gas_coin(network.wrapped))
     inventory = InventoryDesk(ledger=ledger, holder=made.inventory, caps=caps, currencies=currencies)
     transactions = TransactionDesk(
         identity=identity,
@@ -351,7 +377,7 @@ async def _wired(
     events = node.blocks(sorted(TOPICS), head)
     stack.push_async_callback(events.aclose)
     output = Told()
-    return SmallRoad(scenario, chain, pools, ledger, road, Engine(road, output), output, exchange, node, events)
+    return SmallRoad(scenario, chain, pools, ledger, road, Engine(road, output), output, exchange, node, signer, events)
 
 
 def _book(given: BookGiven) -> Book:

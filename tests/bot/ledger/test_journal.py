@@ -7,19 +7,22 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
+from bot.gas import GasCoin
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
-from bot.ledger.records import WorstCase
+from bot.ledger.records import Mark, WorstCase
 from bot.ledger.states import HOLDS_RESERVATION, AttemptKind, IntentState, MinedAs
 from bot.transaction import Fees
-from chains.assets import Address
+from chains.assets import ZERO_ADDRESS, Address
 from tests.bot.ledger.given import (
     FEES,
     GAS_COST_WEI,
+    NETWORK,
     SENDER,
     WORST,
     StandingClock,
@@ -201,6 +204,18 @@ def test_a_replacement_pays_an_eighth_more_of_both_fees_and_what_it_may_cost_is_
     enough = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, 2 * FEES.tip_wei)
     ledger.record_signed(intent.id, b"again", hash_of("tx", 2), enough)
     assert ledger.intent(intent.id).worst.gas_wei == enough.worst_cost_wei
+
+
+def test_what_a_replacement_may_cost_is_reserved_in_ether_where_gas_is_another_coin(ledger: Ledger) -> None:
+    coin = GasCoin(Fraction(1, 5000))
+    ledger.set_marks([Mark(NETWORK, ZERO_ADDRESS, coin.mark)])
+    gas = coin.cost_wei(FEES.worst_cost_wei)
+    intent = pending(ledger, 1, worst=WorstCase(gas, gas))
+    assert ledger.intent(intent.id).worst == WorstCase(gas, gas)
+    dearer = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, 2 * FEES.tip_wei)
+    ledger.record_signed(intent.id, b"again", hash_of("tx", 2), dearer)
+    raised = coin.cost_wei(dearer.worst_cost_wei)
+    assert ledger.intent(intent.id).worst == WorstCase(raised, raised)
 
 
 def test_an_earlier_attempt_may_be_mined_while_its_replacement_waits(ledger: Ledger) -> None:

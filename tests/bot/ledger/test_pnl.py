@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.gas import ETHER as ETHER_COIN
+from bot.gas import GasCoin
+from bot.ledger.history import history
 from bot.ledger.ledger import Ledger
-from bot.ledger.pnl import net_profit, valued
-from bot.ledger.reading import events
-from bot.ledger.records import Account
+from bot.ledger.pnl import gas_coin_of, gas_of_intent, marks_of, net_profit, valued
+from bot.ledger.reading import decisions, events
+from bot.ledger.records import Account, Mark
+from bot.risk.usage import read_usage
 from chains.assets import ZERO_ADDRESS
 from tests.bot.ledger.given import (
     ETHER,
@@ -18,6 +24,7 @@ from tests.bot.ledger.given import (
     GAS_COST_WEI,
     INVENTORY_USDT,
     INVENTORY_WETH,
+    NATIVE,
     NETWORK,
     pending,
     receipt,
@@ -63,6 +70,29 @@ def test_an_open_two_sided_intent_counts_as_it_stands(ledger: Ledger) -> None:
     with ledger.read() as connection:
         profit = net_profit(connection, ledger.run.id)["cex_dex_arbitrage"]
     assert profit.wei == 5 * 10**15 - GAS_COST_WEI
+
+
+@pytest.mark.parametrize("mark", [Fraction(1, 5000), Fraction(1, 5), Fraction(3, 7_001)])
+def test_gas_in_another_coin_counts_at_its_mark_rounded_up_and_its_posting_stays_in_coins(
+    ledger: Ledger, mark: Fraction
+) -> None:
+    ledger.set_marks([Mark(NETWORK, ZERO_ADDRESS, mark)])
+    mined, coin = replace(receipt(1), gas_used=150_001, effective_gas_price_wei=3), GasCoin(mark)
+    intent = ledger.record_mined(pending(ledger, 1).id, mined, {INVENTORY_WETH: 10**6})
+    cost = coin.cost_wei(mined.gas_cost_wei)
+    assert mark * mined.gas_cost_wei <= cost < mark * mined.gas_cost_wei + 1
+    assert ledger.profit_of(intent.id) == 10**6 - cost
+    with ledger.read() as connection:
+        marks = marks_of(connection, ledger.run.id)
+        assert net_profit(connection, ledger.run.id)["dex_arbitrage"].wei == 10**6 - cost
+        assert gas_of_intent(connection, intent.id, marks) == cost
+        assert gas_coin_of(connection, ledger.run.id, NETWORK) == coin
+        assert gas_coin_of(connection, ledger.run.id, "elsewhere") == ETHER_COIN
+    assert read_usage(ledger, "dex_arbitrage").gas_day_wei == cost
+    assert ledger.balance(NATIVE) == 10 * ETHER - mined.gas_cost_wei
+    found = history(ledger, decisions(ledger)[0].id)
+    assert found is not None and found.intent is not None
+    assert (found.intent.gas_wei, found.coin) == (cost, coin)
 
 
 def test_opening_balances_and_deposits_are_no_profit(ledger: Ledger) -> None:

@@ -66,7 +66,9 @@ def gas_used(signer: Signer) -> int:
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_a_worst_case_states_what_its_gas_costs_in_ether_and_a_wei_less_is_refused(mark: Fraction, opened: Open) -> None:
+def test_a_worst_case_states_what_its_gas_costs_in_ether_and_a_wei_less_is_refused(
+    mark: Fraction, opened: Open
+) -> None:
     signer, worst = opened(mark), GasCoin(mark).cost_wei(FEES.worst_cost_wei)
     assert reason_of(said(signer, ask(worst_case_wei=worst - 1))) is Reason.SIGNER_WORST_CASE
     assert isinstance(said(signer, ask(worst_case_wei=worst)), Signed)
@@ -131,7 +133,9 @@ def test_a_noop_costs_no_more_than_the_worst_case_of_what_it_cancels(opened: Ope
 
 def test_gas_that_the_transaction_cannot_have_burnt_settles_nothing(opened: Open) -> None:
     signer = opened(Fraction(1, 5000))
-    assert isinstance(said(signer, ask(worst_case_wei=GasCoin(Fraction(1, 5000)).cost_wei(FEES.worst_cost_wei))), Signed)
+    assert isinstance(
+        said(signer, ask(worst_case_wei=GasCoin(Fraction(1, 5000)).cost_wei(FEES.worst_cost_wei))), Signed
+    )
     burnt = Settle("intent-1", FEES.worst_cost_wei + 5000, GAIN)
     assert reason_of(said(signer, burnt)) is Reason.SIGNER_SETTLEMENT
     assert isinstance(said(signer, Settle("intent-1", 1, 0)), Settled)
