@@ -16,7 +16,7 @@ from bot.plan import Plan, decode_plan
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """What the simulator answered."""
+    """What the simulator answered. `gas_cost_wei` is what that gas would cost, in wei of ETH."""
 
     outcome: str
     block_number: int
@@ -24,6 +24,7 @@ class RecordedVerdict:
     gas_price_wei: int
     tx_digest: str
     reason: str
+    gas_cost_wei: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class RecordedIntent:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """One plan and all that became of it. `coin` is what its gas was paid in."""
+    """One plan and all that became of it."""
 
     decision: Decision
     plan: Plan
@@ -54,7 +55,6 @@ class History:
     refusals: tuple[RefusedPlan, ...]
     intent: RecordedIntent | None
     fills: tuple[Fill, ...]
-    coin: GasCoin
 
 
 def history(ledger: Ledger, decision_id: int) -> History | None:
@@ -68,11 +68,10 @@ def history(ledger: Ledger, decision_id: int) -> History | None:
         return History(
             decision=decision,
             plan=decode_plan(document),
-            verdicts=_verdicts(connection, decision_id),
+            verdicts=_verdicts(connection, decision_id, gas_coin_of(connection, ledger.run.id, ledger.run.network)),
             refusals=_refusals(connection, decision_id),
             intent=None if decision.intent_id is None else _intent(connection, decision.intent_id, ledger.run.id),
             fills=() if decision.intent_id is None else fills(ledger, decision.intent_id),
-            coin=gas_coin_of(connection, ledger.run.id, ledger.run.network),
         )
 
 
@@ -106,7 +105,7 @@ def last_settled_swaps(ledger: Ledger) -> Plan | None:
     return None if document is None else decode_plan(document)
 
 
-def _verdicts(connection: Connection, plan_row: int) -> tuple[RecordedVerdict, ...]:
+def _verdicts(connection: Connection, plan_row: int, coin: GasCoin) -> tuple[RecordedVerdict, ...]:
     columns = (
         VerdictRow.outcome,
         VerdictRow.block_number,
@@ -116,7 +115,9 @@ def _verdicts(connection: Connection, plan_row: int) -> tuple[RecordedVerdict, .
         VerdictRow.reason,
     )
     rows = connection.execute(select(*columns).where(VerdictRow.plan_row == plan_row).order_by(VerdictRow.id))
-    return tuple(RecordedVerdict(**row._mapping) for row in rows)
+    return tuple(
+        RecordedVerdict(**row._mapping, gas_cost_wei=coin.cost_wei(row.gas_used * row.gas_price_wei)) for row in rows
+    )
 
 
 def _refusals(connection: Connection, plan_row: int) -> tuple[RefusedPlan, ...]:

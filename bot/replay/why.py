@@ -78,7 +78,7 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
     yield f"expected {eth(plan.expected_profit_wei)} before gas, at least {ether(plan.min_profit_wei)} after it"
     yield f"gas estimated {plan.gas_estimate}, to land by block {plan.deadline_block}"
     for verdict in history.verdicts:
-        cost = ether(history.coin.cost_wei(verdict.gas_used * verdict.gas_price_wei))
+        cost = ether(verdict.gas_cost_wei)
         why = f": {verdict.reason}" if verdict.reason else ""
         yield f"verdict {verdict.outcome} on block {verdict.block_number}, gas {verdict.gas_used} for {cost}{why}"
     for name, wei in (found.left() if found is not None else {}).items():

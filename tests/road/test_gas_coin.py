@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.execution.hedges import HedgePolicy
 from bot.gas import GasCoin
 from bot.ledger.history import history
 from bot.ledger.reading import decisions
@@ -65,9 +66,28 @@ async def test_a_gap_that_pays_for_its_converted_gas_is_taken_and_booked_to_the_
         assert read_usage(road.ledger, STRATEGY).gas_day_wei == coin.cost_wei(burnt)
         found = history(road.ledger, made.id)
         assert found is not None and found.intent is not None and found.intent.gas_wei == coin.cost_wei(burnt)
+        assert [each.gas_cost_wei for each in found.verdicts] == [
+            coin.cost_wei(each.gas_used * each.gas_price_wei) for each in found.verdicts
+        ]
         for _ in range(load_network("twin").finality_blocks):
             await road.mine(())
         assert await _usage_at_the_signer(road) == (coin.cost_wei(burnt), 0)
+
+
+async def test_what_is_unwound_may_cost_the_loss_and_its_converted_gas(tmp_path: Path) -> None:
+    coin, scenario = GasCoin(Fraction(1, 5000)), scenarios.read("exchange_dry")
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenario, tmp_path, stack, coin=coin)
+        for step in scenario.steps[:-1]:
+            if step.book:
+                road.show(step.book)
+            await road.mine(step.swaps)
+        plan, head = road.ledger.plan(decisions(road.ledger)[0].plan_id), road.engine.head
+        assert plan.unwinds and head is not None
+        sold, loss_ppm = plan.swaps[0], HedgePolicy().unwind_loss_ppm
+        price_wei = coin.cost_wei(road.road.fee_policy.gas_price_wei(head))
+        assert sold.token_in.symbol == "WETH"
+        assert plan.min_profit_wei == -(sold.amount_in * loss_ppm // 10**6) - plan.gas_estimate * price_wei
 
 
 async def test_a_coin_dear_enough_makes_the_same_gap_no_opportunity(tmp_path: Path) -> None:
