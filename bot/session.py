@@ -44,6 +44,9 @@ _LAST_BLOCKS = 8
 _LAST_LEAST_S = 30.0
 """It waits at least so long and at most twice the time those blocks should take, should the node fall silent."""
 
+_BLOCK_WITHIN_S, _POLL_S = 5.0, 0.005
+"""How long the block that is being taken in may take yet, and how often that is looked at."""
+
 _SILENT = (NodeError, ExchangeUnavailable, AnvilFailed, RpcError, TimeoutError)
 """What asking for balances raises when the other side is gone."""
 
@@ -92,6 +95,15 @@ class Session:
         with suppress(TimeoutError):
             async with asyncio.timeout(latest_s):
                 await self._until(lambda: self.engine.idle or self._number() >= last)
+        await self._between_two_blocks()
+        self.stop()
+
+    async def _between_two_blocks(self) -> None:
+        """Wait for the end of the block that is being taken in: what was begun for it is not left half done."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_BLOCK_WITHIN_S):
+                while self.engine.taking:  # noqa: ASYNC110 - looked at for milliseconds, once, as a run ends
+                    await asyncio.sleep(_POLL_S)
 
     async def _until(self, over: Callable[[], bool]) -> None:
         """Move on until `over`, or until something the run cannot do without is gone."""
