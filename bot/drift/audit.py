@@ -123,9 +123,11 @@ class Audit:
 
     async def finished(self) -> None:
         """Wait for the comparison that runs. Raises what a mistake in it raised."""
-        if self._running is not None:
-            await asyncio.wait({self._running})
-            self._running.result()
+        running = self._running
+        if running is not None:
+            await asyncio.wait({running})
+            if not running.cancelled():
+                running.result()
 
     async def close(self) -> None:
         """Give up the comparison that runs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.drift.audit import FORGIVEN_AFTER, STRIKES, Allowance
@@ -219,6 +221,17 @@ async def test_ticks_that_run_out_are_widened_by_what_the_comparison_read() -> N
         now = scene.market.pool(pool.venue)
         assert now.ticks.highest > known.highest and now.ticks.highest - now.tick > 5_000
         assert await all_equal(scene) and scene.events == []
+
+
+async def test_who_waits_for_a_comparison_that_is_given_up_goes_on() -> None:
+    async with open_scene(AuditPolicy(every_blocks=1, pools=2)) as scene:
+        head = await scene.world.block()
+        scene.market.apply(head)
+        scene.audit.after(head.head)
+        waiting = asyncio.create_task(scene.audit.finished())
+        await asyncio.sleep(0)
+        await scene.audit.close()
+        await waiting
 
 
 async def test_the_budget_of_questions_holds_over_time() -> None:
