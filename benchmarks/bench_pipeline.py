@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.machine import report
 from bot import app
 from bot.config.load import BUILT_IN, load
-from bot.config.options import RunOptions
+from bot.config.options import Quiet, RunOptions
 from bot.execution.stages import Stage
 from bot.report import Summary
 from chains.tools import ROOT
@@ -22,20 +22,12 @@ from chains.tools import ROOT
 SEED = 1
 
 
-class Silent:
-    """Nobody reads along."""
-
-    def line(self, text: str) -> None: ...
-
-    def progress(self, text: str, done: int, total: int) -> None: ...
-
-
 def run(folder: Path, blocks: int, final: str) -> Summary:
     """The built-in run, as fast as it decides."""
     text = BUILT_IN.read_text().replace('"strategies/', f'"{ROOT}/strategies/').replace("pace_s = 1\n", "pace_s = 0\n")
     sections = f'[ledger]\nfolder = "runs"\n[simulator]\nfinal_verdict = "{final}"\n'
     (folder / "isthmus.toml").write_text(f"{text}\nenabled = false\n{sections}")
-    return asyncio.run(app.run(load(folder / "isthmus.toml"), RunOptions(blocks=blocks, seed=SEED), Silent()))
+    return asyncio.run(app.run(load(folder / "isthmus.toml"), RunOptions(blocks=blocks, seed=SEED), Quiet()))
 
 
 def main() -> None:

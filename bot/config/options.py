@@ -25,6 +25,14 @@ class RunOptions:
     passphrase: str | None = field(default=None, repr=False)
 
 
+class Quiet:
+    """A reporter who tells nobody."""
+
+    def line(self, text: str) -> None: ...
+
+    def progress(self, text: str, done: int, total: int) -> None: ...
+
+
 class Reporter(Protocol):
     """Where a run's words go."""
 

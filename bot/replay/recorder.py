@@ -20,7 +20,7 @@ from bot.market import Opportunity
 from bot.plan import Plan, encode_plan
 from bot.replay.codec import encode, encode_error
 from bot.replay.levels import BookWriter
-from bot.replay.tape import Size, TapeWriter
+from bot.replay.tape import TapeWriter
 from bot.risk.guard import Guard
 from bot.wiring import Ends
 from chains.blocks import ChainEvent, Head
@@ -130,11 +130,11 @@ class Recorder:
     def failure(self, name: str, asked: Sequence[Any], named: Mapping[str, Any], error: Exception) -> None:
         self._tape.put(lambda: [Kind.ANSWER, name, key(asked, named), None, encode_error(error)])
 
-    def close(self, digest: str | None = None) -> Size:
+    def close(self, digest: str | None = None) -> None:
         """End the tape, with the digest of all decisions where the run came to its end. Once more changes nothing."""
         if digest is not None:
             self._tape.put(lambda: [Kind.END, digest])
-        return self._tape.close()
+        self._tape.close()
 
 
 @dataclass(frozen=True, slots=True)

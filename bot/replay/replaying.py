@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bot.config.load import Loaded
+from bot.config.options import Quiet
 from bot.engine import Engine, Output, Road
 from bot.ledger.ledger import Ledger
 from bot.ledger.summary import RunSummary, summarise
@@ -26,13 +27,6 @@ from bot.replay.tape import read_tape
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from chains.pools.extension import families_with
 from chains.snapshot.document import from_json
-
-
-class Silent:
-    """Tells nobody."""
-
-    def line(self, text: str) -> None:
-        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +64,7 @@ async def replay(folder: Path, out: Output | None = None) -> Replayed:
     with _stage(folder, opening, Settings()) as stage:
         player = Player(read_tape(folder / TAPE), stage.heard())
         try:
-            digest = await stage.play(player, out or Silent())
+            digest = await stage.play(player, out or Quiet())
         except Diverged as error:
             difference, digest = str(error), ""
         if difference is None and player.recorded_digest not in (None, digest):
@@ -104,7 +98,7 @@ async def suppose(folder: Path, settings: Settings, out: Output | None = None) -
             heard=stage.heard(),
             coin=stage.footing.marks.gas_coin(stage.loaded.network.wrapped),
         )
-        await stage.play(supposing, out or Silent())
+        await stage.play(supposing, out or Quiet())
         return Supposed(
             opening,
             supposing.heard.played,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.config.errors import ConfigError, Problem
-from bot.config.load import Loaded, load
+from bot.config.load import BUILT_IN, Loaded, load
+from bot.config.model import RunFile
 from bot.config.reading import Document, display_name, parsed
 from bot.replay.opening import Opening
 
@@ -38,8 +39,9 @@ class Settings:
 
 def recorded_config(opening: Opening, settings: Settings) -> Loaded:
     """The run's configuration with `settings` over it. Raises `ConfigError`."""
-    reader = _Reader(opening.texts, settings.values)
-    loaded = load(Path(opening.config) if opening.config else None, reader.read)
+    run_file = Path(opening.config) if opening.config else None
+    reader = _Reader(run_file or BUILT_IN, opening.texts, settings.values)
+    loaded = load(run_file, reader.read)
     unused = settings.values.keys() - reader.used
     if unused:
         names = ", ".join(["execution", "signer", *(strategy.name for strategy in loaded.config.strategies)])
@@ -52,10 +54,10 @@ def recorded_config(opening: Opening, settings: Settings) -> Loaded:
 
 @dataclass(slots=True)
 class _Reader:
+    run_file: Path
     texts: Mapping[str, str]
     values: Mapping[str, Any]
     used: set[str] = field(default_factory=set)
-    _run_file: bool = True
 
     def read(self, path: Path, folder: Path | None) -> Document:
         """The file as it was when the run began. Raises `ConfigError`."""
@@ -64,13 +66,18 @@ class _Reader:
             raise ConfigError([Problem(display_name(path), None, "", "is not in the recording")])
         document = parsed(text, display_name(path), (folder or path.parent).resolve())
         values = copy.deepcopy(dict(document.values))
-        is_run_file, self._run_file = self._run_file, False
         for key, value in self.values.items():
-            way = key.split(".") if is_run_file else _strategy_way(key, values.get("name") or path.stem)
-            if way and (not is_run_file or way[0] in values or _is_section(way[0])):
+            way = _run_way(key) if path == self.run_file else _strategy_way(key, values.get("name") or path.stem)
+            if way:
                 self.used.add(key)
                 _put(values, way, value)
         return replace(document, values=values)
+
+
+def _run_way(key: str) -> list[str]:
+    """Where in the run file a key leads; empty when it is a strategy's."""
+    way = key.split(".")
+    return way if way[0] in RunFile.model_fields else []
 
 
 def _strategy_way(key: str, name: str) -> list[str]:
@@ -79,12 +86,6 @@ def _strategy_way(key: str, name: str) -> list[str]:
         return []
     way = key[len(name) + 1 :].split(".")
     return way if way[0] in ("parameters", "budget", "filter") else ["parameters", *way]
-
-
-def _is_section(name: str) -> bool:
-    from bot.config.model import RunSections
-
-    return name in RunSections.model_fields
 
 
 def _put(values: dict[str, Any], way: Sequence[str], value: Any) -> None:

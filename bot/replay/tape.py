@@ -12,7 +12,6 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +30,6 @@ class NoTape(ValueError):
     """A file that is not a tape, or whose middle is damaged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Size:
-    """What a tape came to."""
-
-    records: int
-    bytes: int
-
-
 class TapeWriter:
     """Writes from a thread of its own, once a second, so that whoever records never waits.
 
@@ -52,7 +43,6 @@ class TapeWriter:
         self._file.write(MAGIC)
         self._on_trouble = on_trouble
         self._queue: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
-        self._records, self._bytes = 0, len(MAGIC)
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write, name="tape", daemon=True)
         self._thread.start()
@@ -61,14 +51,13 @@ class TapeWriter:
         """One more record."""
         self._queue.put(record)
 
-    def close(self) -> Size:
+    def close(self) -> None:
         """Write what is left, and wait until it is in the file."""
         if self._thread.is_alive():
             self._queue.put(None)
             self._ending.set()
             self._thread.join()
         self._file.close()
-        return Size(self._records, self._bytes)
 
     def _write(self) -> None:
         try:
@@ -97,8 +86,6 @@ class TapeWriter:
             body = zlib.compress(b"\n".join(lines), 6)
             self._file.write(len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body)
             self._file.flush()
-            self._records += len(lines)
-            self._bytes += _HEADER_BYTES + len(body)
         return more
 
 

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli import main
+from bot.config.options import Quiet
 from bot.ending import StoppingTogether
 from bot.rpc import HttpRpc
 from chains.networks import Network, load_network
@@ -173,11 +174,8 @@ def test_two_files_for_one_network_are_refused(tmp_path: Path) -> None:
 
 
 async def test_every_run_hears_a_signal_and_only_those_that_trade_go_on_until_the_second() -> None:
-    class Silent:
-        def line(self, text: str) -> None: ...
-
     async def trade(stopping_at: asyncio.Event) -> str:
-        with together.run(Silent()) as stopping:
+        with together.run(Quiet()) as stopping:
             stopping.trading = True
             await stopping.asked.wait()
             stopping_at.set()
@@ -185,7 +183,7 @@ async def test_every_run_hears_a_signal_and_only_those_that_trade_go_on_until_th
         return "never"
 
     async def begin() -> None:
-        with together.run(Silent()):
+        with together.run(Quiet()):
             await asyncio.Event().wait()
 
     with StoppingTogether() as together:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from bot import app
 from bot.clock import SystemClock
 from bot.config.load import BUILT_IN, load
-from bot.config.options import RunOptions
+from bot.config.options import Quiet, RunOptions
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import PlanRow, RefusalRow
 from bot.ledger.reading import events
@@ -25,14 +25,6 @@ from chains.tools import ROOT
 
 BLOCKS = 12
 SEED = 5
-
-
-class Silent:
-    """Nobody reads along."""
-
-    def line(self, text: str) -> None: ...
-
-    def progress(self, text: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,7 @@ def _run(folder: Path, seed: int, mode: Mode = Mode.LIVE, *, stepped: bool = Tru
     text = text.replace(was, now)
     (folder / "isthmus.toml").write_text(f'{text}\nenabled = false\n[ledger]\nfolder = "runs"\n')
     options = RunOptions(mode=mode, blocks=BLOCKS, seed=seed)
-    summary = asyncio.run(app.run(load(folder / "isthmus.toml"), options, Silent()))
+    summary = asyncio.run(app.run(load(folder / "isthmus.toml"), options, Quiet()))
     ledger = Ledger.view(summary.ledger_url, SystemClock())
     try:
         return Ran(summary, orjson.loads(orjson.dumps(summary.document())), *_decided(ledger, summary))

@@ -24,7 +24,7 @@ import numpy as np
 
 from bot import app
 from bot.config.load import load
-from bot.config.options import RunOptions
+from bot.config.options import Quiet, RunOptions
 from bot.report import Summary
 from tests.bot.running import twin_config
 
@@ -54,14 +54,6 @@ class Grown:
         return cls(begun, float(per_s) * seconds_per_hour / begun)
 
 
-class Silent:
-    """Nobody reads along."""
-
-    def line(self, text: str) -> None: ...
-
-    def progress(self, text: str, done: int, total: int) -> None: ...
-
-
 async def run(folder: Path, blocks: int, seed: int) -> tuple[Summary, Grown, list[str]]:
     """The run's summary, how its memory grew, and what failed without anybody having heard it."""
     unheard: list[str] = []
@@ -72,7 +64,7 @@ async def run(folder: Path, blocks: int, seed: int) -> tuple[Summary, Grown, lis
     asyncio.get_running_loop().set_exception_handler(heard)
     samples: list[tuple[float, int]] = []
     running = asyncio.create_task(
-        app.run(load(twin_config(folder, pace_s=0.0)), RunOptions(blocks=blocks, seed=seed), Silent())
+        app.run(load(twin_config(folder, pace_s=0.0)), RunOptions(blocks=blocks, seed=seed), Quiet())
     )
     while not running.done():
         await asyncio.wait({running}, timeout=_EVERY_S)

@@ -16,7 +16,7 @@ from bot import app
 from bot.cli import main
 from bot.config.errors import ConfigError
 from bot.config.load import BUILT_IN, load
-from bot.config.options import RunOptions
+from bot.config.options import Quiet, RunOptions
 from bot.mode import Mode
 from bot.plan import Plan
 from bot.replay import replaying
@@ -33,12 +33,6 @@ from strategies.dex_arbitrage import DexArbitrage
 BLOCKS = 12
 
 
-class Silent:
-    def line(self, text: str) -> None: ...
-
-    def progress(self, text: str, done: int, total: int) -> None: ...
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
@@ -50,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def summary(folder: Path) -> Summary:
     options = RunOptions(mode=Mode.LIVE, blocks=BLOCKS, seed=1)
-    return asyncio.run(app.run(load(folder / "isthmus.toml"), options, Silent()))
+    return asyncio.run(app.run(load(folder / "isthmus.toml"), options, Quiet()))
 
 
 @pytest.fixture
