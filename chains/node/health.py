@@ -49,7 +49,6 @@ class Health:
         self.broken_until_s = 0.0
         self.dropped: Dropped | None = None
         self.newest = 0
-        self.told_s = now_s()
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
         self._heads: OrderedDict[int, str] = OrderedDict()
 
@@ -85,7 +84,6 @@ class Health:
     def told(self, header: Header) -> None:
         """It said that `header` is its head, or was on the way to it."""
         head = header.head
-        self.told_s = self._now_s()
         self.newest = head.number
         self._heads[head.number] = head.hash
         if head.number:

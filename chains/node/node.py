@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chains.anvil import RpcError
-from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.blocks import Block, ChainEvent, Head, Log
 from chains.networks import Network
 from chains.node.answers import Answer, Request
 from chains.node.broadcast import Broadcast
@@ -51,7 +51,7 @@ class Node(JsonRpcReads):
 
     `usage` is the file in which used units are counted, shared by all processes with the same keys. `in_flight` may be
     set to tell whether a transaction waits to be settled, which is done beyond the day's units too. `calls_made` counts
-    JSON-RPC requests, `reconnects` lost connections, `reorgs` the `Undone` events yielded.
+    JSON-RPC requests, `reconnects` lost connections.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class Node(JsonRpcReads):
         Raises `InvalidEndpoint`, and `NodeError` for a usage file that is none.
         """
         self.network = network
-        self.reorgs = 0
         self.in_flight: Callable[[], bool] = lambda: False
         self._clock = clock
         self._head_timeout_s = head_timeout_s or max(_BLOCKS_OF_SILENCE * network.block_time_s, _LEAST_HEAD_TIMEOUT_S)
@@ -215,10 +214,6 @@ class Node(JsonRpcReads):
             raise Unreachable(f"{self.network.name}: the node has no finalized block; let it synchronise first")
         return final.head
 
-    async def suggested_tip_wei(self) -> int:
-        """The tip per gas the node suggests. Raises `Unreachable`, `RpcError` where the node has no opinion."""
-        return int(await self.request("eth_maxPriorityFeePerGas"), 16)
-
     async def request(self, method: str, *params: Any) -> Any:
         """One read, of whichever endpoint answers. Raises `RpcError`, `Unreachable`, `WrongChain`."""
         return await self._pool.ask(method, params, lambda endpoint, result: result)
@@ -290,7 +285,6 @@ class Node(JsonRpcReads):
         if isinstance(event, Block):
             self._court.followed(event.head)
         else:
-            self.reorgs += isinstance(event, Undone)
             self._court.undone(event.ancestor.number)
 
 

@@ -115,22 +115,6 @@ class OwnContract(PaysItsQuote):
         return (Source(self.address),)
 
 
-class SharedContract(PaysItsQuote):
-    """A pool inside a contract that holds many, `address`, which names it by the 32 bytes `pool_id` in its events."""
-
-    __slots__ = ()
-    address: Address
-    pool_id: bytes
-
-    @property
-    def venue(self) -> str:
-        return "0x" + self.pool_id.hex()
-
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        return (Source(self.address, self.pool_id),)
-
-
 class Pool(Protocol):
     """An AMM at one moment. Immutable: what changes it returns a new one. Amounts are base units.
 

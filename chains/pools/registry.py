@@ -116,8 +116,6 @@ FAMILIES: Mapping[str, Family] = {
     )
 }
 
-LOADERS: Mapping[str, Load] = {name: family.loading for name, family in FAMILIES.items()}
-
 
 def topics_of(families: Mapping[str, Family]) -> frozenset[bytes]:
     """Every event topic that changes the state of a pool of these, or its code: what to subscribe to."""

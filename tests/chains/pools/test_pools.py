@@ -19,7 +19,7 @@ from chains.pools.pool import (
     PoolFacts,
     UnknownToken,
 )
-from chains.pools.registry import LOADERS, TOPICS, UnknownFamily, loader
+from chains.pools.registry import FAMILIES, TOPICS, UnknownFamily, loader
 from chains.pools.tick_math import MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK, sqrt_price_at, tick_at
 from chains.pools.words import word
 from tests.chains.pools.samples import A, B, at, log, pair, ranged, token
@@ -199,7 +199,7 @@ def test_impossible_states_are_refused():
         ranged(2**96, [], tokens=(A, A))
 
 
-@pytest.mark.parametrize("family", LOADERS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_an_address_without_such_a_pool_is_refused_while_loading(family):
     steps = loader(family)(PoolFacts(family, at(1), (A, B), 3000))
     with pytest.raises(MalformedState, match=r"is this such a pool|needs its"):
@@ -207,5 +207,5 @@ def test_an_address_without_such_a_pool_is_refused_while_loading(family):
 
 
 def test_an_unknown_family_is_named_with_those_that_exist():
-    with pytest.raises(UnknownFamily, match=f"'wishful' is not an AMM family; known are {', '.join(sorted(LOADERS))}"):
+    with pytest.raises(UnknownFamily, match=f"'wishful' is not an AMM family; known are {', '.join(sorted(FAMILIES))}"):
         loader("wishful")
