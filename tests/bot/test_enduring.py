@@ -26,14 +26,7 @@ from tests.bot.execution.given import cycle, head, open_ledger
 from tests.bot.execution.scripted import POLICY, Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import StandingClock
 from tests.bot.signer.making import SECRET
-
-
-class Told:
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
+from tests.told import Told
 
 
 @pytest.fixture
@@ -105,7 +98,7 @@ async def test_it_is_told_once_and_told_when_it_is_over() -> None:
     for number in (10, 11, 12, 13):
         await disk.take(Block(head(number), ()), take, give_up)
     assert taken == [head(10), head(13)] and given_up == [head(11), head(12)]
-    assert told.lines == [
+    assert told == [
         "nothing is signed: ledger: the disk is full",
         "the ledger has space again: trading goes on",
     ]

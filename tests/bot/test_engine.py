@@ -161,4 +161,4 @@ async def test_every_decision_is_told_in_one_line(tmp_path: Path) -> None:
         road = await open_road(TWO_POOLS, tmp_path, stack)
         await road.mine(())
         await road.mine(())
-        assert len(road.output.lines) == 2 and not any("\n" in line for line in road.output.lines)
+        assert len(road.output) == 2 and not any("\n" in line for line in road.output)

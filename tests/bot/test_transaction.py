@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.transaction import Fees, NotOurs, UnsignedTransaction, read_signed
 from chains.assets import Address
 from tests.bot.planning import addresses
+from tests.reference import fields_of
 
 KEY = Account.from_key("0x" + "42" * 32)
 SENDER = Address(KEY.address)
@@ -32,28 +33,14 @@ transactions = st.builds(
 )
 
 
-def _fields(tx: UnsignedTransaction) -> dict[str, object]:
-    return {
-        "type": 2,
-        "chainId": tx.chain_id,
-        "nonce": tx.nonce,
-        "to": tx.to,
-        "value": tx.value_wei,
-        "data": tx.data,
-        "gas": tx.gas_limit,
-        "maxFeePerGas": tx.max_fee_wei,
-        "maxPriorityFeePerGas": tx.tip_wei,
-    }
-
-
 @given(transactions)
 def test_the_payload_hashes_to_what_eth_account_signs(tx: UnsignedTransaction) -> None:
-    assert keccak(tx.payload()) == TypedTransaction.from_dict(_fields(tx)).hash()
+    assert keccak(tx.payload()) == TypedTransaction.from_dict(fields_of(tx)).hash()
 
 
 @given(transactions)
 def test_the_raw_bytes_are_those_eth_account_sends(tx: UnsignedTransaction) -> None:
-    signed = KEY.sign_transaction(_fields(tx))
+    signed = KEY.sign_transaction(fields_of(tx))
     assert tx.raw(signed.v, signed.r, signed.s) == signed.raw_transaction
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-import pytest_asyncio
 
-from bot.exactness.contracts import ANVIL_ARGUMENTS
-from chains.anvil import Anvil
 from chains.assets import Address
 from chains.executor import CycleCall, Hop, decode, encode
 from chains.pools.registry import FAMILIES
@@ -17,20 +14,6 @@ from tests.contracts.market import ETH
 from tests.contracts.settling import DEPTH, MAKERS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened() -> AsyncIterator[Families]:
-    async with Anvil(ANVIL_ARGUMENTS) as anvil:
-        yield await Families.open(anvil)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def families(opened: Families) -> AsyncIterator[Families]:
-    rpc = opened.market.chain.anvil.rpc
-    snapshot = await rpc("evm_snapshot")
-    yield opened
-    await rpc("evm_revert", snapshot)
 
 
 async def test_no_family_is_left_out() -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 
 import pytest
-import pytest_asyncio
 
-from bot.exactness.contracts import ANVIL_ARGUMENTS
-from chains.anvil import Anvil
 from chains.assets import Address, Token
 from chains.executor import CycleCall, Hop, HopKind
 from chains.pools.pool import PoolFacts
@@ -19,20 +16,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 V2_FEE_PPM = 3000
 REAL = (HopKind.UNISWAP_V4, HopKind.BALANCER_V2)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def opened() -> AsyncIterator[Families]:
-    async with Anvil(ANVIL_ARGUMENTS) as anvil:
-        yield await Families.open(anvil)
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def families(opened: Families) -> AsyncIterator[Families]:
-    rpc = opened.market.chain.anvil.rpc
-    snapshot = await rpc("evm_snapshot")
-    yield opened
-    await rpc("evm_revert", snapshot)
 
 
 def cycle(market: Market, hops: Sequence[Hop], amount_in: int, min_gain: int) -> CycleCall:

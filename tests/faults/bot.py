@@ -58,6 +58,7 @@ from tests.bot.execution.scripted import Connection
 from tests.contracts.market import CHAIN_ID, OPERATOR
 from tests.faults.chain import ETHER, GWEI, TrueChain
 from tests.faults.marked import NAME, Marked
+from tests.told import Told
 
 SECRET = b"\x02" * 32
 FINALITY_BLOCKS = 8
@@ -106,16 +107,6 @@ class WatchedSigner(Connection):
             overtaken_for_s = self._chain.overtaken_for_s(plan.block_number)
             self._decided.append(Decided(plan, self._chain.tip.number, overtaken_for_s))
         return answer
-
-
-class Told:
-    """The engine's lines, kept."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ async def test_nothing_is_decided_while_the_node_is_gone_and_the_run_goes_on_whe
         before = len(rig.bot.decided)
         await rig.blocks(3)
         assert len(rig.bot.decided) == before
-        assert any(line.startswith(said) for line in rig.bot.told.lines)
+        assert any(line.startswith(said) for line in rig.bot.told)
         rig.heal()
         assert await rig.recovered_after() is not None
         assert (await rig.settle(), rig.bot.ends, rig.bot.bugs) == ([], {}, {})

@@ -50,6 +50,7 @@ from tests.chains.pools.contracts import ANVIL_ARGUMENTS, call_data
 from tests.contracts import market as contracts
 from tests.contracts.market import OPERATOR
 from tests.road.scenario import BookGiven, Scenario, SwapGiven, units
+from tests.told import Told
 
 GWEI = 10**9
 PASSPHRASE = "correct horse"
@@ -113,16 +114,6 @@ _BUDGET = {
     "gas_day": "5 ETH",
     "drawdown": "2 ETH",
 }
-
-
-class Told:
-    """What was told, line by line."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def line(self, text: str) -> None:
-        self.lines.append(text)
 
 
 @dataclass(slots=True)

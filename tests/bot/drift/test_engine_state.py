@@ -90,7 +90,7 @@ async def test_a_pool_that_differs_is_traded_by_nobody_until_it_was_read_again(t
         assert road.road.market.pool(venue).reserves == (10**21, 10**21)
         assert names(road) == ["pool_differs", "divergence_unknown_behaviour", "pool_resynced"]
         assert road.engine.counts["differed"] == road.engine.counts["resynced"] == 1
-        assert any(line.startswith("pool differs: ") for line in road.output.lines)
+        assert any(line.startswith("pool differs: ") for line in road.output)
 
 
 async def test_a_plan_decided_before_its_pool_was_found_to_differ_is_refused(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_nothing_is_decided_on_an_old_head_and_it_is_said_once(tmp_path: P
         await road.mine(())
         await road.mine(())
         assert decisions(road.ledger) == () and names(road) == ["state_too_old"]
-        assert len([line for line in road.output.lines if "old" in line]) == 1
+        assert len([line for line in road.output if "old" in line]) == 1
         clock.now_ns = 0
         await road.mine(())
         assert len(decisions(road.ledger)) == 1 and names(road) == ["state_too_old", "state_fresh"]

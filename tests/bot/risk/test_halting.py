@@ -20,6 +20,7 @@ from bot.signer.switch import TOTAL, KillSwitch, Trading
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
 from tests.bot.ledger.given import atomic_plan
+from tests.told import Told
 
 NOW_S = 1_700_000_000.0
 
@@ -59,11 +60,6 @@ class Chain:
         return self.held[owner, to].to_bytes(32, "big")
 
 
-class Lines(list[str]):
-    def line(self, text: str) -> None:
-        self.append(text)
-
-
 @dataclass
 class Given:
     """A watch over a made-up run."""
@@ -76,7 +72,7 @@ class Given:
     ledger: Ledger
     watch: Watch
     beats: list[float]
-    out: Lines
+    out: Told
     owing: list[bool]
 
     def look(self, *, head: int | None = None) -> None:
@@ -90,7 +86,7 @@ class Given:
 
 @pytest.fixture
 def given(ledger: Ledger, tmp_path: Path) -> Given:
-    clock, out, beats, owing = HandClock(), Lines(), list[float](), [False]
+    clock, out, beats, owing = HandClock(), Told(), list[float](), [False]
     switch = KillSwitch(tmp_path / "memory" / "control")
     switch.establish(NOW_S)
     halting, engine, chain = Halting(switch, clock), Engine(), Chain()

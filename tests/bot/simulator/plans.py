@@ -23,6 +23,7 @@ from chains.node import wire
 from tests.bot.simulator.support import GWEI, simulator_at, twin
 from tests.contracts.families import COIN, MOCKED, PRICE, Families
 from tests.contracts.market import CHAIN_ID, ETH, FEE_PPM, OPERATOR, Market, other_side
+from tests.reference import fields_of
 
 _OPERATOR_KEY = Account.from_key("0x" + "02" * 32)
 _GAS_LIMIT = 3_000_000
@@ -151,18 +152,7 @@ class Rig:
         return Trial(tx, kinds, here, fork, deltas, receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
 
     async def _mined(self, tx: UnsignedTransaction, head: Head) -> dict[str, str]:
-        fields = {
-            "type": 2,
-            "chainId": tx.chain_id,
-            "nonce": tx.nonce,
-            "to": tx.to,
-            "value": tx.value_wei,
-            "data": tx.data,
-            "gas": tx.gas_limit,
-            "maxFeePerGas": tx.max_fee_wei,
-            "maxPriorityFeePerGas": tx.tip_wei,
-        }
-        raw = bytes(_OPERATOR_KEY.sign_transaction(fields).raw_transaction)
+        raw = bytes(_OPERATOR_KEY.sign_transaction(fields_of(tx)).raw_transaction)
         await self.anvil.rpc("evm_setNextBlockTimestamp", hex(head.timestamp_s + twin().block_step_s))
         await self.anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(head.next_base_fee_wei()))
         sent = await self.anvil.rpc("eth_sendRawTransaction", "0x" + raw.hex())

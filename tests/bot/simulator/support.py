@@ -21,6 +21,7 @@ from chains.blocks import Head
 from chains.networks import Network, load_network
 from chains.node import wire
 from chains.tools import npm_package
+from tests.reference import fields_of
 
 GWEI = 10**9
 ETHER = 10**18
@@ -92,18 +93,7 @@ class World:
 
 
 def signed(tx: UnsignedTransaction) -> bytes:
-    fields = {
-        "type": 2,
-        "chainId": tx.chain_id,
-        "nonce": tx.nonce,
-        "to": tx.to,
-        "value": tx.value_wei,
-        "data": tx.data,
-        "gas": tx.gas_limit,
-        "maxFeePerGas": tx.max_fee_wei,
-        "maxPriorityFeePerGas": tx.tip_wei,
-    }
-    return bytes(WALLET.sign_transaction(fields).raw_transaction)
+    return bytes(WALLET.sign_transaction(fields_of(tx)).raw_transaction)
 
 
 @contextlib.asynccontextmanager
