@@ -73,5 +73,8 @@ class Line:
                 await self._text(reply.body)
 
     async def _text(self, body: bytes) -> None:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            return
         with contextlib.suppress(ConnectionError):
             await self._ws.send_str(body.decode())
