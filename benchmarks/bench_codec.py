@@ -1,6 +1,6 @@
 """Decoding a block's logs: raw answer to arrays, beside web3.py's event codec and degenbot's dispatch.
 
-Run as `python -m benchmarks.bench_codec [--json]`. 300 logs a block, about 710 bytes each: swaps, syncs, mints, burns.
+Run as `python -m benchmarks.bench_codec`. 300 logs a block, about 710 bytes each: swaps, syncs, mints, burns.
 Ours and degenbot's are timed from the answer's bytes to pool states; ours to arrays as well, degenbot's also with logs
 that are parsed already. web3.py gets its logs parsed already, and only decodes.
 Exit code 1 if a figure is missed: 2 million logs a second, 400x web3.py, 2x degenbot.
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import random
-import sys
 import timeit
 from typing import Any
 
@@ -20,6 +19,7 @@ from web3 import Web3
 from web3._utils.events import get_event_data
 
 from benchmarks.bench_quotes import RUST
+from benchmarks.machine import report
 from bot.market.integers import kernels
 from bot.market.integers.directory import directory
 from bot.market.integers.layout import packed
@@ -161,9 +161,6 @@ def missed(figures: dict[str, Any]) -> list[str]:
 def main() -> int:
     figures = measured()
     wrong = missed(figures)
-    if "--json" in sys.argv:
-        print(json.dumps({"benchmark": "codec", **figures, "missed": wrong}))
-        return 1 if wrong else 0
     print(f"{figures['bytes_per_log']:.0f} bytes a log, {LOGS} logs an answer")
     for name in ("decode", "decode_and_apply", "reference", "web3", "degenbot", "degenbot_parsed"):
         seconds = figures[f"{name}_s"]
@@ -172,6 +169,13 @@ def main() -> int:
             f"{seconds * 1e6:9.3f} µs {1e-6 / seconds:6.3f} M logs/s {seconds / ours:7.1f}x" if seconds else "NOT RUN"
         )
         print(f"{name.replace('_', ' '):<18} {figure}")
+    theirs, ours = figures["degenbot_s"], figures["decode_and_apply_s"]
+    beside = f", {theirs / ours:.1f}x degenbot's" if theirs else ""
+    text = (
+        f"logs decoded at {1e-6 / figures['decode_s']:.2f} M a second, {figures['web3_s'] / figures['decode_s']:.0f}x "
+        f"web3.py; decoded and applied at {1e-6 / ours:.2f} M{beside}"
+    )
+    report(8, text, {**figures, "missed": wrong})
     for line in wrong:
         print(f"missed: {line}")
     return 1 if wrong else 0

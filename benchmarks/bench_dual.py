@@ -1,6 +1,6 @@
 """The whole-market optimum: beside scipy's L-BFGS-B on the same dual, and after one displaced pool of 120,000.
 
-Run as `python -m benchmarks.bench_dual [--pools N] [--samples N] [--json]`. The peer lives in a throw-away environment
+Run as `python -m benchmarks.bench_dual [--pools N] [--samples N]`. The peer lives in a throw-away environment
 under `var/peers`. Exit code 1 if a figure is missed.
 """
 
@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import random
 import statistics
 import subprocess
@@ -19,13 +17,13 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.dual_market import Made, displaced, made_market
+from benchmarks.machine import report
 from bot.market.dual import kernels as source
 from bot.market.dual.active import Local, Resting
 from bot.market.dual.capture import Terms, capture
@@ -73,7 +71,6 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--pools", type=int, default=120_000)
     arguments.add_argument("--samples", type=int, default=300)
-    arguments.add_argument("--json", action="store_true")
     chosen = arguments.parse_args()
     began = time.perf_counter()
     warm()
@@ -86,10 +83,6 @@ def main() -> None:
     below = sum(one.captured < one.greedy * (1 - 1e-6) - LEAST / WEI for one in checked)
     totals = {name: sum(getattr(one, name) for one in checked) for name in ("bound", "captured", "greedy")}
     result = {
-        "benchmark": "dual",
-        "command": " ".join(["python", "-m", "benchmarks.bench_dual", *sys.argv[1:]]),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.platform()}",
-        "versions": {"python": platform.python_version(), "numpy": version("numpy"), "numba": version("numba")},
         "warming_s": warming,
         "solve_1000": solved,
         "one_displaced": {
@@ -114,10 +107,9 @@ def main() -> None:
         )
         if not reached
     ]
-    if chosen.json:
-        print(json.dumps(result | {"missed": missed}))
-    else:
-        tell(result, missed)
+    report(7, told(result), result | {"missed": missed})
+    for name in missed:
+        print(f"MISSED: {name}")
     raise SystemExit(bool(missed))
 
 
@@ -132,7 +124,7 @@ def beside_scipy() -> dict[str, Any]:
         prices = start.copy()
         began = time.perf_counter()
         value, residual, steps = kernels().newton(
-            prices, problem.ends, problem.stretches, problem.pieces, TOLERANCE, LEAST_OFF, MOST_STEPS
+            prices, problem.ends, problem.stretches, problem.pieces, TOLERANCE, LEAST_OFF, MOST_STEPS, 0.0
         )
         seconds.append(time.perf_counter() - began)
     peer = asked(problem, start)
@@ -294,22 +286,18 @@ def percentiles(values: Sequence[float]) -> tuple[float, float]:
     return statistics.median(values), statistics.quantiles(values, n=100)[98]
 
 
-def tell(result: dict[str, Any], missed: Sequence[str]) -> None:
+def told(result: dict[str, Any]) -> str:
+    """For people."""
     solved, moved = result["solve_1000"], result["one_displaced"]
-    print(f"{result['machine']}; {result['versions']}; {result['command']}")
-    print(
+    return (
         f"{solved['pools']:,} pools, {solved['tokens']} tokens: Newton {statistics.median(solved['newton_ms']):.2f} ms "
         f"to {solved['newton_value_eth']:.9f} ETH, L-BFGS-B {statistics.median(solved['lbfgsb_ms']):.1f} ms to "
-        f"{solved['lbfgsb_value_eth']:.9f} ETH ({solved['peer']}): {solved['speedup']:.1f} times"
-    )
-    print(
+        f"{solved['lbfgsb_value_eth']:.9f} ETH ({solved['peer']}): {solved['speedup']:.1f} times; "
         f"{moved['pools']:,} pools, one displaced, {moved['samples']} times: p50 {moved['p50_ms']:.2f} ms, "
         f"p99 {moved['p99_ms']:.2f} ms; of {moved['checked']} also captured, p50 {moved['capture_p50_ms']:.1f} ms: "
         f"{moved['eth']['captured']:.4f} of a bound of {moved['eth']['bound']:.4f} ETH, greedy cycles "
         f"{moved['eth']['greedy']:.4f}; below greedy {moved['below_greedy']} times"
     )
-    for name in missed:
-        print(f"MISSED: {name}")
 
 
 if __name__ == "__main__":

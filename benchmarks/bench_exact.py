@@ -1,6 +1,6 @@
 """Exact V3 quotes in the compiled kernel, a batch a call: beside plain Python integers and degenbot's Rust core.
 
-Run as `python -m benchmarks.bench_exact [--json]`. One real pool on Anvil with an initialised tick at every spacing;
+Run as `python -m benchmarks.bench_exact`. One real pool on Anvil with an initialised tick at every spacing;
 amounts that cross 0, 1, 5, 20 and 50 of them. Every answer is compared with QuoterV2's. Exit code 1 if one differs or
 a figure is missed: in a batch at least 5x plain Python integers, per crossing at least 2x degenbot's Rust.
 """
@@ -8,14 +8,13 @@ a figure is missed: in a batch at least 5x plain Python integers, per crossing a
 from __future__ import annotations
 
 import asyncio
-import json
-import sys
 import time
 from typing import Any
 
 import numpy as np
 
 from benchmarks.bench_quotes import FEE_PPM, NUMBER, POSITIONS, REPEATS, RUST, SPACING, crossing, varied
+from benchmarks.machine import report
 from bot.exactness.contracts import local_chain
 from bot.exactness.uniswap_v3 import Deployment, followed, fully_known
 from bot.market.integers import plain, swaps
@@ -135,9 +134,6 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> int:
     rows = asyncio.run(measured())
     figures = summary(rows)
-    if "--json" in sys.argv:
-        print(json.dumps({"benchmark": "exact", "rows": rows, **figures}))
-        return 1 if figures["missed"] else 0
     print("crossed   kernel     plain Python      degenbot Rust    as QuoterV2")
     for row in rows:
         rust = row["rust_seconds"]
@@ -147,6 +143,13 @@ def main() -> int:
             f"{row['plain_seconds'] * 1e6:8.2f} µs {row['plain_seconds'] / row['seconds']:5.1f}x   {beside}   "
             f"{'yes' if row['equal_to_quoter'] else 'NO'}"
         )
+    rust, differing = figures["least_times_rust_per_crossing"], sum(not row["equal_to_quoter"] for row in rows)
+    beside = f"{rust:.1f}x degenbot's Rust per crossing" if rust else "degenbot NOT RUN"
+    text = (
+        f"exact V3 quotes in a batch at least {figures['least_times_plain']:.1f}x plain Python integers, {beside}; "
+        f"{differing} of {len(rows)} rows have another answer than QuoterV2"
+    )
+    report(6, text, {"rows": rows, **figures})
     for line in figures["missed"]:
         print(f"missed: {line}")
     return 1 if figures["missed"] else 0

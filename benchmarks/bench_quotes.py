@@ -1,6 +1,6 @@
 """Exact quotes beside degenbot's, in one run: the same real pools on Anvil, the same amounts, the same answers.
 
-Run as `python -m benchmarks.bench_quotes [--json]`. Peers live in throw-away environments under `var/peers`:
+Run as `python -m benchmarks.bench_quotes`. Peers live in throw-away environments under `var/peers`:
 degenbot 0.3 (its public classes), and where Python 3.13 is installed also the 0.6 pre-release (its Rust core).
 Exit code 1 if an answer differs or a figure is missed.
 """
@@ -19,6 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.machine import report
 from bot.exactness.contracts import Chain, local_chain
 from bot.exactness.uniswap_v3 import Deployment, followed, fully_known
 from chains.assets import address
@@ -189,18 +190,18 @@ def missed(rows: list[dict[str, Any]]) -> list[str]:
 def main() -> int:
     rows = asyncio.run(measured())
     wrong = missed(rows)
-    if "--json" in sys.argv:
-        print(json.dumps({"quotes": rows, "missed": wrong}))
-    else:
-        for row in rows:
-            cold = f" (first after a change {row['cold_seconds'] * 1e6:.1f} µs)" if "cold_seconds" in row else ""
-            print(f"{row['quote']:<16} {row['seconds'] * 1e6:8.2f} µs{cold}")
-            for name, peer in row["peers"].items():
-                ratio = peer["seconds"] / row["seconds"]
-                same = "same answer" if peer["amount"] == row["amount"] else "ANOTHER ANSWER"
-                print(f"  {name:<14} {peer['seconds'] * 1e6:8.2f} µs  {ratio:6.2f}×  {same}")
-        for line in wrong:
-            print(f"missed: {line}")
+    for row in rows:
+        cold = f" (first after a change {row['cold_seconds'] * 1e6:.1f} µs)" if "cold_seconds" in row else ""
+        print(f"{row['quote']:<16} {row['seconds'] * 1e6:8.2f} µs{cold}")
+        for name, peer in row["peers"].items():
+            ratio = peer["seconds"] / row["seconds"]
+            same = "same answer" if peer["amount"] == row["amount"] else "ANOTHER ANSWER"
+            print(f"  {name:<14} {peer['seconds'] * 1e6:8.2f} µs  {ratio:6.2f}×  {same}")
+    ratios = [peer["seconds"] / row["seconds"] for row in rows for peer in row["peers"].values()]
+    least = f"at least {min(ratios):.2f} times as fast as" if ratios else "NOT COMPARED with"
+    report("quotes", f"{len(rows)} kinds of single quotes, {least} degenbot's", {"quotes": rows, "missed": wrong})
+    for line in wrong:
+        print(f"missed: {line}")
     return 1 if wrong else 0
 
 

@@ -44,6 +44,11 @@ def _lines(processor: str, memory_gib: float, versions: Mapping[str, str], done:
     yield ""
     yield f"- {today}; {processor}, {os.cpu_count()} cores, {memory_gib:.0f} GiB; load {load} over 1, 5 and 15 minutes"
     yield f"- {', '.join(f'{package} {version}' for package, version in versions.items())}"
+    done = tuple(done)
+    yield ""
+    yield "## Figures"
+    yield ""
+    yield from sorted((f"- {line}" for one in done for line in one.said if line.startswith("figure ")), key=_order)
     for one in done:
         yield ""
         yield f"## `{one.command}`"
@@ -62,6 +67,12 @@ def _lines(processor: str, memory_gib: float, versions: Mapping[str, str], done:
             yield "```"
             yield ""
             yield "</details>"
+
+
+def _order(line: str) -> tuple[float, str]:
+    """Figures by their number, then those that have a name."""
+    number = line.removeprefix("- figure ").split(":")[0]
+    return float(number) if number.isdigit() else float("inf"), line
 
 
 def _is_raw(line: str) -> bool:

@@ -17,6 +17,13 @@ def test_a_page_names_machine_versions_commands_and_every_raw_figure():
     assert text.index("{no json}") < text.index("```json") < text.index(SAID.lines[1])
 
 
+def test_figures_come_first_by_their_number():
+    ran = [Ran("python -m x", (f"figure {each}: so much",), 0, 1.0) for each in ("10", "market", "2")]
+    text = page("A processor", 8.0, {}, ran)
+    places = [text.index(f"- figure {each}:") for each in ("2", "10", "market")]
+    assert places == sorted(places) and places[-1] < text.index("## `python -m x`")
+
+
 def test_a_benchmark_that_failed_is_shown_as_failed():
     assert "ENDED WITH CODE 1" in page("A processor", 8.0, {}, [Ran("x", (), 1, 0.0)])
 

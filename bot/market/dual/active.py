@@ -102,7 +102,7 @@ class Resting:
             prices = self.prices[nodes] * np.exp(self._moves[nodes])
             self._local[nodes] = np.arange(len(nodes))
             ends, stretches = self._local[arrays.ends[edges]], arrays.stretches[edges]
-            solved = made.newton(prices, ends, stretches, arrays.pieces, PRECISION, PRECISION * least, MOST_STEPS)
+            solved = made.newton(prices, ends, stretches, arrays.pieces, PRECISION, PRECISION * least, MOST_STEPS, 0.0)
             self._moves[nodes] = np.log(prices / self.prices[nodes])
             threshold = least if rounds < MOST_ROUNDS else math.inf
             count, gained = self._widened(nodes, threshold)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from bot.market.dual.decompose import Share, shares
 from bot.market.dual.exact import Desk, Trade, Walk, starts_at, swaps, walk_of
 from bot.market.dual.problem import Problem, problem_of
-from bot.market.dual.solve import Solution, solve
+from bot.market.dual.solve import Solution, closed, solve
 from bot.market.dual.venues import Venue
 
 MOST_HOPS = 8
@@ -24,6 +24,9 @@ ROUNDS = 4
 
 WORTH_MENTIONING = 1e-3
 """What is left is let be where it is worth less than this part of what was taken."""
+
+ADDED_UP = 0.99
+"""Walks that are worth less than this part of their optimum were taken of flows that do not close."""
 
 PRUNINGS = 4
 """How often the optimum is sought again over what still pays for its gas."""
@@ -98,15 +101,14 @@ def _once(solution: Solution, terms: Terms) -> list[Trade]:
     and each walk alone, the best first, at its own best size. Walks that do not pay for their gas are taken out of
     the market and the optimum is sought again without them.
     """
-    kept = _tradable(solution, terms)
+    solution, kept = _tradable(solution, terms)
     best = _Trader(solution, kept, terms).best()
     for _ in range(PRUNINGS if terms.gas_price_wei else 0):
         paying = [share for share in kept if _pays(share, solution.problem, terms)]
         edges = sorted({edge for share in paying for edge in share.edges})
         if not edges:
             break
-        solution = solve(solution.problem.restricted(edges), solution.prices)
-        kept = _tradable(solution, terms)
+        solution, kept = _tradable(solve(solution.problem.restricted(edges), solution.prices), terms)
         tried = _Trader(solution, kept, terms).best()
         if _net(tried, terms) <= _net(best, terms):
             break
@@ -206,12 +208,16 @@ def _worth_splitting(merged: Sequence[Trade], made: Sequence[Trade]) -> bool:
     return whole - sum(trade.gain for trade in merged) > WORTH_MENTIONING * whole
 
 
-def _tradable(solution: Solution, terms: Terms) -> list[Share]:
-    """The optimum's walks that are short enough and pass no avoided venue."""
+def _tradable(solution: Solution, terms: Terms) -> tuple[Solution, list[Share]]:
+    """The optimum's walks that are short enough and pass no avoided venue; and the optimum, solved on if need be."""
+    found = shares(solution, terms.most_hops)
+    if sum(share.worth for share in found) < ADDED_UP * solution.value:
+        solution = closed(solution)
+        found = shares(solution, terms.most_hops)
     ways = solution.problem.ways
-    return [
+    return solution, [
         share
-        for share in shares(solution, terms.most_hops)
+        for share in found
         if max(len(share.cycle), len(share.sale)) <= terms.most_hops
         and not any(ways[edge].venue in terms.avoided for edge in share.edges)
     ]

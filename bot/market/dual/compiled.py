@@ -18,6 +18,7 @@ NAMES = (
     "iterate",
     "direction",
     "residual",
+    "move",
     "newton",
     "flows",
     "gains",
@@ -57,7 +58,7 @@ def warm() -> None:
     ends, stretches = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [1, 2]])
     pieces = np.array([[1.0, 1e-3, 1e9, 0.0, 0.0], [1.1, 1e-3, 1e9, 0.0, 0.0]])
     prices, amounts = np.ones(2), np.zeros((2, 2))
-    found.newton(prices, ends, stretches, pieces, 1e-9, 0.0, 20)
+    found.newton(prices, ends, stretches, pieces, 1e-9, 0.0, 20, 0.0)
     found.flows(prices, ends, stretches, pieces, amounts)
     found.gains(prices, ends, stretches, pieces, np.arange(2), np.zeros(2))
     found.evaluate(prices, ends, stretches, pieces, np.zeros((2, 3)), np.zeros(2))

@@ -24,8 +24,13 @@ SURPLUS, TURNOVER, STAKE = range(3)
 LONGEST_STEP = 0.5
 """How far one step moves a price at most, as a logarithm."""
 
-ARMIJO = 1e-4
+STEEP = 0.9
+"""A step along which the dual still falls or rises by less than this part of its first slope is long enough."""
+
 HALVINGS = 40
+TINY = 1e-9
+"""Moves of less than this, as logarithms, that balance nothing are the end of what floats can tell."""
+
 RIDGE = 1e-13
 """Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
 
@@ -183,54 +188,86 @@ def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, 
         step[node] = min(max(step[node], -LONGEST_STEP), LONGEST_STEP)
 
 
-def residual(balance: Floats) -> float:
+def residual(balance: Floats, hung: float) -> float:
     """What hangs on the flows that do not balance: of each node but the numeraire, that part of what is at stake.
 
-    Where a token has become nearly worthless, a lack of it looks small at its own price, and is not.
+    Where a token has become nearly worthless, a lack of it looks small at its own price, and is not: at stake is what
+    its edges deliver, and `hung` at the least.
     """
     total = 0.0
     for node in range(1, balance.shape[0]):
         if balance[node, TURNOVER] > 0.0:
-            total += abs(balance[node, SURPLUS]) / balance[node, TURNOVER] * balance[node, STAKE]
+            total += abs(balance[node, SURPLUS]) / balance[node, TURNOVER] * max(balance[node, STAKE], hung)
     return total
 
 
+def move(
+    prices: Floats,
+    step: Floats,
+    descent: float,
+    ends: Ints,
+    stretches: Ints,
+    pieces: Floats,
+    balance: Floats,
+    conductance: Floats,
+) -> tuple[float, float]:
+    """Move `prices` along `step`, down which the dual falls by `descent` at first: its value there, and how far.
+
+    It is convex, so the whole step is taken unless it rises there, nearly as steeply; else the place between is sought
+    where it neither falls nor rises steeply. The slope is the surplus along the step: exact also where the fall of the
+    value itself is lost in rounding, and where an edge begins to trade within a hair.
+    """
+    start = prices.copy()
+    low, high, length = 0.0, 1.0, 1.0
+    value = 0.0
+    for _ in range(HALVINGS):
+        prices[:] = start * np.exp(length * step)
+        value = evaluate(prices, ends, stretches, pieces, balance, conductance)
+        slope = float((balance[:, SURPLUS] * step).sum())
+        if slope > -STEEP * descent:
+            high = length
+        elif slope < STEEP * descent and length < 1.0:
+            low = length
+        else:
+            break
+        length = 0.5 * (low + high)
+    return value, length
+
+
 def newton(
-    prices: Floats, ends: Ints, stretches: Ints, pieces: Floats, tolerance: float, least: float, most_steps: int
+    prices: Floats,
+    ends: Ints,
+    stretches: Ints,
+    pieces: Floats,
+    tolerance: float,
+    least: float,
+    most_steps: int,
+    hung: float,
 ) -> tuple[float, float, int]:
     """Minimise the dual over `prices`, in place; its value, the residual, and the steps taken.
 
-    Ends when the residual is at most `tolerance` times the value, or `least`. Source: Angeris et al., arXiv
-    2302.04938 (the dual); the step is a semismooth Newton step, damped after Levenberg and Marquardt.
+    Ends when the residual is at most `tolerance` times the value, or `least`; the part `hung` of the value is taken to
+    hang on every node. Source: Angeris et al., arXiv 2302.04938 (the dual); the step is a semismooth Newton step,
+    damped after Levenberg and Marquardt.
     """
     size = prices.shape[0]
-    balance, next_balance, step = np.zeros((size, 3)), np.zeros((size, 3)), np.zeros(size)
-    conductance, next_conductance = np.zeros(ends.shape[0]), np.zeros(ends.shape[0])
-    trial = prices.copy()
+    balance, step = np.zeros((size, 3)), np.zeros(size)
+    conductance = np.zeros(ends.shape[0])
     value = evaluate(prices, ends, stretches, pieces, balance, conductance)
-    off = residual(balance)
+    off = residual(balance, hung * value)
     damping = 1.0
     taken = 0
     while taken < most_steps and off > max(tolerance * value, least):
-        taken += 1
         direction(balance[:, SURPLUS], ends, conductance, damping, step)
         descent = float((balance[:, SURPLUS] * step).sum())
-        length, accepted = 1.0, False
-        for _ in range(HALVINGS):
-            trial[:] = prices * np.exp(length * step)
-            next_value = evaluate(trial, ends, stretches, pieces, next_balance, next_conductance)
-            next_off = residual(next_balance)
-            if next_value <= value + ARMIJO * length * descent and (next_value < value or next_off < off):
-                accepted = True
-                break
-            length *= 0.5
-        if not accepted:
+        if not descent < 0.0:
+            break
+        taken += 1
+        value, length = move(prices, step, descent, ends, stretches, pieces, balance, conductance)
+        before, off = off, residual(balance, hung * value)
+        if off >= before and length * np.abs(step).max() < TINY:
             break
         damping = max(damping * 0.3, 1e-6) if length == 1.0 else min(damping * 3.0, 1e3)
-        value, off = next_value, next_off
-        prices[:] = trial
-        balance[:] = next_balance
-        conductance[:] = next_conductance
     return value, off, taken
 
 

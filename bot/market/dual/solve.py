@@ -16,6 +16,9 @@ TOLERANCE = 1e-9
 LEAST_OFF = 1.0
 """The same in base units of the numeraire: less cannot be settled anyway."""
 
+CLOSED = 1e-4
+"""What may stay unbalanced where flows must close, as a part of all of every token's."""
+
 MOST_STEPS = 400
 
 
@@ -37,12 +40,24 @@ class Solution:
 
 def solve(problem: Problem, start: Floats | None = None, using: Kernels | None = None) -> Solution:
     """The optimum, from the prices `start` or a first guess of its own."""
+    return _solved(problem, start, using, TOLERANCE, 0.0)
+
+
+def closed(solution: Solution, using: Kernels | None = None) -> Solution:
+    """The same optimum, solved on until the flows close at every token, however little it is worth.
+
+    A token that drains a pool is worth next to nothing in the end, and yet all of the gain may hang on it.
+    """
+    return _solved(solution.problem, solution.prices, using, CLOSED, 1.0)
+
+
+def _solved(problem: Problem, start: Floats | None, using: Kernels | None, tolerance: float, hung: float) -> Solution:
     made = using or kernels()
     prices = opening_prices(problem) if start is None else start.copy()
     arrays = problem.ends, problem.stretches, problem.pieces
     amounts = np.zeros((len(problem.ways), 2))
     if not problem.ways:
         return Solution(problem, prices, amounts, 0.0, 0.0, 0)
-    value, residual, steps = made.newton(prices, *arrays, TOLERANCE, LEAST_OFF, MOST_STEPS)
+    value, residual, steps = made.newton(prices, *arrays, tolerance, LEAST_OFF, MOST_STEPS, hung)
     made.flows(prices, *arrays, amounts)
     return Solution(problem, prices, amounts, float(value), float(residual), int(steps))

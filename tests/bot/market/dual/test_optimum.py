@@ -18,7 +18,7 @@ from bot.market.dual.problem import problem_of
 from bot.market.dual.solve import solve
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import Piece, PoolError
-from tests.bot.market.dual.markets import WETH, best_known, markets
+from tests.bot.market.dual.markets import TOKENS, WETH, best_known, markets
 from tests.bot.market.samples import v3
 from tests.chains.pools.samples import pair, token
 
@@ -56,7 +56,7 @@ def test_the_bound_holds_at_any_prices(pools, moves) -> None:
 
 @st.composite
 def displaced(draw) -> list[ConstantProductPool]:
-    """Deep pools that agree on what each token is worth, but for up to a third."""
+    """Deep pools that agree on what each token is worth, but for up to a third, as those of true markets do."""
     pools = draw(markets(least=10**12))
     worth = {WETH: 1.0} | {one: 10 ** draw(st.floats(-4, 4)) for pool in pools for one in pool.tokens if one != WETH}
     moved = []
@@ -67,14 +67,44 @@ def displaced(draw) -> list[ConstantProductPool]:
     return moved
 
 
-@given(displaced())
-@settings(max_examples=60, deadline=None)
-def test_deep_markets_are_captured_nearly_whole(pools) -> None:
+@given(st.one_of(displaced(), markets(least=10**12)))
+@settings(max_examples=80, deadline=None)
+def test_deep_markets_are_captured_nearly_whole_however_far_apart_their_prices_are(pools) -> None:
     problem = problem_of(pools, WETH)
     found = solve(problem)
     limit = bound(problem, found.prices)
     assume(limit > 10**12)
     assert capture(found, Terms()).gain >= 0.95 * limit
+
+
+A, B, C = TOKENS[1:]
+BEGINS_WITHIN_A_HAIR = [
+    ((A, C), (6807212801172119224320, 351895329039702625878016), 100),
+    ((B, C), (114341830913916, 25904354408636627288064), 3000),
+    ((WETH, C), (1277864934423416320, 34326222413104256), 0),
+    ((A, B), (294537833183971, 122980476367935766528), 3000),
+    ((B, C), (213512713430838, 17909797443983), 100),
+    ((WETH, C), (3571676176493282, 994486900321788160), 3000),
+]
+HANGS_ON_A_WORTHLESS_TOKEN = [
+    ((WETH, A), (3008928404683, 576865084791624), 3000),
+    ((A, C), (6383166500725800828928, 2637863238982), 0),
+    ((A, B), (326019558707696, 2918561341747562), 3000),
+    ((B, C), (28611177128636972, 50554603477626040), 0),
+    ((B, C), (220240235938079, 150665841591325), 3000),
+    ((A, B), (3660616921741710, 156841955718068208402432), 3000),
+]
+
+
+@pytest.mark.parametrize("made", [BEGINS_WITHIN_A_HAIR, HANGS_ON_A_WORTHLESS_TOKEN])
+def test_pools_that_the_optimum_all_but_drains_are_captured_whole(made) -> None:
+    pools = [
+        pair(reserves, number=number, tokens=tokens, fee_ppm=fee_ppm)
+        for number, (tokens, reserves, fee_ppm) in enumerate(made, 100)
+    ]
+    problem = problem_of(pools, WETH)
+    found = solve(problem)
+    assert capture(found, Terms()).gain >= 0.999 * bound(problem, found.prices)
 
 
 def test_two_pools_are_worth_what_the_closed_form_says() -> None:
