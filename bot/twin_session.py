@@ -16,7 +16,8 @@ from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from bot.rpc import HttpRpc
 from chains.assets import Address, Assets, Token, address
-from chains.exchanges.adapter import CURRENCY_DECIMALS, Exchange
+from chains.exchanges.adapter import Exchange
+from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.twin.client import TwinProcess
 
 _OWNER_WEI = 10**18

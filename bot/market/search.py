@@ -211,7 +211,8 @@ class Search:
         if side is Side.SELL:
             for edge in path:
                 base = output(self.curve_of(edge), base)
-        lots = round(base * 10**book.base.decimals / book.lot)
+        least = book.least_order("sell" if side is Side.SELL else "buy")
+        lots = max(round(base * 10**book.base.decimals / book.lot), least // book.lot)
         best: Opportunity | None = None
         for around in _LOTS_AROUND:
             trade = two_sided(route, book, side, lots + around)

@@ -15,14 +15,13 @@ import ccxt.pro
 
 from chains.assets import Token
 from chains.exchanges import reading
-from chains.exchanges.books import Book
+from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 
 DEPTH = 100
 """Levels kept per side."""
 FOLLOWED_DEPTH = 1_000
 """Levels ccxt follows per side: what a snapshot lacks is missing until it changes, so more than are kept."""
-CURRENCY_DECIMALS = 8
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
 
 QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(

@@ -16,6 +16,8 @@ Level = tuple[int, int]
 """A price in ticks, and what is offered there in lots."""
 
 PPM = 10**6
+CURRENCY_DECIMALS = 8
+"""How exactly exchanges account for currencies."""
 
 
 class Unquotable(ValueError):
@@ -102,6 +104,17 @@ class Book:
     def whole_lots(self, amount: int) -> int:
         """The largest multiple of the lot that is at most `amount`, in base units."""
         return amount - amount % self.lot
+
+    def least_order(self, side: Side) -> int:
+        """The least base units, in whole lots, that the exchange takes at the best price; 0 where there is none."""
+        levels = self.bids if side == "sell" else self.asks
+        if not levels:
+            return 0
+        notional_of_lot = levels[0][0] * self.tick * self.lot
+        lots = max(
+            -(-self.min_amount // self.lot), -(-self.min_notional * 10**self.base.decimals // notional_of_lot), 1
+        )
+        return int(lots * self.lot)
 
     def sell_base(self, amount: int) -> Sale:
         """Sell exactly `amount` base units into the bids. Raises `Unquotable`."""

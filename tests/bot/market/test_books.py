@@ -6,6 +6,7 @@ import pytest
 
 from bot.market.books import buying, selling
 from bot.plan import Side
+from chains.exchanges.books import BelowMinimum
 from chains.executor import HopKind
 from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WBTC, WETH, book, market, v2, v3
 
@@ -107,6 +108,25 @@ def test_size_stays_within_what_either_side_holds():
 def test_an_order_below_the_exchanges_minimum_is_not_offered():
     tiny = {**PLENTY, USDC: 4 * 10**6}
     assert not list(market(pool_at(1900), RICH_BIDS).cycles(books=1, inventory=tiny))
+
+
+@pytest.mark.parametrize("bids, asks", [(["1906"], ["1990"]), (["1800"], ["1894"])], ids=["selling", "buying"])
+def test_an_order_that_were_best_a_little_below_the_exchanges_minimum_is_raised_to_it(bids, asks):
+    def offered(least):
+        made = book([(price, "50") for price in bids], [(price, "50") for price in asks], min_notional=str(least))
+        return list(market(pool_at(1900), made).cycles(books=1)), made
+
+    (best,), _ = offered(5)
+    at_best = best.order().amount / 10**8 * float(best.order().limit_price)
+    (raised,), made = offered(round(at_best * 1.3))
+    side = raised.order().side.value
+    assert raised.order().amount == made.least_order(side) > best.order().amount
+    assert 0 < raised.gain < best.gain
+    assert not offered(round(at_best * 3))[0]
+    trade = made.sell_base if side == "sell" else made.buy_base
+    assert trade(made.least_order(side))
+    with pytest.raises(BelowMinimum):
+        trade(made.least_order(side) - made.lot)
 
 
 @pytest.mark.parametrize(
