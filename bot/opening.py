@@ -24,7 +24,8 @@ from bot.gas import ETHER
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
-from bot.market import Market
+from bot.market import EdgeKind, Market
+from bot.market.kinds import kind_of
 from bot.market.loader import load_pools
 from chains.assets import Address, Asset, Token
 from chains.blocks import Head
@@ -168,26 +169,38 @@ def upkeeping(
 def filters(
     strategies: Iterable[StrategyConfig], network: Network, known: KnownPools
 ) -> dict[str, Callable[[str, Token], bool]]:
-    """Where each strategy with a filter may look: its protocols and exchanges, its tokens and their assets."""
+    """Where each strategy with a filter may look: its protocols and exchanges, its kinds of venue, its tokens and their
+    assets."""
     return {
         strategy.name: _filter(strategy, network, known)
         for strategy in strategies
-        if strategy.filter.tokens or strategy.filter.venues
+        if strategy.filter.tokens or strategy.filter.venues or strategy.filter.kinds
     }
 
 
 def _filter(strategy: StrategyConfig, network: Network, known: KnownPools) -> Callable[[str, Token], bool]:
-    venues = frozenset(strategy.filter.venues)
+    venues, kinds = frozenset(strategy.filter.venues), frozenset(strategy.filter.kinds)
     named = [network.tokens.get(name) for name in strategy.filter.tokens]
     assets = frozenset(network.assets.of(token) for token in named if token is not None)
     addresses = frozenset(strategy.filter.tokens)
 
     def allowed(venue: str, token: Token) -> bool:
-        if venues and known.protocols.get(venue, venue.split(":")[0]) not in venues:
+        kind = _kind(venue, known)
+        if kinds and kind not in kinds:
+            return False
+        if venues and kind != EdgeKind.TRANSFER and known.protocols.get(venue, venue.split(":")[0]) not in venues:
             return False
         return not addresses or token.address in addresses or network.assets.of(token) in assets
 
     return allowed
+
+
+def _kind(venue: str, known: KnownPools) -> EdgeKind:
+    """What kind of venue has that name."""
+    facts = known.by_venue.get(venue)
+    if facts is not None:
+        return kind_of(facts.family)
+    return EdgeKind.TRANSFER if ">" in venue else EdgeKind.BOOK if ":" in venue else EdgeKind.POOL
 
 
 def opening_marks(market: Market, tokens: Iterable[Token]) -> Marks:

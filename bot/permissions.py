@@ -46,7 +46,9 @@ def scopes(config: RunConfig, allowed: Mapping[str, Callable[[str, Token], bool]
             (pool, token) for venue, pool in market.pools.items() for token in pool.tokens if permits(venue, token)
         ]
         found[strategy.name] = Scope(
-            frozenset(pool.hop(*pool.tokens[:2]).pool for pool, _ in taken) if strategy.filter.venues else None,
+            frozenset(pool.hop(*pool.tokens[:2]).pool for pool, _ in taken)
+            if strategy.filter.venues or strategy.filter.kinds
+            else None,
             frozenset(Address(token.address) for _, token in taken) if strategy.filter.tokens else None,
         )
     return found

@@ -5,13 +5,14 @@ A strategy sees the market through a `MarketView` and yields plans. It cannot re
 
 from __future__ import annotations
 
+import math
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from bot.market import Market, Opportunity
+from bot.market import Journey, Market, Opportunity
 from bot.market.routing import Routed, route
 from bot.plan import Plan
 from chains.assets import Amount, Asset, Token
@@ -118,6 +119,15 @@ class MarketView:
             pool for pool in self.market.pools.values() if all(allowed(pool.venue, token) for token in pool.tokens)
         )
         return route(pools, token_in, token_out, amount, exact_out=exact_out)
+
+    def journeys(self, token_in: Token, token_out: Token, amount: int, *, within_s: float = math.inf) -> list[Journey]:
+        """What an order between two places would bring by transfers that take at most `within_s`, the most out first.
+
+        It arrives later, at the prices of then: to weigh where inventory should be, never to plan on.
+
+        >>> found = market.journeys(eth_at_binance, weth, 10**8, within_s=900)  # doctest: +SKIP
+        """
+        return self.market.journeys(token_in, token_out, amount, within_s=within_s, allowed=self.allowed)
 
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
         """The reference price of one `asset` in `in_`, both in whole units. For screening, never for spending."""

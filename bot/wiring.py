@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bot.clock import Clock
 from bot.config.load import Loaded
+from bot.config.tokens import transfer_ends, transfer_of
 from bot.config.values import ETH_DECIMALS
 from bot.drift.freshness import Freshness
 from bot.engine import Road
@@ -110,6 +111,9 @@ async def start(road: Road, head: Head) -> None:
 def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clock: Clock) -> Road:
     """The rooms of one run, wired. Nothing is asked and nothing is sent."""
     config, network, execution = loaded.config, loaded.network, loaded.config.execution
+    ends_of_transfers = transfer_ends(network, footing.currencies)
+    for transfer in config.transfers:
+        footing.market.set_transfer(transfer_of(transfer, ends_of_transfers, network))
     fee_policy = FeePolicy(
         int(execution.tip_gwei * GWEI),
         int(config.signer.max_fee_gwei * GWEI),

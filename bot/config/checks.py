@@ -10,11 +10,13 @@ from bot.config.errors import KeyPath, Problem, did_you_mean, listed
 from bot.config.model import RunFile, RunSections
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
+from bot.config.tokens import transfer_ends, transfer_of
 from bot.mode import Mode
 from bot.signer.policy import TEST_CHAIN_IDS
 from bot.signer.sources import Kind
 from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
+from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.networks import Network
 from chains.relays.destinations import MEMPOOL
 
@@ -63,6 +65,7 @@ def agreement(
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _exchanges(document, file, network)
+    yield from _transfers(document, file, network)
     yield from _relays(document, file, network)
     yield from _executor(document, file, network)
     yield from _strategy_names(document, file, strategies)
@@ -111,6 +114,17 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
         for place, symbol in enumerate(exchange.symbols):
             for currency in symbol.split(":")[0].split("/"):
                 yield from _currency(document, (*path, "symbols", place), exchange.name, currency, network)
+
+
+def _transfers(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    symbols = ((exchange.name, symbol) for exchange in file.exchanges for symbol in exchange.symbols)
+    named = ((name, currency) for name, symbol in symbols for currency in symbol.split(":")[0].split("/"))
+    ends = transfer_ends(network, (Token(name, code, code, CURRENCY_DECIMALS) for name, code in named))
+    for index, transfer in enumerate(file.transfers):
+        try:
+            transfer_of(transfer, ends, network)
+        except ValueError as error:
+            yield document.problem(("transfers", index), str(error))
 
 
 def _relays(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:

@@ -17,6 +17,7 @@ from bot.config.relays import DestinationName, RelaySettings
 from bot.config.section import Many, Section
 from bot.config.state import StateSettings
 from bot.config.strategies import StrategyConfig
+from bot.config.transfers import TransferSettings
 from bot.config.values import (
     AnyAmount,
     ChainAddress,
@@ -253,6 +254,7 @@ class RunSections(Section):
     node: NodeSettings = NodeSettings()
     exchanges: Annotated[tuple[ExchangeSettings, ...], Field(strict=False), Many] = ()
     relays: Annotated[tuple[RelaySettings, ...], Field(strict=False), Many] = ()
+    transfers: Annotated[tuple[TransferSettings, ...], Field(strict=False), Many] = ()
     ledger: LedgerSettings = LedgerSettings()
     pools: PoolSettings = PoolSettings()
     signer: SignerSettings = SignerSettings()

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer
 
@@ -35,6 +35,13 @@ class FilterSettings(Section):
 
     venues: Annotated[tuple[str, ...], Field(strict=False, examples=[["uniswap_v3", "binance"]]), Many] = ()
     """Only these pool families and exchanges; empty means every venue."""
+
+    kinds: Annotated[
+        tuple[Literal["pool", "book", "wrap", "vault", "transfer"], ...],
+        Field(strict=False, examples=[["pool", "book"]]),
+        Many,
+    ] = ()
+    """Only these kinds of venue; a lending vault is a `vault`, a coin's wrapper a `wrap`. Empty means every kind."""
 
 
 _STRATEGY = Annotated[

@@ -11,6 +11,7 @@ from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
 from bot.market.readable import ReadableMarket
 from bot.market.supposed import Supposed, rate_of
+from bot.market.transfers import Transfer
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
@@ -122,6 +123,16 @@ class Market(ReadableMarket):
         book = self._books.get(order_books.book_id(exchange, symbol))
         if book is not None:
             self.set_book(replace(book, bids=(), asks=()))
+
+    def set_transfer(self, transfer: Transfer) -> None:
+        """Take in a way from one place to another, or replace it. Raises `ValueError` where an asset would change."""
+        assets = self._graph.assets
+        if assets.of(transfer.source) != assets.of(transfer.target):
+            raise ValueError(
+                f"{transfer.source} and {transfer.target} stand for different assets; no transfer joins them"
+            )
+        self._transfers[transfer.venue] = transfer
+        self._refused.pop(transfer.venue, None)
 
     def remove(self, venue: VenueId, reason: str, *, until_read: bool = False) -> None:
         """Take a venue out of the market. `refused` keeps the reason until it is taken in again.
@@ -254,6 +265,7 @@ class Market(ReadableMarket):
         if pool is not None:
             self._ignore(pool)
         self._books.pop(venue, None)
+        self._transfers.pop(venue, None)
         for edge in self._graph.edges_of(venue):
             self._forget(edge)
         self._graph.close(venue)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, MutableMapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from bot.market import books as order_books
 from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
+from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.packed.shapes import MAX_HOPS
@@ -19,6 +21,7 @@ from bot.market.packing import Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
+from bot.market.transfers import Transfer
 from bot.market.why import Explanation, why
 from chains.assets import Asset, Token
 from chains.exchanges.books import Book
@@ -44,6 +47,7 @@ class ReadableMarket:
         depths: MutableMapping[int, float],
         refused: MutableMapping[VenueId, str],
         packing: Packing | None = None,
+        transfers: MutableMapping[VenueId, Transfer] | None = None,
     ) -> None:
         """`curves` and `depths` are by edge number, filled as they are needed; `packing` is one's own, or lent."""
         self._graph = graph
@@ -52,6 +56,7 @@ class ReadableMarket:
         self._curves = curves
         self._depths = depths
         self._refused = refused
+        self._transfers = {} if transfers is None else transfers
         self._prices: dict[tuple[Asset, Asset], float] = {}
         self._changed: set[VenueId] = set()
         self._rest = 0
@@ -70,6 +75,11 @@ class ReadableMarket:
     @property
     def books(self) -> Mapping[VenueId, Book]:
         return MappingProxyType(self._books)
+
+    @property
+    def transfers(self) -> Mapping[VenueId, Transfer]:
+        """Ways from one place to another, each with its cost and time. No cycle and no route goes through them."""
+        return MappingProxyType(self._transfers)
 
     @property
     def refused(self) -> Mapping[VenueId, str]:
@@ -206,6 +216,31 @@ class ReadableMarket:
         >>> print(routed.amount_out, "instead of", routed.single.amount_out)  # doctest: +SKIP
         """
         return route(self._pools.values(), token_in, token_out, amount, exact_out=exact_out)
+
+    def journeys(
+        self,
+        token_in: Token,
+        token_out: Token,
+        amount: int,
+        *,
+        within_s: float = math.inf,
+        allowed: Allowed | None = None,
+    ) -> list[Journey]:
+        """What an order between two places would bring by transfers that take at most `within_s`, the most out first.
+
+        Exact at present prices; what comes after a transfer is traded when it has arrived, at the prices of then.
+        `allowed` says of each venue and token in whether a journey may go there. Empty where no transfer leads.
+
+        >>> for journey in market.journeys(eth_at_binance, usdc, 10**8, within_s=900):  # doctest: +SKIP
+        ...     print(journey.amount_out, journey.delay_s, journey.gas)
+        """
+        permits = allowed or (lambda venue, token: True)
+        pools = [pool for pool in self._pools.values() if all(permits(pool.venue, token) for token in pool.tokens)]
+        books = {
+            name: book for name, book in self._books.items() if permits(name, book.base) and permits(name, book.quote)
+        }
+        transfers = [each for name, each in self._transfers.items() if permits(name, each.source)]
+        return Traveller(books, partial(route, pools), transfers).journeys(token_in, token_out, amount, within_s)
 
     def _curve_of(self, edge: Edge) -> Curve:
         """The edge's curve in whole units, made when it is first needed."""

@@ -35,6 +35,7 @@ class Supposed(ReadableMarket):
             ChainMap({}, under._depths),
             ChainMap(dict(gone), under._refused),
             under._packing,
+            under._transfers,
         )
         self._under = under
         self._after = after

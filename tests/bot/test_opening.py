@@ -138,11 +138,11 @@ class TestFilters:
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path
 
-    def _filter(self, folder: Path, tokens: str, venues: str) -> object:
+    def _filter(self, folder: Path, tokens: str, venues: str, kinds: str = "[]") -> object:
         strategy = (
             'strategy = "strategies.dex_arbitrage:DexArbitrage"\n[budget]\ncapital = "5 ETH"\nper_trade = "0.5 ETH"\n'
             'hour_loss = "1 ETH"\nday_loss = "2 ETH"\ngas_day = "5 ETH"\ndrawdown = "1 ETH"\n'
-            f"[filter]\ntokens = {tokens}\nvenues = {venues}\n"
+            f"[filter]\ntokens = {tokens}\nvenues = {venues}\nkinds = {kinds}\n"
         )
         (folder / "dex.toml").write_text(strategy)
         (folder / "isthmus.toml").write_text(
@@ -168,3 +168,11 @@ class TestFilters:
         assert callable(allowed)
         assert allowed("anything", TWIN.token("WETH")) and allowed("binance:ETH/USDT", ETH_AT_EXCHANGE)
         assert allowed("anything", TWIN.token("USDC")) and not allowed("anything", TWIN.token("DAI"))
+
+    def test_a_venue_counts_as_its_kind(self, folder: Path) -> None:
+        known = known_pools(TWIN)
+        pool, weth, transfer = known.facts[0].venue, TWIN.token("WETH"), "binance:ETH>twin:ETH"
+        books, transfers = (self._filter(folder, "[]", "[]", f'["{kind}"]') for kind in ("book", "transfer"))
+        assert callable(books) and callable(transfers)
+        assert books("binance:ETH/USDT", weth) and not books(pool, weth) and not books(transfer, weth)
+        assert transfers(transfer, weth) and not transfers(pool, weth) and not transfers("binance:ETH/USDT", weth)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.market.kernels import optimal_input
 from bot.market.packed import Detector, Filter, PackedMarket
 from bot.market.packed.reference import curve_of
 from chains.tools import ROOT
@@ -203,6 +204,27 @@ def test_reserves_that_cannot_be_traded_give_no_phantom(reserves):
         np.array([[0, 1]], np.int32), np.array([reserves]), np.full((1, 2), KEPT), np.zeros(1, np.int32)
     )
     assert not any(5 in walk for walk in walks(market, detector.search(np.concatenate([pools, broken]))))
+
+
+def test_of_a_million_parallel_pools_the_best_two_are_taken():
+    many = 1_000_000
+    market = PackedMarket()
+    market.add_nodes(np.array([1.0, 1 / 2000]), np.full(2, 18, np.int32))
+    price = np.full(many, 2000.0)
+    price[[123_456, 777_777]] = 2040.0, 1960.0
+    pools = market.add_products(
+        np.tile(np.array([[0, 1]], np.int32), (many, 1)),
+        np.column_stack([np.full(many, 100.0), 100.0 * price]),
+        np.full((many, 2), KEPT),
+        np.zeros(many, np.int32),
+    )
+    detector = Detector(market)
+    best = detector.search(pools[[777_777]]).candidates[0]
+    assert walks(market, detector.search(pools[[123_456]]))[0] in ((123_456, 777_777), (777_777, 123_456))
+    assert {market.pool_of(edge) for edge in best.edges} == {123_456, 777_777}
+    assert best.gain == pytest.approx(optimal_input([curve_of(edge, market.arrays()) for edge in best.edges])[1])
+    market.close([123_456])
+    assert 123_456 not in {pool for walk in walks(market, detector.search(pools[[777_777]])) for pool in walk}
 
 
 def test_few_units_of_a_token_without_decimals_give_no_phantom():

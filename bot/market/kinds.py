@@ -1,0 +1,28 @@
+"""Kinds of edge: what a strategy may want, or not want, to go through."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EdgeKind(StrEnum):
+    """What one direction of a venue is. A vault's are lending: supplying its asset, and withdrawing it."""
+
+    POOL = "pool"
+    BOOK = "book"
+    WRAP = "wrap"
+    VAULT = "vault"
+    TRANSFER = "transfer"
+
+
+_OF_FAMILY = {
+    "erc4626": EdgeKind.VAULT,
+    "balancer_v3_buffer": EdgeKind.VAULT,
+    "wrapped_native": EdgeKind.WRAP,
+    "wsteth": EdgeKind.WRAP,
+}
+
+
+def kind_of(family: str) -> EdgeKind:
+    """The kind of edge that pools of a family are."""
+    return _OF_FAMILY.get(family, EdgeKind.POOL)
