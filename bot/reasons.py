@@ -32,6 +32,7 @@ class Reason(StrEnum):
     SIM_INVALID = "sim_invalid"
     SIM_BELOW_MIN_PROFIT = "sim_below_min_profit"
     SIM_COINBASES_DISAGREE = "sim_coinbases_disagree"
+    SIM_SENSITIVE = "sim_sensitive"
     TOKEN_TAX = "token_tax"  # noqa: S105
     TOKEN_TRAP = "token_trap"  # noqa: S105
     # signer: its policy, in the order in which it asks

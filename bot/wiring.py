@@ -14,6 +14,7 @@ from bot.engine import Road
 from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
 from bot.execution.inventory import InventoryDesk
+from bot.execution.judging import Bearing
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.tips import Tips
@@ -146,6 +147,11 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         ),
         wanted=ends.may_order,
         tips=tips if execution.tip_share_percent else None,
+        bearing=Bearing(
+            footing.market,
+            config.simulator.moved_above.units(ETH_DECIMALS),
+            config.simulator.most_loss_if_moved.units(ETH_DECIMALS),
+        ),
     )
     hedges = HedgeDesk(
         market=footing.market,

@@ -152,7 +152,7 @@ def _tell(examined: Examination, head: Head) -> None:
     for line in examined.trace:
         click.echo(f"  {line}")
     for moved in examined.moved:
-        click.echo(f"if its pools move {moved.bps} bps against it: {_moved(moved)}")
+        click.echo(f"if its pools move {moved.bps} bps against it: {_moved(examined, moved)}")
 
 
 def _agreement(examined: Examination) -> str:
@@ -166,10 +166,14 @@ def _agreement(examined: Examination) -> str:
     return "the same in this process" if same else f"in this process {examined.screened.outcome}"
 
 
-def _moved(moved: Moved) -> str:
-    if moved.verdict is None:
+def _moved(examined: Examination, moved: Moved) -> str:
+    """What the plan's own contracts then gain and lose."""
+    verdict = moved.verdict
+    if verdict is None:
         return "one of them cannot be moved so far"
-    return f"{moved.verdict.outcome} {moved.verdict.reason}".rstrip()
+    ours = sorted((pair, units) for pair, units in verdict.deltas.items() if pair[0] in examined.ours and units)
+    gains = ", ".join(f"{units:+d} {_name(examined, token)}" for (_, token), units in ours)
+    return f"{verdict.outcome} {gains or verdict.reason}".rstrip()
 
 
 def _name(examined: Examination, account: Address) -> str:

@@ -35,6 +35,7 @@ from bot.config.values import (
     Symbol,
     TokenName,
 )
+from chains.assets import Amount
 
 
 class EndpointConfig(Section):
@@ -184,6 +185,12 @@ class SimulatorSettings(Section):
 
     timeout_s: Annotated[Seconds, Field(examples=[5])] = 5.0
     """Seconds after which a simulation counts as unanswered, which never counts as profitable."""
+
+    moved_above: Annotated[EthAmount, Field(examples=["10 ETH"])] = Amount(Decimal(10), "ETH")
+    """Plans that turn over as much are also asked what they come to where their pools move 10, 50 and 100 bps."""
+
+    most_loss_if_moved: Annotated[EthAmount, Field(examples=["0.05 ETH"])] = Amount(Decimal("0.05"), "ETH")
+    """Most that such a plan may lose, gas included, where others move its pools 10 bps before it lands."""
 
 
 class ExecutorSettings(Section):

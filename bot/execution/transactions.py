@@ -13,6 +13,7 @@ from bot.clock import Clock
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
+from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.routes import Routes
@@ -64,11 +65,13 @@ class TransactionDesk:
         replacing: ReplacementPolicy = _USUAL_CAPS,
         wanted: Callable[[str], bool] = lambda strategy: True,
         tips: Tips | None = None,
+        bearing: Bearing | None = None,
     ) -> None:
         """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
 
         What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
-        strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed.
+        strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed; without `bearing`,
+        no plan is asked what it bears.
         """
         self.identity = identity
         self._ledger = ledger
@@ -85,6 +88,7 @@ class TransactionDesk:
         self._in_flight: dict[int, UnsignedTransaction] = {}
         self._touches = Touches()
         self._tips = tips
+        self._judge = Judge(identity, marks, fee_policy, bearing)
         self._submission = Submission(
             account=identity.operator,
             ledger=ledger,
@@ -188,13 +192,15 @@ class TransactionDesk:
         after = tuple(self._in_flight.values())
         screened = await self._simulator.screened(prepared.transaction, head, watch, after)
         if screened is not None:
-            judged = self._judged(prepared, screened)
+            screened = prepared.charged(screened)
+            judged = self._judge.judged(prepared, screened)
             if isinstance(judged, Refusal):
-                self._ledger.record_verdict(prepared.plan.id, prepared.charged(screened))
+                self._ledger.record_verdict(prepared.plan.id, screened)
                 return await self._named(judged, prepared.plan, head)
-        verdict = await self._simulator.verdict(prepared.transaction, head, watch, after)
-        self._ledger.record_verdict(prepared.plan.id, prepared.charged(verdict))
-        return await self._named(self._judged(prepared, verdict), prepared.plan, head)
+        verdict = prepared.charged(await self._simulator.verdict(prepared.transaction, head, watch, after))
+        verdict = self._judge.borne(prepared, verdict)
+        self._ledger.record_verdict(prepared.plan.id, verdict)
+        return await self._named(self._judge.judged(prepared, verdict), prepared.plan, head)
 
     async def _named(self, judged: Verdict | Refusal, plan: Plan, head: Head) -> Verdict | Refusal:
         """What reverted because a token keeps what it should pass on, refused by that name."""
@@ -202,20 +208,6 @@ class TransactionDesk:
             return judged
         trouble = await self._simulator.trouble(plan, self.identity.executor, head)
         return Refusal(trouble.cause, f"{trouble}; {judged.detail}") if trouble is not None else judged
-
-    def _judged(self, prepared: Prepared, verdict: Verdict) -> Verdict | Refusal:
-        verdict = prepared.charged(verdict)
-        if verdict.outcome is Outcome.REVERTED:
-            return Refusal(verdict.cause or Reason.SIM_REVERTED, verdict.reason)
-        if verdict.outcome is Outcome.INVALID:
-            return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
-        shown = self.shown_profit_wei(prepared.plan, verdict) - self._cost_wei(prepared.fees, verdict)
-        if shown < prepared.plan.min_profit_wei:
-            return Refusal(
-                Reason.SIM_BELOW_MIN_PROFIT,
-                f"{shown} wei after gas on the fork, at least {prepared.plan.min_profit_wei} wanted",
-            )
-        return verdict
 
     async def _simulated(
         self, plan: Plan, transaction: UnsignedTransaction, head: Head, after: Sequence[UnsignedTransaction]
@@ -238,24 +230,11 @@ class TransactionDesk:
         prepared = Prepared(plan, terms_of(before), fees, worst, transaction, verdict.gas_used, priced.data_gas)
         verdict = prepared.charged(verdict)
         self._ledger.record_verdict(plan.id, verdict)
-        left = self.shown_profit_wei(plan, verdict) - self._cost_wei(fees, verdict)
+        left = self._judge.shown_profit_wei(plan, verdict) - self._judge.cost_wei(fees, verdict)
         if left < plan.min_profit_wei:
             return Outbid(None, f"{left} wei would be left, at least {plan.min_profit_wei} wanted", worthless=True)
         answer = await self._signing.outbid(intent, prepared, verdict, head)
         return Outbid(answer) if isinstance(answer, Signed) else Outbid(None, str(answer))
-
-    def _cost_wei(self, fees: Fees, verdict: Verdict) -> int:
-        """The gas that a verdict shows and the most the bytes may cost besides, in wei of ETH."""
-        return self._fee_policy.coin.cost_wei(verdict.gas_cost_wei + fees.data_fee_wei)
-
-    def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
-        """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
-        last = plan.swaps[-1]
-        token = Address(last.token_out.address)
-        if plan.atomic:
-            return self._marks.wei(last.token_out, verdict.delta(self.identity.executor, token))
-        surplus = verdict.delta(self.identity.inventory, token) - plan.amount_out
-        return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
 
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
@@ -370,7 +349,7 @@ class TransactionDesk:
     def _explain(self, intent: Intent, plan: Plan, receipt: Receipt, profit_wei: int) -> str:
         """Why the chain's answer is not the simulator's; empty when it is."""
         verdict = self._verdicts.get(plan.id)
-        if verdict is None or (receipt.status == 1 and profit_wei == self.shown_profit_wei(plan, verdict)):
+        if verdict is None or (receipt.status == 1 and profit_wei == self._judge.shown_profit_wei(plan, verdict)):
             return ""
         what = "reverted" if receipt.status == 0 else f"gained {profit_wei} wei instead of the simulated amount"
         return f"intent {intent.id}, {receipt.tx_hash} {what}: {self._touches.explain(intent, plan, receipt)}"

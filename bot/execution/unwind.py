@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.execution.marks import Marks
@@ -61,7 +62,7 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     """`amount` of what the plan ended in, sold back hop by hop."""
     swaps = []
     for swap in reversed(plan.swaps):
-        pool = _through(swap, market)
+        pool = through(swap, market)
         received = pool.paid(swap.token_out, amount, swap.token_in)
         swaps.append(Swap(pool.hop(swap.token_out, swap.token_in), swap.token_out, swap.token_in, amount, received))
         amount = received
@@ -71,18 +72,27 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
 def _bought(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     """`amount` of what the plan began with, bought back for the least that brings it."""
     for swap in plan.swaps:
-        amount = _through(swap, market).quote_exact_out(swap.token_in, amount, swap.token_out)
+        amount = through(swap, market).quote_exact_out(swap.token_in, amount, swap.token_out)
     return _sold(plan, amount, market)
 
 
-def _through(swap: Swap, market: Market) -> Pool:
+def through(swap: Swap, market: Market) -> Pool:
     """The pool that `swap` goes through. A hop names it, but not always as the market does. Raises `UnknownVenue`."""
     pools, named = market.pools, swap.hop.pool
     likely = [pools[named]] if named in pools else []
-    for pool in (*likely, *pools.values()):
+    for pool in (*likely, *_between(swap, market)):
         if _is_hop_of(pool, swap):
             return pool
     raise UnknownVenue(f"the pool {named} of {swap.token_in} for {swap.token_out} is not in the market")
+
+
+def _between(swap: Swap, market: Market) -> Iterator[Pool]:
+    """The pools that trade the assets of `swap`."""
+    graph = market.graph
+    source, target = (graph.find(graph.assets.of(token)) for token in (swap.token_in, swap.token_out))
+    if source is not None and target is not None:
+        for number in graph.pools.out.get(source, {}).get(target, ()):
+            yield market.pool(graph.edge(number).venue)
 
 
 def _is_hop_of(pool: Pool, swap: Swap) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import orjson
@@ -13,7 +13,7 @@ from bot.ledger.models import EventRow, OpportunityRow, PlanRow, RefusalRow, Tim
 from bot.ledger.store import Store
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.reasons import Refusal
-from bot.simulator.verdict import Verdict
+from bot.simulator.verdict import IfMoved, Verdict
 
 
 class Level(StrEnum):
@@ -77,6 +77,7 @@ class Decisions(Store):
                 gas_price_wei=verdict.gas_price_wei,
                 deltas=orjson.dumps(deltas, option=orjson.OPT_SORT_KEYS).decode(),
                 reason=verdict.reason,
+                moved=_moved(verdict.moved),
             )
 
     def record_refusal(self, refusal: Refusal, strategy: str, plan_id: str | None = None) -> None:
@@ -139,3 +140,11 @@ class Decisions(Store):
             note=plan.note,
             document=document,
         )
+
+
+def _moved(moved: Sequence[IfMoved]) -> str | None:
+    if not moved:
+        return None
+    return orjson.dumps(
+        [{"bps": each.bps, "left_wei": str(each.left_wei), "settles": each.settles} for each in moved]
+    ).decode()

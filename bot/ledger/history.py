@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import Connection, func, select
 
 from bot.gas import GasCoin
@@ -12,11 +13,12 @@ from bot.ledger.models import AttemptRow, FillRow, IntentRow, PlanRow, RefusalRo
 from bot.ledger.pnl import gas_coin_of, gas_of_intent, marks_of
 from bot.ledger.reading import Decision, Fill, RefusedPlan, decisions, fills
 from bot.plan import Plan, decode_plan
+from bot.simulator.verdict import IfMoved
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
-    """What the simulator answered. `gas_cost_wei` is what that gas would cost, in wei of ETH."""
+    """What the simulator answered, as in `Verdict`. `gas_cost_wei` is what that gas would cost, in wei of ETH."""
 
     outcome: str
     block_number: int
@@ -25,6 +27,7 @@ class RecordedVerdict:
     tx_digest: str
     reason: str
     gas_cost_wei: int
+    moved: tuple[IfMoved, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +117,19 @@ def _verdicts(connection: Connection, plan_row: int, coin: GasCoin) -> tuple[Rec
         VerdictRow.tx_digest,
         VerdictRow.reason,
     )
-    rows = connection.execute(select(*columns).where(VerdictRow.plan_row == plan_row).order_by(VerdictRow.id))
+    chosen = select(*columns, VerdictRow.moved).where(VerdictRow.plan_row == plan_row).order_by(VerdictRow.id)
     return tuple(
-        RecordedVerdict(**row._mapping, gas_cost_wei=coin.cost_wei(row.gas_used * row.gas_price_wei)) for row in rows
+        RecordedVerdict(
+            *row[:-1], gas_cost_wei=coin.cost_wei(row.gas_used * row.gas_price_wei), moved=_moved(row.moved)
+        )
+        for row in connection.execute(chosen)
+    )
+
+
+def _moved(document: str | None) -> tuple[IfMoved, ...]:
+    """As `Decisions.record_verdict` wrote it."""
+    return tuple(
+        IfMoved(each["bps"], int(each["left_wei"]), each["settles"]) for each in orjson.loads(document or "[]")
     )
 
 

@@ -105,7 +105,7 @@ class OpportunityRow(Base):
 
 
 class VerdictRow(Base):
-    """`deltas` is JSON: `{account: {token: "units"}}`."""
+    """JSON: `deltas` is `{account: {token: "units"}}`, `moved` is `[{"bps": 10, "left_wei": "1", "settles": true}]`."""
 
     __tablename__ = "verdicts"
 
@@ -120,6 +120,7 @@ class VerdictRow(Base):
     gas_price_wei: Mapped[int] = wei()
     deltas: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    moved: Mapped[str | None] = mapped_column(Text)
 
 
 class RefusalRow(Base):

@@ -81,6 +81,9 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
         cost = ether(verdict.gas_cost_wei)
         why = f": {verdict.reason}" if verdict.reason else ""
         yield f"verdict {verdict.outcome} on block {verdict.block_number}, gas {verdict.gas_used} for {cost}{why}"
+        for borne in verdict.moved:
+            said = f"{eth(borne.left_wei)} after gas" if borne.settles else f"reverts, {eth(borne.left_wei)}"
+            yield f"  if its pools move {borne.bps} bps against it: {said}"
     for name, wei in (found.left() if found is not None else {}).items():
         yield f"budget {name.removesuffix('_wei').replace('_', ' ')}: {ether(wei)} left"
     for refusal in history.refusals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.plan import Plan
 from bot.simulator.diagnosis import TokenTrouble
@@ -25,7 +25,10 @@ _TRANSFER = topic("Transfer(address,address,uint256)")
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """`verdict` is the last word, `screened` what this process alone says; `failed_at` is the call that failed."""
+    """`verdict` is the last word, `screened` what this process alone says; `failed_at` is the call that failed.
+
+    `ours` are a plan's own contracts.
+    """
 
     verdict: Verdict
     screened: Verdict | None
@@ -35,6 +38,7 @@ class Examination:
     trouble: TokenTrouble | None
     moved: tuple[Moved, ...]
     names: Mapping[Address, str]
+    ours: tuple[Address, ...] = ()
 
 
 async def examine_transaction(simulator: Simulator, tx: UnsignedTransaction, head: Head) -> Examination:
@@ -53,9 +57,8 @@ async def examine_plan(simulator: Simulator, stage: Stage, head: Head) -> Examin
     if found.verdict.outcome is Outcome.REVERTED:
         trouble = await simulator.trouble(stage.plan, stage.actor.deployment.executor, head)
     moved = await sensitivity(stage, simulator, head)
-    return Examination(
-        found.verdict, found.screened, found.logs, found.trace, found.failed_at, trouble, tuple(moved), names
-    )
+    made = stage.actor.deployment
+    return replace(found, trouble=trouble, moved=tuple(moved), ours=(made.executor, made.inventory))
 
 
 def names_of(stage: Stage) -> dict[Address, str]:

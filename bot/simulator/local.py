@@ -16,7 +16,6 @@ from bot.simulator.question import (
     ASKER,
     READ_GAS,
     Answer,
-    Emitted,
     Environment,
     Question,
     Surroundings,
@@ -26,7 +25,7 @@ from bot.simulator.question import (
 )
 from bot.simulator.state import StateStore
 from bot.transaction import UnsignedTransaction
-from chains.assets import ZERO_ADDRESS, Address, address
+from chains.assets import ZERO_ADDRESS, Address
 
 # Reads that miss go to a node at this URL. No client can open it, so each of them fails at once, without a packet.
 _NOWHERE = "void:state-that-is-not-in-the-store"
@@ -113,28 +112,27 @@ class LocalEvm:
         self._set_balance(tx.sender, held_wei - held_back_wei)
         point = self._evm.snapshot()
         output, succeeded, gas_used = self._transact(tx, price_wei)
-        logs = tuple(map(_emitted, self._evm.result.logs)) if succeeded else ()
         self._evm.reset_transient_storage()
         after = {pair: self._balance(pair) for pair in watched}
         after[tx.sender, ZERO_ADDRESS] += held_back_wei - gas_used * price_wei
         self._evm.revert(point)
         self._set_balance(tx.sender, held_wei)
-        return Answer(succeeded, output, gas_used, before, after, logs)
+        return Answer(succeeded, output, gas_used, before, after)
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
         """What it returned, whether it succeeded, and its gas."""
-        output = self._called(tx.sender, tx.to, tx.data, tx.value_wei, tx.gas_limit, price_wei)
-        result = self._evm.result
+        output, succeeded = self._called(tx.sender, tx.to, tx.data, tx.value_wei, tx.gas_limit, price_wei)
         floor = _BASE_GAS + _FLOOR_GAS_PER_TOKEN * _tokens(tx.data)
-        return output or b"", bool(result.is_success), max(result.gas_used, floor)
+        return output or b"", succeeded, max(self._evm.result.gas_used, floor)
 
-    def _called(self, sender: str, to: str, data: bytes, value: int, gas: int, price_wei: int) -> bytes | None:
-        """What the call returned; revert data where it reverted, None where it halted."""
+    def _called(
+        self, sender: str, to: str, data: bytes, value: int, gas: int, price_wei: int
+    ) -> tuple[bytes | None, bool]:
+        """What the call returned (revert data where it reverted, None where it halted), and whether it succeeded."""
         try:
-            output: bytes = self._evm.message_call(sender, to, data, value=value, gas=gas, gas_price=price_wei)
+            return self._evm.message_call(sender, to, data, value=value, gas=gas, gas_price=price_wei), True
         except RuntimeError as error:
-            return _failure(str(error))
-        return output
+            return _failure(str(error)), False
 
     def _before(self, watched: Watched) -> int:
         """What an account holds before anything runs: asked once a block, apart, so that nothing is warm after it."""
@@ -151,8 +149,8 @@ class LocalEvm:
                 return int(self._evm.get_balance(account))
             except RuntimeError as error:
                 raise Missed(str(error)) from None
-        output = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
-        return read_balance(watched, output if self._evm.result.is_success else None)
+        output, succeeded = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
+        return read_balance(watched, output if succeeded else None)
 
     def _fill(self, store: StateStore, accounts: AnalysedAccounts) -> None:
         """Everything in the store, but accounts whose code must not run here: those stay misses."""
@@ -190,10 +188,3 @@ def _tokens(data: bytes) -> int:
     """Call data as EIP-7623 counts it."""
     zeros = data.count(0)
     return zeros + _TOKENS_PER_NONZERO_BYTE * (len(data) - zeros)
-
-
-def _emitted(log: Any) -> Emitted:
-    _, data = log.data
-    return Emitted(
-        address(log.address), tuple(bytes.fromhex(topic.removeprefix("0x")) for topic in log.topics), bytes(data)
-    )

@@ -93,7 +93,6 @@ class Answer:
     gas_used: int
     before: Mapping[Watched, int]
     after: Mapping[Watched, int]
-    logs: tuple[Emitted, ...] = ()
 
     @property
     def deltas(self) -> dict[Watched, int]:
@@ -141,7 +140,6 @@ class Question:
             gas_used=int(outcome["gasUsed"], 16),
             before=before,
             after=self._balances(outcomes[count + 1 :]),
-            logs=tuple(map(_emitted, outcome.get("logs", ()))),
         )
 
     @property
@@ -231,8 +229,3 @@ def read_balance(watched: Watched, data: bytes | None) -> int:
 def _balance(watched: Watched, outcome: Mapping[str, Any]) -> int:
     data = bytes.fromhex(outcome["returnData"][2:])
     return read_balance(watched, data if outcome["status"] == "0x1" else None)
-
-
-def _emitted(log: Mapping[str, Any]) -> Emitted:
-    topics = tuple(bytes.fromhex(topic[2:]) for topic in log["topics"])
-    return Emitted(address(log["address"]), topics, bytes.fromhex(log["data"][2:]))

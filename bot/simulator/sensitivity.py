@@ -12,11 +12,10 @@ from bot.plan import Swap
 from bot.simulator.question import Watched
 from bot.simulator.simulator import Simulator
 from bot.simulator.stage import Stage
-from bot.simulator.verdict import Outcome, Verdict
+from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.blocks import Head
 
-LEVELS_BPS = (10, 50, 100)
 _BPS = 10**4
 _FINE_PPM = 1_000
 _PPM = 10**6

@@ -10,6 +10,9 @@ from enum import StrEnum
 from bot.reasons import Reason
 from chains.assets import Address
 
+LEVELS_BPS = (10, 50, 100)
+"""How far pools are moved, to see what a plan bears."""
+
 
 @dataclass(frozen=True, slots=True)
 class Screening:
@@ -37,6 +40,18 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class IfMoved:
+    """What a plan comes to behind trades that move each of its pools by `bps` against it.
+
+    `left_wei` is what it leaves after gas, in wei of ETH: where it does not `settle`, the gas of a revert is lost.
+    """
+
+    bps: int
+    left_wei: int
+    settles: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What running the exact unsigned transaction on a fork of `block_hash` did.
 
@@ -44,7 +59,8 @@ class Verdict:
     native coin under `ZERO_ADDRESS` (gas included). `gas_price_wei` is what the sender paid per gas there.
     `made_at_s` is wall time. `code_hash` is the keccak-256 of the code that was found at the transaction's target on
     that block (0x-prefixed hex); empty when it was not looked at, and then nothing is signed on this verdict.
-    `cause` names what is wrong where that has a name of its own.
+    `cause` names what is wrong where that has a name of its own. `moved` is what its plan would come to behind others'
+    trades, for plans of a size for which that is asked.
     """
 
     outcome: Outcome
@@ -58,6 +74,7 @@ class Verdict:
     made_at_s: float = 0.0
     cause: Reason | None = None
     code_hash: str = ""
+    moved: tuple[IfMoved, ...] = ()
 
     def delta(self, account: Address, token: Address) -> int:
         return self.deltas.get((account, token), 0)
@@ -72,6 +89,6 @@ class Verdict:
         deltas = sorted((account, token, str(units)) for (account, token), units in self.deltas.items())
         said = (
             *(self.outcome, self.tx_digest, self.block_number, self.block_hash, self.gas_used, self.gas_price_wei),
-            *(deltas, self.reason, self.made_at_s, self.code_hash),
+            *(deltas, self.reason, self.made_at_s, self.code_hash, *self.moved),
         )
         return hashlib.sha256(repr(said).encode()).hexdigest()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
+
+import pytest
 
 from chains.tools import ROOT, foundry
 
@@ -31,3 +35,15 @@ def test_gas_is_what_the_snapshot_says() -> None:
 def test_the_sources_are_formatted() -> None:
     done = subprocess.run([foundry("forge"), "fmt", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout[-4000:]
+
+
+@pytest.mark.parametrize("contract", ["Executor", "Inventory"])
+def test_every_entry_that_can_change_anything_is_among_what_halmos_proves(contract: str) -> None:
+    """`python -m tests.torture.symbolic` proves; an entry that no check names would be proven of nobody."""
+    checks = [ROOT / "contracts" / "test" / name for name in ("Symbolic.t.sol", "base/Callbacks.sol")]
+    named = set(re.findall(r"encodeCall\(\w+\.(\w+), ", "".join(check.read_text() for check in checks)))
+    abi = json.loads((ROOT / "contracts" / "out" / f"{contract}.sol" / f"{contract}.json").read_text())["abi"]
+    entries = {
+        it["name"] for it in abi if it["type"] == "function" and it["stateMutability"] in ("nonpayable", "payable")
+    }
+    assert entries and entries <= named

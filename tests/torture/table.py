@@ -100,6 +100,11 @@ TORTURES = (
         "0 counterexamples",
     ),
     Torture(
+        "tests.torture.slither",
+        "what slither finds in the executor, against what docs/executor.md explains",
+        "0 unexplained",
+    ),
+    Torture(
         "tests.torture.policy",
         "10,000 fuzzed transactions offered to the signer",
         "0 signed outside its policy",

@@ -15,14 +15,18 @@ from click.testing import CliRunner, Result
 
 from bot.cli import main
 from bot.clock import SystemClock
+from bot.execution.moving import brought
 from bot.ledger.ledger import Ledger
+from bot.market import Market
 from bot.mode import Mode
 from bot.plan import Plan, Swap, encode_plan
 from chains.anvil import Anvil
+from chains.assets import Asset, Assets
 from chains.blocks import Head
 from chains.executor import HopKind
+from chains.pools.pool import PoolFacts
 from tests.bot.simulator.plans import Rig, rig
-from tests.contracts.market import CHAIN_ID, ETH, OPERATOR
+from tests.contracts.market import CHAIN_ID, ETH, FEE_PPM, OPERATOR
 
 AMOUNT = ETH // 100
 
@@ -69,6 +73,21 @@ async def test_a_plan_is_told_with_its_gains_its_calls_and_what_moved_pools_make
     # Three pools that each bring b bps less leave 3 b bps less of what comes out, a little more on the last unit.
     for bps, less in zip((10, 50, 100), left, strict=True):
         assert (gain - less) * 10_000 / (AMOUNT + gain) == pytest.approx(3 * bps, rel=0.05)
+    # What the road foresees by quotes is what real trades leave, each pool being moved to a thousandth of its move.
+    for bps, less, foreseen in zip((10, 50, 100), left, await _foreseen(on), strict=True):
+        assert foreseen == pytest.approx(less, abs=3 * AMOUNT * bps // 10_000 // 300)
+
+
+async def _foreseen(on: Rig) -> list[int]:
+    """What the same plan gains by our own quotes where its pools move."""
+    tokens = (on.market.weth, on.market.mid, on.market.dai)
+    pools = Market(Assets({Asset(token.symbol): [token] for token in tokens}))
+    for step in on.steps:
+        if step.kind is HopKind.CONCENTRATED and step.hop.zero_for_one:
+            facts = PoolFacts("concentrated", step.hop.pool, (step.token_in, step.token_out), FEE_PPM)
+            pools.add_pool(await on.families.loaded(facts))
+    amounts = brought(plan(on, await on.head()), pools, (10, 50, 100))
+    return [amount - AMOUNT for amount in amounts if amount is not None]
 
 
 def _gain(verdict: dict[str, Any], account: str, token: str) -> int:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.execution.fees import FeePolicy
+from bot.execution.judging import Bearing
 from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ledger.ledger import Ledger
@@ -185,6 +186,7 @@ def desk(
     signer: Connection | None,
     tips: Tips | None = None,
     fee_policy: FeePolicy = FEE_POLICY,
+    bearing: Bearing | None = None,
 ) -> TransactionDesk:
     return TransactionDesk(
         identity=IDENTITY,
@@ -198,4 +200,5 @@ def desk(
         finality_blocks=FINALITY_BLOCKS,
         clock=StandingClock(),
         tips=tips,
+        bearing=bearing,
     )

@@ -1,0 +1,105 @@
+"""What a verdict shows of a plan: what it leaves after gas, whether that is enough, and what it bears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from bot.execution.fees import FeePolicy
+from bot.execution.marks import Marks
+from bot.execution.moving import brought
+from bot.execution.settling import Identity, Prepared
+from bot.market import Market
+from bot.plan import Plan
+from bot.reasons import Reason, Refusal
+from bot.risk.guard import ether
+from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
+from bot.transaction import Fees
+from chains.assets import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Bearing:
+    """What plans must bear. `market` is where their pools are quoted.
+
+    Of a plan that turns over `above_wei` or more it is asked what it comes to where its pools move; it is refused where
+    the least of those moves would make it lose more than `most_loss_wei`. Both in wei of ETH, at the opening marks.
+    """
+
+    market: Market
+    above_wei: int
+    most_loss_wei: int
+
+
+class Judge:
+    """Judges plans of one account by what was simulated. Without `bearing`, only as things stand."""
+
+    def __init__(self, identity: Identity, marks: Marks, fee_policy: FeePolicy, bearing: Bearing | None = None) -> None:
+        self._identity = identity
+        self._marks = marks
+        self._fee_policy = fee_policy
+        self._bearing = bearing
+
+    def judged(self, prepared: Prepared, verdict: Verdict) -> Verdict | Refusal:
+        """`verdict` where the plan may be signed on it, or why not."""
+        if verdict.outcome is Outcome.REVERTED:
+            return Refusal(verdict.cause or Reason.SIM_REVERTED, verdict.reason)
+        if verdict.outcome is Outcome.INVALID:
+            return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
+        plan = prepared.plan
+        shown = self.shown_profit_wei(plan, verdict) - self.cost_wei(prepared.fees, verdict)
+        if shown < plan.min_profit_wei:
+            return Refusal(
+                Reason.SIM_BELOW_MIN_PROFIT, f"{shown} wei after gas on the fork, at least {plan.min_profit_wei} wanted"
+            )
+        return self._too_sensitive(verdict.moved) or verdict
+
+    def borne(self, prepared: Prepared, verdict: Verdict) -> Verdict:
+        """`verdict` with what the plan comes to where its pools move, if it is of a size for which that is asked.
+
+        What takes back an older plan is not asked: it has to leave, whatever others do.
+        """
+        bearing, plan = self._bearing, prepared.plan
+        if bearing is None or verdict.outcome is not Outcome.OK or plan.unwinds:
+            return verdict
+        if self._marks.wei(plan.swaps[0].token_in, plan.amount_in) < bearing.above_wei:
+            return verdict
+        amounts = brought(plan, bearing.market, LEVELS_BPS)
+        moved = [self._if_moved(prepared, verdict, *each) for each in zip(LEVELS_BPS, amounts, strict=True)]
+        return replace(verdict, moved=tuple(moved))
+
+    def cost_wei(self, fees: Fees, verdict: Verdict) -> int:
+        """The gas that a verdict shows and the most the bytes may cost besides, in wei of ETH."""
+        return self._fee_policy.coin.cost_wei(verdict.gas_cost_wei + fees.data_fee_wei)
+
+    def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
+        """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
+        last = plan.swaps[-1]
+        token = Address(last.token_out.address)
+        if plan.atomic:
+            return self._marks.wei(last.token_out, verdict.delta(self._identity.executor, token))
+        return self._two_sided_wei(plan, verdict.delta(self._identity.inventory, token))
+
+    def _two_sided_wei(self, plan: Plan, brought_in: int) -> int:
+        return plan.expected_profit_wei + self._marks.wei(plan.swaps[-1].token_out, brought_in - plan.amount_out)
+
+    def _if_moved(self, prepared: Prepared, verdict: Verdict, bps: int, arrives: int | None) -> IfMoved:
+        plan, cost_wei = prepared.plan, self.cost_wei(prepared.fees, verdict)
+        if arrives is None:
+            return IfMoved(bps, -cost_wei, settles=False)
+        if not plan.atomic:
+            settles = arrives >= prepared.terms.min_out
+            return IfMoved(bps, (self._two_sided_wei(plan, arrives) if settles else 0) - cost_wei, settles)
+        gain = arrives - (plan.loan.debt(plan.amount_in) if plan.loan else plan.amount_in)
+        settles = gain >= prepared.terms.min_gain
+        return IfMoved(bps, (self._marks.wei(plan.swaps[-1].token_out, gain) if settles else 0) - cost_wei, settles)
+
+    def _too_sensitive(self, moved: Sequence[IfMoved]) -> Refusal | None:
+        least = next(iter(moved), None)
+        if self._bearing is None or least is None or -least.left_wei <= self._bearing.most_loss_wei:
+            return None
+        return Refusal(
+            Reason.SIM_SENSITIVE,
+            f"it loses {ether(-least.left_wei)} where its pools move {least.bps} bps first, "
+            f"at most {ether(self._bearing.most_loss_wei)} may be lost so",
+        )

@@ -1,0 +1,85 @@
+"""What a plan brings where its pools have moved against it, by our own exact quotes: nobody is asked anything.
+
+A pool has moved by n bps when the plan's own amount, sold there behind another's trade, brings n bps less than it did.
+`bot.simulator.sensitivity` finds the same on a fork, with real trades.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.execution.unwind import through
+from bot.market import Market, UnknownVenue
+from bot.plan import Plan, Swap
+from chains.pools.pool import InsufficientLiquidity, Pool, PoolError
+
+_BPS = 10**4
+_FINE = 1_000
+_MOST_STEPS = 64
+
+
+def brought(plan: Plan, market: Market, levels_bps: Sequence[int]) -> list[int | None]:
+    """What all routes of `plan` bring at each level, base units, with each of its swaps' pools moved so far.
+
+    None where a pool is not known, cannot be moved so far, or would not take what is left for it.
+    """
+    try:
+        pools = {swap: through(swap, market) for swap in plan.swaps}
+    except UnknownVenue:
+        return [None for _ in levels_bps]
+    return [_brought(plan, pools, bps) for bps in levels_bps]
+
+
+def _brought(plan: Plan, pools: Mapping[Swap, Pool], bps: int) -> int | None:
+    try:
+        moved = {swap: _moved(pool, swap, bps) for swap, pool in pools.items()}
+        return sum(_along(route, moved) for route in plan.routes)
+    except PoolError:
+        return None
+
+
+def _along(route: tuple[Swap, ...], pools: Mapping[Swap, Pool]) -> int:
+    amount = route[0].amount_in
+    for swap in route:
+        amount = pools[swap].paid(swap.token_in, amount, swap.token_out)
+    return amount
+
+
+def _moved(pool: Pool, swap: Swap, bps: int) -> Pool:
+    """`pool` behind a trade after which `swap` brings `bps` less, to a thousandth of that. Raises `PoolError`.
+
+    False position, kept within its bracket: what a small trade takes from the next one is nearly proportional to it.
+    """
+    usual = pool.paid(swap.token_in, swap.amount_in, swap.token_out)
+    wanted = usual * bps // _BPS
+    low, high, trade = 0, 0, max(1, swap.amount_in * bps // _BPS)
+    enough: Pool | None = None
+    for _ in range(_MOST_STEPS):
+        behind = _behind(pool, swap, trade)
+        brings = behind.paid(swap.token_in, swap.amount_in, swap.token_out) if behind else 0
+        lost = usual - brings
+        if behind and abs(lost - wanted) <= max(1, wanted // _FINE):
+            return behind
+        if lost < wanted:
+            low = trade
+        else:
+            high, enough = trade, behind or enough
+        if high and high - low <= 1:
+            break
+        trade = trade * wanted // lost if lost > 0 else 2 * trade
+        if high and not low < trade < high:
+            trade = (low + high) // 2
+        trade = max(trade, low + 1)
+    if enough is None:
+        raise InsufficientLiquidity(f"{pool.venue} cannot be moved {bps} bps")
+    return enough
+
+
+def _behind(pool: Pool, swap: Swap, trade: int) -> Pool | None:
+    """`pool` after `trade`, where it then still takes the swap."""
+    try:
+        behind = pool.swapped(swap.token_in, trade, swap.token_out)
+        behind.paid(swap.token_in, swap.amount_in, swap.token_out)
+    except PoolError:
+        return None
+    return behind

@@ -1,0 +1,136 @@
+"""What a large plan comes to where its pools move first: foreseen by quotes, judged, kept, and told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.execution.judging import Bearing
+from bot.execution.moving import brought
+from bot.ledger.history import history
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import decisions
+from bot.plan import Plan, Swap
+from bot.reasons import Reason, Refusal
+from bot.replay.why import screen
+from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
+from chains.assets import Token
+from chains.blocks import Head
+from chains.pools.pool import Pool
+from tests.bot.execution import given as at
+from tests.bot.execution.scripted import FEE_POLICY, GAS_USED, ScriptedChain, ScriptedSimulator, desk
+from tests.bot.ledger.given import ETHER
+from tests.bot.market import samples
+from tests.bot.market.samples import DAI, USDC, WETH
+
+HEAD = at.head(10)
+LOST = GAS_USED * FEE_POLICY.gas_price_wei(HEAD)
+CHEAP = samples.v2(1, WETH, USDC, (1_000 * ETHER, 2_010_000 * 10**6), fee_ppm=500)
+DEAR = samples.v3(2, WETH, USDC, -200_000, [(-240_000, -180_000, 10**18)], fee_ppm=500)
+POOLS = (CHEAP, samples.v2(3, USDC, DAI, (2_000_000 * 10**6, 2_000_000 * ETHER), fee_ppm=100), DEAR)
+
+
+def one_swap(pool: Pool, token_in: Token, amount: int) -> Plan:
+    token_out = pool.tokens[0] if token_in == pool.tokens[1] else pool.tokens[1]
+    swap = Swap(pool.hop(token_in), token_in, token_out, amount, pool.quote(token_in, amount))
+    return replace(at.sells_on_chain(), legs=(swap,))
+
+
+def gaining(weth: int = ETHER) -> tuple[Plan, samples.Market]:
+    """WETH sold dear, bought back cheap: a cycle that bears 10 bps, and not 100."""
+    dear = samples.v2(4, WETH, USDC, (1_000 * ETHER, 2_030_000 * 10**6), fee_ppm=500)
+    dollars = dear.quote(WETH, weth)
+    there = Swap(dear.hop(WETH), WETH, USDC, weth, dollars)
+    back = Swap(CHEAP.hop(USDC), USDC, WETH, dollars, CHEAP.quote(USDC, dollars))
+    profit = back.amount_out - weth
+    return replace(at.cycle(profit_wei=profit), legs=(there, back)), samples.market(dear, CHEAP)
+
+
+@given(st.sampled_from(POOLS), st.integers(0, 1), st.integers(1, 200), st.integers(10**3, 10**6))
+def test_a_pool_moved_by_so_many_bps_brings_so_much_less(pool: Pool, side: int, bps: int, millionths: int) -> None:
+    token = pool.tokens[side]
+    amount = 10**token.decimals * millionths // 10**4
+    plan = one_swap(pool, token, amount)
+    (left,) = brought(plan, samples.market(pool), [bps])
+    usual = plan.swaps[0].amount_out
+    assert left is not None
+    assert usual - left == pytest.approx(usual * bps / 10_000, rel=1.1e-3, abs=2)
+
+
+def test_what_a_plan_brings_falls_with_every_pool_that_moves() -> None:
+    plan, market = gaining()
+    (still, *moved) = brought(plan, market, (0, *LEVELS_BPS))
+    assert still == pytest.approx(plan.swaps[-1].amount_out, rel=1e-9)
+    # Two pools that each bring b bps less leave 2 b bps less.
+    for bps, left in zip(LEVELS_BPS, moved, strict=True):
+        assert left is not None and (still - left) * 10_000 / still == pytest.approx(2 * bps, rel=0.02)
+
+
+def test_a_pool_that_is_not_known_or_cannot_be_moved_so_far_brings_nothing() -> None:
+    plan, _ = gaining()
+    assert brought(plan, samples.market(CHEAP), LEVELS_BPS) == [None, None, None]
+    narrow = samples.v3(5, WETH, USDC, 0, [(-60, 60, 10**18)], fee_ppm=500)
+    assert brought(one_swap(narrow, WETH, 10**14), samples.market(narrow), (1, 100)) == [
+        pytest.approx(narrow.quote(WETH, 10**14) * 0.9999, rel=1e-6),
+        None,
+    ]
+
+
+async def judged(
+    ledger: Ledger, plan: Plan, market: samples.Market, above_wei: int, most_loss_wei: int
+) -> Verdict | Refusal:
+    bearing = Bearing(market, above_wei, most_loss_wei)
+    on = desk(ledger, ScriptedChain(), ScriptedSimulator(plan), None, bearing=bearing)
+    ledger.record_plan(plan)
+    head: Head = HEAD
+    return await on.verdict(on.prepare(plan, head), head)
+
+
+async def test_a_large_plan_carries_what_it_comes_to_and_a_small_one_does_not(ledger: Ledger) -> None:
+    plan, market = gaining()
+    large = await judged(ledger, plan, market, ETHER, ETHER)
+    assert isinstance(large, Verdict) and [each.bps for each in large.moved] == list(LEVELS_BPS)
+    ten, fifty, hundred = large.moved
+    assert ten.settles and 0 < ten.left_wei < plan.expected_profit_wei
+    assert not fifty.settles and not hundred.settles and fifty.left_wei == hundred.left_wei == -LOST
+    small = await judged(ledger, plan, market, ETHER + 1, ETHER)
+    assert isinstance(small, Verdict) and small.moved == ()
+
+
+@pytest.mark.parametrize(("most_loss_wei", "refused"), [(LOST, False), (LOST - 1, True)])
+async def test_what_ten_bps_would_turn_into_too_much_of_a_loss_is_refused_by_name(
+    ledger: Ledger, most_loss_wei: int, refused: bool
+) -> None:
+    outcome = await judged(ledger, at.cycle(), at.market(), ETHER, most_loss_wei)
+    assert isinstance(outcome, Refusal) is refused
+    if isinstance(outcome, Refusal):
+        assert outcome.reason is Reason.SIM_SENSITIVE
+        assert "where its pools move 10 bps first" in outcome.detail
+
+
+async def test_what_takes_back_an_older_plan_is_not_asked_what_it_bears(ledger: Ledger) -> None:
+    outcome = await judged(ledger, replace(at.cycle(), unwinds="0" * 32), at.market(), 0, 0)
+    assert isinstance(outcome, Verdict) and outcome.moved == ()
+
+
+async def test_a_two_sided_plan_settles_down_to_its_least_output_and_reverts_below(ledger: Ledger) -> None:
+    plan = at.sells_on_chain()
+    large = await judged(ledger, plan, at.market(), ETHER, ETHER)
+    assert isinstance(large, Verdict)
+    ten, _, hundred = large.moved
+    assert ten.settles and not hundred.settles and hundred.left_wei == -LOST
+    assert plan.min_profit_wei <= ten.left_wei < plan.expected_profit_wei
+
+
+async def test_the_ledger_keeps_what_a_plan_bears_and_why_tells_it(ledger: Ledger) -> None:
+    plan, market = gaining()
+    verdict = await judged(ledger, plan, market, ETHER, ETHER)
+    told = history(ledger, decisions(ledger, limit=1)[0].id)
+    assert isinstance(verdict, Verdict) and told is not None
+    assert told.verdicts[0].moved == verdict.moved and verdict.outcome is Outcome.OK
+    lines = [line.strip() for line in screen(told, None) if "pools move" in line]
+    assert lines[0].startswith("if its pools move 10 bps against it: +0.00")
+    assert lines[1] == f"if its pools move 50 bps against it: reverts, {-LOST / 10**18:+.6f} ETH"

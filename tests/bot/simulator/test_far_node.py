@@ -1,0 +1,87 @@
+"""A node 40 ms away: what is known is read at once at each head, and the fork is given it before it asks itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import web
+
+from bot.simulator import Simulator
+from bot.simulator.verdict import Outcome
+from chains.blocks import Head
+from tests.bot.simulator.support import OWNER, World, simulator_at, world
+from tests.faults.fault import Fault, Kind
+from tests.faults.proxy import FaultProxy
+from tests.faults.upstream import Upstreams
+
+_AMOUNT = 10**22
+_PATH = (0, 1, 2, 0)
+
+
+class Far(FaultProxy):
+    """Notes when each request came and when it was answered."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Upstreams(url))
+        self.schedule.plan(Fault(Kind.SLOW_40_MS))
+        self.spans: list[tuple[float, float]] = []
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        came = asyncio.get_running_loop().time()
+        try:
+            return await super()._serve(request)
+        finally:
+            self.spans.append((came, asyncio.get_running_loop().time()))
+
+    def forget(self) -> None:
+        self.requests.clear()
+        self.spans.clear()
+
+    @property
+    def round_trips(self) -> int:
+        """The most requests of which each waited for the one before."""
+        count, free = 0, float("-inf")
+        for came, answered in sorted(self.spans, key=lambda span: span[1]):
+            if came >= free:
+                count, free = count + 1, answered
+        return count
+
+
+async def asked(on: World, simulator: Simulator, far: Far, head: Head) -> tuple[int, int, int]:
+    """Slots fetched one by one, requests, and round trips until the fork has given its verdict on `head`."""
+    far.forget()
+    watch = [(OWNER, token) for token in on.tokens]
+    await simulator.prepare(head)
+    verdict = await simulator.verdict(await on.swap(_AMOUNT, _PATH), head, watch)
+    assert verdict.outcome is Outcome.OK, verdict.reason
+    return far.requests["eth_getStorageAt"], far.requests.total(), far.round_trips
+
+
+async def test_at_a_new_head_a_far_node_is_asked_for_no_slot_and_in_few_round_trips() -> None:
+    async with (
+        world() as on,
+        Far(on.anvil.http_url) as far,
+        simulator_at(far.http_url, timeout_s=60) as known,
+        simulator_at(far.http_url, timeout_s=60, prefetch=False) as plain,
+    ):
+        watch = [(OWNER, token) for token in on.tokens]
+        for each in (known, plain):
+            await each.screened(await on.swap(_AMOUNT, _PATH), await on.head(), watch)
+        await on.really(await on.head(), await on.swap(_AMOUNT, _PATH))
+        head = await on.head()
+        slots, requests, trips = await asked(on, known, far, head)
+        slots_plain, _, trips_plain = await asked(on, plain, far, head)
+    assert slots == 0 < slots_plain
+    assert trips <= 8 and trips_plain >= 2 * trips, (trips, trips_plain, requests)
+
+
+async def test_in_process_a_new_head_costs_a_far_node_one_round_trip() -> None:
+    async with world() as on, Far(on.anvil.http_url) as far, simulator_at(far.http_url, timeout_s=60) as simulator:
+        watch = [(OWNER, token) for token in on.tokens]
+        assert await simulator.screened(await on.swap(_AMOUNT, _PATH), await on.head(), watch)
+        await on.really(await on.head(), await on.swap(_AMOUNT, _PATH))
+        head, tx = await on.head(), await on.swap(_AMOUNT, _PATH)
+        far.forget()
+        assert await simulator.screened(tx, head, watch)
+        assert far.round_trips == 1
+        assert far.requests["eth_getStorageAt"] == far.requests["debug_traceCall"] == 0
