@@ -174,7 +174,7 @@ STRATEGY_FILE = [
 ]
 
 
-def _refused(path: Path) -> str:
+def refused(path: Path) -> str:
     """What `isthmus config check` says about a bad file: the only line there is."""
     result = CliRunner().invoke(main, ["config", "check", str(path)])
     assert result.exit_code == 2, result.output
@@ -184,7 +184,7 @@ def _refused(path: Path) -> str:
     return line
 
 
-def _expected(path: Path, line: int | None, key: str) -> str:
+def expected(path: Path, line: int | None, key: str) -> str:
     place = f"error: {path}" if line is None else f"error: {path}:{line}"
     return f"{place}: {key}: " if key else f"{place}: "
 
@@ -194,8 +194,8 @@ def test_a_bad_run_file_is_answered_with_line_key_and_remedy(
     tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
 ) -> None:
     path = written(tmp_path, run=spoilt(RUN, old, new))
-    answer = _refused(path)
-    assert answer.startswith(_expected(path, line, key)), answer
+    answer = refused(path)
+    assert answer.startswith(expected(path, line, key)), answer
     assert remedy in answer
 
 
@@ -204,35 +204,35 @@ def test_a_bad_strategy_file_is_answered_with_line_key_and_remedy(
     tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
 ) -> None:
     path = written(tmp_path, strategy=spoilt(STRATEGY, old, new))
-    answer = _refused(path)
-    assert answer.startswith(_expected(tmp_path / "dex.toml", line, key)), answer
+    answer = refused(path)
+    assert answer.startswith(expected(tmp_path / "dex.toml", line, key)), answer
     assert remedy in answer
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
-    assert "no such file; `isthmus init` writes a first one" in _refused(tmp_path / "none.toml")
+    assert "no such file; `isthmus init` writes a first one" in refused(tmp_path / "none.toml")
 
 
 def test_a_folder_is_not_a_configuration(tmp_path: Path) -> None:
-    assert "cannot be read" in _refused(tmp_path)
+    assert "cannot be read" in refused(tmp_path)
 
 
 def test_a_binary_file_is_not_a_configuration(tmp_path: Path) -> None:
     path = tmp_path / "isthmus.toml"
     path.write_bytes(b'network = "twin"\n\xff\xfe')
-    assert f"{path}:2: not UTF-8 text" in _refused(path)
+    assert f"{path}:2: not UTF-8 text" in refused(path)
 
 
 def test_an_empty_file_lacks_its_strategies(tmp_path: Path) -> None:
     path = tmp_path / "isthmus.toml"
     path.write_text("")
-    assert ": strategies: missing; write `strategies = " in _refused(path)
+    assert ": strategies: missing; write `strategies = " in refused(path)
 
 
 def test_a_huge_file_is_not_parsed(tmp_path: Path) -> None:
     path = tmp_path / "isthmus.toml"
     path.write_text("# x\n" * 300_000)
-    assert "larger than 1 MB" in _refused(path)
+    assert "larger than 1 MB" in refused(path)
 
 
 def test_machines_get_the_same_problems_as_one_object(tmp_path: Path) -> None:
