@@ -76,7 +76,7 @@ _PREFACE = """\
 
 What is too long for `make test`. `make torture` runs all of it and writes this page; with `ARGS=--short` it takes some
 minutes, and fills only the lines that no long run has measured; `ARGS="--only rpc"` makes one line anew. Each can be
-run by itself. The judge of the fault runs is held against broken twins of the bot (`tests/faults/test_twins.py`).
+run by itself. Each proof is held against a broken twin that must fail it (`tests/test_broken_twins.py` names them all).
 A case that does not hold is told with the command that plays it again. NOT RUN counts as not held.
 
 Made with {versions}.

@@ -133,6 +133,21 @@ TORTURES = (
         ("--kills", "50", "--seed", "1"),
     ),
     Torture(
+        "tests.torture.exchange",
+        "every fault of an exchange on every call about an order, and random ones: orders doubled, fills lost, orders "
+        "declared dead without evidence",
+        "0, 0, 0",
+        ("--schedules", "2000", "--seed", "1"),
+        ("--schedules", "100", "--seed", "1"),
+    ),
+    Torture(
+        "tests.torture.order",
+        "events of a chain and an exchange in random orders, some twice",
+        "one ledger",
+        ("--permutations", "2000", "--seed", "1"),
+        ("--permutations", "100", "--seed", "1"),
+    ),
+    Torture(
         "tests.torture.corruption",
         "1,000 flipped bits, 100 cut write-ahead logs and 50 edited rows of the ledger",
         "all that can be seen found, 0 trades begun",
@@ -145,6 +160,13 @@ TORTURES = (
         "0 lost, 0 sent twice",
         ("--seed", "1"),
         ("--short",),
+    ),
+    Torture(
+        "tests.torture.mutation",
+        "faults written into the signer, its policy, the journal, the ledger and the risk rooms that a test notices",
+        "85 % in each",
+        ("--mutants", "600", "--seed", "1"),
+        ("--mutants", "40", "--seed", "1"),
     ),
 )
 """In the order they run. A new torture is one more entry."""

@@ -1,0 +1,58 @@
+"""A copy of the project into which faults may be written: what runs in it imports nothing from the original."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chains.tools import ROOT
+from tests.mutation.mutants import Mutant
+
+_COPIED = ("bot", "chains", "strategies", "tests", "pyproject.toml")
+_LEFT_OUT = frozenset({".git", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
+
+
+@dataclass(slots=True)
+class Tree:
+    """The copy at `root`: its sources are its own, and everything else is the original's."""
+
+    root: Path
+    _times: Iterator[int] = field(default_factory=lambda: itertools.count(1_000_000_000))
+
+    @classmethod
+    def plant(cls, root: Path) -> Tree:
+        """Copies the project to `root`, anew."""
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        for entry in ROOT.iterdir():
+            if entry.name in _LEFT_OUT:
+                continue
+            if entry.name not in _COPIED:
+                (root / entry.name).symlink_to(entry)
+            elif entry.is_dir():
+                shutil.copytree(entry, root / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy2(entry, root / entry.name)
+        return cls(root)
+
+    @contextmanager
+    def holding(self, mutant: Mutant) -> Iterator[None]:
+        """With the fault written into its file, for as long as this lasts."""
+        file = self.root / mutant.file
+        source = file.read_bytes()
+        self._write(file, mutant.applied(source))
+        try:
+            yield
+        finally:
+            self._write(file, source)
+
+    def _write(self, file: Path, source: bytes) -> None:
+        """Compiled files are told apart by size and second: each text gets a second of its own."""
+        file.write_bytes(source)
+        second = next(self._times)
+        os.utime(file, (second, second))

@@ -1,0 +1,153 @@
+"""Faults written into the trusted rooms, and whether a test notices: `python -m tests.torture.mutation [--mutants N]`.
+
+Each is written into a copy of the project, one at a time, and only the tests that run its line are asked, the quickest
+first. What no test notices is printed with its line. `tests/mutation/equivalent.toml` lists what changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from chains.tools import ROOT
+from tests.mutation.mutants import Mutant, mutants
+from tests.mutation.reach import Reached, read
+from tests.mutation.tree import Tree
+
+ROOMS = {
+    "signer": ("bot/signer/service.py", "bot/signer/grants.py", "bot/signer/replacements.py", "bot/signer/switch.py"),
+    "policy": (
+        *("bot/signer/checks.py", "bot/signer/attested.py", "bot/signer/policy.py", "bot/signer/case.py"),
+        *("bot/signer/budget.py", "bot/signer/envelope.py", "bot/signer/forbidden.py", "bot/signer/breakers.py"),
+    ),
+    "journal": (
+        *("bot/signer/journal.py", "bot/ledger/journal.py", "bot/ledger/nonces.py", "bot/ledger/attempts.py"),
+        *("bot/ledger/states.py", "bot/ledger/orders.py", "bot/ledger/store.py"),
+    ),
+    "ledger": (
+        *("bot/ledger/ledger.py", "bot/ledger/verify.py", "bot/ledger/lease.py", "bot/ledger/books.py"),
+        *("bot/ledger/settlement.py", "bot/ledger/results.py", "bot/ledger/seals.py", "bot/ledger/headfile.py"),
+    ),
+    "risk": (
+        *("bot/risk/budget.py", "bot/risk/guard.py", "bot/risk/halting.py"),
+        *("bot/risk/usage.py", "bot/risk/watch.py"),
+    ),
+}
+TESTS = ("tests/bot/signer", "tests/bot/ledger", "tests/bot/risk", "tests/bot/execution/test_transactions.py")
+GOAL = 0.85
+EQUIVALENT = ROOT / "tests" / "mutation" / "equivalent.toml"
+_HOME = ROOT / "var" / "mutation"
+_LONGEST_S = 900
+_SPARE_S = 8.0
+_SUITE_S = 25.0
+"""Of the tests that run a line, those are asked that take this long together: what they miss counts as missed."""
+
+
+@dataclass(slots=True)
+class Play:
+    """The copy, the process that runs tests in it, and which test runs which line."""
+
+    tree: Tree
+    server: subprocess.Popen[bytes]
+    reached: list[Reached] = field(default_factory=list)
+
+    def asked(self, **request: Any) -> dict[str, Any]:
+        assert self.server.stdin is not None and self.server.stdout is not None
+        self.server.stdin.write(orjson.dumps(request) + b"\n")
+        self.server.stdin.flush()
+        return orjson.loads(self.server.stdout.readline())  # type: ignore[no-any-return]
+
+    def watch(self, files: Sequence[str]) -> None:
+        """Runs all tests once."""
+        found = _HOME / "reached.json"
+        watched = [str(self.tree.root / file) for file in files]
+        self.asked(tests=TESTS, files=watched, found=str(found), limit_s=_LONGEST_S)
+        self.reached = sorted(read(found, self.tree.root), key=lambda test: test.took_s)
+
+    def survives(self, mutant: Mutant) -> bool:
+        """Whether every test that runs its line passes."""
+        tests, took_s = [], 0.0
+        for test in self.reached:
+            lines = test.lines.get(mutant.file, frozenset())
+            runs = bool(lines) if mutant.runs is None else any(line in lines for line in mutant.runs)
+            if runs and took_s + test.took_s <= _SUITE_S:
+                tests.append(test.test)
+                took_s += test.took_s
+        if not tests:
+            return True
+        with self.tree.holding(mutant):
+            return bool(self.asked(tests=tests, limit_s=3 * took_s + _SPARE_S)["code"] == 0)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when in each room enough of the faults were noticed."""
+    parser = argparse.ArgumentParser("python -m tests.torture.mutation", description=__doc__)
+    parser.add_argument("--mutants", type=int, default=600, help="how many, drawn by the seed")
+    parser.add_argument("--module", action="append", help="a file of these only, such as bot/signer/checks.py")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args(arguments)
+    begun = time.monotonic()
+    rooms = {file: room for room, files in ROOMS.items() for file in files}
+    files = options.module or list(rooms)
+    drawn = draw(files, options.mutants, options.seed)
+    tried, killed = Counter[str](), Counter[str]()
+    with playing() as play:
+        play.watch(files)
+        for mutant in drawn:
+            room = rooms.get(mutant.file, mutant.file)
+            tried[room] += 1
+            if play.survives(mutant):
+                print(f"survived: {mutant}", flush=True)
+            else:
+                killed[room] += 1
+    shares = ", ".join(f"{room} {killed[room] / tried[room]:.0%}" for room in tried)
+    print(
+        f"{killed.total()} of {tried.total()} faults noticed, {killed.total() / tried.total():.1%} ({shares}); "
+        f"{len(equivalents())} known to change nothing; {time.monotonic() - begun:.0f} s"
+    )
+    return 0 if all(killed[room] >= GOAL * tried[room] for room in tried) else 1
+
+
+def draw(files: Sequence[str], most: int, seed: int) -> list[Mutant]:
+    """At most so many faults of `files` that change something, by the seed; those of one file together."""
+    known = equivalents()
+    every = [mutant for file in files for mutant in mutants(file, (ROOT / file).read_bytes())]
+    worth = [mutant for mutant in every if mutant.key not in known]
+    drawn = random.Random(seed).sample(range(len(worth)), min(most, len(worth)))
+    return [worth[at] for at in sorted(drawn)]
+
+
+def equivalents() -> dict[tuple[str, str, str], str]:
+    """Why a fault that can be made changes nothing, by what it is."""
+    listed = tomllib.loads(EQUIVALENT.read_text(encoding="utf-8"))["mutant"]
+    return {(one["file"], one["before"], one["after"]): one["because"] for one in listed}
+
+
+@contextmanager
+def playing() -> Iterator[Play]:
+    """A copy of the project, and a process that runs tests in it."""
+    tree = Tree.plant(_HOME / "tree")
+    environment = {**os.environ, "PYTHONPATH": str(tree.root), "OPENBLAS_NUM_THREADS": "1"}
+    words = [sys.executable, "-m", "tests.mutation.server"]
+    with subprocess.Popen(
+        words, cwd=tree.root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as server:
+        yield Play(tree, server)
+        assert server.stdin is not None
+        server.stdin.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
