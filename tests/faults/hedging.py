@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +36,8 @@ from tests.chains.exchanges.making import ANCHORS, COIN, KEY, SECRET
 from tests.faults.venue import Call, Trouble, TroubledExchange
 
 SYMBOL = "ETH/USDT"
-PATIENCE_MS = 150
+PATIENCE_MS, IMPATIENCE_MS = 10_000, 150
+"""How long the adapter waits for an answer: without trouble, and with it."""
 BLOCKS = 3
 """How long a trouble lasts, in blocks; and how many more it may take until all is known that can be."""
 GAS_PRICE_WEI = 10 * GWEI
@@ -86,13 +87,13 @@ class Hedging:
         before = await self._standing()
         desk = await self._desk()
         intent = pending(self.ledger, plan)
-        self.local.troubles = dict(troubles[0])
+        self._befall(troubles[0])
         await desk.on_settled(settle(self.ledger, intent, plan, self._fresh_block()))
         for befallen in [*troubles[1:], *[{}] * BLOCKS]:
-            self.local.troubles = dict(befallen)
             self._judge_orders(intent.id)
             if restarts is not None and restarts.random() < 0.3:
                 desk = await self._desk(start=True)
+            self._befall(befallen)
             await desk.on_block(head(self._fresh_block()), GAS_PRICE_WEI)
         owed = plan.orders[0].amount if plan.swaps[0].token_in.symbol == "WETH" else plan.swaps[-1].amount_out // 10**10
         self._judge(intent.id, owed, before, await self._standing())
@@ -113,7 +114,7 @@ class Hedging:
         )
         self.local.rest(KEY, resting)
         for befallen in ({Call.CANCEL: trouble}, {Call.CANCEL: trouble, Call.FETCH: trouble}, {}):
-            self.local.troubles = dict(befallen)
+            self._befall(befallen)
             try:
                 report = await self.exchange.cancel(placed.client_id, SYMBOL)
             except ExchangeUnavailable:
@@ -173,11 +174,10 @@ class Hedging:
         }
 
     async def _desk(self, *, start: bool = False) -> HedgeDesk:
+        self._befall({})
         self._elapsed_ms += 100
         await self.local.advance(self._elapsed_ms)
-        troubles, self.local.troubles = self.local.troubles, {}
         book = await self.exchange.fetch_book(SYMBOL)
-        self.local.troubles = troubles
         desk = HedgeDesk(
             market=market(book=book),
             assets=ASSETS,
@@ -190,6 +190,10 @@ class Hedging:
         if start:
             desk.start(head(self._block))
         return desk
+
+    def _befall(self, troubles: Mapping[Call, Trouble]) -> None:
+        self.local.troubles = dict(troubles)
+        self.exchange._client.timeout = IMPATIENCE_MS if troubles else PATIENCE_MS
 
     def _fresh_block(self) -> int:
         self._block += 1

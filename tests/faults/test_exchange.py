@@ -13,7 +13,7 @@ from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from tests.faults.hedging import hedging
 from tests.faults.venue import Call, Trouble
 
-SCHEDULES = 25
+SCHEDULES = 12
 
 
 @pytest.mark.parametrize("call", Call)

@@ -26,7 +26,7 @@ class Reached:
     lines: Lines
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Watching:
     """The plugin. `files` are absolute; the lines each passing test runs in them are written to `found` at the end."""
 
@@ -72,7 +72,7 @@ class Watching:
         return line
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Chosen:
     """The plugin that runs the tests `order` and no others, in that order."""
 

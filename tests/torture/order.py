@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from bot.ledger.ledger import Ledger
-from tests.bot.ledger.event_order import orders, tales, told
+from tests.bot.ledger.event_order import hurried, orders, tales, told
 from tests.bot.ledger.given import open_ledger
 
 _OF_THE_TWIN = 50
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     begun = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="isthmus-order-") as folder,
-        closing(open_ledger(Path(folder) / "ledger.db")) as ledger,
+        closing(hurried(open_ledger(Path(folder) / "ledger.db"))) as ledger,
     ):
         events, wrong = _played(ledger, options.permutations, options.seed, forgetful=False)
         _, noticed = _played(ledger, _OF_THE_TWIN, options.seed, forgetful=True)
