@@ -36,6 +36,7 @@ from bot.relays import open_relays
 from bot.reopening import require_reconciled
 from bot.replay.recording import begin_recording
 from bot.report import Summary
+from bot.risk.allowances import Allowances
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
 from bot.safety.lab import TokenLab
@@ -97,6 +98,7 @@ async def _open(
     footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
     halting = Halting(world.kill_switch(clock), clock)
+    allowances = Allowances(world.control, clock)
     ends = Ends(
         ground=hands.ground,
         node=world.node,
@@ -106,6 +108,7 @@ async def _open(
         may_hold=halting.before(tokens.refusal),
         freshness=Freshness(clock, config.state.max_age_s, by_timestamp=not network.test_chain),
         may_order=halting.may_order,
+        allowance=allowances.of,
         relays=await open_relays(config, network.name, world.memory, stack) if options.mode is Mode.LIVE else {},
     )
     recorder = None
@@ -138,7 +141,7 @@ async def _open(
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack)
-    await _watch(loaded, options, world, engine, road, halting, signer, stopping, clock, out, stack)
+    await _watch(loaded, options, world, engine, road, halting, allowances, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -173,6 +176,7 @@ async def _watch(
     engine: Engine,
     road: Road,
     halting: Halting,
+    allowances: Allowances,
     signer: SignerClient | None,
     stopping: Stopping,
     clock: Clock,
@@ -185,6 +189,10 @@ async def _watch(
         if signer is not None:
             await signer.heartbeat()
 
+    async def hear() -> None:
+        if signer is not None:
+            await allowances.refresh(signer.status)
+
     watch = Watch(
         halting=halting,
         engine=engine,
@@ -193,6 +201,7 @@ async def _watch(
         settings=loaded.config.breakers,
         owes=lambda: road.hedges.owes,
         beat=beat,
+        hear=hear,
         clock=clock,
         out=out,
     )

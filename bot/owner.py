@@ -1,4 +1,4 @@
-"""The owner's side of a grant: signed where the owner's keystore is, and put where the signer looks for it.
+"""The owner's side of grants and changed limits: signed where the owner's keystore is, put where the signer looks.
 
 Nothing here runs inside a bot: its key is another one, and lives elsewhere.
 """
@@ -14,6 +14,8 @@ from bot.keys import read_keystore
 from bot.signer.files import replace_synced
 from bot.signer.grants import Grant, SignedGrant, encode_grant, grant_file, revocation_file
 from bot.signer.keystore import KeystoreError, open_secret
+from bot.signer.limits import LimitChange, SignedChange, change_file
+from bot.signer.wire import encode
 from chains.assets import Address
 
 ID_BYTES = 16
@@ -38,12 +40,7 @@ def new_grant(
 
 def sign_grant(grant: Grant, keystore: Path, passphrase: str) -> SignedGrant:
     """`grant`, signed with the key in `keystore`. Raises `WrongPassphrase`, `KeystoreError`."""
-    try:
-        key = PrivateKey(open_secret(read_keystore(keystore), passphrase.encode()))
-    except KeystoreError as error:
-        raise type(error)(f"keystore {keystore}: {error}") from None
-    signature = key.sign_recoverable(grant.digest(), hasher=None)
-    return SignedGrant(grant, signature[:64] + bytes((signature[64] + _V_BASE,)))
+    return SignedGrant(grant, _signature(grant.digest(), keystore, passphrase))
 
 
 def deposit(signed: SignedGrant, folder: Path) -> Path:
@@ -52,6 +49,36 @@ def deposit(signed: SignedGrant, folder: Path) -> Path:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     replace_synced(file, encode_grant(signed))
     return file
+
+
+def new_change(
+    *, chain_id: int, operator: Address, strategy: str, limit: str, amount: int, made_at_s: int, by: str, because: str
+) -> LimitChange:
+    """A change of a limit with an id of its own. Raises `InvalidChange`."""
+    change_id = "0x" + secrets.token_hex(ID_BYTES)
+    return LimitChange(chain_id, operator, strategy, limit, amount, made_at_s, change_id, by, because)
+
+
+def sign_change(change: LimitChange, keystore: Path, passphrase: str) -> SignedChange:
+    """`change`, signed with the key in `keystore`. Raises `WrongPassphrase`, `KeystoreError`."""
+    return SignedChange(change, _signature(change.digest(), keystore, passphrase))
+
+
+def deposit_change(signed: SignedChange, folder: Path) -> Path:
+    """Put a change beside the kill switch in `folder`, on the disk. Raises `OSError`."""
+    file = change_file(folder, signed.change.id)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    replace_synced(file, encode(signed))
+    return file
+
+
+def _signature(digest: bytes, keystore: Path, passphrase: str) -> bytes:
+    try:
+        key = PrivateKey(open_secret(read_keystore(keystore), passphrase.encode()))
+    except KeystoreError as error:
+        raise type(error)(f"keystore {keystore}: {error}") from None
+    signature = key.sign_recoverable(digest, hasher=None)
+    return signature[:64] + bytes((signature[64] + _V_BASE,))
 
 
 def revoke(grant_id: str, folder: Path, because: str) -> Path:

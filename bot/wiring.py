@@ -29,6 +29,7 @@ from bot.permissions import GWEI, budgets, total_budget
 from bot.plan import Plan
 from bot.reasons import Refusal
 from bot.relays import routes_of
+from bot.risk.allowances import Allowance, unchanged
 from bot.risk.guard import Guard
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
@@ -46,7 +47,8 @@ class Ends:
 
     `node` is what is read of the chain beside its blocks. `signer` is None where nothing trades. `may_hold` says why
     what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on;
-    `may_order` for which strategy orders may be placed. `relays` are where transactions can go besides the ground.
+    `may_order` for which strategy orders may be placed; `allowance` by how much limits were changed since the start.
+    `relays` are where transactions can go besides the ground.
     """
 
     ground: Ground
@@ -57,6 +59,7 @@ class Ends:
     may_hold: Callable[[Plan], Refusal | None]
     freshness: Freshness
     may_order: Callable[[str], bool] = lambda strategy: True
+    allowance: Allowance = unchanged
     relays: Mapping[str, Destination] = field(default_factory=dict)
 
 
@@ -174,7 +177,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
     return Road(
         market=footing.market,
         strategies=[strategy.create() for strategy in config.strategies],
-        guard=Guard(ledger, budgets(config), ends.may_hold, total_budget(config)),
+        guard=Guard(ledger, budgets(config), ends.may_hold, total_budget(config), ends.allowance),
         transactions=transactions,
         hedges=hedges,
         inventory=inventory,

@@ -17,26 +17,17 @@ from bot.cli.parameters import ADDRESS, DURATION, config_option, passphrase_opti
 if TYPE_CHECKING:
     from bot.signer.policy import SignerPolicy
     from bot.signer.protocol import Status
+    from chains.assets import Address
 
 budget = Verbs(
     "budget",
     verbs={
         "show": ("bot.cli.budget:show", "Show what may be risked, what is used, switches and grants."),
         "grant": ("bot.cli.budget:grant", "Raise a limit for a while, with the owner's key."),
+        "set": ("bot.cli.limits:set_", "Lower a limit, or raise it with the owner's key."),
         "revoke": ("bot.cli.budget:revoke", "Take a grant back."),
     },
-    help="Show, grant and revoke what may be risked.",
-)
-
-_SHOWN = (
-    ("hour_loss", "hour_loss_wei", "hour_loss_wei"),
-    ("day_loss", "day_loss_wei", "day_loss_wei"),
-    ("lifetime_loss", "lifetime_loss_wei", "lifetime_loss_wei"),
-    ("day_gas", "day_gas_wei", "day_gas_wei"),
-    ("exposure", "exposure_wei", "exposure_wei"),
-    ("drawdown", "drawdown_wei", "drawdown_wei"),
-    ("failures_in_a_row", "failures_in_a_row", "failures_in_a_row"),
-    ("transactions_a_minute", "transactions_a_minute", "transactions_a_minute"),
+    help="Show and change what may be risked.",
 )
 
 
@@ -64,14 +55,19 @@ def show(config_path: Path | None, run_folder: Path | None, as_json: bool) -> No
 
 
 def _document(status: Status, policy: SignerPolicy) -> dict[str, Any]:
+    from bot.signer.limits import CHANGEABLE, field_of
+
     limits = {"": policy.total, **policy.strategies}
     scopes = {}
     for name, usage in status.strategies.items():
-        rows = {
-            limit: {"used": str(getattr(usage, used)), "limit": str(getattr(limits[name], most))}
-            for limit, used, most in _SHOWN
-        }
-        rows["per_trade"] = {"used": "0", "limit": str(limits[name].per_trade_wei)}
+        changed, rows = status.limits.get(name, {}), {}
+        for limit in CHANGEABLE:
+            configured: int = getattr(limits[name], field_of(limit))
+            rows[limit] = {
+                "used": str(getattr(usage, field_of(limit), 0)),
+                "limit": str(configured + changed.get(limit, 0)),
+                "configured": str(configured),
+            }
         scopes[name or "total"] = {"switch": status.switches[name], "limits": rows}
     grants = {
         name: {
@@ -91,13 +87,16 @@ def _tell(document: Mapping[str, Any]) -> None:
     for name, scope in document["scopes"].items():
         click.echo(f"{name}: {scope['switch']}")
         for limit, row in scope["limits"].items():
-            click.echo(f"  {limit:<22} {_amount(limit, row['used']):>28} of {_amount(limit, row['limit'])}")
+            used, most, configured = (limit_text(limit, row[key]) for key in ("used", "limit", "configured"))
+            was = f"; {configured} in the configuration" if most != configured else ""
+            click.echo(f"  {limit:<22} {used:>28} of {most}{was}")
     for name, grant in document["grants"].items():
-        drawn, amount = (_amount(grant["limit"], grant[key]) for key in ("drawn_wei", "amount_wei"))
+        drawn, amount = (limit_text(grant["limit"], grant[key]) for key in ("drawn_wei", "amount_wei"))
         click.echo(f"grant {name}: {grant['strategy'] or 'total'} {grant['limit']}, {drawn} of {amount} drawn")
 
 
-def _amount(limit: str, number: str) -> str:
+def limit_text(limit: str, number: str) -> str:
+    """A limit for a person."""
     from bot.risk.guard import ether
     from bot.signer.policy import UNLIMITED_COUNT, UNLIMITED_WEI
 
@@ -147,19 +146,19 @@ def grant(
     from bot.clock import SystemClock
     from bot.owner import deposit, new_grant, sign_grant
 
-    wei = _wei(amount)
+    wei = wei_of(amount)
     now_s = int(SystemClock().wall_s())
     meant: list[tuple[Path, str, int]]
     if operator is not None and chain_id is not None and into is not None:
         meant = [(into, operator, chain_id)]
     else:
-        meant = [(into or folder, *_whose(folder)) for folder in control_folders(config_path, run_folder)]
+        meant = [(into or folder, *whose(folder)) for folder in control_folders(config_path, run_folder)]
     passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(keystore))
     written = {}
-    for folder, whose, chain in meant:
+    for folder, account, chain in meant:
         made = new_grant(
             chain_id=chain,
-            operator=_address(operator or whose),
+            operator=_address(operator or account),
             strategy=strategy,
             limit=limit,
             amount_wei=wei,
@@ -194,7 +193,7 @@ def revoke(grant_id: str, reason: str, config_path: Path | None, run_folder: Pat
         click.echo(f"{grant_id} is revoked")
 
 
-def _whose(folder: Path) -> tuple[str, int]:
+def whose(folder: Path) -> tuple[Address, int]:
     """Operator and chain of the signer whose kill switch is in `folder`."""
     from bot.signer.policy import read_policy
     from bot.signer.presence import last_seen
@@ -214,7 +213,8 @@ def _address(text: str) -> Any:
     return address(text)
 
 
-def _wei(amount: str) -> int:
+def wei_of(amount: str) -> int:
+    """An amount of ETH in wei. Raises `CommandFailed`."""
     from bot.config.values import ETH_DECIMALS, positive_amount
 
     try:

@@ -51,6 +51,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.signer.sources.InvalidSource": ExitCode.USAGE,
         "bot.signer.remote.DeviceError": ExitCode.ENVIRONMENT,
         "bot.signer.grants.InvalidGrant": ExitCode.USAGE,
+        "bot.signer.limits.InvalidChange": ExitCode.USAGE,
         "bot.signer.looking.Unanswered": ExitCode.ENVIRONMENT,
         "bot.signer.journal.JournalError": ExitCode.ENVIRONMENT,
         "bot.signer.policy.InvalidPolicy": ExitCode.ENVIRONMENT,

@@ -13,7 +13,10 @@ from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bot.ledger.verify import Verified
+    from bot.signer.looking import Proven
 
 ledger = Verbs(
     "ledger",
@@ -42,9 +45,13 @@ _SHOWN = 20
 @_ledger_option
 @click.option("--accept", is_flag=True, help="Make the head file say what the ledger says, if its rows are whole.")
 def verify(config_path: Path | None, ledger_url: str | None, accept: bool, as_json: bool) -> ExitCode:
-    """Hold every row against its seal, and the newest seal against the head file; name the first bad row; exit 1."""
+    """Hold every row against its seal, and the newest seal against the head file; name the first bad row; exit 1.
+
+    So too with what the signer keeps beside an SQLite ledger, unless it is in use.
+    """
     from bot.clock import SystemClock
     from bot.ledger.ledger import Ledger
+    from bot.signer.looking import prove_journals
 
     url = _found(config_path, ledger_url)
     view = Ledger.view(url, SystemClock())
@@ -52,8 +59,9 @@ def verify(config_path: Path | None, ledger_url: str | None, accept: bool, as_js
         found = view.accept() if accept else view.verified()
     finally:
         view.close()
-    _tell(url, found, as_json=as_json)
-    return ExitCode.OK if found.whole else ExitCode.ERROR
+    journals = [] if "://" in url else prove_journals(Path(url).parent, accept=accept)
+    _tell(url, found, journals, as_json=as_json)
+    return ExitCode.OK if found.whole and not any(it.problem for it in journals) else ExitCode.ERROR
 
 
 @command("backup", examples=["isthmus ledger backup safe/ledger-monday.sqlite3"])
@@ -96,14 +104,21 @@ def _found(config_path: Path | None, ledger_url: str | None) -> str:
     return ledger_url or latest_ledger(load(found_config(config_path)))
 
 
-def _tell(url: str, found: Verified, *, as_json: bool) -> None:
+def _tell(url: str, found: Verified, journals: Sequence[Proven], *, as_json: bool) -> None:
     if as_json:
         faults = [
             {"table": fault.relation, "row": fault.row, "seal": fault.seal, "what": fault.what}
             for fault in found.faults
         ]
-        emit({"ledger": url, "whole": found.whole, "rows": found.rows, "seal": found.head.id, "faults": faults})
+        signers = [
+            {"journal": it.path, "whole": not it.problem, "in_use": it.in_use, "rows": it.rows, "problem": it.problem}
+            for it in journals
+        ]
+        whole = {"ledger": url, "whole": found.whole, "rows": found.rows, "seal": found.head.id, "faults": faults}
+        emit({**whole, "signers": signers})
         return
+    for journal in journals:
+        click.echo(str(journal), err=bool(journal.problem))
     if found.whole:
         click.echo(f"{url}: {found.rows} rows, {found.head.id} seals, each as it was written")
         return

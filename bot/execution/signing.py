@@ -37,6 +37,7 @@ class Signing:
         self._ledger = ledger
         self._signer = signer
         self._outcomes: dict[int, Settle] = {}
+        self._exposed: dict[int, bool | None] = {}
 
     async def sign(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
         """The signature that carries out a plan, or why there is none."""
@@ -70,16 +71,21 @@ class Signing:
         """
         owed = intent.state is IntentState.FINAL
         self._outcomes[intent.id] = Settle(signer_id(intent), receipt.gas_cost_wei, profit_wei, owed)
+        if intent.two_sided and not owed:
+            self._exposed.setdefault(intent.id, True)
 
     def undone(self, intent: Intent) -> None:
-        """Its block was replaced."""
+        """Its block was replaced, or it has none yet: what the signer was told of it may not hold."""
         self._outcomes.pop(intent.id, None)
+        if intent.two_sided:
+            self._exposed[intent.id] = None
 
     async def final(self, intent: Intent) -> bool:
         """Tell the signer of an outcome that stands; whether it heard. What is owed besides stays reserved there."""
         outcome = self._outcomes.get(intent.id)
         if outcome is None or self._signer is None:
             return True
+        self._exposed.pop(intent.id, None)
         told = replace(outcome, owed=intent.exposure is Exposure.OWED)
         answer = await self._signer.settle(told)
         if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_UNREACHABLE:
@@ -91,11 +97,22 @@ class Signing:
         return True
 
     async def covered(self) -> None:
-        """Tell the signer of what is owed no more."""
+        """Tell the signer of what is owed no more and, where it is not final, of what is owed again."""
         for intent_id in [each for each, outcome in self._outcomes.items() if outcome.owed]:
             intent = self._ledger.intent(intent_id)
             if intent.exposure is not Exposure.OWED:
                 await self.final(intent)
+        for intent_id, known in list(self._exposed.items()):
+            intent = self._ledger.intent(intent_id)
+            if intent.is_exposed is not known and await self._told_exposed(intent):
+                self._exposed[intent_id] = intent.is_exposed
+
+    async def _told_exposed(self, intent: Intent) -> bool:
+        if self._signer is None:
+            return True
+        told = Settle(signer_id(intent), 0, 0, owed=intent.is_exposed, final=False)
+        answer = await self._signer.settle(told)
+        return not (isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_UNREACHABLE)
 
     def _party(self) -> SigningParty:
         assert self._signer is not None, "dry mode has no signer"

@@ -112,6 +112,7 @@ class TransactionDesk:
         for intent in self._ledger.open_intents():
             if intent.state in IN_FLIGHT:
                 self._in_flight[intent.id] = read_signed(self._ledger.attempts(intent.id)[-1].raw, operator)
+                self._signing.undone(intent)
                 await self._send(intent)
 
     async def _release_unsent(self, reason: str) -> None:

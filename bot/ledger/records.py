@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from bot.ledger.states import AttemptKind, Exposure, IntentState, MinedAs, OrderState
+from bot.ledger.states import AttemptKind, Exposure, IntentState, MinedAs, OrderState, is_exposed
 from bot.mode import Mode
 from bot.plan import Side
 from bot.transaction import Fees
@@ -92,6 +92,11 @@ class Intent:
     mined_as: MinedAs | None
     block_number: int | None
     block_hash: str | None
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether inventory of it is out, as `bot.ledger.states.is_exposed` says."""
+        return is_exposed(self.state, self.mined_as, self.exposure)
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,15 @@ def check_move(intent_id: int, current: IntentState, wanted: IntentState) -> Non
         raise IllegalMove(f"intent {intent_id} is {current} and cannot become {wanted}")
 
 
+def is_exposed(state: IntentState, mined_as: MinedAs | None, exposure: Exposure) -> bool:
+    """Whether inventory of an intent is out: it may still be spent, or one side of it is done and the other is not."""
+    if state not in SETTLED:
+        return state is not IntentState.RELEASED
+    if exposure in (Exposure.HEDGED, Exposure.UNWOUND):
+        return mined_as is not MinedAs.OK
+    return exposure is Exposure.OWED
+
+
 def least_bump(fee_wei: int) -> int:
     """The least fee with which a node takes a replacement, in wei per gas: 12.5 % more, rounded up."""
     return -(-fee_wei * 9 // 8)

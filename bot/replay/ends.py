@@ -68,6 +68,7 @@ def played_ends(player: Playing, opening: Opening) -> Ends:
         accounts={name: end(f"exchange.{name}", name) for name in opening.accounts},
         may_hold=lambda plan: cast(Any, player.read("may_hold", plan)),
         may_order=lambda strategy: bool(player.read("may_order", strategy)),
+        allowance=lambda scope: player.read("allowance", scope),
         relays={name: end(f"relay.{name}", name) for name in opening.relays},
         freshness=cast(Any, _PlayedFreshness(player)),
     )

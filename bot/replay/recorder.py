@@ -79,6 +79,7 @@ class Recorder:
             relays={name: self.end(f"relay.{name}", relay) for name, relay in ends.relays.items()},
             may_hold=self.reading("may_hold", ends.may_hold),
             may_order=self.reading("may_order", ends.may_order),
+            allowance=self.reading("allowance", ends.allowance),
             freshness=cast(Any, _RecordedFreshness(self.reading("too_old", ends.freshness.too_old))),
         )
 

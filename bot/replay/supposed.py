@@ -94,7 +94,9 @@ class Supposing:
         if name == "may_hold":
             self._plan = asked[0]
         found = self.remembered.readings.get((name, key(asked, {})))
-        return decode(found) if found is not None else name in ("is_newest", "may_order") or None
+        if found is not None:
+            return decode(found)
+        return {} if name == "allowance" else name in ("is_newest", "may_order") or None
 
     async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """What the run was answered to the same; otherwise what is supposed. Raises as the end would."""

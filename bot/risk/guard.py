@@ -8,8 +8,10 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.records import WorstCase
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
+from bot.risk.allowances import Allowance, allowed, unchanged
 from bot.risk.budget import Budget
 from bot.risk.usage import Usage, read_usage
+from bot.signer.switch import TOTAL
 
 WEI_PER_ETHER = 10**18
 
@@ -59,12 +61,18 @@ class Guard:
         budgets: Mapping[str, Budget],
         may_hold: Callable[[Plan], Refusal | None] | None = None,
         total: Budget | None = None,
+        allowance: Allowance = unchanged,
     ) -> None:
-        """`total` is what all strategies together may risk; the signer holds them to it in any case."""
+        """`total` is what all strategies together may risk; the signer holds them to it in any case.
+
+        `allowance` says by how much a limit was changed since.
+        """
         self._ledger = ledger
         self._budgets = dict(budgets)
         self._may_hold = may_hold
         self._total = total
+        self._allowance = allowance
+        self._now = dict(budgets)
 
     def check(self, plan: Plan, worst: WorstCase) -> Refusal | None:
         """As `check`, with the usage of now. A strategy at its drawdown limit is halted in the ledger.
@@ -77,6 +85,7 @@ class Guard:
         budget = self._budgets.get(plan.strategy)
         if budget is None:
             return Refusal(Reason.BUDGET_CAPITAL, f"{plan.strategy} has no budget; give it one in its config file")
+        budget = self._now[plan.strategy] = allowed(budget, self._allowance(plan.strategy))
         refusal = check(plan, budget, read_usage(self._ledger, plan.strategy), worst)
         if refusal is not None and refusal.reason is Reason.BUDGET_DRAWDOWN:
             self._ledger.halt(plan.strategy, refusal.detail)
@@ -88,12 +97,12 @@ class Guard:
             return None
         used = [read_usage(self._ledger, strategy) for strategy in self._budgets]
         summed = {name: sum(getattr(usage, name) for usage in used) for name in _SUMMED}
-        refusal = check(plan, self._total, Usage(**summed), worst)
+        refusal = check(plan, allowed(self._total, self._allowance(TOTAL)), Usage(**summed), worst)
         return Refusal(refusal.reason, f"all strategies: {refusal.detail}") if refusal is not None else None
 
     def standing(self, strategy: str) -> tuple[Budget, Usage] | None:
-        """A strategy's limits, and what is used of them now; None for one without a budget."""
-        budget = self._budgets.get(strategy)
+        """A strategy's limits as they were last checked, and what is used of them now; None where it has no budget."""
+        budget = self._now.get(strategy)
         return None if budget is None else (budget, read_usage(self._ledger, strategy))
 
 

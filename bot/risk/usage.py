@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, case, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, case, or_, select
 
 from bot.ledger.book_models import ResultRow
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import IntentRow
-from bot.ledger.states import IN_FLIGHT, Exposure
+from bot.ledger.states import HOLDS_RESERVATION, SETTLED, Exposure, IntentState, MinedAs, is_exposed
 from bot.ledger.types import exact_sum
 
 HOUR_S = 3_600
 DAY_S = 86_400
 
 # Built once: this is read for every plan, and building a statement costs more than running it.
-_RESERVED = select(
-    exact_sum(IntentRow.worst_loss_wei),
-    exact_sum(IntentRow.worst_gas_wei),
-    exact_sum(IntentRow.capital_wei),
-    func.count(IntentRow.id),
-).where(
-    IntentRow.instance == bindparam("instance"),
-    IntentRow.strategy == bindparam("strategy"),
-    or_(
-        IntentRow.state.in_([state.value for state in IN_FLIGHT]),
-        IntentRow.exposure == Exposure.OWED.value,
-    ),
+_UNSETTLED = (
+    select(
+        *(IntentRow.id, IntentRow.state, IntentRow.mined_as, IntentRow.exposure),
+        *(IntentRow.worst_loss_wei, IntentRow.worst_gas_wei, IntentRow.capital_wei),
+        *(ResultRow.loss_wei, ResultRow.gas_wei),
+    )
+    .join(ResultRow, ResultRow.intent_id == IntentRow.id, isouter=True)
+    .where(
+        IntentRow.instance == bindparam("instance"),
+        IntentRow.strategy == bindparam("strategy"),
+        or_(
+            IntentRow.state.in_([state.value for state in HOLDS_RESERVATION]),
+            IntentRow.exposure == Exposure.OWED.value,
+        ),
+    )
 )
+_Unsettled = Row[int, str, str | None, str, int, int, int, int, int]
 _BOOKED = select(
     exact_sum(case((ResultRow.head_s >= bindparam("hour"), ResultRow.loss_wei))),
     exact_sum(ResultRow.loss_wei),
@@ -42,10 +47,12 @@ _BOOKED = select(
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """All wei of ETH. `reserved_*` is the worst case of what is in flight; the others are booked.
+    """All wei of ETH. `reserved_*` is the worst case of what is not final, beyond what is booked of it already.
 
+    `capital_wei` is inventory that is out: committed, or one side of a trade whose other side is still to come.
     `hour_loss_wei` and `day_loss_wei` sum losing trades within the sliding window; `gas_day_wei` all gas;
-    `drawdown_wei` is the distance below the high-water mark. `halted_because` is None while trading is allowed.
+    `drawdown_wei` is the distance below the high-water mark. `in_flight` counts what waits for the chain or for its
+    other side. `halted_because` is None while trading is allowed.
     """
 
     capital_wei: int = 0
@@ -66,25 +73,49 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
     halted_because = ledger.halted_because(strategy)
     cumulative, high_water = ledger.totals(strategy)
     with ledger.read() as connection:
-        loss, gas, capital, count = _reserved(connection, instance, strategy)
+        reserved = _reserved(connection, instance, strategy)
         hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, now_s)
-        return Usage(
-            capital_wei=capital,
-            reserved_loss_wei=loss,
-            reserved_gas_wei=gas,
-            hour_loss_wei=hour_loss,
-            day_loss_wei=day_loss,
-            gas_day_wei=gas_day,
-            drawdown_wei=high_water - cumulative,
-            in_flight=count,
-            halted_because=halted_because,
-        )
+    return Usage(
+        capital_wei=reserved.capital_wei,
+        reserved_loss_wei=reserved.loss_wei,
+        reserved_gas_wei=reserved.gas_wei,
+        hour_loss_wei=hour_loss,
+        day_loss_wei=day_loss,
+        gas_day_wei=gas_day,
+        drawdown_wei=high_water - cumulative,
+        in_flight=reserved.in_flight,
+        halted_because=halted_because,
+    )
 
 
-def _reserved(connection: Connection, instance: str, strategy: str) -> tuple[int, int, int, int]:
-    wanted = {"instance": instance, "strategy": strategy}
-    loss, gas, capital, count = connection.execute(_RESERVED, wanted).one()
-    return loss or 0, gas or 0, capital or 0, count
+@dataclass(slots=True)
+class _Reserved:
+    """What intents that are not final, or owe their other side, hold of a budget."""
+
+    loss_wei: int = 0
+    gas_wei: int = 0
+    capital_wei: int = 0
+    in_flight: int = 0
+
+    def add(self, results: Sequence[_Unsettled]) -> None:
+        """One intent, with everything that was booked of it: a block that is replaced makes the rest possible again."""
+        intent = results[0]
+        state, exposure = IntentState(intent.state), Exposure(intent.exposure)
+        self.loss_wei += max(0, intent.worst_loss_wei - sum(row.loss_wei or 0 for row in results))
+        self.gas_wei += max(0, intent.worst_gas_wei - sum(row.gas_wei or 0 for row in results))
+        if is_exposed(state, MinedAs(intent.mined_as) if intent.mined_as else None, exposure):
+            self.capital_wei += intent.capital_wei
+        self.in_flight += state not in SETTLED or exposure is Exposure.OWED
+
+
+def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved:
+    by_intent: dict[int, list[_Unsettled]] = {}
+    for row in connection.execute(_UNSETTLED, {"instance": instance, "strategy": strategy}):
+        by_intent.setdefault(row.id, []).append(row)
+    reserved = _Reserved()
+    for results in by_intent.values():
+        reserved.add(results)
+    return reserved
 
 
 def _booked(connection: Connection, instance: str, strategy: str, now_s: int) -> tuple[int, int, int]:

@@ -50,7 +50,8 @@ class Output(Protocol):
 
 
 class Watch:
-    """One run's. `owes` says whether anything still has another side to come; `beat` winds up the dead man's switch."""
+    """One run's. `owes` says whether anything still has another side to come; `beat` winds up the dead man's switch,
+    `hear` learns what persons changed of the limits."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Watch:
         settings: BreakerSettings,
         owes: Callable[[], bool],
         beat: Callable[[], Awaitable[object]],
+        hear: Callable[[], Awaitable[None]],
         clock: Clock,
         out: Output,
     ) -> None:
@@ -73,6 +75,7 @@ class Watch:
         self._settings = settings
         self._owes = owes
         self._beat = beat
+        self._hear = hear
         self._clock = clock
         self._out = out
         self._seen: dict[str, str] = {}
@@ -91,6 +94,7 @@ class Watch:
     async def look(self) -> None:
         """Everything once. What cannot be done now is done the next time."""
         self._tell()
+        await self._hear()
         with suppress(SwitchUnwritten, LedgerError):
             self._flatten()
             self._disagreement()

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.reasons import Reason, Refusal
-from bot.signer.journal import Draw, Entry, Settlement
+from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.policy import StrategyLimits
 from bot.signer.protocol import StrategyUsage
 from bot.signer.switch import TOTAL
@@ -115,7 +115,7 @@ class _Account:
             day_gas_wei=sum(settled.gas_cost_wei for settled in self.settled)
             + sum(entry.worst_gas_wei for entry in self.unsettled.values()),
             lifetime_loss_wei=self.lost_wei + reserved,
-            exposure_wei=sum(self.owed.values()) + sum(entry.exposure_wei for entry in self.unsettled.values()),
+            exposure_wei=sum(self.owed.values()) + sum(entry.exposed_wei for entry in self.unsettled.values()),
             drawdown_wei=self.high_water_wei - self.result_wei,
             failures_in_a_row=self.failures,
             transactions_a_minute=len(self.signed_s),
@@ -158,6 +158,11 @@ class Budgets:
         self._take(after)
         for account in self._of(after.strategy):
             account.signed_s.append(now_s)
+
+    def cover(self, entry: Entry) -> None:
+        """Count what an unsettled `entry` has exposed as it says now; its worst case stays reserved."""
+        for account in self._of(entry.strategy):
+            account.unsettled[entry.intent_id] = entry
 
     def settle(self, entry: Entry, settlement: Settlement) -> None:
         """Count what came of it instead. Said again, only what is owed can change."""

@@ -11,15 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from coincurve import PublicKey
-from eth_abi.abi import encode as abi_encode
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from bot.signer import wire
+from bot.signer.owned import Dropped, NotSigned, signed_by, typed_digest
 from bot.signer.policy import SignerPolicy
 from bot.signer.wire import InvalidMessage
-from chains.assets import Address, address
+from chains.assets import Address
 
 FOLDER = "grants"
 LIMITS = ("per_trade", "hour_loss", "day_loss", "lifetime_loss", "day_gas", "exposure", "drawdown")
@@ -28,9 +26,6 @@ LIMITS = ("per_trade", "hour_loss", "day_loss", "lifetime_loss", "day_gas", "exp
 MAX_AMOUNT_WEI = 2**127
 MAX_TIME_S = 2**40
 _ID = re.compile(r"0x[0-9a-f]{32}")
-_SIGNATURE_BYTES = 65
-_HALF_ORDER = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-_DOMAIN_TYPE = "EIP712Domain(string name,string version,uint256 chainId)"
 _GRANT_TYPE = (
     "Grant(address operator,string strategy,string limit,uint256 amountWei,"
     "uint256 notBefore,uint256 notAfter,bytes16 id)"
@@ -69,22 +64,15 @@ class Grant:
 
     def digest(self) -> bytes:
         """What the owner signs: EIP-712's hash of this grant."""
-        domain = keccak(
-            abi_encode(
-                ["bytes32", "bytes32", "bytes32", "uint256"],
-                [keccak(text=_DOMAIN_TYPE), keccak(text="Isthmus"), keccak(text="1"), self.chain_id],
-            )
+        return typed_digest(
+            self.chain_id,
+            _GRANT_TYPE,
+            ["address", "bytes32", "bytes32", "uint256", "uint256", "uint256", "bytes16"],
+            [
+                *(self.operator, keccak(text=self.strategy), keccak(text=self.limit)),
+                *(self.amount_wei, self.not_before_s, self.not_after_s, bytes.fromhex(self.id[2:])),
+            ],
         )
-        said = keccak(
-            abi_encode(
-                ["bytes32", "address", "bytes32", "bytes32", "uint256", "uint256", "uint256", "bytes16"],
-                [
-                    *(keccak(text=_GRANT_TYPE), self.operator, keccak(text=self.strategy), keccak(text=self.limit)),
-                    *(self.amount_wei, self.not_before_s, self.not_after_s, bytes.fromhex(self.id[2:])),
-                ],
-            )
-        )
-        return bytes(keccak(b"\x19\x01" + domain + said))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +83,11 @@ class SignedGrant:
     signature: bytes
 
     def signer(self) -> Address:
-        """Whose signature it is. Raises `InvalidGrant`; one signature has one form only (EIP-2)."""
-        if len(self.signature) != _SIGNATURE_BYTES or self.signature[64] not in (27, 28):
-            raise InvalidGrant("its signature is not 65 bytes that end in 27 or 28")
-        if int.from_bytes(self.signature[32:64], "big") > _HALF_ORDER:
-            raise InvalidGrant("its signature is not in its one canonical form")
-        compact = self.signature[:64] + bytes((self.signature[64] - 27,))
+        """Whose signature it is. Raises `InvalidGrant`."""
         try:
-            public = PublicKey.from_signature_and_message(compact, self.grant.digest(), hasher=None)
-        except ValueError:
-            raise InvalidGrant("its signature is none") from None
-        return address(to_checksum_address(keccak(public.format(compressed=False)[1:])[-20:]))
+            return signed_by(self.grant.digest(), self.signature)
+        except NotSigned as error:
+            raise InvalidGrant(str(error)) from None
 
 
 def encode_grant(signed: SignedGrant) -> bytes:
@@ -141,12 +123,11 @@ class GrantBook:
         revoked: frozenset[str] = frozenset(),
     ) -> None:
         """`note` is told, once, of every grant taken, refused or revoked; `revoked` are those known from before."""
-        self._folder = folder / FOLDER
+        self._dropped = Dropped(folder / FOLDER)
         self._policy = policy
         self._note = note
         self._revoked = set(revoked)
         self._told: set[str] = set()
-        self._stamp: int | None = None
         self._grants: dict[str, Grant] = {}
 
     def in_force(self, now_s: float) -> Mapping[str, Grant]:
@@ -163,20 +144,14 @@ class GrantBook:
         }
 
     def _look(self, now_s: float) -> None:
-        try:
-            stamp = self._folder.stat().st_mtime_ns
-        except OSError:
-            self._grants, self._stamp = {}, None
+        files = self._dropped.files(now_s)
+        if files is None:
             return
-        if stamp != self._stamp:
-            files = sorted(self._folder.iterdir())
-            for file in files:
-                if file.suffix == ".revoked":
-                    self._revoke(file.stem)
-            read = (self._taken(file) for file in files if file.suffix == ".json")
-            self._grants = {grant.id: grant for grant in read if grant is not None}
-            # Times of files are coarse: a second change could bear the same one.
-            self._stamp = stamp if now_s - stamp / 10**9 > 1 else None
+        for file in files:
+            if file.suffix == ".revoked":
+                self._revoke(file.stem)
+        read = (self._taken(file) for file in files if file.suffix == ".json")
+        self._grants = {grant.id: grant for grant in read if grant is not None}
 
     def _revoke(self, grant_id: str) -> None:
         if grant_id not in self._revoked:

@@ -1,6 +1,6 @@
 """The signer's own memory: what it signed, and what became of it. Committed and synced before any bytes leave.
 
-One signer per journal: the file stays locked while it is open.
+Every change is a link of a chain. One signer per journal: the file stays locked while it is open.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import orjson
-
+from bot.signer import chain
+from bot.signer.chain import BrokenChain, Chain, What
+from bot.signer.entries import COLUMNS, INTENT_AT, Entry, Settlement, checksum_of, content_of, entry_of, row_of
 from chains.assets import Address
 
-_VERSION = 1
+_VERSION = 2
 _DAMAGED = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises over a file whose pages were touched: it does not check them."""
 
@@ -65,78 +66,20 @@ _ADDED_IN_1 = (
 )
 _NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
 _ONE_HOLDER = f"CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON signed (chain_id, sender, nonce) WHERE {_NONCE_HELD}"
-_COLUMNS = (
-    *("chain_id", "sender", "nonce", "intent_id", "plan_id", "strategy", "worst_case_wei", "worst_gas_wei", "at_s"),
-    *("tx_digest", "tx_hash", "raw", "exposure_wei", "draws", "verdict_digest"),
-    *("gas_cost_wei", "profit_wei", "settled_at_s", "owed"),
-)
-_ALL = ", ".join((*_COLUMNS, "checksum"))
+_ADDED_IN_2 = ("covered INTEGER NOT NULL DEFAULT 0",)
+_ALL = ", ".join((*COLUMNS, "checksum"))
+_INSERT = f"INSERT INTO signed ({_ALL}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
+_SET = ", ".join(f"{column} = ?" for column in (*COLUMNS, "checksum"))
+_UPDATE = f"UPDATE signed SET {_SET} WHERE intent_id = ?"  # noqa: S608
+_REMEDY = "restore a copy, or look at it and take it as it is with `isthmus ledger verify --accept`"
 
 
 class JournalError(RuntimeError):
     """The journal cannot be opened, read or written. One line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
-    """What an intent really did: gas paid, and profit before gas (negative if it lost), in wei of ETH.
-
-    `owed` while its other side is still to come.
-    """
-
-    gas_cost_wei: int
-    profit_wei: int
-    at_s: float
-    owed: bool = False
-
-    @property
-    def loss_wei(self) -> int:
-        """What it cost beyond what it earned; a profit never makes room for other losses."""
-        return max(0, self.gas_cost_wei - self.profit_wei)
-
-    @property
-    def abandoned(self) -> bool:
-        """Whether the transaction never was included, which always costs gas: its nonce is free again."""
-        return self.gas_cost_wei == 0
-
-    @property
-    def result_wei(self) -> int:
-        """What it earned after gas."""
-        return self.profit_wei - self.gas_cost_wei
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """The part of a worst case that only a grant allowed: `wei` beyond the limit named `limit`, under `grant_id`."""
-
-    grant_id: str
-    limit: str
-    wei: int
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One signature. `worst_case_wei` stays reserved until `settlement` is known; `worst_gas_wei` is its gas part.
-
-    `exposure_wei` is inventory whose other side is to come; `verdict_digest` what it was signed on.
-    """
-
-    chain_id: int
-    sender: Address
-    nonce: int
-    intent_id: str
-    plan_id: str
-    strategy: str
-    worst_case_wei: int
-    worst_gas_wei: int
-    at_s: float
-    tx_digest: str
-    tx_hash: str
-    raw: bytes
-    settlement: Settlement | None = None
-    exposure_wei: int = 0
-    draws: tuple[Draw, ...] = ()
-    verdict_digest: str = ""
+class JournalLocked(JournalError):
+    """Another signer is using it."""
 
 
 class Journal:
@@ -146,13 +89,16 @@ class Journal:
         """Open or create `path` and lock it. Raises `JournalError`, also when another signer holds it."""
         self._path = path
         self._db = self._connected()
+        self._chain = Chain(self._db, path)
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("BEGIN IMMEDIATE")
-            self._prepare()
-            self._db.execute("COMMIT")
+            with self._changing("open"):
+                self._prepare()
+        except JournalError:
+            self._db.close()
+            raise
         except _DAMAGED as error:
             self._db.close()
             raise self._failure("open", error) from None
@@ -166,24 +112,79 @@ class Journal:
     def _prepare(self) -> None:
         for statement in filter(None, map(str.strip, _TABLES.split(";"))):
             self._db.execute(statement)
+        self._db.execute(chain.TABLE)
         self._db.execute(_ONE_HOLDER)
         ((version,),) = self._rows("PRAGMA user_version")
         if version > _VERSION:
             raise JournalError(f"journal {self._path} is of version {version}; this program knows {_VERSION}")
-        if version < 1:
-            for column in _ADDED_IN_1:
-                self._db.execute(f"ALTER TABLE signed ADD COLUMN {column}")
-            for row in self._rows(f"SELECT {_ALL} FROM signed"):  # noqa: S608
-                self._db.execute(
-                    "UPDATE signed SET checksum = ? WHERE intent_id = ?", (_checksum(row[:-1]), row[_INTENT_AT])
-                )
-            self._db.execute(f"PRAGMA user_version = {_VERSION}")
+        if version < _VERSION:
+            self._take_over(version)
+
+    def _take_over(self, version: int) -> None:
+        """Bring an older file up to date; every row it holds is linked as it is."""
+        self._chain.establish()
+        if version == 1:
+            self._require_checksums(COLUMNS[: -len(_ADDED_IN_2)])
+        for column in (*(_ADDED_IN_1 if version < 1 else ()), *_ADDED_IN_2):
+            self._db.execute(f"ALTER TABLE signed ADD COLUMN {column}")
+        for row in self._rows(f"SELECT {', '.join(COLUMNS)} FROM signed ORDER BY at_s"):  # noqa: S608
+            self._db.execute("UPDATE signed SET checksum = ? WHERE intent_id = ?", (checksum_of(row), row[INTENT_AT]))
+            self._chain.append(What.SIGNED, row[INTENT_AT], checksum_of(row), content_of(row))
+        for what, subject, digest in (*self._replacement_digests(), *self._audit_digests()):
+            self._chain.append(what, subject, digest)
+        self._db.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def verify(self) -> int:
+        """Hold every row against the chain of changes; how many rows there are. Raises `JournalError` at the first
+        that is not what was written, has gone or was never written.
+        """
+        try:
+            due = dict(self._chain.verified())
+        except BrokenChain as error:
+            raise JournalError(f"journal {self._path}: {error}; {_REMEDY}") from None
+        except _DAMAGED as error:
+            raise self._failure("read", error) from None
+        self._require_checksums(COLUMNS)
+        rows = self._rows("SELECT intent_id, checksum FROM signed")
+        found = [(What.SIGNED, intent_id, digest) for intent_id, digest in rows]
+        found += [*self._replacement_digests(), *self._audit_digests()]
+        for what, subject, digest in found:
+            if due.pop((what, subject), None) != digest:
+                raise JournalError(f"journal {self._path}: {what} {subject} is not what was written; {_REMEDY}")
+        if due:
+            what_is, which = next(iter(due))
+            raise JournalError(f"journal {self._path}: {what_is} {which} is gone; {_REMEDY}")
+        self.audit()
+        return len(found)
+
+    def accept(self) -> None:
+        """Take the journal as it is for the newest there is, because a person looked. Raises `JournalError`."""
+        try:
+            self._chain.accept()
+        except (OSError, *_DAMAGED) as error:
+            raise self._failure("accept", error) from None
+
+    def _require_checksums(self, columns: Sequence[str]) -> None:
+        for row in self._rows(f"SELECT {', '.join(columns)}, checksum FROM signed"):  # noqa: S608
+            self._require_checksum(row)
+
+    def _require_checksum(self, row: Sequence[Any]) -> None:
+        if checksum_of(row[:-1]) != row[-1]:
+            raise JournalError(f"journal {self._path}: the row of intent {row[INTENT_AT]} was changed or damaged")
+
+    def _replacement_digests(self) -> list[tuple[What, str, str]]:
+        wanted = "SELECT intent_id, number, at_s, tx_hash, raw FROM replacements ORDER BY intent_id, number"
+        return [(What.REPLACEMENT, f"{row[0]}#{row[1]}", checksum_of(row)) for row in self._rows(wanted)]
+
+    def _audit_digests(self) -> list[tuple[What, str, str]]:
+        lines = self._rows("SELECT id, hash FROM audit ORDER BY id")
+        return [(What.AUDIT, str(number), linked) for number, linked in lines]
 
     def record(self, entry: Entry) -> None:
         """Commit a new signature; it is on the disk when this returns. Raises `JournalError`."""
-        row = _row(entry)
-        marks = ", ".join("?" * (len(row) + 1))
-        self._write(f"INSERT INTO signed ({_ALL}) VALUES ({marks})", (*row, _checksum(row)))  # noqa: S608
+        row = row_of(entry)
+        with self._changing():
+            self._db.execute(_INSERT, (*row, self._linked(row)))
 
     def settle(self, intent_id: str, settlement: Settlement) -> None:
         """Complete an entry with what it really did; once more when nothing is owed any more.
@@ -193,18 +194,22 @@ class Journal:
         entry = self.find(intent_id)
         if entry is None or (entry.settlement is not None and not entry.settlement.owed):
             raise JournalError(f"journal {self._path}: no unsettled intent {intent_id}")
-        row = _row(replace(entry, settlement=settlement))
-        self._write(
-            "UPDATE signed SET gas_cost_wei = ?, profit_wei = ?, settled_at_s = ?, owed = ?, checksum = ? "
-            "WHERE intent_id = ?",
-            (*row[-4:], _checksum(row), intent_id),
-        )
+        with self._changing():
+            self._rewrite(replace(entry, settlement=settlement))
+
+    def cover(self, entry: Entry) -> None:
+        """Commit whether the other side of `entry` is done. Raises `JournalError`."""
+        with self._changing():
+            self._rewrite(entry)
 
     def note(self, at_s: float, what: str, detail: str) -> None:
         """Add a line to the audit: what changed what may be signed. Raises `JournalError`."""
-        before = self._rows("SELECT hash FROM audit ORDER BY id DESC LIMIT 1")
-        linked = _link(before[0][0] if before else "", at_s, what, detail)
-        self._write("INSERT INTO audit (at_s, what, detail, hash) VALUES (?, ?, ?, ?)", (at_s, what, detail, linked))
+        before = self._rows("SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1")
+        number, last = before[0] if before else (0, "")
+        linked = _link(last, at_s, what, detail)
+        with self._changing():
+            self._db.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", (number + 1, at_s, what, detail, linked))
+            self._chain.append(What.AUDIT, str(number + 1), linked)
 
     def audit(self) -> list[tuple[float, str, str]]:
         """Every line of the audit: time, what, detail. Raises `JournalError` at the first that was changed."""
@@ -226,25 +231,11 @@ class Journal:
     def replace(self, entry: Entry, tx_hash: str, raw: bytes, at_s: float) -> None:
         """Commit bytes that may stand in place of `entry`'s, whose worst case is raised to what `entry` says now."""
         ((count,),) = self._rows("SELECT count(*) FROM replacements WHERE intent_id = ?", entry.intent_id)
-        try:
-            with self._transaction():
-                self._db.execute(
-                    "INSERT INTO replacements VALUES (?, ?, ?, ?, ?)", (entry.intent_id, count + 1, at_s, tx_hash, raw)
-                )
-                row = _row(entry)
-                self._db.execute(
-                    "UPDATE signed SET worst_case_wei = ?, worst_gas_wei = ?, draws = ?, checksum = ? "
-                    "WHERE intent_id = ?",
-                    (
-                        str(entry.worst_case_wei),
-                        str(entry.worst_gas_wei),
-                        _plain_draws(entry.draws),
-                        _checksum(row),
-                        entry.intent_id,
-                    ),
-                )
-        except sqlite3.Error as error:
-            raise self._failure("write", error) from None
+        row = (entry.intent_id, count + 1, at_s, tx_hash, raw)
+        with self._changing():
+            self._db.execute("INSERT INTO replacements VALUES (?, ?, ?, ?, ?)", row)
+            self._chain.append(What.REPLACEMENT, f"{entry.intent_id}#{count + 1}", checksum_of(row))
+            self._rewrite(entry)
 
     def replacements(self, intent_id: str) -> tuple[bytes, ...]:
         """What was signed in place of an intent's first transaction, oldest first. Raises `JournalError`."""
@@ -287,20 +278,31 @@ class Journal:
         self.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _changing(self, act: str = "write") -> Iterator[None]:
+        """One transaction, linked to the chain. Raises `JournalError`; what is on the disk then, the disk knows."""
         try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._chain.forget()
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+            self._chain.committed()
+        except (sqlite3.Error, OSError) as error:
+            raise self._failure(act, error) from None
 
-    def _write(self, statement: str, values: tuple[object, ...]) -> int:
-        try:
-            return self._db.execute(statement, values).rowcount
-        except sqlite3.Error as error:
-            raise self._failure("write", error) from None
+    def _rewrite(self, entry: Entry) -> None:
+        row = row_of(entry)
+        self._db.execute(_UPDATE, (*row, self._linked(row), entry.intent_id))
+
+    def _linked(self, row: tuple[object, ...]) -> str:
+        """The row's checksum, in the chain from now on."""
+        checksum = checksum_of(row)
+        self._chain.append(What.SIGNED, str(row[INTENT_AT]), checksum, content_of(row))
+        return checksum
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         try:
@@ -310,68 +312,13 @@ class Journal:
 
     def _entries(self, condition: str, *values: object) -> Iterator[Entry]:
         for row in self._rows(f"SELECT {_ALL} FROM signed {condition}", *values):  # noqa: S608
-            if _checksum(row[:-1]) != row[-1]:
-                raise JournalError(f"journal {self._path}: the row of intent {row[_INTENT_AT]} was changed or damaged")
-            yield _entry(row)
+            self._require_checksum(row)
+            yield entry_of(row)
 
     def _failure(self, act: str, error: Exception) -> JournalError:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
-            return JournalError(f"journal {self._path} is locked: another signer is using it; stop that one first")
+            return JournalLocked(f"journal {self._path} is locked: another signer is using it; stop that one first")
         return JournalError(f"cannot {act} journal {self._path}: {error}")
-
-
-_INTENT_AT = _COLUMNS.index("intent_id")
-
-
-def _row(entry: Entry) -> tuple[object, ...]:
-    """The values of `_COLUMNS`."""
-    done = entry.settlement
-    return (
-        *(entry.chain_id, entry.sender, entry.nonce, entry.intent_id, entry.plan_id, entry.strategy),
-        *(str(entry.worst_case_wei), str(entry.worst_gas_wei), entry.at_s, entry.tx_digest, entry.tx_hash, entry.raw),
-        *(str(entry.exposure_wei), _plain_draws(entry.draws), entry.verdict_digest),
-        *(
-            (None, None, None, 0)
-            if done is None
-            else (str(done.gas_cost_wei), str(done.profit_wei), done.at_s, done.owed)
-        ),
-    )
-
-
-def _entry(row: Sequence[Any]) -> Entry:
-    value = dict(zip(_COLUMNS, row, strict=False))
-    settlement = None
-    if value["settled_at_s"] is not None:
-        settlement = Settlement(
-            int(value["gas_cost_wei"]), int(value["profit_wei"]), value["settled_at_s"], owed=bool(value["owed"])
-        )
-    return Entry(
-        chain_id=value["chain_id"],
-        sender=value["sender"],
-        nonce=value["nonce"],
-        intent_id=value["intent_id"],
-        plan_id=value["plan_id"],
-        strategy=value["strategy"],
-        worst_case_wei=int(value["worst_case_wei"]),
-        worst_gas_wei=int(value["worst_gas_wei"]),
-        at_s=value["at_s"],
-        tx_digest=value["tx_digest"],
-        tx_hash=value["tx_hash"],
-        raw=value["raw"],
-        settlement=settlement,
-        exposure_wei=int(value["exposure_wei"]),
-        draws=tuple(Draw(grant_id, limit, int(wei)) for grant_id, limit, wei in orjson.loads(value["draws"])),
-        verdict_digest=value["verdict_digest"],
-    )
-
-
-def _plain_draws(draws: tuple[Draw, ...]) -> str:
-    return orjson.dumps([(draw.grant_id, draw.limit, str(draw.wei)) for draw in draws]).decode()
-
-
-def _checksum(values: Sequence[object]) -> str:
-    """SQLite does not check its pages: a row says by itself whether it is as it was written."""
-    return hashlib.sha256(repr([int(v) if isinstance(v, bool) else v for v in values]).encode()).hexdigest()
 
 
 def _link(before: str, at_s: float, what: str, detail: str) -> str:

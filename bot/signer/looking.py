@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clock import Clock
-from bot.signer.journal import Journal
+from bot.signer.journal import Journal, JournalError, JournalLocked
 from bot.signer.key import SignedTransaction
 from bot.signer.policy import SignerPolicy, read_policy
 from bot.signer.presence import Presence, is_running
@@ -46,6 +47,40 @@ def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, Signer
     if not isinstance(status, Status):
         raise Unanswered(f"the journal {presence.journal} cannot be read: {status}")
     return status, policy
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """What was found of a journal: `rows` that are what was written; or the `problem`. In use, its signer proved it."""
+
+    path: Path
+    rows: int
+    in_use: bool = False
+    problem: str = ""
+
+    def __str__(self) -> str:
+        if self.problem:
+            return self.problem
+        if self.in_use:
+            return f"{self.path}: in use by a signer, which proved it at its start"
+        return f"{self.path}: {self.rows} rows, each as it was written"
+
+
+def prove_journals(folder: Path, *, accept: bool = False) -> list[Proven]:
+    """Hold every signer's journal in `folder` against its chain; with `accept`, take each one's end as it is first."""
+    return [_proven(path, accept) for path in sorted(folder.glob("signer-*.db"))]
+
+
+def _proven(path: Path, accept: bool) -> Proven:
+    try:
+        with Journal(path) as journal:
+            if accept:
+                journal.accept()
+            return Proven(path, journal.verify())
+    except JournalLocked:
+        return Proven(path, 0, in_use=True)
+    except JournalError as error:
+        return Proven(path, 0, problem=str(error))
 
 
 class _NoKey:

@@ -77,17 +77,20 @@ class Settle:
     in wei of ETH, negative if it lost.
     An intent that was signed and never sent settles with zeros: its bytes are not given again, and its nonce is free.
     `owed` keeps its exposure reserved, until the same evidence comes without it: the other side is done as well.
+    Not `final`, it may yet be undone: it says only whether an exposure is `owed` still, or again; figures are left out,
+    and the worst case stays reserved.
     """
 
     intent_id: str
     gas_cost_wei: int
     profit_wei: int
     owed: bool = False
+    final: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The reservation is released; `loss_wei` is what the windows keep of it."""
+    """What was said is taken. `loss_wei` is what the windows keep: the loss or, while that is not final, the worst."""
 
     loss_wei: int
 
@@ -136,7 +139,7 @@ class Status:
     """The signer's state. `policy_digest` is the SHA-256 of the policy file as read; `protections` those in force.
 
     `strategies` holds all together under the empty name; `switches` says how the kill switch stands for each; `grants`
-    are those in force, by their id.
+    are those in force, by their id; `limits` by how much a limit differs from the policy's, by strategy and name.
     """
 
     address: Address
@@ -148,6 +151,7 @@ class Status:
     strategies: Mapping[str, StrategyUsage]
     switches: Mapping[str, str]
     grants: Mapping[str, GrantUsage]
+    limits: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.reasons import Reason, Refusal
 from bot.signer.case import Case
-from bot.signer.journal import Entry
+from bot.signer.entries import Entry
 from bot.signer.policy import SignerPolicy
 from bot.transaction import Fees, UnsignedTransaction, read_signed
 

@@ -16,9 +16,11 @@ from bot.signer.breakers import Breakers
 from bot.signer.budget import Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
 from bot.signer.checks import review, stopped
+from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.grants import GrantBook
-from bot.signer.journal import Draw, Entry, Journal, JournalError, Settlement
+from bot.signer.journal import Journal, JournalError
 from bot.signer.key import Key
+from bot.signer.limits import LimitBook
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
@@ -178,8 +180,9 @@ class Signer:
         return Refusal(Reason.SIGNER_NONCE, f"nonce {transaction.nonce} belongs to intent {holder}")
 
     def _over_budget(self, case: Case, asked: Asked) -> Refusal | tuple[Draw, ...]:
-        limits = {case.plan.strategy: case.limits, TOTAL: self._policy.total}
-        decided = self._budgets.check(asked, limits, self._grants, self._now_s())
+        now_s = self._now_s()
+        limits = {name: self._limits.of(name, now_s) for name in (case.plan.strategy, TOTAL)}
+        decided = self._budgets.check(asked, limits, self._grants, now_s)
         if isinstance(decided, Broken):
             self._breakers.trip(decided.strategy, str(decided.refusal))
             return decided.refusal
@@ -224,6 +227,8 @@ class Signer:
 
     def _settle(self, request: Settle) -> Settled | Denial:
         entry = self._journal.find(request.intent_id)
+        if not request.final and entry is not None:
+            return self._cover(entry, request.owed)
         gas_wei = self._policy.coin.cost_wei(request.gas_cost_wei)
         if problem := _settlement_problem(request, entry, gas_wei, self._policy.coin):
             return Denial(Reason.SIGNER_SETTLEMENT, problem)
@@ -235,6 +240,16 @@ class Signer:
             self._journal.settle(request.intent_id, done)
             self._budgets.settle(entry, done)
         return Settled(done.loss_wei)
+
+    def _cover(self, entry: Entry, owed: bool) -> Settled:
+        """Both sides are done, or one is not any more. Of what is settled, its settlement says so."""
+        if entry.settlement is not None:
+            return Settled(entry.settlement.loss_wei)
+        if entry.covered == owed:
+            entry = replace(entry, covered=not owed)
+            self._journal.cover(entry)
+            self._budgets.cover(entry)
+        return Settled(entry.worst_case_wei)
 
     def _status(self) -> Status:
         now_s = self._now_s()
@@ -252,6 +267,7 @@ class Signer:
                 name: GrantUsage(it.strategy, it.limit, it.amount_wei, self._budgets.drawn(name), it.not_after_s)
                 for name, it in self._grants.in_force(now_s).items()
             },
+            limits=self._limits.changes(now_s),
         )
 
     def _now_s(self) -> float:
@@ -263,11 +279,14 @@ class Signer:
         self._budgets.resume(strategy)
 
     def _reload(self) -> None:
+        self._journal.verify()
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         audit = self._journal.audit()
         self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit))
         revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
-        self._grants = GrantBook(self._breakers.switch.folder, self._policy, self._note, revoked)
+        folder = self._breakers.switch.folder
+        self._grants = GrantBook(folder, self._policy, self._note, revoked)
+        self._limits = LimitBook(folder, self._policy, self._note, audit)
 
     def _note(self, what: str, detail: str) -> None:
         self._journal.note(self._now_s(), what, detail)

@@ -11,7 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from bot.signer.journal import Journal
 from tests.bot.ledger.given import open_ledger, pending
+from tests.bot.signer.making import NOW_S, OPERATOR
 
 
 @pytest.fixture
@@ -39,6 +41,21 @@ def test_the_first_bad_row_is_named(path: Path) -> None:
     assert result.stdout.startswith("first bad row: intents row 1: is not what seal ")
     (fault,) = orjson.loads(_ledger("verify", "--ledger", path, "--json").stdout)["faults"]
     assert (fault["table"], fault["row"]) == ("intents", "1")
+
+
+def test_the_signers_journal_beside_the_ledger_is_proved_with_it(path: Path) -> None:
+    beside = path.with_name(f"signer-{OPERATOR}.db")
+    with Journal(beside) as journal:
+        journal.note(NOW_S, "resumed", "dex")
+        (used,) = orjson.loads(_ledger("verify", "--ledger", path, "--json").stdout)["signers"]
+        assert (used["in_use"], used["whole"]) == (True, True)
+    result = _ledger("verify", "--ledger", path)
+    assert result.exit_code == 0 and f"{beside}: 1 rows, each as it was written" in result.stdout
+    with closing(sqlite3.connect(beside)) as database:
+        database.execute("DELETE FROM audit")
+        database.commit()
+    assert "audit 1 is gone" in _ledger("verify", "--ledger", path).stderr
+    assert _ledger("verify", "--ledger", path, "--accept").exit_code == 1
 
 
 def test_a_lost_head_file_is_accepted_only_by_saying_so(path: Path) -> None:

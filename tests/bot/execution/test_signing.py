@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.execution.signing import Signing
-from bot.ledger.states import Exposure, IntentState
+from bot.ledger.states import Exposure, IntentState, MinedAs, is_exposed
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Settle, Settled
 
@@ -14,7 +14,14 @@ RECEIPT: Any = SimpleNamespace(gas_cost_wei=21)
 
 
 def intent(state: IntentState, exposure: Exposure) -> Any:
-    return SimpleNamespace(id=1, plan_id="plan", state=state, exposure=exposure)
+    return SimpleNamespace(
+        id=1,
+        plan_id="plan",
+        state=state,
+        exposure=exposure,
+        two_sided=exposure is not Exposure.NONE,
+        is_exposed=is_exposed(state, MinedAs.OK, exposure),
+    )
 
 
 class Heard:
@@ -67,3 +74,45 @@ async def test_an_outcome_whose_block_was_replaced_is_never_told() -> None:
     on.undone(mined)
     assert await on.final(mined)
     assert heard.told == []
+
+
+async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_back_with_its_block() -> None:
+    heard = Heard()
+    owing, done, undone = (
+        intent(state, exposure)
+        for state, exposure in (
+            (IntentState.MINED, Exposure.OWED),
+            (IntentState.MINED, Exposure.HEDGED),
+            (IntentState.PENDING, Exposure.HEDGED),
+        )
+    )
+    now = SimpleNamespace(intent=owing)
+    on = Signing(SimpleNamespace(), SimpleNamespace(intent=lambda intent_id: now.intent), heard)  # type: ignore[arg-type]
+    on.mined(owing, RECEIPT, 5)
+    await on.covered()
+    assert heard.told == []
+    now.intent = done
+    await on.covered()
+    await on.covered()
+    now.intent = undone
+    on.undone(undone)
+    await on.covered()
+    now.intent = done
+    on.mined(done, RECEIPT, 6)
+    await on.covered()
+    assert await on.final(done)
+    await on.covered()
+    covered, exposed = (Settle("1:plan", 0, 0, owed=owed, final=False) for owed in (False, True))
+    assert heard.told == [covered, exposed, covered, Settle("1:plan", 21, 6)]
+
+
+async def test_a_deaf_signer_is_told_again_what_is_done_on_both_sides() -> None:
+    heard = Heard()
+    done = intent(IntentState.MINED, Exposure.HEDGED)
+    on = signing(heard, done)
+    on.mined(done, RECEIPT, 5)
+    heard.deaf = True
+    await on.covered()
+    heard.deaf = False
+    await on.covered()
+    assert heard.told == [Settle("1:plan", 0, 0, final=False)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,14 +92,23 @@ def test_all_strategies_together_have_a_limit_of_their_own(ledger: Ledger) -> No
     assert refusal.detail.startswith("all strategies: ")
 
 
-def test_the_worst_case_is_used_until_the_result_is_known(ledger: Ledger) -> None:
+def test_the_worst_case_is_used_until_the_result_is_final(ledger: Ledger) -> None:
     intent = pending(ledger, 1)
     usage = read_usage(ledger, DEX)
     assert (usage.reserved_loss_wei, usage.reserved_gas_wei, usage.in_flight) == (WORST.loss_wei, WORST.gas_wei, 1)
     ledger.record_mined(intent.id, receipt(1, status=0), {})
     usage = read_usage(ledger, DEX)
-    assert (usage.reserved_loss_wei, usage.in_flight) == (0, 0)
+    assert usage.reserved_loss_wei + usage.hour_loss_wei == WORST.loss_wei
+    assert usage.reserved_gas_wei + usage.gas_day_wei == WORST.gas_wei
     assert (usage.hour_loss_wei, usage.day_loss_wei, usage.gas_day_wei) == (GAS_COST_WEI,) * 3
+    ledger.mark_final(intent.id)
+    assert read_usage(ledger, DEX) == replace(usage, reserved_loss_wei=0, reserved_gas_wei=0)
+
+
+def test_a_foreign_nonce_keeps_its_worst_case_reserved_until_a_person_has_looked(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.mark_foreign(intent.id, "a test")
+    assert read_usage(ledger, DEX).reserved_loss_wei == WORST.loss_wei
 
 
 def test_a_released_reservation_uses_nothing(ledger: Ledger) -> None:
@@ -113,6 +123,21 @@ def test_inventory_is_in_flight_until_the_other_side_is_done(ledger: Ledger) -> 
     assert read_usage(ledger, "cex_dex_arbitrage").capital_wei == ETHER
     ledger.close_exposure(intent.id, Exposure.UNWOUND)
     assert read_usage(ledger, "cex_dex_arbitrage").capital_wei == 0
+
+
+def test_a_trade_done_on_both_sides_counts_by_its_loss_until_it_is_final(ledger: Ledger) -> None:
+    strategy = "cex_dex_arbitrage"
+    intent = pending(ledger, 1, sell_plan(1), WORST_TWO_SIDED)
+    ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2010 * 10**6})
+    ledger.place_order(intent.id, hedge_order(), "spot")
+    (order,) = ledger.orders_of(intent.id)
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED)
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+    usage = read_usage(ledger, strategy)
+    assert usage.reserved_loss_wei + usage.hour_loss_wei == WORST_TWO_SIDED.loss_wei
+    assert usage.capital_wei == 0
+    ledger.undo_block(hash_of("mined", 1))
+    assert read_usage(ledger, strategy).capital_wei == ETHER
 
 
 def test_profits_do_not_offset_losses(ledger: Ledger) -> None:

@@ -94,6 +94,9 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
     async def beat() -> None:
         beats.append(clock.now_s)
 
+    async def hear() -> None:
+        pass
+
     watch = Watch(
         halting=halting,
         engine=engine,
@@ -101,6 +104,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
         node=chain,
         settings=BreakerSettings(),
         owes=lambda: owing[0],
+        hear=hear,
         beat=beat,
         clock=clock,
         out=out,

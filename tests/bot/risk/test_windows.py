@@ -57,6 +57,7 @@ class Trade:
     at_s: int = 0
     lost_wei: int = 0
     gas_wei: int = 0
+    final: bool = False
 
 
 class Trading(RuleBasedStateMachine):
@@ -114,6 +115,13 @@ class Trading(RuleBasedStateMachine):
         self.open.remove(trade)
         self.closed.append(trade)
 
+    @precondition(lambda self: any(not trade.final for trade in self.closed))
+    @rule(data=st.data())
+    def becomes_final(self, data: st.DataObject) -> None:
+        trade = data.draw(st.sampled_from([trade for trade in self.closed if not trade.final]))
+        self.ledger.mark_final(trade.id)
+        trade.final = True
+
     @precondition(lambda self: self.open)
     @rule()
     def restart(self) -> None:
@@ -125,9 +133,16 @@ class Trading(RuleBasedStateMachine):
     def window(self, amount: str, end_s: int, length_s: int) -> int:
         return sum(getattr(trade, amount) for trade in self.closed if end_s - length_s <= trade.at_s <= end_s)
 
+    def reserved(self, amount: str, booked: str) -> int:
+        """The worst of what is open, and of what may be undone, beyond what is booked of it."""
+        undoable = [trade for trade in self.closed if not trade.final]
+        return sum(getattr(trade.worst, amount) for trade in self.open) + sum(
+            max(0, getattr(trade.worst, amount) - getattr(trade, booked)) for trade in undoable
+        )
+
     def some_limit_would_break(self, worst: WorstCase) -> bool:
-        reserved = sum(trade.worst.loss_wei for trade in self.open) + worst.loss_wei
-        gas = sum(trade.worst.gas_wei for trade in self.open) + worst.gas_wei
+        reserved = self.reserved("loss_wei", "lost_wei") + worst.loss_wei
+        gas = self.reserved("gas_wei", "gas_wei") + worst.gas_wei
         return (
             worst.loss_wei > BUDGET.per_trade_wei
             or self.window("lost_wei", self.now_s, HOUR_S) + reserved > BUDGET.hour_loss_wei
@@ -141,7 +156,8 @@ class Trading(RuleBasedStateMachine):
         assert usage.hour_loss_wei == self.window("lost_wei", self.now_s, HOUR_S)
         assert usage.day_loss_wei == self.window("lost_wei", self.now_s, DAY_S)
         assert usage.gas_day_wei == self.window("gas_wei", self.now_s, DAY_S)
-        assert usage.reserved_loss_wei == sum(trade.worst.loss_wei for trade in self.open)
+        assert usage.reserved_loss_wei == self.reserved("loss_wei", "lost_wei")
+        assert usage.reserved_gas_wei == self.reserved("gas_wei", "gas_wei")
 
 
 class Windows(Trading):
@@ -156,18 +172,24 @@ class Windows(Trading):
 
     @invariant()
     def spent_and_reserved_stay_within_the_limit_now(self) -> None:
-        reserved = sum(trade.worst.loss_wei for trade in self.open)
+        reserved = self.reserved("loss_wei", "lost_wei")
         assert self.window("lost_wei", self.now_s, HOUR_S) + reserved <= BUDGET.hour_loss_wei
         assert self.window("lost_wei", self.now_s, DAY_S) + reserved <= BUDGET.day_loss_wei
 
 
 class Reorganised(Trading):
-    """A reorg puts a settled trade back in flight, at its worst again: nothing new is let in that does not fit then."""
+    """A reorg puts a settled trade back in flight, at its worst again, which was reserved all the while."""
 
-    @precondition(lambda self: self.closed)
+    @invariant()
+    def a_reorg_breaks_no_limit(self) -> None:
+        reserved = self.reserved("loss_wei", "lost_wei")
+        assert self.window("lost_wei", self.now_s, HOUR_S) + reserved <= BUDGET.hour_loss_wei
+        assert self.window("lost_wei", self.now_s, DAY_S) + reserved <= BUDGET.day_loss_wei
+
+    @precondition(lambda self: any(not trade.final for trade in self.closed))
     @rule(data=st.data())
     def reorganised(self, data: st.DataObject) -> None:
-        trade = data.draw(st.sampled_from(self.closed))
+        trade = data.draw(st.sampled_from([trade for trade in self.closed if not trade.final]))
         self.ledger.undo_block(hash_of(self.instance, trade.block or 0))
         self.closed.remove(trade)
         self.open.append(trade)

@@ -7,7 +7,8 @@ import signal
 import sys
 
 from bot.signer.__main__ import main
-from bot.signer.journal import Entry, Journal
+from bot.signer.entries import Entry
+from bot.signer.journal import Journal
 
 _record = Journal.record
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from bot.reasons import Reason, Refusal
 from bot.signer.budget import Asked, Broken, Budgets, NoGrants
-from bot.signer.journal import Entry, Settlement
+from bot.signer.entries import Entry, Settlement
 from bot.signer.policy import UNLIMITED, StrategyLimits
 from bot.signer.switch import TOTAL
 from chains.assets import ZERO_ADDRESS
@@ -83,6 +85,17 @@ def test_inventory_stays_exposed_until_its_other_side_is_done() -> None:
     assert ask(budgets, 10, 71) is Reason.SIGNER_BUDGET_EXPOSURE
     budgets.settle(first, Settlement(5, 0, NOW_S))
     assert ask(budgets, 10, 71) is None
+
+
+def test_what_is_done_on_both_sides_is_exposed_no_more_and_keeps_its_worst_case_until_it_is_final() -> None:
+    first = entry("first", worst_case_wei=60, exposure_wei=80)
+    budgets = Budgets([first])
+    budgets.cover(replace(first, covered=True))
+    usage = budgets.usage("dex", NOW_S)
+    assert (usage.exposure_wei, usage.reserved_wei, usage.hour_loss_wei) == (0, 60, 60)
+    assert ask(budgets, 10, 90) is None
+    budgets.cover(first)
+    assert ask(budgets, 10, 71) is Reason.SIGNER_BUDGET_EXPOSURE
 
 
 def test_trades_lost_in_a_row_break_and_a_winner_between_them_mends() -> None:

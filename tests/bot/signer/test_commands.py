@@ -130,6 +130,25 @@ async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
     await told("budget", "revoke", "0x" + "00" * 16, "--config", config, code=2)
 
 
+async def test_a_limit_is_lowered_by_whoever_types_and_raised_by_the_owner_only(
+    client: SignerClient, config: Path, tmp_path: Path
+) -> None:
+    owner, passphrase = tmp_path / "owner.json", passphrase_file(tmp_path)
+    owner.write_bytes(seal(OWNER_SECRET, PASSPHRASE.encode(), light=True))
+    words = ("budget", "set", "hour_loss", "--strategy", CYCLES, "--config", config, "--because", "a test")
+    lowered = (await told(*words, "0.5 ETH"))["changes"][0]
+    assert (lowered["before"], lowered["after"]) == (str(2 * ETHER), str(ETHER // 2))
+    refused = await client.sign(now_ask(1, worst_case_wei=ETHER))
+    assert isinstance(refused, Refusal) and refused.reason is Reason.SIGNER_BUDGET_HOUR_LOSS
+    assert "--keystore" in (await told(*words, "1 ETH", code=3))["said"]
+    await told(*words, "1 ETH", "--keystore", owner, "--passphrase-file", passphrase)
+    assert isinstance(await client.sign(now_ask(1, worst_case_wei=ETHER)), Signed)
+    await client.close()
+    shown = (await told("budget", "show", "--run", client.switch.folder.parent))["budgets"][0]
+    limit = shown["scopes"][CYCLES]["limits"]["hour_loss"]
+    assert (limit["limit"], limit["configured"]) == (str(ETHER), str(2 * ETHER))
+
+
 async def test_the_budget_of_a_signer_that_ended_is_read_from_its_journal(client: SignerClient, config: Path) -> None:
     assert isinstance(await client.sign(now_ask(1, worst_case_wei=ETHER)), Signed)
     await client.close()

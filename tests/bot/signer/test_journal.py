@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.signer.journal import Draw, Entry, Journal, JournalError, Settlement
+from bot.signer.entries import Draw, Entry, Settlement
+from bot.signer.journal import Journal, JournalError
 from tests.bot.signer.making import CYCLES, NOW_S, OPERATOR
 
 OLD = """
