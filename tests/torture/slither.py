@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,8 @@ RELEASE = "slither-analyzer==0.11.6"
 PAGE = ROOT / "docs" / "executor.md"
 _SECTION = "## What slither says"
 _ROW = re.compile(r"^\| `([a-z0-9-]+)` \| (.+?) \| .+ \|$", re.MULTILINE)
-_PLACE = re.compile(r"`([\w.]+)`(?: ×(\d+))?")
+_PLACE = re.compile(r"`([\w.]+)`")
+_ANYWHERE = "anywhere"
 _ELSEWHERE = "contracts/(test|script|src/twin|src/safety)/"
 
 Finding = tuple[str, str]
@@ -51,32 +51,43 @@ def main() -> int:
         print(done.stdout[-2000:] + done.stderr[-2000:])
         print(f"{RELEASE} ended with {done.returncode} and told nothing that can be read")
         return 1
-    known = explained(PAGE.read_text(encoding="utf-8"))
-    for (detector, place), count in sorted((found - known).items()):
-        print(f"not explained in {PAGE.name}: {detector} at {place}, {count} times")
-    for (detector, place), count in sorted((known - found).items()):
-        print(f"explained in {PAGE.name}, and not found: {detector} at {place}, {count} times")
-    new, gone = (found - known).total(), (known - found).total()
-    print(f"{found.total()} findings of {RELEASE}, {found.total() - new} explained, {new} not; {gone} found no more")
+    new, gone = compared(found, explained(PAGE.read_text(encoding="utf-8")))
+    for detector, place in sorted(new):
+        print(f"not explained in {PAGE.name}: {detector} at {place}")
+    for detector, place in sorted(gone):
+        print(f"explained in {PAGE.name}, and not found: {detector} at {place}")
+    told = f"{len(found) - len(new)} explained, {len(new)} not; {len(gone)} explained and found no more"
+    print(f"{len(found)} places found by {RELEASE}, {told}")
     return 1 if new or gone else 0
 
 
-def read(document: Mapping[str, Any]) -> Counter[Finding]:
+def read(document: Mapping[str, Any]) -> set[Finding]:
     """The findings in slither's JSON. Raises `KeyError` and `TypeError` for a document of another kind."""
-    return Counter((each["check"], _place(each["elements"][0])) for each in document["results"].get("detectors", []))
+    return {(each["check"], _place(each["elements"][0])) for each in document["results"].get("detectors", [])}
 
 
 def _place(element: Mapping[str, Any]) -> str:
+    """`Contract.function`, or what else it is, within what it is in."""
     parent = element.get("type_specific_fields", {}).get("parent", {})
-    return f"{parent['name']}.{element['name']}" if parent.get("type") == "contract" else str(element["name"])
+    within = f"{_place(parent)}." if parent.get("type") in ("contract", "function") else ""
+    return f"{within}{element['name']}"
 
 
-def explained(page: str) -> Counter[Finding]:
-    """The findings that the page's table explains, by detector and place; `×n` where one is found n times."""
+def explained(page: str) -> set[Finding]:
+    """The findings that the page's table explains, by detector and place: functions, or `anywhere`."""
     table = page.partition(_SECTION)[2].partition("\n## ")[0]
-    return Counter(
-        {(row[1], place[1]): int(place[2] or 1) for row in _ROW.finditer(table) for place in _PLACE.finditer(row[2])}
-    )
+    return {
+        (row[1], place)
+        for row in _ROW.finditer(table)
+        for place in (_PLACE.findall(row[2]) if row[2] != _ANYWHERE else [_ANYWHERE])
+    }
+
+
+def compared(found: set[Finding], known: set[Finding]) -> tuple[set[Finding], set[Finding]]:
+    """What was found and is not known, and what is known and was not found."""
+    new = {finding for finding in found if not {finding, (finding[0], _ANYWHERE)} & known}
+    gone = {(check, place) for check, place in known - found if place != _ANYWHERE or check not in dict(found)}
+    return new, gone
 
 
 if __name__ == "__main__":
