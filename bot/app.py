@@ -122,7 +122,7 @@ async def _open(
         await tokens.open(lab, world.node.request)
     signer = None
     if options.mode is not Mode.DRY:
-        signer = await _signer(loaded, world, hands, known, market, marks)
+        signer = await _signer(loaded, options.mode, world, hands, known, market, marks)
         stack.push_async_callback(signer.close)
         ends = replace(ends, signer=recorder.end("signer", signer) if recorder else signer)
     road = build_road(loaded, ledger, footing, ends, clock)
@@ -255,7 +255,7 @@ def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:
 
 
 async def _signer(
-    loaded: Loaded, world: World, hands: Hands, known: KnownPools, market: Market, marks: Marks
+    loaded: Loaded, mode: Mode, world: World, hands: Hands, known: KnownPools, market: Market, marks: Marks
 ) -> SignerClient:
     allowed = filters(loaded.config.strategies, world.network, known)
     policy = signer_policy(
@@ -267,6 +267,7 @@ async def _signer(
         pools=[pool.hop(*pool.tokens[:2]).pool for pool in market.pools.values()],
         marks=marks,
         scopes=scopes(loaded.config, allowed, market),
+        proven=mode is Mode.LIVE,
     )
     return await SignerClient.start(
         keystore=hands.keystore,

@@ -84,8 +84,12 @@ def signer_policy(
     pools: Iterable[Address],
     marks: Marks,
     scopes: Mapping[str, Scope] = MappingProxyType({}),
+    proven: bool = False,
 ) -> SignerPolicy:
-    """The policy the signer enforces by itself, whatever the engine asks for. `scopes` are those of some strategies."""
+    """The policy the signer enforces by itself, whatever the engine asks for. `scopes` are those of some strategies.
+
+    `proven`: the books are compared with the chain during the run, so that a dead man's switch makes sense.
+    """
     signer = config.signer
     return SignerPolicy(
         chain_id=network.chain_id,
@@ -111,7 +115,7 @@ def signer_policy(
         strategies={it.name: _limits(it, scopes.get(it.name, ANYWHERE)) for it in config.strategies},
         total=_total(config),
         owner=signer.owner,
-        dead_man_s=config.breakers.dead_man_s,
+        dead_man_s=config.breakers.dead_man_s if proven else 0,
         native_mark=marks.gas_coin(network.wrapped).mark,
         inventory_marks={Address(token.address): mark for token in caps if (mark := _mark(marks, token)) is not None},
     )

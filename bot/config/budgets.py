@@ -97,8 +97,8 @@ class BreakerSettings(Section):
     prove_every_s: Annotated[Seconds, Field(examples=[60])] = 60.0
     """Seconds between two comparisons of the ledger with the chain during a run; money that is missing halts."""
 
-    dead_man_s: Annotated[int, Field(ge=0, examples=[600])] = 0
-    """Nothing is signed when no such comparison has held for so many seconds; 0 leaves this breaker out."""
+    dead_man_s: Annotated[int, Field(ge=0, examples=[600])] = 600
+    """In live mode all halts when no such comparison has held for so many seconds; 0 leaves this breaker out."""
 
     disagreement_s: Annotated[Seconds, Field(examples=[120])] = 120.0
     """Seconds over which endpoints may tell different blocks, plan after plan, before everything halts."""

@@ -56,12 +56,21 @@ def _key(document: Document, file: RunFile, network: Network) -> Iterator[Proble
         yield document.problem(("signer", "key"), message)
 
 
+def _dead_man(document: Document, file: RunFile) -> Iterator[Problem]:
+    """A dead man's switch that no proof winds up in time would halt every run."""
+    least_s = 2 * file.breakers.prove_every_s
+    if file.breakers.dead_man_s and file.breakers.dead_man_s < least_s:
+        message = f"shorter than two proofs of the books take; write at least {least_s:g}, or 0 to leave it out"
+        yield document.problem(("breakers", "dead_man_s"), message)
+
+
 def agreement(
     document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]], network: Network
 ) -> Iterator[Problem]:
     """Every disagreement, each at the line where it is easiest to mend."""
     yield from _test_chain(document, network)
     yield from _key(document, file, network)
+    yield from _dead_man(document, file)
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _exchanges(document, file, network)

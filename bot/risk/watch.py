@@ -82,6 +82,7 @@ class Watch:
         self._proven_s = clock.wall_s()
         self._missing = 0
         self._proven_at: Head | None = None
+        self._held = False
         self._disagreeing_since_s: float | None = None
         self._counted = (0, 0)
 
@@ -150,11 +151,14 @@ class Watch:
 
     async def _prove(self) -> None:
         head, due_s = self._engine.head, self._proven_s + self._settings.prove_every_s
-        if self._node is None or head is None or self._engine.taking or head == self._proven_at:
+        if self._node is None or head is None or self._engine.taking:
             return
         if self._clock.wall_s() < due_s and not self._missing:
             return
-        self._proven_at = head
+        if head == self._proven_at:
+            await self._still_proven()
+            return
+        self._proven_at, self._held = head, False
         network = self._ledger.run.network
         booked = {account: units for account, units in self._ledger.accounts().items() if account.place == network}
         try:
@@ -164,9 +168,15 @@ class Watch:
         self._proven_s = self._clock.wall_s()
         await self._judge(proof)
 
+    async def _still_proven(self) -> None:
+        """No block came since: what held at the newest one holds still. A silent chain is not a dead watch."""
+        if self._held:
+            self._proven_s = self._clock.wall_s()
+            await self._beat()
+
     async def _judge(self, proof: Proof) -> None:
         if proof.holds:
-            self._missing = 0
+            self._missing, self._held = 0, True
             await self._beat()
             return
         self._missing += 1

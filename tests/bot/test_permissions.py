@@ -144,3 +144,21 @@ def test_what_all_may_risk_together_is_what_is_stated_and_otherwise_the_sum(load
     assert total is not None
     assert total.hour_loss_wei == 3 * ETHER
     assert total.day_loss_wei == sum(budget.day_loss_wei for budget in own)
+
+
+def test_the_dead_mans_switch_is_set_only_where_the_books_are_proven(loaded: Loaded) -> None:
+    weth = loaded.network.token("WETH")
+    proven, unproven = (
+        signer_policy(
+            loaded.config,
+            loaded.network,
+            IDENTITY,
+            profit_tokens=[weth],
+            caps={},
+            pools=POOLS,
+            marks=Marks({weth: Fraction(1)}),
+            proven=proven,
+        ).dead_man_s
+        for proven in (True, False)
+    )
+    assert (proven, unproven) == (600, 0)

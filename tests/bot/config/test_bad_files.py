@@ -127,6 +127,13 @@ RUN_FILE = [
         "node.endpoints[0].url",
         "is not a ws/wss/http/https URL",
     ),
+    (
+        "[dashboard]\nport = 0",
+        "[breakers]\ndead_man_s = 100",
+        17,
+        "breakers.dead_man_s",
+        "shorter than two proofs of the books take; write at least 120, or 0",
+    ),
     ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: breakers, budget"),
     ('network = "twin"', "twin = 1", 1, "twin", "a table; write the table `[twin]`"),
     ("[dashboard]\nport = 0", "[[dashboard]]\nport = 0", 16, "dashboard", "a table; write the table `[dashboard]`"),

@@ -175,6 +175,23 @@ def test_books_that_equal_the_chain_wind_up_the_dead_man(given: Given) -> None:
     assert given.beats == [NOW_S + 60], "it was proven again too soon"
 
 
+def test_a_chain_that_is_silent_is_no_dead_watch_and_books_that_do_not_hold_are_no_proof(given: Given) -> None:
+    given.clock.now_s += 60
+    given.look(head=1)
+    given.clock.now_s += 59
+    given.look()
+    assert given.beats == [NOW_S + 60]
+    given.clock.now_s += 1
+    given.look()
+    assert given.beats == [NOW_S + 60, NOW_S + 120]
+    given.chain.held[next(iter(given.chain.held))] -= 1
+    given.clock.now_s += 60
+    given.look(head=2)
+    given.clock.now_s += 60
+    given.look()
+    assert len(given.beats) == 2
+
+
 def test_money_that_two_heads_say_is_missing_halts_everything(given: Given) -> None:
     some = next(iter(given.chain.held))
     given.chain.held[some] -= 1
