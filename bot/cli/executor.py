@@ -91,25 +91,27 @@ async def deploy(
     """Deploy the executor and its inventory, then verify both. Owner, operator, treasury and tokens are fixed by it."""
     from bot.config.load import load
     from bot.config.tokens import inventory_caps, profit_tokens
-    from bot.execution.deployment import InventoryCap, Venues
+    from bot.execution.deployment import InventoryCap, Venues, balance
     from bot.execution.deployment import deploy as create
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
     require_consent(loaded, live_on_chain_id)
     first, *further = [Address(operator) for operator in operators] or [_configured_operator(loaded)]
+    gained = profit_tokens(loaded.config, loaded.network)
+    held = [InventoryCap(Address(token.address), cap) for token, cap in inventory_caps(loaded.config, loaded.network)]
     async with node_rpc(loaded, node) as rpc:
+        for token in (*gained, *(cap.token for cap in held)):
+            # Fixed for ever by the deployment: what is no token there would be found out by the first sweep.
+            await balance(rpc, token, Address(treasury))
         made = await create(
             rpc,
             owner_account(owner_keystore, passphrase_fd, passphrase_file),
             operator=first,
             further_operators=further,
             treasury=Address(treasury),
-            profit_tokens=profit_tokens(loaded.config, loaded.network),
-            inventory=[
-                InventoryCap(Address(token.address), units)
-                for token, units in inventory_caps(loaded.config, loaded.network)
-            ],
+            profit_tokens=gained,
+            inventory=held,
             chain_id=loaded.network.chain_id,
             venues=await Venues.of(loaded.network).present(rpc),
         )

@@ -81,6 +81,14 @@ def test_a_deployment_has_what_the_run_file_and_the_options_say(chain: Chain, de
     assert deployed["inventory_caps"] == {WETH: str(20 * ETHER)}
 
 
+def test_what_is_no_token_on_the_chain_is_found_out_before_anything_is_deployed(chain: Chain, tmp_path: Path) -> None:
+    config = written(tmp_path, spoilt(RUN, '["20 WETH"]', '["20 WETH", "500 USDT"]'))
+    before = chain.rpc("eth_getTransactionCount", chain.owner, "latest")
+    result = chain.signed("deploy", "--treasury", TREASURY, "--operator", OPERATOR, config=config)
+    assert result.exit_code == 1 and "it is no token on this chain" in result.stderr
+    assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
+
+
 def test_a_deployment_is_proved(chain: Chain, deployed: dict[str, Any]) -> None:
     result = chain.isthmus("verify", "--executor", deployed["executor"])
     assert result.exit_code == 0, result.stderr
