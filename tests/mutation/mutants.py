@@ -42,11 +42,12 @@ _UNREAD = frozenset({"annotation", "returns", "type_comment", "decorator_list"})
 class Mutant:
     """One fault: in `file`, on `line` (from 1), `before` gives way to `after` at the bytes `start` to `end`.
 
-    What runs it runs one of the lines `runs`; None where it runs when the file is imported.
+    `text` is how the line reads. What runs the fault runs one of the lines `runs`; None where the import does.
     """
 
     file: str
     line: int
+    text: str
     before: str
     after: str
     start: int
@@ -57,9 +58,9 @@ class Mutant:
         return f"{self.file}:{self.line}: {_shown(self.before)}  →  {_shown(self.after)}"
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What it is, wherever in its file that stands."""
-        return self.file, _shown(self.before), _shown(self.after)
+    def key(self) -> tuple[str, str, str, str]:
+        """What it is, wherever in its file that line stands."""
+        return self.file, self.text, _shown(self.before), _shown(self.after)
 
     def applied(self, source: bytes) -> bytes:
         """`source` with the fault in it."""
@@ -68,15 +69,17 @@ class Mutant:
 
 def mutants(file: str, source: bytes) -> list[Mutant]:
     """Every fault there is one for in `source`, in the order of the lines."""
+    lines = source.splitlines(keepends=True)
     starts = [0]
-    for text in source.splitlines(keepends=True):
-        starts.append(starts[-1] + len(text))
+    for line in lines:
+        starts.append(starts[-1] + len(line))
     found = []
     for node, statement in _nodes(ast.parse(source), None):
         for part, after in _faults(node):
             start, end = starts[part.lineno - 1] + part.col_offset, starts[_last(part) - 1] + _end(part)
             runs = None if statement is None else range(statement, _last(part) + 1)
-            found.append(Mutant(file, part.lineno, source[start:end].decode(), after, start, end, runs))
+            text, before = lines[part.lineno - 1].decode().strip(), source[start:end].decode()
+            found.append(Mutant(file, part.lineno, text, before, after, start, end, runs))
     return sorted(found, key=lambda mutant: (mutant.start, mutant.end, mutant.after))
 
 

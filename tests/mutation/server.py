@@ -27,6 +27,8 @@ _OTHERS = (
 
 _PYTEST = ("-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "--no-header")
 _POLL_S = 0.005
+_ON = "not postgresql or test_lease or test_database"
+"""The rules are the same on both databases: where one has code of its own, both are asked."""
 
 
 def main() -> int:
@@ -73,7 +75,7 @@ def _played(asked: dict[str, Any]) -> int:
         if "found" in asked:
             words = [word for word in _PYTEST if word != "-x"]
             watching = Watching(frozenset(asked["files"]), Path(asked["found"]))
-            return int(pytest.main([*words, "-k", "not postgresql", *tests], plugins=[watching]))
+            return int(pytest.main([*words, "-k", _ON, *tests], plugins=[watching]))
         sys.dont_write_bytecode = True
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         return int(pytest.main([*_PYTEST, *files], plugins=[Chosen(tests)]))

@@ -132,6 +132,12 @@ def test_doubt_never_reopens_a_closed_order(closed: OrderState) -> None:
     assert order_state_after(closed, OrderState.OPEN) is closed
 
 
+@pytest.mark.parametrize("report", EVIDENCE)
+@pytest.mark.parametrize("known", [OrderState.SENDING, OrderState.UNKNOWN])
+def test_any_word_of_the_exchange_is_more_than_none(known: OrderState, report: OrderState) -> None:
+    assert order_state_after(known, report) is report
+
+
 def test_silence_is_no_evidence() -> None:
     assert order_state_after(OrderState.UNKNOWN, OrderState.SENDING) is OrderState.UNKNOWN
     assert order_state_after(OrderState.PARTIAL, OrderState.UNKNOWN) is OrderState.UNKNOWN

@@ -11,7 +11,17 @@ from hexbytes import HexBytes
 from bot.reasons import Reason
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
-from bot.signer.protocol import Denial, Response, Settle, Settled, Signed, Status, StatusRequest
+from bot.signer.protocol import (
+    HEADER_BYTES,
+    Denial,
+    Response,
+    Settle,
+    Settled,
+    Signed,
+    Status,
+    StatusRequest,
+    frame,
+)
 from bot.signer.service import Signer
 from bot.signer.switch import TOTAL, KillSwitch
 from chains.executor import encode
@@ -44,6 +54,13 @@ def reason_of(response: Response) -> Reason:
 
 def nth(index: int, **changes: object) -> Response | object:
     return ask(intent_id=f"intent-{index}", nonce=index, **changes)
+
+
+def test_who_only_observes_may_ask_how_it_is_and_nothing_else(signer: Signer) -> None:
+    for message in (ask(), Settle("intent-1", 0, 0)):
+        response = signer.answer(frame(message)[HEADER_BYTES:], observes=True)
+        assert reason_of(response) is Reason.SIGNER_BUSY
+    assert isinstance(signer.answer(frame(StatusRequest())[HEADER_BYTES:], observes=True), Status)
 
 
 def test_what_is_signed_decodes_back_to_what_was_asked(signer: Signer) -> None:
