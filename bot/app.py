@@ -128,7 +128,7 @@ async def _open(
     road = build_road(loaded, ledger, footing, ends, clock)
     await start(road, head)
     if options.mode is Mode.LIVE:
-        await require_reconciled(ledger, world.node, hands.accounts, road.transactions, head)
+        await require_reconciled(ledger, world.node, hands.accounts, head)
     engine = Engine(road, out)
     ears = recorder.ears(engine, road.guard) if recorder else engine
     world.node.listen(ears.on_node)

@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from bot.ledger.reconcile import BalanceSource
+from bot.ledger.reconcile import BalanceSource, FinalBlock
 from bot.ledger.records import Account
 from bot.simulator.overlay import balance_of_data
 from chains.assets import ZERO_ADDRESS, Address
+from chains.blocks import Head
 
 
 class BalanceReader(Protocol):
@@ -18,6 +19,20 @@ class BalanceReader(Protocol):
     async def balance(self, account: Address) -> int: ...
 
     async def call(self, to: Address, data: bytes) -> bytes: ...
+
+
+class StateReader(Protocol):
+    """The part of a node that reads state as of a block."""
+
+    async def balance(self, account: Address, block: str) -> int: ...
+
+    async def call(self, to: Address, data: bytes, block: str) -> bytes: ...
+
+
+class FinalReader(StateReader, Protocol):
+    """A node that says which block it takes for final."""
+
+    async def finalized_head(self) -> Head: ...
 
 
 class CurrencyReader(Protocol):
@@ -40,6 +55,24 @@ def on_chain(node: BalanceReader) -> BalanceSource:
         return int.from_bytes(await node.call(token, balance_of_data(owner)), "big")
 
     return ask
+
+
+def at_block(node: StateReader, block_hash: str) -> BalanceSource:
+    """Balances as of one block, as `on_chain` tells them of the latest."""
+
+    async def ask(account: Account) -> int:
+        owner, token = Address(account.owner), Address(account.token)
+        if token == ZERO_ADDRESS:
+            return await node.balance(owner, block_hash)
+        return int.from_bytes(await node.call(token, balance_of_data(owner), block_hash), "big")
+
+    return ask
+
+
+async def final_block(node: FinalReader) -> FinalBlock:
+    """The newest block that nothing can undo, and its balances. Raises what the node raises."""
+    head = await node.finalized_head()
+    return FinalBlock(head.number, at_block(node, head.hash))
 
 
 def at_exchanges(exchanges: Mapping[str, CurrencyReader]) -> BalanceSource:

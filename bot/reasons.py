@@ -86,6 +86,7 @@ class Reason(StrEnum):
     SIGNER_UNREACHABLE = "signer_unreachable"
     # execution
     ORDER_UNKNOWN = "order_unknown"
+    ORDER_QUARANTINED = "order_quarantined"
     ACCOUNT_HALTED = "account_halted"
     ALREADY_DECIDED = "already_decided"
 

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
-from bot.balances import CurrencyReader, at_exchanges
+from bot.balances import CurrencyReader, FinalReader, at_exchanges
 from bot.ledger.errors import LedgerError
+from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import has_past
 from bot.ledger.records import Account
-from bot.risk.proof import StateReader, prove
-from chains.blocks import Block, Head
-
-
-class Settling(Protocol):
-    """The part of the transaction desk that books what was mined meanwhile."""
-
-    async def on_block(self, block: Block) -> object: ...
+from bot.ledger.states import IN_FLIGHT
+from bot.risk.proof import prove
+from chains.blocks import Head
 
 
 async def require_reconciled(
-    ledger: Ledger, node: StateReader, exchanges: Mapping[str, CurrencyReader], desk: Settling, head: Head
+    ledger: Ledger, node: FinalReader, exchanges: Mapping[str, CurrencyReader], head: Head
 ) -> None:
     """Raises `LedgerError` when money is missing that the books say is there; of a restored ledger, when they differ.
 
-    What is in flight is not known yet at a plain restart: then the watch over the run proves the books once it is.
+    What was mined meanwhile has been booked. The books are held against the newest block that nothing can undo, and
+    against `head` where nothing is in flight.
     """
     restored = ledger.was_restored
-    if restored:
-        await desk.on_block(Block(head, ()))
-    elif not has_past(ledger) or ledger.open_intents():
+    if not restored and not has_past(ledger):
         return
     network = ledger.run.network
     booked = ledger.accounts()
-    proof = await prove({it: units for it, units in booked.items() if it.place == network}, node, head.hash)
-    wrong = dict(proof.missing)
+    proofs = []
+    final = await node.finalized_head()
+    books = books_at(ledger, final.number) if final.number <= head.number else None
+    if books is not None:
+        proofs.append(await prove(books.booked, node, final.hash))
+    if restored or not any(intent.state in IN_FLIGHT for intent in ledger.open_intents()):
+        on_chain = {it: units for it, units in booked.items() if it.place == network}
+        proofs.append(await prove(on_chain, node, head.hash))
+    wrong = {account: units for proof in proofs for account, units in proof.missing.items()}
     if restored:
-        wrong |= proof.unexpected
+        wrong |= {account: units for proof in proofs for account, units in proof.unexpected.items()}
         wrong |= await _differences({it: units for it, units in booked.items() if it.place != network}, exchanges)
     if wrong:
         told = "; ".join(f"{account}: {units} units" for account, units in wrong.items())

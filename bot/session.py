@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from bot.balances import BalanceReader, at_exchanges, on_chain
+from bot.balances import BalanceReader, at_exchanges, final_block, on_chain
 from bot.certifying import LAST_ANSWERS_S, captured
 from bot.clock import Clock
 from bot.collecting import Collecting
@@ -207,8 +207,11 @@ class Session:
         if self.options.mode is Mode.DRY:
             return None
         chain: BalanceReader = self.hands.ground.submitter
+        accounts = at_exchanges(self.hands.accounts)
         try:
-            return await reconcile(self.world.ledger, on_chain(chain), at_exchanges(self.hands.accounts))
+            # A private fork is made anew at each head: nothing of it is ever final.
+            final = await final_block(self.world.node) if self.options.mode is Mode.LIVE else None
+            return await reconcile(self.world.ledger, on_chain(chain), accounts, final)
         except _SILENT as error:
             self.trouble = self.trouble or f"the ledger could not be compared: {error}"
             return None

@@ -35,7 +35,7 @@ from bot.signer.client import SignerClient
 from bot.simulator import Simulator
 from bot.witnesses import Witnesses
 from chains.assets import Token
-from chains.blocks import Head
+from chains.blocks import Block, Head
 from chains.node import Node
 from chains.pools.extension import families_with
 from chains.relays import Destination
@@ -106,9 +106,14 @@ async def open_books(
 
 
 async def start(road: Road, head: Head) -> None:
-    """Take up what the ledger still knows to be open. Raises what the ends raise."""
+    """Take up what the ledger still knows to be open, once what was mined meanwhile is booked.
+
+    Raises what the ends raise.
+    """
     await road.transactions.start()
     await road.fee_policy.refresh(head)
+    if road.ledger.open_intents() or road.ledger.mined_intents():
+        await road.transactions.on_block(Block(head, ()))
     road.hedges.start(head)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,23 @@ from bot.cli.parameters import config_option, found_config
 if TYPE_CHECKING:
     from bot.config.load import Loaded
     from bot.ledger.ledger import Ledger
-    from bot.ledger.reconcile import BalanceSource, Reconciliation
+    from bot.ledger.reconcile import BalanceSource, FinalBlock, Reconciliation, Row
     from bot.ledger.records import Account
+    from chains.blocks import Head
 
-Sources = tuple["BalanceSource", "BalanceSource", str]
-"""Who is asked about accounts on the chain and at exchanges, and how that is called."""
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Who is asked about accounts on the chain and at exchanges, and how that is called.
+
+    `head` and `final` are the chain's newest block and the newest that nothing can undo, where there is a chain to ask.
+    """
+
+    chain: BalanceSource
+    exchanges: BalanceSource
+    called: str
+    head: Head | None = None
+    final: FinalBlock | None = None
 
 
 @command(
@@ -50,11 +63,13 @@ async def reconcile(
     ledger = Ledger.open(ledger_url or latest_ledger(loaded), SystemClock())
     try:
         ledger.attach(run_id)
-        async with _sources(loaded, ledger) as (chain, exchanges, asked):
-            found = await compare(ledger, chain, exchanges)
+        async with _sources(loaded, ledger) as asked:
+            found = await compare(ledger, asked.chain, asked.exchanges, asked.final)
+        if asked.head is not None:
+            ledger.at_head(asked.head.number, asked.head.timestamp_s)
         if reason is not None:
             book_differences(ledger, found, reason)
-        _tell(found, run=ledger.run.id, asked=asked, in_flight=len(ledger.open_intents()), as_json=as_json)
+        _tell(found, run=ledger.run.id, asked=asked.called, in_flight=len(ledger.open_intents()), as_json=as_json)
     finally:
         ledger.close()
     return ExitCode.OK if found.equal or reason is not None else ExitCode.ERROR
@@ -76,7 +91,7 @@ def latest_ledger(loaded: Loaded) -> str:
 @asynccontextmanager
 async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
     """The node and the exchanges of the configuration; for the twin, which is gone, what they said last."""
-    from bot.balances import at_exchanges, on_chain
+    from bot.balances import at_exchanges, final_block, on_chain
     from bot.clock import SystemClock
     from bot.exchanges import exchange_of
     from bot.ledger.reading import observed_balances
@@ -84,7 +99,7 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
 
     if not loaded.config.node.endpoints:
         recorded = _recorded(observed_balances(ledger))
-        yield recorded, recorded, "the chain and the exchanges as the run left them"
+        yield Sources(recorded, recorded, "the chain and the exchanges as the run left them")
         return
     async with AsyncExitStack() as open_things:
         node = node_of(loaded.config, loaded.network, SystemClock())
@@ -97,7 +112,8 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
             open_things.push_async_callback(exchange.close)
             await exchange.connect()
             exchanges[settings.name] = exchange
-        yield on_chain(node), at_exchanges(exchanges), "the chain and the exchanges now"
+        head, final = await node.head(), await final_block(node)
+        yield Sources(on_chain(node), at_exchanges(exchanges), "the chain and the exchanges now", head, final)
 
 
 def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
@@ -112,24 +128,43 @@ def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
 
 def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, as_json: bool) -> None:
     if as_json:
-        rows = [
+        emit(
             {
-                "place": row.account.place,
-                "owner": row.account.owner,
-                "token": row.account.token,
-                "ledger": str(row.ledger),
-                "real": str(row.real),
-                "difference": str(row.difference),
+                "run": run,
+                "equal": found.equal,
+                "against": asked,
+                "in_flight": in_flight,
+                "accounts": [_document(row) for row in found.rows],
+                "final": None
+                if found.final is None
+                else {
+                    "block": found.final.number,
+                    "accounts": [_document(row) for row in found.final.rows],
+                    "intents_above": [intent.id for intent in found.final.above],
+                },
             }
-            for row in found.rows
-        ]
-        emit({"run": run, "equal": found.equal, "against": asked, "in_flight": in_flight, "accounts": rows})
+        )
         return
     for row in found.differing:
         click.echo(f"{row.account}: ledger {row.ledger}, really {row.real}, difference {row.difference:+d}")
     verdict = "equal to the last unit" if found.equal else f"{len(found.differing)} differ"
     click.echo(f"run {run}: {len(found.rows)} accounts against {asked}: {verdict}")
+    if found.final is not None:
+        above = ", ".join(f"intent {intent.id} in block {intent.block_number}" for intent in found.final.above)
+        settled = "equal" if not any(row.difference for row in found.final.rows) else "not equal"
+        click.echo(f"as of final block {found.final.number}: {settled}; not final yet: {above or 'nothing'}")
     if in_flight:
         click.echo(
             f"still in flight: {in_flight}; until they are settled by a run on this ledger, differences are theirs"
         )
+
+
+def _document(row: Row) -> dict[str, str]:
+    return {
+        "place": row.account.place,
+        "owner": row.account.owner,
+        "token": row.account.token,
+        "ledger": str(row.ledger),
+        "real": str(row.real),
+        "difference": str(row.difference),
+    }

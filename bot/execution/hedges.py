@@ -1,7 +1,8 @@
 """The exchange side of two-sided plans: hedge exactly what filled on the chain, by a deadline, or unwind it there.
 
 An order's client id is in the ledger before the order leaves. A lost reply leaves it UNKNOWN: it is looked up by
-that id, never sent again, and nothing new is traded at that exchange until it is known what became of it.
+that id, never sent again, and nothing new is traded at that exchange until it is known what became of it. What stays
+unknown is QUARANTINED: it keeps what it may have spent, and its symbol rests, until a look-up or a person settles it.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from bot.execution.transactions import Settled
 from bot.execution.unwind import unwinding
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Intent, Purpose, TradeFill
+from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, Exposure, IntentState, MinedAs, OrderState
 from bot.market import Market
 from bot.plan import Order, Plan, Side
@@ -29,24 +30,29 @@ from chains.exchanges.books import Book, Unquotable
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 
 _PPM = 10**6
+_QUARANTINED_EVERY_BLOCKS = 10
+"""How seldom the exchange is still asked about an order in quarantine."""
 
 
 @dataclass(frozen=True, slots=True)
 class HedgePolicy:
     """How a hedge is priced. `tolerance_ppm` is how far past the newest book's price it may reach; what is not filled
-    after `deadline_blocks` is unwound on the chain, giving up at most `unwind_loss_ppm` of its value."""
+    after `deadline_blocks` is unwound on the chain, giving up at most `unwind_loss_ppm` of its value. An order of which
+    nothing is known for `quarantine_blocks` is quarantined."""
 
     tolerance_ppm: int = 1_000
     deadline_blocks: int = 3
     unwind_loss_ppm: int = 10_000
+    quarantine_blocks: int = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Debt:
     """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
-    `open_order` is a client id whose outcome is unknown; `unwound_by` the id of the plan that is to end it. It is less
-    than nothing where the exchange side is ahead of a chain side that did not come back from a reorganisation.
+    `open_order` is a client id whose outcome is unknown, for `unclear_blocks` now; `unwound_by` the id of the plan that
+    is to end it. It is less than nothing where the exchange side is ahead of a chain side that did not come back from
+    a reorganisation.
     """
 
     intent_id: int
@@ -56,6 +62,8 @@ class Debt:
     deadline_block: int
     open_order: str | None = None
     unwound_by: str | None = None
+    quarantined: bool = False
+    unclear_blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +145,15 @@ class HedgeDesk:
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why this plan's other side cannot be promised now; None when it can, or when it has none."""
         for order in plan.orders:
-            unknown = [
-                d.open_order for d in self._debts.values() if d.open_order and d.order.exchange == order.exchange
-            ]
-            if unknown:
-                return Refusal(Reason.ORDER_UNKNOWN, f"what became of {unknown[0]} at {order.exchange} is not known")
+            for debt in self._debts.values():
+                if debt.open_order is None or debt.order.exchange != order.exchange:
+                    continue
+                if not debt.quarantined:
+                    detail = f"what became of {debt.open_order} at {order.exchange} is not known"
+                    return Refusal(Reason.ORDER_UNKNOWN, detail)
+                if debt.order.symbol == order.symbol:
+                    detail = f"{debt.open_order} at {order.exchange}: `isthmus orders settle` says what became of it"
+                    return Refusal(Reason.ORDER_QUARANTINED, detail)
         return self._inventory.refusal(plan)
 
     async def on_settled(self, settled: Settled) -> list[Closed]:
@@ -191,6 +203,9 @@ class HedgeDesk:
         else:
             side, token, moved = Side.BUY, first, swaps[0].amount_in if swaps else 0
         placed = self._ledger.orders_of(intent.id)
+        unclear = next((order for order in placed if order.state not in CLOSED_ORDERS), None)
+        if unclear is not None and unclear.state is OrderState.QUARANTINED:
+            self._hold_back(order, unclear)
         traded = sum(order.filled_units for order in placed if order.state in CLOSED_ORDERS)
         return Debt(
             intent_id=intent.id,
@@ -198,7 +213,8 @@ class HedgeDesk:
             order=replace(order, side=side),
             remaining=_converted(moved, token, order.base) - traded,
             deadline_block=block_number + self._policy(plan).deadline_blocks,
-            open_order=next((order.client_id for order in placed if order.state not in CLOSED_ORDERS), None),
+            open_order=unclear.client_id if unclear is not None else None,
+            quarantined=unclear is not None and unclear.state is OrderState.QUARANTINED,
         )
 
     def _stands(self, debt: Debt) -> bool:
@@ -209,13 +225,41 @@ class HedgeDesk:
         return self._policies.get(plan.strategy, HedgePolicy())
 
     async def _look_up(self, debt: Debt, client_id: str) -> None:
+        debt = self._debts[debt.intent_id] = replace(debt, unclear_blocks=debt.unclear_blocks + 1)
+        placed = self._ledger.order(debt.order.exchange, client_id)
+        if placed.state in CLOSED_ORDERS:
+            self._known(debt, placed)
+            return
+        if debt.quarantined and debt.unclear_blocks % _QUARANTINED_EVERY_BLOCKS:
+            return
         try:
             report = await self._exchanges[debt.order.exchange].find(client_id, debt.order.symbol)
         except ExchangeUnavailable as error:
             self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
-            return
+            report = None
         if report is not None:
             self._book(debt, client_id, report)
+        elif not debt.quarantined and debt.unclear_blocks >= self._policy(debt.plan).quarantine_blocks:
+            self._quarantine(debt, placed)
+
+    def _quarantine(self, debt: Debt, placed: PlacedOrder) -> None:
+        """Nobody knows of it, for too long: only its own symbol goes on resting for it."""
+        placed = self._ledger.record_order(placed.exchange, placed.client_id, OrderState.QUARANTINED)
+        if placed.state is not OrderState.QUARANTINED:
+            return
+        self._hold_back(debt.order, placed)
+        self._debts[debt.intent_id] = replace(debt, quarantined=True)
+        detail = f"{placed.client_id} at {placed.exchange}: unknown for {debt.unclear_blocks} blocks"
+        self._ledger.record_event(Level.ERROR, "order_quarantined", detail)
+
+    def _hold_back(self, of: Order, placed: PlacedOrder) -> None:
+        """What it would have spent, were it carried out, is not free."""
+        if placed.side is Side.SELL:
+            self._inventory.hold_back(placed.client_id, of.base, placed.amount)
+        else:
+            spent = of.base.whole(placed.amount) * placed.limit_price
+            units = int(spent.scaleb(of.quote.decimals).to_integral_value(ROUND_CEILING))
+            self._inventory.hold_back(placed.client_id, of.quote, units)
 
     async def _hedge(self, debt: Debt) -> None:
         """One immediate-or-cancel order for all that is owed, priced from the newest book."""
@@ -256,7 +300,18 @@ class HedgeDesk:
             return
         if placed.state is OrderState.REJECTED:
             self._ledger.record_event(Level.WARNING, "order_rejected", f"{client_id}: {report.detail}")
-        self._debts[debt.intent_id] = replace(debt, remaining=debt.remaining - placed.filled_units, open_order=None)
+        self._known(debt, placed)
+
+    def _known(self, debt: Debt, placed: PlacedOrder) -> None:
+        """The order has ended: what it did not fill is still owed."""
+        self._inventory.give_back(placed.client_id)
+        self._debts[debt.intent_id] = replace(
+            debt,
+            remaining=debt.remaining - placed.filled_units,
+            open_order=None,
+            quarantined=False,
+            unclear_blocks=0,
+        )
 
     def _close_paid(self) -> list[Closed]:
         """Close what is paid: less than the exchange can trade is left, and stays in the inventory."""

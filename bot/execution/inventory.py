@@ -33,6 +33,7 @@ class InventoryDesk:
         self._caps = caps
         self._currencies = currencies
         self._spoken_for: dict[int, Mapping[Token, int]] = {}
+        self._held_back: dict[str, tuple[Token, int]] = {}
 
     def free(self) -> Inventory:
         """Base units that may be spent now, per token; on the chain within what one block may release."""
@@ -66,8 +67,17 @@ class InventoryDesk:
         """The chain side is settled, and booked."""
         self._spoken_for.pop(intent_id, None)
 
+    def hold_back(self, client_id: str, token: Token, units: int) -> None:
+        """An order that may have been carried out would have spent so much."""
+        self._held_back[client_id] = (token, units)
+
+    def give_back(self, client_id: str) -> None:
+        """What became of the order is known, and booked."""
+        self._held_back.pop(client_id, None)
+
     def _used(self, token: Token) -> int:
-        return sum(spends.get(token, 0) for spends in self._spoken_for.values())
+        held_back = sum(units for held, units in self._held_back.values() if held == token)
+        return held_back + sum(spends.get(token, 0) for spends in self._spoken_for.values())
 
     def _spends(self, plan: Plan) -> dict[Token, int]:
         spends = {plan.swaps[0].token_in: plan.amount_in}

@@ -9,7 +9,10 @@ from bot.ledger.models import Base, key, wei
 
 
 class EntryRow(Base):
-    """A group of postings that sums to zero per place and token. `reverses` names the entry it takes back."""
+    """A group of postings that sums to zero per place and token. `reverses` names the entry it takes back.
+
+    `read_at_block` is the block at which an opening, or what came from outside, was read.
+    """
 
     __tablename__ = "entries"
     __table_args__ = (Index(None, "instance", "strategy"),)
@@ -22,6 +25,7 @@ class EntryRow(Base):
     intent_id: Mapped[int | None] = mapped_column(ForeignKey("intents.id"), index=True)
     source: Mapped[str] = mapped_column(String(120))
     block_hash: Mapped[str | None] = mapped_column(String(66), index=True)
+    read_at_block: Mapped[int | None]
     reverses: Mapped[int | None] = mapped_column(ForeignKey("entries.id"), unique=True)
     at_ms: Mapped[int]
     head_s: Mapped[int]

@@ -27,7 +27,7 @@ class Books(Decisions):
                 accounts.asset(account, units),
                 Posting(accounts.OPENING, account.place, account.token, -units),
             ]
-            self._post(connection, "opening", lines, source=str(account))
+            self._post(connection, "opening", lines, source=str(account), read_at_block=self._block_number)
 
     def set_marks(self, marks: Iterable[Mark]) -> None:
         """Fixes this run's opening prices. The native coin of a network needs one where it is not ETH."""
@@ -44,9 +44,9 @@ class Books(Decisions):
                 )
 
     def post(self, kind: str, postings: Sequence[Posting], source: str) -> None:
-        """Any other movement, such as a deposit against `accounts.EXTERNAL`. Raises `Unbalanced`."""
+        """Any other movement, such as a deposit against `accounts.EXTERNAL`, as of this head. Raises `Unbalanced`."""
         with self._write() as connection:
-            self._post(connection, kind, postings, source=source)
+            self._post(connection, kind, postings, source=source, read_at_block=self._block_number)
 
     def balance(self, account: Account) -> int:
         """What the ledger says `account` holds, in base units."""
@@ -101,6 +101,7 @@ class Books(Decisions):
         strategy: str | None = None,
         intent_id: int | None = None,
         block_hash: str | None = None,
+        read_at_block: int | None = None,
         reverses: int | None = None,
     ) -> None:
         if not postings:
@@ -116,6 +117,7 @@ class Books(Decisions):
             intent_id=intent_id,
             source=source,
             block_hash=block_hash,
+            read_at_block=read_at_block,
             reverses=reverses,
             at_ms=self._now_ms(),
             head_s=self._head_s,

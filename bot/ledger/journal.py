@@ -168,6 +168,10 @@ class Journal(Nonces):
         """Intents whose block is not final yet."""
         return self._list(IntentRow.state == IntentState.MINED.value)
 
+    def intents_above(self, number: int) -> tuple[Intent, ...]:
+        """Intents that stand in a block above `number`."""
+        return self._list(IntentRow.block_number > number)
+
     def released_intents(self, sender: Address, nonce: int) -> tuple[Intent, ...]:
         """Intents that gave `nonce` back before any byte of them left."""
         given_back = IntentRow.state == IntentState.RELEASED.value

@@ -213,7 +213,7 @@ class AttemptRow(Base):
 
 
 class OrderRow(Base):
-    """An exchange order; its client id is committed before it is sent."""
+    """An exchange order; its client id is committed before it is sent. `settled_by`: the person whose word ended it."""
 
     __tablename__ = "orders"
     __table_args__ = (UniqueConstraint("instance", "exchange", "client_id"),)
@@ -235,6 +235,8 @@ class OrderRow(Base):
     state: Mapped[str] = mapped_column(String(16), index=True)
     placed_ms: Mapped[int]
     updated_ms: Mapped[int]
+    settled_by: Mapped[str | None] = mapped_column(String(80))
+    settled_because: Mapped[str | None] = mapped_column(Text)
 
 
 class FillRow(Base):

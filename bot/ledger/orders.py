@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, func, select
 
 from bot.ledger import accounts
+from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.models import FillRow, IntentRow, OrderRow
 from bot.ledger.records import Account, PlacedOrder, Purpose, TradeFill
 from bot.ledger.settlement import Settlement
-from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState, order_state_after
+from bot.ledger.states import CLOSED_ORDERS, UNCLEAR_ORDERS, Exposure, OrderState, order_state_after
 from bot.ledger.store import changing
 from bot.ledger.types import exact_sum
 from bot.plan import Order, Side
@@ -80,6 +81,40 @@ class Orders(Settlement):
                 updated_ms=self._now_ms(),
             )
             self._book_result(connection, row.intent_id)
+            return self._orders(connection, OrderRow.id == row.id)[0]
+
+    def settle_order(
+        self, exchange: str, client_id: str, fills: Sequence[TradeFill], *, by: str, because: str
+    ) -> PlacedOrder:
+        """Ends an order that nobody knows of on the word of a person: `fills` are what it traded beyond what is booked.
+
+        Raises `IllegalMove` where the exchange has said something of it, which is stronger than any word.
+        """
+        with self._write() as connection:
+            row = self._find_order(connection, exchange, client_id)
+            if OrderState(row.state) not in UNCLEAR_ORDERS:
+                raise IllegalMove(
+                    f"order {client_id} at {exchange} is {row.state}; only one of unknown fate is settled"
+                )
+            for fill in fills:
+                self._book_trade(connection, row, fill)
+            traded = self._filled(connection, row)
+            if traded > row.amount:
+                raise IllegalMove(f"order {client_id} at {exchange} was for {row.amount} units, not for {traded}")
+            ended = (
+                OrderState.FILLED if traded == row.amount else OrderState.CANCELLED if traded else OrderState.REJECTED
+            )
+            self._change(
+                connection,
+                changing(OrderRow, OrderRow.id == row.id),
+                state=ended.value,
+                settled_by=by,
+                settled_because=because,
+                updated_ms=self._now_ms(),
+            )
+            self._book_result(connection, row.intent_id)
+            told = f"{client_id} at {exchange} is {ended}, by {by}: {because}"
+            self._keep_event(connection, Level.WARNING, "order_settled_by_hand", told)
             return self._orders(connection, OrderRow.id == row.id)[0]
 
     def order(self, exchange: str, client_id: str) -> PlacedOrder:

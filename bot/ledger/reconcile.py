@@ -1,4 +1,7 @@
-"""Reconciliation: what the ledger says every account holds, against what the chain and the exchanges say."""
+"""Reconciliation: what the ledger says every account holds, against what the chain and the exchanges say.
+
+On the chain that is said of the newest block that nothing can undo. What lies above it is told by name.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ from dataclasses import dataclass
 from bot.ledger import accounts
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
+from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account
+from bot.ledger.records import Account, Intent
+from bot.ledger.states import IN_FLIGHT
 
 _SOURCE_LENGTH = 120
 BalanceSource = Callable[[Account], Awaitable[int]]
@@ -32,10 +37,33 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class FinalBlock:
+    """The newest block that nothing can undo, and what accounts held there by the chain's own word."""
+
+    number: int
+    balances: BalanceSource
+
+
+@dataclass(frozen=True, slots=True)
+class AtFinalBlock:
+    """Our accounts on the chain as of block `number`. What the intents `above` it moved is left out on both sides."""
+
+    number: int
+    rows: tuple[Row, ...]
+    above: tuple[Intent, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """All accounts of the ledger, compared to the last base unit."""
+    """All accounts of the ledger, compared to the last base unit.
+
+    `rows` compare what is booked by now with what is there by now; `final` compares both as of the newest block that
+    nothing can undo. While something is `in_flight`, what the chain has beyond the books by now may be its.
+    """
 
     rows: tuple[Row, ...]
+    final: AtFinalBlock | None = None
+    in_flight: tuple[Intent, ...] = ()
 
     @property
     def equal(self) -> bool:
@@ -43,7 +71,12 @@ class Reconciliation:
 
     @property
     def differing(self) -> tuple[Row, ...]:
-        return tuple(row for row in self.rows if row.difference)
+        """What differs and nothing explains."""
+        settled = self.final.rows if self.final is not None else ()
+        final = {row.account: row for row in settled if row.difference}
+        open_to_doubt = {row.account for row in settled} if self.in_flight else set()
+        now = {row.account: row for row in self.rows if row.difference and row.account not in open_to_doubt}
+        return tuple((now | final).values())
 
 
 def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None:
@@ -55,17 +88,32 @@ def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None
     ledger.record_event(Level.WARNING, "differences_booked", f"{len(deltas)} accounts: {reason}")
 
 
-async def reconcile(ledger: Ledger, chain_balances: BalanceSource, exchange_balances: BalanceSource) -> Reconciliation:
+async def reconcile(
+    ledger: Ledger,
+    chain_balances: BalanceSource,
+    exchange_balances: BalanceSource,
+    final: FinalBlock | None = None,
+) -> Reconciliation:
     """Compares every account the ledger knows, and keeps the observed balances in it.
 
     Accounts at the run's network are asked of the chain, all others of an exchange. An answer that does not come
-    is an exception of its source, never a zero.
+    is an exception of its source, never a zero. Nothing is said of a `final` block from before the books began.
     """
     booked = ledger.accounts()
+    in_flight = tuple(intent for intent in ledger.open_intents() if intent.state in IN_FLIGHT)
     network = ledger.run.network
     answers = await asyncio.gather(
         *((chain_balances if account.place == network else exchange_balances)(account) for account in booked)
     )
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
     ledger.record_balances({row.account: row.real for row in rows})
-    return Reconciliation(rows)
+    return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)
+
+
+async def _at_final_block(ledger: Ledger, final: FinalBlock | None) -> AtFinalBlock | None:
+    books = books_at(ledger, final.number) if final is not None else None
+    if books is None or final is None:
+        return None
+    held = await asyncio.gather(*(final.balances(account) for account in books.booked))
+    rows = (Row(account, units, real) for (account, units), real in zip(books.booked.items(), held, strict=True))
+    return AtFinalBlock(books.number, tuple(rows), books.above)

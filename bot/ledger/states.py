@@ -51,10 +51,14 @@ class Exposure(StrEnum):
 
 
 class OrderState(StrEnum):
-    """What is known of an exchange order. `UNKNOWN`: it may or may not exist there; only evidence ends it."""
+    """What is known of an exchange order. `UNKNOWN`: it may or may not exist there; only evidence ends it.
+
+    `QUARANTINED`: that has lasted too long to wait for; what the exchange says of its id ends it, or a person's word.
+    """
 
     SENDING = "sending"
     UNKNOWN = "unknown"
+    QUARANTINED = "quarantined"
     OPEN = "open"
     PARTIAL = "partial"
     FILLED = "filled"
@@ -93,9 +97,13 @@ HOLDS_RESERVATION = frozenset(IntentState) - {IntentState.FINAL, IntentState.CAN
 
 CLOSED_ORDERS = frozenset({OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED})
 
+UNCLEAR_ORDERS = frozenset({OrderState.SENDING, OrderState.UNKNOWN, OrderState.QUARANTINED})
+"""States without any evidence that the exchange ever had the order."""
+
 _EVIDENCE: Mapping[OrderState, int] = {
     OrderState.SENDING: 0,
     OrderState.UNKNOWN: 0,
+    OrderState.QUARANTINED: 0,
     OrderState.OPEN: 1,
     # Below PARTIAL: should an exchange trade what it said it had rejected, the trade is the stronger evidence.
     OrderState.REJECTED: 2,
@@ -128,8 +136,11 @@ def least_bump(fee_wei: int) -> int:
 def order_state_after(current: OrderState, reported: OrderState) -> OrderState:
     """The state after a report. Evidence only grows, so reports may come late, twice and in any order.
 
-    `UNKNOWN` is entered from any open state and left by any evidence; it never undoes a closed one.
+    `UNKNOWN` is entered from any open state and left by any evidence; it undoes neither a closed one nor a
+    quarantine. `QUARANTINED` is entered only where nothing is known.
     """
     if reported is OrderState.UNKNOWN:
-        return current if current in CLOSED_ORDERS else reported
+        return current if current in CLOSED_ORDERS or current is OrderState.QUARANTINED else reported
+    if reported is OrderState.QUARANTINED:
+        return reported if current in UNCLEAR_ORDERS else current
     return reported if _EVIDENCE[reported] > _EVIDENCE[current] else current

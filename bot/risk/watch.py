@@ -8,14 +8,16 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol
 
+from bot.balances import FinalReader
 from bot.clock import Clock
 from bot.config.budgets import BreakerSettings
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
+from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.reasons import Reason
 from bot.risk.halting import Halting
-from bot.risk.proof import Proof, StateReader, prove
+from bot.risk.proof import Proof, prove
 from bot.signer.switch import SwitchUnwritten, Trading
 from chains.anvil import RpcError
 from chains.blocks import Head
@@ -59,7 +61,7 @@ class Watch:
         halting: Halting,
         engine: Running,
         ledger: Ledger,
-        node: StateReader | None,
+        node: FinalReader | None,
         settings: BreakerSettings,
         owes: Callable[[], bool],
         beat: Callable[[], Awaitable[object]],
@@ -159,10 +161,8 @@ class Watch:
             await self._still_proven()
             return
         self._proven_at, self._held = head, False
-        network = self._ledger.run.network
-        booked = {account: units for account, units in self._ledger.accounts().items() if account.place == network}
         try:
-            proof = await prove(booked, self._node, head.hash)
+            proof = await self._proof(self._node, head)
         except (NodeError, RpcError):
             return
         self._proven_s = self._clock.wall_s()
@@ -173,6 +173,15 @@ class Watch:
         if self._held:
             self._proven_s = self._clock.wall_s()
             await self._beat()
+
+    async def _proof(self, node: FinalReader, head: Head) -> Proof:
+        """At the newest final block; and at `head`, so that money which goes is missed before that is final."""
+        network = self._ledger.run.network
+        booked = {account: units for account, units in self._ledger.accounts().items() if account.place == network}
+        now = await prove(booked, node, head.hash)
+        final = await node.finalized_head()
+        books = books_at(self._ledger, final.number) if now.holds and final.number <= head.number else None
+        return now if books is None else await prove(books.booked, node, final.hash)
 
     async def _judge(self, proof: Proof) -> None:
         if proof.holds:

@@ -14,11 +14,11 @@ from bot.ledger.reconcile import Reconciliation, Row, book_differences
 from bot.ledger.records import Account
 from bot.reopening import require_reconciled
 from chains.assets import ZERO_ADDRESS, Address
-from chains.blocks import Block
+from chains.blocks import Head
 from tests.bot.execution.given import head
 from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending
 
-HEAD = head(10)
+FINAL, HEAD = head(18), head(20)
 
 
 @dataclass
@@ -27,24 +27,25 @@ class Outside:
 
     ledger: Ledger
     differs: dict[Account, int] = field(default_factory=dict)
-    settled: int = 0
+    at_final: dict[Account, int] = field(default_factory=dict)
+    final: Head = FINAL
+
+    async def finalized_head(self) -> Head:
+        return self.final
 
     async def balance(self, account: Address, block: str) -> int:
-        assert block == HEAD.hash
-        return self._held(Account(NETWORK, account, ZERO_ADDRESS))
+        return self._held(Account(NETWORK, account, ZERO_ADDRESS), block)
 
     async def call(self, to: Address, data: bytes, block: str) -> bytes:
         owner = {EXECUTOR.lower(): EXECUTOR, SENDER.lower(): SENDER}["0x" + data[-20:].hex()]
-        return self._held(Account(NETWORK, owner, to)).to_bytes(32, "big")
+        return self._held(Account(NETWORK, owner, to), block).to_bytes(32, "big")
 
     async def balances(self) -> dict[str, int]:
         return {it.token: self._held(it) for it in self.ledger.accounts() if it.place == "binance"}
 
-    async def on_block(self, block: Block) -> None:
-        self.settled += 1
-
-    def _held(self, account: Account) -> int:
-        return self.ledger.accounts()[account] + self.differs.get(account, 0)
+    def _held(self, account: Account, block: str = HEAD.hash) -> int:
+        differs = {HEAD.hash: self.differs, FINAL.hash: self.at_final}[block]
+        return self.ledger.accounts()[account] + differs.get(account, 0)
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def outside(tmp_path: Path) -> Iterator[Outside]:
 
 
 async def _reopen(outside: Outside) -> None:
-    await require_reconciled(outside.ledger, outside, {"binance": outside}, outside, HEAD)
+    await require_reconciled(outside.ledger, outside, {"binance": outside}, HEAD)
 
 
 def _spot(ledger: Ledger) -> Account:
@@ -88,6 +89,15 @@ async def test_while_something_is_in_flight_a_difference_may_be_its(outside: Out
     await _reopen(outside)
 
 
+async def test_what_is_in_flight_explains_nothing_that_is_missing_at_the_final_block(outside: Outside) -> None:
+    pending(outside.ledger, 1)
+    begin(outside.ledger)
+    await _reopen(outside)
+    outside.at_final[NATIVE] = -1
+    with pytest.raises(LedgerError, match=rf"{SENDER} at {NETWORK}: 1 units"):
+        await _reopen(outside)
+
+
 async def test_a_restored_ledger_must_equal_the_chain_and_the_exchange(outside: Outside) -> None:
     ledger = outside.ledger
     ledger.mark_restored()
@@ -98,7 +108,7 @@ async def test_a_restored_ledger_must_equal_the_chain_and_the_exchange(outside: 
         assert ledger.was_restored
     outside.differs = {}
     await _reopen(outside)
-    assert not ledger.was_restored and outside.settled == 3
+    assert not ledger.was_restored
 
 
 async def test_what_a_person_explains_is_booked_and_then_it_goes_on(outside: Outside) -> None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from asyncio import create_subprocess_exec
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from chains.twin.client import TwinProcess
 
 PASSPHRASE = "correct horse"
 API_KEY, API_SECRET = "lasting-key", "lasting-secret"
+SYMBOLS = ("ETH/USDT", "BTC/USDT")
 CAPS = {"WETH": 25 * 10**18, "USDT": 50_000 * 10**6, "WBTC": 15 * 10**7}
 HELD_AT_EXCHANGE = {"ETH": 100 * 10**8, "USDT": 200_000 * 10**8, "BTC": 6 * 10**8}
 
@@ -35,11 +36,11 @@ network = "lasting.toml"
 strategies = ["{root}/strategies/dex_arbitrage.toml", "{root}/strategies/cex_dex_arbitrage.toml"]
 
 [node]
-endpoints = ["{ws_url}"]
+endpoints = {endpoints}
 
 [[exchanges]]
 name = "binance"
-symbols = ["ETH/USDT", "BTC/USDT"]
+symbols = {symbols}
 api_key = "file:api_key"
 api_secret = "file:api_secret"
 urls = {urls}
@@ -117,8 +118,14 @@ class Bot:
         return document
 
 
-async def open_lasting(twin: TwinProcess, folder: Path) -> Lasting:
-    """Deploy and fund everything a run off its own twin must find there, and write its files."""
+async def open_lasting(
+    twin: TwinProcess, folder: Path, *, endpoints: Sequence[str] = (), exchange: tuple[str, str] | None = None
+) -> Lasting:
+    """Deploy and fund everything a run off its own twin must find there, and write its files.
+
+    The run file names the twin's own node and exchange, or the `endpoints` and the exchange's HTTP and WebSocket
+    addresses that stand before them.
+    """
     (folder / "lasting.toml").write_text('inherits = "twin"\n')
     network = load_network(folder / "lasting.toml")
     operator = new_keystore(folder / "operator.json", PASSPHRASE, light=True)
@@ -141,8 +148,9 @@ async def open_lasting(twin: TwinProcess, folder: Path) -> Lasting:
     described = twin.descriptor
     run = _RUN.format(
         root=ROOT,
-        ws_url=described["rpc_ws"],
-        urls=_inline(ccxt_urls(described["exchange_http"], described["exchange_ws"])),
+        endpoints=json.dumps(list(endpoints) or [described["rpc_ws"]]),
+        urls=_inline(ccxt_urls(*(exchange or (described["exchange_http"], described["exchange_ws"])))),
+        symbols=json.dumps(SYMBOLS),
         executor=made.executor,
     )
     (folder / "isthmus.toml").write_text(run)

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import select
-
-from bot.clock import SystemClock
 from bot.ledger.errors import LedgerError
-from bot.ledger.ledger import Ledger
-from bot.ledger.models import IntentRow
-from bot.ledger.records import Intent
-from bot.ledger.states import IntentState
 from bot.ledger.summary import summarise
-from bot.rpc import HttpRpc
-from chains.assets import address
 from chains.twin.client import TwinProcess
+from tests.road.judging import ledger_of, sent_intents, wrong_with
 from tests.road.lasting import Bot, Lasting, open_lasting
 
 PACE_S = 0.6
@@ -43,8 +34,7 @@ async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
         assert summary["ledger_equals_chain"] is True
         assert summary["in_flight"] == 0 and summary["trouble"] is None
         assert not _open_plans(on) & in_flight
-        _check_the_ledger(on)
-        await _check_the_chain(on)
+        await _check(on)
 
 
 async def _until(true: Callable[[], bool], bot: Bot) -> None:
@@ -70,59 +60,22 @@ async def _make_blocks(on: Lasting) -> None:
         await asyncio.sleep(PACE_S)
 
 
-@contextmanager
-def _ledger(on: Lasting) -> Iterator[Ledger]:
-    """The bot's ledger, beside the bot."""
-    ledger = Ledger.view(str(on.ledger), SystemClock())
-    try:
-        ledger.attach()
-        yield ledger
-    finally:
-        ledger.close()
-
-
 def _settled(on: Lasting) -> int:
     """How many trades have settled; none while there is no ledger."""
     try:
-        with _ledger(on) as ledger:
+        with ledger_of(on) as ledger:
             return sum(summarise(ledger).settled.values())
     except LedgerError:
         return 0
 
 
 def _open_plans(on: Lasting) -> set[str]:
-    with _ledger(on) as ledger:
+    with ledger_of(on) as ledger:
         return {intent.plan_id for intent in ledger.open_intents()}
 
 
-def _check_the_ledger(on: Lasting) -> None:
-    """Each plan has one intent, each nonce one transaction, and none is still open."""
-    with _ledger(on) as ledger:
-        assert ledger.run.id == 2 and ledger.open_intents() == () and ledger.open_orders() == ()
-        nonces = Counter(intent.nonce for intent in _sent(ledger))
-        assert nonces and set(nonces.values()) == {1}
-        plans = Counter(intent.plan_id for intent in _sent(ledger))
-        assert set(plans.values()) == {1}
-
-
-def _sent(ledger: Ledger) -> list[Intent]:
-    """Every intent whose bytes may have left, of both runs."""
-    with ledger.read() as connection:
-        ids = connection.execute(select(IntentRow.id)).scalars().all()
-    found = [ledger.intent(intent_id) for intent_id in ids]
-    return [intent for intent in found if intent.state is not IntentState.RELEASED]
-
-
-async def _check_the_chain(on: Lasting) -> None:
-    """Every transaction of the operator is one that the ledger signed, and none is there twice."""
-    async with HttpRpc(on.twin.descriptor["rpc_http"]) as rpc:
-        count = int(await rpc.rpc("eth_getTransactionCount", on.operator, "latest"), 16)
-        tip = int(await rpc.rpc("eth_blockNumber"), 16)
-        first = int(on.twin.descriptor["block"]) + 1
-        blocks = [await rpc.rpc("eth_getBlockByNumber", hex(number), True) for number in range(first, tip + 1)]
-    mine = [tx["hash"] for block in blocks for tx in block["transactions"] if address(tx["from"]) == on.operator]
-    with _ledger(on) as ledger:
-        signed = [{attempt.tx_hash for attempt in ledger.attempts(intent.id)} for intent in _sent(ledger)]
-    assert len(mine) == len(set(mine)) == count
-    # One that came too late was outbid or cancelled with its own nonce: of its attempts one is there.
-    assert [len(attempts & set(mine)) for attempts in signed] == [1] * count
+async def _check(on: Lasting) -> None:
+    """Both runs are in one ledger, something was sent, and ledger and chain tell the same."""
+    with ledger_of(on) as ledger:
+        assert ledger.run.id == 2 and sent_intents(ledger)
+    assert await wrong_with(on) == []

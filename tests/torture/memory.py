@@ -37,21 +37,20 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Grown:
-    """Resident memory after the warm-up, and its slope per hour of blocks, as a fraction."""
+    """Resident memory after the warm-up, and its slope over some time, as a fraction."""
 
     begun_bytes: float
     slope: float
 
     @classmethod
-    def over(cls, samples: Sequence[tuple[float, int]], blocks: int) -> Grown:
-        """From (seconds, bytes) over a run of `blocks` blocks that went at one pace."""
+    def over(cls, samples: Sequence[tuple[float, int]], span_s: float) -> Grown:
+        """From (seconds, bytes): how much it would grow in `span_s` seconds."""
         first_s, last_s = samples[0][0], samples[-1][0]
         from_s = first_s + (last_s - first_s) * _WARM_UP
         late = np.array([sample for sample in samples if sample[0] >= from_s], dtype=np.float64)
         per_s, at_zero = np.polyfit(late[:, 0], late[:, 1], 1)
         begun = float(at_zero + per_s * from_s)
-        seconds_per_hour = (last_s - first_s) * BLOCKS_PER_HOUR / blocks
-        return cls(begun, float(per_s) * seconds_per_hour / begun)
+        return cls(begun, float(per_s) * span_s / begun)
 
 
 async def run(folder: Path, blocks: int, seed: int) -> tuple[Summary, Grown, list[str]]:
@@ -69,7 +68,8 @@ async def run(folder: Path, blocks: int, seed: int) -> tuple[Summary, Grown, lis
     while not running.done():
         await asyncio.wait({running}, timeout=_EVERY_S)
         samples.append((time.monotonic(), _resident_bytes()))
-    return running.result(), Grown.over(samples, blocks), unheard
+    hour_of_blocks_s = (samples[-1][0] - samples[0][0]) * BLOCKS_PER_HOUR / blocks
+    return running.result(), Grown.over(samples, hour_of_blocks_s), unheard
 
 
 def _resident_bytes() -> int:

@@ -75,6 +75,13 @@ TORTURES = (
         ("--blocks", "450", "--seed", "1"),
     ),
     Torture(
+        "tests.torture.soak",
+        "two hours of the whole bot in trouble: memory, failures unheard, money doubled, lost or off",
+        "under 5 %, 0 of each",
+        ("--minutes", "120", "--seed", "1"),
+        ("--minutes", "1", "--seed", "1"),
+    ),
+    Torture(
         "benchmarks.bench_discovery",
         "100,000 pools from the database to a ready market; 10,000 found and read from a node 40 ms away",
         "10 s and 2 GB; 60 s",

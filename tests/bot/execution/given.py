@@ -243,13 +243,15 @@ def says_nothing(order: ExchangeOrder) -> OrderReport:
     return report(order, OrderStatus.UNKNOWN)
 
 
-def desk(ledger: Ledger, exchange: ScriptedExchange, *, on: Market | None = None) -> HedgeDesk:
+def desk(
+    ledger: Ledger, exchange: ScriptedExchange, *, on: Market | None = None, spending: InventoryDesk | None = None
+) -> HedgeDesk:
     return HedgeDesk(
         market=on or market(),
         assets=ASSETS,
         ledger=ledger,
         exchanges={"binance": exchange},
-        inventory=inventory(ledger),
+        inventory=spending or inventory(ledger),
         marks=MARKS,
         policies={STRATEGY: HedgePolicy(tolerance_ppm=1_000, deadline_blocks=3, unwind_loss_ppm=10_000)},
     )

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from bot.execution.hedges import HedgeDesk
+from bot.execution.inventory import InventoryDesk
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
+from bot.ledger.records import Account
 from bot.ledger.states import Exposure, OrderState
 from bot.plan import Plan
 from bot.reasons import Reason
@@ -26,6 +28,7 @@ from tests.bot.execution.given import (
     fills_all,
     fills_nothing,
     head,
+    inventory,
     market,
     open_ledger,
     pending,
@@ -37,10 +40,11 @@ from tests.bot.execution.given import (
 )
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock
 from tests.bot.market import samples
-from tests.bot.market.samples import USDC, WETH
+from tests.bot.market.samples import USD_AT_EXCHANGE, USDC, WETH
 
 GAS_PRICE = 10 * GWEI
 ONE_ETH = 10**8
+USD_ACCOUNT = Account.of("binance", USD_AT_EXCHANGE)
 
 
 async def _settled(on: HedgeDesk, ledger: Ledger, plan: Plan, block: int = 11) -> tuple[int, list[Exposure]]:
@@ -163,6 +167,66 @@ class TestALostReply:
         exchange.reachable = True
         exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
         assert await _block(on, 13) == ([Exposure.HEDGED], [])
+
+
+class TestAQuarantine:
+    LONG = 25
+
+    async def _quarantined(self, ledger: Ledger, exchange: ScriptedExchange) -> tuple[HedgeDesk, InventoryDesk, int]:
+        spending = inventory(ledger)
+        on = desk(ledger, exchange, spending=spending)
+        intent, _ = await _settled(on, ledger, sells_on_chain())
+        for number in range(12, 12 + self.LONG):
+            await _block(on, number)
+        return on, spending, intent
+
+    async def test_what_stays_unknown_is_quarantined_and_keeps_what_it_may_have_spent(self, ledger: Ledger) -> None:
+        on, spending, intent = await self._quarantined(ledger, ScriptedExchange([says_nothing]))
+        (order,) = ledger.orders_of(intent)
+        assert order.state is OrderState.QUARANTINED
+        assert ledger.intent(intent).exposure is Exposure.OWED and "order_quarantined" in _names(ledger)
+        refusal = on.refusal(buys_on_chain(40))
+        assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED and order.client_id in refusal.detail
+        # 1 ETH was to be bought for at most 2,002 USDT, of 40,000.
+        assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
+
+    async def test_one_block_earlier_it_is_still_looked_for(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        await _settled(on, ledger, sells_on_chain())
+        for number in range(12, 12 + self.LONG - 1):
+            await _block(on, number)
+        assert ledger.order("binance", exchange.placed[0].client_id).state is OrderState.UNKNOWN
+
+    async def test_an_exchange_that_finds_it_at_last_settles_it(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on, spending, intent = await self._quarantined(ledger, exchange)
+        exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
+        closed = [await _block(on, number) for number in range(37, 47)]
+        assert closed.count(([Exposure.HEDGED], [])) == 1 and closed.count(([], [])) == 9
+        assert ledger.intent(intent).exposure is Exposure.HEDGED and on.refusal(buys_on_chain(47)) is None
+        assert len(exchange.placed) == 1 and spending.free()[USD_AT_EXCHANGE] == ledger.balance(USD_ACCOUNT)
+
+    async def test_what_a_person_says_never_traded_is_unwound_once_its_deadline_is_over(self, ledger: Ledger) -> None:
+        on, spending, intent = await self._quarantined(ledger, ScriptedExchange([says_nothing]))
+        (order,) = ledger.orders_of(intent)
+        ledger.settle_order("binance", order.client_id, (), by="ann", because="not in its history")
+        assert await _block(on, 37) == ([], [])
+        closed, unwinds = await _block(on, 38)
+        assert closed == [] and [swap.amount_out >= ETHER for plan in unwinds for swap in plan.swaps] == [True]
+        assert on.refusal(buys_on_chain(38)) is None and spending.free()[USD_AT_EXCHANGE] == 40_000 * 10**8
+
+    async def test_a_restart_finds_it_as_it_was(self, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "l.db")
+        exchange = ScriptedExchange([says_nothing])
+        await self._quarantined(ledger, exchange)
+        spending = inventory(ledger)
+        again = desk(ledger, exchange, spending=spending)
+        again.start(head(50))
+        refusal = again.refusal(buys_on_chain(50))
+        assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED
+        assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
+        ledger.close()
 
 
 class TestTheDeadline:

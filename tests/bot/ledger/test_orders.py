@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
-from bot.ledger.reading import fills
+from bot.ledger.reading import events, fills
 from bot.ledger.records import PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState, order_state_after
 from tests.bot.ledger.given import (
@@ -141,3 +141,47 @@ def test_any_word_of_the_exchange_is_more_than_none(known: OrderState, report: O
 def test_silence_is_no_evidence() -> None:
     assert order_state_after(OrderState.UNKNOWN, OrderState.SENDING) is OrderState.UNKNOWN
     assert order_state_after(OrderState.PARTIAL, OrderState.UNKNOWN) is OrderState.UNKNOWN
+
+
+def test_a_quarantine_is_entered_where_nothing_is_known_and_left_by_evidence_only() -> None:
+    for nothing_known in (OrderState.SENDING, OrderState.UNKNOWN, OrderState.QUARANTINED):
+        assert order_state_after(nothing_known, OrderState.QUARANTINED) is OrderState.QUARANTINED
+    for known in EVIDENCE:
+        assert order_state_after(known, OrderState.QUARANTINED) is known
+        assert order_state_after(OrderState.QUARANTINED, known) is known
+    assert order_state_after(OrderState.QUARANTINED, OrderState.UNKNOWN) is OrderState.QUARANTINED
+
+
+def test_an_order_in_quarantine_is_open_until_a_person_says_what_became_of_it(ledger: Ledger) -> None:
+    order = placed(ledger)
+    ledger.record_order("binance", order.client_id, OrderState.UNKNOWN)
+    quarantined = ledger.record_order("binance", order.client_id, OrderState.QUARANTINED)
+    assert ledger.open_orders() == (quarantined,)
+    with pytest.raises(IllegalMove, match="may still trade"):
+        ledger.close_exposure(order.intent_id, Exposure.HEDGED)
+    settled = ledger.settle_order("binance", order.client_id, (), by="ann", because="ticket 4711")
+    assert settled.state is OrderState.REJECTED and ledger.open_orders() == ()
+    (event,) = [event for event in events(ledger) if event.name == "order_settled_by_hand"]
+    assert event.detail == f"{order.client_id} at binance is rejected, by ann: ticket 4711"
+
+
+@pytest.mark.parametrize(("units", "state"), [(4 * 10**7, OrderState.CANCELLED), (10**8, OrderState.FILLED)])
+def test_what_a_person_says_was_traded_is_booked(ledger: Ledger, units: int, state: OrderState) -> None:
+    order = placed(ledger)
+    before = ledger.balance(SPOT_ETH)
+    ledger.record_order("binance", order.client_id, OrderState.QUARANTINED)
+    by_hand = TradeFill(f"by hand:{order.client_id}", units, 2000 * units, "USDT", 7)
+    settled = ledger.settle_order("binance", order.client_id, [by_hand], by="ann", because="statement")
+    assert (settled.state, settled.filled_units) == (state, units)
+    assert ledger.balance(SPOT_ETH) == before + units
+    assert set(sums_per_token(ledger).values()) == {0}
+
+
+def test_a_persons_word_is_weaker_than_the_exchanges_and_never_more_than_the_order(ledger: Ledger) -> None:
+    order = placed(ledger)
+    too_much = TradeFill("1", order.amount + 1, 1, "USDT", 0)
+    with pytest.raises(IllegalMove, match=f"was for {order.amount} units"):
+        ledger.settle_order("binance", order.client_id, [too_much], by="ann", because="a slip")
+    ledger.record_order("binance", order.client_id, OrderState.OPEN)
+    with pytest.raises(IllegalMove, match="is open; only one of unknown fate"):
+        ledger.settle_order("binance", order.client_id, (), by="ann", because="a guess")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
+from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
-from bot.ledger.reconcile import reconcile
+from bot.ledger.reconcile import BalanceSource, FinalBlock, reconcile
 from bot.ledger.records import Account
 from tests.bot.ledger.given import INVENTORY_WETH, NETWORK, SPOT_USDT, pending, receipt
 
@@ -40,6 +43,66 @@ async def test_one_missing_unit_is_named(ledger: Ledger) -> None:
     assert not reconciliation.equal
     (row,) = reconciliation.differing
     assert (row.account, row.difference) == (SPOT_USDT, -1)
+
+
+def _saying(world: Mapping[Account, int]) -> BalanceSource:
+    async def ask(account: Account) -> int:
+        return world[account]
+
+    return ask
+
+
+async def test_what_stands_above_the_final_block_is_left_out_and_named(ledger: Ledger) -> None:
+    opened = ledger.accounts()
+    low, high = pending(ledger, 12), pending(ledger, 20)
+    ledger.record_mined(low.id, receipt(12), {INVENTORY_WETH: 10**16})
+    settled = ledger.accounts()
+    ledger.record_mined(high.id, receipt(20), {INVENTORY_WETH: 10**17})
+    now = _saying(ledger.accounts())
+    found = await reconcile(ledger, now, now, FinalBlock(19, _saying(settled)))
+    assert found.equal and found.final is not None
+    assert [intent.id for intent in found.final.above] == [high.id]
+    assert {row.account: row.ledger for row in found.final.rows} == {
+        account: units for account, units in settled.items() if account.place == NETWORK
+    }
+    earlier = await reconcile(ledger, now, now, FinalBlock(12, _saying(opened)))
+    assert earlier.final is not None and [intent.id for intent in earlier.final.above] == [low.id, high.id]
+
+
+async def test_a_wei_that_is_missing_at_the_final_block_is_named_whatever_is_in_flight(ledger: Ledger) -> None:
+    pending(ledger, 1)
+    world = ledger.accounts()
+    short = _saying(world | {INVENTORY_WETH: world[INVENTORY_WETH] - 1})
+    found = await reconcile(ledger, _saying(world), _saying(world), FinalBlock(19, short))
+    assert not found.equal
+    (row,) = found.differing
+    assert (row.account, row.difference) == (INVENTORY_WETH, -1)
+
+
+async def test_what_differs_now_may_be_what_is_in_flight_and_nothing_else(ledger: Ledger) -> None:
+    world = ledger.accounts()
+    short, final = _saying(world | {INVENTORY_WETH: world[INVENTORY_WETH] - 1}), FinalBlock(19, _saying(world))
+    intent = pending(ledger, 1)
+    found = await reconcile(ledger, short, _saying(world), final)
+    assert found.equal and [one.id for one in found.in_flight] == [intent.id]
+    ledger.record_mined(intent.id, receipt(1), {})
+    assert not (await reconcile(ledger, short, _saying(world), final)).equal
+
+
+async def test_a_block_that_was_undone_moves_nothing_as_of_any_block(ledger: Ledger) -> None:
+    before = ledger.accounts()
+    intent = pending(ledger, 12)
+    ledger.record_mined(intent.id, receipt(12), {INVENTORY_WETH: 10**16})
+    ledger.undo_block(receipt(12).block_hash)
+    found = books_at(ledger, 19)
+    assert found is not None and found.above == ()
+    assert found.booked == {account: units for account, units in before.items() if account.place == NETWORK}
+
+
+def test_before_the_books_began_nothing_is_said(ledger: Ledger) -> None:
+    ledger.at_head(30, 1_700_000_030)
+    ledger.open_account(Account(NETWORK, "late", "0x"), 1)
+    assert books_at(ledger, 29) is None and books_at(ledger, 30) is not None
 
 
 async def test_a_source_that_does_not_answer_is_no_zero(ledger: Ledger) -> None:

@@ -23,6 +23,7 @@ from tests.bot.ledger.given import atomic_plan
 from tests.told import Told
 
 NOW_S = 1_700_000_000.0
+FIRST = Head(0, "0x00", "0x", int(NOW_S), 1, 0, 30_000_000)
 
 
 @dataclass
@@ -52,8 +53,14 @@ class Chain:
 
     held: dict[tuple[str, str], int] = field(default_factory=dict)
 
+    final: Head = FIRST
+    short_at: Counter[str] = field(default_factory=Counter)
+
+    async def finalized_head(self) -> Head:
+        return self.final
+
     async def balance(self, account: Address, block: str) -> int:
-        return self.held[account, ZERO_ADDRESS]
+        return self.held[account, ZERO_ADDRESS] - self.short_at[block]
 
     async def call(self, to: Address, data: bytes, block: str) -> bytes:
         owner = next(owner for owner, token in self.held if token == to and data.hex().endswith(owner[2:].lower()))
@@ -190,6 +197,18 @@ def test_a_chain_that_is_silent_is_no_dead_watch_and_books_that_do_not_hold_are_
     given.clock.now_s += 60
     given.look()
     assert len(given.beats) == 2
+
+
+def test_money_that_is_missing_at_the_final_block_halts_too(given: Given) -> None:
+    given.chain.final = Head(7, "0x07", "0x", int(NOW_S), 1, 0, 30_000_000)
+    given.clock.now_s += 60
+    given.look(head=14)
+    assert given.state() is Trading.ACTIVE and given.beats == [NOW_S + 60]
+    given.chain.short_at["0x07"] = 1
+    for number in (15, 16):
+        given.clock.now_s += 60
+        given.look(head=number)
+    assert given.state() is Trading.HALTED and "reconciliation_failed" in str(given.switch.of(TOTAL))
 
 
 def test_money_that_two_heads_say_is_missing_halts_everything(given: Given) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from bot.clock import SystemClock
 from chains.anvil import Anvil
@@ -94,22 +94,45 @@ async def canonical(anvil: Anvil, first: int, last: int) -> list[str]:
     return [(await anvil.rpc("eth_getBlockByNumber", hex(n), False))["hash"] for n in range(first, last + 1)]
 
 
-class TcpProxy:
-    """A TCP proxy in front of a local port. `drop` cuts every connection, `stalled` swallows bytes silently."""
+class Listening(Protocol):
+    """Whatever a proxy can stand before."""
 
-    def __init__(self, target: Anvil) -> None:
+    @property
+    def host(self) -> str: ...
+
+    @property
+    def port(self) -> int: ...
+
+
+class TcpProxy:
+    """A TCP proxy in front of a local port. `drop` cuts every connection.
+
+    `stalled` swallows bytes silently, `muted` only those that come back: what is asked is done, and never answered.
+    """
+
+    def __init__(self, target: Listening) -> None:
         self._target = target
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._pumps: set[asyncio.Task[None]] = set()
         self.stalled = False
+        self.muted = False
         self.refusing = False
         self.connections = 0
 
     @property
-    def ws_url(self) -> str:
+    def port(self) -> int:
         assert self._server is not None
-        return f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    @property
+    def http_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
@@ -128,7 +151,7 @@ class TcpProxy:
             writer.transport.abort()
         self._writers.clear()
 
-    def point_to(self, target: Anvil) -> None:
+    def point_to(self, target: Listening) -> None:
         self._target = target
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -138,15 +161,15 @@ class TcpProxy:
         self.connections += 1
         up_reader, up_writer = await asyncio.open_connection(self._target.host, self._target.port)
         self._writers |= {writer, up_writer}
-        for source, sink in ((reader, up_writer), (up_reader, writer)):
-            pump = asyncio.create_task(self._pump(source, sink))
+        for source, sink, answers in ((reader, up_writer, False), (up_reader, writer, True)):
+            pump = asyncio.create_task(self._pump(source, sink, answers=answers))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answers: bool) -> None:
         with contextlib.suppress(ConnectionError):
             while data := await source.read(1 << 16):
-                if not self.stalled:
+                if not (self.stalled or (answers and self.muted)):
                     sink.write(data)
                     await sink.drain()
             sink.close()

@@ -1,0 +1,172 @@
+"""`isthmus orders`: exchange orders that may still trade, and a person's word on those that nobody knows of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli.command import Verbs, command
+from bot.cli.control import person
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.output import emit
+from bot.cli.parameters import config_option, found_config
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from bot.ledger.ledger import Ledger
+    from bot.ledger.records import PlacedOrder, TradeFill
+
+orders = Verbs(
+    "orders",
+    verbs={
+        "list": ("bot.cli.orders:listed", "List orders that may still trade."),
+        "settle": ("bot.cli.orders:settle", "Say what became of an order that nobody knows of."),
+    },
+    help="List exchange orders, and settle those that nobody knows of.",
+)
+
+_ledger_option = click.option(
+    "--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]"
+)
+
+
+@command("list", examples=["isthmus orders list", "isthmus orders list --json"])
+@config_option
+@_ledger_option
+def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> None:
+    """List orders that may still trade, those of unknown fate and in quarantine among them."""
+    from bot.clock import SystemClock
+    from bot.ledger.ledger import Ledger
+
+    ledger = Ledger.view(_url(config_path, ledger_url), SystemClock())
+    try:
+        ledger.attach()
+        found = ledger.open_orders()
+    finally:
+        ledger.close()
+    if as_json:
+        emit({"orders": [_document(order) for order in found]})
+        return
+    for order in found:
+        click.echo(f"{order.state:<12} {order.client_id}  {order.exchange}  {_asked(order)}")
+    if not found:
+        click.echo("no order may still trade")
+
+
+@command(
+    "settle",
+    examples=[
+        'isthmus orders settle isthmus-3f9a… --never-traded --because "not in the exchange\'s history, ticket 4711"',
+        'isthmus orders settle isthmus-3f9a… --traded 0.5 --for 1000.25 --fee "0.23 USDT" --because "statement of May"',
+    ],
+)
+@click.argument("client_id", metavar="CLIENT_ID")
+@config_option
+@_ledger_option
+@click.option("--never-traded", is_flag=True, help="The exchange never had it, or it traded no more than is booked.")
+@click.option("--traded", metavar="BASE", help="How much base currency it traded beyond what is booked, before fees.")
+@click.option("--for", "quoted", metavar="QUOTE", help="For how much of the quote currency, before fees.")
+@click.option("--fee", metavar="AMOUNT", help='What was charged besides, such as "0.23 USDT".')
+@click.option("--because", "reason", required=True, metavar="TEXT", help="How that is known; it is kept in the ledger.")
+def settle(
+    client_id: str,
+    config_path: Path | None,
+    ledger_url: str | None,
+    never_traded: bool,
+    traded: str | None,
+    quoted: str | None,
+    fee: str | None,
+    reason: str,
+    as_json: bool,
+) -> None:
+    """Settle an order that nobody knows of on your word: that it never traded, or what it traded.
+
+    A run on this ledger takes it up at its next block, and hedges or unwinds what is still owed.
+    """
+    from bot.clock import SystemClock
+    from bot.ledger.ledger import Ledger
+
+    if never_traded == (traded is not None) or (traded is None) != (quoted is None):
+        raise click.UsageError("say either --never-traded, or --traded BASE --for QUOTE")
+    ledger = Ledger.open(_url(config_path, ledger_url), SystemClock())
+    try:
+        ledger.attach()
+        order = _found(ledger, client_id)
+        fills = [_fill(order, traded, quoted, fee)] if traded is not None and quoted is not None else []
+        settled = ledger.settle_order(order.exchange, order.client_id, fills, by=person(), because=reason)
+    finally:
+        ledger.close()
+    if as_json:
+        emit(_document(settled))
+    else:
+        click.echo(f"{settled.client_id} at {settled.exchange} is {settled.state}; a run goes on from there")
+
+
+def _url(config_path: Path | None, ledger_url: str | None) -> str:
+    from bot.cli.reconcile import latest_ledger
+    from bot.config.load import load
+
+    return ledger_url or latest_ledger(load(found_config(config_path)))
+
+
+def _found(ledger: Ledger, client_id: str) -> PlacedOrder:
+    """The order of that id, whichever exchange it was for."""
+    order = next((order for order in ledger.open_orders() if order.client_id == client_id), None)
+    if order is None:
+        message = f"{client_id} is no order that may still trade; `isthmus orders list` says which are"
+        raise CommandFailed(message, ExitCode.USAGE)
+    return order
+
+
+def _fill(order: PlacedOrder, traded: str, quoted: str, fee: str | None) -> TradeFill:
+    """All it traded, as one trade named after the order itself."""
+    from bot.ledger.records import TradeFill
+
+    charged, _, currency = (fee or f"0 {order.quote}").partition(" ")
+    return TradeFill(
+        f"by hand:{order.client_id}", _units(traded), _units(quoted), currency or order.quote, _units(charged, least=0)
+    )
+
+
+def _units(text: str, least: int = 1) -> int:
+    """An exchange's currency in its base units, exactly."""
+    from decimal import Decimal, InvalidOperation
+
+    from chains.exchanges.adapter import CURRENCY_DECIMALS
+
+    try:
+        units = Decimal(text).scaleb(CURRENCY_DECIMALS)
+    except InvalidOperation:
+        raise click.UsageError(f"{text!r} is not an amount; write a number, such as 0.5") from None
+    if not units.is_finite() or units != int(units) or units < least:
+        raise click.UsageError(f"{text!r} is not an amount of at most {CURRENCY_DECIMALS} decimals above zero")
+    return int(units)
+
+
+def _whole(units: int) -> Decimal:
+    from decimal import Decimal
+
+    from chains.exchanges.adapter import CURRENCY_DECIMALS
+
+    return Decimal(units).scaleb(-CURRENCY_DECIMALS)
+
+
+def _asked(order: PlacedOrder) -> str:
+    return f"{order.side} {_whole(order.amount):f} {order.symbol} at {order.limit_price:f}"
+
+
+def _document(order: PlacedOrder) -> dict[str, Any]:
+    return {
+        "client_id": order.client_id,
+        "exchange": order.exchange,
+        "intent": order.intent_id,
+        "state": order.state,
+        "symbol": order.symbol,
+        "side": order.side,
+        "amount": str(order.amount),
+        "limit_price": format(order.limit_price, "f"),
+        "filled": str(order.filled_units),
+    }

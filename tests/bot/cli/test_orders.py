@@ -1,0 +1,100 @@
+"""`isthmus orders`: what may still trade is listed, and what nobody knows of is settled by a person's word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from bot.cli import main
+from bot.cli.control import person
+from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
+from bot.ledger.records import Account
+from bot.ledger.states import OrderState
+from tests.bot.execution.given import open_ledger, pending, sells_on_chain, settle
+from tests.bot.ledger.given import StandingClock
+from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE
+
+ETH = Account.of("binance", ETH_AT_EXCHANGE)
+USDT = Account.of("binance", USD_AT_EXCHANGE)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A ledger whose one order, to buy 1 ETH, is in quarantine."""
+    path = tmp_path / "l.sqlite3"
+    ledger = open_ledger(path)
+    plan = sells_on_chain()
+    intent = settle(ledger, pending(ledger, plan), plan, 11).intent
+    order = ledger.place_order(intent.id, plan.orders[0], "binance")
+    ledger.record_order("binance", order.client_id, OrderState.QUARANTINED)
+    ledger.close()
+    return path
+
+
+def _orders(path: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["orders", words[0], "--ledger", str(path), *words[1:]])
+
+
+def _ids(path: Path) -> list[str]:
+    return [order["client_id"] for order in orjson.loads(_orders(path, "list", "--json").stdout)["orders"]]
+
+
+def _read(path: Path) -> Ledger:
+    ledger = Ledger.view(str(path), StandingClock())
+    ledger.attach()
+    return ledger
+
+
+def test_an_order_in_quarantine_is_listed_with_what_it_asked_for(path: Path) -> None:
+    (client_id,) = _ids(path)
+    told = _orders(path, "list").stdout
+    assert told == f"quarantined  {client_id}  binance  buy 1.00000000 ETH/USDT at 2000\n"
+
+
+def test_one_that_never_traded_is_settled_and_gone_from_the_list(path: Path) -> None:
+    (client_id,) = _ids(path)
+    done = _orders(path, "settle", client_id, "--never-traded", "--because", "ticket 4711")
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == f"{client_id} at binance is rejected; a run goes on from there\n"
+    assert _orders(path, "list").stdout == "no order may still trade\n"
+    ledger = _read(path)
+    assert f"by {person()}: ticket 4711" in events(ledger, 1)[0].detail
+    ledger.close()
+
+
+def test_one_that_traded_is_booked_to_the_last_unit(path: Path) -> None:
+    (client_id,) = _ids(path)
+    amounts = ("--traded", "0.4", "--for", "800.12", "--fee", "0.0004 ETH")
+    done = _orders(path, "settle", client_id, *amounts, "--because", "statement", "--json")
+    assert orjson.loads(done.stdout)["state"] == "cancelled", done.stderr
+    ledger = _read(path)
+    assert ledger.balance(ETH) == 20 * 10**8 + 40_000_000 - 40_000
+    assert ledger.balance(USDT) == 40_000 * 10**8 - 80_012_000_000
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "either --never-traded, or --traded"),
+        (("--never-traded", "--traded", "1", "--for", "2"), "either --never-traded, or --traded"),
+        (("--traded", "1"), "either --never-traded, or --traded"),
+        (("--traded", "much", "--for", "2"), "'much' is not an amount"),
+        (("--traded", "0.123456789", "--for", "2"), "at most 8 decimals"),
+        (("--traded", "-1", "--for", "2"), "above zero"),
+    ],
+)
+def test_half_a_word_settles_nothing(path: Path, words: tuple[str, ...], told: str) -> None:
+    (client_id,) = _ids(path)
+    done = _orders(path, "settle", client_id, *words, "--because", "a slip")
+    assert done.exit_code == 2 and told in done.stderr
+    assert _ids(path) == [client_id]
+
+
+def test_an_order_that_is_not_open_is_refused_with_where_to_look(path: Path) -> None:
+    done = _orders(path, "settle", "isthmus-nobody-1", "--never-traded", "--because", "a slip")
+    assert done.exit_code == 2 and "`isthmus orders list` says which are" in done.stderr
