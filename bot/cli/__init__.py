@@ -32,6 +32,10 @@ _VERBS = {
     "why": ("bot.cli.why:why", "Say of one decision why it was made, and what became of it."),
     "simulate": ("bot.cli.simulate:simulate", "Run a plan or a transaction on a fork, and say what it did and why."),
     "replay": ("bot.cli.replay:replay", "Run a recorded run again, as it was or as it would have been."),
+    "compare": (
+        "bot.cli.compare:compare",
+        "Compare what two recorded runs decided, such as a live one and its shadow.",
+    ),
     "ledger": ("bot.cli.ledger:ledger", "Verify, back up and restore the ledger."),
     "orders": ("bot.cli.orders:orders", "List exchange orders, and settle those that nobody knows of."),
     "reconcile": ("bot.cli.reconcile:reconcile", "Prove that the ledger equals the chain and the exchanges."),

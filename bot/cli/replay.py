@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import TerminalReporter, emit
+from bot.cli.pairs import tell_pairs
 from bot.cli.parameters import config_option, found_config
 
 if TYPE_CHECKING:
     from bot.replay.compare import Comparison
     from bot.replay.replaying import Replayed, Supposed
-
-_SHOWN = 40
-"""Differing decisions that are listed for a person; `--json` gives all."""
 
 
 @command(
@@ -27,7 +25,6 @@ _SHOWN = 40
         "isthmus replay                                          the latest run, to the same decisions bit for bit",
         "isthmus replay var/runs/20261121-…-ab12                 another run, by its folder",
         "isthmus replay --set dex_arbitrage.min_profit='0.01 ETH'  what it would have come to",
-        "isthmus replay LIVE_RUN --against DRY_RUN               two runs, decision by decision",
     ],
 )
 @click.argument("run", required=False, type=click.Path(path_type=Path))
@@ -38,32 +35,17 @@ _SHOWN = 40
     metavar="KEY=VALUE",
     help="A key of the run file (execution.tip_gwei=2), or of a strategy (NAME.min_profit, NAME.budget.per_trade).",
 )
-@click.option(
-    "--against",
-    type=click.Path(path_type=Path),
-    metavar="RUN",
-    help="Compare with the decisions of another recorded run, such as a dry one beside a live one.",
-)
 @config_option
-async def replay(
-    run: Path | None, changes: tuple[str, ...], against: Path | None, config_path: Path | None, as_json: bool
-) -> ExitCode:
+async def replay(run: Path | None, changes: tuple[str, ...], config_path: Path | None, as_json: bool) -> ExitCode:
     """Run a recording through the same road again. Exit 1 when the replay is not as the run was."""
     from bot.config.load import load
     from bot.replay import replaying
     from bot.replay.compare import compare
     from bot.replay.recordings import find, latest
-    from bot.replay.remembered import decisions_of
     from bot.replay.settings import Settings
 
-    if changes and against is not None:
-        raise click.UsageError("--set and --against ask two questions; ask one at a time")
     runs = load(found_config(config_path)).config.ledger.folder
     folder = latest(runs) if run is None else find(run, runs)
-    if against is not None:
-        compared = compare(decisions_of(folder), decisions_of(find(against, runs)))
-        _tell_comparison(compared, {"run": str(folder), "against": str(against)}, as_json)
-        return ExitCode.OK
     out = TerminalReporter(lines_to_stderr=True) if as_json else TerminalReporter()
     settings = Settings.parse(changes)
     if not changes:
@@ -116,37 +98,13 @@ def _tell_supposed(folder: Path, was: Replayed, supposed: Supposed, compared: Co
             }
         )
         return
-    _list(compared)
+    tell_pairs(compared)
     from bot.telling import eth
 
     click.echo(f"{compared.same} decisions the same, {len(compared.pairs)} not; {supposed.supposed} answers supposed")
     for name in sorted({*before, *after}):
         difference = after.get(name, 0) - before.get(name, 0)
         click.echo(f"{name}: {eth(before.get(name, 0))} in the run, {eth(after.get(name, 0))} so: {eth(difference)}")
-
-
-def _tell_comparison(compared: Comparison, named: Mapping[str, str], as_json: bool) -> None:
-    if as_json:
-        emit({**named, "same": compared.same, "different": [pair.document for pair in compared.pairs]})
-        return
-    _list(compared)
-    click.echo(f"{compared.same} decisions the same, {len(compared.pairs)} not")
-
-
-def _list(compared: Comparison) -> None:
-    for pair in compared.pairs[:_SHOWN]:
-        found = pair.document
-        click.echo(
-            f"{found['block']}  {found['strategy']}  {_said(found['one'])} | {_said(found['other'])}  {found['route']}"
-        )
-    if len(compared.pairs) > _SHOWN:
-        click.echo(f"… and {len(compared.pairs) - _SHOWN} more; --json lists all")
-
-
-def _said(side: dict[str, Any] | None) -> str:
-    from bot.telling import eth
-
-    return "not decided" if side is None else f"{side['said']} {eth(int(side['expected_profit_wei']))}"
 
 
 def _wei(amounts: Mapping[str, int]) -> dict[str, str]:

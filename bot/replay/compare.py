@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from bot.replay.player import Decision
@@ -15,12 +16,33 @@ _REACHED = {"simulated": "sent"}
 """As far as a dry run goes is as far as a live one."""
 
 
+class Why(StrEnum):
+    """What is not the same in two decisions, the first thing of it."""
+
+    ONLY_ONE = "only the first decided it"
+    ONLY_OTHER = "only the second decided it"
+    SIZE = "another size"
+    PROFIT = "another expected profit"
+    OUTCOME = "another outcome"
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Decisions of two runs on the same block, strategy and pools; None for a run that made none."""
 
     one: Decision | None
     other: Decision | None
+
+    @property
+    def why(self) -> Why:
+        if self.one is None:
+            return Why.ONLY_OTHER
+        if self.other is None:
+            return Why.ONLY_ONE
+        mine, theirs = self.one.document, self.other.document
+        if mine["legs"] != theirs["legs"]:
+            return Why.SIZE
+        return Why.PROFIT if mine["expected_profit_wei"] != theirs["expected_profit_wei"] else Why.OUTCOME
 
     @property
     def document(self) -> dict[str, Any]:
@@ -31,6 +53,7 @@ class Pair:
             "block": int(plan["block_number"]),
             "strategy": plan["strategy"],
             "route": plan["note"],
+            "why": self.why,
             "one": _side(self.one),
             "other": _side(self.other),
         }
@@ -42,6 +65,11 @@ class Comparison:
 
     same: int
     pairs: tuple[Pair, ...]
+
+    @property
+    def reasons(self) -> Counter[tuple[str, Why]]:
+        """How many differ, by strategy and why."""
+        return Counter((pair.document["strategy"], pair.why) for pair in self.pairs)
 
 
 def compare(one: Sequence[Decision], other: Sequence[Decision]) -> Comparison:
@@ -59,6 +87,11 @@ def compare(one: Sequence[Decision], other: Sequence[Decision]) -> Comparison:
             pairs.append(Pair(decision, match))
     pairs += [Pair(None, decision) for queue in waiting.values() for decision in queue]
     return Comparison(same, tuple(sorted(pairs, key=lambda pair: int(pair.document["block"]))))
+
+
+def on_blocks(decisions: Sequence[Decision], numbers: Collection[int]) -> list[Decision]:
+    """Those decisions that were made on one of these blocks."""
+    return [decision for decision in decisions if int(decision.document["block_number"]) in numbers]
 
 
 def _key(decision: Decision) -> _Key:

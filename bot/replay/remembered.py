@@ -16,7 +16,7 @@ from bot.replay.tape import read_tape
 from bot.signer.protocol import Signed
 from bot.simulator.verdict import Verdict
 from chains.assets import Address
-from chains.blocks import Receipt
+from chains.blocks import Block, Receipt
 
 _Key = tuple[str, str]
 _VERDICTS = ("simulator.screened", "simulator.verdict")
@@ -25,6 +25,12 @@ _VERDICTS = ("simulator.screened", "simulator.verdict")
 def decisions_of(folder: Path) -> list[Decision]:
     """What the run whose recording is in that folder decided. Raises `NoTape`, `OSError`."""
     return [Decision(record[1], record[2]) for record in read_tape(folder / TAPE) if record[0] == Kind.DECISION]
+
+
+def blocks_of(folder: Path) -> frozenset[int]:
+    """The numbers of the blocks that run heard. Raises as `decisions_of`."""
+    events = (decode(record[1]) for record in read_tape(folder / TAPE) if record[0] == Kind.EVENT)
+    return frozenset(event.head.number for event in events if isinstance(event, Block))
 
 
 Trade = tuple[int, tuple[Leg, ...]]

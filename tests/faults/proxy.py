@@ -111,7 +111,10 @@ class FaultProxy:
         if kind in _REFUSES_HANDSHAKE:
             return await over_http(request, without_asking(kind, {}))
         ws = web.WebSocketResponse(max_msg_size=_MAX_BYTES, autoping=False, timeout=0.1)
-        await ws.prepare(request)
+        try:
+            await ws.prepare(request)
+        except ConnectionError:
+            return ws  # the client went before it was answered
         line = Line(request, ws)
         answers: set[asyncio.Task[None]] = set()
         self._sockets.add(ws)

@@ -73,15 +73,19 @@ def _read(stream: BinaryIO, updates: queue.Queue[Update | None]) -> None:
 
 
 def main() -> None:
-    """Answer updates until the input ends."""
+    """Answer updates until the input ends, or nobody hears the answers any more."""
     os.nice(NICENESS)
     updates: queue.Queue[Update | None] = queue.Queue()
     threading.Thread(target=_read, args=(sys.stdin.buffer, updates), daemon=True).start()
     certificates = Certificates()
-    while (update := updates.get()) is not None:
-        answer = certificates.certified(update, explain=updates.empty())
-        sys.stdout.buffer.write(framed(answer))
-        sys.stdout.buffer.flush()
+    try:
+        while (update := updates.get()) is not None:
+            answer = certificates.certified(update, explain=updates.empty())
+            sys.stdout.buffer.write(framed(answer))
+            sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        # What is still buffered would be flushed as the interpreter ends, and fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

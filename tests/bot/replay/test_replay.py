@@ -20,7 +20,7 @@ from bot.config.options import Quiet, RunOptions
 from bot.mode import Mode
 from bot.plan import Plan
 from bot.replay import replaying
-from bot.replay.compare import compare
+from bot.replay.compare import Why, compare
 from bot.replay.opening import TAPE
 from bot.replay.recordings import latest
 from bot.replay.settings import Settings
@@ -137,9 +137,38 @@ def test_the_command_says_that_it_is_the_same(folder: Path, recording: Path, mon
 
 
 def test_a_run_beside_itself_has_no_difference(folder: Path, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    result = asked(folder, monkeypatch, "replay", "--against", str(recording), "--json")
+    result = asked(folder, monkeypatch, "compare", str(recording), recording.parent.name, "--json")
     assert result.exit_code == 0, result.output
-    assert orjson.loads(result.stdout)["different"] == []
+    told = orjson.loads(result.stdout)
+    assert told["different"] == [] and told["same"] > 5
+    assert told["blocks"] == BLOCKS and told["blocks_of_one_alone"] == [0, 0]
+
+
+def _shadow(folder: Path, name: str, min_profit: str = "0.0005 ETH") -> Path:
+    """The recording of a dry run, alone on a twin of its own, with that threshold."""
+    strategy = (ROOT / "strategies" / "dex_arbitrage.toml").read_text()
+    (folder / f"{name}_strategy.toml").write_text(strategy.replace('"0.0005 ETH"', f'"{min_profit}"'))
+    text = (folder / "isthmus.toml").read_text().replace('folder = "runs"', f'folder = "{name}"')
+    named = text.replace(f"{ROOT}/strategies/dex_arbitrage.toml", f"{name}_strategy.toml")
+    (folder / f"{name}.toml").write_text(named)
+    asyncio.run(app.run(load(folder / f"{name}.toml"), RunOptions(mode=Mode.DRY, blocks=4, seed=1), Quiet()))
+    return latest(folder / name)
+
+
+def test_a_shadow_says_which_decisions_a_changed_strategy_makes_otherwise_and_why(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, alike, stricter = _shadow(folder, "run"), _shadow(folder, "alike"), _shadow(folder, "stricter", "1000 ETH")
+    same = asked(folder, monkeypatch, "compare", str(run), str(alike))
+    assert same.exit_code == 0, same.output
+    assert ", 0 not\n" in same.stdout and "times" not in same.stdout
+    changed = asked(folder, monkeypatch, "compare", str(run), str(stricter), "--json")
+    assert changed.exit_code == 1, changed.output
+    told = orjson.loads(changed.stdout)
+    assert {(each["strategy"], each["why"]) for each in told["different"]} == {("dex_arbitrage", Why.ONLY_ONE)}
+    assert told["same"] > 0, "the other strategy decides as before"
+    by_hand = asked(folder, monkeypatch, "compare", str(run), str(stricter)).stdout
+    assert f"dex_arbitrage: {len(told['different'])} times {Why.ONLY_ONE}\n" in by_hand
 
 
 def test_one_decision_fits_one_screen(folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
