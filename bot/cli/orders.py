@@ -135,7 +135,7 @@ def _units(text: str, least: int = 1) -> int:
     """An exchange's currency in its base units, exactly."""
     from decimal import Decimal, InvalidOperation
 
-    from chains.exchanges.adapter import CURRENCY_DECIMALS
+    from chains.exchanges.books import CURRENCY_DECIMALS
 
     try:
         units = Decimal(text).scaleb(CURRENCY_DECIMALS)
@@ -149,7 +149,7 @@ def _units(text: str, least: int = 1) -> int:
 def _whole(units: int) -> Decimal:
     from decimal import Decimal
 
-    from chains.exchanges.adapter import CURRENCY_DECIMALS
+    from chains.exchanges.books import CURRENCY_DECIMALS
 
     return Decimal(units).scaleb(-CURRENCY_DECIMALS)
 

@@ -117,7 +117,7 @@ class Soak:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(_HOME_BLOCKS * max(pace_s, 1.0)):
                         output, _ = await self.lives[-1].bot.process.communicate()
-            document = orjson.loads(output.splitlines()[-1]) if output else None
+            document = _summary(output)
             if document is not None and not document["in_flight"]:
                 return document
             await self.ended()
@@ -206,6 +206,12 @@ class Soak:
             f"{self.settled_by_hand} orders settled by hand; "
             f"{samples[-1][1] / 2**20 if samples else 0:.0f} MiB; {len(self.unheard)} unheard failures"
         )
+
+
+def _summary(output: bytes) -> dict[str, Any] | None:
+    """The last line of what a run printed, if it came to one."""
+    document: dict[str, Any] | None = orjson.loads(output.splitlines()[-1]) if output else None
+    return document
 
 
 @asynccontextmanager
