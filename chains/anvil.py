@@ -33,7 +33,7 @@ class RpcError(RuntimeError):
         self.data = data
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """In the child: have the kernel kill it when its parent dies, however that happens (Linux only)."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -91,7 +91,7 @@ class Anvil:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            preexec_fn=_die_with_parent,
+            preexec_fn=die_with_parent,
             process_group=0,  # a terminal's Ctrl-C is for whoever started this, who ends it when done
         )
         try:

@@ -16,6 +16,7 @@ from bot.market.certificate.messages import PREFIX, Certified, Update, framed
 from bot.market.dual.capture import Terms
 from bot.market.dual.venues import Venue
 from bot.market.market import Market
+from chains.anvil import die_with_parent
 from chains.assets import Token
 from chains.tools import ROOT
 
@@ -48,6 +49,7 @@ class Certifier:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             cwd=ROOT,
+            preexec_fn=die_with_parent,
         )
         self._tasks = [asyncio.create_task(task) for task in (self._tell(), self._hear())]
 
