@@ -8,6 +8,7 @@ import aiohttp
 import orjson
 
 from chains.anvil import RpcError
+from chains.concealing import Concealing
 from chains.node import Node, SendStatus
 from chains.node.errors import Unreachable, shown
 
@@ -44,6 +45,7 @@ class HttpRpc:
 
     def __init__(self, url: str, *, timeout_s: float = 20.0) -> None:
         self._url = url
+        self._conceal = Concealing.of_url(url)
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._id = 0
@@ -67,7 +69,7 @@ class HttpRpc:
             async with self._session.post(
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
-                answer = orjson.loads(await response.read())
+                answer = orjson.loads(self._conceal.raw(await response.read()))
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError, ValueError) as error:
             raise Unreachable(
                 f"no JSON-RPC node answers at {shown(self._url)} ({type(error).__name__}); start it or correct the URL"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ import ccxt
 import ccxt.pro
 
 from chains.assets import Token
+from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
@@ -96,7 +98,10 @@ class Exchange:
         """Requests sent so far, WebSocket messages not counted."""
         self.books: dict[str, Book] = {}
         """The last book of each symbol watched."""
+        # At the level of debugging, ccxt logs every request with its headers, the key among them.
+        client.logger = logging.Logger("ccxt", logging.INFO)
         self._client = client
+        self._conceal = Concealing((api_key, secret))
         self._fetch = client.fetch
         client.fetch = self._counted_fetch
         self._has_key = bool(api_key)
@@ -114,7 +119,7 @@ class Exchange:
             ask_fees = self._has_key and self._client.has["fetchTradingFees"]
             fees = await self._client.fetch_trading_fees() if ask_fees else {}
         except ccxt.AuthenticationError as error:
-            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({reading.told(error)}); check it") from None
+            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it") from None
         except ccxt.BaseError as error:
             raise self._unavailable(error) from None
         for symbol in self.symbols:
@@ -199,11 +204,11 @@ class Exchange:
                 {"timeInForce": "IOC", "clientOrderId": order.client_id},
             )
         except Exception as error:
-            return reading.failure(order, error)
+            return reading.failure(order, error, self._conceal)
         try:
             return await self._report(raw, order.client_id)
         except Exception as error:
-            return reading.unknown(order, error)
+            return reading.unknown(order, error, self._conceal)
 
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`."""
@@ -287,7 +292,7 @@ class Exchange:
                 raw = await self._client.watch_order_book(symbol, FOLLOWED_DEPTH)
             except ccxt.BaseError as error:
                 self._forget_settled_futures()
-                on_trouble(FeedTrouble(self.name, symbol, reading.told(error)))
+                on_trouble(FeedTrouble(self.name, symbol, self._told(error)))
                 await asyncio.sleep(min(RETRY_FIRST_S * 2**failures, RETRY_MOST_S) if failures else 0)
                 failures += 1
                 continue
@@ -337,7 +342,10 @@ class Exchange:
         self.calls_made += 1
         return await self._fetch(*args, **kwargs)
 
+    def _told(self, error: BaseException) -> str:
+        return reading.told(error, self._conceal)
+
     def _unavailable(self, error: Exception) -> ExchangeUnavailable:
         return ExchangeUnavailable(
-            f"{self.name} does not answer as it should ({reading.told(error)}); check its urls and the network"
+            f"{self.name} does not answer as it should ({self._told(error)}); check its urls and the network"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import ccxt
 
 from chains.assets import Token
+from chains.concealing import Concealing
 from chains.exchanges.books import PPM, Book, Level
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 
@@ -125,22 +126,22 @@ def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
     return OrderReport(client_id, raw["symbol"], raw["side"], status, str(raw["id"]), trades)
 
 
-def failure(order: ExchangeOrder, error: Exception) -> OrderReport:
+def failure(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:
     """What an exception says of the order whose placing raised it: `REJECTED` on the venue's word, else `UNKNOWN`."""
     refused = isinstance(error, REFUSALS) or type(error) in TIMESTAMP_REFUSALS
     # a refused duplicate did nothing, but says that an order of this id exists: its fate is not known here
     duplicate = isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
     if not refused or duplicate:
-        return unknown(order, error)
-    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=told(error))
+        return unknown(order, error, conceal)
+    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=told(error, conceal))
 
 
-def unknown(order: ExchangeOrder, error: Exception) -> OrderReport:
+def unknown(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:
     """The report of an order whose fate `error` left open."""
-    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.UNKNOWN, detail=told(error))
+    return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.UNKNOWN, detail=told(error, conceal))
 
 
-def told(error: BaseException) -> str:
-    """An exception in one line, without the query strings, which hold signatures."""
-    message = re.sub(r"\?\S*", "", str(error)).replace("\n", " ").strip()
+def told(error: BaseException, conceal: Concealing) -> str:
+    """An exception in one line, without what `conceal` hides and the query strings, which hold signatures."""
+    message = re.sub(r"\?\S*", "", conceal(str(error))).replace("\n", " ").strip()
     return f"{type(error).__name__}: {message[:300]}" if message else type(error).__name__

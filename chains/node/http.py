@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 
+from chains.concealing import Concealing
 from chains.node.answers import Answer, Request, answers, read_body
 from chains.node.conversation import Subscription, encoded
 from chains.node.errors import Unreachable, shown
@@ -20,6 +21,7 @@ class HttpTransport:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         self._url = url
+        self._conceal = Concealing.of_url(url)
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
         self._ids = itertools.count(1)
@@ -60,7 +62,7 @@ class HttpTransport:
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
-                text = await response.read()
+                text = self._conceal.raw(await response.read())
         except TimeoutError:
             raise Unreachable(f"{where}: {requests[0].method} was not answered within {self._timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:

@@ -14,6 +14,7 @@ from web3.exceptions import PersistentConnectionClosedOK, ProviderConnectionErro
 from web3.types import RPCResponse
 from websockets.exceptions import WebSocketException
 
+from chains.concealing import Concealing
 from chains.node.answers import Answer, Request
 from chains.node.conversation import Conversation, Subscription
 from chains.node.errors import Unreachable, shown
@@ -41,6 +42,7 @@ class NodeSocket(WebSocketProvider):
             max_connection_retries=1,
         )
         self._url = url
+        self._conceal = Concealing.of_url(url)
         self._now_ns = now_ns
         self._conversation = Conversation(shown(url), self._send, timeout_s)
 
@@ -58,7 +60,7 @@ class NodeSocket(WebSocketProvider):
         try:
             await self.connect()
         except (ProviderConnectionError, OSError, ValueError) as error:
-            cause = error.__cause__ or error
+            cause = self._conceal(str(error.__cause__ or error))
             raise Unreachable(
                 f"{shown(self._url)}: no node answers ({cause}); start one there or correct the address"
             ) from None
@@ -93,7 +95,7 @@ class NodeSocket(WebSocketProvider):
         try:
             await self._ws.send(frame.decode())
         except (WebSocketException, OSError, ProviderConnectionError) as error:
-            raise Unreachable(f"{shown(self._url)}: the connection broke: {error}") from None
+            raise Unreachable(f"{shown(self._url)}: the connection broke: {self._conceal(str(error))}") from None
 
     async def socket_recv(self) -> RPCResponse:
         """Read frames for as long as the socket lives; web3's listener task runs this and gets nothing back.
@@ -104,7 +106,7 @@ class NodeSocket(WebSocketProvider):
         try:
             while True:
                 frame = await self._ws.recv(decode=False)
-                self._conversation.heard(frame, self._now_ns())
+                self._conversation.heard(self._conceal.raw(frame), self._now_ns())
         except Exception as error:
             raise PersistentConnectionClosedOK(user_message=f"the connection was lost: {error}") from error
         finally:

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 
 from chains.anvil import RpcError
+from chains.concealing import Concealing
 from chains.node.answers import Request, answers, read_body
 from chains.node.errors import BadAnswer, Unreachable, shown
 from chains.relays.bundles import Bundle, Hint, Simulated, call_document, private_document, share_document
@@ -28,6 +29,7 @@ class RelayClient:
     def __init__(self, url: str, identity: SearcherIdentity | None, *, timeout_s: float = 5.0) -> None:
         """Without `identity` requests are not signed, which some relays allow."""
         self._url = url
+        self._conceal = Concealing.of_url(url)
         self._identity = identity
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -98,7 +100,7 @@ class RelayClient:
         try:
             async with self._session.post(self._url, data=body, headers=headers) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
-                text = await response.read()
+                text = self._conceal.raw(await response.read())
         except TimeoutError:
             raise Unreachable(f"{self.where}: {method} was not answered within {self._timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
