@@ -17,6 +17,7 @@ from bot.enduring import FullDisk, unanswered
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import Closed, HedgeDesk
 from bot.execution.inventory import InventoryDesk
+from bot.execution.lenders import SingletonLenders
 from bot.execution.marks import NoMark
 from bot.execution.stages import Stage
 from bot.execution.transactions import Sent, Settled, TransactionDesk
@@ -72,6 +73,7 @@ class Road:
     trading: bool
     freshness: Freshness | None = None
     witnesses: Witnesses | None = None
+    lenders: SingletonLenders | None = None
 
 
 class Engine:
@@ -287,6 +289,8 @@ class Engine:
         road = self._road
         changed = road.market.take_changed()
         self._upkeep.before(changed)
+        if road.lenders is not None:
+            await road.lenders.refresh(head)
         for strategy in road.strategies:
             view = MarketView(
                 market=road.market,
@@ -297,6 +301,7 @@ class Engine:
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
+                lenders=None if road.lenders is None else road.lenders.offers,
             )
             planned = {}
             for plan in strategy.on_market(view):

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
 from bot.market.routing import Routed, route
 from bot.plan import Plan
@@ -66,6 +67,7 @@ class Candidate:
             block_hash=self.view.head.hash,
             deadline_block=self.view.head.number + 1,
             note=str(found),
+            loan=found.loan,
         )
 
 
@@ -75,7 +77,8 @@ class MarketView:
 
     `gas_price_wei` is what the next block will charge per gas, tip included, in wei of ETH whatever coin pays for it.
     `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
-    `allowed` is its configured filter.
+    `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
+    where they were not asked.
     """
 
     market: Market
@@ -86,14 +89,24 @@ class MarketView:
     changed: frozenset[str]
     inventory: Inventory
     allowed: Callable[[str, Token], bool] | None = None
+    lenders: Offers | None = None
     seen: list[Candidate] = field(default_factory=list, compare=False)
     """Every candidate handed out, for the ledger to remember what was passed over."""
 
-    def cycles(self, *, max_hops: int = 3, books: int = 0, start: Asset = ETH) -> Iterator[Candidate]:
+    def cycles(
+        self,
+        *,
+        max_hops: int = 3,
+        books: int = 0,
+        start: Asset = ETH,
+        max_routes: int = 1,
+        loan: LoanFrom = LoanFrom.CHEAPEST,
+    ) -> Iterator[Candidate]:
         """Closed walks from `start` through what changed, best first, no venue shared between any two of them.
 
         `books` is how many hops go through an order book (0: atomic, on-chain only; 1: one leg at an exchange,
-        sized within `inventory`).
+        sized within `inventory`). Walks that share pools become one candidate of up to `max_routes` routes, where that
+        nets more than the best of them alone. What goes into pools only is lent as `loan` says, after its cost.
         """
         found = self.market.cycles(
             through=self.changed,
@@ -103,11 +116,19 @@ class MarketView:
             gas_price_wei=self.gas_price_wei,
             inventory=self.inventory if books else None,
             allowed=self.allowed,
+            max_routes=max_routes,
         )
-        for opportunity in found:
+        for opportunity in found if books else self._funded(found, LoanFrom(loan)):
             candidate = Candidate(opportunity, self, self.strategy)
             self.seen.append(candidate)
             yield candidate
+
+    def _funded(self, found: Iterable[Opportunity], loan: LoanFrom) -> list[Opportunity]:
+        """Those that somebody gives their input to and that still net something, best first."""
+        pools, price = self.market.pools, self.gas_price_wei
+        lent = (funded(opportunity, pools, loan, self.lenders, price) for opportunity in found)
+        kept = [opportunity for opportunity in lent if opportunity and opportunity.net_profit_wei(price) > 0]
+        return sorted(kept, key=lambda opportunity: opportunity.net_profit_wei(price), reverse=True)
 
     def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
         """The best execution of an order over all pools the strategy may use, splits included. Base units, exact.

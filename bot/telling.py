@@ -57,16 +57,16 @@ class Teller:
 
 
 def route(plan: Plan) -> str:
-    """`WETH -> USDT -> ETH`: what is held after each leg."""
-    held = [plan.swaps[0].token_in.symbol, *(swap.token_out.symbol for swap in plan.swaps)]
-    held += [order.quote.symbol if order.side == "sell" else order.base.symbol for order in plan.orders]
-    return " -> ".join(held)
+    """`WETH -> USDT -> ETH`: what is held after each leg; several routes one after another, ` + ` between them."""
+    paths = [[route[0].token_in.symbol, *(swap.token_out.symbol for swap in route)] for route in plan.routes]
+    paths[-1] += [order.quote.symbol if order.side == "sell" else order.base.symbol for order in plan.orders]
+    return " + ".join(" -> ".join(held) for held in paths)
 
 
 def size(plan: Plan) -> str:
     """What goes in, to six figures."""
-    first = plan.swaps[0]
-    return f"{figures(first.token_in.whole(first.amount_in))} {first.token_in.symbol} in"
+    token = plan.swaps[0].token_in
+    return f"{figures(token.whole(plan.amount_in))} {token.symbol} in"
 
 
 def figures(value: Decimal) -> str:

@@ -15,6 +15,7 @@ from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
 from bot.execution.inventory import InventoryDesk
 from bot.execution.judging import Bearing
+from bot.execution.lenders import SingletonLenders
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.tips import Tips
@@ -195,4 +196,5 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         trading=ends.signer is not None,
         freshness=ends.freshness,
         witnesses=witnesses,
+        lenders=SingletonLenders(footing.identity.venues, footing.profit_tokens, ends.node),
     )

@@ -6,6 +6,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 
 from bot.config.errors import did_you_mean, shown
@@ -50,6 +51,8 @@ def converted(value: Any, kind: Any, default: Any = None) -> Any:
     kind = _without_none(kind)
     if kind is Amount:
         return positive_amount(value)
+    if _is_choice(kind):
+        return _chosen(value, kind)
     if typing.get_origin(kind) in (list, tuple):
         (item, *_) = typing.get_args(kind) or (str,)
         if not isinstance(value, list):
@@ -57,13 +60,25 @@ def converted(value: Any, kind: Any, default: Any = None) -> Any:
         return typing.get_origin(kind)(converted(element, item) for element in value)
     convert = _CONVERTERS.get(kind)
     if convert is None:
-        raise ValueError(f"its type {kind} cannot be written in TOML; annotate int, float, str, bool, Amount or list")
+        written = "int, float, str, bool, Amount, a StrEnum or list"
+        raise ValueError(f"its type {kind} cannot be written in TOML; annotate {written}")
     result = convert(value)
     if result is None:
         raise ValueError(f"expected {_described(kind)}, got {shown(value)}; write one{_such_as(default)}")
     if kind in (int, float, Decimal) and result < 0 and not (default is not None and default < 0):
         raise ValueError(f"negative value {shown(value)}; write zero or more{_such_as(default)}")
     return result
+
+
+def _is_choice(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, StrEnum)
+
+
+def _chosen(value: Any, kind: type[StrEnum]) -> StrEnum:
+    """One of several words. Raises `ValueError` with those there are."""
+    if isinstance(value, str) and value in set(kind):
+        return kind(value)
+    raise ValueError(f"{shown(value)} is none of its choices; {did_you_mean(str(value), list(kind))}")
 
 
 def _integer(value: Any) -> int | None:
@@ -107,6 +122,8 @@ def _described(kind: Any) -> str:
     kind = _without_none(kind)
     if typing.get_origin(kind) in (list, tuple):
         return "a list"
+    if _is_choice(kind):
+        return "one of " + ", ".join(kind)
     return _NAMES.get(kind, str(kind))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 from bot.execution.deployment import NO_VENUES, Venues
@@ -64,17 +64,17 @@ def transfer_deltas(receipt: Receipt, accounts: Collection[Address], wrapped_nat
 def leg_fills(plan: Plan, receipt: Receipt, venues: Venues = NO_VENUES) -> list[SwapFill]:
     """What each swap of `plan` really took and gave, from the transfers into and out of its pool.
 
-    Coins leave no transfers: a leg's coins are what the leg before gave, or the leg after took.
+    Coins leave no transfers: a leg's coins are what the leg before gave, or the leg after took. Legs of several routes
+    through one venue took their turns.
     """
     if receipt.status != 1:
         return []
-    moved = _without_loan(plan, list(transfers(receipt, venues.wrapped_native)), venues)
-    taken, given = [], []
-    for swap in plan.swaps:
-        venue = _venue(swap.hop, venues)
-        sold, bought = swap.token_in.address, swap.token_out.address
-        taken.append(sum(t.units for t in moved if t.token == sold and t.target in venue))
-        given.append(sum(t.units for t in moved if t.token == bought and t.source in venue))
+    moved = _without_loans(plan, list(transfers(receipt, venues.wrapped_native)), venues)
+    places = [_venue(swap.hop, venues) for swap in plan.swaps]
+    sold = [(place, swap.token_in.address, swap.amount_in) for place, swap in zip(places, plan.swaps, strict=True)]
+    bought = [(place, swap.token_out.address, swap.amount_out) for place, swap in zip(places, plan.swaps, strict=True)]
+    taken = _dealt(sold, lambda place, token: [t.units for t in moved if t.token == token and t.target in place])
+    given = _dealt(bought, lambda place, token: [t.units for t in moved if t.token == token and t.source in place])
     for index, swap in enumerate(plan.swaps):
         if swap.hop.kind is HopKind.WRAPPED_NATIVE:
             taken[index] = given[index] = taken[index] or given[index]
@@ -87,18 +87,60 @@ def leg_fills(plan: Plan, receipt: Receipt, venues: Venues = NO_VENUES) -> list[
     ]
 
 
-def _without_loan(plan: Plan, moved: list[Transfer], venues: Venues) -> list[Transfer]:
-    """What moved besides the loan of a cycle's input and its repayment, which no leg of the plan is."""
-    first = plan.swaps[0]
-    if not plan.atomic or (plan.loan is None and first.hop.kind not in LENT_KINDS):
-        return moved
-    loan = plan.loan or Loan(Lender.UNISWAP_V4 if venues.pool_manager != ZERO_ADDRESS else Lender.BALANCER_V3)
-    debts = range(plan.amount_in, loan.debt(plan.amount_in) + 1)
-    of_loan = [i for i, t in enumerate(moved) if t.token == first.token_in.address and t.units in debts]
-    lender = venues.lender(loan)
-    lent = [i for i in of_loan if moved[i].source == lender]
-    repaid = [i for i in of_loan if moved[i].target == lender]
-    return [t for i, t in enumerate(moved) if i not in (*lent[:1], *repaid[-1:])]
+def _dealt(
+    legs: Sequence[tuple[frozenset[Address], str, int]],
+    moves_of: Callable[[frozenset[Address], str], list[int]],
+) -> list[int]:
+    """Each leg's part, in base units, of what moved of a token at a place. Legs are (place, token, units quoted).
+
+    Legs that share both get the transfers in turn; where those cannot be told apart so, in proportion to the quotes.
+    """
+    sharing: defaultdict[tuple[frozenset[Address], str], list[int]] = defaultdict(list)
+    for index, (place, token, _) in enumerate(legs):
+        sharing[place, token].append(index)
+    parts = [0] * len(legs)
+    for (place, token), indices in sharing.items():
+        moves = moves_of(place, token)
+        each, odd = divmod(len(moves), len(indices))
+        left, quoted = sum(moves), sum(legs[index][2] for index in indices)
+        for turn, index in enumerate(indices):
+            units = legs[index][2]
+            parts[index] = left * units // max(quoted, 1) if odd else sum(moves[turn * each : (turn + 1) * each])
+            left, quoted = left - parts[index], quoted - units
+    return parts
+
+
+def _without_loans(plan: Plan, moved: list[Transfer], venues: Venues) -> list[Transfer]:
+    """What moved besides the loans of the cycles' input and their repayments, which no leg of the plan is."""
+    token, aside, begun = plan.swaps[0].token_in.address, set[int](), -1
+    begins: list[int] = []
+    loans = _loans(plan, venues)
+    for loan, amount in loans:
+        # Aave keeps each token at an address of that token's own, so whoever gives the amount first is who lends it.
+        lenders = {t.source for t in moved} if loan.lender is Lender.AAVE_V3 else {venues.lender(loan)}
+        lent = (at for at, t in enumerate(moved) if t.token == token and t.units == amount and t.source in lenders)
+        begun = next((at for at in lent if at > begun), len(moved))
+        begins.append(begun)
+    for (loan, amount), (first, last) in zip(loans, pairwise([*begins, len(moved)]), strict=True):
+        if first < len(moved):
+            debts, lender = range(amount, loan.debt(amount) + 1), moved[first].source
+            repaid = (at for at in reversed(range(first + 1, last)) if _pays(moved[at], token, lender, debts))
+            aside |= {first, *islice(repaid, 1)}
+    return [t for at, t in enumerate(moved) if at not in aside]
+
+
+def _pays(transfer: Transfer, token: str, lender: Address, debts: range) -> bool:
+    return transfer.token == token and transfer.target == lender and transfer.units in debts
+
+
+def _loans(plan: Plan, venues: Venues) -> list[tuple[Loan, int]]:
+    """Who lends how much of the input: the plan's own, or what the executor has lent for first hops without credit."""
+    if not plan.atomic:
+        return []
+    if plan.loan is not None:
+        return [(plan.loan, plan.amount_in)]
+    usual = Loan(Lender.UNISWAP_V4 if venues.pool_manager != ZERO_ADDRESS else Lender.BALANCER_V3)
+    return [(usual, route[0].amount_in) for route in plan.routes if route[0].hop.kind in LENT_KINDS]
 
 
 def _ends(log: Log, parties: tuple[Address, ...], wrapped_native: Address) -> tuple[Address, Address] | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from chains.assets import Token
-from chains.pools.pool import Pool, PoolError
+from chains.pools.pool import PoolError
 
 Amounts = tuple[int, ...]
 """Base units along a route: what goes into the first hop, and what comes out of each."""
@@ -18,11 +19,19 @@ SEARCH_RADIUS = 512
 _TOLERANCE = 1e-5
 
 
+class Quoting(Protocol):
+    """What a hop asks of its pool."""
+
+    def paid(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int: ...
+
+    def quote_exact_out(self, token_out: Token, amount_out: int, token_in: Token | None = None) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class PoolHop:
     """One swap of a route: which pool, as it is now, and in which direction."""
 
-    pool: Pool
+    pool: Quoting
     token_in: Token
     token_out: Token
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from chains.assets import Token
 from chains.pools.pool import Piece
 
 Curve = tuple[Piece, ...]
@@ -98,3 +99,9 @@ def capped(curve: Curve, most: float) -> Curve:
         kept.append(Piece(piece.rate, piece.curvature, min(piece.cap, most)))
         most -= piece.cap
     return tuple(kept)
+
+
+def in_base_units(curve: Curve, token_in: Token, token_out: Token) -> Curve:
+    """A curve of whole units in base units."""
+    one_in, one_out = 10.0**token_in.decimals, 10.0**token_out.decimals
+    return tuple(Piece(rate * one_out / one_in, curvature / one_in, cap * one_in) for rate, curvature, cap in curve)

@@ -1,4 +1,4 @@
-"""What the market offers: a closed walk with exact amounts, what it gains, and the legs that take it."""
+"""What the market offers: closed walks with exact amounts, what they gain, and the legs that take them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bot.plan import Order, Swap
 from chains.assets import Asset, Token
 from chains.executor import Hop, HopKind
 from chains.hops import LENT_KINDS
+from chains.loans import Lender, Loan
 
 _WEI_DECIMALS = 18
 
@@ -37,8 +38,25 @@ Uniswap's and weighted pools and wrapped coins are about what the executor's gas
 own part is measured there, and the venue's is what its usual mainnet swaps burn.
 """
 
-GAS_LOAN = 30_000
-"""Gas of borrowing the input of a first hop that gives no credit, as measured."""
+GAS_PER_LENDER: Mapping[Lender, int] = {
+    Lender.UNISWAP_V4: 30_000,
+    Lender.BALANCER_V3: 45_000,
+    Lender.BALANCER_V2: 50_000,
+    Lender.AAVE_V3: 110_000,
+    Lender.PAIR: 40_500,
+    Lender.POOL: 39_500,
+}
+"""Gas that a loan adds to a cycle.
+
+Measured with the real manager of Uniswap V4, and in `contracts/test/Gas.t.sol` with Uniswap's own pairs and pools; of
+Balancer and Aave these are estimates, from what their flash loans usually burn on mainnet.
+"""
+
+GAS_LOAN = GAS_PER_LENDER[Lender.UNISWAP_V4]
+"""Gas of the loan that the executor takes by itself for a first hop that gives no credit."""
+
+GAS_PER_ROUTE = 2_000
+"""Gas of one more route in a settlement, besides its hops: its share, and the way into it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +86,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Opportunity:
-    """A closed walk with its best size.
+    """A closed walk with its best size; or several, one after another, each exact on what those before it leave.
 
-    `gain` is base units of `start` before gas: exact where the walk closes in one token; where an order book closes
-    it, what is left over in each asset is valued at the market's reference prices. `hedge` is that book's order.
+    `gain` is base units of `start` before gas: exact where the walks close in one token; where an order book closes
+    one, what is left over in each asset is valued at the market's reference prices. `hedge` is that book's order.
+    What goes in is lent by `loan`, whose fee `gain` has paid; without one each first hop gives credit, or the executor
+    borrows for it where lending is free.
     """
 
     start: Asset
@@ -79,6 +99,22 @@ class Opportunity:
     steps: tuple[Step, ...]
     gain: int
     hedge: Order | None = None
+    loan: Loan | None = None
+
+    @property
+    def routes(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps, walk by walk: each that sells what the first one sells begins another."""
+        routes: list[list[Step]] = []
+        for step in self.steps:
+            if not routes or step.token_in == self.steps[0].token_in:
+                routes.append([])
+            routes[-1].append(step)
+        return tuple(map(tuple, routes))
+
+    @property
+    def amount_in(self) -> int:
+        """What all walks together sell, in base units of the first step's input."""
+        return sum(route[0].amount_in for route in self.routes)
 
     @property
     def amounts(self) -> tuple[tuple[int, int], ...]:
@@ -97,7 +133,8 @@ class Opportunity:
     @property
     def gas_estimate(self) -> int:
         """Gas of the on-chain part."""
-        return gas_of(swap.hop.kind for swap in self.swaps())
+        hops = ([step.hop.kind for step in route if step.hop is not None] for route in self.routes)
+        return gas_of_routes(hops, self.loan)
 
     def net_profit_wei(self, gas_price_wei: int) -> int:
         """Gain after the estimated gas. Meaningful where the start asset is ETH."""
@@ -122,21 +159,31 @@ class Opportunity:
             f"marginal {step.rate:.9g}, average {step.average:.9g}, fee {step.fee_ppm / 10_000:g} %"
             for step in self.steps
         ]
-        product = math.prod(step.rate for step in self.steps)
-        return "\n".join([str(self), *hops, f"  product of marginal prices {product:.9f}; gas {self.gas_estimate}"])
+        products = ", ".join(f"{math.prod(step.rate for step in route):.9f}" for route in self.routes)
+        lent = f"; lent by {self.loan.lender.name.lower()}" if self.loan else ""
+        return "\n".join([str(self), *hops, f"  product of marginal prices {products}; gas {self.gas_estimate}{lent}"])
 
     def __str__(self) -> str:
-        first = self.steps[0]
-        path = " -> ".join([first.token_in.symbol, *(step.token_out.symbol for step in self.steps)])
+        first = self.steps[0].token_in
+        paths = (" -> ".join([first.symbol, *(step.token_out.symbol for step in route)]) for route in self.routes)
         whole = self.gain / 10**self.start_decimals
-        return f"{path}: {_shown(first.amount_in, first.token_in)} in, gains {whole:.9f} {self.start}"
+        return f"{' + '.join(paths)}: {_shown(self.amount_in, first)} in, gains {whole:.9f} {self.start}"
 
 
 def gas_of(kinds: Iterable[HopKind]) -> int:
     """The gas a settlement through these kinds of hops is estimated to burn."""
-    path = list(kinds)
-    loan = GAS_LOAN if path and path[0] in LENT_KINDS else 0
-    return GAS_BASE + loan + sum(GAS_PER_HOP[kind] for kind in path)
+    return gas_of_routes([kinds])
+
+
+def gas_of_routes(routes: Iterable[Iterable[HopKind]], loan: Loan | None = None) -> int:
+    """The same for several routes in one transaction, whose input is lent by `loan`, where it is."""
+    paths = [list(kinds) for kinds in routes]
+    if loan is not None:
+        lent = GAS_PER_LENDER[loan.lender]
+    else:
+        lent = sum(GAS_LOAN for path in paths if path and path[0] in LENT_KINDS)
+    hops = sum(GAS_PER_HOP[kind] for path in paths for kind in path)
+    return GAS_BASE + lent + GAS_PER_ROUTE * (len(paths) - 1) + hops
 
 
 def disjoint(opportunities: Iterable[Opportunity]) -> list[Opportunity]:

@@ -162,6 +162,7 @@ class ReadableMarket:
         limit: int = 32,
         overlapping: bool = False,
         allowed: Allowed | None = None,
+        max_routes: int = 1,
     ) -> Iterator[Opportunity]:
         """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
 
@@ -180,7 +181,7 @@ class ReadableMarket:
             raise ValueError(f"cycles have 2 to {MAX_HOPS} hops, and 0 or 1 order books; not {max_hops} and {books}")
         venues = [*self._pools, *self._books] if through is None else through
         question = Question(
-            venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
+            venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed, max_routes
         )
         answer = self._answer(question)
         self._rest = answer.rest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import NamedTuple
@@ -11,9 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bot.market.books import two_sided
+from bot.market.combined import MOST_WALKS, Combining, Walk, combined
+from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
-from bot.market.kernels import Curve, capped, optimal_input, output
+from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
 from bot.market.opportunity import GAS_BASE, GAS_PER_HOP, Opportunity, Step, gas_of
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
@@ -41,7 +43,7 @@ for _kind, _gas in GAS_PER_HOP.items():
 Allowed = Callable[[VenueId, Token], bool]
 """Whether a walk may take a token into a venue."""
 
-Walk = tuple[Edge, ...]
+Edges = tuple[Edge, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +60,14 @@ class Question:
     limit: int
     overlapping: bool
     allowed: Allowed | None
+    max_routes: int = 1
 
 
 class Candidate(NamedTuple):
     """A walk with its float size: input in whole units of its first token, and gain in wei after gas."""
 
     net: float
-    walk: Walk
+    walk: Edges
     amount_in: float
     gain: float
 
@@ -98,8 +101,9 @@ class Search:
         through = self.packing.pools_of(question.through)
         if not len(through) or not (starts or question.books):
             return Answer()
-        found: list[Opportunity] = []
-        tried: set[Walk] = set()
+        found: list[tuple[Candidate, Opportunity]] = []
+        rivals: list[Candidate] = []
+        tried: set[Edges] = set()
         forbidden = set(self._without_inventory(question))
         taken: set[VenueId] = set()
         attempts, rest = question.limit * ATTEMPTS_PER_RESULT, 0
@@ -112,7 +116,10 @@ class Search:
                 tried.add(candidate.walk)
                 denied = [edge for edge in candidate.walk if not _allows(question, edge)]
                 forbidden.update(number for edge in denied for number in self.packing.edges_of(edge))
-                if denied or (not question.overlapping and any(edge.venue in taken for edge in candidate.walk)):
+                if denied:
+                    continue
+                if not question.overlapping and any(edge.venue in taken for edge in candidate.walk):
+                    rivals.append(candidate)
                     continue
                 if len(found) == question.limit or not attempts:
                     rest += 1
@@ -120,14 +127,36 @@ class Search:
                 attempts -= 1
                 opportunity = (self._two_sided if question.books else self._cycle)(candidate, question)
                 if opportunity is not None and opportunity.net_profit_wei(question.gas_price_wei) > 0:
-                    found.append(opportunity)
+                    found.append((candidate, opportunity))
                     taken |= opportunity.venues
             if not question.overlapping:
                 forbidden.update(self._edges_of(taken))
             if len(forbidden) == before or len(found) == question.limit or not attempts:
                 break
-        found.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
-        return Answer(tuple(found), rest)
+        opportunities = [opportunity for _, opportunity in found]
+        if question.max_routes > 1 and not question.books:
+            opportunities = [each for group in _groups(found, rivals) for each in self._together(*group, question)]
+        opportunities.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
+        return Answer(tuple(opportunities), rest)
+
+    def _together(
+        self, found: list[tuple[Candidate, Opportunity]], rivals: list[Candidate], question: Question
+    ) -> list[Opportunity]:
+        """What was found, or one opportunity of several routes in its place, where that nets more than all of it."""
+        apart = [opportunity for _, opportunity in found]
+        if not rivals:
+            return apart
+        combining = Combining(self.pools, question.gas_price_wei, question.max_routes, question.max_hops)
+        candidates = [*(candidate for candidate, _ in found), *rivals][:MOST_WALKS]
+        edges = {_way(edge): edge for candidate in candidates for edge in candidate.walk}
+        walks = [
+            Walk(tuple(map(_way, each.walk)), int(each.amount_in * 10 ** each.walk[0].token_in.decimals))
+            for each in candidates
+        ]
+        best = combining.best(walks, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out))
+        made = combined(question.start, best, self.pools)
+        alone = sum(each.net_profit_wei(question.gas_price_wei) for each in apart)
+        return [made] if made is not None and made.net_profit_wei(question.gas_price_wei) > alone else apart
 
     def _ask(self, question: Question, through: I4, starts: tuple[int, ...], forbidden: Collection[int]) -> Found:
         """The best walks by the kernels. Gas is in the start asset, as if that were ETH."""
@@ -175,7 +204,7 @@ class Search:
     def _edges_of(self, venues: Iterable[VenueId]) -> Iterable[int]:
         return (at for venue in venues for edge in self.graph.edges_of(venue) for at in self.packing.edges_of(edge))
 
-    def _sized(self, walk: Walk, question: Question) -> Candidate | None:
+    def _sized(self, walk: Edges, question: Question) -> Candidate | None:
         """A walk of one book with its best size within the inventory; None if that does not pay for its gas."""
         book = next(place for place, edge in enumerate(walk) if edge.is_book)
         walk = walk[book + 1 :] + walk[: book + 1]
@@ -253,6 +282,39 @@ class Search:
         pool = self.pools[edge.venue]
         hop = pool.hop(edge.token_in, edge.token_out)
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
+
+
+def _way(edge: Edge) -> Way:
+    return Way(edge.venue, edge.token_in, edge.token_out)
+
+
+def _groups(
+    found: Sequence[tuple[Candidate, Opportunity]], rivals: Sequence[Candidate]
+) -> Iterator[tuple[list[tuple[Candidate, Opportunity]], list[Candidate]]]:
+    """What was found with the walks passed over that share a venue and the first token with it; the rest by itself.
+
+    A walk that shares venues with several joins them.
+    """
+    groups: list[tuple[set[VenueId], list[tuple[Candidate, Opportunity]], list[Candidate]]] = [
+        ({edge.venue for edge in each[0].walk}, [each], []) for each in found
+    ]
+    for rival in rivals:
+        venues = {edge.venue for edge in rival.walk}
+        touched = [
+            group
+            for group in groups
+            if not group[0].isdisjoint(venues) and group[1][0][0].walk[0].token_in == rival.walk[0].token_in
+        ]
+        if touched:
+            first, *others = touched
+            for group in others:
+                first[0].update(group[0])
+                first[1].extend(group[1])
+                first[2].extend(group[2])
+                groups.remove(group)
+            first[0].update(venues)
+            first[2].append(rival)
+    return ((together, passed_over) for _, together, passed_over in groups)
 
 
 def _allows(question: Question, edge: Edge) -> bool:

@@ -18,7 +18,7 @@ contract LoansTest is Families {
     function setUp() public override {
         super.setUp();
         cycle = join(hop(venue(Kind.Curve, weth, mid, 30), true), path(v3(pool(mid, weth, 5), true)));
-        address[4] memory lenders = [address(manager), address(vaultV2), address(vaultV3), address(aave)];
+        address[4] memory lenders = [address(manager), address(vaultV2), address(vaultV3), address(aave.KEEPER())];
         for (uint256 i; i < lenders.length; ++i) {
             weth.mint(lenders[i], STOCK);
         }
@@ -166,7 +166,7 @@ contract LoansTest is Families {
         address[] memory earns = new address[](1);
         earns[0] = address(hooked);
         executor = executorEarning(address(hooked));
-        hooked.mint(address(aave), STOCK);
+        hooked.mint(address(aave.KEEPER()), STOCK);
         uint256[] memory words = join(
             path(uint256(Kind.LentByAaveV3) << 184 | 500 << 160),
             path(v3(pool(hooked, mid, 30), true), v3(pool(mid, hooked, 5), true))

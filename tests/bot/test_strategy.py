@@ -121,8 +121,17 @@ class TestDexArbitrage:
         pools.append(v2(4, USDC, WETH, (1_900_000 * 10**6, 1_000 * ETHER)))
         return list(DexArbitrage("dex", parameters).on_market(view(market(*pools))))
 
+    def test_cycles_that_share_pools_are_one_plan_where_that_nets_more(self) -> None:
+        apart, (together,) = self._plans(max_routes=1), self._plans()
+        assert len(together.routes) > 1 and together.pools <= {pool for plan in apart for pool in plan.pools}
+        gas = [plan.gas_estimate * 10 * GWEI for plan in (together, *apart)]
+        assert together.expected_profit_wei - gas[0] > sum(plan.expected_profit_wei for plan in apart) - sum(gas[1:])
+        assert sum(route[-1].amount_out - route[0].amount_in for route in together.routes) == (
+            together.amount_out - together.amount_in
+        )
+
     def test_it_plans_disjoint_cycles_best_first(self) -> None:
-        plans = self._plans()
+        plans = self._plans(max_routes=1)
         assert len(plans) == 2 and not plans[0].pools & plans[1].pools
         assert plans[0].expected_profit_wei > plans[1].expected_profit_wei
 

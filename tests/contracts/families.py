@@ -63,10 +63,11 @@ class Families:
     liquidity: Address
     vault_v2: Address
     vault_v3: Address
+    aave: Address
 
     @classmethod
     async def open(cls, anvil: Anvil) -> Families:
-        """The singletons and the executor; no pools yet. The manager holds WETH to lend."""
+        """The singletons and the executor; no pools yet. The manager and Aave hold WETH to lend."""
         chain = await Chain.open(anvil)
         await anvil.rpc("anvil_setCode", _WETH9, "0x" + weth9_runtime().hex())
         await anvil.rpc("anvil_setBalance", chain.account, hex(10 * STOCK))
@@ -77,14 +78,15 @@ class Families:
         liquidity = await chain.deploy(core, router, ["address"], [manager])
         vault_types = ["address", "address", "uint256", "uint256"]
         vault = "20210418-vault/artifact/Vault.json"
-        vaults = [
-            await chain.deploy(_BALANCER, vault, vault_types, [_NOBODY, _WETH9, *_PAUSE_S]),
-            await _mock(chain, "Singletons", "VaultV3"),
-        ]
+        older = await chain.deploy(_BALANCER, vault, vault_types, [_NOBODY, _WETH9, *_PAUSE_S])
+        newer = await _mock(chain, "Singletons", "VaultV3")
+        aave = await _mock(chain, "Lenders", "Aave")
+        (keeper,) = await chain.read(aave, "KEEPER()", ["address"])
         weth = Token("anvil", _WETH9, "WETH", 18)
-        market = await Market.open(anvil, weth, Venues(_WETH9, manager, *vaults))
-        families = cls(market, manager, liquidity, *vaults)
-        await market.chain.send(_WETH9, "transfer(address,uint256)", manager, STOCK)
+        market = await Market.open(anvil, weth, Venues(_WETH9, manager, older, newer, aave))
+        families = cls(market, manager, liquidity, older, newer, aave)
+        for lender in (manager, keeper):
+            await market.chain.send(_WETH9, "transfer(address,uint256)", lender, STOCK)
         return families
 
     async def pool(self, one: Token, amount_one: int, other: Token, amount_other: int) -> PoolFacts:

@@ -79,6 +79,24 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
             refused[name] = "no liquidity"
         curves.update(found)
     ways = _passable(curves, numeraire, {numeraire, *also})
+    posing = {name: venue for name, venue in known.items() if name not in refused}
+    return _laid_out({way: curves[way] for way in ways}, numeraire, posing, refused)
+
+
+def problem_along(curves: Mapping[Way, Iterable[Piece]], numeraire: Token) -> Problem:
+    """The problem of these ways alone, by their curves in base units. Its venues are not told.
+
+    Raises `ValueError` for what is no number.
+    """
+    falling = {way: tuple(_falling(curve, ENDLESS * 10.0**way.token_in.decimals)) for way, curve in curves.items()}
+    return _laid_out({way: curve for way, curve in falling.items() if curve}, numeraire, {}, {})
+
+
+def _laid_out(
+    curves: Mapping[Way, Iterable[Piece]], numeraire: Token, venues: Mapping[str, Venue], refused: Mapping[str, str]
+) -> Problem:
+    """The problem of `curves`, which all take part, in arrays."""
+    ways = tuple(curves)
     tokens = _ordered(ways, numeraire)
     node = {token: number for number, token in enumerate(tokens)}
     rows: list[tuple[float, float, float, float, float]] = []
@@ -89,8 +107,8 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
         stretches.append((first, len(rows)))
     return Problem(
         tokens,
-        tuple(ways),
-        {name: venue for name, venue in known.items() if name not in refused},
+        ways,
+        venues,
         np.array([(node[way.token_in], node[way.token_out]) for way in ways], dtype=np.int64).reshape(-1, 2),
         np.array(stretches, dtype=np.int64).reshape(-1, 2),
         np.array(rows, dtype=np.float64).reshape(-1, 5),

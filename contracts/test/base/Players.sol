@@ -56,7 +56,7 @@ contract Players is Families {
         (evils[0], evils[1]) = (evil(weth, mid, none), evil(mid, weth, none));
         hooked = new HookedToken();
         throughHooked = path(v3(pool(weth, hooked, 30), true), v3(pool(hooked, weth, 5), true));
-        weth.mint(address(aave), STOCK);
+        weth.mint(address(aave.KEEPER()), STOCK);
         weth.mint(address(vaultV2), STOCK);
     }
 

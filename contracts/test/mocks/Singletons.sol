@@ -142,7 +142,7 @@ contract VaultV3 is IVaultV3 {
 
     mapping(address pool => Pool) public pools;
     mapping(address token => int256) public debtOf;
-    mapping(address token => uint256) public reserveOf;
+    mapping(address token => uint256) public getReservesOf;
     uint256 public open;
     uint256 private _depth;
 
@@ -156,7 +156,7 @@ contract VaultV3 is IVaultV3 {
 
     /// @notice Takes what it holds for its reserves.
     function fund(address token) external {
-        reserveOf[token] = IERC20(token).balanceOf(address(this));
+        getReservesOf[token] = IERC20(token).balanceOf(address(this));
     }
 
     function unlock(bytes calldata data) external returns (bytes memory) {
@@ -188,16 +188,16 @@ contract VaultV3 is IVaultV3 {
     function settle(address token, uint256 hint) external returns (uint256 credit) {
         if (_depth == 0) revert Locked();
         uint256 held = IERC20(token).balanceOf(address(this));
-        credit = held - reserveOf[token];
+        credit = held - getReservesOf[token];
         if (credit > hint) credit = hint;
-        reserveOf[token] = held;
+        getReservesOf[token] = held;
         _account(token, -int256(credit));
     }
 
     function sendTo(address token, address to, uint256 amount) external {
         if (_depth == 0) revert Locked();
         _account(token, int256(amount));
-        reserveOf[token] -= amount;
+        getReservesOf[token] -= amount;
         Pay.out(token, to, amount);
     }
 

@@ -21,7 +21,7 @@ from bot.ledger.records import SwapFill
 from bot.plan import Swap
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Log, Receipt
-from chains.executor import CurveRoute, Hop, HopKind, UniswapV4Route
+from chains.executor import CurveRoute, Hop, HopKind, Lender, Loan, UniswapV4Route
 from chains.pools.words import word
 from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
 from tests.bot.market.samples import USDC, WETH
@@ -170,3 +170,77 @@ def test_only_the_networks_wrapper_wraps() -> None:
     assert [t.units for t in transfers(_receipt(deposit), VENUES.wrapped_native)] == [5]
     assert list(transfers(_receipt(replace(deposit, address=at(9))), VENUES.wrapped_native)) == []
     assert list(transfers(_receipt(deposit))) == []
+
+
+AAVE_POOL, ATOKEN, TREASURY = at(50), at(51), at(52)
+A_WETH = Token(WETH.place, ATOKEN, "aEthWETH", 18)
+
+
+def test_what_aave_lends_comes_from_where_it_keeps_the_token_and_is_no_leg() -> None:
+    """Its pool is asked, its aToken pays and is repaid with the premium, and it mints what is the treasury's own."""
+    loan = Loan(Lender.AAVE_V3, fee_ppm=500)
+    curve = Swap(Hop(HopKind.CURVE, ATOKEN, False, 0, CurveRoute(Address(USDC.address), 0, 1)), WETH, USDC, 10_000, 20)
+    plan = replace(cycle(), legs=(curve, v4(USDC, WETH, 20, 12_000)), loan=loan)
+    logs = (
+        moved(WETH, ATOKEN, OPERATOR, 10_000),
+        moved(WETH, OPERATOR, ATOKEN, 10_000),
+        moved(USDC, ATOKEN, OPERATOR, 20),
+        moved(USDC, OPERATOR, MANAGER, 20),
+        moved(WETH, MANAGER, OPERATOR, 12_000),
+        moved(A_WETH, ZERO_ADDRESS, TREASURY, 2),
+        moved(WETH, OPERATOR, ATOKEN, 10_005),
+    )
+    fills = leg_fills(plan, _receipt(*logs), replace(VENUES, aave_pool=AAVE_POOL))
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10_000, 20), (20, 12_000)]
+    assert transfer_deltas(_receipt(*logs), {OPERATOR}) == {(OPERATOR, WETH.address): 1_995}
+
+
+def test_legs_of_several_routes_through_one_pool_took_their_turns() -> None:
+    there, back = cycle().swaps
+    more = [replace(swap, amount_in=2 * swap.amount_in, amount_out=2 * swap.amount_out - 5) for swap in (there, back)]
+    plan = replace(cycle(), legs=(there, back, *more))
+    logs = [
+        log
+        for one, other in ((there, back), more)
+        for log in (
+            moved(USDC, POOL.address, OPERATOR, one.amount_out),
+            moved(USDC, OPERATOR, POOL.address, other.amount_in),
+            moved(WETH, POOL.address, OPERATOR, other.amount_out),
+            moved(WETH, OPERATOR, POOL.address, one.amount_in),
+        )
+    ]
+    fills = leg_fills(plan, _receipt(*logs))
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [
+        (swap.amount_in, swap.amount_out) for swap in plan.swaps
+    ]
+
+
+def test_transfers_that_do_not_say_whose_turn_it_was_are_shared_as_quoted() -> None:
+    """A token that takes a part for itself says so in a transfer of its own."""
+    there, back = cycle().swaps
+    plan = replace(cycle(), legs=(there, back, there, back))
+    whole = [moved(USDC, POOL.address, OPERATOR, units) for units in (30, 40, 31)]
+    fills = leg_fills(plan, _receipt(*whole))
+    assert [fill.amount_out for fill in fills] == [50, 0, 51, 0]
+
+
+def test_each_route_that_is_lent_its_input_has_a_loan_of_its_own() -> None:
+    def curve(number: int, units: int) -> Swap:
+        hop = Hop(HopKind.CURVE, at(number), False, 0, CurveRoute(Address(USDC.address), 0, 1))
+        return Swap(hop, WETH, USDC, units, 2 * units)
+
+    plan = replace(cycle(), legs=(curve(42, 10), v4(USDC, WETH, 20, 12), curve(43, 7), v4(USDC, WETH, 14, 9)))
+    logs = [
+        log
+        for number, lent, middle, earned in ((42, 10, 20, 12), (43, 7, 14, 9))
+        for log in (
+            moved(WETH, MANAGER, OPERATOR, lent),
+            moved(WETH, OPERATOR, at(number), lent),
+            moved(USDC, at(number), OPERATOR, middle),
+            moved(WETH, MANAGER, OPERATOR, earned),
+            moved(USDC, OPERATOR, MANAGER, middle),
+            moved(WETH, OPERATOR, MANAGER, lent),
+        )
+    ]
+    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 20), (20, 12), (7, 14), (14, 9)]

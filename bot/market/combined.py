@@ -1,0 +1,197 @@
+"""Several walks as one plan: those that share pools, at the sizes that together gain most, quoted in exact integers.
+
+The optimum over the walks' venues (`dual/`) says how much each should carry; what does not pay for its own hops is left
+out, and the sizes are then made exact in integers, each walk on what those before it leave.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations, product
+
+from bot.market.dual.decompose import shares
+from bot.market.dual.exact import Desk, swaps
+from bot.market.dual.problem import Problem, Way, problem_along
+from bot.market.dual.solve import solve
+from bot.market.exact import PoolHop, backward, forward
+from bot.market.kernels import Curve, output
+from bot.market.opportunity import Opportunity, Step, gas_of_routes
+from chains.assets import Asset
+from chains.hops import HopKind
+from chains.pools.pool import Piece, Pool, PoolError
+
+MOST_WALKS = 12
+"""How many walks are worth combining, the best first; the dual then says which of them carry anything."""
+
+ROOM = 4.0
+"""A way may carry this many times what the walks along it carry when each is alone; curves are cut there."""
+
+SMALL = 1 << 14
+"""Up to so many base units sizes are tried one by one around the model's: there roundings hide the best from it."""
+
+TRIES = 1_024
+"""How many sizes are tried at once then, in every order of the walks."""
+
+_NOT_TRADED = (PoolError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Ways round from a token and back to it, and how much goes in, in base units."""
+
+    ways: tuple[Way, ...]
+    amount_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Combining:
+    """What combining needs of a market; gas is paid in the token that the walks begin in, as if that were ETH."""
+
+    pools: Mapping[str, Pool]
+    gas_price_wei: int
+    max_routes: int
+    max_hops: int
+
+    def best(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> list[Walk]:
+        """The walks to trade one after another, of the ways that these take, each by itself at its best size.
+
+        `curve_of` is in base units. Empty where nothing is gained together.
+        """
+        problem = _problem(walks, curve_of)
+        found = self._solved(problem)
+        choices = [found]
+        while len(found) > 1:
+            found = self._without_the_poorest(problem, found)
+            choices.append(found)
+            if self.net(found) <= self.net(choices[-2]) and len(choices[-2]) <= self.max_routes:
+                break
+        few = [choice for choice in choices if choice and len(choice) <= self.max_routes]
+        if all(walk.amount_in <= SMALL for choice in few for walk in choice):
+            few = [self._tried(choice) for choice in few]
+        return self._trimmed(max(few, key=self.net, default=[]))
+
+    def net(self, walks: Sequence[Walk]) -> int:
+        """What the walks gain together, after the gas of one transaction."""
+        kinds = [[self._kind(way) for way in walk.ways] for walk in walks]
+        gas = gas_of_routes(kinds) if self.gas_price_wei and walks else 0
+        return self._gain(walks) - gas * self.gas_price_wei
+
+    def _without_the_poorest(self, problem: Problem, walks: list[Walk]) -> list[Walk]:
+        """The optimum without the walk that is missed least."""
+        left = max(([walk for walk in walks if walk is not one] for one in walks), key=self.net)
+        kept = {way for walk in left for way in walk.ways}
+        solved = self._solved(problem.restricted([at for at, way in enumerate(problem.ways) if way in kept]))
+        return max((it for it in (solved, left) if len(it) < len(walks)), key=self.net)
+
+    def _kind(self, way: Way) -> HopKind:
+        return self.pools[way.venue].hop(way.token_in, way.token_out).kind
+
+    def _solved(self, problem: Problem) -> list[Walk]:
+        """The optimum's walks; without those that are too long, or pass a pool twice, which is locked by then."""
+        if not problem.ways:
+            return []
+        found = []
+        for share in shares(solve(problem), self.max_hops):
+            ways = tuple(problem.ways[edge] for edge in share.cycle)
+            once = len({way.venue for way in ways}) == len(ways)
+            if not share.sale and once and len(ways) <= self.max_hops and share.amount_in >= 1.0:
+                found.append(Walk(ways, int(share.amount_in)))
+        return found
+
+    def _tried(self, walks: Sequence[Walk]) -> list[Walk]:
+        """The same walks, at the sizes around theirs and in the order that gain most in integers."""
+        reach = (int(TRIES ** (1 / len(walks))) - 1) // 2
+        best = max(permutations(walks), key=self.net)
+        while True:
+            around = (
+                tuple(Walk(walk.ways, walk.amount_in + move) for walk, move in zip(order, moves, strict=True))
+                for order in permutations(best)
+                for moves in product(range(-reach, reach + 1), repeat=len(walks))
+            )
+            kept = (tuple(walk for walk in tried if walk.amount_in > 0) for tried in around)
+            better = max(kept, key=self.net)
+            if self.net(better) <= self.net(best):
+                return list(best)
+            best = better
+
+    def _trimmed(self, walks: Sequence[Walk]) -> list[Walk]:
+        """The same walks, each with the least input that buys as many units of its coarsest token."""
+        after: dict[str, Pool] = {}
+        made = []
+        for walk in walks:
+            pools = [after.get(way.venue) or self.pools[way.venue] for way in walk.ways]
+            hops = [PoolHop(pool, way.token_in, way.token_out) for pool, way in zip(pools, walk.ways, strict=True)]
+            amounts = forward(hops, walk.amount_in)
+            if amounts is None:
+                return []
+            coarsest = min(range(len(hops)), key=amounts.__getitem__)
+            least = backward(hops[:coarsest], amounts[coarsest]) or walk.amount_in
+            amounts = forward(hops, min(least, walk.amount_in))
+            if amounts is None:
+                return []
+            made.append(Walk(walk.ways, amounts[0]))
+            for pool, way, amount in zip(pools, walk.ways, amounts[:-1], strict=True):
+                after[way.venue] = pool.swapped(way.token_in, amount, way.token_out)
+        return made
+
+    def _gain(self, walks: Sequence[Walk]) -> int:
+        """What comes out less what goes in, exact; less than nothing where a pool refuses."""
+        left = Counter(way.venue for walk in walks for way in walk.ways)
+        after: dict[str, Pool] = {}
+        gain = 0
+        try:
+            for walk in walks:
+                amount = walk.amount_in
+                for way in walk.ways:
+                    pool = after.get(way.venue) or self.pools[way.venue]
+                    paid = pool.paid(way.token_in, amount, way.token_out)
+                    left[way.venue] -= 1
+                    if left[way.venue]:
+                        after[way.venue] = pool.swapped(way.token_in, amount, way.token_out)
+                    amount = paid
+                gain += amount - walk.amount_in
+        except _NOT_TRADED:
+            return -1
+        return gain
+
+
+def combined(start: Asset, walks: Sequence[Walk], pools: Mapping[str, Pool]) -> Opportunity | None:
+    """The walks as one opportunity; None where a pool refuses, or nothing is gained."""
+    if not walks:
+        return None
+    desk = Desk(pools)
+    steps: list[Step] = []
+    gain = 0
+    try:
+        for walk in walks:
+            made = swaps(desk, walk.ways, walk.amount_in)
+            steps += made
+            gain += made[-1].amount_out - walk.amount_in
+    except _NOT_TRADED:
+        return None
+    return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
+
+
+def _problem(walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> Problem:
+    """The walks' ways, each with as much of its curve as can matter."""
+    carried: dict[Way, float] = {}
+    curves: dict[Way, Curve] = {}
+    for walk in walks:
+        amount = float(walk.amount_in)
+        for way in walk.ways:
+            curves[way] = curves.get(way) or curve_of(way)
+            carried[way] = carried.get(way, 0.0) + amount
+            amount = output(curves[way], amount)
+    start = walks[0].ways[0].token_in
+    return problem_along({way: tuple(_cut(curves[way], ROOM * most)) for way, most in carried.items()}, start)
+
+
+def _cut(curve: Curve, most: float) -> Iterator[Piece]:
+    """The curve's pieces up to `most` of input."""
+    for piece in curve:
+        yield piece
+        most -= piece.cap
+        if most <= 0.0:
+            return
