@@ -11,7 +11,7 @@ from pathlib import Path
 from chains.tools import ROOT
 
 SOURCES = {
-    "chains/kernels": ("instructions", "jit", "text"),
+    "chains/kernels": ("instructions", "jit", "lanes", "text"),
     "chains/codec": ("frames", "scan"),
     "bot/market/packed": ("curves", "detect", "search", "shapes", "sizing", "tables"),
     "bot/market/integers": ("directory", "events", "layout", "swaps", "topics", "wide"),

@@ -12,7 +12,7 @@ from numba import typeof
 from numba.core import types
 from numba.extending import intrinsic
 
-from chains.kernels.jit import jit
+from chains.kernels.jit import called
 
 _LIMB = ir.IntType(64)
 
@@ -23,9 +23,9 @@ def instruction(typed: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def outlined(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """As `jit`, for what is long and called from many places: called there, never copied in, so that compiling stays
+    """As `called`, for what is long and called from many places: called there, never copied in, so that compiling stays
     short."""
-    compiled = jit(kernel)
+    compiled = called(kernel)
 
     def call(typing_context: Any, *arguments: Any) -> Any:
         kind = typeof(compiled)  # type: ignore[no-untyped-call]

@@ -33,7 +33,7 @@ from bot.market.integers.wide import (
     sub,
 )
 from chains.kernels.instructions import outlined
-from chains.kernels.jit import inlined, jit
+from chains.kernels.jit import called, inlined, jit
 
 PPM = uint64(1_000_000)
 LOWEST = (uint64(4295128740), uint64(0), uint64(0), uint64(0))
@@ -182,7 +182,7 @@ def _first_stop(ticks: I4, begin: int, end: int, tick: int, down: bool) -> int:
     return begin
 
 
-@jit
+@called
 def _walk(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -> Any:
     """A swap through ranges: amount in, amount out, price, liquidity, status."""
     state = pools.state
@@ -227,7 +227,7 @@ def _walk(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -
     return amount_in, amount_out, price, liquidity, FILLED if is_zero(remaining) else PARTLY
 
 
-@jit
+@called
 def _product(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -> Any:
     """A swap through a pair: amount in, amount out, status."""
     zero = uint64(0)
@@ -261,7 +261,7 @@ def _fits(five: Any) -> Wide:
     return five[0], five[1], five[2], five[3]
 
 
-@jit
+@called
 def _swap(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -> Any:
     if pools.kind[row] == PRODUCT:
         amount_in, amount_out, status = _product(pools, row, down, specified, exact_in)

@@ -11,6 +11,7 @@ from bot.market.packed.shapes import (
     F8,
     GAINING,
     HITS,
+    I4,
     LANES,
     PAIRS,
     PRODUCT,
@@ -19,9 +20,13 @@ from bot.market.packed.shapes import (
     SEARCH,
     SIZED,
     TAKE,
+    U1,
     Arrays,
     Changes,
+    Edges,
     Limits,
+    Pairs,
+    Room,
     Work,
 )
 from bot.market.packed.sizing import size_walk
@@ -80,81 +85,81 @@ def follow_changes(changes: Changes, arrays: Arrays, work: Work, sizes: F8, refi
 
 
 @inlined
-def permitted(edge: int, arrays: Arrays, limits: Limits) -> bool:
-    """Whether the edge may be used."""
-    return bool(limits.edges[edge]) and bool((limits.classes >> arrays.pools.klass[arrays.edges.pool[edge]]) & 1)
+def permitted(edge: int, pool: int, klass: U1, limits: Limits) -> bool:
+    """Whether the edge, which is of `pool`, may be used."""
+    return bool(limits.edges[edge]) and bool((limits.classes >> klass[pool]) & 1)
 
 
 @inlined
-def is_counted(edge: int, arrays: Arrays, limits: Limits) -> bool:
-    """Whether the edge is of a class of which only so many are wanted."""
-    return bool((limits.counted >> arrays.pools.klass[arrays.edges.pool[edge]]) & 1)
+def is_counted(pool: int, klass: U1, counted: np.uint64) -> bool:
+    """Whether the pool is of a class of which only so many are wanted."""
+    return bool((counted >> klass[pool]) & 1)
 
 
 @inlined
-def best_edge(pair: int, lane: int, hop: int, one: int, arrays: Arrays, limits: Limits, work: Work) -> int:
+def best_edge(
+    pair: int, lane: int, hop: int, one: int, pairs: Pairs, edges: Edges, klass: U1, limits: Limits, walk: I4
+) -> int:
     """The pair's best edge at a lane that may be used and whose pool is in none of the other hops; -1 if none.
 
     `one` is the hop at which it must be a counted one, as nowhere else; -1 where that does not matter.
     """
-    pairs, edges = arrays.pairs, arrays.edges
     best, rate = -1, edges.row.dtype.type(0.0)
     for k in range(pairs.first[pair], pairs.first[pair] + pairs.many[pair]):
         edge = pairs.edges[k]
-        if edges.row[edge, lane] <= rate or not permitted(edge, arrays, limits):
+        pool = edges.pool[edge]
+        if edges.row[edge, lane] <= rate or not permitted(edge, pool, klass, limits):
             continue
-        if one >= 0 and is_counted(edge, arrays, limits) != (hop == one):
+        if one >= 0 and is_counted(pool, klass, limits.counted) != (hop == one):
             continue
         twice = False
         for other in range(hop):
-            twice |= edges.pool[work.walk[8 + other]] == edges.pool[edge]
+            twice |= edges.pool[walk[8 + other]] == pool
         if not twice:
             best, rate = edge, edges.row[edge, lane]
     return best
 
 
 @inlined
-def turned(hops: int, arrays: Arrays, limits: Limits, work: Work) -> int:
-    """Where the walk in `work.walk[8:]` begins: at the highest start, else at its lowest edge."""
+def turned(hops: int, source: I4, pair: I4, limits: Limits, walk: I4) -> int:
+    """Where the walk in `walk[8:]` begins: at the highest start, else at its lowest edge."""
     begin, highest = 0, 0
     for hop in range(hops):
-        edge = work.walk[8 + hop]
+        edge = walk[8 + hop]
         if limits.started:
-            rank = limits.starts[arrays.pairs.source[arrays.edges.pair[edge]]]
+            rank = limits.starts[source[pair[edge]]]
             if rank > highest:
                 begin, highest = hop, rank
-        elif edge < work.walk[8 + begin]:
+        elif edge < walk[8 + begin]:
             begin = hop
     return begin
 
 
 @inlined
-def unseen(hops: int, work: Work) -> bool:
-    """Note the walk in `work.walk[:hops]`; whether it is new in this search."""
-    seen, size = work.seen, len(work.seen)
+def unseen(hops: int, walk: I4, seen: I4) -> bool:
+    """Note the walk in `walk[:hops]`; whether it is new in this search."""
+    size = len(seen)
     key = np.uint64(hops)
     for hop in range(hops):
-        key = (key ^ np.uint64(work.walk[hop])) * np.uint64(0x9E3779B97F4A7C15)
+        key = (key ^ np.uint64(walk[hop])) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     at = np.int64(key % np.uint64(size))
     while seen[at, 0] >= 0:
         same = True
         for hop in range(4):
-            same &= seen[at, hop] == (work.walk[hop] if hop < hops else -1)
+            same &= seen[at, hop] == (walk[hop] if hop < hops else -1)
         if same:
             return False
         at = (at + 1) % size
     for hop in range(4):
-        seen[at, hop] = work.walk[hop] if hop < hops else -1
+        seen[at, hop] = walk[hop] if hop < hops else -1
     return True
 
 
 @inlined
-def place(hops: int, size: float, gain: float, net: float, work: Work) -> None:
-    """Put the walk in `work.walk[:hops]` among the best, by net gain; equals by their edges."""
-    work.counts[GAINING] += 1
-    value, found, last = work.found_value, work.found, len(work.found) - 1
-    at = last
+def place(hops: int, size: float, gain: float, net: float, walk: I4, found: I4, value: F8) -> None:
+    """Put the walk in `walk[:hops]` among the best, by net gain; equals by their edges."""
+    at = len(found) - 1
     if found[at, 0] >= 0 and value[at, 2] >= net:
         return
     while at > 0 and (found[at - 1, 0] < 0 or value[at - 1, 2] < net):
@@ -164,52 +169,55 @@ def place(hops: int, size: float, gain: float, net: float, work: Work) -> None:
             value[at, column] = value[at - 1, column]
         at -= 1
     for column in range(4):
-        found[at, column] = work.walk[column] if column < hops else -1
+        found[at, column] = walk[column] if column < hops else -1
     value[at, 0], value[at, 1], value[at, 2] = size, gain, net
 
 
 @inlined
 def size_lane(at: int, lane: int, hops: int, one: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
     """Size hit `at` with the pools that are best at `lane`, the counted one at hop `one`, if that is wanted."""
-    first = work.hit[at, 0]
-    work.walk[8] = first
-    product = float(arrays.edges.row[first, lane])
+    pools, edges, pairs, walk = arrays.pools, arrays.edges, arrays.pairs, work.walk
+    first = work.hits.walk[at, 0]
+    walk[8] = first
+    product = float(edges.row[first, lane])
     for hop in range(1, hops):
-        edge = best_edge(work.hit[at, hop], lane, hop, one, arrays, limits, work)
+        edge = best_edge(work.hits.walk[at, hop], lane, hop, one, pairs, edges, pools.klass, limits, walk)
         if edge < 0:
             return
-        work.walk[8 + hop] = edge
-        product *= arrays.edges.row[edge, lane]
+        walk[8 + hop] = edge
+        product *= edges.row[edge, lane]
     if product <= needed[hops - 2, lane]:
         return
-    begin, gas = turned(hops, arrays, limits, work), limits.gas_base
+    begin, gas = turned(hops, pairs.source, edges.pair, limits, walk), limits.gas_base
     for hop in range(hops):
-        work.walk[hop] = work.walk[8 + (begin + hop) % hops]
-        gas += limits.gas_of[arrays.pools.klass[arrays.edges.pool[work.walk[hop]]]]
-    if not unseen(hops, work):
+        walk[hop] = walk[8 + (begin + hop) % hops]
+        gas += limits.gas_of[pools.klass[edges.pool[walk[hop]]]]
+    if not unseen(hops, walk, work.seen):
         return
     work.counts[SIZED] += 1
-    size, gain = size_walk(work.walk[:4], hops, arrays.pools, arrays.edges, arrays.curves, work.rest, work.walk[4:8])
+    size, gain = size_walk(walk[:4], hops, pools, edges, arrays.curves, work.rest, walk[4:8])
     if gain > gas:
-        place(hops, size, gain, gain - gas, work)
+        work.counts[GAINING] += 1
+        place(hops, size, gain, gain - gas, walk, work.found, work.found_value)
 
 
 @merged
 def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
     """Size the walk of pairs in hit `at` with the pools that are best at each lane where it passes."""
     hops = 2
-    while hops < 4 and work.hit[at, hops] >= 0:
+    while hops < 4 and work.hits.walk[at, hops] >= 0:
         hops += 1
-    first = work.hit[at, 0]
-    if not permitted(first, arrays, limits):
+    first = work.hits.walk[at, 0]
+    pool, klass = arrays.edges.pool[first], arrays.pools.klass
+    if not permitted(first, pool, klass, limits):
         return
     low, high = -1, 0
     if limits.exactly == 0:
-        if is_counted(first, arrays, limits):
+        if is_counted(pool, klass, limits.counted):
             return
         low, high = hops, hops + 1
     elif limits.exactly == 1:
-        low, high = (0, 1) if is_counted(first, arrays, limits) else (1, hops)
+        low, high = (0, 1) if is_counted(pool, klass, limits.counted) else (1, hops)
     for one in range(low, high):
         for lane in range(LANES):
             size_lane(at, lane, hops, one, arrays, limits, work, needed)
@@ -230,11 +238,12 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
     if task in (REFILL, TAKE):
         return
     work.seen[:] = -1
+    room = Room(work.path, arrays.pairs, arrays.edges.row, limits, counts, work.hits, sizes)
     for k in range(len(changes.pools)):
         at = changes.pools[k]
         if pools.open[at]:
             for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
                 if limits.edges[edge]:
-                    search_edge(edge, arrays, limits, work, sizes, needed)
-    for hit in range(min(counts[HITS], len(work.hit_gain))):
+                    search_edge(edge, arrays, limits, work, needed, room)
+    for hit in range(min(counts[HITS], len(work.hits.gain))):
         size_hit(hit, arrays, limits, work, needed)

@@ -27,6 +27,7 @@ from bot.market.packed.shapes import (
     Changes,
     Filter,
     Found,
+    Hits,
     Limits,
     Work,
 )
@@ -176,8 +177,7 @@ class Detector:
             np.zeros(links, np.int32),
             np.zeros(nodes, np.int32),
             np.zeros((4, LANES), np.float32),
-            np.zeros((self._most_sized, 4), np.int32),
-            np.zeros(self._most_sized),
+            Hits(np.zeros((self._most_sized, 4), np.int32), np.zeros(self._most_sized)),
             np.zeros(8, np.int64),
             np.zeros((MAX_HOPS, 3)),
             np.zeros(12, np.int32),

@@ -113,7 +113,7 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
     hits.sort(key=lambda hit: -hit.gain)
     work.counts[HITS], work.found[:] = len(hits), -1
     sized: dict[Path, tuple[float, float, float]] = {}
-    for hit in hits[: len(work.hit_gain)]:
+    for hit in hits[: len(work.hits.gain)]:
         for walk in _walks(hit, arrays, limits, needed):
             if walk not in sized:
                 size, gain = optimal_input([curve_of(edge, arrays) for edge in walk])

@@ -12,19 +12,24 @@ from __future__ import annotations
 from bot.market.packed.shapes import (
     EDGE,
     F4,
-    F8,
     FIRST_BACK,
     FLIP,
     GROUP,
     HITS,
+    I4,
     LANES,
     SOURCE,
     TARGET,
     Arrays,
+    Hits,
     Limits,
+    Links,
+    Room,
+    Vias,
     Work,
 )
-from chains.kernels.jit import inlined, jit, merged
+from chains.kernels.jit import called, inlined, merged
+from chains.kernels.lanes import above, above_between, divided, product_above
 
 TWO, THREE, FOUR, FIRST = 0, 1, 2, 3
 """Rows of `Work.lanes`: what the way back must exceed in a walk of two, three, four hops, and after its first hop."""
@@ -33,58 +38,27 @@ ENDLESS = 1e30
 
 
 @inlined
-def exceeds(row: F4, at: int, needed: F4, which: int) -> bool:
-    """Whether a row is above the needed one at any lane."""
-    passed = False
-    for lane in range(LANES):
-        passed |= row[at, lane] > needed[which, lane]
-    return passed
-
-
-@inlined
-def side_exceeds(row: F4, at: int, side: int, needed: F4, which: int) -> bool:
-    """Whether one side of a via's row is above the needed one at any lane."""
-    passed = False
-    for lane in range(LANES):
-        passed |= row[at, side + lane] > needed[which, lane]
-    return passed
-
-
-@inlined
-def pair_exceeds(row: F4, one: int, other: int, needed: F4, which: int) -> bool:
-    """Whether the product of two rows is above the needed one at any lane."""
-    passed = False
-    for lane in range(LANES):
-        passed |= row[one, lane] * row[other, lane] > needed[which, lane]
-    return passed
-
-
-@inlined
 def divide(row: F4, at: int, lanes: F4, which: int, into: int) -> bool:
     """What is still needed after a row; whether anything could give it at any lane."""
-    alive = False
-    for lane in range(LANES):
-        lanes[into, lane] = lanes[which, lane] / row[at, lane]
-        alive |= lanes[into, lane] < ENDLESS
-    return alive
+    return bool(divided(lanes, which, into, row, at, ENDLESS))
 
 
 @inlined
-def move(source: int, target: int, work: Work) -> None:
+def move(source: int, target: int, hits: Hits) -> None:
     """Put one hit in another's seat."""
-    work.hit_gain[target] = work.hit_gain[source]
+    hits.gain[target] = hits.gain[source]
     for column in range(4):
-        work.hit[target, column] = work.hit[source, column]
+        hits.walk[target, column] = hits.walk[source, column]
 
 
 @inlined
-def seat(gain: float, work: Work) -> int:
+def seat(gain: float, count: int, hits: Hits) -> int:
     """Where the newest hit goes in the heap of those that gain most, least first; -1 if they all gain more."""
-    seats, gains = len(work.hit_gain), work.hit_gain
-    if work.counts[HITS] <= seats:
-        at = int(work.counts[HITS]) - 1
+    seats, gains = len(hits.gain), hits.gain
+    if count <= seats:
+        at = count - 1
         while at > 0 and gains[(at - 1) // 2] > gain:
-            move((at - 1) // 2, at, work)
+            move((at - 1) // 2, at, hits)
             at = (at - 1) // 2
         return at
     if gain <= gains[0]:
@@ -96,17 +70,17 @@ def seat(gain: float, work: Work) -> int:
             child += 1
         if child >= seats or gains[child] >= gain:
             return at
-        move(child, at, work)
+        move(child, at, hits)
         at = child
 
 
-@jit
-def keep(arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
-    """Keep the walk in `work.path` if it may be taken.
+@called
+def keep(room: Room) -> None:
+    """Keep the walk in `room.path` if it may be taken.
 
     No node twice, only nodes that are allowed, and the start among them if one is asked for.
     """
-    path, pairs, edge_row = work.path, arrays.pairs, arrays.edges.row
+    path, pairs, limits, hits = room.path, room.pairs, room.limits, room.hits
     q1, q2, q3 = path[FIRST_BACK], path[FIRST_BACK + 1], path[FIRST_BACK + 2]
     if path[FLIP] and q3 >= 0:
         q1, q2, q3 = q3 ^ 1, q2 ^ 1, q1 ^ 1
@@ -121,54 +95,54 @@ def keep(arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
         return
     if limits.started and not (starts[a] | starts[b] | (x >= 0 and starts[x]) | (y >= 0 and starts[y])):
         return
-    work.counts[HITS] += 1
+    room.counts[HITS] += 1
     gain = 0.0
     for lane in range(LANES):
-        product = float(edge_row[path[EDGE], lane]) * float(pairs.row[q1, lane])
+        product = float(room.edge_row[path[EDGE], lane]) * float(pairs.row[q1, lane])
         if q2 >= 0:
             product *= pairs.row[q2, lane]
         if q3 >= 0:
             product *= pairs.row[q3, lane]
-        gain = max(gain, sizes[lane] * (product - 1.0))
-    at = seat(gain, work)
+        gain = max(gain, room.sizes[lane] * (product - 1.0))
+    at = seat(gain, int(room.counts[HITS]), hits)
     if at >= 0:
-        work.hit_gain[at] = gain
-        work.hit[at, 0], work.hit[at, 1], work.hit[at, 2], work.hit[at, 3] = path[EDGE], q1, q2, q3
+        hits.gain[at] = gain
+        hits.walk[at, 0], hits.walk[at, 1], hits.walk[at, 2], hits.walk[at, 3] = path[EDGE], q1, q2, q3
 
 
 @inlined
-def back(work: Work, q1: int, q2: int, q3: int) -> None:
+def back(path: I4, q1: int, q2: int, q3: int) -> None:
     """Write the pairs of a way back."""
-    work.path[FIRST_BACK], work.path[FIRST_BACK + 1], work.path[FIRST_BACK + 2] = q1, q2, q3
+    path[FIRST_BACK], path[FIRST_BACK + 1], path[FIRST_BACK + 2] = q1, q2, q3
 
 
-@jit
+@called
 def scan_bridges(
-    one: int, other: int, which: int, before: int, after: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8
+    one: int, other: int, which: int, before: int, after: int, lanes: F4, links: Links, bridges: Vias, room: Room
 ) -> None:
     """Keep each way hub `one` → X → hub `other` above what is needed, with the pair `before` or `after` it, if any."""
-    pairs, links, bridges = arrays.pairs, arrays.links, arrays.bridges
-    hubs, flip = len(links.hub_node), work.path[FLIP]
+    path, pairs = room.path, room.pairs
+    hubs, flip = len(links.hub_node), path[FLIP]
     low, high = min(one, other), max(one, other)
     block, count = bridges.first[low * hubs + high], bridges.rows[low * hubs + high]
     side = LANES if (one > other) != (flip == 1) else 0
     for at in range(block, block + count + hubs):
         if at < block + count:
             if at % GROUP == 0:
-                skip = not side_exceeds(bridges.top, at // GROUP, side, work.lanes, which)
-            if skip or not side_exceeds(bridges.row, at, side, work.lanes, which):
+                skip = not above(bridges.top, at // GROUP, side, lanes, which)
+            if skip or not above(bridges.row, at, side, lanes, which):
                 continue
             q1, q2 = links.to_hub[bridges.member[at], one] ^ 1, links.to_hub[bridges.member[at], other]
         else:
             middle = links.hub_node[at - block - count]
             q1, q2 = links.to_hub[links.hub_node[one], at - block - count], links.to_hub[middle, other]
-            if q1 < 0 or q2 < 0 or not pair_exceeds(pairs.row, q1 ^ flip, q2 ^ flip, work.lanes, which):
+            if q1 < 0 or q2 < 0 or not product_above(pairs.row, q1 ^ flip, q2 ^ flip, lanes, which):
                 continue
         if before >= 0:
-            back(work, before, q1, q2)
+            back(path, before, q1, q2)
         else:
-            back(work, q1, q2, after)
-        keep(arrays, limits, work, sizes)
+            back(path, q1, q2, after)
+        keep(room)
 
 
 @inlined
@@ -176,110 +150,108 @@ def best_exceeds(best: F4, one: int, other: int, flip: int, needed: F4, which: i
     """Whether the best way between two hubs is above what is needed at any lane."""
     if flip:
         one, other = other, one
-    passed = False
-    for lane in range(LANES):
-        passed |= best[one, other, lane] > needed[which, lane]
-    return passed
+    return bool(above_between(best, one, other, needed, which))
 
 
 @inlined
-def reaches(pair: int, one: int, other: int, flip: int, arrays: Arrays, lanes: F4) -> bool:
+def reaches(pair: int, one: int, other: int, flip: int, row: F4, best: F4, lanes: F4) -> bool:
     """Whether a pair and the best way between two hubs are enough for a walk of four hops; leaves what is needed."""
-    known = divide(arrays.pairs.row, pair, lanes, FOUR, FIRST)
-    return known and best_exceeds(arrays.bridges.best, one, other, flip, lanes, FIRST)
+    return divide(row, pair, lanes, FOUR, FIRST) and best_exceeds(best, one, other, flip, lanes, FIRST)
 
 
 @merged
-def between_hubs(a: int, b: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
+def between_hubs(a: int, b: int, arrays: Arrays, work: Work, room: Room) -> None:
     """Ways back from one hub to another."""
     links, pairs, bridges, chains = arrays.links, arrays.pairs, arrays.bridges, arrays.chains
-    lanes, hubs = work.lanes, len(arrays.links.hub_node)
+    lanes, path = work.lanes, room.path
+    hubs = len(links.hub_node)
     begin, end = links.hub_of[b] + 0, links.hub_of[a] + 0
     if best_exceeds(bridges.best, begin, end, 0, lanes, THREE):
-        scan_bridges(begin, end, THREE, -1, -1, arrays, limits, work, sizes)
-    if limits.max_hops < 4:
+        scan_bridges(begin, end, THREE, -1, -1, lanes, links, bridges, room)
+    if room.limits.max_hops < 4:
         return
     for hub in range(hubs):
         if (hub == begin) | (hub == end):
             continue
         first, last = links.to_hub[b, hub], links.to_hub[links.hub_node[hub], end]
-        if first >= 0 and reaches(first, hub, end, 0, arrays, lanes):
-            scan_bridges(hub, end, FIRST, first + 0, -1, arrays, limits, work, sizes)
-        if last >= 0 and reaches(last, begin, hub, 0, arrays, lanes):
-            scan_bridges(begin, hub, FIRST, -1, last + 0, arrays, limits, work, sizes)
+        if first >= 0 and reaches(first, hub, end, 0, pairs.row, bridges.best, lanes):
+            scan_bridges(hub, end, FIRST, first + 0, -1, lanes, links, bridges, room)
+        if last >= 0 and reaches(last, begin, hub, 0, pairs.row, bridges.best, lanes):
+            scan_bridges(begin, hub, FIRST, -1, last + 0, lanes, links, bridges, room)
     if not best_exceeds(chains.best, begin, end, 0, lanes, FOUR):
         return
     low, high = min(begin, end), max(begin, end)
     block, count = chains.first[low * hubs + high], chains.rows[low * hubs + high]
     side = LANES if begin > end else 0
     for at in range(block, block + count):
-        if side_exceeds(chains.row, at, side, lanes, FOUR):
+        if above(chains.row, at, side, lanes, FOUR):
             middle = chains.member[at] ^ (begin > end)
             x, y = pairs.source[middle], pairs.target[middle]
-            back(work, links.to_hub[x, begin] ^ 1, middle, links.to_hub[y, end])
-            keep(arrays, limits, work, sizes)
+            back(path, links.to_hub[x, begin] ^ 1, middle, links.to_hub[y, end])
+            keep(room)
 
 
 @merged
-def to_one_hub(a: int, b: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
+def to_one_hub(a: int, b: int, arrays: Arrays, work: Work, room: Room) -> None:
     """Ways from a node that is no hub to a hub; with `flip`, of the ways back read backwards."""
-    links = arrays.links
-    lanes, row, hubs = work.lanes, arrays.pairs.row, len(arrays.links.hub_node)
-    flip = work.path[FLIP]
+    links, pairs, bridges = arrays.links, arrays.pairs, arrays.bridges
+    lanes, path = work.lanes, room.path
+    row, hubs, flip = pairs.row, len(links.hub_node), path[FLIP]
     begin, end = (a, b) if flip else (b, a)
     goal = links.hub_of[end] + 0
-    deep = limits.max_hops >= 4
+    deep = room.limits.max_hops >= 4
     for hub in range(hubs):
         first = links.to_hub[begin, hub]
         if first < 0 or hub == goal:
             continue
         last = links.to_hub[links.hub_node[hub], goal]
-        if last >= 0 and pair_exceeds(row, first ^ flip, last ^ flip, lanes, THREE):
-            back(work, first, last, -1)
-            keep(arrays, limits, work, sizes)
-        if deep and reaches(first ^ flip, hub, goal, flip, arrays, lanes):
-            scan_bridges(hub, goal, FIRST, first + 0, -1, arrays, limits, work, sizes)
+        if last >= 0 and product_above(row, first ^ flip, last ^ flip, lanes, THREE):
+            back(path, first, last, -1)
+            keep(room)
+        if deep and reaches(first ^ flip, hub, goal, flip, pairs.row, bridges.best, lanes):
+            scan_bridges(hub, goal, FIRST, first + 0, -1, lanes, links, bridges, room)
     for k in range(links.near_first[begin], links.near_first[begin] + links.near_count[begin]):
         x, first = links.near[k, 0], links.near[k, 1]
         last = links.to_hub[x, goal]
-        if last >= 0 and pair_exceeds(row, first ^ flip, last ^ flip, lanes, THREE):
-            back(work, first, last, -1)
-            keep(arrays, limits, work, sizes)
+        if last >= 0 and product_above(row, first ^ flip, last ^ flip, lanes, THREE):
+            back(path, first, last, -1)
+            keep(room)
         if not deep or not divide(row, first ^ flip, lanes, FOUR, FIRST):
             continue
         for hub in range(hubs):
             second, last = links.to_hub[x, hub], links.to_hub[links.hub_node[hub], goal]
             known = (hub != goal) & (second >= 0) & (last >= 0)
-            if known and pair_exceeds(row, second ^ flip, last ^ flip, lanes, FIRST):
-                back(work, first, second, last)
-                keep(arrays, limits, work, sizes)
+            if known and product_above(row, second ^ flip, last ^ flip, lanes, FIRST):
+                back(path, first, second, last)
+                keep(room)
         for m in range(links.near_first[x], links.near_first[x] + links.near_count[x]):
             y, second = links.near[m, 0], links.near[m, 1]
             last = links.to_hub[y, goal]
-            if last >= 0 and y != begin and pair_exceeds(row, second ^ flip, last ^ flip, lanes, FIRST):
-                back(work, first, second, last)
-                keep(arrays, limits, work, sizes)
+            if last >= 0 and y != begin and product_above(row, second ^ flip, last ^ flip, lanes, FIRST):
+                back(path, first, second, last)
+                keep(room)
 
 
 @merged
-def between_nodes(a: int, b: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8) -> None:
+def between_nodes(a: int, b: int, arrays: Arrays, work: Work, room: Room) -> None:
     """Ways back where neither end is a hub: by one or two hubs, by a hub and a node, and by a node both know."""
-    links = arrays.links
-    lanes, row, hubs, deep = work.lanes, arrays.pairs.row, len(arrays.links.hub_node), limits.max_hops >= 4
+    links, pairs = arrays.links, arrays.pairs
+    lanes, path = work.lanes, room.path
+    row, hubs, deep = pairs.row, len(links.hub_node), room.limits.max_hops >= 4
     for hub in range(hubs):
         first, last = links.to_hub[b, hub], links.to_hub[a, hub]
         if first < 0:
             continue
-        if last >= 0 and pair_exceeds(row, first, last ^ 1, lanes, THREE):
-            back(work, first, last ^ 1, -1)
-            keep(arrays, limits, work, sizes)
+        if last >= 0 and product_above(row, first, last ^ 1, lanes, THREE):
+            back(path, first, last ^ 1, -1)
+            keep(room)
         if not deep or not divide(row, first, lanes, FOUR, FIRST):
             continue
         for other in range(hubs):
             second, last = links.to_hub[links.hub_node[hub], other], links.to_hub[a, other]
-            if second >= 0 and last >= 0 and pair_exceeds(row, second, last ^ 1, lanes, FIRST):
-                back(work, first, second, last ^ 1)
-                keep(arrays, limits, work, sizes)
+            if second >= 0 and last >= 0 and product_above(row, second, last ^ 1, lanes, FIRST):
+                back(path, first, second, last ^ 1)
+                keep(room)
     for k in range(links.near_first[a], links.near_first[a] + links.near_count[a]):
         y, last = links.near[k, 0], links.near[k, 1] ^ 1
         work.beside[y] = last + 1
@@ -287,35 +259,35 @@ def between_nodes(a: int, b: int, arrays: Arrays, limits: Limits, work: Work, si
             continue
         for hub in range(hubs):
             first, second = links.to_hub[b, hub], links.to_hub[y, hub]
-            if first >= 0 and second >= 0 and pair_exceeds(row, first, second ^ 1, lanes, FIRST):
-                back(work, first, second ^ 1, last)
-                keep(arrays, limits, work, sizes)
+            if first >= 0 and second >= 0 and product_above(row, first, second ^ 1, lanes, FIRST):
+                back(path, first, second ^ 1, last)
+                keep(room)
     for k in range(links.near_first[b], links.near_first[b] + links.near_count[b]):
         x, first = links.near[k, 0], links.near[k, 1]
         last = work.beside[x] - 1
-        if last >= 0 and pair_exceeds(row, first, last, lanes, THREE):
-            back(work, first, last, -1)
-            keep(arrays, limits, work, sizes)
+        if last >= 0 and product_above(row, first, last, lanes, THREE):
+            back(path, first, last, -1)
+            keep(room)
         if x == a or not deep or not divide(row, first, lanes, FOUR, FIRST):
             continue
         for hub in range(hubs):
             second, last = links.to_hub[x, hub], links.to_hub[a, hub]
-            if second >= 0 and last >= 0 and pair_exceeds(row, second, last ^ 1, lanes, FIRST):
-                back(work, first, second, last ^ 1)
-                keep(arrays, limits, work, sizes)
+            if second >= 0 and last >= 0 and product_above(row, second, last ^ 1, lanes, FIRST):
+                back(path, first, second, last ^ 1)
+                keep(room)
     for k in range(links.near_first[a], links.near_first[a] + links.near_count[a]):
         work.beside[links.near[k, 0]] = 0
 
 
 @merged
-def search_edge(edge: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8, needed: F4) -> None:
+def search_edge(edge: int, arrays: Arrays, limits: Limits, work: Work, needed: F4, room: Room) -> None:
     """Keep every closed walk through the edge that passes the screen; `needed[hops - 2]` is a walk's least product."""
     pair = arrays.edges.pair[edge]
     a, b = arrays.pairs.source[pair], arrays.pairs.target[pair]
     if not limits.nodes[a] or not limits.nodes[b]:
         return
     hub_a, hub_b = arrays.links.hub_of[a], arrays.links.hub_of[b]
-    path = work.path
+    path = room.path
     path[EDGE], path[FLIP], path[SOURCE], path[TARGET] = edge, hub_a < 0 and hub_b >= 0, a, b
     alive = False
     for lane in range(LANES):
@@ -325,14 +297,14 @@ def search_edge(edge: int, arrays: Arrays, limits: Limits, work: Work, sizes: F8
             work.lanes[which, lane] = needed[which, lane] / rate
     if not alive:
         return
-    if exceeds(arrays.pairs.row, pair ^ 1, work.lanes, TWO):
-        back(work, pair ^ 1, -1, -1)
-        keep(arrays, limits, work, sizes)
+    if above(arrays.pairs.row, pair ^ 1, 0, work.lanes, TWO):
+        back(path, pair ^ 1, -1, -1)
+        keep(room)
     if limits.max_hops < 3:
         return
     if hub_a >= 0 and hub_b >= 0:
-        between_hubs(a, b, arrays, limits, work, sizes)
+        between_hubs(a, b, arrays, work, room)
     elif hub_a >= 0 or hub_b >= 0:
-        to_one_hub(a, b, arrays, limits, work, sizes)
+        to_one_hub(a, b, arrays, work, room)
     else:
-        between_nodes(a, b, arrays, limits, work, sizes)
+        between_nodes(a, b, arrays, work, room)

@@ -181,15 +181,21 @@ class Limits(NamedTuple):
     gas_of: F8
 
 
+class Hits(NamedTuple):
+    """What screening leaves, a heap: each walk's edge and pairs back, and what it gains at the best lane."""
+
+    walk: I4
+    gain: F8
+
+
 class Work(NamedTuple):
-    """Scratch and results. `hit` and `hit_gain` are what screening leaves, a heap; `found` is the best after sizing."""
+    """Scratch and results. `found` is the best after sizing."""
 
     pair_seen: U1
     pairs: I4
     beside: I4
     lanes: F4
-    hit: I4
-    hit_gain: F8
+    hits: Hits
     counts: I8
     rest: F8
     walk: I4
@@ -197,6 +203,18 @@ class Work(NamedTuple):
     seen: I4
     found: I4
     found_value: F8
+
+
+class Room(NamedTuple):
+    """What keeping a walk needs: `path` is the walk, `hits` where it is kept."""
+
+    path: I4
+    pairs: Pairs
+    edge_row: F4
+    limits: Limits
+    counts: I8
+    hits: Hits
+    sizes: F8
 
 
 EDGE, FLIP, SOURCE, TARGET, FIRST_BACK = 0, 1, 2, 3, 4

@@ -6,7 +6,7 @@ import math
 
 from bot.market.packed.curves import range_piece
 from bot.market.packed.shapes import F8, I4, PIECES, PRODUCT, RANGES, Arrays, Curves, Edges, Pools
-from chains.kernels.jit import inlined, jit
+from chains.kernels.jit import called, inlined, jit
 
 ENDLESS = 1e300
 
@@ -44,7 +44,7 @@ def load_piece(rest: F8, hop: int, index: int, edge: int, pools: Pools, edges: E
     return -1
 
 
-@jit
+@called
 def size_walk(
     walk: I4, hops: int, pools: Pools, edges: Edges, curves: Curves, rest: F8, index: I4
 ) -> tuple[float, float]:

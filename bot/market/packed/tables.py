@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bot.market.packed.shapes import F4, GROUP, LANES, Links, Pairs, Vias
 from chains.kernels.jit import inlined, merged
+from chains.kernels.lanes import put_product, raise_between, raise_row, raise_to_product
 
 
 @inlined
@@ -26,43 +27,30 @@ def reduce_pair(pair: int, pairs: Pairs, edge_row: F4) -> bool:
 @inlined
 def renew_top(group: int, end: int, row: F4, top: F4) -> None:
     """Make the maximum over a group's rows, of which the last is before `end`, anew."""
-    begin, width = group * GROUP, top.shape[1]
-    for lane in range(width):
+    begin = group * GROUP
+    for lane in range(top.shape[1]):
         top[group, lane] = row[begin, lane]
     for other in range(begin + 1, min(begin + GROUP, end)):
-        for lane in range(width):
-            if row[other, lane] > top[group, lane]:
-                top[group, lane] = row[other, lane]
+        raise_row(top, group, row, other, 0)
+        raise_row(top, group, row, other, LANES)
 
 
 @inlined
 def put_bridge(at: int, to_low: int, to_high: int, pair_row: F4, row: F4, top: F4) -> bool:
     """Write low → X → high and back; whether the group's maximum is now stale."""
-    group, stale = at // GROUP, False
-    for lane in range(LANES):
-        up = pair_row[to_low ^ 1, lane] * pair_row[to_high, lane]
-        down = pair_row[to_high ^ 1, lane] * pair_row[to_low, lane]
-        stale |= (row[at, lane] >= top[group, lane]) & (up < row[at, lane])
-        stale |= (row[at, LANES + lane] >= top[group, LANES + lane]) & (down < row[at, LANES + lane])
-        row[at, lane], row[at, LANES + lane] = up, down
-        top[group, lane] = max(top[group, lane], up)
-        top[group, LANES + lane] = max(top[group, LANES + lane], down)
-    return stale
+    group = at // GROUP
+    up = put_product(row, top, at, group, 0, pair_row, to_low ^ 1, to_high, -1)
+    down = put_product(row, top, at, group, LANES, pair_row, to_high ^ 1, to_low, -1)
+    return bool(up | down)
 
 
 @inlined
 def put_chain(at: int, low: int, middle: int, high: int, pair_row: F4, row: F4, top: F4) -> bool:
     """Write low hub → X → Y → high hub and back, where `low` is X → low hub, `middle` X → Y and `high` Y → high hub."""
-    group, stale = at // GROUP, False
-    for lane in range(LANES):
-        up = pair_row[low ^ 1, lane] * pair_row[middle, lane] * pair_row[high, lane]
-        down = pair_row[high ^ 1, lane] * pair_row[middle ^ 1, lane] * pair_row[low, lane]
-        stale |= (row[at, lane] >= top[group, lane]) & (up < row[at, lane])
-        stale |= (row[at, LANES + lane] >= top[group, LANES + lane]) & (down < row[at, LANES + lane])
-        row[at, lane], row[at, LANES + lane] = up, down
-        top[group, lane] = max(top[group, lane], up)
-        top[group, LANES + lane] = max(top[group, LANES + lane], down)
-    return stale
+    group = at // GROUP
+    up = put_product(row, top, at, group, 0, pair_row, low ^ 1, middle, high)
+    down = put_product(row, top, at, group, LANES, pair_row, high ^ 1, middle ^ 1, low)
+    return bool(up | down)
 
 
 @inlined
@@ -139,9 +127,8 @@ def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
                     if vias.stale[group]:
                         renew_top(group, block + count, vias.row, vias.top)
                         vias.stale[group] = 0
-                    for lane in range(LANES):
-                        vias.best[low, high, lane] = max(vias.best[low, high, lane], vias.top[group, lane])
-                        vias.best[high, low, lane] = max(vias.best[high, low, lane], vias.top[group, LANES + lane])
+                    raise_between(vias.best, low, high, vias.top, group, 0)
+                    raise_between(vias.best, high, low, vias.top, group, LANES)
     for middle in range(hubs):
         for one in range(hubs):
             into = links.to_hub[links.hub_node[one], middle]
@@ -151,6 +138,4 @@ def close_hubs(links: Links, pair_row: F4, bridges: Vias, chains: Vias) -> None:
                 out = links.to_hub[links.hub_node[middle], other]
                 if out < 0 or one == other:
                     continue
-                for lane in range(LANES):
-                    both = pair_row[into, lane] * pair_row[out, lane]
-                    bridges.best[one, other, lane] = max(bridges.best[one, other, lane], both)
+                raise_to_product(bridges.best, one, other, pair_row, into, out)
