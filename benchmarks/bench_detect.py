@@ -7,7 +7,9 @@ line for people and a line of JSON. The peer of figure 1, rustworkx, lives in a 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -167,21 +169,28 @@ def figure_10(made: Universe) -> None:
 
 
 def figure_11() -> None:
-    def start(environment: dict[str, str]) -> float:
-        run = [sys.executable, "-c", START]
-        return float(subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
-
+    """All kernels compiled into an empty cache by `isthmus warmup`, then a process that finds them there."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"ISTHMUS_KERNEL_CACHE": folder}
-        cold, warm = start(environment), start(environment)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [sys.executable, "-m", "bot", "warmup", "--json"]
+        said = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cold, busy = json.loads(said)["seconds"], after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        run = [sys.executable, "-c", START]
+        warm = float(subprocess.run(run, env=environment, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     began = time.perf_counter()
     made = universe(FULL_SIZE)
     build = time.perf_counter() - began
     began = time.perf_counter()
     Detector(made.market).search(np.zeros(0, np.int32))
     tables = time.perf_counter() - began
-    text = f"cold compile {cold:.1f} s, warm start {warm:.2f} s; tables of {made.pools} pools {tables:.2f} s"
-    report(11, text, {"cold_s": cold, "warm_s": warm, "universe_s": build, "tables_s": tables})
+    text = (
+        f"cold compile of every kernel {cold:.1f} s ({busy:.1f} s of processor time), warm start {warm:.2f} s; "
+        f"tables of {made.pools} pools {tables:.2f} s"
+    )
+    raw = {"cold_s": cold, "cold_busy_s": busy, "warm_s": warm, "universe_s": build, "tables_s": tables}
+    report(11, text, raw)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.exchanges.adapter.ExchangeMisconfigured": ExitCode.USAGE,
         "chains.node.errors.NodeError": ExitCode.ENVIRONMENT,
         "chains.relays.identity.InvalidIdentity": ExitCode.USAGE,
+        "bot.market.warmup.WarmupFailed": ExitCode.ENVIRONMENT,
         "chains.twin.errors.TwinUnavailable": ExitCode.ENVIRONMENT,
         "bot.simulator.fork.ForkFailed": ExitCode.ENVIRONMENT,
         "bot.simulator.subject.UnknownSubject": ExitCode.USAGE,

@@ -113,7 +113,8 @@ def eliminate(matrix: Floats, right: Floats) -> None:
         for offset in range(size - pivot - 1):
             if below[offset] != 0.0:
                 row = pivot + 1 + offset
-                matrix[row, pivot + 1 : row + 1] -= scaled[offset] * below[: offset + 1]
+                rest = matrix[row, pivot + 1 : row + 1]
+                np.subtract(rest, scaled[offset] * below[: offset + 1], rest)
                 right[row] -= scaled[offset] * right[pivot]
     for row in range(size - 1, -1, -1):
         total = right[row] - (matrix[row + 1 :, row] * right[row + 1 :]).sum()
@@ -134,7 +135,7 @@ def iterate(ends: Ints, conductance: Floats, slot: Ints, diagonal: Floats, right
     for _ in range(MOST_ITERATIONS):
         if strength <= goal:
             break
-        product[:] = diagonal * heading
+        np.multiply(diagonal, heading, product)
         for edge in range(ends.shape[0]):
             one, other = slot[ends[edge, 0]], slot[ends[edge, 1]]
             if conductance[edge] > 0.0 and one >= 0 and other >= 0:
@@ -146,7 +147,8 @@ def iterate(ends: Ints, conductance: Floats, slot: Ints, diagonal: Floats, right
         scaled = right / diagonal
         before, strength = strength, float((right * scaled).sum())
         heading = scaled + strength / before * heading
-    right[:] = solution
+    for node in range(right.shape[0]):
+        right[node] = solution[node]
 
 
 def direction(surplus: Floats, ends: Ints, conductance: Floats, damping: float, step: Floats) -> None:
@@ -221,7 +223,7 @@ def move(
     low, high, length = 0.0, 1.0, 1.0
     value = 0.0
     for _ in range(HALVINGS):
-        prices[:] = start * np.exp(length * step)
+        np.multiply(start, np.exp(length * step), prices)
         value = evaluate(prices, ends, stretches, pieces, balance, conductance)
         slope = float((balance[:, SURPLUS] * step).sum())
         if slope > -STEEP * descent:
