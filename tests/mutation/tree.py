@@ -35,7 +35,7 @@ class Tree:
             if entry.name not in _COPIED:
                 (root / entry.name).symlink_to(entry)
             elif entry.is_dir():
-                shutil.copytree(entry, root / entry.name, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(entry, root / entry.name)
             else:
                 shutil.copy2(entry, root / entry.name)
         return cls(root)

@@ -126,6 +126,15 @@ def test_the_strongest_evidence_decides_whatever_order_it_comes_in(reports: list
     assert state is OrderState.FILLED
 
 
+BY_STRENGTH = (OrderState.OPEN, OrderState.REJECTED, OrderState.PARTIAL, OrderState.CANCELLED, OrderState.FILLED)
+
+
+@pytest.mark.parametrize(("weaker", "stronger"), list(itertools.combinations(BY_STRENGTH, 2)))
+def test_of_two_words_the_stronger_stands_whichever_comes_first(weaker: OrderState, stronger: OrderState) -> None:
+    assert order_state_after(weaker, stronger) is stronger
+    assert order_state_after(stronger, weaker) is stronger
+
+
 @pytest.mark.parametrize("closed", sorted(CLOSED_ORDERS))
 def test_doubt_never_reopens_a_closed_order(closed: OrderState) -> None:
     assert order_state_after(closed, OrderState.UNKNOWN) is closed

@@ -88,6 +88,22 @@ def test_the_first_bad_row_is_named(traded: Path) -> None:
     assert [(fault.relation, fault.row) for fault in (second, third)] == [("postings", "8"), ("events", "1")]
 
 
+@pytest.mark.parametrize(
+    ("what", "row", "said"),
+    [
+        ("UPDATE seals SET content = x'ff' WHERE id = 9", "", "cannot be read"),
+        ("DELETE FROM seals WHERE id = 9", "9", "is gone; 10 follows 8"),
+        ("UPDATE seals SET content = 'another' WHERE id = 9", "9", "holds another content than it sealed"),
+        ("UPDATE seals SET hash = zeroblob(32) WHERE id = 9", "9", "does not follow from the seal before it"),
+    ],
+)
+def test_a_seal_that_is_not_what_it_was_is_told_by_its_number(traded: Path, what: str, row: str, said: str) -> None:
+    edit(traded, lambda database: database.execute(what))
+    with closing(Ledger.view(str(traded), StandingClock())) as ledger:
+        fault = next(fault for fault in ledger.verified().faults if fault.relation == "seals")
+    assert (fault.row, fault.seal) == (row, 9) and said in str(fault)
+
+
 def test_rows_of_the_books_cannot_be_changed_by_mistake(ledger: Ledger) -> None:
     for act in ("UPDATE postings SET units = units", "DELETE FROM entries", "DELETE FROM seals"):
         with pytest.raises(Exception, match="are only ever added"), ledger._writer.begin() as connection:
