@@ -31,17 +31,24 @@ def brought(plan: Plan, market: Market, levels_bps: Sequence[int]) -> list[int |
 
 
 def _brought(plan: Plan, pools: Mapping[Swap, Pool], bps: int) -> int | None:
+    """A pool that several routes go through is moved once, by the measure of the first, and stays as each leaves it."""
+    moved: dict[str, Pool] = {}
     try:
-        moved = {swap: _moved(pool, swap, bps) for swap, pool in pools.items()}
-        return sum(_along(route, moved) for route in plan.routes)
+        for swap, pool in pools.items():
+            if pool.venue not in moved:
+                moved[pool.venue] = _moved(pool, swap, bps)
+        return sum(_along(route, pools, moved) for route in plan.routes)
     except PoolError:
         return None
 
 
-def _along(route: tuple[Swap, ...], pools: Mapping[Swap, Pool]) -> int:
+def _along(route: tuple[Swap, ...], pools: Mapping[Swap, Pool], moved: dict[str, Pool]) -> int:
     amount = route[0].amount_in
     for swap in route:
-        amount = pools[swap].paid(swap.token_in, amount, swap.token_out)
+        venue = pools[swap].venue
+        pool, spent = moved[venue], amount
+        amount = pool.paid(swap.token_in, spent, swap.token_out)
+        moved[venue] = pool.swapped(swap.token_in, spent, swap.token_out)
     return amount
 
 

@@ -13,6 +13,7 @@ from bot.execution.moving import brought
 from bot.ledger.history import history
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import decisions
+from bot.market import Market
 from bot.plan import Plan, Swap
 from bot.reasons import Reason, Refusal
 from bot.replay.why import screen
@@ -39,7 +40,7 @@ def one_swap(pool: Pool, token_in: Token, amount: int) -> Plan:
     return replace(at.sells_on_chain(), legs=(swap,))
 
 
-def gaining(weth: int = ETHER) -> tuple[Plan, samples.Market]:
+def gaining(weth: int = ETHER) -> tuple[Plan, Market]:
     """WETH sold dear, bought back cheap: a cycle that bears 10 bps, and not 100."""
     dear = samples.v2(4, WETH, USDC, (1_000 * ETHER, 2_030_000 * 10**6), fee_ppm=500)
     dollars = dear.quote(WETH, weth)
@@ -63,7 +64,7 @@ def test_a_pool_moved_by_so_many_bps_brings_so_much_less(pool: Pool, side: int, 
 def test_what_a_plan_brings_falls_with_every_pool_that_moves() -> None:
     plan, market = gaining()
     (still, *moved) = brought(plan, market, (0, *LEVELS_BPS))
-    assert still == pytest.approx(plan.swaps[-1].amount_out, rel=1e-9)
+    assert still is not None and still == pytest.approx(plan.swaps[-1].amount_out, rel=1e-9)
     # Two pools that each bring b bps less leave 2 b bps less.
     for bps, left in zip(LEVELS_BPS, moved, strict=True):
         assert left is not None and (still - left) * 10_000 / still == pytest.approx(2 * bps, rel=0.02)
@@ -79,9 +80,14 @@ def test_a_pool_that_is_not_known_or_cannot_be_moved_so_far_brings_nothing() -> 
     ]
 
 
-async def judged(
-    ledger: Ledger, plan: Plan, market: samples.Market, above_wei: int, most_loss_wei: int
-) -> Verdict | Refusal:
+def test_two_routes_through_one_pool_bring_no_more_than_both_swaps_one_after_the_other() -> None:
+    first = one_swap(CHEAP, WETH, ETHER)
+    later = Swap(CHEAP.hop(WETH), WETH, USDC, 2 * ETHER, CHEAP.quote(WETH, 2 * ETHER))
+    split = replace(first, legs=(*first.legs, later))
+    assert brought(split, samples.market(CHEAP), [0]) == [pytest.approx(CHEAP.quote(WETH, 3 * ETHER), rel=1e-5)]
+
+
+async def judged(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> Verdict | Refusal:
     bearing = Bearing(market, above_wei, most_loss_wei)
     on = desk(ledger, ScriptedChain(), ScriptedSimulator(plan), None, bearing=bearing)
     ledger.record_plan(plan)
