@@ -148,11 +148,13 @@ def test_a_batch_is_one_transaction_and_leaves_nothing_behind_when_it_fails(ledg
 
 def test_rows_need_a_run(tmp_path: Path) -> None:
     ledger = open_ledger(tmp_path / "ledger.db", start=False)
+    assert not ledger.begun and ledger.head_s == 0
     with pytest.raises(LedgerError, match="no run was started"):
         ledger.record_plan(atomic_plan(1))
     with pytest.raises(LedgerError, match="does not hold any run"):
         ledger.attach()
     begin(ledger)
+    assert ledger.begun
     ledger.record_plan(atomic_plan(1))
     ledger.close()
 
