@@ -16,7 +16,7 @@ from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
-from bot.engine import Engine, Road
+from bot.engine import Engine
 from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
 from bot.hands import Hands, open_hands
@@ -39,6 +39,7 @@ from bot.report import Summary
 from bot.risk.allowances import Allowances
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
+from bot.road import Road
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session

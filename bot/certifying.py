@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import select
 
-from bot.engine import Engine, Road
+from bot.engine import Engine
 from bot.gas import GasCoin
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
@@ -20,6 +20,7 @@ from bot.market import Market
 from bot.market.certificate.certifier import Certifier
 from bot.market.certificate.messages import Certified
 from bot.market.dual.capture import Cause, Terms
+from bot.road import Road
 from bot.telling import eth
 from chains.assets import Token
 from chains.blocks import Head

@@ -5,37 +5,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable, Sequence
 
-from bot.drift.freshness import Freshness
-from bot.drift.upkeep import Upkeep, Upkeeping
-from bot.enduring import FullDisk, unanswered
-from bot.execution.fees import FeePolicy
-from bot.execution.hedges import Closed, HedgeDesk
-from bot.execution.inventory import InventoryDesk
-from bot.execution.lenders import SingletonLenders
-from bot.execution.marks import NoMark
+from bot.deciding import Deciding
+from bot.drift.upkeep import Upkeep
+from bot.enduring import UNANSWERED, FullDisk, unanswered
+from bot.execution.hedges import Closed
+from bot.execution.homecoming import Found
+from bot.execution.settling import Settled
 from bot.execution.stages import Stage
-from bot.execution.transactions import Sent, Settled, TransactionDesk
-from bot.ground import Ground
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerFull
-from bot.ledger.ledger import Ledger
 from bot.ledger.states import MinedAs
-from bot.market import Market, Opportunity, OutOfOrder, VenueId
+from bot.market import OutOfOrder
 from bot.market.books import usable
-from bot.plan import Plan, encode_plan
+from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.risk.guard import Guard
-from bot.simulator.verdict import Verdict
-from bot.strategy import MarketView, Strategy
+from bot.road import Output, Road
 from bot.telling import Teller
-from bot.witnesses import Witnesses
-from chains.assets import Address, Token
+from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
@@ -43,37 +32,6 @@ from chains.node import NodeEvent
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
-
-Filter = Callable[[VenueId, Token], bool]
-"""Whether a strategy may take a token into a venue."""
-
-
-class Output(Protocol):
-    """Where decisions are told as they fall, one line each."""
-
-    def line(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Road:
-    """The rooms a decision passes, in order. `trading` is False where it ends at the verdict (dry mode)."""
-
-    market: Market
-    strategies: Sequence[Strategy]
-    guard: Guard
-    transactions: TransactionDesk
-    hedges: HedgeDesk
-    inventory: InventoryDesk
-    ledger: Ledger
-    fee_policy: FeePolicy
-    ground: Ground
-    filters: Mapping[str, Filter]
-    upkeep: Upkeeping
-    network: str
-    trading: bool
-    freshness: Freshness | None = None
-    witnesses: Witnesses | None = None
-    lenders: SingletonLenders | None = None
 
 
 class Engine:
@@ -96,13 +54,9 @@ class Engine:
         self.silence: str | None = None
         """Why the node does not answer, while it does not."""
         self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
-        self._digest = hashlib.sha256()
+        self.deciding = Deciding(road, self._upkeep, self._stale, output, self.counts)
         self.on_decided: Callable[[Head], None] = lambda head: None
         """Called after each head that was decided on."""
-        self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
-        """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
-        self.on_seen: Callable[[str, int, Opportunity], None] = lambda strategy, block, opportunity: None
-        """Called with each opportunity that a strategy was shown, on the block of that number."""
 
     @property
     def head(self) -> Head | None:
@@ -111,15 +65,12 @@ class Engine:
 
     @property
     def decisions_digest(self) -> str:
-        """Hex of SHA-256 over every decision and its outcome so far: equal for runs that decided the same.
-
-        Hashes and addresses of a run's own making (block hashes, the executor, transactions) are left out.
-        """
-        return self._digest.hexdigest()
+        """`Deciding.digest`."""
+        return self.deciding.digest
 
     def prepare(self, head: Head) -> None:
         """Have the market do now what the first decision would wait for."""
-        self._road.market.prepare(self._screening_price_wei(head))
+        self._road.market.prepare(self.deciding.screening_price_wei(head))
 
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
@@ -181,26 +132,43 @@ class Engine:
             self._taking = False
 
     async def _take(self, event: ChainEvent) -> None:
-        if isinstance(event, Undone):
-            self._undo(event)
-            return
-        block, road = event, self._road
-        head = block.head
+        with self._road.ledger.gathering():
+            if isinstance(event, Undone):
+                self._undo(event)
+            else:
+                await self._take_block(event)
+        if isinstance(event, Block):
+            await self._done(event.head)
+
+    async def _take_block(self, block: Block) -> None:
+        """What is owed and what may have lost comes home before anything is decided, all else after it."""
+        road, head = self._road, block.head
         road.ledger.at_head(head.number, head.timestamp_s)
-        if self.silence is not None:
-            self.silence = None
-            self._event(Level.INFO, "node_answers", f"block {head.number}")
-            self._output.line(f"node answers again: block {head.number}")
+        self._answers_again(head)
         stages = road.transactions.stages
         stages.begin(head)
         silent = await unanswered(road.ground.on_head(head))
-        self._take_in(block)
-        stages.reached(Stage.TAKEN_IN)
-        self._close_stale_books(head)
-        await self._upkeep.on_head(head)
+        looking = asyncio.create_task(self._look(block))
+        try:
+            # What was begun asks its questions now, and is answered while the block is taken in.
+            await asyncio.sleep(0)
+            self._take_in(block)
+            stages.reached(Stage.TAKEN_IN)
+            self._close_stale_books(head)
+            await self._upkeep.on_head(head)
+            if road.lenders is not None:
+                await road.lenders.refresh(head)
+            road.guard.prepare()
+            found = await looking
+        finally:
+            looking.cancel()
         in_use: set[Address] = set()
-        silent = silent or await unanswered(self._bring_home(block, in_use))
-        stages.reached(Stage.BROUGHT_HOME)
+        waits = isinstance(found, Found) and not road.hedges.owes and road.transactions.may_wait(found)
+        if isinstance(found, str):
+            silent = silent or found
+        elif not waits:
+            silent = await unanswered(self._bring_home(found, in_use)) or silent
+        stages.reached(Stage.FOUND)
         if silent:
             self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {silent}")
             self.counts["unanswered_blocks"] += 1
@@ -208,9 +176,23 @@ class Engine:
             road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
             self.counts["skipped"] += 1
         elif self._old(head) is None and not self.ending:
-            await self._decide(head, in_use)
+            await self.deciding.decide(head, in_use)
+        if waits and isinstance(found, Found):
+            await self._bring_home(found, in_use)
         self._upkeep.after(head)
-        await self._done(head)
+
+    async def _look(self, block: Block) -> Found | str:
+        """What became of what is in flight, or why the node did not say."""
+        try:
+            return await self._road.transactions.look(block)
+        except UNANSWERED as error:
+            return str(error)
+
+    def _answers_again(self, head: Head) -> None:
+        if self.silence is not None:
+            self.silence = None
+            self._event(Level.INFO, "node_answers", f"block {head.number}")
+            self._output.line(f"node answers again: block {head.number}")
 
     async def _done(self, head: Head) -> None:
         self.counts["heads"] += 1
@@ -219,15 +201,15 @@ class Engine:
             self._decided.notify_all()
         self.on_decided(head)
 
-    async def _bring_home(self, block: Block, in_use: set[Address]) -> None:
+    async def _bring_home(self, found: Found, in_use: set[Address]) -> None:
         """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`."""
-        road, head = self._road, block.head
-        for settled in await road.transactions.on_block(block):
+        road, head = self._road, found.head
+        for settled in await road.transactions.bring_home(found):
             await self._settled(settled)
         gas_price_wei = road.fee_policy.coin.cost_wei(road.fee_policy.gas_price_wei(head))
         closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
         self._told_closed(closed)
-        await self._take_back(unwinds, head, in_use)
+        await self.deciding.take_back(unwinds, head, in_use)
 
     def _take_in(self, block: Block) -> None:
         """The block into the market. Where blocks are missing, nothing that was known holds any more."""
@@ -280,92 +262,6 @@ class Engine:
                 self._road.ledger.record_event(Level.WARNING, "stale_book", detail)
                 self._output.line(f"stale book: {detail}")
 
-    async def _take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
-        for plan in unwinds:
-            if not isinstance(await self._decided_on(plan, head, in_use), Sent):
-                self._road.hedges.unwind_failed(plan.id)
-
-    async def _decide(self, head: Head, in_use: set[Address]) -> None:
-        road = self._road
-        changed = road.market.take_changed()
-        self._upkeep.before(changed)
-        if road.lenders is not None:
-            await road.lenders.refresh(head)
-        for strategy in road.strategies:
-            view = MarketView(
-                market=road.market,
-                head=head,
-                network=road.network,
-                strategy=strategy.name,
-                gas_price_wei=self._screening_price_wei(head),
-                changed=changed,
-                inventory=road.inventory.free() if strategy.needs_inventory else {},
-                allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
-                lenders=None if road.lenders is None else road.lenders.offers,
-            )
-            planned = {}
-            for plan in strategy.on_market(view):
-                planned[plan.note] = plan.id
-                await self._decided_on(plan, head, in_use)
-            self._remember(view, planned)
-
-    def _screening_price_wei(self, head: Head) -> int:
-        """What gas costs as opportunities are looked for, in wei of ETH."""
-        policy = self._road.fee_policy
-        return policy.coin.cost_wei(policy.screening_price_wei(head))
-
-    def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
-        """Every opportunity the strategy was shown, with the plan it became, if it became one."""
-        ledger = self._road.ledger
-        with ledger.batch():
-            for candidate in view.seen:
-                route = str(candidate.opportunity)
-                ledger.record_opportunity(view.strategy, route, candidate.opportunity.gain_wei, planned.get(route))
-                self.on_seen(view.strategy, view.head.number, candidate.opportunity)
-        self.counts["opportunities"] += len(view.seen)
-
-    async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
-        """One plan: recorded, carried as far as it gets, and told."""
-        self._road.ledger.record_plan(plan)
-        outcome = await self._consider(plan, head, in_use)
-        if isinstance(outcome, Refusal):
-            self._road.ledger.record_refusal(outcome, plan.strategy, plan.id)
-        self._told(plan, outcome)
-        return outcome
-
-    async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
-        """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
-        road = self._road
-        road.transactions.stages.reached(Stage.DECIDED)
-        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal()
-        refusal = refusal or road.hedges.refusal(plan)
-        refusal = refusal or await road.fee_policy.refresh(head)
-        if refusal is not None:
-            return refusal
-        try:
-            prepared = road.transactions.prepare(plan, head)
-        except NoMark as error:
-            return Refusal(Reason.NO_MARK, str(error))
-        verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
-        if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
-            # Terms that pay for more gas are other call data, which may itself burn a little more.
-            prepared = road.transactions.prepare(plan, head, (verdict.gas_used - prepared.data_gas) * 102 // 100)
-            verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
-        if road.witnesses is not None and isinstance(verdict, Verdict):
-            verdict = await road.witnesses.refusal(head, prepared.worst) or verdict
-        verdict = self._stale(head, plan) or verdict
-        if isinstance(verdict, Refusal):
-            return verdict
-        road.transactions.stages.reached(Stage.SIMULATED)
-        if not road.trading:
-            in_use |= plan.pools
-            return None
-        sent = await road.transactions.submit(prepared, verdict, head)
-        if isinstance(sent, Sent):
-            in_use |= plan.pools
-            road.inventory.speak_for(sent.intent.id, plan)
-        return sent
-
     def _stale(self, head: Head, plan: Plan) -> Refusal | None:
         """Why what `plan` was decided on no longer holds."""
         distrusted = self._upkeep.distrusted(plan.pools)
@@ -380,12 +276,6 @@ class Engine:
             return None
         return Refusal(Reason.STALE_DATA, f"block {head.number} is not the newest any more; it would come too late")
 
-    def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
-        shared = plan.pools & in_use
-        if shared:
-            return Refusal(Reason.POOL_IN_USE, f"{', '.join(sorted(shared))} is in an earlier plan of this block")
-        return None
-
     async def _settled(self, settled: Settled) -> None:
         """The chain has answered; a two-sided plan goes on at the exchange and is told when that is done too."""
         self._told_closed(await self._road.hedges.on_settled(settled))
@@ -398,19 +288,3 @@ class Engine:
         for done in closed:
             profit_wei = self._road.ledger.profit_of(done.intent.id)
             self._output.line(self._teller.closed(done, self._road.market.number or 0, profit_wei))
-
-    def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
-        self.counts["plans"] += 1
-        said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
-        self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
-        self.on_told(plan, said)
-        word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
-        self.counts[word] += 1
-        self._output.line(self._teller.decided(plan, outcome))
-
-
-def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:
-    """A strategy's filter, and no pool that an earlier plan of this block goes through."""
-    if permitted is None:
-        return lambda venue, token: venue not in in_use
-    return lambda venue, token: venue not in in_use and permitted(venue, token)

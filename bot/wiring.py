@@ -10,7 +10,6 @@ from bot.config.load import Loaded
 from bot.config.tokens import transfer_ends, transfer_of
 from bot.config.values import ETH_DECIMALS
 from bot.drift.freshness import Freshness
-from bot.engine import Road
 from bot.execution.fees import FeePolicy, asking
 from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
 from bot.execution.inventory import InventoryDesk
@@ -32,6 +31,7 @@ from bot.reasons import Refusal
 from bot.relays import routes_of
 from bot.risk.allowances import Allowance, unchanged
 from bot.risk.guard import Guard
+from bot.road import Road
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
 from bot.witnesses import Witnesses

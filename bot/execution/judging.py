@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.execution.fees import FeePolicy
-from bot.execution.marks import Marks
+from bot.execution.gains import Gains
 from bot.execution.moving import brought
-from bot.execution.settling import Identity, Prepared
+from bot.execution.settling import Prepared
 from bot.market import Market
-from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import ether
 from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
 from bot.transaction import Fees
-from chains.assets import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +32,9 @@ class Bearing:
 class Judge:
     """Judges plans of one account by what was simulated. Without `bearing`, only as things stand."""
 
-    def __init__(self, identity: Identity, marks: Marks, fee_policy: FeePolicy, bearing: Bearing | None = None) -> None:
-        self._identity = identity
-        self._marks = marks
+    def __init__(self, gains: Gains, fee_policy: FeePolicy, bearing: Bearing | None = None) -> None:
+        self._gains = gains
+        self._marks = gains.marks
         self._fee_policy = fee_policy
         self._bearing = bearing
 
@@ -47,7 +45,7 @@ class Judge:
         if verdict.outcome is Outcome.INVALID:
             return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
         plan = prepared.plan
-        shown = self.shown_profit_wei(plan, verdict) - self.cost_wei(prepared.fees, verdict)
+        shown = self._gains.shown_wei(plan, verdict) - self.cost_wei(prepared.fees, verdict)
         if shown < plan.min_profit_wei:
             return Refusal(
                 Reason.SIM_BELOW_MIN_PROFIT, f"{shown} wei after gas on the fork, at least {plan.min_profit_wei} wanted"
@@ -72,24 +70,13 @@ class Judge:
         """The gas that a verdict shows and the most the bytes may cost besides, in wei of ETH."""
         return self._fee_policy.coin.cost_wei(verdict.gas_cost_wei + fees.data_fee_wei)
 
-    def shown_profit_wei(self, plan: Plan, verdict: Verdict) -> int:
-        """Profit before gas that the verdict's balances show, in wei of ETH at the opening marks."""
-        last = plan.swaps[-1]
-        token = Address(last.token_out.address)
-        if plan.atomic:
-            return self._marks.wei(last.token_out, verdict.delta(self._identity.executor, token))
-        return self._two_sided_wei(plan, verdict.delta(self._identity.inventory, token))
-
-    def _two_sided_wei(self, plan: Plan, brought_in: int) -> int:
-        return plan.expected_profit_wei + self._marks.wei(plan.swaps[-1].token_out, brought_in - plan.amount_out)
-
     def _if_moved(self, prepared: Prepared, verdict: Verdict, bps: int, arrives: int | None) -> IfMoved:
         plan, cost_wei = prepared.plan, self.cost_wei(prepared.fees, verdict)
         if arrives is None:
             return IfMoved(bps, -cost_wei, settles=False)
         if not plan.atomic:
             settles = arrives >= prepared.terms.min_out
-            return IfMoved(bps, (self._two_sided_wei(plan, arrives) if settles else 0) - cost_wei, settles)
+            return IfMoved(bps, (self._gains.two_sided_wei(plan, arrives) if settles else 0) - cost_wei, settles)
         gain = arrives - (plan.loan.debt(plan.amount_in) if plan.loan else plan.amount_in)
         settles = gain >= prepared.terms.min_gain
         return IfMoved(bps, (self._marks.wei(plan.swaps[-1].token_out, gain) if settles else 0) - cost_wei, settles)

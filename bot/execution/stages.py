@@ -15,8 +15,8 @@ class Stage(StrEnum):
 
     TAKEN_IN = "taken_in"
     """The block is in the market."""
-    BROUGHT_HOME = "brought_home"
-    """What was in flight is booked, and what is owed went on."""
+    FOUND = "found"
+    """What became of what was in flight is known; what must not wait is booked, and what is owed went on."""
     DECIDED = "decided"
     """The strategy has yielded the plan."""
     SIMULATED = "simulated"
@@ -24,7 +24,7 @@ class Stage(StrEnum):
     RESERVED = "reserved"
     """The intent is on the disk."""
     SIGNED = "signed"
-    """The signed bytes are on the disk."""
+    """The signed bytes are on the disk, about to leave."""
     SENT = "sent"
     """They were handed over."""
 

@@ -34,7 +34,8 @@ _READS = 2
 _NOOP_BLOCKS = 4
 """How many blocks ahead a NOOP may land in, before it is sent again."""
 
-_UNANSWERED = (NodeError, RpcError)
+UNANSWERED = (NodeError, RpcError)
+"""What asking the chain raises when it gives no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +134,9 @@ class Submission:
 
     async def send(self, intent: Intent) -> None:
         """Send the newest signed bytes, once more if they left before. What is not known to be taken stays open."""
-        state = self._ledger.intent(intent.id).state
-        if state is IntentState.SIGNED:
-            self._ledger.mark_sending(intent.id)
         attempt = self._ledger.attempts(intent.id)[-1]
+        if attempt.state is IntentState.SIGNED:
+            self._ledger.mark_sending(intent.id)
         deliveries = await self._routes.send(attempt.raw, self._names(intent, attempt), self._window(intent, attempt))
         outcome = joined(attempt.raw, deliveries)
         followed = self._follow(intent)
@@ -144,8 +144,7 @@ class Submission:
         followed.refused = followed.in_doubt = None
         followed.lost = False
         if outcome.status in TAKEN:
-            if state is not IntentState.PENDING:
-                self._ledger.mark_pending(intent.id)
+            self._ledger.mark_pending(intent.id)
             return
         if outcome.cause in IN_DOUBT:
             followed.in_doubt = outcome.cause
@@ -185,12 +184,8 @@ class Submission:
             await self.send(intent)
         return replaced
 
-    async def watch_nonce(self, head: Head) -> None:
-        """Whether the chain counts transactions of this account that the ledger does not know."""
-        try:
-            counted = await self._chain.nonce(self._account)
-        except _UNANSWERED:
-            return
+    def watch_nonce(self, counted: int, head: Head) -> None:
+        """Whether the chain, which has `counted` transactions of this account, knows some that the ledger does not."""
         expected = self._ledger.next_nonce(self._account)
         self._ahead = self._ahead + 1 if counted > expected else 0
         detail = f"{self._account} has sent {counted} transactions by the chain and {expected} by the ledger"
@@ -228,7 +223,7 @@ class Submission:
         transaction = read_signed(signed.raw, self._account)
         before = self._ledger.attempts(intent.id)[-1]
         fees = Fees(transaction.gas_limit, transaction.max_fee_wei, transaction.tip_wei)
-        self._ledger.record_signed(intent.id, signed.raw, signed.tx_hash, fees, kind)
+        self._ledger.record_signed(intent.id, signed.raw, signed.tx_hash, fees, kind, sending=True)
         name = "outbid" if kind is AttemptKind.CALL else "cancelling"
         detail = f"intent {intent.id}, {before.tx_hash}: {signed.tx_hash} stands in its place, nonce {intent.nonce}"
         self._ledger.record_event(Level.INFO if kind is AttemptKind.CALL else Level.WARNING, name, detail)
@@ -249,7 +244,7 @@ class Submission:
             if followed.in_doubt is SendCause.NONCE_TOO_LOW and await self._chain.nonce(self._account) <= intent.nonce:
                 followed.in_doubt, followed.reads = None, 0
                 return
-        except _UNANSWERED:
+        except UNANSWERED:
             return
         followed.reads += 1
         if followed.reads < _READS:

@@ -1,18 +1,20 @@
-"""The chain side of the road: one plan in, one transaction out, and what the chain made of it.
+"""The chain side of the road: one plan in, one transaction out. What the chain makes of it is `homecoming`'s.
 
-Build, simulate, reserve, sign, send, watch. Every step is in the ledger before the next one begins, so that a
+Build, simulate, reserve, sign, send. Every step is in the ledger before the next one begins, so that a
 process that starts again knows what it did and does nothing twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 from bot.clock import Clock
-from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
+from bot.execution.gains import Gains
+from bot.execution.homecoming import Found, Homecoming
+from bot.execution.inflight import InFlight
 from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
@@ -22,20 +24,16 @@ from bot.execution.signing import Signing, SigningParty, terms_of
 from bot.execution.stages import Stage, Stages
 from bot.execution.submission import Outbid, Submission
 from bot.execution.tips import Tips
-from bot.execution.touches import Touches
-from bot.execution.unsent import unsent
-from bot.ledger.decisions import Level
+from bot.ledger.errors import ActedOn
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Account, Attempt, Intent, WorstCase
-from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
+from bot.ledger.records import Intent, WorstCase
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.simulator import Simulator
 from bot.simulator.verdict import Outcome, Verdict
-from bot.transaction import Fees, UnsignedTransaction, read_signed
-from chains.assets import Address
-from chains.blocks import Block, Head, Receipt, Undone
+from bot.transaction import Fees, UnsignedTransaction
+from chains.blocks import Block, Head, Undone
 from chains.node import Submitter
 from chains.relays.destinations import MEMPOOL, Mempool
 
@@ -81,14 +79,11 @@ class TransactionDesk:
         self._fee_policy = fee_policy
         self._marks = marks
         self._unwind_loss_ppm = unwind_loss_ppm
-        self._finality_blocks = finality_blocks
         self.stages = Stages(clock)
-        self._plans: dict[str, Plan] = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._in_flight: dict[int, UnsignedTransaction] = {}
-        self._touches = Touches()
+        self._gains = Gains(identity, marks)
+        self._in_flight = InFlight(ledger)
         self._tips = tips
-        self._judge = Judge(identity, marks, fee_policy, bearing)
+        self._judge = Judge(self._gains, fee_policy, bearing)
         self._submission = Submission(
             account=identity.operator,
             ledger=ledger,
@@ -100,6 +95,17 @@ class TransactionDesk:
             cancel=self._signing.cancel,
             wanted=wanted,
         )
+        self._home = Homecoming(
+            ledger=ledger,
+            in_flight=self._in_flight,
+            gains=self._gains,
+            signing=self._signing,
+            submission=self._submission,
+            submitter=submitter,
+            fee_policy=fee_policy,
+            finality_blocks=finality_blocks,
+            tips=tips,
+        )
 
     async def start(self) -> None:
         """Take up where the journal ends: the first nonce, every intent whose outcome is open, and what the signer
@@ -107,43 +113,29 @@ class TransactionDesk:
         """
         operator = self.identity.operator
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
-        await self._recheck_mined()
-        await self._release_unsent("the process ended before it was sent")
-        for intent in self._ledger.open_intents():
-            if intent.state in IN_FLIGHT:
-                self._in_flight[intent.id] = read_signed(self._ledger.attempts(intent.id)[-1].raw, operator)
-                self._signing.undone(intent)
-                await self._send(intent)
+        await self._home.recheck_mined()
+        for intent in await self._home.take_up():
+            await self._send(intent)
 
-    async def _release_unsent(self, reason: str) -> None:
-        for intent in unsent(self._ledger):
-            await self._release(intent, reason)
+    async def look(self, block: Block) -> Found:
+        """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""
+        return await self._home.look(block)
 
-    async def _recheck_mined(self) -> None:
-        """Blocks may have been replaced since the process ended: nobody will say so any more.
+    def may_wait(self, found: Found) -> bool:
+        """Whether plans may leave before what was found is booked, as `Homecoming.may_wait`."""
+        return self._home.may_wait(found)
 
-        Of what is final and still owes its other side, the signer is told when that is done.
-        """
-        owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
-        for intent in (*self._ledger.mined_intents(), *owing):
-            receipt = await self._any_receipt(self._ledger.attempts(intent.id))
-            if receipt is not None and receipt.block_hash == intent.block_hash:
-                profit = self._profit_wei(self._plan(intent), self._moved(receipt))
-                self._signing.mined(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
-            elif intent.block_hash is not None and intent.state is IntentState.MINED:
-                self._undo_block(intent.block_hash)
+    async def bring_home(self, found: Found) -> list[Settled]:
+        """Book what was found, and go on with what is still out."""
+        return await self._home.book(found)
 
-    async def _any_receipt(self, attempts: Sequence[Attempt]) -> Receipt | None:
-        for attempt in attempts:
-            receipt = await self._submitter.receipt(attempt.tx_hash)
-            if receipt is not None:
-                return receipt
-        return None
+    async def on_block(self, block: Block) -> list[Settled]:
+        """`look`, and `bring_home` at once."""
+        return await self._home.book(await self._home.look(block))
 
-    async def _release(self, intent: Intent, reason: str) -> None:
-        """It was never sent: its nonce is free again, here and in the signer's own journal."""
-        self._ledger.release(intent.id, reason)
-        await self._signing.abandon(intent)
+    def undo(self, event: Undone) -> None:
+        """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
+        self._home.undo(event)
 
     def refusal(self) -> Refusal | None:
         """Why nothing new may be sent from this account; None while it may."""
@@ -188,9 +180,8 @@ class TransactionDesk:
 
         In this process first: what fails there never takes the fork's time.
         """
-        tokens = {Address(t.address) for swap in prepared.plan.swaps for t in (swap.token_in, swap.token_out)}
-        watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
-        after = tuple(self._in_flight.values())
+        watch = self._gains.watched(prepared.plan)
+        after = tuple(self._in_flight.transactions.values())
         screened = await self._simulator.screened(prepared.transaction, head, watch, after)
         if screened is not None:
             screened = prepared.charged(screened)
@@ -210,19 +201,12 @@ class TransactionDesk:
         trouble = await self._simulator.trouble(plan, self.identity.executor, head)
         return Refusal(trouble.cause, f"{trouble}; {judged.detail}") if trouble is not None else judged
 
-    async def _simulated(
-        self, plan: Plan, transaction: UnsignedTransaction, head: Head, after: Sequence[UnsignedTransaction]
-    ) -> Verdict:
-        tokens = {Address(t.address) for swap in plan.swaps for t in (swap.token_in, swap.token_out)}
-        watch = [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
-        return await self._simulator.verdict(transaction, head, watch, after=after)
-
     async def _outbid(self, intent: Intent, before: UnsignedTransaction, fees: Fees, head: Head) -> Outbid:
         """`before` for `fees`, if it still earns what its plan wants, behind what is in flight with lower nonces."""
-        plan = self._plan(intent)
+        plan = self._in_flight.plan(intent)
         transaction = replace(before, max_fee_wei=fees.max_fee_wei, tip_wei=fees.tip_wei)
-        earlier = [other for other in self._in_flight.values() if other.nonce < intent.nonce]
-        verdict = await self._simulated(plan, transaction, head, earlier)
+        earlier = [other for other in self._in_flight.transactions.values() if other.nonce < intent.nonce]
+        verdict = await self._simulator.verdict(transaction, head, self._gains.watched(plan), after=earlier)
         if verdict.outcome is not Outcome.OK:
             return Outbid(None, f"{verdict.outcome}: {verdict.reason}", worthless=verdict.outcome is Outcome.REVERTED)
         priced = self._fee_policy.price(lambda _: transaction, verdict.gas_used, head)
@@ -231,7 +215,7 @@ class TransactionDesk:
         prepared = Prepared(plan, terms_of(before), fees, worst, transaction, verdict.gas_used, priced.data_gas)
         verdict = prepared.charged(verdict)
         self._ledger.record_verdict(plan.id, verdict)
-        left = self._judge.shown_profit_wei(plan, verdict) - self._judge.cost_wei(fees, verdict)
+        left = self._gains.shown_wei(plan, verdict) - self._judge.cost_wei(fees, verdict)
         if left < plan.min_profit_wei:
             return Outbid(None, f"{left} wei would be left, at least {plan.min_profit_wei} wanted", worthless=True)
         answer = await self._signing.outbid(intent, prepared, verdict, head)
@@ -243,20 +227,19 @@ class TransactionDesk:
         halted = self.refusal()
         if halted is not None:
             return halted
-        if self._ledger.is_acted_on(plan.id):
-            return Refusal(Reason.ALREADY_DECIDED, f"plan {plan.id} has an intent already, from the same block")
         operator, nonce = self.identity.operator, prepared.transaction.nonce
-        intent = self._ledger.reserve(plan, operator, nonce, prepared.worst, prepared.fees)
+        try:
+            intent = self._ledger.reserve(plan, operator, nonce, prepared.worst, prepared.fees)
+        except ActedOn as error:
+            return Refusal(Reason.ALREADY_DECIDED, str(error))
         self.stages.reached(Stage.RESERVED)
         answer = await self._signed(intent, prepared, verdict, head)
         if not isinstance(answer, Signed):
-            await self._release(intent, str(answer))
+            await self._home.release(intent, str(answer))
             return answer
-        self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash)
+        self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash, sending=True)
         self.stages.reached(Stage.SIGNED)
-        self._plans[plan.id] = plan
-        self._verdicts[plan.id] = verdict
-        self._in_flight[intent.id] = prepared.transaction
+        self._in_flight.begin(intent, plan, verdict, prepared.transaction)
         self._submission.begin(intent, prepared.share_ppm)
         await self._send(intent)
         self.stages.reached(Stage.SENT)
@@ -268,114 +251,3 @@ class TransactionDesk:
 
     async def _send(self, intent: Intent) -> None:
         await self._submission.send(intent)
-
-    async def on_block(self, block: Block) -> list[Settled]:
-        """Look for the receipts of what is in flight; what is missing is sent again, outbid or cancelled.
-
-        Where the node does not answer, `NodeError` or `RpcError` is raised before anything is booked, and the next
-        block's call makes up for it.
-        """
-        self._touches.note(block)
-        await self._release_unsent("it could not be written down that it is sent")
-        self._submission.at_head(block.head)
-        receipts = [
-            (intent, await self._receipt(intent, block.head))
-            for intent in self._ledger.open_intents()
-            if intent.state in (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
-        ]
-        settled = []
-        for intent, receipt in receipts:
-            if receipt is not None:
-                settled.append(await self._settle(intent, receipt))
-            else:
-                await self._move_on(intent, block.head)
-        await self._finalise(block.head.number - self._finality_blocks)
-        await self._signing.covered()
-        await self._submission.watch_nonce(block.head)
-        return settled
-
-    async def _move_on(self, intent: Intent, head: Head) -> None:
-        replaced = await self._submission.move_on(intent, head)
-        if replaced is not None:
-            self._in_flight[intent.id] = replaced
-        elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
-            self._in_flight.pop(intent.id, None)
-
-    async def _finalise(self, number: int) -> None:
-        """What nothing can undo any more: the signer hears of it first, so that a crash leaves nothing reserved."""
-        for intent in self._ledger.mined_intents():
-            if intent.block_number is not None and intent.block_number <= number and await self._signing.final(intent):
-                self._ledger.mark_final(intent.id)
-                self._plans.pop(intent.plan_id, None)
-                self._verdicts.pop(intent.plan_id, None)
-
-    async def _receipt(self, intent: Intent, head: Head) -> Receipt | None:
-        """The receipt up to `head`: what a block not taken in yet says would not be undone with that block."""
-        for attempt in self._ledger.attempts(intent.id):
-            receipt = await self._submitter.receipt(attempt.tx_hash)
-            if receipt is not None and (receipt.block_number < head.number or receipt.block_hash == head.hash):
-                return receipt
-        return None
-
-    async def _settle(self, intent: Intent, receipt: Receipt) -> Settled:
-        plan = self._plan(intent)
-        self._in_flight.pop(intent.id, None)
-        self._submission.forget(intent)
-        self._learn()
-        kind = next(sent.kind for sent in self._ledger.attempts(intent.id) if sent.tx_hash == receipt.tx_hash)
-        called = kind is AttemptKind.CALL
-        deltas = dict(self._moved(receipt)) if called else {}
-        booked = {Account(intent.network, owner, token): units for (owner, token), units in deltas.items()}
-        fills = leg_fills(plan, receipt, self.identity.venues) if called else []
-        intent = self._ledger.record_mined(intent.id, receipt, booked, fills)
-        profit = self._profit_wei(plan, deltas) if called and receipt.status else 0
-        explanation = self._explain(intent, plan, receipt, profit) if called else ""
-        if explanation:
-            self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        self._signing.mined(intent, receipt, profit)
-        gas_cost_wei = self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
-        return Settled(intent, plan, receipt, deltas, profit, gas_cost_wei, explanation)
-
-    def _moved(self, receipt: Receipt) -> Deltas:
-        return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
-
-    def _profit_wei(self, plan: Plan, deltas: Deltas) -> int:
-        last = plan.swaps[-1]
-        token = Address(last.token_out.address)
-        if plan.atomic:
-            return self._marks.wei(last.token_out, deltas.get((self.identity.executor, token), 0))
-        surplus = deltas.get((self.identity.inventory, token), 0) - plan.amount_out
-        return plan.expected_profit_wei + self._marks.wei(last.token_out, surplus)
-
-    def _explain(self, intent: Intent, plan: Plan, receipt: Receipt, profit_wei: int) -> str:
-        """Why the chain's answer is not the simulator's; empty when it is."""
-        verdict = self._verdicts.get(plan.id)
-        if verdict is None or (receipt.status == 1 and profit_wei == self._judge.shown_profit_wei(plan, verdict)):
-            return ""
-        what = "reverted" if receipt.status == 0 else f"gained {profit_wei} wei instead of the simulated amount"
-        return f"intent {intent.id}, {receipt.tx_hash} {what}: {self._touches.explain(intent, plan, receipt)}"
-
-    def undo(self, event: Undone) -> None:
-        """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
-        self._touches.forget_above(event.ancestor.number)
-        for block_hash in event.dropped:
-            self._undo_block(block_hash)
-
-    def _undo_block(self, block_hash: str) -> None:
-        for intent in self._ledger.undo_block(block_hash):
-            newest = self._ledger.attempts(intent.id)[-1]
-            self._in_flight[intent.id] = read_signed(newest.raw, self.identity.operator)
-            self._submission.lost(intent)
-            self._learn()
-            self._signing.undone(intent)
-            detail = f"intent {intent.id}: block {block_hash} was dropped"
-            self._ledger.record_event(Level.WARNING, "fill_undone", detail)
-
-    def _learn(self) -> None:
-        if self._tips is not None:
-            self._tips.changed()
-
-    def _plan(self, intent: Intent) -> Plan:
-        if intent.plan_id not in self._plans:
-            self._plans[intent.plan_id] = self._ledger.plan(intent.plan_id)
-        return self._plans[intent.plan_id]

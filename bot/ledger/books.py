@@ -9,12 +9,15 @@ from sqlalchemy import ColumnElement, Connection, select
 from bot.ledger import accounts
 from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
 from bot.ledger.decisions import Decisions
+from bot.ledger.pnl import Marks, marks_of
 from bot.ledger.records import Account, Mark, Posting
 from bot.ledger.types import exact_sum
 
 
 class Books(Decisions):
     """Postings and what they add up to."""
+
+    _opening: tuple[int, Marks] | None = None
 
     def open_account(self, account: Account, units: int) -> None:
         """Posts the opening balance of `account`. An account that was opened before keeps what the ledger says."""
@@ -31,6 +34,7 @@ class Books(Decisions):
 
     def set_marks(self, marks: Iterable[Mark]) -> None:
         """Fixes this run's opening prices. The native coin of a network needs one where it is not ETH."""
+        self._opening = None
         with self._write() as connection:
             for mark in marks:
                 self._insert(
@@ -82,6 +86,14 @@ class Books(Decisions):
                     token=account.token,
                     units=units,
                 )
+
+    def _marks(self, connection: Connection) -> Marks:
+        """The run's opening prices, which are read once: they are set before anything is traded, and stand."""
+        if self._batch is not None:
+            return marks_of(connection, self.run.id)
+        if self._opening is None or self._opening[0] != self.run.id:
+            self._opening = self.run.id, marks_of(connection, self.run.id)
+        return self._opening[1]
 
     def _lines_of(self, account: Account) -> tuple[ColumnElement[bool], ...]:
         return (

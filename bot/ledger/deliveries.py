@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ForeignKey, Index, String, Text, and_, bindparam, select
+from sqlalchemy import Connection, ForeignKey, Index, String, Text, and_, bindparam, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.ledger.models import AttemptRow, Base, IntentRow, key
@@ -88,23 +88,23 @@ class Deliveries(Store):
         self, intent_id: int, attempt: int, handed: Iterable[Handed], pools: Iterable[Address], share_ppm: int
     ) -> None:
         """What destinations said of an attempt, in one commit."""
-        named = _SEPARATOR.join(sorted(pools))
-        with self._write() as connection:
-            for each in handed:
-                self._insert(
-                    connection,
-                    DeliveryRow,
-                    instance=self.run.instance,
-                    intent_id=intent_id,
-                    attempt=attempt,
-                    destination=each.destination,
-                    at_ms=self._now_ms(),
-                    block_number=self._block_number,
-                    status=each.status,
-                    cause=each.cause,
-                    share_ppm=share_ppm,
-                    pools=named,
-                )
+        common = {
+            "instance": self.run.instance,
+            "intent_id": intent_id,
+            "attempt": attempt,
+            "at_ms": self._now_ms(),
+            "block_number": self._block_number,
+            "share_ppm": share_ppm,
+            "pools": _SEPARATOR.join(sorted(pools)),
+        }
+        said = tuple(handed)
+
+        def keep(connection: Connection) -> None:
+            for each in said:
+                to = {"destination": each.destination, "status": each.status, "cause": each.cause}
+                self._insert(connection, DeliveryRow, **common, **to)
+
+        self._note(keep)
 
     def inclusions(self, limit: int) -> Sequence[Inclusion]:
         """The newest calls whose outcome is known, newest first."""

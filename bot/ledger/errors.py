@@ -25,6 +25,10 @@ class NonceMoved(LedgerError):
     """The journal's next nonce is not the one the caller built its transaction with."""
 
 
+class ActedOn(LedgerError):
+    """A plan has an intent already: the same decision is never acted on twice."""
+
+
 class LedgerHeld(LedgerError):
     """Another process writes to the ledger."""
 

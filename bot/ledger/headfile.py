@@ -1,7 +1,7 @@
 """The second file: which seal was the newest when the ledger last committed. It tells a lost tail from none.
 
-It is written after the commit it speaks of, and synced before the bot acts on that commit. A crash between the two
-leaves it behind the ledger, never ahead: a ledger that ends before its head file does has lost rows.
+It is written after the commit it speaks of, and synced before anything leaves the machine on that commit. A crash
+between the two leaves it behind the ledger, never ahead: a ledger that ends before its head file does has lost rows.
 """
 
 from __future__ import annotations

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
 
 from bot.ledger.attempts import attempts_of, check_successor, may_have_left
 from bot.ledger.decisions import Level
-from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
+from bot.ledger.errors import ActedOn, IllegalMove, LedgerError, NonceMoved
 from bot.ledger.models import AttemptRow, IntentRow, PlanRow
 from bot.ledger.nonces import Nonces
-from bot.ledger.pnl import gas_coin_of, has_mark, marks_of
+from bot.ledger.pnl import gas_coin_in, has_mark
 from bot.ledger.records import Attempt, Intent, WorstCase
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState, MinedAs, check_move
 from bot.ledger.store import changing
@@ -39,14 +40,14 @@ class Journal(Nonces):
     def reserve(self, plan: Plan, sender: Address, nonce: int, worst: WorstCase, fees: Fees) -> Intent:
         """Makes `plan` an intent: its nonce and its worst case are taken in one transaction.
 
-        `nonce` is the one its transaction was built with. Raises `NonceMoved` when the journal's next differs, and
-        `LedgerError` when the plan has an intent already or a token it ends in has no mark.
+        `nonce` is the one its transaction was built with. Raises `NonceMoved` when the journal's next differs,
+        `ActedOn` when the plan has an intent already, and `LedgerError` when a token it ends in has no mark.
         """
-        with self._write_ahead("a reservation") as connection:
+        with self._write_ahead("a reservation", leaves=False) as connection:
             self._check_marks(connection, plan)
-            plan_row = self._keep_plan(connection, plan)
+            plan_row = self._keep_plan(connection, plan, self._now_ms())
             if connection.execute(_OF_PLAN, {"plan": plan_row}).first() is not None:
-                raise LedgerError(f"plan {plan.id} has an intent already; the same decision is never acted on twice")
+                raise ActedOn(f"plan {plan.id} has an intent already; the same decision is never acted on twice")
             expected = self._next_nonce(connection, sender)
             if nonce != expected:
                 raise NonceMoved(f"the next nonce of {sender} is {expected}, not {nonce}; build the transaction anew")
@@ -96,10 +97,13 @@ class Journal(Nonces):
         tx_hash: str,
         fees: Fees | None = None,
         kind: AttemptKind = AttemptKind.CALL,
+        *,
+        sending: bool = False,
     ) -> Attempt:
         """Keeps the signed bytes of a further attempt, before any of them may leave.
 
-        `fees` are the intent's own unless told; what they may cost beyond its reservation is reserved with them.
+        `fees` are the intent's own unless told; what they may cost beyond its reservation is reserved with them. With
+        `sending`, the intention to send them is in the same commit, as `mark_sending` says it: they are sent next.
         Raises `IllegalMove` where nodes would not take it in place of what left before.
         """
         with self._write_ahead("a signed transaction") as connection:
@@ -107,7 +111,7 @@ class Journal(Nonces):
             earlier = attempts_of(connection, intent_id)
             fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
             check_successor(intent_id, earlier, kind, fees)
-            coin = gas_coin_of(connection, self.run.id, row.network)
+            coin = gas_coin_in(self._marks(connection), row.network)
             beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
             self._move(
                 connection,
@@ -131,7 +135,7 @@ class Journal(Nonces):
                 state=attempt.state.value,
                 signed_ms=self._now_ms(),
             )
-            return attempt
+            return self._begun(connection, attempt) if sending else attempt
 
     def mark_sending(self, intent_id: int) -> None:
         """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
@@ -140,10 +144,14 @@ class Journal(Nonces):
 
     def mark_pending(self, intent_id: int) -> None:
         """A node knows the newest attempt. Saying so again changes nothing."""
-        with self._write() as connection:
+
+        def keep(connection: Connection) -> None:
             row = self._load(connection, intent_id)
             if row.state != IntentState.PENDING:
                 self._move_with_newest(connection, row, IntentState.PENDING)
+
+        # Until it is known, it counts as SENDING, which promises more.
+        self._note(keep)
 
     def mark_foreign(self, intent_id: int, evidence: str) -> None:
         """A transaction that is not ours used the nonce; `evidence` says how that is known. A person must look."""
@@ -211,13 +219,20 @@ class Journal(Nonces):
         self._move(connection, row, wanted)
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
 
+    def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
+        """The attempt that was signed in this transaction, about to leave."""
+        check_move(attempt.intent_id, IntentState.SIGNED, IntentState.SENDING)
+        self._change(connection, _CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
+        self._set_attempt(connection, attempt, IntentState.SENDING)
+        return replace(attempt, state=IntentState.SENDING)
+
     def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
         of = {"intent": attempt.intent_id, "attempt": attempt.number}
         self._change(connection, _CHANGE_ATTEMPT, **of, state=state.value)
 
     def _check_marks(self, connection: Connection, plan: Plan) -> None:
         """What cannot be valued cannot be budgeted: a loss in it would be invisible."""
-        marks = marks_of(connection, self.run.id)
+        marks = self._marks(connection)
         for token in _ends(plan):
             if not has_mark(marks, token.place, token.address):
                 raise LedgerError(f"plan {plan.id} ends in {token}, which has no opening mark; add it to set_marks")

@@ -57,8 +57,7 @@ class Nonces(Results):
 
     def next_nonce(self, sender: Address) -> int:
         """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
-        with self.read() as connection:
-            return self._next_nonce(connection, sender)
+        return self.remembered(("nonce", sender), lambda connection: self._next_nonce(connection, sender))
 
     def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
         wanted = {"instance": self.run.instance, "sender": sender}

@@ -49,6 +49,12 @@ def gas_coin_of(connection: Connection, run_id: int, network: str) -> GasCoin:
     return ETHER if row is None else GasCoin(Fraction(row.numerator, row.denominator))
 
 
+def gas_coin_in(marks: Marks, network: str) -> GasCoin:
+    """As `gas_coin_of`, from the marks of a run."""
+    mark = marks.get((network, ZERO_ADDRESS))
+    return ETHER if mark is None else GasCoin(mark)
+
+
 def has_mark(marks: Marks, place: str, token: str) -> bool:
     """Whether `token` can be valued. The native coin always can: where it has no mark, it is ETH."""
     return token == ZERO_ADDRESS or (place, token) in marks

@@ -11,7 +11,7 @@ from bot.ledger.book_models import HaltRow, ResultRow
 from bot.ledger.books import Books
 from bot.ledger.decisions import Level
 from bot.ledger.models import IntentRow
-from bot.ledger.pnl import gas_of_intent, marks_of, profit_of_intent
+from bot.ledger.pnl import gas_of_intent, profit_of_intent
 from bot.ledger.states import SETTLED, Exposure, MinedAs
 from bot.ledger.types import exact_sum
 
@@ -67,8 +67,8 @@ class Results(Books):
 
     def halted_because(self, strategy: str) -> str | None:
         """Why `strategy` is halted; None while it may trade."""
-        with self.read() as connection:
-            row = connection.execute(_HALTED, {"instance": self.run.instance, "strategy": strategy}).first()
+        wanted = {"instance": self.run.instance, "strategy": strategy}
+        row = self.remembered(("halted", strategy), lambda connection: connection.execute(_HALTED, wanted).first())
         return row.reason if row is not None and row.halted else None
 
     def totals(self, strategy: str) -> tuple[int, int]:
@@ -93,7 +93,7 @@ class Results(Books):
     def profit_of(self, intent_id: int) -> int:
         """What one intent has earned so far after gas and fees, in wei at the opening marks."""
         with self.read() as connection:
-            return profit_of_intent(connection, intent_id, marks_of(connection, self.run.id)).wei
+            return profit_of_intent(connection, intent_id, self._marks(connection)).wei
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""
@@ -113,7 +113,7 @@ class Results(Books):
             self._add_result(connection, intent, min(standing) if eases else self._head_s, change)
 
     def _result_now(self, connection: Connection, intent_id: int) -> _Result:
-        marks = marks_of(connection, self.run.id)
+        marks = self._marks(connection)
         profit = profit_of_intent(connection, intent_id, marks)
         for place, token, units in profit.unmarked:
             detail = f"intent {intent_id} moved {units} of {token} at {place}, which has no mark and counts as nothing"

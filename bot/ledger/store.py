@@ -5,12 +5,22 @@ Every change of a row goes through `_insert` or `_change`, and is sealed in the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import closing, contextmanager
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Engine, Insert, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Insert,
+    PoolProxiedConnection,
+    bindparam,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.clock import Clock
@@ -37,6 +47,15 @@ def _insert_into(model: type[Base]) -> Insert:
     return insert(model.__table__)  # type: ignore[arg-type]  # a mapped class's table is never a join here
 
 
+T = TypeVar("T")
+
+_COMMITS_IN_LOG = 32
+"""So many commits of a run write fewer pages than the thousand after which SQLite empties its log by itself."""
+
+Note = Callable[[Connection], object]
+"""Writes down what promises nothing, with the values of when it was said."""
+
+
 class Store:
     """Transactions, and the context every row carries. The ledger's parts are built upon it."""
 
@@ -50,6 +69,10 @@ class Store:
         self._clock = clock
         self._where = place(writer.url)
         self._batch: Connection | None = None
+        self._waiting: list[Note] | None = None
+        self._known: dict[Hashable, tuple[Hashable, Any]] = {}
+        self._watching: PoolProxiedConnection | None = None
+        self._commits = 0
         self._run: Run | None = None
         self._block_number = 0
         self._head_s = 0
@@ -89,6 +112,26 @@ class Store:
                 self._batch = None
 
     @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Notes made inside wait for the next commit, or for the end: one commit for many, in the order they were made.
+
+        A reader does not see them before that, and a crash loses them. What is acted on never waits.
+        """
+        if self._waiting is not None:
+            raise LedgerError("notes are gathered already; gatherings do not nest")
+        self._waiting = []
+        try:
+            yield
+        finally:
+            waiting, self._waiting = self._waiting, None
+            if waiting:
+                with self._transaction(acts=False) as connection:
+                    for note in waiting:
+                        note(connection)
+            if self._commits >= _COMMITS_IN_LOG:
+                self._empty_log()
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection to read on, which sees all that was recorded, the open batch included."""
         if self._batch is not None:
@@ -97,12 +140,37 @@ class Store:
         with explained(self._where), self._reader.connect() as connection:
             yield connection
 
+    def remembered(self, key: Hashable, read: Callable[[Connection], T], as_of: Hashable = None) -> T:
+        """What `read` finds, read again only once anybody has committed anything since, or `as_of` is another."""
+        version = self._version(), self._run, as_of
+        known = self._known.get(key)
+        if known is not None and version[0] is not None and known[0] == version:
+            return known[1]  # type: ignore[no-any-return]
+        with self.read() as connection:
+            found = read(connection)
+        self._known[key] = version, found
+        return found
+
     def close(self) -> None:
         """Closes the connections. Everything recorded is on the disk already."""
+        if self._watching is not None:
+            self._watching.close()
+            self._watching = None
         if self._head_file is not None:
             self._head_file.close()
         self._reader.dispose()
         self._writer.dispose()
+
+    def _version(self) -> int | None:
+        """Another one whenever a process has committed anything; None where that cannot be told for nothing."""
+        if self._batch is not None or self._reader.dialect.name != "sqlite":
+            return None
+        with explained(self._where):
+            if self._watching is None:
+                self._watching = self._reader.raw_connection()
+            cursor = self._watching.cursor()
+            (version,) = cursor.execute("PRAGMA data_version").fetchone()
+            return int(version)
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -112,12 +180,23 @@ class Store:
         with self._transaction(acts=False) as connection:
             yield connection
 
+    def _note(self, note: Note) -> None:
+        """Keep `note`: now, or with the next commit while notes are gathered."""
+        if self._waiting is not None and self._batch is None:
+            self._waiting.append(note)
+            return
+        with self._write() as connection:
+            note(connection)
+
     @contextmanager
-    def _write_ahead(self, act: str) -> Iterator[Connection]:
-        """As `_write`, for what must be on the disk before the bot goes on to act."""
+    def _write_ahead(self, act: str, *, leaves: bool = True) -> Iterator[Connection]:
+        """As `_write`, for what must be on the disk before the bot goes on to act.
+
+        The head file is synced too where something `leaves` this machine next.
+        """
         if self._batch is not None:
             raise LedgerError(f"{act} must be committed before the bot acts on it; not inside a batch")
-        with self._transaction(acts=True) as connection:
+        with self._transaction(acts=leaves) as connection:
             yield connection
 
     @contextmanager
@@ -129,13 +208,30 @@ class Store:
         try:
             with explained(self._where), self._writer.begin() as connection:
                 self._fence(connection)
+                noted = self._noted(connection)
                 yield connection
                 head = append(connection, self._changes)
+            self._commits += 1
+            del (self._waiting or [])[:noted]
             if self._head_file is not None and self._changes:
                 self._head_file.write(head, sync=acts)
         except LedgerBroken as error:
             self._broken = error
             raise
+
+    def _empty_log(self) -> None:
+        """Have SQLite move its log into the database now that nobody waits, before it does so in a commit by itself."""
+        self._commits = 0
+        if self._writer.dialect.name == "sqlite":
+            with explained(self._where), closing(self._writer.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def _noted(self, connection: Connection) -> int:
+        """How many notes waited, and are part of this transaction now."""
+        waiting = tuple(self._waiting or ())
+        for note in waiting:
+            note(connection)
+        return len(waiting)
 
     def _fence(self, connection: Connection) -> None:
         """Raises `LeaseLost` when this process held the lease and another one has taken it."""

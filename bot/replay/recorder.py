@@ -111,7 +111,7 @@ class Recorder:
             standing = guard.standing(plan.strategy)
             self._tape.put(lambda: [Kind.DECISION, encode_plan(plan).decode(), said, encode(standing)])
 
-        engine.on_told, engine.on_seen = told, self._seen
+        engine.deciding.on_told, engine.deciding.on_seen = told, self._seen
         return Ears(engine, self._tape, self._books)
 
     def _seen(self, strategy: str, block_number: int, opportunity: Opportunity) -> None:

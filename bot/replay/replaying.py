@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.config.load import Loaded
 from bot.config.options import Quiet
-from bot.engine import Engine, Output, Road
+from bot.engine import Engine
 from bot.ledger.ledger import Ledger
 from bot.ledger.summary import RunSummary, summarise
 from bot.replay.codec import decode
@@ -24,6 +24,7 @@ from bot.replay.remembered import Remembered
 from bot.replay.settings import Settings, recorded_config
 from bot.replay.supposed import Supposing
 from bot.replay.tape import read_tape
+from bot.road import Output, Road
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from chains.pools.extension import families_with
 from chains.snapshot.document import from_json
@@ -135,7 +136,7 @@ class _Stage:
         road = build_road(self.loaded, self.ledger, self.footing, ends, self.clock)
         await player.opening(asyncio.create_task(self._open(road, ends)))
         engine = Engine(road, out)
-        engine.on_told = player.told
+        engine.deciding.on_told = player.told
         running = asyncio.create_task(engine.run(player.heard.events()))
         try:
             await player.play(engine, running)

@@ -74,6 +74,11 @@ class Guard:
         self._allowance = allowance
         self._now = dict(budgets)
 
+    def prepare(self) -> None:
+        """Read what is used of all budgets now, so that the first plan of a head does not wait for it."""
+        for strategy in self._budgets:
+            read_usage(self._ledger, strategy)
+
     def check(self, plan: Plan, worst: WorstCase) -> Refusal | None:
         """As `check`, with the usage of now. A strategy at its drawdown limit is halted in the ledger.
 

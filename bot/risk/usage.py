@@ -68,13 +68,16 @@ class Usage:
 
 def read_usage(ledger: Ledger, strategy: str) -> Usage:
     """The usage of `strategy` now: at the ledger's head time."""
-    now_s = ledger.head_s
+    return ledger.remembered(
+        ("usage", strategy), lambda connection: _usage(ledger, connection, strategy), as_of=ledger.head_s
+    )
+
+
+def _usage(ledger: Ledger, connection: Connection, strategy: str) -> Usage:
     instance = ledger.run.instance
-    halted_because = ledger.halted_because(strategy)
     cumulative, high_water = ledger.totals(strategy)
-    with ledger.read() as connection:
-        reserved = _reserved(connection, instance, strategy)
-        hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, now_s)
+    reserved = _reserved(connection, instance, strategy)
+    hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, ledger.head_s)
     return Usage(
         capital_wei=reserved.capital_wei,
         reserved_loss_wei=reserved.loss_wei,
@@ -84,7 +87,7 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
         gas_day_wei=gas_day,
         drawdown_wei=high_water - cumulative,
         in_flight=reserved.in_flight,
-        halted_because=halted_because,
+        halted_because=ledger.halted_because(strategy),
     )
 
 

@@ -74,6 +74,10 @@ _UPDATE = f"UPDATE signed SET {_SET} WHERE intent_id = ?"  # noqa: S608
 _REMEDY = "restore a copy, or look at it and take it as it is with `isthmus ledger verify --accept`"
 
 
+_SETTLED_IN_LOG = 32
+"""After so many settlements the log is moved into the database."""
+
+
 class JournalError(RuntimeError):
     """The journal cannot be opened, read or written. One line."""
 
@@ -88,6 +92,7 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create `path` and lock it. Raises `JournalError`, also when another signer holds it."""
         self._path = path
+        self._settled = 0
         self._db = self._connected()
         self._chain = Chain(self._db, path)
         try:
@@ -196,6 +201,10 @@ class Journal:
             raise JournalError(f"journal {self._path}: no unsettled intent {intent_id}")
         with self._changing():
             self._rewrite(replace(entry, settlement=settlement))
+        self._settled += 1
+        if self._settled % _SETTLED_IN_LOG == 0:
+            # Nobody waits for a settlement; SQLite would do it by itself, but as likely as not for a signature.
+            self._rows("PRAGMA wal_checkpoint(PASSIVE)")
 
     def cover(self, entry: Entry) -> None:
         """Commit whether the other side of `entry` is done. Raises `JournalError`."""

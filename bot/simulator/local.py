@@ -6,7 +6,8 @@ pyrevm has no wheel for Python 3.13 and later: `available` says so, and the fork
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,9 +24,9 @@ from bot.simulator.question import (
     gas_price_wei,
     read_balance,
 )
-from bot.simulator.state import StateStore
+from bot.simulator.state import AccountState, StateStore
 from bot.transaction import UnsignedTransaction
-from chains.assets import ZERO_ADDRESS, Address
+from chains.assets import ZERO_ADDRESS, Address, address
 
 # Reads that miss go to a node at this URL. No client can open it, so each of them fails at once, without a packet.
 _NOWHERE = "void:state-that-is-not-in-the-store"
@@ -72,6 +73,7 @@ class LocalEvm:
         self._environment = environment
         self._surroundings = surroundings
         self._store = store
+        self._accounts = accounts
         self._held: dict[Watched, int] = {}
         self._evm: Any = pyrevm.EVM(
             env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id)),
@@ -89,35 +91,88 @@ class LocalEvm:
                 basefee=environment.base_fee_wei,
             )
         )
-        self._fill(store, accounts)
+        self._fill()
 
     def answer(self, question: Question) -> Answer:
         """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
         tx = question.tx
-        if question.earlier:
-            raise NotAnsweredHere("transactions go before it")
         if (self._surroundings.coinbase, ZERO_ADDRESS) in question.watched:
             raise NotAnsweredHere("the block's builder is watched")
-        sender = self._store.accounts.get(tx.sender)
-        if sender is None:
-            raise Missed(f"nothing is known of {tx.sender}")
-        question.check_nonces({tx.sender: sender.nonce})
-        before = {watched: self._before(watched) for watched in question.watched}
-        question.check_funds(before)
-        return self._ran(tx, question.watched, before)
+        question.check_nonces({sender: self._known(sender).nonce for sender in question.senders})
+        with self._behind(question.earlier):
+            before = {watched: self._before(watched) for watched in question.watched}
+            question.check_funds(before)
+            return self._ran(tx, question.watched, before)
+
+    @contextmanager
+    def _behind(self, earlier: Sequence[UnsignedTransaction]) -> Iterator[None]:
+        """The state that `earlier`, in order, leaves behind; it is as it was afterwards.
+
+        Each leaves what it wrote as the block does: where a transaction begins, nothing is warm.
+        """
+        known, held = self._store, self._held
+        for tx in earlier:
+            self._lay(self._written_by(tx))
+            self._held = {}
+        yield
+        if earlier:
+            self._lay(known)
+            self._held = held
+
+    def _known(self, sender: Address) -> AccountState:
+        known = self._store.accounts.get(sender)
+        if known is None:
+            raise Missed(f"nothing is known of {sender}")
+        return known
 
     def _ran(self, tx: UnsignedTransaction, watched: Sequence[Watched], before: dict[Watched, int]) -> Answer:
         price_wei = gas_price_wei(tx, self._environment.base_fee_wei)
         held_wei, held_back_wei = before[tx.sender, ZERO_ADDRESS], tx.gas_limit * price_wei
+        with self._holding_back(tx, held_wei, held_back_wei):
+            output, succeeded, gas_used = self._transact(tx, price_wei)
+            self._evm.reset_transient_storage()
+            after = {pair: self._balance(pair) for pair in watched}
+            after[tx.sender, ZERO_ADDRESS] += held_back_wei - gas_used * price_wei
+        return Answer(succeeded, output, gas_used, before, after)
+
+    @contextmanager
+    def _holding_back(self, tx: UnsignedTransaction, held_wei: int, held_back_wei: int) -> Iterator[None]:
+        """With the sender having paid for all of its gas; whatever happens inside is undone."""
         self._set_balance(tx.sender, held_wei - held_back_wei)
         point = self._evm.snapshot()
-        output, succeeded, gas_used = self._transact(tx, price_wei)
-        self._evm.reset_transient_storage()
-        after = {pair: self._balance(pair) for pair in watched}
-        after[tx.sender, ZERO_ADDRESS] += held_back_wei - gas_used * price_wei
+        yield
         self._evm.revert(point)
         self._set_balance(tx.sender, held_wei)
-        return Answer(succeeded, output, gas_used, before, after)
+
+    def _written_by(self, tx: UnsignedTransaction) -> StateStore:
+        """What is known, as `tx` leaves it."""
+        before = {(tx.sender, ZERO_ADDRESS): self._before((tx.sender, ZERO_ADDRESS))}
+        price_wei = gas_price_wei(tx, self._environment.base_fee_wei)
+        held_wei, held_back_wei = before[tx.sender, ZERO_ADDRESS], tx.gas_limit * price_wei
+        with self._holding_back(tx, held_wei, held_back_wei):
+            *_, gas_used = self._transact(tx, price_wei)
+            self._evm.reset_transient_storage()
+            touched = [account for account in map(address, self._evm.journal_state) if account in self._store.accounts]
+            balances = {account: int(self._evm.get_balance(account)) for account in touched}
+            balances[tx.sender] += held_back_wei - gas_used * price_wei
+            slots = {account: self._slots_now(account) for account in touched}
+        return self._store.changed(balances, slots)
+
+    def _slots_now(self, account: Address) -> dict[int, int]:
+        return {slot: int(self._evm.storage(account, slot)) for slot in self._store.slots.get(account, ())}
+
+    def _lay(self, after: StateStore) -> None:
+        """Stand on `after` where it differs from what is known."""
+        for account, known in after.accounts.items():
+            if known.blind:
+                continue
+            if known != self._store.accounts[account]:
+                self._evm.insert_account_info(account, self._accounts.account(known))
+            was = self._store.slots.get(account, {})
+            now = after.slots.get(account, {})
+            if now is not was:
+                self._write(account, {slot: word for slot, word in now.items() if word != was[slot]})
+        self._store = after
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
         """What it returned, whether it succeeded, and its gas."""
@@ -152,20 +207,22 @@ class LocalEvm:
         output, succeeded = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
         return read_balance(watched, output if succeeded else None)
 
-    def _fill(self, store: StateStore, accounts: AnalysedAccounts) -> None:
+    def _fill(self) -> None:
         """Everything in the store, but accounts whose code must not run here: those stay misses."""
+        for account, known in self._store.accounts.items():
+            if not known.blind:
+                self._evm.insert_account_info(account, self._accounts.account(known))
+                self._write(account, self._store.slots.get(account, {}))
+
+    def _write(self, account: Address, slots: Mapping[int, int]) -> None:
         evm = self._evm
-        for account, known in store.accounts.items():
-            if known.blind:
-                continue
-            evm.insert_account_info(account, accounts.account(known))
-            point = evm.snapshot()
-            for slot, word in store.slots.get(account, {}).items():
-                evm.insert_account_storage(account, slot, word)
-                # Inserting leaves the account in the journal, where the next slot would be looked for at the node.
-                evm.revert(point)
-                point = evm.snapshot()
+        point = evm.snapshot()
+        for slot, word in slots.items():
+            evm.insert_account_storage(account, slot, word)
+            # Inserting leaves the account in the journal, where the next slot would be looked for at the node.
             evm.revert(point)
+            point = evm.snapshot()
+        evm.revert(point)
 
     def _set_balance(self, account: Address, balance_wei: int) -> None:
         self._evm.insert_account_info(account, plain_account(self._store.accounts[account], balance_wei))

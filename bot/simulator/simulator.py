@@ -117,24 +117,31 @@ class Simulator:
     async def screened(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
     ) -> Verdict | None:
-        """What this process finds, in a fraction of the time; None where only the fork can tell.
+        """What this process finds, in a fraction of the time; None where only the fork can tell, and where `verdict`
+        itself is found here.
 
         It is `verdict`'s answer to the wei where both answer, from one builder's block instead of two.
         """
-        verdict = None if self._standing.screen is None or after else await self._screened(tx, head, watch)
-        self.screening = replace(
-            self.screening,
-            answered=self.screening.answered + (verdict is not None),
-            left=self.screening.left + (verdict is None),
-        )
+        if self._final is FinalVerdict.IN_PROCESS:
+            return None
+        verdict = None if self._standing.screen is None else await self._screened(tx, head, watch, after)
+        self._count(here=verdict is not None)
         return verdict
 
-    async def _screened(self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched]) -> Verdict | None:
+    def _count(self, *, here: bool) -> None:
+        """A plan was answered in this process first, or only the fork could."""
+        self.screening = replace(
+            self.screening, answered=self.screening.answered + here, left=self.screening.left + (not here)
+        )
+
+    async def _screened(
+        self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction]
+    ) -> Verdict | None:
         with contextlib.suppress(
             Unanswered, ForkFailed, AnvilFailed, RpcError, Unreadable, Missed, NotAnsweredHere, TimeoutError
         ):
             async with asyncio.timeout(self._timeout_s):
-                question = self._question(tx, head, watch, ())
+                question = self._question(tx, head, watch, after)
                 return self._told(question, (await self._here(question, 1))[0])
         return None
 
@@ -220,7 +227,9 @@ class Simulator:
         if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
             with contextlib.suppress(Missed, NotAnsweredHere, Unreadable):
                 answers = await self._here(question, len(SURROUNDINGS))
+                self._count(here=True)
                 return self._told(question, agreed(question, answers))
+            self._count(here=False)
         try:
             return await self._on_fork(question)
         except AnvilFailed:

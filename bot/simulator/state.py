@@ -110,6 +110,17 @@ class StateStore:
         self.block_hash = block_hash
         self.version += 1
 
+    def changed(self, balances: Mapping[Address, int], slots: dict[Address, dict[int, int]]) -> StateStore:
+        """The same block's state with other balances and slots; what is not named is shared."""
+        after = StateStore()
+        after.block_hash, after.senders = self.block_hash, self.senders
+        after.accounts = self.accounts | {
+            account: replace(self.accounts[account], balance_wei=balance_wei)
+            for account, balance_wei in balances.items()
+        }
+        after.slots = self.slots | slots
+        return after
+
     def dump(self) -> bytes:
         """The contracts among it as Anvil's `anvil_loadState` takes them: JSON, compressed.
 

@@ -20,7 +20,7 @@ from bot.balances import on_chain
 from bot.clock import SystemClock
 from bot.drift.freshness import Freshness
 from bot.drift.policy import AuditPolicy
-from bot.engine import Engine, Road
+from bot.engine import Engine
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
@@ -38,6 +38,7 @@ from bot.plan import Plan, decode_plan
 from bot.reasons import Refusal
 from bot.risk.budget import Budget
 from bot.risk.guard import Guard
+from bot.road import Road
 from bot.signer.client import SignerClient
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey

@@ -45,7 +45,7 @@ class ResendsWithAFreshNonce(TransactionDesk):
     """Takes no answer for a refusal, and tries again as a new transaction."""
 
     async def _send(self, intent: Intent) -> None:
-        transaction = self._in_flight.get(intent.id)
+        transaction = self._in_flight.transactions.get(intent.id)
         if self._ledger.intent(intent.id).state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
         result = await self._submitter.send_raw(self._ledger.attempts(intent.id)[-1].raw)

@@ -86,8 +86,8 @@ class Stepping(Ledger):
     step: Callable[[], None]
 
     @contextmanager
-    def _write_ahead(self, act: str) -> Iterator[Connection]:
-        with super()._write_ahead(act) as connection:
+    def _write_ahead(self, act: str, *, leaves: bool = True) -> Iterator[Connection]:
+        with super()._write_ahead(act, leaves=leaves) as connection:
             yield connection
         self.step()
 

@@ -16,7 +16,7 @@ from bot.balances import at_exchanges, on_chain
 from bot.clock import SystemClock
 from bot.config.load import Loaded, load
 from bot.drift.policy import AuditPolicy
-from bot.engine import Engine, Road
+from bot.engine import Engine
 from bot.execution.fees import FeePolicy
 from bot.execution.hedges import HedgeDesk, HedgePolicy
 from bot.execution.inventory import InventoryDesk
@@ -33,6 +33,7 @@ from bot.mode import Mode
 from bot.opening import KnownPools, ledger_marks, open_accounts, opening_marks, upkeeping
 from bot.permissions import budgets, signer_policy
 from bot.risk.guard import Guard
+from bot.road import Road
 from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
 from bot.simulator import Simulator

@@ -139,7 +139,7 @@ def test_amounts_in_the_summary_are_decimal_strings_of_wei(ran: Ran) -> None:
 
 def test_every_step_of_a_decision_is_timed_in_its_order(ran: Ran) -> None:
     timed = ran.document["stages_ms"]
-    order = ["taken_in", "brought_home", "decided", "simulated", "reserved", "signed", "sent"]
+    order = ["taken_in", "found", "decided", "simulated", "reserved", "signed", "sent"]
     assert set(timed) == set(order)
     for percentile in ("p50", "p99"):
         reached = [timed[stage][percentile] for stage in order]

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from bot.drift.freshness import Freshness
 from bot.drift.policy import AuditPolicy
-from bot.engine import Engine, Road
+from bot.engine import Engine
 from bot.ledger.reading import decisions, events
 from bot.market.loader import MULTICALL3
 from bot.plan import Plan
 from bot.reasons import Reason
+from bot.road import Road
 from bot.strategy import MarketView, Strategy
 from chains.blocks import Block
 from tests.bot.drift.world import MULTICALL_CODE

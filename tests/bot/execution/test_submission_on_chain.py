@@ -27,7 +27,7 @@ class BumpsOneFee(TransactionDesk):
     """Raises what it pays at most, and leaves the tip as it was."""
 
     async def _move_on(self, intent: Intent, head: Head) -> None:
-        raised = replace(self._in_flight[intent.id], max_fee_wei=FEE_CAP_WEI)
+        raised = replace(self._in_flight.transactions[intent.id], max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(raised).raw)
 
 
@@ -35,7 +35,7 @@ class TakesTheNextNonce(TransactionDesk):
     """Tries again as a new transaction, behind the one that is stuck."""
 
     async def _move_on(self, intent: Intent, head: Head) -> None:
-        again = replace(self._in_flight[intent.id], nonce=intent.nonce + 1, max_fee_wei=FEE_CAP_WEI)
+        again = replace(self._in_flight.transactions[intent.id], nonce=intent.nonce + 1, max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(again).raw)
 
 

@@ -431,10 +431,10 @@ class TestARestart:
     ) -> None:
         ledger = open_ledger(path)
 
-        def killed() -> None:
+        def killed(*signed: object, **options: object) -> None:
             raise KeyboardInterrupt
 
-        ledger.mark_sending = lambda intent_id: killed()  # type: ignore[method-assign]
+        ledger.record_signed = killed  # type: ignore[method-assign, assignment]
         simulator = ScriptedSimulator(cycle())
         with pytest.raises(KeyboardInterrupt):
             await _sent(desk(ledger, chain, simulator, signer), ledger, cycle())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -40,10 +41,16 @@ async def placed(on: World, code: str, at: Address = ODD) -> None:
     await on.anvil.rpc("evm_mine")
 
 
-async def both(fork: Simulator, tx: UnsignedTransaction, head: Head, watch: list[tuple[Address, Address]]) -> Verdict:
+async def both(
+    fork: Simulator,
+    tx: UnsignedTransaction,
+    head: Head,
+    watch: list[tuple[Address, Address]],
+    after: Sequence[UnsignedTransaction] = (),
+) -> Verdict:
     """The fork's verdict, which this process must have given too."""
-    here = await fork.screened(tx, head, watch)
-    there = await fork.verdict(tx, head, watch)
+    here = await fork.screened(tx, head, watch, after)
+    there = await fork.verdict(tx, head, watch, after)
     assert here is not None
     assert replace(here, made_at_s=0) == replace(there, made_at_s=0)
     return there
@@ -108,11 +115,20 @@ async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytes
             await both(fork, await on.swap(ETHER, (1, 2)), head, [(OWNER, on.tokens[2])])
 
 
-async def test_behind_other_transactions_only_the_fork_answers():
+async def test_behind_other_transactions_it_answers_what_the_fork_does_and_forgets_them():
     async with world() as on, simulator(on) as fork:
+        head = await on.head()
+        watch = [(OWNER, token) for token in on.tokens[:2]]
         first = await on.swap(10**22, (0, 1))
-        second = replace(first, nonce=first.nonce + 1)
-        assert await fork.screened(second, await on.head(), [], after=[first]) is None
+        second = await on.swap(10**21, (0, 1), nonce=first.nonce + 1)
+        third = await on.swap(ETHER, (1, 0), nonce=first.nonce + 2)
+        at_first = await both(fork, first, head, watch)
+        behind = await both(fork, second, head, watch, [first])
+        await both(fork, third, head, watch, [first, second])
+        again = await both(fork, first, head, watch)
+        assert replace(again, made_at_s=0) == replace(at_first, made_at_s=0)
+        unhindered = await both(fork, replace(second, nonce=first.nonce), head, watch)
+        assert behind.delta(*watch[1]) < unhindered.delta(*watch[1])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,160 @@
+"""What passes the road on one head: strategies are asked, and each plan goes as far as it gets."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
+
+from bot.drift.upkeep import Upkeep
+from bot.execution.marks import NoMark
+from bot.execution.settling import Sent
+from bot.execution.stages import Stage
+from bot.market import Opportunity, VenueId
+from bot.plan import Plan, encode_plan
+from bot.reasons import Reason, Refusal
+from bot.road import Filter, Output, Road
+from bot.simulator.verdict import Verdict
+from bot.strategy import MarketView
+from bot.telling import Teller
+from chains.assets import Address
+from chains.blocks import Head
+
+Doubts = Callable[[Head, Plan], Refusal | None]
+"""Why what a plan was decided on no longer holds; None while it does."""
+
+
+class Deciding:
+    """Decides on one head after the other. Pools in `in_use` are in an earlier plan of the same head."""
+
+    def __init__(self, road: Road, upkeep: Upkeep, doubts: Doubts, output: Output, counts: Counter[str]) -> None:
+        self._road = road
+        self._upkeep = upkeep
+        self._stale = doubts
+        self._output = output
+        self._counts = counts
+        self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
+        self._digest = hashlib.sha256()
+        self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
+        """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
+        self.on_seen: Callable[[str, int, Opportunity], None] = lambda strategy, block, opportunity: None
+        """Called with each opportunity that a strategy was shown, on the block of that number."""
+
+    @property
+    def digest(self) -> str:
+        """Hex of SHA-256 over every decision and its outcome so far: equal for runs that decided the same.
+
+        Hashes and addresses of a run's own making (block hashes, the executor, transactions) are left out.
+        """
+        return self._digest.hexdigest()
+
+    def screening_price_wei(self, head: Head) -> int:
+        """What gas costs as opportunities are looked for, in wei of ETH."""
+        policy = self._road.fee_policy
+        return policy.coin.cost_wei(policy.screening_price_wei(head))
+
+    async def decide(self, head: Head, in_use: set[Address]) -> None:
+        """Ask every strategy, and carry what it plans as far as it gets."""
+        road = self._road
+        changed = road.market.take_changed()
+        self._upkeep.before(changed)
+        seen = []
+        for strategy in road.strategies:
+            view = MarketView(
+                market=road.market,
+                head=head,
+                network=road.network,
+                strategy=strategy.name,
+                gas_price_wei=self.screening_price_wei(head),
+                changed=changed,
+                inventory=road.inventory.free() if strategy.needs_inventory else {},
+                allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
+                lenders=None if road.lenders is None else road.lenders.offers,
+            )
+            planned: dict[str, str] = {}
+            for plan in strategy.on_market(view):
+                planned[plan.note] = plan.id
+                await self._decided_on(plan, head, in_use)
+            seen.append((view, planned))
+        for view, planned in seen:
+            self._remember(view, planned)
+
+    async def take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
+        """Carry plans that unwind what is owed; one that is refused is tried again on the next block."""
+        for plan in unwinds:
+            if not isinstance(await self._decided_on(plan, head, in_use), Sent):
+                self._road.hedges.unwind_failed(plan.id)
+
+    def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
+        """Every opportunity the strategy was shown, with the plan it became, if it became one."""
+        for candidate in view.seen:
+            route = str(candidate.opportunity)
+            gain_wei = candidate.opportunity.gain_wei
+            self._road.ledger.record_opportunity(view.strategy, route, gain_wei, planned.get(route))
+            self.on_seen(view.strategy, view.head.number, candidate.opportunity)
+        self._counts["opportunities"] += len(view.seen)
+
+    async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
+        """One plan: recorded, carried as far as it gets, and told."""
+        self._road.ledger.record_plan(plan)
+        outcome = await self._consider(plan, head, in_use)
+        if isinstance(outcome, Refusal):
+            self._road.ledger.record_refusal(outcome, plan.strategy, plan.id)
+        self._told(plan, outcome)
+        return outcome
+
+    async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
+        """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
+        road = self._road
+        road.transactions.stages.reached(Stage.DECIDED)
+        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal()
+        refusal = refusal or road.hedges.refusal(plan)
+        refusal = refusal or await road.fee_policy.refresh(head)
+        if refusal is not None:
+            return refusal
+        try:
+            prepared = road.transactions.prepare(plan, head)
+        except NoMark as error:
+            return Refusal(Reason.NO_MARK, str(error))
+        verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
+        if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
+            # Terms that pay for more gas are other call data, which may itself burn a little more.
+            prepared = road.transactions.prepare(plan, head, (verdict.gas_used - prepared.data_gas) * 102 // 100)
+            verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
+        if road.witnesses is not None and isinstance(verdict, Verdict):
+            verdict = await road.witnesses.refusal(head, prepared.worst) or verdict
+        verdict = self._stale(head, plan) or verdict
+        if isinstance(verdict, Refusal):
+            return verdict
+        road.transactions.stages.reached(Stage.SIMULATED)
+        if not road.trading:
+            in_use |= plan.pools
+            return None
+        sent = await road.transactions.submit(prepared, verdict, head)
+        if isinstance(sent, Sent):
+            in_use |= plan.pools
+            road.inventory.speak_for(sent.intent.id, plan)
+        return sent
+
+    def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
+        shared = plan.pools & in_use
+        if shared:
+            return Refusal(Reason.POOL_IN_USE, f"{', '.join(sorted(shared))} is in an earlier plan of this block")
+        return None
+
+    def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
+        self._counts["plans"] += 1
+        said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
+        self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
+        self.on_told(plan, said)
+        word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
+        self._counts[word] += 1
+        self._output.line(self._teller.decided(plan, outcome))
+
+
+def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:
+    """A strategy's filter, and no pool that an earlier plan of this block goes through."""
+    if permitted is None:
+        return lambda venue, token: venue not in in_use
+    return lambda venue, token: venue not in in_use and permitted(venue, token)

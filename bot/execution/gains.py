@@ -1,0 +1,50 @@
+"""What a transaction would bring, by its verdict, and what it brought, by its receipt: in wei of ETH, before gas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.execution.accounting import Deltas, transfer_deltas
+from bot.execution.marks import Marks
+from bot.execution.settling import Identity
+from bot.plan import Plan
+from bot.simulator.verdict import Verdict
+from chains.assets import Address
+from chains.blocks import Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Gains:
+    """Counted at the opening `marks`, in the accounts of `identity`."""
+
+    identity: Identity
+    marks: Marks
+
+    def watched(self, plan: Plan) -> list[tuple[Address, Address]]:
+        """The accounts and tokens whose balances show what `plan` does."""
+        tokens = {Address(t.address) for swap in plan.swaps for t in (swap.token_in, swap.token_out)}
+        return [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
+
+    def shown_wei(self, plan: Plan, verdict: Verdict) -> int:
+        """The profit that the verdict's balances show."""
+        return self._wei(plan, verdict.delta)
+
+    def moved(self, receipt: Receipt) -> Deltas:
+        """What a transaction moved in our accounts, in base units."""
+        return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
+
+    def earned_wei(self, plan: Plan, deltas: Deltas) -> int:
+        """The profit that what moved comes to; of a two-sided plan, with the exchange side as it was expected."""
+        return self._wei(plan, lambda account, token: deltas.get((account, token), 0))
+
+    def two_sided_wei(self, plan: Plan, brought: int) -> int:
+        """What a two-sided plan comes to whose chain side brings `brought` base units."""
+        return plan.expected_profit_wei + self.marks.wei(plan.swaps[-1].token_out, brought - plan.amount_out)
+
+    def _wei(self, plan: Plan, delta: Callable[[Address, Address], int]) -> int:
+        last = plan.swaps[-1]
+        token = Address(last.token_out.address)
+        if plan.atomic:
+            return self.marks.wei(last.token_out, delta(self.identity.executor, token))
+        return self.two_sided_wei(plan, delta(self.identity.inventory, token))

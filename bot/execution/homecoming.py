@@ -1,0 +1,250 @@
+"""What is in flight, brought home: receipts looked for, booked and, once nothing can undo them, final.
+
+Looking comes before anything is decided on a head, booking may come after: what was found only makes room (`may_wait`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from bot.execution.accounting import Deltas, leg_fills
+from bot.execution.fees import FeePolicy
+from bot.execution.gains import Gains
+from bot.execution.inflight import InFlight
+from bot.execution.settling import Settled
+from bot.execution.signing import Signing
+from bot.execution.submission import UNANSWERED, Submission
+from bot.execution.tips import Tips
+from bot.execution.touches import Touches
+from bot.execution.unsent import unsent
+from bot.ledger.decisions import Level
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Account, Attempt, Intent
+from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
+from bot.plan import Plan
+from bot.transaction import read_signed
+from chains.assets import Address
+from chains.blocks import Block, Head, Receipt, Undone
+from chains.node import Submitter
+
+_AWAITED = (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """An attempt that a block holds: what it moved in our accounts, and the profit before gas that this comes to."""
+
+    attempt: Attempt
+    receipt: Receipt
+    deltas: Deltas
+    profit_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the chain says, as of `head`, of everything that was in flight. `counted` are the account's transactions;
+    None where nobody could say.
+    """
+
+    head: Head
+    awaited: Sequence[tuple[Intent, Landed | None]]
+    counted: int | None
+
+
+class Homecoming:
+    """Brings home what one account has in flight."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        in_flight: InFlight,
+        gains: Gains,
+        signing: Signing,
+        submission: Submission,
+        submitter: Submitter,
+        fee_policy: FeePolicy,
+        finality_blocks: int,
+        tips: Tips | None,
+    ) -> None:
+        """What lies `finality_blocks` deep is final."""
+        self._ledger = ledger
+        self._in_flight = in_flight
+        self._gains = gains
+        self._signing = signing
+        self._submission = submission
+        self._submitter = submitter
+        self._fee_policy = fee_policy
+        self._finality_blocks = finality_blocks
+        self._tips = tips
+        self._touches = Touches()
+
+    @property
+    def _operator(self) -> Address:
+        return self._gains.identity.operator
+
+    async def recheck_mined(self) -> None:
+        """Blocks may have been replaced since the process ended: nobody will say so any more.
+
+        Of what is final and still owes its other side, the signer is told when that is done.
+        """
+        owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
+        for intent in (*self._ledger.mined_intents(), *owing):
+            receipt = await self._any_receipt(self._ledger.attempts(intent.id))
+            if receipt is not None and receipt.block_hash == intent.block_hash:
+                profit = self._gains.earned_wei(self._in_flight.plan(intent), self._gains.moved(receipt))
+                self._signing.mined(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
+            elif intent.block_hash is not None and intent.state is IntentState.MINED:
+                self._undo_block(intent.block_hash)
+
+    async def take_up(self) -> list[Intent]:
+        """Of what a process left open: what never left gives its nonce back, the rest is to be sent again."""
+        await self._release_unsent("the process ended before it was sent")
+        left = [intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT]
+        for intent in left:
+            newest = self._ledger.attempts(intent.id)[-1]
+            self._in_flight.transactions[intent.id] = read_signed(newest.raw, self._operator)
+            self._signing.undone(intent)
+        return left
+
+    async def release(self, intent: Intent, reason: str) -> None:
+        """It was never sent: its nonce is free again, here and in the signer's own journal."""
+        self._ledger.release(intent.id, reason)
+        await self._signing.abandon(intent)
+
+    async def look(self, block: Block) -> Found:
+        """Look for the receipts of what is in flight. Nothing is booked yet, but what was found is not in flight.
+
+        Where the node does not answer, `NodeError` or `RpcError` is raised, and the next block's look makes up for it.
+        """
+        self._touches.note(block)
+        await self._release_unsent("it could not be written down that it is sent")
+        self._submission.at_head(block.head)
+        awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
+        landed = [self._landed(intent, block.head) for intent in awaited]
+        counted, found = await asyncio.gather(self._counted(), asyncio.gather(*landed))
+        for intent, at in zip(awaited, found, strict=True):
+            if at is not None:
+                self._in_flight.transactions.pop(intent.id, None)
+        return Found(block.head, tuple(zip(awaited, found, strict=True)), counted)
+
+    def may_wait(self, found: Found) -> bool:
+        """Whether plans may leave before what was found is booked.
+
+        The worst case of a cycle that earned more than its gas stays reserved, booked or not, and booking it adds no
+        loss: budgets are never looser for waiting. What lost, what owes another side and what is still out comes first,
+        as does doubt about the account.
+        """
+        if found.counted is None or found.counted > self._ledger.next_nonce(self._operator):
+            return False
+        return all(at is not None and self._only_earned(intent, at) for intent, at in found.awaited)
+
+    async def book(self, found: Found) -> list[Settled]:
+        """Book what was found; what is still out is sent again, outbid or cancelled."""
+        settled = []
+        for intent, at in found.awaited:
+            if at is not None:
+                settled.append(self._settle(intent, at))
+            else:
+                await self._move_on(intent, found.head)
+        await self._finalise(found.head.number - self._finality_blocks)
+        await self._signing.covered()
+        if found.counted is not None:
+            self._submission.watch_nonce(found.counted, found.head)
+        return settled
+
+    def undo(self, event: Undone) -> None:
+        """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
+        self._touches.forget_above(event.ancestor.number)
+        for block_hash in event.dropped:
+            self._undo_block(block_hash)
+
+    async def _any_receipt(self, attempts: Sequence[Attempt]) -> Receipt | None:
+        for attempt in attempts:
+            receipt = await self._submitter.receipt(attempt.tx_hash)
+            if receipt is not None:
+                return receipt
+        return None
+
+    async def _release_unsent(self, reason: str) -> None:
+        for intent in unsent(self._ledger):
+            await self.release(intent, reason)
+
+    async def _counted(self) -> int | None:
+        with suppress(*UNANSWERED):
+            return await self._submitter.nonce(self._operator)
+        return None
+
+    async def _landed(self, intent: Intent, head: Head) -> Landed | None:
+        """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
+        for attempt in self._ledger.attempts(intent.id):
+            receipt = await self._submitter.receipt(attempt.tx_hash)
+            if receipt is not None and (receipt.block_number < head.number or receipt.block_hash == head.hash):
+                return self._valued(intent, attempt, receipt)
+        return None
+
+    def _valued(self, intent: Intent, attempt: Attempt, receipt: Receipt) -> Landed:
+        if attempt.kind is not AttemptKind.CALL:
+            return Landed(attempt, receipt, {}, 0)
+        deltas = self._gains.moved(receipt)
+        profit_wei = self._gains.earned_wei(self._in_flight.plan(intent), deltas) if receipt.status else 0
+        return Landed(attempt, receipt, deltas, profit_wei)
+
+    def _only_earned(self, intent: Intent, at: Landed) -> bool:
+        return self._in_flight.plan(intent).atomic and at.profit_wei >= self._gas_wei(at.receipt)
+
+    def _gas_wei(self, receipt: Receipt) -> int:
+        return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
+
+    async def _move_on(self, intent: Intent, head: Head) -> None:
+        replaced = await self._submission.move_on(intent, head)
+        if replaced is not None:
+            self._in_flight.transactions[intent.id] = replaced
+        elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
+            self._in_flight.transactions.pop(intent.id, None)
+
+    async def _finalise(self, number: int) -> None:
+        """What nothing can undo any more: the signer hears of it first, so that a crash leaves nothing reserved."""
+        for intent in self._ledger.mined_intents():
+            if intent.block_number is not None and intent.block_number <= number and await self._signing.final(intent):
+                self._ledger.mark_final(intent.id)
+                self._in_flight.forget(intent)
+
+    def _settle(self, intent: Intent, at: Landed) -> Settled:
+        plan, receipt = self._in_flight.plan(intent), at.receipt
+        self._submission.forget(intent)
+        self._learn()
+        called = at.attempt.kind is AttemptKind.CALL
+        booked = {Account(intent.network, owner, token): units for (owner, token), units in at.deltas.items()}
+        fills = leg_fills(plan, receipt, self._gains.identity.venues) if called else []
+        intent = self._ledger.record_mined(intent.id, receipt, booked, fills)
+        explanation = self._explain(intent, plan, at) if called else ""
+        if explanation:
+            self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
+        self._signing.mined(intent, receipt, at.profit_wei)
+        return Settled(intent, plan, receipt, dict(at.deltas), at.profit_wei, self._gas_wei(receipt), explanation)
+
+    def _explain(self, intent: Intent, plan: Plan, at: Landed) -> str:
+        """Why the chain's answer is not the simulator's; empty when it is."""
+        verdict, receipt = self._in_flight.verdicts.get(plan.id), at.receipt
+        if verdict is None or (receipt.status == 1 and at.profit_wei == self._gains.shown_wei(plan, verdict)):
+            return ""
+        what = "reverted" if receipt.status == 0 else f"gained {at.profit_wei} wei instead of the simulated amount"
+        return f"intent {intent.id}, {receipt.tx_hash} {what}: {self._touches.explain(intent, plan, receipt)}"
+
+    def _undo_block(self, block_hash: str) -> None:
+        for intent in self._ledger.undo_block(block_hash):
+            newest = self._ledger.attempts(intent.id)[-1]
+            self._in_flight.transactions[intent.id] = read_signed(newest.raw, self._operator)
+            self._submission.lost(intent)
+            self._learn()
+            self._signing.undone(intent)
+            detail = f"intent {intent.id}: block {block_hash} was dropped"
+            self._ledger.record_event(Level.WARNING, "fill_undone", detail)
+
+    def _learn(self) -> None:
+        if self._tips is not None:
+            self._tips.changed()

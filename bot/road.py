@@ -1,0 +1,53 @@
+"""The rooms that a decision passes, in order, and where it is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.drift.freshness import Freshness
+from bot.drift.upkeep import Upkeeping
+from bot.execution.fees import FeePolicy
+from bot.execution.hedges import HedgeDesk
+from bot.execution.inventory import InventoryDesk
+from bot.execution.lenders import SingletonLenders
+from bot.execution.transactions import TransactionDesk
+from bot.ground import Ground
+from bot.ledger.ledger import Ledger
+from bot.market import Market, VenueId
+from bot.risk.guard import Guard
+from bot.strategy import Strategy
+from bot.witnesses import Witnesses
+from chains.assets import Token
+
+Filter = Callable[[VenueId, Token], bool]
+"""Whether a strategy may take a token into a venue."""
+
+
+class Output(Protocol):
+    """Where decisions are told as they fall, one line each."""
+
+    def line(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Road:
+    """The rooms a decision passes, in order. `trading` is False where it ends at the verdict (dry mode)."""
+
+    market: Market
+    strategies: Sequence[Strategy]
+    guard: Guard
+    transactions: TransactionDesk
+    hedges: HedgeDesk
+    inventory: InventoryDesk
+    ledger: Ledger
+    fee_policy: FeePolicy
+    ground: Ground
+    filters: Mapping[str, Filter]
+    upkeep: Upkeeping
+    network: str
+    trading: bool
+    freshness: Freshness | None = None
+    witnesses: Witnesses | None = None
+    lenders: SingletonLenders | None = None

@@ -1,0 +1,124 @@
+"""What may be booked after the plans of a head have left, and what comes home before anything is decided."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.execution.homecoming import Found
+from bot.execution.transactions import TransactionDesk
+from bot.ledger.ledger import Ledger
+from bot.ledger.states import IntentState
+from bot.risk.usage import read_usage
+from chains.blocks import Block, Receipt
+from tests.bot.execution.given import cycle, head, sells_on_chain
+from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk, signer_at
+from tests.bot.execution.test_transactions import _gains, _must_be_sent, _reverts
+from tests.bot.ledger.given import GWEI
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Iterator[Connection]:
+    with signer_at(tmp_path) as signer:
+        yield signer
+
+
+@pytest.fixture
+def chain() -> ScriptedChain:
+    return ScriptedChain()
+
+
+async def sent_and_looked(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> tuple[TransactionDesk, Found]:
+    """A cycle that was sent on block 10 and gained what it planned in block 11, where it was found."""
+    on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+    sent = await _must_be_sent(on, ledger, cycle())
+    chain.count = 1
+    chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+    return on, await on.look(Block(head(11), ()))
+
+
+def but(found: Found, **changes: object) -> Found:
+    """The same, with another receipt."""
+    ((intent, at),) = found.awaited
+    assert at is not None
+    return replace(found, awaited=((intent, replace(at, **changes)),))  # type: ignore[arg-type]
+
+
+async def test_a_cycle_that_earned_is_booked_later_and_keeps_its_worst_case_until_then(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on, found = await sent_and_looked(ledger, chain, signer)
+    assert on.may_wait(found)
+    before = read_usage(ledger, cycle().strategy)
+    (intent,) = ledger.open_intents()
+    assert intent.state is IntentState.PENDING and before.reserved_loss_wei == intent.worst.loss_wei > 0
+    (settled,) = await on.bring_home(found)
+    after = read_usage(ledger, cycle().strategy)
+    assert settled.profit_wei == cycle().expected_profit_wei and ledger.open_intents() == ()
+    for spent, reserved in (("day_loss_wei", "reserved_loss_wei"), ("gas_day_wei", "reserved_gas_wei")):
+        used = [getattr(usage, spent) + getattr(usage, reserved) for usage in (before, after)]
+        assert used[0] >= used[1]
+
+
+async def test_what_was_found_is_not_simulated_before_the_next_plan_any_more(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on, _ = await sent_and_looked(ledger, chain, signer)
+    simulator = ScriptedSimulator(cycle(11))
+    on._simulator = simulator  # type: ignore[assignment]
+    await _must_be_sent(on, ledger, cycle(11), 11)
+    ((_, after),) = simulator.asked
+    assert after == ()
+
+
+async def test_what_lost_is_booked_before_anything_is_decided(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+    sent = await _must_be_sent(on, ledger, cycle())
+    chain.count = 1
+    chain.receipts[sent.tx_hash] = _reverts(sent, 11)
+    assert not on.may_wait(await on.look(Block(head(11), ())))
+    dear: Receipt = replace(_gains(cycle(), sent, 11), effective_gas_price_wei=10**6 * GWEI)
+    chain.receipts[sent.tx_hash] = dear
+    assert not on.may_wait(await on.look(Block(head(11), ())))
+
+
+async def test_what_costs_its_gas_for_nothing_does_not_wait(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    """So does a cancellation: nothing moved, and its gas is a loss."""
+    on, found = await sent_and_looked(ledger, chain, signer)
+    assert not on.may_wait(but(found, profit_wei=0, deltas={}))
+
+
+async def test_what_is_still_out_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
+    on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+    await _must_be_sent(on, ledger, cycle())
+    assert not on.may_wait(await on.look(Block(head(11), ())))
+
+
+async def test_what_owes_another_side_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
+    plan = sells_on_chain()
+    on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+    sent = await _must_be_sent(on, ledger, plan)
+    chain.count = 1
+    chain.receipts[sent.tx_hash] = replace(_reverts(sent, 11), status=1)
+    found = await on.look(Block(head(11), ()))
+    assert not on.may_wait(but(found, profit_wei=10**18))
+
+
+async def test_doubt_about_the_account_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
+    on, found = await sent_and_looked(ledger, chain, signer)
+    assert not on.may_wait(replace(found, counted=2)) and not on.may_wait(replace(found, counted=None))
+
+
+async def test_looking_books_nothing_and_what_was_not_booked_is_found_again(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on, found = await sent_and_looked(ledger, chain, signer)
+    again = await on.look(Block(head(12), ()))
+    assert again.awaited == found.awaited and len(await on.bring_home(again)) == 1

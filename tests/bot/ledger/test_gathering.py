@@ -1,0 +1,109 @@
+"""What promises nothing is written with the next commit that does, and what is read is never older than the ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from bot.ledger.decisions import Level
+from bot.ledger.errors import IllegalMove, LedgerError
+from bot.ledger.ledger import Ledger
+from bot.ledger.models import EventRow
+from bot.ledger.seal_models import SealRow
+from bot.ledger.states import IntentState
+from bot.reasons import Reason, Refusal
+from tests.bot.ledger.given import FEES, SENDER, WORST, StandingClock, atomic_plan, hash_of, pending
+
+
+def told(ledger: Ledger) -> list[str]:
+    """The events that a reader finds on the disk."""
+    with ledger.read() as connection:
+        return list(connection.execute(select(EventRow.name).order_by(EventRow.id)).scalars())
+
+
+def test_notes_wait_for_the_next_commit_that_is_acted_on_and_come_before_it(ledger: Ledger) -> None:
+    plan, before = atomic_plan(1), told(ledger)
+    with ledger.gathering():
+        ledger.record_plan(plan)
+        ledger.record_event(Level.INFO, "first")
+        ledger.record_event(Level.INFO, "second")
+        assert told(ledger) == before
+        ledger.reserve(plan, SENDER, ledger.next_nonce(SENDER), WORST, FEES)
+        assert told(ledger) == [*before, "first", "second"]
+        ledger.record_event(Level.INFO, "third")
+    assert told(ledger) == [*before, "first", "second", "third"]
+    assert ledger.verified().whole
+
+
+def test_what_is_left_of_the_notes_is_one_commit_at_the_end_even_of_what_failed(ledger: Ledger) -> None:
+    plan, before = atomic_plan(1), told(ledger)
+    with pytest.raises(ZeroDivisionError), ledger.gathering():
+        ledger.record_plan(plan)
+        ledger.record_refusal(Refusal(Reason.NO_MARK, "none"), plan.strategy, plan.id)
+        ledger.record_event(Level.INFO, "told")
+        raise ZeroDivisionError
+    assert told(ledger) == [*before, "told"]
+
+
+def test_a_commit_that_fails_keeps_the_notes_for_the_next_one(ledger: Ledger) -> None:
+    plan, before = atomic_plan(1), told(ledger)
+    with ledger.gathering():
+        ledger.record_event(Level.INFO, "told")
+        with pytest.raises(LedgerError, match="build the transaction anew"):
+            ledger.reserve(plan, SENDER, 77, WORST, FEES)
+    assert told(ledger) == [*before, "told"]
+
+
+def test_notes_keep_the_time_and_the_block_of_when_they_were_made(ledger: Ledger) -> None:
+    with ledger.gathering():
+        ledger.at_head(11, ledger.head_s)
+        ledger.record_event(Level.INFO, "early")
+        ledger.at_head(12, ledger.head_s)
+    with ledger.read() as connection:
+        blocks = connection.execute(select(EventRow.block_number).where(EventRow.name == "early")).scalars().all()
+    assert list(blocks) == [11]
+
+
+def test_gatherings_do_not_nest_and_a_batch_in_one_writes_by_itself(ledger: Ledger) -> None:
+    before = told(ledger)
+    with ledger.gathering():
+        with pytest.raises(LedgerError, match="do not nest"), ledger.gathering():
+            pass
+        with ledger.batch():
+            ledger.record_event(Level.INFO, "batched")
+        assert told(ledger) == [*before, "batched"]
+
+
+def test_signed_bytes_that_are_sent_next_pass_both_states_in_one_commit(ledger: Ledger) -> None:
+    plan = atomic_plan(1)
+    intent = ledger.reserve(plan, SENDER, ledger.next_nonce(SENDER), WORST, FEES)
+    attempt = ledger.record_signed(intent.id, b"raw", hash_of("tx", 1), sending=True)
+    assert attempt.state is ledger.intent(intent.id).state is IntentState.SENDING
+    assert ledger.attempts(intent.id) == (attempt,)
+    with pytest.raises(IllegalMove):
+        ledger.release(intent.id, "it may have left")
+    with ledger.read() as connection:
+        kept = connection.execute(select(SealRow.content).where(SealRow.relation == "intents")).scalars().all()
+    states = ("reserved", "signed", "sending")
+    assert [state for content in kept for state in states if f'"{state}"' in content] == list(states)
+    assert ledger.verified().whole
+
+
+def test_what_another_process_wrote_is_seen_at_once(in_file: Ledger, tmp_path: Path) -> None:
+    assert in_file.halted_because("dex_arbitrage") is None
+    other = Ledger.open(str(tmp_path / "ledger.db"), StandingClock())
+    other.attach()
+    other.halt("dex_arbitrage", "by another")
+    assert in_file.halted_because("dex_arbitrage") == "by another"
+    other.close()
+
+
+def test_the_next_nonce_is_read_anew_after_every_reservation(ledger: Ledger) -> None:
+    given = []
+    for number in (1, 2, 3):
+        given.append(ledger.next_nonce(SENDER))
+        assert ledger.next_nonce(SENDER) == given[-1]
+        pending(ledger, number)
+    assert given == [given[0], given[0] + 1, given[0] + 2]
