@@ -9,14 +9,15 @@ from sqlalchemy import ColumnElement, Connection, select
 from bot.ledger import accounts
 from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
 from bot.ledger.decisions import Decisions
+from bot.ledger.holdings import Holdings
 from bot.ledger.pnl import Marks, marks_of
 from bot.ledger.records import Account, Mark, Posting
-from bot.ledger.types import exact_sum
 
 
 class Books(Decisions):
     """Postings and what they add up to."""
 
+    _holdings: Holdings | None = None
     _opening: tuple[int, Marks] | None = None
 
     def open_account(self, account: Account, units: int) -> None:
@@ -54,22 +55,11 @@ class Books(Decisions):
 
     def balance(self, account: Account) -> int:
         """What the ledger says `account` holds, in base units."""
-        total = select(exact_sum(PostingRow.units)).where(*self._lines_of(account))
-        with self.read() as connection:
-            return connection.execute(total).scalar_one() or 0
+        return self._held().get(account, 0)
 
     def accounts(self) -> dict[Account, int]:
         """Every account of ours with its balance in base units."""
-        total = exact_sum(PostingRow.units)
-        grouped = (
-            select(PostingRow.account, PostingRow.place, PostingRow.token, total)
-            .where(PostingRow.instance == self.run.instance, PostingRow.account.startswith(accounts.ASSETS))
-            .group_by(PostingRow.account, PostingRow.place, PostingRow.token)
-            .order_by(PostingRow.place, PostingRow.account, PostingRow.token)
-        )
-        with self.read() as connection:
-            rows = connection.execute(grouped).all()
-        return {Account(place, name[len(accounts.ASSETS) :], token): units for name, place, token, units in rows}
+        return dict(sorted(self._held().items(), key=lambda held: (held[0].place, held[0].owner, held[0].token)))
 
     def record_balances(self, balances: Mapping[Account, int]) -> None:
         """What the chain or an exchange said accounts hold, at the present head."""
@@ -86,6 +76,18 @@ class Books(Decisions):
                     token=account.token,
                     units=units,
                 )
+
+    def _held(self) -> Mapping[Account, int]:
+        if self._batch is not None:
+            return Holdings(self.run.instance).now(self._batch).units
+        return self.remembered("held", self._brought_up).units
+
+    def _brought_up(self, connection: Connection) -> Holdings:
+        before = self._holdings
+        if before is None or before.instance != self.run.instance:
+            before = Holdings(self.run.instance)
+        self._holdings = before.now(connection)
+        return self._holdings
 
     def _marks(self, connection: Connection) -> Marks:
         """The run's opening prices, which are read once: they are set before anything is traded, and stand."""
