@@ -70,8 +70,8 @@ class Families:
         """The singletons and the executor; no pools yet. The manager and Aave hold WETH to lend."""
         chain = await Chain.open(anvil)
         await anvil.rpc("anvil_setCode", _WETH9, "0x" + weth9_runtime().hex())
-        await anvil.rpc("anvil_setBalance", chain.account, hex(10 * STOCK))
-        await _pay(chain, _WETH9, 5 * STOCK)
+        await anvil.rpc("anvil_setBalance", chain.account, hex(12 * STOCK))
+        await _pay(chain, _WETH9, 7 * STOCK)
         core = "@uniswap/v4-core"
         manager = await chain.deploy(core, "out/PoolManager.sol/PoolManager.json", ["address"], [chain.account])
         router = "out/PoolModifyLiquidityTest.sol/PoolModifyLiquidityTest.json"
