@@ -1,8 +1,8 @@
 """Sizing one closed walk: the packed market's kernel beside golden section, on the same walks.
 
-Golden section twice: in plain Python over the very pools' exact quotes, as users of an AMM library write it, and
-compiled over the float curves. Run as `python -m benchmarks.bench_sizing [--walks 2000]`. A line for people and a line
-of JSON.
+Golden section four times: in plain Python over the float curves and over pools' exact quotes, as users of an AMM
+library write it; and compiled, over the pools' records and over float curves that were laid out for it beforehand. Run
+as `python -m benchmarks.bench_sizing [--walks 2000]`. A line for people and a line of JSON.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from benchmarks.machine import report
 from benchmarks.universe import V2, V3, Universe, universe
 from bot.market.packed import Detector
 from bot.market.packed.reference import Pieces, curve_of
-from bot.market.packed.shapes import F8, I4, Arrays
-from bot.market.packed.sizing import size_all
+from bot.market.packed.shapes import F8, I4, Arrays, Curves, Edges, Pools
+from bot.market.packed.sizing import load_piece, size_all
 from chains.assets import Token, address
 from chains.pools.constant_product import ConstantProductPool
 
@@ -68,6 +68,44 @@ def golden_all(pieces: F8, starts: I4, hops: I4, most: float, sized: F8) -> None
         sized[walk, 0] = math.exp(low)
         sized[walk, 1] = gain(math.exp(low), pieces, starts, hops[walk], first)
         first += hops[walk]
+
+
+@njit(cache=False, error_model="numpy")
+def recorded_gain(amount: float, walk: I4, hops: int, pools: Pools, edges: Edges, curves: Curves, rest: F8) -> float:
+    out = amount
+    for hop in range(hops):
+        left, got, index = out, 0.0, load_piece(rest, hop, 0, walk[hop], pools, edges, curves)
+        while index >= 0 and left > 0.0:
+            taken = min(left, rest[hop, 2])
+            got += rest[hop, 0] * taken / (1.0 + rest[hop, 1] * taken)
+            left -= taken
+            if left > 0.0:
+                index = load_piece(rest, hop, index + 1, walk[hop], pools, edges, curves)
+        out = got
+    return out - amount
+
+
+@njit(cache=False, error_model="numpy")
+def golden_records(walks: I4, hops: I4, arrays: Arrays, rest: F8, most: float, sized: F8) -> None:
+    """The same from the pools' records, where the kernel begins too."""
+    pools, edges, curves = arrays.pools, arrays.edges, arrays.curves
+    for walk in range(len(hops)):
+        path, many = walks[walk], hops[walk]
+        low, high = math.log(1e-6), math.log(most)
+        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+        at_left = recorded_gain(math.exp(left), path, many, pools, edges, curves, rest)
+        at_right = recorded_gain(math.exp(right), path, many, pools, edges, curves, rest)
+        for _ in range(STEPS):
+            if at_left >= at_right:
+                high, right, at_right = right, left, at_left
+                left = high - GOLDEN * (high - low)
+                at_left = recorded_gain(math.exp(left), path, many, pools, edges, curves, rest)
+            else:
+                low, left, at_left = left, right, at_right
+                right = low + GOLDEN * (high - low)
+                at_right = recorded_gain(math.exp(right), path, many, pools, edges, curves, rest)
+        sized[walk, 0] = math.exp(low)
+        sized[walk, 1] = recorded_gain(math.exp(low), path, many, pools, edges, curves, rest)
 
 
 def golden(gain_of: Callable[[float], float]) -> tuple[float, float]:
@@ -187,6 +225,8 @@ def main() -> None:
     golden_all(pieces, starts, hops, LARGEST, compiled)
     kernel_us = timed(lambda: size_all(walks, hops, arrays, rest, index, sized), len(hops))
     compiled_us = timed(lambda: golden_all(pieces, starts, hops, LARGEST, compiled), len(hops))
+    golden_records(walks, hops, arrays, rest, LARGEST, compiled)
+    records_us = timed(lambda: golden_records(walks, hops, arrays, rest, LARGEST, compiled), len(hops))
     few = by_walk[:PLAIN_WALKS]
     plain_us = timed(lambda: [golden(plain_gain(each)) for each in few], len(few))
     quoted = quoted_gain()
@@ -196,7 +236,8 @@ def main() -> None:
     peers = (
         ("in Python over the same curves", plain_us),
         ("in Python over exact quotes of two V2 pools", quoted_us),
-        ("compiled by Numba", compiled_us),
+        ("compiled by Numba over the pools' records, as the kernel", records_us),
+        ("compiled over pieces that were laid out for it beforehand", compiled_us),
     )
     told = "; ".join(f"{name} {took_us:.1f} us, {took_us / kernel_us:.0f} times as much" for name, took_us in peers)
     text = (
@@ -207,6 +248,7 @@ def main() -> None:
         "kernel_us": kernel_us,
         "golden_python_us": plain_us,
         "golden_quotes_us": quoted_us,
+        "golden_records_us": records_us,
         "golden_compiled_us": compiled_us,
         "walks": len(hops),
         "pieces": len(pieces),

@@ -96,7 +96,7 @@ class MarketView:
     def cycles(
         self,
         *,
-        max_hops: int = 3,
+        max_hops: int = 4,
         books: int = 0,
         start: Asset = ETH,
         max_routes: int = 1,

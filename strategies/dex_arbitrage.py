@@ -14,7 +14,7 @@ from chains.assets import Amount
 class DexArbitrage(Strategy):
     """Closed cycles of pools, on credit through the executor: they pay for themselves or revert."""
 
-    max_hops: int = 3
+    max_hops: int = 4
     max_routes: int = 4
     loan: LoanFrom = LoanFrom.CHEAPEST
     min_profit: Amount = Amount.parse("0.0005 ETH")

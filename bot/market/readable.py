@@ -154,7 +154,7 @@ class ReadableMarket:
         through: Collection[VenueId] | None = None,
         *,
         start: Asset = ETH,
-        max_hops: int = 3,
+        max_hops: int = 4,
         books: int = 0,
         min_rate: float = 1.0,
         gas_price_wei: int = 0,
@@ -174,7 +174,7 @@ class ReadableMarket:
         trades through one pool cannot both have its quote. `allowed` says of each hop's venue and token in whether
         the walk may go there. All amounts are exact.
 
-        >>> for opportunity in market.cycles(through=market.take_changed(), max_hops=3):  # doctest: +SKIP
+        >>> for opportunity in market.cycles(through=market.take_changed()):  # doctest: +SKIP
         ...     print(opportunity.explain())
         """
         if not 2 <= max_hops <= MAX_HOPS or books not in (0, 1):

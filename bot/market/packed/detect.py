@@ -237,7 +237,6 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
         follow_changes(changes, arrays, work, sizes, task == REFILL)
     if task in (REFILL, TAKE):
         return
-    work.seen[:] = -1
     room = Room(work.path, arrays.pairs, arrays.edges.row, limits, counts, work.hits, sizes)
     for k in range(len(changes.pools)):
         at = changes.pools[k]
@@ -245,5 +244,7 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
             for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
                 if limits.edges[edge]:
                     search_edge(edge, arrays, limits, work, needed, room)
+    if counts[HITS]:
+        work.seen[:] = -1
     for hit in range(min(counts[HITS], len(work.hits.gain))):
         size_hit(hit, arrays, limits, work, needed)

@@ -22,6 +22,7 @@ from bot.market.packed.shapes import (
     SEARCH,
     SIZES,
     TAKE,
+    U1,
     Arrays,
     Candidate,
     Changes,
@@ -61,6 +62,8 @@ class Detector:
         self._layouts = -1
         self._work = self._new_work(0, 0)
         self._arrays: Arrays | None = None
+        self._open = np.ones(0, np.uint8), np.ones(0, np.uint8), np.zeros(0, np.uint8)
+        self._closed = NO_PIECES[1], NO_PIECES[1], NO_PIECES[1]
 
     def step(
         self,
@@ -123,22 +126,12 @@ class Detector:
 
     def _limits(self, allowed: Filter) -> tuple[Limits, F4]:
         """The filter as kernels take it, and the least product of a walk of each number of hops at each size."""
-        arrays = self._ready()
         if not 2 <= allowed.max_hops <= MAX_HOPS:
             raise ValueError(f"closed walks have 2 to {MAX_HOPS} hops; not {allowed.max_hops}")
         if allowed.exactly not in (None, 0, 1):
             raise ValueError(f"0 or 1 hops can be of the counted classes; not {allowed.exactly}")
         classes = (1 << CLASSES) - 1 if allowed.classes is None else _bits(allowed.classes)
-        edges, nodes = np.ones(len(arrays.edges.pool), np.uint8), np.ones(len(arrays.links.hub_of), np.uint8)
-        starts = np.zeros(len(nodes), np.uint8)
-        for pool in allowed.forbidden_pools if allowed.forbidden_pools is not None else ():
-            edges[self._market.edges_of(int(pool))] = 0
-        if allowed.forbidden_edges is not None:
-            edges[allowed.forbidden_edges] = 0
-        if allowed.forbidden_nodes is not None:
-            nodes[allowed.forbidden_nodes] = 0
-        for rank, node in enumerate(reversed(allowed.starts), 1):
-            starts[node] = min(rank, 255)
+        edges, nodes, starts = self._gates(allowed)
         price = allowed.gas_price_wei / WEI_PER_ETH
         gas = (
             np.zeros(CLASSES) if allowed.gas_of_class is None else np.asarray(allowed.gas_of_class, np.float64) * price
@@ -160,6 +153,31 @@ class Detector:
         least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
         needed = 1.0 + np.maximum(self._screen * least[:, None] / self.sizes[None, :], NOISE)
         return limits, needed.astype(np.float32)
+
+    def _gates(self, allowed: Filter) -> tuple[U1, U1, U1]:
+        """A byte per edge and node, whether it may be used, and per node its rank as a start.
+
+        What the last filter closed is opened again, and nothing else is written: a market has far more.
+        """
+        arrays, (edges, nodes, starts) = self._ready(), self._open
+        if (len(edges), len(nodes)) != (len(arrays.edges.pool), len(arrays.links.hub_of)):
+            edges, nodes = np.ones(len(arrays.edges.pool), np.uint8), np.ones(len(arrays.links.hub_of), np.uint8)
+            starts = np.zeros(len(nodes), np.uint8)
+        else:
+            edges[self._closed[0]], nodes[self._closed[1]], starts[self._closed[2]] = 1, 1, 0
+        pools = allowed.forbidden_pools if allowed.forbidden_pools is not None else ()
+        barred = [np.asarray(self._market.edges_of(int(pool)), np.int32) for pool in pools]
+        if allowed.forbidden_edges is not None:
+            barred.append(allowed.forbidden_edges)
+        self._open = edges, nodes, starts
+        self._closed = (
+            np.concatenate(barred) if barred else NO_PIECES[1],
+            NO_PIECES[1] if allowed.forbidden_nodes is None else np.asarray(allowed.forbidden_nodes, np.int32),
+            np.array(allowed.starts[::-1], np.int32),
+        )
+        edges[self._closed[0]], nodes[self._closed[1]] = 0, 0
+        starts[self._closed[2]] = np.minimum(np.arange(1, len(allowed.starts) + 1), 255)
+        return edges, nodes, starts
 
     def _found(self) -> Found:
         work = self._work
