@@ -134,9 +134,9 @@ TORTURES = (
     ),
     Torture(
         "tests.torture.kills",
-        "kills at random moments: transactions sent twice, fills lost, wei off",
+        "kills at random moments among reorganisations, 600 transactions: sent twice, fills lost, wei off",
         "0, 0, 0",
-        ("--kills", "1000", "--seed", "1"),
+        ("--kills", "1200", "--seed", "1"),
         ("--kills", "50", "--seed", "1"),
     ),
     Torture(
