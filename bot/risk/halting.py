@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bot.clock import Clock
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.signer.switch import TOTAL, KillSwitch, Switch, Switches, Trading
+from bot.signer.switch import TOTAL, KillSwitch, Look, Switch, Trading
 
 MayHold = Callable[[Plan], Refusal | None]
 
@@ -19,9 +19,9 @@ class Halting:
         self._switch = switch
         self._clock = clock
 
-    def standing(self) -> Switches:
-        """Every switch as it stands now."""
-        return self._switch.read()
+    def look(self) -> Look:
+        """Every switch as it was set, and what stands over them now."""
+        return self._switch.look()
 
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why `plan` may not be begun now. A plan that unwinds another reduces; nothing else does."""

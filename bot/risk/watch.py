@@ -18,7 +18,7 @@ from bot.ledger.ledger import Ledger
 from bot.reasons import Reason
 from bot.risk.halting import Halting
 from bot.risk.proof import Proof, prove
-from bot.signer.switch import SwitchUnwritten, Trading
+from bot.signer.switch import ACTIVE, TOTAL, Switch, SwitchUnwritten, Trading
 from chains.anvil import RpcError
 from chains.blocks import Head
 from chains.node.errors import NodeError
@@ -81,6 +81,7 @@ class Watch:
         self._clock = clock
         self._out = out
         self._seen: dict[str, str] = {}
+        self._over: Switch | None = None
         self._proven_s = clock.wall_s()
         self._missing = 0
         self._proven_at: Head | None = None
@@ -112,21 +113,30 @@ class Watch:
         self._tell()
 
     def _tell(self) -> None:
-        now = {name: str(switch) for name, switch in self._halting.standing().switches.items()}
+        look = self._halting.look()
+        stored = look.stored.switches if look.stored is not None else None
+        if look.over != self._over:
+            self._over = look.over
+            self._tell_one(TOTAL, str(look.over or (stored or {}).get(TOTAL, ACTIVE)))
+        if stored is None:
+            return
+        now = {name: str(switch) for name, switch in stored.items()}
         for name in sorted({*now, *self._seen}):
             before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
-            if before == after:
-                continue
-            active = after.startswith(Trading.ACTIVE)
-            detail = f"{name or 'all strategies'}: {after}"
-            with suppress(LedgerError):
-                self._ledger.record_event(
-                    Level.INFO if active else Level.ERROR, "trading_resumed" if active else "trading_halted", detail
-                )
-            self._out.line(f"trading: {detail}")
-            if active and name:
-                self._resume(name, after)
+            if before != after:
+                self._tell_one(name, after)
+                if after.startswith(Trading.ACTIVE) and name:
+                    self._resume(name, after)
         self._seen = now
+
+    def _tell_one(self, name: str, stands: str) -> None:
+        active = stands.startswith(Trading.ACTIVE)
+        detail = f"{name or 'all strategies'}: {stands}"
+        with suppress(LedgerError):
+            self._ledger.record_event(
+                Level.INFO if active else Level.ERROR, "trading_resumed" if active else "trading_halted", detail
+            )
+        self._out.line(f"trading: {detail}")
 
     def _resume(self, strategy: str, because: str) -> None:
         """A strategy that its drawdown halted in the ledger goes on with its switch."""
@@ -135,7 +145,7 @@ class Watch:
                 self._ledger.resume(strategy, because)
 
     def _flatten(self) -> None:
-        for name, switch in self._halting.standing().switches.items():
+        for name, switch in self._halting.look().standing.switches.items():
             if switch.state is Trading.REDUCING and switch.then_halt and self._engine.idle and not self._owes():
                 self._halting.flat(name)
 

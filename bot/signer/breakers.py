@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from bot.reasons import Reason, Refusal
 from bot.signer.journal import Journal
-from bot.signer.switch import TOTAL, KillSwitch, Switch, SwitchUnwritten, Trading
+from bot.signer.switch import TOTAL, KillSwitch, Look, Switch, SwitchUnwritten, Trading
 
 SWITCHED = "switch"
+OVERRIDDEN = "overridden"
 RESUMED = "resumed"
 _BY = "the signer"
 
@@ -38,6 +39,7 @@ class Breakers:
         self._proven_s = now_s()
         self._tripped: dict[str, Switch] = {}
         self._seen: dict[str, str] = {}
+        self._over = ""
 
     def resumed(self, audit: Iterable[tuple[float, str, str]]) -> Mapping[str, float]:
         """When each strategy, or `TOTAL`, last was let go on; how the switches stood is taken up from there."""
@@ -48,16 +50,18 @@ class Breakers:
             elif what == SWITCHED:
                 name, _, said = detail.partition(": ")
                 self._seen[name] = said
+            elif what == OVERRIDDEN:
+                self._over = detail
         return resumed
 
     def standing(self, strategy: str) -> Switch:
         """How the switch stands for `strategy` now."""
-        switches = self.switch.read()
-        self._note(switches.switches)
+        look = self.switch.look()
+        self._note(look)
         for name in (TOTAL, strategy):
             if name in self._tripped:
                 return self._tripped[name]
-        return switches.of(strategy)
+        return look.standing.of(strategy)
 
     def wind_up(self) -> None:
         """The books were just proven."""
@@ -87,8 +91,15 @@ class Breakers:
             else:
                 del self._tripped[name]
 
-    def _note(self, switches: Mapping[str, Switch]) -> None:
-        now = {name: str(switch) for name, switch in switches.items()}
+    def _note(self, look: Look) -> None:
+        """What is over all switches, such as a file by hand, changes none of them: when it goes, nobody resumed."""
+        over = str(look.over or "")
+        if over != self._over:
+            self._journal.note(self._now_s(), OVERRIDDEN, over)
+            self._over = over
+        if look.stored is None:
+            return
+        now = {name: str(switch) for name, switch in look.stored.switches.items()}
         for name in sorted({*now, *self._seen}):
             before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
             if after != before:

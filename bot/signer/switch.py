@@ -75,6 +75,20 @@ class Switches:
         return own if _SEVERITY[own.state] > _SEVERITY[total.state] else total
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What persons and breakers `stored`; None where it cannot be read. `over` it all: a halt that nobody set there."""
+
+    stored: Switches | None
+    over: Switch | None
+
+    @property
+    def standing(self) -> Switches:
+        """Every switch as it is to be obeyed."""
+        stored = self.stored.switches if self.stored is not None else {}
+        return Switches(switches={**stored, **({TOTAL: self.over} if self.over is not None else {})})
+
+
 class SwitchUnwritten(RuntimeError):
     """The switch could not be set. One line."""
 
@@ -97,14 +111,20 @@ class KillSwitch:
 
     def read(self) -> Switches:
         """All switches as they stand now. Never raises: what cannot be read is HALTED."""
+        return self.look().standing
+
+    def look(self) -> Look:
+        """As `read`, and what was set apart from what stands above it."""
         try:
             by_hand = self._halt_file()
-            read = wire.decode(Switches, self.path.read_bytes())
-            if read.version != _VERSION:
-                raise InvalidMessage(f"version {read.version} is not {_VERSION}")
+            stored = wire.decode(Switches, self.path.read_bytes())
+            if stored.version != _VERSION:
+                raise InvalidMessage(f"version {stored.version} is not {_VERSION}")
         except (OSError, InvalidMessage) as error:
-            return _all_halted("the signer", f"{self.path} cannot be read: {getattr(error, 'strerror', None) or error}")
-        return _all_halted("a file", f"{by_hand} is there; remove it to go on") if by_hand else read
+            why = f"{self.path} cannot be read: {getattr(error, 'strerror', None) or error}"
+            return Look(None, Switch(Trading.HALTED, "the signer", why))
+        because = f"{by_hand} is there; remove it to go on"
+        return Look(stored, Switch(Trading.HALTED, "a file", because) if by_hand else None)
 
     def of(self, strategy: str) -> Switch:
         """How it stands for `strategy`, the total switch included."""
@@ -191,10 +211,6 @@ def _flocked(path: Path, kind: int) -> Iterator[Callable[[], None]]:
         yield lambda: fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
-
-
-def _all_halted(by: str, because: str) -> Switches:
-    return Switches(switches={TOTAL: Switch(Trading.HALTED, by, because)})
 
 
 def _unreadable() -> Switch:

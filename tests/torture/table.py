@@ -133,6 +133,13 @@ TORTURES = (
         ("--short",),
     ),
     Torture(
+        "tests.torture.secrets",
+        "planted key and passphrase of runs that are killed: artefacts that hold one of them",
+        "0",
+        ("--kills", "5", "--seed", "1"),
+        ("--short",),
+    ),
+    Torture(
         "tests.torture.kills",
         "kills at random moments among reorganisations, 600 transactions: sent twice, fills lost, wei off",
         "0, 0, 0",

@@ -16,7 +16,7 @@ from bot.ledger.reading import events
 from bot.reasons import Reason
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
-from bot.signer.switch import TOTAL, KillSwitch, Trading
+from bot.signer.switch import HALT, TOTAL, KillSwitch, Trading
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
 from tests.bot.ledger.given import atomic_plan
@@ -172,6 +172,22 @@ def test_a_flattening_ends_halted_once_nothing_is_in_flight_or_owed(given: Given
     given.owing[0] = False
     given.look()
     assert given.state() is Trading.HALTED
+
+
+def test_a_file_by_hand_resumes_no_strategy_that_was_halted_when_it_is_put_there_or_taken_away(given: Given) -> None:
+    given.ledger.halt("dex_arbitrage", "its drawdown")
+    given.switch.set("dex_arbitrage", Trading.HALTED, by="me", because="a test", at_s=NOW_S)
+    given.look()
+    (given.switch.folder / HALT).touch()
+    given.look()
+    (given.switch.folder / HALT).unlink()
+    given.look()
+    assert given.ledger.halted_because("dex_arbitrage") == "its drawdown"
+    assert [line.partition(" is there")[0].rpartition("/")[0] or line for line in given.out] == [
+        "trading: dex_arbitrage: halted by me: a test",
+        f"trading: all strategies: halted by a file: {given.switch.folder}",
+        "trading: all strategies: active",
+    ]
 
 
 def test_books_that_equal_the_chain_wind_up_the_dead_man(given: Given) -> None:

@@ -31,6 +31,7 @@ from tests.bot.signer.making import (
     CYCLES,
     ETHER,
     EXCHANGE,
+    EXCHANGE_WORST_WEI,
     EXCHANGES,
     EXECUTOR,
     FEES,
@@ -202,6 +203,28 @@ def test_settling_twice_with_the_same_evidence_is_settling_once(signer: Signer) 
     answer(signer, ask())
     evidence = Settle("intent-1", GAS_COST_WEI, -GAIN)
     assert answer(signer, evidence) == answer(signer, evidence) == Settled(GAS_COST_WEI + GAIN)
+
+
+def test_what_is_done_on_both_sides_is_exposed_no_more_before_it_is_final_and_again_once_its_block_is_replaced(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    answer(signer, ask(EXCHANGE))
+
+    def counted(by: Signer) -> tuple[int, int]:
+        status = answer(by, StatusRequest())
+        assert isinstance(status, Status)
+        return status.strategies[EXCHANGE.strategy].exposure_wei, status.strategies[EXCHANGE.strategy].reserved_wei
+
+    for owed, exposure_wei in ((False, 0), (False, 0), (True, ETHER), (False, 0)):
+        said = answer(signer, Settle("intent-1", 0, 0, owed=owed, final=False))
+        assert said == Settled(EXCHANGE_WORST_WEI), "its worst case is kept all the while"
+        assert counted(signer) == counted(new_signer(journal, clock, switch)) == (exposure_wei, EXCHANGE_WORST_WEI)
+    answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN))
+    assert counted(signer) == (0, 0)
+    assert answer(signer, Settle("intent-1", 0, 0, owed=True, final=False)) == Settled(0), "what is final stays so"
+    assert counted(signer) == (0, 0)
+    unknown = answer(signer, Settle("intent-9", 0, 0, final=False))
+    assert reason_of(unknown) is Reason.SIGNER_SETTLEMENT
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,18 @@ from bot.plan import Plan
 from bot.reasons import Reason
 from bot.signer.journal import Journal
 from bot.signer.policy import SignerPolicy
-from bot.signer.protocol import Cancel, Denial, Heartbeat, Response, Settle, Signed, SignRequest, Status, StatusRequest
+from bot.signer.protocol import (
+    Cancel,
+    Denial,
+    Heartbeat,
+    Response,
+    Settle,
+    Settled,
+    Signed,
+    SignRequest,
+    Status,
+    StatusRequest,
+)
 from bot.signer.service import Signer
 from bot.signer.switch import AUDIT, FILE, HALT, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
 from bot.transaction import Fees
@@ -250,3 +261,35 @@ def test_books_that_nobody_proves_stop_the_signing(journal: Journal, clock: Hand
     assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_DEAD_MAN
     assert isinstance(answer(signer, Heartbeat()), Status)
     assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_HALTED
+
+
+@pytest.mark.parametrize("over", ["a file by hand", "a switch that cannot be read"])
+def test_what_stands_over_the_switches_lets_nobody_go_on_when_it_goes(
+    over: str, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    """Three trades are lost, the strategy is halted; a halt over all comes and goes: the losses count as before."""
+    policy = dataclasses.replace(
+        POLICY, strategies={**POLICY.strategies, CYCLES: dataclasses.replace(LIMITS, failures_in_a_row=3)}
+    )
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(3):
+        assert isinstance(answer(signer, ask(intent_id=f"i-{number}", nonce=number)), Signed)
+        assert isinstance(answer(signer, Settle(f"i-{number}", 10**9, -1)), Settled)
+    assert reason_of(answer(signer, ask(intent_id="next", nonce=7))) is Reason.SIGNER_BREAKER_FAILURES
+    aside = switch.folder / "aside"
+    if over == "a file by hand":
+        (switch.folder / HALT).touch()
+    else:
+        switch.path.rename(aside)
+    assert reason_of(answer(signer, ask(intent_id="next", nonce=7))) is Reason.SIGNER_HALTED
+    if over == "a file by hand":
+        (switch.folder / HALT).unlink()
+    else:
+        aside.rename(switch.path)
+    for restarted in (False, True):
+        by = new_signer(journal, clock, switch, policy) if restarted else signer
+        status = answer(by, StatusRequest())
+        assert isinstance(status, Status)
+        assert status.strategies[CYCLES].failures_in_a_row == 3
+        assert status.switches[CYCLES].startswith("halted")
+    assert [what for _, what, _ in journal.audit()].count("overridden") == 2
