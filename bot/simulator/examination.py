@@ -87,7 +87,7 @@ async def _examined(
     names: Mapping[Address, str],
 ) -> Examination:
     reasons = RevertReasons.from_artefact()
-    screened = await simulator.screened(tx, head, watched)
+    screened = await simulator.alone(tx, head, watched)
     return Examination(
         verdict=await simulator.verdict(tx, head, watched),
         screened=screened,

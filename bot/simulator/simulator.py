@@ -124,19 +124,16 @@ class Simulator:
         """
         if self._final is FinalVerdict.IN_PROCESS:
             return None
-        verdict = None if self._standing.screen is None else await self._screened(tx, head, watch, after)
+        verdict = await self.alone(tx, head, watch, after)
         self._count(here=verdict is not None)
         return verdict
 
-    def _count(self, *, here: bool) -> None:
-        """A plan was answered in this process first, or only the fork could."""
-        self.screening = replace(
-            self.screening, answered=self.screening.answered + here, left=self.screening.left + (not here)
-        )
-
-    async def _screened(
-        self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction]
+    async def alone(
+        self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
     ) -> Verdict | None:
+        """What this process alone says, whoever has the last word; None where it cannot."""
+        if self._standing.screen is None:
+            return None
         with contextlib.suppress(
             Unanswered, ForkFailed, AnvilFailed, RpcError, Unreadable, Missed, NotAnsweredHere, TimeoutError
         ):
@@ -144,6 +141,12 @@ class Simulator:
                 question = self._question(tx, head, watch, after)
                 return self._told(question, (await self._here(question, 1))[0])
         return None
+
+    def _count(self, *, here: bool) -> None:
+        """A plan was answered in this process first, or only the fork could."""
+        self.screening = replace(
+            self.screening, answered=self.screening.answered + here, left=self.screening.left + (not here)
+        )
 
     async def verdict(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
