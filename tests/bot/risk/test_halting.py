@@ -263,6 +263,14 @@ def test_endpoints_that_disagree_for_long_halt_everything_unless_a_plan_goes_thr
     assert "providers_disagree" in str(given.switch.of(TOTAL))
 
 
+def test_endpoints_that_disagreed_once_halt_nothing_while_no_plan_is_tried(given: Given) -> None:
+    given.engine.counts["refused:providers_disagree"] += 1
+    for seconds in (0, 130, 260):
+        given.clock.now_s = NOW_S + seconds
+        given.look()
+        assert given.state() is Trading.ACTIVE
+
+
 def test_a_signal_halts_everything_at_once(given: Given) -> None:
     given.watch.halt("SIGUSR1", "the process was told so")
     assert given.state() is Trading.HALTED
