@@ -12,7 +12,7 @@ HELD = [Result(torture, Outcome.HELD, f"said {torture.name}") for torture in TOR
 
 def test_lines_that_were_not_made_anew_stay() -> None:
     page = document(HELD, "")
-    places = [page.index(f"said {torture.name}") for torture in TORTURES]
+    places = [page.index(f"said {torture.name} |") for torture in TORTURES]
     assert places == sorted(places)
     again = document([replace(HELD[-1], said="otherwise", outcome=Outcome.FAILED)], page)
     assert again == page.replace(f"held: said {TORTURES[-1].name}", "FAILED: otherwise")
