@@ -147,14 +147,18 @@ def remember(name: str, forget: bool, passphrase_fd: int | None, passphrase_file
 @click.argument("place", metavar="FILE")
 @passphrase_options
 def check(place: str, passphrase_fd: int | None, passphrase_file: Path | None, as_json: bool) -> None:
-    """Open keystore FILE with its passphrase, or ask a device (`kms:…`, `pkcs11:…`), and print the key's address."""
+    """Open keystore FILE with its passphrase, or ask a device (`kms:…`, `pkcs11:…`), and print the key's address.
+
+    `env:NAME` is a key in the environment, which signs on test chains only.
+    """
     from bot.keys import check_keystore
     from bot.signer.sources import KeySource, Kind, open_key
 
-    if place.startswith((f"{Kind.KMS}:", f"{Kind.PKCS11}:")):
+    if place.startswith((f"{Kind.KMS}:", f"{Kind.PKCS11}:", f"{Kind.ENVIRONMENT}:")):
         source = KeySource.parse(place)
         secret = opening_secret(source, passphrase_fd, passphrase_file)
-        address = open_key(source, secret.encode(), chain_id=0, test_chain=False).address
+        in_environment = source.kind is Kind.ENVIRONMENT
+        address = open_key(source, secret.encode(), chain_id=0, test_chain=in_environment).address
     else:
         address = check_keystore(Path(place), read_passphrase(passphrase_fd, passphrase_file, what=place))
     if as_json:

@@ -170,6 +170,13 @@ def test_keys_are_imported_listed_and_rotated_and_the_old_one_is_kept(tmp_path: 
     assert rotated["address"] != POLICY.operator
 
 
+def test_a_key_in_the_environment_is_checked_and_one_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TEST_KEY", SECRET.hex())
+    assert typed("keys", "check", "env:A_TEST_KEY")["address"] == POLICY.operator
+    monkeypatch.delenv("A_TEST_KEY")
+    assert "A_TEST_KEY" in typed("keys", "check", "env:A_TEST_KEY", code=2)["said"]
+
+
 def test_a_key_that_is_none_is_refused_without_being_repeated(tmp_path: Path) -> None:
     secret = tmp_path / "key.hex"
     secret.touch(mode=0o600)
