@@ -21,6 +21,8 @@ from sqlalchemy import func, select
 from bot.ledger.errors import LedgerError
 from bot.ledger.models import IntentRow
 from bot.ledger.states import SETTLED, MinedAs, OrderState
+from bot.reasons import Reason
+from bot.signer.switch import CONTROL_NAME, KillSwitch, Switch, Trading
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import ccxt_urls
 from chains.tools import ROOT
@@ -76,6 +78,7 @@ class Soak:
     steps: int = 0
     kills: int = 0
     settled_by_hand: int = 0
+    resumed: int = 0
 
     async def run(self, coming: Iterator[Befalling], until_s: float, pace_s: float, told_every_s: float) -> None:
         """A step is a block, and what befalls with it."""
@@ -95,7 +98,7 @@ class Soak:
                     await self._kill()
             await self._step()
             if now is None and self.steps % _LOOKED_EVERY == 0:
-                await self._settle_quarantined()
+                await self._as_a_person()
             if time.monotonic() - sampled_s >= _SAMPLED_EVERY_S:
                 sampled_s = time.monotonic()
                 self.lives[-1].sample()
@@ -132,7 +135,7 @@ class Soak:
                 await self.around.good.rebroadcast()
                 self.steps += 1
                 if self.steps % _LOOKED_EVERY == 0:
-                    await self._settle_quarantined()
+                    await self._as_a_person()
                 await asyncio.sleep(pace_s)
 
         stepping = asyncio.create_task(step_on())
@@ -154,16 +157,18 @@ class Soak:
             print(f"ended by itself, {self.ends[-1]}", flush=True)
             await self._start()
 
-    async def _settle_quarantined(self) -> None:
-        """What the exchange itself does not know never traded."""
+    async def _as_a_person(self) -> None:
+        """What the exchange itself does not know never traded; whose trades all came too late may try again."""
+        for name, switch in self.halted.items():
+            if Reason.SIGNER_BREAKER_FAILURES in switch.because:
+                words = ("resume", name, "--run", str(self._control.parent), "--because", "its trades came too late")
+                self.resumed += await _did(*words)
         with suppress(LedgerError), ledger_of(self.on) as ledger:
             for order in ledger.open_orders():
                 if order.state is not OrderState.QUARANTINED or await self.exchange.find(order.client_id, order.symbol):
                     continue
                 words = ("orders", "settle", order.client_id, "--ledger", str(self.on.ledger), "--never-traded")
-                why = ("--because", "the exchange does not know it")
-                person = await create_subprocess_exec(sys.executable, "-m", "bot", *words, *why, cwd=ROOT)
-                self.settled_by_hand += not await person.wait()
+                self.settled_by_hand += await _did(*words, "--because", "the exchange does not know it")
 
     async def _kill(self) -> None:
         self.kills += 1
@@ -178,6 +183,16 @@ class Soak:
 
     async def _start(self) -> None:
         self.lives.append(Life(await self.on.bot()))
+
+    @property
+    def _control(self) -> Path:
+        return self.on.ledger.parent / CONTROL_NAME
+
+    @property
+    def halted(self) -> dict[str, Switch]:
+        """The kill switches that are not ACTIVE, by strategy."""
+        switches = KillSwitch(self._control).read().switches
+        return {name: switch for name, switch in switches.items() if switch.state is not Trading.ACTIVE}
 
     @property
     def settled(self) -> int:
@@ -203,9 +218,15 @@ class Soak:
         return (
             f"{self.steps} blocks, {self.settled} trades settled; {said or 'no trouble'}; {self.around.struck} "
             f"requests struck; {self.kills} kills, {len(self.ends)} ends by its own word; "
-            f"{self.settled_by_hand} orders settled by hand; "
+            f"{self.settled_by_hand} orders settled by hand, {self.resumed} resumed; "
             f"{samples[-1][1] / 2**20 if samples else 0:.0f} MiB; {len(self.unheard)} unheard failures"
         )
+
+
+async def _did(*words: str) -> bool:
+    """Whether the bot's own command did it."""
+    person = await create_subprocess_exec(sys.executable, "-m", "bot", *words, cwd=ROOT)
+    return await person.wait() == 0
 
 
 def _summary(output: bytes) -> dict[str, Any] | None:

@@ -2,9 +2,10 @@
 
 The bot's own command runs behind proxies, which fail by seed, as do the chain and the machine: endpoints, the
 exchange, reorganisations, bursts of blocks, and in the first half of the time kill -9. What ends is started again on
-the same ledger. An order in quarantine that the exchange never had is settled with `isthmus orders settle`, as a person
-would. In the end everything is healed and the bot brings home what is in flight; then ledger and chain are held against
-each other. Memory is that of the bot's own process over its longest life, its warm-up left out.
+the same ledger. An order in quarantine that the exchange never had is settled with `isthmus orders settle`, and a
+strategy that lost too many trades in a row is resumed, as a person would. In the end everything is healed and the bot
+brings home what is in flight; then ledger and chain are held against each other, and nothing may be halted. Memory is
+that of the bot's own process over its longest life, its warm-up left out.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ async def _play(folder: Path, minutes: float, seed: int, pace_s: float, told_eve
         await soak.run(coming, time.monotonic() + minutes * 60, pace_s, told_every_s)
         summary = await soak.home(pace_s)
         wrong = [*await wrong_with(soak.on), *_unequal(summary)]
+        wrong += [f"{name or 'everything'} is {switch}" for name, switch in soak.halted.items()]
     life = max(soak.lives, key=lambda each: each.seconds)
     grown = Grown.over(life.samples, minutes * 60) if life.seconds >= _TOLD_LIFE_S else None
     for line in (*wrong, *(f"unheard: {line}" for line in soak.unheard)):
