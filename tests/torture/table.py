@@ -82,6 +82,13 @@ TORTURES = (
         ("--minutes", "1", "--seed", "1"),
     ),
     Torture(
+        "tests.torture.restart",
+        "from kill -9 until the bot decides again, with 50 intents in flight: with 100,000 rows, and short with 10,000",
+        "5 s, nothing doubled or lost",
+        ("--rows", "100000", "--seed", "1"),
+        ("--rows", "10000", "--seed", "1"),
+    ),
+    Torture(
         "benchmarks.bench_discovery",
         "100,000 pools from the database to a ready market; 10,000 found and read from a node 40 ms away",
         "10 s and 2 GB; 60 s",
