@@ -7,7 +7,7 @@ import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from bot.certifying import certify
+from bot.certifying import Optimum, certify
 from bot.clock import Clock, SystemClock
 from bot.collecting import collect_between_decisions
 from bot.config.load import Loaded
@@ -100,6 +100,7 @@ async def _open(
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
     halting = Halting(world.kill_switch(clock), clock)
     allowances = Allowances(world.control, clock)
+    optimum = Optimum(config.certificate.plan_within_ms / 1e3)
     ends = Ends(
         ground=hands.ground,
         node=world.node,
@@ -111,6 +112,7 @@ async def _open(
         may_order=halting.may_order,
         allowance=allowances.of,
         relays=await open_relays(config, network.name, world.memory, stack) if options.mode is Mode.LIVE else {},
+        optimum=optimum,
     )
     recorder = None
     if config.recording.enabled:
@@ -141,7 +143,7 @@ async def _open(
         await _dashboard(loaded, world, market, known, engine, clock, out, stack)
     certifier = None
     if config.certificate.enabled:
-        certifier = await certify(market, network.wrapped, ledger, road, engine, stack)
+        certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
     await _watch(loaded, options, world, engine, road, halting, allowances, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from bot.ledger.models import EventRow, PlanRow, RefusalRow
 from bot.market import Market
 from bot.market.certificate.certifier import Certifier
 from bot.market.certificate.messages import Certified
+from bot.market.combined import Walk
 from bot.market.dual.capture import Cause, Terms
 from bot.road import Road
 from bot.telling import eth
@@ -34,6 +35,29 @@ NOT_PLANNED = "not_planned"
 
 _BUDGET = "budget_"
 _DEFAULT_HOPS = 4
+
+
+@dataclass(slots=True)
+class Optimum:
+    """The whole market's optimum as an end of the road: asked for a head's, it answers within `within_s` or not."""
+
+    within_s: float
+    _certifier: Certifier | None = None
+    _terms: Terms = field(default_factory=Terms)
+    asked: int | None = None
+    """The last block whose optimum was asked for, which the certifier then knows of."""
+
+    def attach(self, certifier: Certifier, terms: Terms) -> None:
+        """Whom to ask from now on, and what walks must keep to."""
+        self._certifier, self._terms = certifier, terms
+
+    async def walks(self, number: int, gas_price_wei: int) -> tuple[Walk, ...]:
+        """The optimum's walks of block `number`, which the market has taken in; none where that takes too long."""
+        if self._certifier is None:
+            return ()
+        self.asked = number
+        self._certifier.on_block(number, replace(self._terms, gas_price_wei=gas_price_wei), propose=True)
+        return await self._certifier.proposed(number, self.within_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +97,17 @@ class Captured:
 
 
 async def certify(
-    market: Market, numeraire: Token, ledger: Ledger, road: Road, engine: Engine, stack: AsyncExitStack
+    market: Market,
+    numeraire: Token,
+    ledger: Ledger,
+    road: Road,
+    engine: Engine,
+    stack: AsyncExitStack,
+    optimum: Optimum | None = None,
 ) -> Certifier:
     """A running certifier, told of each head that `engine` has decided on. Raises `OSError`.
 
-    It counts in `numeraire`, the wrapped coin, in which gas is paid; what it finds is kept in ETH.
+    It counts in `numeraire`, the wrapped coin, in which gas is paid; what it finds is kept in ETH. `optimum` asks it.
     """
     certifier = Certifier(market, numeraire, partial(_record, ledger, road.fee_policy.coin))
     hops = [int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies]
@@ -86,9 +116,14 @@ async def certify(
 
     def on_decided(head: Head) -> None:
         told_before(head)
+        if optimum is not None and optimum.asked == head.number:
+            optimum.asked = None
+            return
         certifier.on_block(head.number, replace(terms, gas_price_wei=road.fee_policy.screening_price_wei(head)))
 
     await certifier.start()
+    if optimum is not None:
+        optimum.attach(certifier, terms)
     stack.push_async_callback(certifier.close)
     engine.on_decided = on_decided
     return certifier

@@ -59,6 +59,8 @@ class Deciding:
         road = self._road
         changed = road.market.take_changed()
         self._upkeep.before(changed)
+        price = self.screening_price_wei(head)
+        walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
         seen = []
         for strategy in road.strategies:
             view = MarketView(
@@ -66,11 +68,12 @@ class Deciding:
                 head=head,
                 network=road.network,
                 strategy=strategy.name,
-                gas_price_wei=self.screening_price_wei(head),
+                gas_price_wei=price,
                 changed=changed,
                 inventory=road.inventory.free() if strategy.needs_inventory else {},
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
                 lenders=None if road.lenders is None else road.lenders.offers,
+                optimum=walks,
             )
             planned: dict[str, str] = {}
             for plan in strategy.on_market(view):

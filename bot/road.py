@@ -16,6 +16,7 @@ from bot.execution.transactions import TransactionDesk
 from bot.ground import Ground
 from bot.ledger.ledger import Ledger
 from bot.market import Market, VenueId
+from bot.market.combined import Walk
 from bot.risk.guard import Guard
 from bot.strategy import Strategy
 from bot.witnesses import Witnesses
@@ -29,6 +30,12 @@ class Output(Protocol):
     """Where decisions are told as they fall, one line each."""
 
     def line(self, text: str) -> None: ...
+
+
+class Optimal(Protocol):
+    """Who finds the best use of the whole market beside the deciding."""
+
+    async def walks(self, number: int, gas_price_wei: int) -> tuple[Walk, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +58,4 @@ class Road:
     freshness: Freshness | None = None
     witnesses: Witnesses | None = None
     lenders: SingletonLenders | None = None
+    optimum: Optimal | None = None

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
+from bot.market.combined import Walk
 from bot.market.routing import Routed, route
 from bot.plan import Plan
 from chains.assets import Amount, Asset, Token
@@ -78,7 +79,7 @@ class MarketView:
     `gas_price_wei` is what the next block will charge per gas, tip included, in wei of ETH whatever coin pays for it.
     `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
-    where they were not asked.
+    where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
     """
 
     market: Market
@@ -90,6 +91,7 @@ class MarketView:
     inventory: Inventory
     allowed: Callable[[str, Token], bool] | None = None
     lenders: Offers | None = None
+    optimum: tuple[Walk, ...] = ()
     seen: list[Candidate] = field(default_factory=list, compare=False)
     """Every candidate handed out, for the ledger to remember what was passed over."""
 
@@ -108,7 +110,7 @@ class MarketView:
         sized within `inventory`). Walks that share pools become one candidate of up to `max_routes` routes, where that
         nets more than the best of them alone. What goes into pools only is lent as `loan` says, after its cost.
         """
-        found = self.market.cycles(
+        found: Iterable[Opportunity] = self.market.cycles(
             through=self.changed,
             start=start,
             max_hops=max_hops,
@@ -118,10 +120,31 @@ class MarketView:
             allowed=self.allowed,
             max_routes=max_routes,
         )
+        if self.optimum and max_routes > 1 and not books:
+            found = self._with_optimum(list(found), start, max_hops, max_routes)
         for opportunity in found if books else self._funded(found, LoanFrom(loan)):
             candidate = Candidate(opportunity, self, self.strategy)
             self.seen.append(candidate)
             yield candidate
+
+    def _with_optimum(
+        self, found: list[Opportunity], start: Asset, max_hops: int, max_routes: int
+    ) -> list[Opportunity]:
+        """What was found, or the whole market's optimum in place of what it shares venues with, where it nets more."""
+        price = self.gas_price_wei
+        whole = self.market.together(
+            self.optimum,
+            start=start,
+            max_hops=max_hops,
+            max_routes=max_routes,
+            gas_price_wei=price,
+            allowed=self.allowed,
+        )
+        if whole is None:
+            return found
+        apart = [each for each in found if whole.venues.isdisjoint(each.venues)]
+        instead_of = sum(each.net_profit_wei(price) for each in found if each not in apart)
+        return [whole, *apart] if whole.net_profit_wei(price) > max(instead_of, 0) else found
 
     def _funded(self, found: Iterable[Opportunity], loan: LoanFrom) -> list[Opportunity]:
         """Those that somebody gives their input to and that still net something, best first."""

@@ -31,7 +31,7 @@ from bot.reasons import Refusal
 from bot.relays import routes_of
 from bot.risk.allowances import Allowance, unchanged
 from bot.risk.guard import Guard
-from bot.road import Road
+from bot.road import Optimal, Road
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
 from bot.witnesses import Witnesses
@@ -49,7 +49,8 @@ class Ends:
     `node` is what is read of the chain beside its blocks. `signer` is None where nothing trades. `may_hold` says why
     what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on;
     `may_order` for which strategy orders may be placed; `allowance` by how much limits were changed since the start.
-    `relays` are where transactions can go besides the ground.
+    `relays` are where transactions can go besides the ground. `optimum` finds the best use of the whole market, where
+    it is asked for.
     """
 
     ground: Ground
@@ -62,6 +63,7 @@ class Ends:
     may_order: Callable[[str], bool] = lambda strategy: True
     allowance: Allowance = unchanged
     relays: Mapping[str, Destination] = field(default_factory=dict)
+    optimum: Optimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,4 +199,5 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         freshness=ends.freshness,
         witnesses=witnesses,
         lenders=SingletonLenders(footing.identity.venues, footing.profit_tokens, ends.node),
+        optimum=ends.optimum if config.certificate.enabled and config.certificate.plan_within_ms else None,
     )

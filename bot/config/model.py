@@ -229,6 +229,9 @@ class CertificateSettings(Section):
     enabled: Annotated[bool, Field(examples=[True])] = True
     """Whether a process of its own certifies blocks, as far as it can keep up."""
 
+    plan_within_ms: Annotated[int, Field(ge=0, le=60_000, examples=[50])] = 0
+    """Most milliseconds a decision waits for the optimum of the whole market, planned where it nets more; 0: never."""
+
 
 class TwinSettings(Section):
     """The local twin of mainnet; read only when `network = "twin"`."""

@@ -14,7 +14,7 @@ from itertools import permutations, product
 from bot.market.dual.decompose import shares
 from bot.market.dual.exact import Desk, swaps
 from bot.market.dual.problem import Problem, Way, problem_along
-from bot.market.dual.solve import solve
+from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward, forward
 from bot.market.kernels import Curve, output
 from bot.market.opportunity import Opportunity, Step, gas_of_routes
@@ -89,16 +89,7 @@ class Combining:
         return self.pools[way.venue].hop(way.token_in, way.token_out).kind
 
     def _solved(self, problem: Problem) -> list[Walk]:
-        """The optimum's walks; without those that are too long, or pass a pool twice, which is locked by then."""
-        if not problem.ways:
-            return []
-        found = []
-        for share in shares(solve(problem), self.max_hops):
-            ways = tuple(problem.ways[edge] for edge in share.cycle)
-            once = len({way.venue for way in ways}) == len(ways)
-            if not share.sale and once and len(ways) <= self.max_hops and share.amount_in >= 1.0:
-                found.append(Walk(ways, int(share.amount_in)))
-        return found
+        return walks_of(solve(problem), self.max_hops) if problem.ways else []
 
     def _tried(self, walks: Sequence[Walk]) -> list[Walk]:
         """The same walks, at the sizes around theirs and in the order that gain most in integers."""
@@ -155,6 +146,20 @@ class Combining:
         except _NOT_TRADED:
             return -1
         return gain
+
+
+def walks_of(solution: Solution, max_hops: int) -> list[Walk]:
+    """The optimum's walks round from the numeraire, the most valuable first.
+
+    Without those that are too long, and those that pass a pool twice: it is locked by then.
+    """
+    ways_of, found = solution.problem.ways, []
+    for share in shares(solution, max_hops):
+        ways = tuple(ways_of[edge] for edge in share.cycle)
+        once = len({way.venue for way in ways}) == len(ways)
+        if not share.sale and once and len(ways) <= max_hops and share.amount_in >= 1.0:
+            found.append(Walk(ways, int(share.amount_in)))
+    return found
 
 
 def combined(start: Asset, walks: Sequence[Walk], pools: Mapping[str, Pool]) -> Opportunity | None:

@@ -10,6 +10,8 @@ from types import MappingProxyType
 import numpy as np
 
 from bot.market import books as order_books
+from bot.market.combined import Walk
+from bot.market.dual import compiled as solver
 from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journeys import Journey, Traveller
@@ -187,8 +189,25 @@ class ReadableMarket:
         self._rest = answer.rest
         return iter(answer.opportunities)
 
+    def together(
+        self,
+        walks: Sequence[Walk],
+        *,
+        start: Asset = ETH,
+        max_hops: int = 3,
+        max_routes: int = 4,
+        gas_price_wei: int = 0,
+        allowed: Allowed | None = None,
+    ) -> Opportunity | None:
+        """The best that one transaction makes of these walks from a token of `start`: at the sizes that gain most
+        together, without those that earn less than their gas. None where nothing is gained. All amounts are exact.
+        """
+        question = Question((), start, max_hops, 0, 1.0, gas_price_wei, None, 1, False, allowed, max_routes)
+        return self._search.together(walks, question)
+
     def prepare(self, gas_price_wei: int = 0) -> None:
         """Do now what the first question at about that gas price would wait for."""
+        solver.ready()
         list(self.cycles((), gas_price_wei=gas_price_wei))
         self._packing.detector(gas_price_wei).search(np.zeros(0, np.int32))
 

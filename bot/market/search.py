@@ -135,26 +135,39 @@ class Search:
                 break
         opportunities = [opportunity for _, opportunity in found]
         if question.max_routes > 1 and not question.books:
-            opportunities = [each for group in _groups(found, rivals) for each in self._together(*group, question)]
+            opportunities = [each for group in _groups(found, rivals) for each in self._grouped(*group, question)]
         opportunities.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
         return Answer(tuple(opportunities), rest)
 
-    def _together(
+    def together(self, walks: Sequence[Walk], question: Question) -> Opportunity | None:
+        """The best that these walks make of the market as one opportunity; None where they gain nothing.
+
+        Walks through venues that are not there, or not allowed, take no part.
+        """
+        edges = {way: edge for walk in walks for way in walk.ways if (edge := self._edge_of(way)) is not None}
+        open_to = [walk for walk in walks if all(way in edges and _allows(question, edges[way]) for way in walk.ways)]
+        if not open_to:
+            return None
+        combining = Combining(self.pools, question.gas_price_wei, question.max_routes, question.max_hops)
+        best = combining.best(
+            open_to, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out)
+        )
+        return combined(question.start, best, self.pools)
+
+    def _edge_of(self, way: Way) -> Edge | None:
+        """The edge of a pool that the way goes along."""
+        edges = self.graph.edges_of(way.venue) if way.venue in self.pools else ()
+        return next((it for it in edges if (it.token_in, it.token_out) == (way.token_in, way.token_out)), None)
+
+    def _grouped(
         self, found: list[tuple[Candidate, Opportunity]], rivals: list[Candidate], question: Question
     ) -> list[Opportunity]:
         """What was found, or one opportunity of several routes in its place, where that nets more than all of it."""
         apart = [opportunity for _, opportunity in found]
         if not rivals:
             return apart
-        combining = Combining(self.pools, question.gas_price_wei, question.max_routes, question.max_hops)
         candidates = [*(candidate for candidate, _ in found), *rivals][:MOST_WALKS]
-        edges = {_way(edge): edge for candidate in candidates for edge in candidate.walk}
-        walks = [
-            Walk(tuple(map(_way, each.walk)), int(each.amount_in * 10 ** each.walk[0].token_in.decimals))
-            for each in candidates
-        ]
-        best = combining.best(walks, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out))
-        made = combined(question.start, best, self.pools)
+        made = self.together([_as_walk(each) for each in candidates], question)
         alone = sum(each.net_profit_wei(question.gas_price_wei) for each in apart)
         return [made] if made is not None and made.net_profit_wei(question.gas_price_wei) > alone else apart
 
@@ -284,8 +297,10 @@ class Search:
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
 
 
-def _way(edge: Edge) -> Way:
-    return Way(edge.venue, edge.token_in, edge.token_out)
+def _as_walk(candidate: Candidate) -> Walk:
+    unit = 10 ** candidate.walk[0].token_in.decimals
+    ways = (Way(edge.venue, edge.token_in, edge.token_out) for edge in candidate.walk)
+    return Walk(tuple(ways), int(candidate.amount_in * unit))
 
 
 def _groups(

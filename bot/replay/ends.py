@@ -71,4 +71,5 @@ def played_ends(player: Playing, opening: Opening) -> Ends:
         allowance=lambda scope: player.read("allowance", scope),
         relays={name: end(f"relay.{name}", name) for name in opening.relays},
         freshness=cast(Any, _PlayedFreshness(player)),
+        optimum=end("optimum"),
     )

@@ -9,6 +9,8 @@ from typing import ClassVar
 import pytest
 
 from bot.market import Market
+from bot.market.combined import Walk
+from bot.market.dual.problem import Way
 from bot.plan import Order, Plan, Swap
 from bot.strategy import InvalidParameter, MarketView, Strategy, wei
 from chains.assets import Amount, Asset, Token
@@ -112,6 +114,45 @@ def test_what_was_shown_is_remembered_planned_or_not() -> None:
 
 def test_a_view_prices_assets_for_screening() -> None:
     assert view(market(CHEAP)).price(Asset("USD")) == pytest.approx(1 / 2000, rel=0.01)
+
+
+class TestTheOptimum:
+    """What the whole market's optimum proposes takes the place of what it shares venues with, where it nets more."""
+
+    THIRD = v2(3, USDC, WETH, (4_400_000 * 10**6, 2_000 * ETHER))
+
+    def _walks(self) -> tuple[Walk, ...]:
+        """From either dear pool to the cheap one."""
+        ways = ((Way(pool.venue, WETH, USDC), Way(CHEAP.venue, USDC, WETH)) for pool in (DEAR, self.THIRD))
+        return tuple(Walk(each, 10 * ETHER) for each in ways)
+
+    def _view(self, *, gas_price_wei: int = 10 * GWEI) -> MarketView:
+        seen = view(market(CHEAP, DEAR, self.THIRD), gas_price_wei=gas_price_wei)
+        return replace(seen, changed=frozenset({DEAR.venue}), optimum=self._walks())
+
+    def test_it_is_taken_where_it_nets_more(self) -> None:
+        alone, seen = replace(self._view(), optimum=()), self._view()
+        (best, *_) = alone.cycles(max_hops=2, max_routes=4)
+        (whole, *others) = seen.cycles(max_hops=2, max_routes=4)
+        assert whole.net_profit_wei > best.net_profit_wei
+        assert whole.opportunity.venues == {CHEAP.venue, DEAR.venue, self.THIRD.venue} and others == []
+
+    def test_it_is_made_exact_on_the_market_as_it_is(self) -> None:
+        (whole,) = self._view().cycles(max_hops=2, max_routes=4)
+        state = {pool.venue: pool for pool in (CHEAP, DEAR, self.THIRD)}
+        for step in whole.opportunity.steps:
+            assert step.amount_out == state[step.venue].paid(step.token_in, step.amount_in, step.token_out)
+            state[step.venue] = state[step.venue].swapped(step.token_in, step.amount_in, step.token_out)
+
+    def test_a_venue_the_strategy_may_not_use_or_that_is_gone_takes_no_part(self) -> None:
+        kept = replace(self._view(), allowed=lambda venue, token: venue != self.THIRD.venue)
+        assert all(self.THIRD.venue not in each.opportunity.venues for each in kept.cycles(max_routes=4))
+        gone = self._view()
+        gone.market.remove(self.THIRD.venue, "it went")
+        assert all(self.THIRD.venue not in each.opportunity.venues for each in gone.cycles(max_routes=4))
+
+    def test_it_is_not_looked_at_by_who_wants_one_route(self) -> None:
+        assert all(len(each.opportunity.routes) == 1 for each in self._view().cycles(max_hops=2, max_routes=1))
 
 
 class TestDexArbitrage:

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 
-from bot.market.certificate.messages import PREFIX, Certified, Update, framed
+from bot.market.certificate.messages import PREFIX, Certified, Proposed, Update, framed
+from bot.market.combined import Walk
 from bot.market.dual.capture import Terms
 from bot.market.dual.venues import Venue
 from bot.market.market import Market
@@ -37,6 +38,8 @@ class Certifier:
         self._line: asyncio.Queue[Update] = asyncio.Queue(MOST_WAITING)
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._proposed = asyncio.Condition()
+        self._proposal: Proposed | None = None
         self.told = 0
         """How many blocks the process was told of."""
 
@@ -53,8 +56,11 @@ class Certifier:
         )
         self._tasks = [asyncio.create_task(task) for task in (self._tell(), self._hear())]
 
-    def on_block(self, number: int, terms: Terms) -> None:
-        """Put the block's changes in line; if the line is full, they go with those of a later block."""
+    def on_block(self, number: int, terms: Terms, *, propose: bool = False) -> None:
+        """Put the block's changes in line; if the line is full, they go with those of a later block.
+
+        With `propose` the walks of its optimum can be waited for.
+        """
         if self._process is None or self._line.full():
             return
         changed, market = sorted(self._changes), self._market
@@ -63,7 +69,15 @@ class Certifier:
         venues += [tied for name in changed if name in market.books and (tied := market.tied(name)) is not None]
         known = {venue.venue for venue in venues}
         gone = tuple(name for name in changed if name not in known)
-        self._line.put_nowait(Update(number, self._numeraire, tuple(venues), gone, terms))
+        self._line.put_nowait(Update(number, self._numeraire, tuple(venues), gone, terms, propose))
+
+    async def proposed(self, number: int, within_s: float) -> tuple[Walk, ...]:
+        """The walks of that block's optimum, if they are found in time; none if not."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s), self._proposed:
+                await self._proposed.wait_for(lambda: self._proposal is not None and self._proposal.number >= number)
+        found = self._proposal
+        return found.walks if found is not None and found.number == number else ()
 
     async def finished(self, within_s: float) -> None:
         """Wait until all that was told is answered, if that does not take too long."""
@@ -103,6 +117,11 @@ class Certifier:
         with suppress(asyncio.IncompleteReadError):
             while True:
                 (size,) = PREFIX.unpack(await stream.readexactly(PREFIX.size))
-                certified: Certified = pickle.loads(await stream.readexactly(size))  # noqa: S301 - our own process
+                said: Proposed | Certified = pickle.loads(await stream.readexactly(size))  # noqa: S301 - our own process
+                if isinstance(said, Proposed):
+                    async with self._proposed:
+                        self._proposal = said
+                        self._proposed.notify_all()
+                    continue
                 self._line.task_done()
-                self._heard(certified)
+                self._heard(said)

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from bot.market.combined import Walk
 from bot.market.dual.capture import Cause, Terms
 from bot.market.dual.venues import Venue
 from chains.assets import Token
@@ -16,13 +17,25 @@ PREFIX = struct.Struct(">I")
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A block: what its market has anew of pools and books, what is gone from it, and what trades must keep to."""
+    """A block: what its market has anew of pools and books, what is gone from it, and what trades must keep to.
+
+    With `propose` the optimum's walks are told as soon as they are found.
+    """
 
     number: int
     numeraire: Token
     venues: tuple[Venue, ...]
     gone: tuple[str, ...]
     terms: Terms
+    propose: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """The walks of a block's optimum that an executor can take, the most valuable first, at the optimum's sizes."""
+
+    number: int
+    walks: tuple[Walk, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,7 @@ class Certified:
     took_s: float
 
 
-def framed(message: Update | Certified) -> bytes:
+def framed(message: Update | Proposed | Certified) -> bytes:
     """The message as it goes over the pipe."""
     body = pickle.dumps(message)
     return PREFIX.pack(len(body)) + body

@@ -14,17 +14,19 @@ import sys
 import threading
 import time
 from dataclasses import replace
+from itertools import islice
 from typing import BinaryIO
 
 import numpy as np
 
-from bot.market.certificate.messages import PREFIX, Certified, Update, framed
+from bot.market.certificate.messages import PREFIX, Certified, Proposed, Update, framed
+from bot.market.combined import MOST_WALKS, walks_of
 from bot.market.dual.certificate import bound
 from bot.market.dual.explained import explained, unsupported_in
 from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import Problem, opening_prices, problem_of
-from bot.market.dual.solve import solve
-from bot.market.dual.venues import Venue
+from bot.market.dual.solve import Solution, solve
+from bot.market.dual.venues import BookVenue, Venue
 from chains.assets import Token
 
 NICENESS = 10
@@ -37,15 +39,29 @@ class Certificates:
         self._venues: dict[str, Venue] = {}
         self._prices: dict[Token, float] = {}
 
-    def certified(self, update: Update, *, explain: bool) -> Certified:
-        """The certificate of the block that `update` leads to."""
-        began = time.perf_counter()
+    def solved(self, update: Update) -> Solution:
+        """The optimum of the block that `update` leads to."""
         for name in update.gone:
             self._venues.pop(name, None)
         self._venues.update((venue.venue, venue) for venue in update.venues)
         problem = problem_of(self._venues.values(), update.numeraire)
         solution = solve(problem, self._start(problem))
         self._prices.update(zip(problem.tokens, map(float, solution.prices), strict=True))
+        return solution
+
+    def proposed(self, update: Update, solution: Solution) -> Proposed:
+        """The optimum's walks that keep to the terms and pass no order book."""
+        avoided = unsupported_in(solution.problem.venues).keys() | update.terms.avoided.keys()
+        found = walks_of(solution, update.terms.most_hops)
+        pools = {name for name, venue in solution.problem.venues.items() if not isinstance(venue, BookVenue)} - avoided
+        taken = (walk for walk in found if all(way.venue in pools for way in walk.ways))
+        return Proposed(update.number, tuple(islice(taken, MOST_WALKS)))
+
+    def certified(self, update: Update, solution: Solution | None = None, *, explain: bool) -> Certified:
+        """The certificate of that block, whose optimum is `solution`."""
+        began = time.perf_counter()
+        solution = solution or self.solved(update)
+        problem = solution.problem
         limit = bound(problem, solution.prices)
         within_reach = missed = None
         if explain:
@@ -80,7 +96,11 @@ def main() -> None:
     certificates = Certificates()
     try:
         while (update := updates.get()) is not None:
-            answer = certificates.certified(update, explain=updates.empty())
+            solution = certificates.solved(update)
+            if update.propose:
+                sys.stdout.buffer.write(framed(certificates.proposed(update, solution)))
+                sys.stdout.buffer.flush()
+            answer = certificates.certified(update, solution, explain=updates.empty())
             sys.stdout.buffer.write(framed(answer))
             sys.stdout.buffer.flush()
     except BrokenPipeError:

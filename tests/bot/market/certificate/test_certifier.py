@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from bot.certifying import Optimum
 from bot.market.certificate.certifier import Certifier
 from bot.market.certificate.messages import Update
 from bot.market.certificate.worker import Certificates
@@ -82,3 +83,30 @@ async def test_a_process_that_dies_ends_nothing_but_the_certificates():
     await asyncio.wait_for(certifier.finished(0.1), 1.0)
     await certifier.close()
     assert heard == []
+
+
+def test_the_walks_of_the_optimum_close_are_short_enough_and_pass_no_book_nor_what_is_avoided():
+    rich = market(CHEAP, DEAR, book([("2600", "50")], [("2601", "50")]))
+    tied = rich.tied("binance:ETH/USDT")
+    certificates, update = Certificates(), told(1, [CHEAP, DEAR, tied], most_hops=2)
+    walks = certificates.proposed(update, certificates.solved(update)).walks
+    assert all(way.venue in (CHEAP.venue, DEAR.venue) for walk in walks for way in walk.ways)
+    (walk,) = Certificates().proposed(update := told(1, [CHEAP, DEAR]), Certificates().solved(update)).walks
+    assert walk.ways[0].token_in == walk.ways[-1].token_out == WETH
+    best = next(market(CHEAP, DEAR).cycles())
+    assert walk.amount_in == pytest.approx(best.amount_in, rel=1e-6)
+    avoiding = told(1, [CHEAP, DEAR], avoided={DEAR.venue: "it is"})
+    assert Certificates().proposed(avoiding, Certificates().solved(avoiding)).walks == ()
+
+
+async def test_walks_are_had_within_the_time_there_is_and_none_after_it():
+    made = market(CHEAP, DEAR)
+    optimum = Optimum(60.0)
+    assert await optimum.walks(1, 0) == ()
+    certifier = Certifier(made, WETH, lambda certified: None)
+    await certifier.start()
+    optimum.attach(certifier, Terms())
+    (walk,) = await optimum.walks(1, 10**9)
+    assert {way.venue for way in walk.ways} == {CHEAP.venue, DEAR.venue} and optimum.asked == 1
+    assert await certifier.proposed(2, 0.001) == ()
+    await certifier.close()
