@@ -11,7 +11,7 @@ import numpy as np
 
 from bot.market import books as order_books
 from bot.market.combined import Walk
-from bot.market.dual import compiled as solver
+from bot.market.dual.solve import ready
 from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journeys import Journey, Traveller
@@ -207,7 +207,7 @@ class ReadableMarket:
 
     def prepare(self, gas_price_wei: int = 0) -> None:
         """Do now what the first question at about that gas price would wait for."""
-        solver.ready()
+        ready()
         list(self.cycles((), gas_price_wei=gas_price_wei))
         self._packing.detector(gas_price_wei).search(np.zeros(0, np.int32))
 

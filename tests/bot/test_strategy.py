@@ -119,7 +119,7 @@ def test_a_view_prices_assets_for_screening() -> None:
 class TestTheOptimum:
     """What the whole market's optimum proposes takes the place of what it shares venues with, where it nets more."""
 
-    THIRD = v2(3, USDC, WETH, (4_400_000 * 10**6, 2_000 * ETHER))
+    THIRD = v2(3, USDC, WETH, (4_220_000 * 10**6, 2_000 * ETHER))
 
     def _walks(self) -> tuple[Walk, ...]:
         """From either dear pool to the cheap one."""
@@ -128,14 +128,19 @@ class TestTheOptimum:
 
     def _view(self, *, gas_price_wei: int = 10 * GWEI) -> MarketView:
         seen = view(market(CHEAP, DEAR, self.THIRD), gas_price_wei=gas_price_wei)
-        return replace(seen, changed=frozenset({DEAR.venue}), optimum=self._walks())
+        return replace(seen, changed=frozenset(), optimum=self._walks())
 
     def test_it_is_taken_where_it_nets_more(self) -> None:
-        alone, seen = replace(self._view(), optimum=()), self._view()
-        (best, *_) = alone.cycles(max_hops=2, max_routes=4)
-        (whole, *others) = seen.cycles(max_hops=2, max_routes=4)
-        assert whole.net_profit_wei > best.net_profit_wei
-        assert whole.opportunity.venues == {CHEAP.venue, DEAR.venue, self.THIRD.venue} and others == []
+        assert list(replace(self._view(), optimum=()).cycles(max_hops=2, max_routes=4)) == []
+        (whole,) = self._view().cycles(max_hops=2, max_routes=4)
+        assert whole.opportunity.venues == {CHEAP.venue, DEAR.venue, self.THIRD.venue}
+        assert len(whole.opportunity.routes) == 2 and whole.net_profit_wei > 0
+
+    def test_it_is_left_where_what_was_found_nets_more(self) -> None:
+        all_changed = replace(self._view(), changed=frozenset({CHEAP.venue, DEAR.venue, self.THIRD.venue}))
+        found = [str(each.opportunity) for each in replace(all_changed, optimum=()).cycles(max_hops=2, max_routes=4)]
+        poorer = replace(all_changed, optimum=self._walks()[:1])
+        assert [str(each.opportunity) for each in poorer.cycles(max_hops=2, max_routes=4)] == found
 
     def test_it_is_made_exact_on_the_market_as_it_is(self) -> None:
         (whole,) = self._view().cycles(max_hops=2, max_routes=4)

@@ -69,14 +69,6 @@ def warm() -> None:
     )
 
 
-def _two_ways() -> tuple[Any, Any, Any]:
-    """The least problem there is: a way there and a way back."""
-    import numpy as np
-
-    ends, stretches = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [1, 2]])
-    return ends, stretches, np.array([[1.0, 1e-3, 1e9, 0.0, 0.0], [1.1, 1e-3, 1e9, 0.0, 0.0]])
-
-
 def _compiled() -> dict[str, Any]:
     """Each kernel compiled in a namespace where the names of the others mean their compiled forms."""
     from chains.kernels.jit import allocating

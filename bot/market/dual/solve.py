@@ -61,3 +61,12 @@ def _solved(problem: Problem, start: Floats | None, using: Kernels | None, toler
     value, residual, steps = made.newton(prices, *arrays, tolerance, LEAST_OFF, MOST_STEPS, hung)
     made.flows(prices, *arrays, amounts)
     return Solution(problem, prices, amounts, float(value), float(residual), int(steps))
+
+
+def ready() -> None:
+    """Solve the least problem there is, so that the kernels are loaded before the first one that waits for them."""
+    ends, stretches = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [1, 2]])
+    pieces = np.array([[1.0, 1e-3, 1e9, 0.0, 0.0], [1.1, 1e-3, 1e9, 0.0, 0.0]])
+    made, prices = kernels(), np.ones(2)
+    made.newton(prices, ends, stretches, pieces, TOLERANCE, LEAST_OFF, MOST_STEPS)
+    made.flows(prices, ends, stretches, pieces, np.zeros((2, 2)))
