@@ -68,5 +68,5 @@ def ready() -> None:
     ends, stretches = np.array([[0, 1], [1, 0]]), np.array([[0, 1], [1, 2]])
     pieces = np.array([[1.0, 1e-3, 1e9, 0.0, 0.0], [1.1, 1e-3, 1e9, 0.0, 0.0]])
     made, prices = kernels(), np.ones(2)
-    made.newton(prices, ends, stretches, pieces, TOLERANCE, LEAST_OFF, MOST_STEPS)
+    made.newton(prices, ends, stretches, pieces, TOLERANCE, LEAST_OFF, MOST_STEPS, 0.0)
     made.flows(prices, ends, stretches, pieces, np.zeros((2, 2)))
