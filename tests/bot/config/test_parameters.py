@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config.parameters import checked, converted
+from bot.execution.loans import LoanFrom
 from chains.assets import Amount
 
 
@@ -27,6 +28,7 @@ from chains.assets import Amount
         ([1, 2], tuple[int, ...], (1, 2)),
         (["1 ETH"], list[Amount], [Amount(Decimal(1), "ETH")]),
         (3, int | None, 3),
+        ("aave_v3", LoanFrom, LoanFrom.AAVE_V3),
     ],
 )
 def test_values_become_what_the_class_annotates(value: Any, kind: Any, result: Any) -> None:
@@ -78,3 +80,11 @@ def test_a_parameter_without_a_default_must_be_written() -> None:
 def test_every_written_parameter_is_either_taken_or_complained_of(written: dict[str, Any]) -> None:
     values, complaints = checked(written, {"a": int, "b": str}, {"a": 1, "b": "x"})
     assert sorted([*values, *(name for name, _ in complaints)]) == sorted(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "remedy"), [("aave_v2", "did you mean 'aave_v3'"), (3, "known here: aave_v3"), ("nobody", "cheapest")]
+)
+def test_a_word_that_is_none_of_the_choices_is_answered_with_them(written: Any, remedy: str) -> None:
+    with pytest.raises(ValueError, match=f"is none of its choices; .*{remedy}"):
+        converted(written, LoanFrom)
