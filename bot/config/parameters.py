@@ -78,7 +78,9 @@ def _chosen(value: Any, kind: type[StrEnum]) -> StrEnum:
     """One of several words. Raises `ValueError` with those there are."""
     if isinstance(value, str) and value in set(kind):
         return kind(value)
-    raise ValueError(f"{shown(value)} is none of its choices; {did_you_mean(str(value), [choice.value for choice in kind])}")
+    raise ValueError(
+        f"{shown(value)} is none of its choices; {did_you_mean(str(value), [choice.value for choice in kind])}"
+    )
 
 
 def _integer(value: Any) -> int | None:
