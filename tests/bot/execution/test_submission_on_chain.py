@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,18 +24,29 @@ BLOCKS_TO_HOME = 8
 """Within how many blocks of a fee spike a transaction is included or cancelled."""
 
 
-class BumpsOneFee(TransactionDesk):
+class MovesOnBadly(TransactionDesk):
+    """Goes on in its own way with what no block has taken."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._home._move_on = self._moves_on  # type: ignore[method-assign]
+
+    async def _moves_on(self, intent: Intent, head: Head) -> None:
+        raise NotImplementedError
+
+
+class BumpsOneFee(MovesOnBadly):
     """Raises what it pays at most, and leaves the tip as it was."""
 
-    async def _move_on(self, intent: Intent, head: Head) -> None:
+    async def _moves_on(self, intent: Intent, head: Head) -> None:
         raised = replace(self._in_flight.transactions[intent.id], max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(raised).raw)
 
 
-class TakesTheNextNonce(TransactionDesk):
+class TakesTheNextNonce(MovesOnBadly):
     """Tries again as a new transaction, behind the one that is stuck."""
 
-    async def _move_on(self, intent: Intent, head: Head) -> None:
+    async def _moves_on(self, intent: Intent, head: Head) -> None:
         again = replace(self._in_flight.transactions[intent.id], nonce=intent.nonce + 1, max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(again).raw)
 
