@@ -21,7 +21,8 @@ from chains.node.wire import block_parameter
 
 _HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 16 << 20
-_REMEMBERED = 50_000
+REMEMBERED_BYTES = 64 << 20
+"""Answers are of one block each, and worth nothing a few blocks later; a call may be as long as its answer."""
 _LONG = 1 << 16
 _INTERNAL_ERROR = -32603
 _NOT_SERVED = -32601
@@ -59,6 +60,7 @@ class Gateway:
         self._runner: web.ServerRunner | None = None
         self._port = 0
         self._known: OrderedDict[bytes, Any] = OrderedDict()
+        self._known_bytes = 0
         self._asking: dict[bytes, asyncio.Future[Any]] = {}
         self.remembered = 0
         """How many reads were answered from memory."""
@@ -151,8 +153,13 @@ class Gateway:
         if result is None or (isinstance(result, str) and len(result) > _LONG):
             return
         self._known[key] = result
-        while len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
+        self._known_bytes += _bytes_of(key, result)
+        while self._known_bytes > REMEMBERED_BYTES:
+            self._known_bytes -= _bytes_of(*self._known.popitem(last=False))
+
+
+def _bytes_of(key: bytes, result: Any) -> int:
+    return len(key) + (len(result) if isinstance(result, str) else len(orjson.dumps(result)))
 
 
 def _unchanging(method: str, params: Sequence[Any]) -> bool:

@@ -110,3 +110,16 @@ async def test_a_fork_whose_node_dies_answers_cold_reads_with_an_error_never_wit
             await anvil.close()
             with pytest.raises(RpcError):
                 await fork.rpc("eth_getBalance", SENDER, "latest")
+
+
+async def test_what_is_remembered_is_bounded_in_bytes_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chains.node.gateway.REMEMBERED_BYTES", 3_000)
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        pinned = {"blockHash": (await node.head()).hash}
+        calls = [{"to": LOGGER, "input": "0x" + bytes([number] * 500).hex()} for number in range(4)]
+        async with HttpRpc(gateway.url) as rpc:
+            for call in (*calls, calls[3]):
+                await rpc.rpc("eth_call", call, pinned)
+            assert gateway.remembered == 1
+            await rpc.rpc("eth_call", calls[0], pinned)
+            assert gateway.remembered == 1
