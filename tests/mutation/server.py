@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-OK, TIMED_OUT = 0, -1
+OK, SOME_FAILED, TIMED_OUT = 0, 1, -1
 _OTHERS = (
     *("pytest", "_pytest.fixtures", "pytest_asyncio.plugin", "pytest_timeout", "hypothesis.stateful", "click.testing"),
     *("aiohttp.web", "alembic.command", "coincurve", "eth_account", "eth_abi", "numba", "numpy", "orjson", "psycopg"),
@@ -27,6 +27,7 @@ _OTHERS = (
 
 _PYTEST = ("-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "--no-header")
 _POLL_S = 0.005
+_BROKEN = 3
 _ON = "not postgresql or test_lease or test_database"
 """The rules are the same on both databases: where one has code of its own, both are asked."""
 
@@ -80,7 +81,7 @@ def _played(asked: dict[str, Any]) -> int:
         files = list(dict.fromkeys(test.partition("::")[0] for test in tests))
         return int(pytest.main([*_PYTEST, *files], plugins=[Chosen(tests)]))
     except BaseException:  # a fork must end here, whatever a fault did to it
-        return 1
+        return _BROKEN
 
 
 if __name__ == "__main__":
