@@ -2,33 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-
 from eth_account import Account
 from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
 from bot.signer.protocol import Signed
-from bot.signer.switch import KillSwitch, Switches
 from chains import executor
 from chains.assets import address
 from tests.bot.signer.making import CYCLE, OPERATOR, POLICY
-
-
-class StandingSwitch(KillSwitch):
-    """Always ACTIVE, without a file: what is fuzzed here is the policy."""
-
-    def read(self) -> Switches:
-        return Switches()
-
-    @contextmanager
-    def signing(self) -> Iterator[None]:
-        yield
-
-
-STANDING = StandingSwitch(Path("/nowhere"))
 
 
 def assert_inside_policy(signed: Signed) -> None:

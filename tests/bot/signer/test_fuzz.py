@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 from bot.plan import InvalidPlan, Plan, Swap, decode_plan, encode_plan
 from bot.reasons import Reason
-from bot.signer.journal import Journal
 from bot.signer.protocol import (
     HEADER_BYTES,
     Denial,
@@ -36,8 +34,7 @@ from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees
 from chains.assets import Address, Token, address
 from chains.executor import InvalidCallData
-from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.inside import STANDING, assert_inside_policy
+from tests.bot.signer.inside import assert_inside_policy
 from tests.bot.signer.making import (
     CYCLE,
     DAI,
@@ -52,10 +49,9 @@ from tests.bot.signer.making import (
     V2_POOL,
     V3_POOL,
     WETH,
-    HandClock,
     ask,
 )
-from tests.bot.signer.wild import offer
+from tests.bot.signer.wild import fresh_signer, offer
 
 QUICK = settings(max_examples=150, deadline=None)
 FUZZ = settings(max_examples=150, deadline=None)
@@ -120,9 +116,9 @@ documents = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def shared_signer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signer]:
-    with Journal(tmp_path_factory.mktemp("fuzz") / "signer.db") as journal:
-        yield new_signer(journal, HandClock(), STANDING)
+def shared_signer() -> Iterator[Signer]:
+    with fresh_signer() as signer:
+        yield signer
 
 
 @QUICK
@@ -246,8 +242,8 @@ def simulated(plan: bytes) -> SignRequest:
 
 
 def check(body: bytes) -> None:
-    with Journal(Path(":memory:")) as journal:
-        response = new_signer(journal, HandClock(), STANDING).answer(body)
+    with fresh_signer() as signer:
+        response = signer.answer(body)
     event(type(response).__name__)
     if isinstance(response, Signed):
         assert_inside_policy(response)

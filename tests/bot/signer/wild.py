@@ -10,7 +10,9 @@ import json
 import random
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import rlp
@@ -24,9 +26,9 @@ from bot.signer.service import Signer
 from bot.transaction import Fees
 from chains.assets import Address
 from chains.executor import InvalidCallData
-from tests.bot.signer.conftest import new_signer
+from tests.bot.signer.conftest import new_signer, new_switch
 from tests.bot.signer.envelopes import FIELDS, GOOD, TO, typed
-from tests.bot.signer.inside import STANDING, assert_inside_policy
+from tests.bot.signer.inside import assert_inside_policy
 from tests.bot.signer.making import (
     CYCLE,
     DAI,
@@ -63,23 +65,23 @@ def offer(seed: int, count: int) -> Counter[str]:
     rng = random.Random(seed)
     seen: Counter[str] = Counter()
     kinds = (_payload, _request, _plan, _replay)
-    signer, journal = _fresh()
-    for number in range(count):
-        if number % FRESH_EVERY == 0:
-            journal.close()
-            signer, journal = _fresh()
-        kind = kinds[number % len(kinds)]
-        try:
-            seen[f"{kind.__name__[1:]} {kind(rng, signer)}"] += 1
-        except AssertionError as error:
-            raise Outside(f"seed {seed}, offer {number} ({kind.__name__[1:]}): {error}") from error
-    journal.close()
+    for first in range(0, count, FRESH_EVERY):
+        with fresh_signer() as signer:
+            for number in range(first, min(first + FRESH_EVERY, count)):
+                kind = kinds[number % len(kinds)]
+                try:
+                    seen[f"{kind.__name__[1:]} {kind(rng, signer)}"] += 1
+                except AssertionError as error:
+                    raise Outside(f"seed {seed}, offer {number} ({kind.__name__[1:]}): {error}") from error
     return seen
 
 
-def _fresh() -> tuple[Signer, Journal]:
-    journal = Journal(Path(":memory:"))
-    return new_signer(journal, HandClock(), STANDING), journal
+@contextmanager
+def fresh_signer() -> Iterator[Signer]:
+    """One that has signed nothing yet."""
+    clock = HandClock()
+    with TemporaryDirectory(prefix="isthmus-") as folder, Journal(Path(folder) / "signer.db") as journal:
+        yield new_signer(journal, clock, new_switch(Path(folder) / "memory" / "control", clock))
 
 
 def _payload(rng: random.Random, signer: Signer) -> str:
