@@ -21,6 +21,7 @@ from bot.ledger.custody import renewing
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LeaseLost, LedgerHeld
 from bot.ledger.keylock import key_in_use
+from bot.ledger.lease import LeaseState, check_free
 from bot.ledger.ledger import Ledger
 from tests.bot.ledger.given import SENDER, StandingClock, open_ledger
 
@@ -31,6 +32,7 @@ import sys
 from bot.clock import SystemClock
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
+from bot.ledger.lease import LeaseState, check_free
 from bot.ledger.ledger import Ledger
 ledger = Ledger.open(sys.argv[1], SystemClock())
 ledger.hold("twin", int(sys.argv[2]))
@@ -172,3 +174,11 @@ def opened_once_it_is_free(url: str) -> Ledger:
         except LedgerHeld:
             assert time.monotonic() < deadline
             time.sleep(0.05)
+
+
+def test_a_lease_ends_at_its_time_and_not_before() -> None:
+    lease = LeaseState(1, "somebody", expires_ms=100)
+    check_free("a ledger", lease, 100, lives=True)
+    check_free("a ledger", lease, 0, lives=False)
+    with pytest.raises(LedgerHeld, match="process somebody writes to it"):
+        check_free("a ledger", lease, 99, lives=True)

@@ -178,3 +178,7 @@ def test_a_reorg_after_the_hedge_keeps_the_hedge_and_reopens_the_result(ledger: 
     assert ledger.balance(SPOT_ETH) == 6 * 10**8
     ledger.record_mined(intent.id, receipt(1, block=hash_of("mined", 2)), SOLD)
     assert totals(ledger, "cex_dex_arbitrage") == [*settled, 0, *settled]
+
+
+def test_a_strategy_that_did_nothing_has_earned_nothing(ledger: Ledger) -> None:
+    assert ledger.totals("nobody") == (0, 0)
