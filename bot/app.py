@@ -14,6 +14,7 @@ from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
+from bot.dashboard.stopping import StopFailed, UnknownStrategy
 from bot.drift.freshness import Freshness
 from bot.ending import Stopping
 from bot.engine import Engine
@@ -44,6 +45,7 @@ from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
 from bot.signer.client import SignerClient
+from bot.signer.switch import TOTAL, SwitchUnwritten
 from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
@@ -140,7 +142,7 @@ async def _open(
     await open_pending(config.pending, world, market, engine, stack)
     ears.prepare(head)
     if config.dashboard.enabled:
-        await _dashboard(loaded, world, market, known, engine, clock, out, stack)
+        await _dashboard(loaded, world, market, known, engine, halting, clock, out, stack)
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
@@ -219,6 +221,7 @@ async def _dashboard(
     market: Market,
     known: KnownPools,
     engine: Engine,
+    halting: Halting,
     clock: Clock,
     out: Reporter,
     stack: AsyncExitStack,
@@ -239,7 +242,17 @@ async def _dashboard(
         block_time_s=world.network.block_time_s,
         clock=clock,
     )
-    dashboard = Dashboard(shown, settings.host, settings.port)
+    trading = {strategy.name for strategy in loaded.config.strategies}
+
+    def stop(strategy: str, because: str, *, flatten: bool) -> str:
+        if strategy != TOTAL and strategy not in trading:
+            raise UnknownStrategy(strategy)
+        try:
+            return str(halting.halt("the dashboard", because, strategy, flatten=flatten))
+        except SwitchUnwritten as error:
+            raise StopFailed(str(error)) from error
+
+    dashboard = Dashboard(shown, stop, clock, settings.host, settings.port)
     url = await dashboard.start()
     stack.push_async_callback(dashboard.close)
 

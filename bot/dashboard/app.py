@@ -1,4 +1,4 @@
-"""The dashboard's server: it runs inside the engine's event loop, reads what it is asked for, and changes nothing.
+"""The dashboard's server: it runs inside the engine's event loop, reads what it is asked for, and can stop the trading.
 
 | path | what |
 |---|---|
@@ -9,6 +9,7 @@
 | `/api/decision/ID` | one decision, from its plan to its fills |
 | `/api/graph` | the picture of the price graph |
 | `/ws` | the state, then what changed with each head |
+| `/api/session`, `/api/stop` | what a page needs to stop the trading, and its wish to |
 | `/healthz` | whether it answers |
 """
 
@@ -21,6 +22,8 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from bot.clock import Clock
+from bot.dashboard import stopping
 from bot.dashboard.assets import Asset, load_assets
 from bot.dashboard.audience import Audience, Viewer
 from bot.dashboard.security import guard, harden, require_loopback
@@ -47,11 +50,14 @@ class DashboardUnavailable(RuntimeError):
 class Dashboard:
     """Serves one source on this machine. `start` listens, `tell` moves the pages on, `close` ends.
 
-    Raises `ValueError` for a host that is not loopback.
+    `stop` is what its pages may do. Raises `ValueError` for a host that is not loopback.
     """
 
-    def __init__(self, source: Source, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, source: Source, stop: stopping.Stop, clock: Clock, host: str = "127.0.0.1", port: int = 0
+    ) -> None:
         require_loopback(host)
+        self._desk = stopping.StopDesk(stop, clock)
         self._source = source
         self._host, self._port = host, port
         self._assets: dict[str, Asset] = {}
@@ -93,7 +99,7 @@ class Dashboard:
     def _application(self) -> web.Application:
         application = web.Application(
             middlewares=[_failures_as_json, guard(lambda: self._port)],
-            client_max_size=1,
+            client_max_size=stopping.MOST_BYTES,
             handler_args={"max_line_size": 4096, "max_field_size": 4096},
         )
         application.on_response_prepare.append(harden)
@@ -105,11 +111,13 @@ class Dashboard:
             "/api/decisions": self._decisions,
             "/api/decision/{id}": self._decision,
             "/api/graph": self._graph,
+            stopping.SESSION_PATH: self._desk.session,
             "/ws": self._live,
             "/healthz": self._health,
         }
         for path, handler in routes.items():
             application.router.add_get(path, handler, allow_head=False)
+        application.router.add_post(stopping.PATH, self._desk.stop)
         return application
 
     async def _keep_telling(self) -> None:

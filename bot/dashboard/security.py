@@ -2,7 +2,7 @@
 
 The dashboard only listens on this machine, so its attackers are pages that make the owner's browser knock: through a
 host name that resolves to loopback, through a cross-site request, or through text they put into a token's symbol.
-`guard` is the one place every request passes; a session, once there is something to protect, is checked there too.
+`guard` is the one place every request passes; what the one request that does something needs besides is in `stopping`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
+
+from bot.dashboard import stopping
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -53,12 +55,14 @@ def guard(port: Callable[[], int]) -> Middleware:
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in own_names(port()):
             raise web.HTTPForbidden(text="this host name is not the dashboard's\n")
-        if request.method != "GET":
-            raise web.HTTPMethodNotAllowed(request.method, ["GET"], text="the dashboard can only be read\n")
-        if request.body_exists:
+        stops = request.path == stopping.PATH
+        if request.method != ("POST" if stops else "GET"):
+            allowed = ["POST" if stops else "GET"]
+            raise web.HTTPMethodNotAllowed(request.method, allowed, text="here one can read, and stop\n")
+        if request.body_exists and not stops:
             raise web.HTTPRequestEntityTooLarge(max_size=0, actual_size=1, text="a reader sends no body\n")
         if not _same_site(request, own=hosts[0].lower()):
-            raise web.HTTPForbidden(text="another site may not read the dashboard\n")
+            raise web.HTTPForbidden(text="another site may not use the dashboard\n")
         return await handler(request)
 
     return check
@@ -75,7 +79,7 @@ def _same_site(request: web.Request, own: str) -> bool:
     origins = request.headers.getall("Origin", [])
     if request.path == "/ws":
         return origins == [f"http://{own}"]
-    if any(origin != f"http://{own}" for origin in origins):
+    if any(origin != f"http://{own}" for origin in origins) or (request.path == stopping.PATH and not origins):
         return False
     site = request.headers.get("Sec-Fetch-Site", "none")
     opens_the_page = request.path == "/" and request.headers.get("Sec-Fetch-Mode") == "navigate"

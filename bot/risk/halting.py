@@ -40,9 +40,10 @@ class Halting:
         """Whether an order that covers what `strategy` owes may be placed."""
         return self._switch.of(strategy).state is not Trading.HALTED
 
-    def halt(self, by: str, because: str) -> Switch:
-        """Halt everything. Raises `SwitchUnwritten`."""
-        return self._switch.set(TOTAL, Trading.HALTED, by=by, because=because, at_s=self._clock.wall_s())
+    def halt(self, by: str, because: str, strategy: str = TOTAL, *, flatten: bool = False) -> Switch:
+        """Halt everything, or `strategy`; with `flatten` once it owes nothing. Raises `SwitchUnwritten`."""
+        state = Trading.REDUCING if flatten else Trading.HALTED
+        return self._switch.set(strategy, state, by=by, because=because, at_s=self._clock.wall_s(), then_halt=flatten)
 
     def flat(self, strategy: str) -> Switch:
         """What was to be halted once it owes nothing owes nothing. Raises `SwitchUnwritten`."""

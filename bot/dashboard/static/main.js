@@ -7,6 +7,7 @@ import { Drawer } from "./drawer.js";
 import { Graph } from "./graph.js";
 import { Header } from "./header.js";
 import { Live } from "./live.js";
+import { Stop } from "./stop.js";
 import { Store } from "./store.js";
 import { onThemeChange } from "./theme.js";
 import { Venues } from "./venues.js";
@@ -17,6 +18,7 @@ const drawer = new Drawer();
 const header = new Header(store);
 const chart = new Chart(store);
 const graph = new Graph(store);
+new Stop(store);
 
 const panels = [
   [header, ["header", "counters", "series"]],

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.dashboard.app import Dashboard
 from tests.bot.dashboard.samples import SampleRun
-from tests.bot.dashboard.serving import Served
+from tests.bot.dashboard.serving import Served, dashboard_of
 
 
 @pytest.fixture
@@ -16,7 +15,7 @@ def run() -> SampleRun:
 
 @pytest.fixture
 async def served(run: SampleRun) -> AsyncIterator[Served]:
-    dashboard = Dashboard(run)
+    dashboard = dashboard_of(run)
     url = await dashboard.start()
     async with Served(dashboard, url) as running:
         yield running

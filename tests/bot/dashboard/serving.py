@@ -10,7 +10,10 @@ from typing import Any
 import aiohttp
 from multidict import CIMultiDictProxy
 
+from bot.clock import SystemClock
 from bot.dashboard.app import Dashboard
+from bot.dashboard.source import Source
+from bot.dashboard.stopping import StopFailed, UnknownStrategy
 
 ROUTES = (
     "/",
@@ -24,6 +27,27 @@ ROUTES = (
 )
 
 
+class Stops:
+    """What was asked to stop. `full` is a disk the switch cannot be written to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, bool]] = []
+        self.full = False
+
+    def __call__(self, strategy: str, because: str, *, flatten: bool) -> str:
+        if strategy not in ("", "dex_arbitrage"):
+            raise UnknownStrategy(strategy)
+        if self.full:
+            raise StopFailed("the disk is full")
+        self.asked.append((strategy, because, flatten))
+        return "reducing" if flatten else "halted"
+
+
+def dashboard_of(source: Source, stops: Stops | None = None, **listening: Any) -> Dashboard:
+    """A dashboard of `source`, as a run makes one."""
+    return Dashboard(source, stops or Stops(), SystemClock(), **listening)
+
+
 class Served:
     """The dashboard and a client of it."""
 
@@ -34,7 +58,7 @@ class Served:
         self.port = int(self.url.rpartition(":")[2])
 
     async def __aenter__(self) -> Served:
-        self.client = aiohttp.ClientSession()
+        self.client = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
         return self
 
     async def __aexit__(

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.dashboard.source import State, VenueState
 from bot.ledger.ledger import Ledger
@@ -18,7 +17,7 @@ from bot.reasons import Reason, Refusal
 from bot.risk.budget import Budget
 from bot.simulator.verdict import Outcome, Verdict
 from chains.blocks import Head
-from tests.bot.dashboard.serving import Served
+from tests.bot.dashboard.serving import Served, dashboard_of
 from tests.bot.ledger.given import (
     ETHER,
     GAS_COST_WEI,
@@ -140,8 +139,10 @@ async def test_each_decision_is_in_the_state_it_is_in(bot: Bot) -> None:
 
 async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> None:
     bot.on_head(5)
-    bot.ledger.record_mined(pending(bot.ledger, 1).id, receipt(1, status=0), {})
-    bot.ledger.record_mined(pending(bot.ledger, 2).id, receipt(2), {INVENTORY_WETH: 10**16})
+    for number, status, gained in ((1, 0, {}), (2, 1, {INVENTORY_WETH: 10**16})):
+        intent = pending(bot.ledger, number)
+        bot.ledger.record_mined(intent.id, receipt(number, status=status), gained)
+        bot.ledger.mark_final(intent.id)
     bot.node.calls_made += 8
     counters = await bot.source.counters()
     assert (counters.heads, counters.sent, counters.reverted, counters.node_calls) == (3, 2, 1, 8)
@@ -179,7 +180,7 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
 async def test_the_dashboard_serves_the_real_ledger_and_market(bot: Bot) -> None:
     bot.on_head(5)
     bot.ledger.record_mined(pending(bot.ledger, 1).id, receipt(1), {INVENTORY_WETH: 10**16})
-    dashboard = Dashboard(bot.source)
+    dashboard = dashboard_of(bot.source)
     async with Served(dashboard, await dashboard.start()) as served:
         state = await served.json("/api/state")
     await dashboard.close()

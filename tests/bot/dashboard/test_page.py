@@ -28,6 +28,7 @@ from bot.dashboard.source import (
     Venue,
 )
 from tests.bot.dashboard.samples import HOSTILE_SYMBOL, STRATEGIES, SampleRun
+from tests.bot.dashboard.serving import Stops, dashboard_of
 from tests.browser.chromium import open_browser
 from tests.browser.watch import Watched, open_page
 
@@ -70,7 +71,7 @@ async def inked(page: Page, selector: str) -> Mapping[str, float]:
 
 async def test_the_page_shows_the_run_and_follows_it_live(tmp_path: Path) -> None:
     run = SampleRun(blocks=90)
-    dashboard = Dashboard(run)
+    dashboard = dashboard_of(run)
     async with shown(dashboard) as watched:
         page = watched.page
         await expect(page.locator("#mode")).to_have_text("live")
@@ -125,7 +126,7 @@ class Hostile(SampleRun):
 
 
 async def test_hostile_names_are_only_ever_text() -> None:
-    async with shown(Dashboard(Hostile(blocks=6))) as watched:
+    async with shown(dashboard_of(Hostile(blocks=6))) as watched:
         page = watched.page
         await expect(page.locator("#rows .route span")).to_contain_text(HOSTILE_SYMBOL)
         await expect(page.locator("#venues")).to_contain_text(HOSTILE_SYMBOL)
@@ -146,7 +147,7 @@ async def test_hostile_names_are_only_ever_text() -> None:
 
 
 async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy() -> None:
-    async with shown(Dashboard(SampleRun(blocks=1))) as watched:
+    async with shown(dashboard_of(SampleRun(blocks=1))) as watched:
         blocked = await watched.page.evaluate(
             """() => {
               try { document.body.innerHTML = "<img src=x onerror=alert(1)>"; } catch { return true; }
@@ -164,7 +165,7 @@ async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy() -> No
 
 async def test_a_decision_opens_from_plan_to_fill_and_focus_comes_back() -> None:
     run = SampleRun(blocks=60)
-    async with shown(Dashboard(run)) as watched:
+    async with shown(dashboard_of(run)) as watched:
         page = watched.page
         await page.select_option("#by-state", "settled")
         await page.select_option("#by-strategy", "dex_arbitrage")
@@ -193,7 +194,7 @@ async def test_older_decisions_are_asked_for() -> None:
     run = SampleRun(blocks=130)
     everything = len(await run.decisions(10_000))
     assert everything > 100
-    async with shown(Dashboard(run)) as watched:
+    async with shown(dashboard_of(run)) as watched:
         page = watched.page
         await expect(page.locator("#rows tr")).to_have_count(100)
         while await page.locator("#older").is_visible():
@@ -210,14 +211,14 @@ async def test_older_decisions_are_asked_for() -> None:
 
 async def test_a_lost_connection_is_said_and_mended() -> None:
     run = SampleRun(blocks=20)
-    first = Dashboard(run)
+    first = dashboard_of(run)
     async with shown(first) as watched:
         page = watched.page
         port = int(page.url.rstrip("/").rpartition(":")[2])
         await first.close()
         await expect(page.locator("#link")).to_have_text("Reconnecting")
         await expect(page.locator("#notices")).to_contain_text("No connection since")
-        second = Dashboard(run, port=port)
+        second = dashboard_of(run, port=port)
         await second.start()
         await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
         await expect(page.locator("#notices")).to_be_empty()
@@ -250,7 +251,7 @@ class Nothing(SampleRun):
 
 
 async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
-    async with shown(Dashboard(Nothing())) as watched:
+    async with shown(dashboard_of(Nothing())) as watched:
         page = watched.page
         await expect(page.locator("#head")).to_have_text("waiting")
         await expect(page.locator("#chart")).to_contain_text("Nothing has settled yet")
@@ -264,9 +265,25 @@ async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
 async def test_a_halted_strategy_is_said_at_the_top() -> None:
     run = SampleRun(blocks=3)
     run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
-    async with shown(Dashboard(run)) as watched:
+    async with shown(dashboard_of(run)) as watched:
         await expect(watched.page.get_by_role("alert")).to_contain_text("dex_arbitrage is halted: drawdown of 0.51")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+
+
+async def test_the_trading_is_stopped_from_the_page() -> None:
+    stops = Stops()
+    async with shown(dashboard_of(SampleRun(blocks=6), stops)) as watched:
+        page = watched.page
+        stops.full = True
+        await page.locator("#stop").click()
+        await page.locator("#stop-what").select_option("dex_arbitrage")
+        await page.locator("#stop-why").fill("looks wrong")
+        await page.locator("#stop-now").click()
+        await expect(page.locator("#stop-said")).to_contain_text("may still be trading: the disk is full")
+        stops.full = False
+        await page.locator("#stop-now").click()
+        await expect(page.locator("#stopping")).to_be_hidden()
+        assert stops.asked == [("dex_arbitrage", "looks wrong", False)]
 
 
 def test_text_stands_out_from_what_it_stands_on() -> None:
@@ -296,7 +313,7 @@ def luminance(colour: str) -> float:
 
 
 async def test_a_phone_shows_it_all_without_scrolling_sideways() -> None:
-    async with shown(Dashboard(SampleRun(blocks=40)), viewport=PHONE) as watched:
+    async with shown(dashboard_of(SampleRun(blocks=40)), viewport=PHONE) as watched:
         page = watched.page
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):

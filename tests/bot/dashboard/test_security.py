@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.dashboard.app import Dashboard, DashboardUnavailable
+from bot.dashboard.app import DashboardUnavailable
 from tests.bot.dashboard.samples import SampleRun
-from tests.bot.dashboard.serving import ROUTES, Served
+from tests.bot.dashboard.serving import ROUTES, Served, dashboard_of
 
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}
 
@@ -110,9 +110,9 @@ async def test_only_listed_files_exist(served: Served, path: str) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])
 def test_it_listens_on_this_machine_only(run: SampleRun, host: str) -> None:
     with pytest.raises(ValueError, match=r"write '127\.0\.0\.1'"):
-        Dashboard(run, host)
+        dashboard_of(run, host=host)
 
 
 async def test_a_taken_port_is_one_clear_line(served: Served, run: SampleRun) -> None:
     with pytest.raises(DashboardUnavailable, match=rf"cannot listen on 127\.0\.0\.1:{served.port} .*dashboard\.port"):
-        await Dashboard(run, port=served.port).start()
+        await dashboard_of(run, port=served.port).start()

@@ -10,11 +10,10 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.dashboard.app import Dashboard
 from bot.dashboard.audience import MAX_PAGES, MAX_WAITING
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from tests.bot.dashboard.samples import HOSTILE_SYMBOL, SampleRun
-from tests.bot.dashboard.serving import Served
+from tests.bot.dashboard.serving import Served, dashboard_of
 
 
 def amounts(document: Any) -> list[Any]:
@@ -223,7 +222,7 @@ class Endless(SampleRun):
 
 
 async def test_no_market_makes_a_message_large() -> None:
-    dashboard = Dashboard(Endless(blocks=400))
+    dashboard = dashboard_of(Endless(blocks=400))
     url = await dashboard.start()
     async with Served(dashboard, url) as served:
         async with served.client.get(f"{url}api/state") as answer:

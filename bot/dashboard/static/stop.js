@@ -1,0 +1,49 @@
+// The one thing the page may do: stop the trading, all of it or one strategy's.
+
+import { $, element, setText } from "./dom.js";
+import { words } from "./format.js";
+
+async function answered(response) {
+  const said = await response.json();
+  if (!response.ok) throw new Error(said.error);
+  return said;
+}
+
+async function stop(wish) {
+  const { token } = await answered(await fetch("/api/session"));
+  const headers = { "Content-Type": "application/json", "X-Isthmus-Token": token };
+  return answered(await fetch("/api/stop", { method: "POST", headers, body: JSON.stringify(wish) }));
+}
+
+export class Stop {
+  constructor(store) {
+    this.store = store;
+    this.dialog = $("stopping");
+    $("stop").addEventListener("click", () => this.#open());
+    $("stop-now").addEventListener("click", () => this.#ask(false));
+    $("stop-flatten").addEventListener("click", () => this.#ask(true));
+  }
+
+  #open() {
+    const names = this.store.values.header?.strategies ?? [];
+    const choices = [["", "everything"], ...names.map((name) => [name, words(name)])];
+    $("stop-what").replaceChildren(...choices.map(([value, text]) => element("option", { value }, text)));
+    this.#say("");
+    this.dialog.showModal();
+    $("stop-now").focus();
+  }
+
+  async #ask(flatten) {
+    try {
+      await stop({ strategy: $("stop-what").value, because: $("stop-why").value, flatten });
+      this.dialog.close();
+    } catch (error) {
+      this.#say(`It may still be trading: ${error.message}`);
+    }
+  }
+
+  #say(text) {
+    setText($("stop-said"), text);
+    $("stop-said").hidden = !text;
+  }
+}
