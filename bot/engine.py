@@ -48,6 +48,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._taking = False
+        self._brought_home = True
         self._full_disk = FullDisk(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
@@ -114,8 +115,13 @@ class Engine:
 
     @property
     def taking(self) -> bool:
-        """Whether a head is being taken in; between two, the ledger stands on `head`."""
+        """Whether a head is being taken in."""
         return self._taking
+
+    @property
+    def booked(self) -> bool:
+        """Whether the ledger stands on `head`: nothing is being taken in, and all that was in flight was looked for."""
+        return not self._taking and self._brought_home
 
     async def decided(self, number: int) -> None:
         """Wait until block `number` is taken in and everything it led to has left."""
@@ -134,6 +140,7 @@ class Engine:
     async def _take(self, event: ChainEvent) -> None:
         with self._road.ledger.gathering():
             if isinstance(event, Undone):
+                self._brought_home = False
                 self._undo(event)
             else:
                 await self._take_block(event)
@@ -147,6 +154,7 @@ class Engine:
         self._answers_again(head)
         stages = road.transactions.stages
         stages.begin(head)
+        self._brought_home = False
         silent = await unanswered(road.ground.on_head(head))
         looking = asyncio.create_task(self._look(block))
         try:
@@ -167,7 +175,9 @@ class Engine:
         if isinstance(found, str):
             silent = silent or found
         elif not waits:
-            silent = await unanswered(self._bring_home(found, in_use)) or silent
+            not_home = await unanswered(self._bring_home(found, in_use))
+            self._brought_home = not_home is None
+            silent = not_home or silent
         stages.reached(Stage.FOUND)
         if silent:
             self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {silent}")
@@ -178,7 +188,10 @@ class Engine:
         elif self._old(head) is None and not self.ending:
             await self.deciding.decide(head, in_use)
         if waits and isinstance(found, Found):
-            await self._bring_home(found, in_use)
+            not_home = await unanswered(self._bring_home(found, in_use))
+            self._brought_home = not_home is None
+            if not_home:
+                self._note(Level.WARNING, "node_gone", f"block {head.number} is booked with the next one: {not_home}")
         self._upkeep.after(head)
 
     async def _look(self, block: Block) -> Found | str:

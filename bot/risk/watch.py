@@ -42,7 +42,7 @@ class Running(Protocol):
     def idle(self) -> bool: ...
 
     @property
-    def taking(self) -> bool: ...
+    def booked(self) -> bool: ...
 
 
 class Output(Protocol):
@@ -163,7 +163,7 @@ class Watch:
 
     async def _prove(self) -> None:
         head, due_s = self._engine.head, self._proven_s + self._settings.prove_every_s
-        if self._node is None or head is None or self._engine.taking:
+        if self._node is None or head is None or not self._engine.booked:
             return
         if self._clock.wall_s() < due_s and not self._missing:
             return
@@ -185,10 +185,15 @@ class Watch:
             await self._beat()
 
     async def _proof(self, node: FinalReader, head: Head) -> Proof:
-        """At the newest final block; and at `head`, so that money which goes is missed before that is final."""
+        """At the newest final block; and at `head`, so that money which goes is missed before that is final.
+
+        What is missing is asked for twice: Anvil may answer of the block that it is just adding.
+        """
         network = self._ledger.run.network
         booked = {account: units for account, units in self._ledger.accounts().items() if account.place == network}
         now = await prove(booked, node, head.hash)
+        if not now.holds:
+            now = await prove(booked, node, head.hash)
         final = await node.finalized_head()
         books = books_at(self._ledger, final.number) if now.holds and final.number <= head.number else None
         return now if books is None else await prove(books.booked, node, final.hash)
