@@ -157,7 +157,7 @@ STRATEGY_FILE = [
     ("[budget]", "[buget]", 7, "buget", "did you mean 'budget'?"),
     ("max_hops = 3", "max_hop = 3", 4, "parameters.max_hop", "did you mean 'max_hops'?"),
     ("max_hops = 3", 'max_hops = "3"', 4, "parameters.max_hops", "expected a whole number, got '3'"),
-    ("max_hops = 3", "max_hops = -3", 4, "parameters.max_hops", "write zero or more, such as 3"),
+    ("max_hops = 3", "max_hops = -3", 4, "parameters.max_hops", "write zero or more, such as 4"),
     ("max_hops = 3", "max_hops = [3]", 4, "parameters.max_hops", "expected a whole number"),
     ('min_profit = "0.0005 ETH"', "min_profit = 0.0005", 5, "parameters.min_profit", "in quotes and with its unit"),
     ('min_profit = "0.0005 ETH"', 'min_profit = "1 EHT"', 5, "parameters.min_profit", "did you mean 'ETH'?"),
