@@ -13,8 +13,12 @@ from bot.transaction import Fees
 from chains.networks.gas import Offer
 from chains.node.sending import SendCause
 
-NEVER_TAKEN = frozenset({SendCause.INSUFFICIENT_FUNDS, SendCause.GAS_LIMIT, SendCause.WRONG_CHAIN, SendCause.MALFORMED})
+NEVER_TAKEN = frozenset({SendCause.INSUFFICIENT_FUNDS, SendCause.GAS_LIMIT, SendCause.MALFORMED})
 """Refusals that sending the same bytes again does not change."""
+
+BARRING = NEVER_TAKEN | {SendCause.WRONG_CHAIN}
+"""Refusals after which nothing new leaves: it would be refused as well. What is signed is for this chain, so a node
+that says otherwise is itself on another, and takes it once it is back."""
 
 IN_DOUBT = frozenset({SendCause.NONCE_TOO_LOW, SendCause.REPLACEMENT_UNDERPRICED})
 """Refusals that say that the nonce is somebody's: ours, as the chain will show, or a stranger's."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.execution.fees import FeePolicy
-from bot.execution.replacing import IN_DOUBT, NEVER_TAKEN, ReplacementPolicy, Standing, Step, next_step, outbidding
+from bot.execution.replacing import BARRING, IN_DOUBT, ReplacementPolicy, Standing, Step, next_step, outbidding
 from bot.execution.routes import TAKEN, Delivery, Routes, joined
 from bot.ledger.decisions import Level
 from bot.ledger.deliveries import Handed
@@ -111,7 +111,7 @@ class Submission:
         if self._ahead:
             return Refusal(Reason.ACCOUNT_HALTED, f"{self._account} may have been used by somebody else; reading again")
         for intent_id, followed in self._followed.items():
-            if followed.refused in NEVER_TAKEN or followed.in_doubt is not None:
+            if followed.refused in BARRING or followed.in_doubt is not None:
                 why = followed.refused or followed.in_doubt
                 return Refusal(Reason.ACCOUNT_HALTED, f"no node takes intent {intent_id} of {self._account}: {why}")
         return None
@@ -150,7 +150,7 @@ class Submission:
             followed.in_doubt = outcome.cause
             self._tell("nonce_in_doubt", intent, attempt, outcome)
             await self._resolve(intent, followed)
-        elif outcome.cause in NEVER_TAKEN or outcome.cause is SendCause.FEE_TOO_LOW:
+        elif outcome.cause in BARRING or outcome.cause is SendCause.FEE_TOO_LOW:
             followed.refused = outcome.cause
             self._tell("send_refused", intent, attempt, outcome, Level.ERROR)
         else:

@@ -17,6 +17,7 @@ from chains.node.sending import SendCause
 GWEI = 10**9
 POLICY = ReplacementPolicy(max_fee_wei=200 * GWEI, max_tip_wei=10 * GWEI)
 WAITING = Standing(AttemptKind.CALL, signed=1, age_blocks=1, known=True)
+NOOP = replace(WAITING, kind=AttemptKind.NOOP)
 fees = st.builds(Fees, st.just(300_000), st.integers(0, 250 * GWEI), st.integers(0, 12 * GWEI))
 offers = st.builds(Offer, st.integers(0, 250 * GWEI), st.integers(0, 12 * GWEI))
 
@@ -64,11 +65,17 @@ def test_a_call_that_was_raised_can_still_be_outbid_by_its_noop(old: Fees, marke
         (replace(WAITING, expired=True, known=False), Step.CANCEL),
         (replace(WAITING, unwanted=True), Step.CANCEL),
         *((replace(WAITING, refused=cause, known=False), Step.CANCEL) for cause in sorted(NEVER_TAKEN)),
+        (replace(WAITING, refused=SendCause.WRONG_CHAIN, known=False), Step.RESEND),
+        (replace(WAITING, refused=SendCause.WRONG_CHAIN, known=False, expired=True), Step.CANCEL),
+        (
+            replace(NOOP, refused=SendCause.WRONG_CHAIN, known=False, age_blocks=3),
+            Step.RESEND,
+        ),
         (replace(WAITING, refused=SendCause.POOL_FULL, known=False), Step.RESEND),
         (replace(WAITING, refused=SendCause.NONCE_TOO_HIGH, known=False), Step.RESEND),
-        (replace(WAITING, kind=AttemptKind.NOOP, expired=True), Step.WAIT),
-        (replace(WAITING, kind=AttemptKind.NOOP, expired=True, age_blocks=2), Step.BUMP),
-        (replace(WAITING, kind=AttemptKind.NOOP, expired=True, known=False), Step.RESEND),
+        (replace(NOOP, expired=True), Step.WAIT),
+        (replace(NOOP, expired=True, age_blocks=2), Step.BUMP),
+        (replace(NOOP, expired=True, known=False), Step.RESEND),
     ],
     ids=str,
 )
