@@ -237,6 +237,7 @@ async def _dashboard(
         node=world.node,
         head=lambda: engine.head,
         counted=engine.counts,
+        stopped=halting.stopped,
         budgets=budgets(loaded.config),
         protocols=known.protocols,
         block_time_s=world.network.block_time_s,

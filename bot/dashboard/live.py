@@ -47,7 +47,8 @@ class NodeState(Protocol):
 class LiveRun:
     """A `Source`. Give it a ledger of its own (`Ledger.view`, attached), because it is read in threads.
 
-    `counted` are the engine's counts, `head` its newest head. Call `on_head` for each head that was decided on.
+    `counted` are the engine's counts, `head` its newest head, `stopped` says why a strategy's switch stops it. Call
+    `on_head` for each head that was decided on.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class LiveRun:
         node: NodeState,
         head: Callable[[], Head | None],
         counted: Mapping[str, int],
+        stopped: Callable[[str], str | None],
         budgets: Mapping[str, Budget],
         protocols: Mapping[VenueId, str],
         block_time_s: float,
@@ -68,6 +70,7 @@ class LiveRun:
         self._node = node
         self._head = head
         self._counted = counted
+        self._stopped = stopped
         self._budgets = budgets
         self._block_time_s = block_time_s
         self._clock = clock
@@ -130,7 +133,7 @@ class LiveRun:
         return self._painter.paint(cycle)
 
     def _halted(self) -> dict[str, str]:
-        reasons = {strategy: self._ledger.halted_because(strategy) for strategy in self._budgets}
+        reasons = {name: self._stopped(name) or self._ledger.halted_because(name) for name in self._budgets}
         return {strategy: why for strategy, why in reasons.items() if why is not None}
 
     def _age_s(self, since_ns: int) -> float:

@@ -32,6 +32,11 @@ class Halting:
             return Refusal(Reason.TRADING_REDUCING, str(switch))
         return None
 
+    def stopped(self, strategy: str) -> str | None:
+        """Why nothing of `strategy` is begun; None while it is."""
+        switch = self._switch.of(strategy)
+        return None if switch.state is Trading.ACTIVE else str(switch)
+
     def before(self, may_hold: MayHold) -> MayHold:
         """`may_hold`, asked only of plans that may be begun at all."""
         return lambda plan: self.refusal(plan) or may_hold(plan)

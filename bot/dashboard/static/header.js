@@ -30,7 +30,7 @@ export class Header {
     document.title = `${signedEth(total, 4)} ETH · Isthmus`;
     for (const name of header.strategies) {
       const why = header.halted[name];
-      this.notice(`halted ${name}`, why && `${name} is halted: ${why}`);
+      this.notice(`halted ${name}`, why && `${words(name)} trades no more: ${why}`);
     }
     this.#figures(header, counters);
     this.tick();

@@ -77,6 +77,7 @@ def bot(tmp_path: Path) -> Iterator[Bot]:
         node=node,
         head=lambda: running.head,
         counted={"heads": 3, "plans": 2},
+        stopped={"cex_dex_arbitrage": "halted by a person"}.get,
         budgets={"dex_arbitrage": BUDGET, "cex_dex_arbitrage": BUDGET},
         protocols={},
         block_time_s=1,
@@ -160,7 +161,8 @@ async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> No
         "drawdown": 0,
     }
     bot.ledger.halt("dex_arbitrage", "asked to")
-    assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"}
+    by_switch = {"cex_dex_arbitrage": "halted by a person"}
+    assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"} | by_switch
 
 
 async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:

@@ -266,7 +266,7 @@ async def test_a_halted_strategy_is_said_at_the_top() -> None:
     run = SampleRun(blocks=3)
     run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
     async with shown(dashboard_of(run)) as watched:
-        await expect(watched.page.get_by_role("alert")).to_contain_text("dex_arbitrage is halted: drawdown of 0.51")
+        await expect(watched.page.get_by_role("alert")).to_contain_text("dex arbitrage trades no more: drawdown")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
 
 
