@@ -45,10 +45,7 @@ def sign_grant(grant: Grant, keystore: Path, passphrase: str) -> SignedGrant:
 
 def deposit(signed: SignedGrant, folder: Path) -> Path:
     """Put a grant beside the kill switch in `folder`, on the disk. Raises `OSError`."""
-    file = grant_file(folder, signed.grant.id)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace_synced(file, encode_grant(signed))
-    return file
+    return _put(grant_file(folder, signed.grant.id), encode_grant(signed))
 
 
 def new_change(
@@ -66,10 +63,7 @@ def sign_change(change: LimitChange, keystore: Path, passphrase: str) -> SignedC
 
 def deposit_change(signed: SignedChange, folder: Path) -> Path:
     """Put a change beside the kill switch in `folder`, on the disk. Raises `OSError`."""
-    file = change_file(folder, signed.change.id)
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace_synced(file, encode(signed))
-    return file
+    return _put(change_file(folder, signed.change.id), encode(signed))
 
 
 def _signature(digest: bytes, keystore: Path, passphrase: str) -> bytes:
@@ -83,7 +77,10 @@ def _signature(digest: bytes, keystore: Path, passphrase: str) -> bytes:
 
 def revoke(grant_id: str, folder: Path, because: str) -> Path:
     """Revoke a grant in `folder` for good, on the disk. Raises `OSError`."""
-    file = revocation_file(folder, grant_id)
+    return _put(revocation_file(folder, grant_id), f"{because}\n".encode())
+
+
+def _put(file: Path, content: bytes) -> Path:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    replace_synced(file, f"{because}\n".encode())
+    replace_synced(file, content)
     return file
