@@ -164,10 +164,13 @@ async def sweep(
     passphrase_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Send everything the executor and its inventory hold to the treasury that was fixed when they were deployed."""
+    """Send everything the executor and its inventory hold to the treasury that was fixed when they were deployed.
+
+    Exit code 1 when a token did not answer or could not be moved; all others are swept nevertheless.
+    """
     from bot.config.load import load
     from bot.config.tokens import token_address
-    from bot.execution.deployment import settings_of
+    from bot.execution.deployment import Swept, Unswept, settings_of
     from bot.execution.deployment import sweep as send
     from chains.assets import Address
 
@@ -180,13 +183,20 @@ async def sweep(
             dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
         )
         owner = owner_account(owner_keystore, passphrase_fd, passphrase_file)
-        swept = await send(rpc, owner, which, wanted, loaded.network.chain_id)
-    rows = [{"contract": it.contract, "token": it.token, "amount": str(it.amount), "tx": it.tx_hash} for it in swept]
+        done = await send(rpc, owner, which, wanted, loaded.network.chain_id)
+    swept = [it for it in done if isinstance(it, Swept)]
+    unswept = [it for it in done if isinstance(it, Unswept)]
     if as_json:
-        emit({"treasury": made_with.treasury, "swept": rows})
+        rows = [
+            {"contract": it.contract, "token": it.token, "amount": str(it.amount), "tx": it.tx_hash} for it in swept
+        ]
+        emit({"treasury": made_with.treasury, "swept": rows, "not_swept": [asdict(it) for it in unswept]})
     else:
-        lines = [f"{it['amount']} base units of {it['token']} from {it['contract']} ({it['tx']})" for it in rows]
-        click.echo("\n".join([*lines, f"{len(rows)} sweeps to {made_with.treasury}"]))
+        lines = [f"{it.amount} base units of {it.token} from {it.contract} ({it.tx_hash})" for it in swept]
+        click.echo("\n".join([*lines, f"{len(swept)} sweeps to {made_with.treasury}"]))
+    if unswept:
+        problems = (f"{it.token} in {it.contract} was not swept: {it.why}; sweep it alone later" for it in unswept)
+        raise CommandFailed("\n".join(problems), ExitCode.ERROR)
 
 
 def require_consent(loaded: Loaded, consent: int | None) -> None:

@@ -159,6 +159,15 @@ class Swept:
     tx_hash: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unswept:
+    """A token that could not be moved out of a contract, and what it or the node answered."""
+
+    contract: Address
+    token: Address
+    why: str
+
+
 async def deploy(
     rpc: Rpc,
     owner: LocalAccount,
@@ -281,27 +290,34 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
 
 async def sweep(
     rpc: Rpc, owner: LocalAccount, executor: Address, tokens: Sequence[Address], chain_id: int
-) -> tuple[Swept, ...]:
+) -> tuple[Swept | Unswept, ...]:
     """Send all that the executor and its inventory hold of `tokens` to the treasury; nothing is sent for nothing held.
 
-    Raises `DeploymentFailed`, `VerificationFailed`, and what `rpc` raises.
+    A token that does not answer, or does not let itself be moved, keeps no other from being swept. Raises
+    `DeploymentFailed` for a key that is not the owner's, `VerificationFailed`, and what `rpc` raises but `RpcError`.
     """
     made = await verify(rpc, executor)
     if made.settings.owner != address(owner.address):
         raise DeploymentFailed(f"the executor's owner is {made.settings.owner}, the key given is {owner.address}'s")
-    swept = []
+    found: list[Swept | Unswept] = []
     for contract in (made.executor, made.inventory):
         for token in tokens:
-            if await balance(rpc, token, contract) == 0:
-                continue
-            receipt = await transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
-            amount = next(
-                int(log["data"], 16)
-                for log in receipt["logs"]
-                if address(log["address"]) == contract and log["topics"][0] == _SWEPT
-            )
-            swept.append(Swept(contract, token, amount, receipt["transactionHash"]))
-    return tuple(swept)
+            try:
+                if await balance(rpc, token, contract):
+                    found.append(await _swept(rpc, owner, contract, token, chain_id))
+            except (DeploymentFailed, RpcError) as error:
+                found.append(Unswept(contract, token, str(error)))
+    return tuple(found)
+
+
+async def _swept(rpc: Rpc, owner: LocalAccount, contract: Address, token: Address, chain_id: int) -> Swept:
+    receipt = await transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
+    amount = next(
+        int(log["data"], 16)
+        for log in receipt["logs"]
+        if address(log["address"]) == contract and log["topics"][0] == _SWEPT
+    )
+    return Swept(contract, token, amount, receipt["transactionHash"])
 
 
 async def _check(rpc: Rpc, artefact: Artefact, contract: Address, values: dict[str, int], block: str) -> bytes:

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bot.plan import Swap
+from bot.plan import Plan, Swap
 from bot.simulator.question import Watched
 from bot.simulator.simulator import Simulator
 from bot.simulator.stage import Stage
 from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
 from bot.transaction import UnsignedTransaction
+from chains.assets import Address
 from chains.blocks import Head
 
 _BPS = 10**4
@@ -36,7 +37,7 @@ async def sensitivity(
     """The plan's verdict at each level. Empty where nobody can be put before it."""
     if stage.mover is None:
         return []
-    tx, swaps = stage.transaction(head), stage.plan.swaps
+    tx, swaps = stage.transaction(head), movers(stage.plan)
     usual = [await _output(stage, simulator, head, swap, 0) for swap in swaps]
     found = []
     for bps in levels:
@@ -44,15 +45,28 @@ async def sensitivity(
             await _least_amount(stage, simulator, head, swap, out * (_BPS - bps) // _BPS) if out else None
             for swap, out in zip(swaps, usual, strict=True)
         ]
-        found.append(Moved(bps, await _behind(stage, simulator, head, tx, amounts)))
+        found.append(Moved(bps, await _behind(stage, simulator, head, tx, swaps, amounts)))
     return found
 
 
+def movers(plan: Plan) -> tuple[Swap, ...]:
+    """The swaps by whose measure pools are moved: of a pool that several routes go through, the first alone."""
+    by_pool: dict[Address, Swap] = {}
+    for swap in plan.swaps:
+        by_pool.setdefault(swap.hop.pool, swap)
+    return tuple(by_pool.values())
+
+
 async def _behind(
-    stage: Stage, simulator: Simulator, head: Head, tx: UnsignedTransaction, amounts: Sequence[int | None]
+    stage: Stage,
+    simulator: Simulator,
+    head: Head,
+    tx: UnsignedTransaction,
+    swaps: Sequence[Swap],
+    amounts: Sequence[int | None],
 ) -> Verdict | None:
     pushes: list[UnsignedTransaction] = []
-    for swap, amount in zip(stage.plan.swaps, amounts, strict=True):
+    for swap, amount in zip(swaps, amounts, strict=True):
         if amount is None:
             return None
         pushes.append(stage.push(swap, amount, len(pushes), head))

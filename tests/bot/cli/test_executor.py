@@ -123,6 +123,19 @@ def test_what_the_contracts_hold_is_swept_to_the_treasury(chain: Chain, deployed
     assert int(balance, 16) == 7 * ETHER
 
 
+def test_a_token_that_does_not_answer_is_named_and_the_others_are_swept(chain: Chain, deployed: dict[str, Any]) -> None:
+    chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(3))
+    both = ("--token", TREASURY, "--token", "WETH")
+    result = chain.signed("sweep", "--executor", deployed["executor"], *both, "--json")
+    assert result.exit_code == 1
+    told = orjson.loads(result.stdout)
+    assert [it["amount"] for it in told["swept"]] == ["3"]
+    assert [(it["contract"], it["token"]) for it in told["not_swept"]] == [
+        (deployed[contract], TREASURY) for contract in ("executor", "inventory")
+    ]
+    assert [TREASURY in line and "was not swept" in line for line in result.stderr.splitlines()] == [True, True]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "remedy"),
     [

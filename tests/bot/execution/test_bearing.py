@@ -17,6 +17,7 @@ from bot.market import Market
 from bot.plan import Plan, Swap
 from bot.reasons import Reason, Refusal
 from bot.replay.why import screen
+from bot.simulator.sensitivity import movers
 from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
 from chains.assets import Token
 from chains.blocks import Head
@@ -85,6 +86,7 @@ def test_two_routes_through_one_pool_bring_no_more_than_both_swaps_one_after_the
     later = Swap(CHEAP.hop(WETH), WETH, USDC, 2 * ETHER, CHEAP.quote(WETH, 2 * ETHER))
     split = replace(first, legs=(*first.legs, later))
     assert brought(split, samples.market(CHEAP), [0]) == [pytest.approx(CHEAP.quote(WETH, 3 * ETHER), rel=1e-5)]
+    assert movers(split) == first.swaps, "nor is the pool moved twice before them"
 
 
 async def judged(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> Verdict | Refusal:

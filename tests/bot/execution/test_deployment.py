@@ -16,6 +16,8 @@ from bot.execution.deployment import (
     DeploymentFailed,
     ExecutorSettings,
     InventoryCap,
+    Swept,
+    Unswept,
     Venues,
     VerificationFailed,
     deploy,
@@ -159,7 +161,7 @@ async def test_a_sweep_sends_everything_to_the_treasury(anvil: Anvil, tokens: li
     await give(anvil, tokens[0], made.inventory, 11)
     await give(anvil, tokens[2], made.inventory, 13)
     swept = await sweep(anvil, OWNER, made.executor, tokens, CHAIN_ID)
-    assert [(one.contract, one.token, one.amount) for one in swept] == [
+    assert [(one.contract, one.token, one.amount) for one in swept if isinstance(one, Swept)] == [
         (made.executor, tokens[0], 7),
         (made.inventory, tokens[0], 11),
         (made.inventory, tokens[2], 13),
@@ -168,6 +170,21 @@ async def test_a_sweep_sends_everything_to_the_treasury(anvil: Anvil, tokens: li
     held = [await chain.read(token, "balanceOf(address)", ["uint256"], TREASURY) for token in tokens]
     assert held == [(18,), (0,), (13,)]
     assert await sweep(anvil, OWNER, made.executor, tokens, CHAIN_ID) == ()
+
+
+async def test_a_token_that_does_not_answer_keeps_no_other_from_being_swept(
+    anvil: Anvil, tokens: list[Address]
+) -> None:
+    made = await deployed(anvil, tokens)
+    await give(anvil, tokens[0], made.executor, 7)
+    await give(anvil, tokens[2], made.executor, 13)
+    await anvil.rpc("anvil_setCode", tokens[0], "0xfe")
+    await anvil.rpc("anvil_setCode", tokens[1], "0x")
+    done = await sweep(anvil, OWNER, made.executor, tokens, CHAIN_ID)
+    assert [one.token for one in done] == [*tokens, *tokens[:2]]
+    assert [one.amount for one in done if isinstance(one, Swept)] == [13]
+    silent = [one.why for one in done if isinstance(one, Unswept)]
+    assert len(silent) == 4 and "no token on this chain" in silent[1]
 
 
 async def test_a_strangers_key_sweeps_nothing(anvil: Anvil, tokens: list[Address]) -> None:
