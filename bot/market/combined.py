@@ -10,12 +10,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations, product
+from typing import NamedTuple
 
 from bot.market.dual.decompose import shares
 from bot.market.dual.exact import Desk, swaps
 from bot.market.dual.problem import Problem, Way, problem_along
 from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward, forward
+from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
 from bot.market.opportunity import Opportunity, Step, gas_of_routes
 from chains.assets import Asset
@@ -36,6 +38,8 @@ TRIES = 1_024
 
 _NOT_TRADED = (PoolError, ArithmeticError)
 
+Edges = tuple[Edge, ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Walk:
@@ -43,6 +47,29 @@ class Walk:
 
     ways: tuple[Way, ...]
     amount_in: int
+
+
+class Candidate(NamedTuple):
+    """A walk with its float size: input in whole units of its first token, and gain in wei after gas."""
+
+    net: float
+    walk: Edges
+    amount_in: float
+    gain: float
+
+    @property
+    def venues(self) -> set[VenueId]:
+        return {edge.venue for edge in self.walk}
+
+    @property
+    def as_walk(self) -> Walk:
+        """The same in base units."""
+        ways = (Way(edge.venue, edge.token_in, edge.token_out) for edge in self.walk)
+        return Walk(tuple(ways), int(self.amount_in * 10 ** self.walk[0].token_in.decimals))
+
+
+Sized = tuple[Candidate, Opportunity]
+"""A candidate, and what it is in exact integers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +187,31 @@ def walks_of(solution: Solution, max_hops: int) -> list[Walk]:
         if not share.sale and once and len(ways) <= max_hops and share.amount_in >= 1.0:
             found.append(Walk(ways, int(share.amount_in)))
     return found
+
+
+def groups_of(found: Sequence[Sized], rivals: Sequence[Candidate]) -> Iterator[tuple[list[Sized], list[Candidate]]]:
+    """What was found with the walks passed over that share a venue and the first token with it; the rest by itself.
+
+    A walk that shares venues with several joins them.
+    """
+    groups: list[tuple[set[VenueId], list[Sized], list[Candidate]]] = [(each[0].venues, [each], []) for each in found]
+    for rival in rivals:
+        venues = rival.venues
+        touched = [
+            group
+            for group in groups
+            if not group[0].isdisjoint(venues) and group[1][0][0].walk[0].token_in == rival.walk[0].token_in
+        ]
+        if touched:
+            first, *others = touched
+            for group in others:
+                first[0].update(group[0])
+                first[1].extend(group[1])
+                first[2].extend(group[2])
+                groups.remove(group)
+            first[0].update(venues)
+            first[2].append(rival)
+    return ((together, passed_over) for _, together, passed_over in groups)
 
 
 def combined(start: Asset, walks: Sequence[Walk], pools: Mapping[str, Pool]) -> Opportunity | None:

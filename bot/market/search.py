@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
 
 import numpy as np
 
 from bot.market.books import two_sided
-from bot.market.combined import MOST_WALKS, Combining, Walk, combined
+from bot.market.combined import MOST_WALKS, Candidate, Combining, Edges, Sized, Walk, combined, groups_of
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
@@ -43,8 +42,6 @@ for _kind, _gas in GAS_PER_HOP.items():
 Allowed = Callable[[VenueId, Token], bool]
 """Whether a walk may take a token into a venue."""
 
-Edges = tuple[Edge, ...]
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -61,15 +58,6 @@ class Question:
     overlapping: bool
     allowed: Allowed | None
     max_routes: int = 1
-
-
-class Candidate(NamedTuple):
-    """A walk with its float size: input in whole units of its first token, and gain in wei after gas."""
-
-    net: float
-    walk: Edges
-    amount_in: float
-    gain: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +89,7 @@ class Search:
         through = self.packing.pools_of(question.through)
         if not len(through) or not (starts or question.books):
             return Answer()
-        found: list[tuple[Candidate, Opportunity]] = []
+        found: list[Sized] = []
         rivals: list[Candidate] = []
         tried: set[Edges] = set()
         forbidden = set(self._without_inventory(question))
@@ -135,7 +123,7 @@ class Search:
                 break
         opportunities = [opportunity for _, opportunity in found]
         if question.max_routes > 1 and not question.books:
-            opportunities = [each for group in _groups(found, rivals) for each in self._grouped(*group, question)]
+            opportunities = [each for group in groups_of(found, rivals) for each in self._grouped(*group, question)]
         opportunities.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
         return Answer(tuple(opportunities), rest)
 
@@ -159,15 +147,13 @@ class Search:
         edges = self.graph.edges_of(way.venue) if way.venue in self.pools else ()
         return next((it for it in edges if (it.token_in, it.token_out) == (way.token_in, way.token_out)), None)
 
-    def _grouped(
-        self, found: list[tuple[Candidate, Opportunity]], rivals: list[Candidate], question: Question
-    ) -> list[Opportunity]:
+    def _grouped(self, found: Sequence[Sized], rivals: Sequence[Candidate], question: Question) -> list[Opportunity]:
         """What was found, or one opportunity of several routes in its place, where that nets more than all of it."""
         apart = [opportunity for _, opportunity in found]
         if not rivals:
             return apart
         candidates = [*(candidate for candidate, _ in found), *rivals][:MOST_WALKS]
-        made = self.together([_as_walk(each) for each in candidates], question)
+        made = self.together([each.as_walk for each in candidates], question)
         alone = sum(each.net_profit_wei(question.gas_price_wei) for each in apart)
         return [made] if made is not None and made.net_profit_wei(question.gas_price_wei) > alone else apart
 
@@ -295,41 +281,6 @@ class Search:
         pool = self.pools[edge.venue]
         hop = pool.hop(edge.token_in, edge.token_out)
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
-
-
-def _as_walk(candidate: Candidate) -> Walk:
-    unit = 10 ** candidate.walk[0].token_in.decimals
-    ways = (Way(edge.venue, edge.token_in, edge.token_out) for edge in candidate.walk)
-    return Walk(tuple(ways), int(candidate.amount_in * unit))
-
-
-def _groups(
-    found: Sequence[tuple[Candidate, Opportunity]], rivals: Sequence[Candidate]
-) -> Iterator[tuple[list[tuple[Candidate, Opportunity]], list[Candidate]]]:
-    """What was found with the walks passed over that share a venue and the first token with it; the rest by itself.
-
-    A walk that shares venues with several joins them.
-    """
-    groups: list[tuple[set[VenueId], list[tuple[Candidate, Opportunity]], list[Candidate]]] = [
-        ({edge.venue for edge in each[0].walk}, [each], []) for each in found
-    ]
-    for rival in rivals:
-        venues = {edge.venue for edge in rival.walk}
-        touched = [
-            group
-            for group in groups
-            if not group[0].isdisjoint(venues) and group[1][0][0].walk[0].token_in == rival.walk[0].token_in
-        ]
-        if touched:
-            first, *others = touched
-            for group in others:
-                first[0].update(group[0])
-                first[1].extend(group[1])
-                first[2].extend(group[2])
-                groups.remove(group)
-            first[0].update(venues)
-            first[2].append(rival)
-    return ((together, passed_over) for _, together, passed_over in groups)
 
 
 def _allows(question: Question, edge: Edge) -> bool:
