@@ -24,6 +24,7 @@ from bot.hands import Hands, open_hands
 from bot.known import KnownPools
 from bot.ledger.keylock import key_in_use
 from bot.ledger.ledger import Ledger
+from bot.lodging import start_signer
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
@@ -44,6 +45,7 @@ from bot.road import Road
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
+from bot.signer.account import Standing, standing
 from bot.signer.client import SignerClient
 from bot.signer.switch import TOTAL, SwitchUnwritten
 from bot.twin_session import Stepper
@@ -86,6 +88,7 @@ async def _open(
 ) -> Session:
     """Connect, load the market, start the signer, wire the road, and watch the books."""
     config, network, ledger = loaded.config, world.network, world.ledger
+    as_whom = standing(config.signer.user, [world.folder])
     await world.node.connect()
     hands = await open_hands(loaded, options, world, clock, stack)
     stack.enter_context(key_in_use(world.instance, hands.identity.operator))
@@ -127,7 +130,7 @@ async def _open(
         await tokens.open(lab, world.node.request)
     signer = None
     if options.mode is not Mode.DRY:
-        signer = await _signer(loaded, options.mode, world, hands, known, market, marks)
+        signer = await _signer(loaded, options.mode, world, hands, known, market, marks, as_whom, out)
         stack.push_async_callback(signer.close)
         ends = replace(ends, signer=recorder.end("signer", signer) if recorder else signer)
     road = build_road(loaded, ledger, footing, ends, clock)
@@ -272,7 +275,15 @@ def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:
 
 
 async def _signer(
-    loaded: Loaded, mode: Mode, world: World, hands: Hands, known: KnownPools, market: Market, marks: Marks
+    loaded: Loaded,
+    mode: Mode,
+    world: World,
+    hands: Hands,
+    known: KnownPools,
+    market: Market,
+    marks: Marks,
+    as_whom: Standing,
+    out: Reporter,
 ) -> SignerClient:
     allowed = filters(loaded.config.strategies, world.network, known)
     policy = signer_policy(
@@ -286,11 +297,4 @@ async def _signer(
         scopes=scopes(loaded.config, allowed, market),
         proven=mode is Mode.LIVE,
     )
-    return await SignerClient.start(
-        keystore=hands.keystore,
-        passphrase=hands.passphrase,
-        policy=policy,
-        directory=world.folder / "signer",
-        journal=world.signer_journal(hands.identity.operator),
-        control=world.control,
-    )
+    return await start_signer(as_whom, policy, world, hands, out)

@@ -11,7 +11,7 @@ from pathlib import Path
 from coincurve import PrivateKey
 
 from bot.keys import read_keystore
-from bot.signer.files import replace_synced
+from bot.signer.files import make_folder, replace_synced
 from bot.signer.grants import Grant, SignedGrant, encode_grant, grant_file, revocation_file
 from bot.signer.keystore import KeystoreError, open_secret
 from bot.signer.limits import LimitChange, SignedChange, change_file
@@ -81,6 +81,6 @@ def revoke(grant_id: str, folder: Path, because: str) -> Path:
 
 
 def _put(file: Path, content: bytes) -> Path:
-    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(file.parent)
     replace_synced(file, content)
     return file

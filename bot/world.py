@@ -21,6 +21,7 @@ from bot.ledger.custody import renewing
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.nodes import node_of
+from bot.signer.files import SIGNER_FOLDER
 from bot.signer.switch import CONTROL_NAME, KillSwitch
 from chains.assets import Address
 from chains.exchanges.adapter import Exchange
@@ -58,8 +59,8 @@ class World:
     instance: str
 
     def signer_journal(self, operator: Address) -> Path:
-        """Where the signer remembers what it signed with this key on this chain."""
-        return self.memory / f"signer-{operator}.db"
+        """Where the signer remembers what it signed with this key on this chain, in a folder of its own."""
+        return self.memory / SIGNER_FOLDER / f"signer-{operator}.db"
 
     @property
     def control(self) -> Path:

@@ -128,6 +128,9 @@ class SignerSettings(Section):
     key: Annotated[KeyPlace | None, Field(examples=["kms:/run/kms.sock#alias/isthmus"])] = None
     """Where else the hot key is kept: `kms:SOCKET#KEY`, `pkcs11:LIBRARY#TOKEN/LABEL`; `env:NAME` on test chains."""
 
+    user: Annotated[str | None, Field(min_length=1, examples=["isthmus-signer"])] = None
+    """User, by name or number, that root has the signer be; left out, `isthmus-signer` if there is one, else 65528."""
+
     max_fee_gwei: Annotated[Number, Field(examples=[200])] = Decimal(200)
     """Most it signs per gas, in gwei: base fee and tip together."""
 
@@ -303,6 +306,7 @@ class RunConfig(RunSections):
             "source": True,
             "ledger": True,
             "dashboard": True,
+            "signer": {"user"},
             "pools": {"url", "folder"},
             "families": True,
             "strategies": {"__all__": {"source"}},

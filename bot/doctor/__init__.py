@@ -26,11 +26,13 @@ async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
         ("npm packages", tools.npm_packages),
         ("contracts", tools.contracts),
         ("twin", tools.twin),
-        ("signer", confinement),
     ]
-    if loaded is not None:
+    if loaded is None:
+        looks.append(("signer", lambda: confinement(None, None)))
+    else:
         config, network = loaded.config, loaded.network
         looks += [
+            ("signer", lambda: confinement(config.signer.user, config.ledger.folder)),
             ("node", lambda: surroundings.node(config, network, clock)),
             ("keystore", lambda: surroundings.keystore(config, network)),
             ("database", lambda: surroundings.database(config, clock)),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 import orjson
 
 from bot.doctor.checks import Check, Status, graded
+from bot.signer.account import NoAccount, Standing, standing
 from chains.tools import ROOT
 
 _TIMEOUT_S = 20
@@ -23,14 +24,20 @@ _MEANINGS = {
 }
 
 
-async def confinement() -> Iterable[Check]:
-    """What it gives up, and what it cannot; it always runs as the user of the bot."""
-    return [await asyncio.to_thread(_confinement)]
+async def confinement(user: str | None, folder: Path | None) -> Iterable[Check]:
+    """As whom it runs, what it gives up and what it cannot. `user` is `signer.user`, `folder` where runs keep files."""
+    try:
+        as_whom = standing(user, [] if folder is None else [folder / "a run"])
+    except NoAccount as error:
+        what, _, remedy = str(error).partition("; ")
+        return [Check("signer", Status.FAIL, what, remedy or "start the bot as root, or leave it out")]
+    return [await asyncio.to_thread(_confinement, as_whom)]
 
 
-def _confinement() -> Check:
+def _confinement(as_whom: Standing) -> Check:
+    command = [sys.executable, "-P", "-m", "bot.signer.confinement"]
     answer = subprocess.run(
-        [sys.executable, "-P", "-m", "bot.signer.confinement"],
+        command if as_whom.own is None else as_whom.own.command(command),
         capture_output=True,
         timeout=_TIMEOUT_S,
         check=False,
@@ -44,7 +51,7 @@ def _confinement() -> Check:
     lost = [meaning for name, meaning in _MEANINGS.items() if not protections.get(name)]
     return graded(
         "signer",
-        f"{', '.join(kept)}; runs as user {os.getuid()}, as the bot does",
+        f"{', '.join(kept)}; {as_whom}",
         warn=bool(lost),
         remedy=f"here it cannot do this: {', '.join(lost)}; allow user namespaces, or run it on Linux",
     )

@@ -34,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(ending, lambda *_: sys.exit(0))
     os.umask(0o077)
     try:
-        protections = confine()
+        apart = options.client not in (None, os.getuid())
+        protections = confine(off_network=options.off_network if apart else None)
         policy, policy_bytes = read_policy(options.policy)
         secret = _read_passphrase(options.passphrase_fd)
-        key = open_key(options.key, secret, chain_id=policy.chain_id, test_chain=policy.test_chain)
+        key = open_key(
+            options.key, secret, chain_id=policy.chain_id, test_chain=policy.test_chain, opened=options.key_fd
+        )
         clock, switch = SystemClock(), KillSwitch(options.control)
         switch.establish(clock.wall_s())
         with Journal(options.journal) as journal:
@@ -50,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
                 clock=clock,
                 protections=protections,
             )
-            server = Server(options.socket, signer.answer, frozenset({os.getuid()}))
+            server = Server(options.socket, signer.answer, options.client if apart else os.getuid())
             presence = Presence(
                 os.getpid(), *(str(path.absolute()) for path in (options.socket, options.journal, options.policy))
             )
@@ -71,10 +74,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bot.signer", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to make, in a directory of mode 0700")
     parser.add_argument("--key", type=KeySource.parse, required=True, help=f"where the key is kept: {FORMS}")
+    parser.add_argument("--key-fd", type=int, help="file descriptor of the keystore, where its file is another user's")
     parser.add_argument("--policy", type=Path, required=True, help="what may be signed; read once")
     parser.add_argument("--passphrase-fd", type=int, required=True, help="file descriptor of the passphrase or PIN")
     parser.add_argument("--journal", type=Path, required=True, help="SQLite file of everything signed")
     parser.add_argument("--control", type=Path, required=True, help="folder of the kill switch and of grants")
+    parser.add_argument("--client", type=int, help="number of the user who may ask; left out, this process's own")
+    parser.add_argument("--off-network", action="store_true", help="it left the network before it became this user")
     return parser.parse_args(arguments)
 
 

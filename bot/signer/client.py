@@ -8,13 +8,15 @@ import shutil
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
 import bot
 from bot.reasons import Reason, Refusal
+from bot.signer.account import Account, settle
 from bot.signer.policy import SignerPolicy, encode_policy
 from bot.signer.protocol import (
     HEADER_BYTES,
@@ -81,27 +83,32 @@ class SignerClient:
         directory: Path,
         journal: Path | None = None,
         control: Path | None = None,
+        account: Account | None = None,
     ) -> Self:
         """Start the signer's process and wait until it answers; its account is `address`.
 
         `keystore` is a keystore's file, or wherever else the key is kept; `passphrase` what opens it.
         `directory` becomes private (mode 0700) and holds socket, policy and log; `journal` must outlive restarts and
         belongs to one chain's history, by default `directory/signer.db`. `control` is the folder of its kill switch and
-        grants, by default `control` beside the journal. Raises `SignerError`.
+        grants, by default `control` beside the journal. `account`: the user it is to be, which takes root; `directory`
+        and the journal's folder become its own. Raises `SignerError`, and `OSError` where that cannot be.
         """
         _prepare(directory, policy)
         socket = _socket_path(directory)
         journal = journal or directory / JOURNAL_NAME
         control = control or journal.parent / CONTROL_NAME
+        key = keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore))
+        if account is not None:
+            settle(account, own={directory, journal.parent, socket.parent}, shared=control)
         options: dict[str, Path | KeySource] = {
             "--socket": socket,
-            "--key": keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore)),
+            "--key": key,
             "--policy": directory / POLICY_NAME,
             "--journal": journal,
             "--control": control,
         }
         log = directory / LOG_NAME
-        process = await _spawn(options, passphrase, log)
+        process = await _spawn(options, passphrase, log, key, account)
         try:
             operator = await _ready_address(process)
         except BaseException:
@@ -203,18 +210,25 @@ class SignerClient:
         return f"the signer hung up: {error}"
 
 
-async def _spawn(options: dict[str, Path | KeySource], passphrase: str, log: Path) -> Process:
+async def _spawn(
+    options: dict[str, Path | KeySource], passphrase: str, log: Path, key: KeySource, account: Account | None
+) -> Process:
     """The process, with an environment of its own, out of reach of the terminal's Ctrl-C."""
     reading, writing = os.pipe()
     try:
-        with log.open("wb") as errors:
+        command = [sys.executable, "-P", "-m", "bot.signer", "--passphrase-fd", str(reading)]
+        command += [str(word) for option in options.items() for word in option]
+        with ExitStack() as stack:
+            passed = [reading]
+            if account is not None and key.kind is Kind.KEYSTORE:
+                passed.append(stack.enter_context(_opened(key)))
+                command += ["--key-fd", str(passed[-1])]
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "bot.signer", "--passphrase-fd", str(reading)),
-                *(str(word) for option in options.items() for word in option),
+                *(command if account is None else account.command(command)),
                 stdin=DEVNULL,
                 stdout=PIPE,
-                stderr=errors,
-                pass_fds=(reading,),
+                stderr=stack.enter_context(log.open("wb")),
+                pass_fds=passed,
                 env={"PYTHONPATH": str(_ROOT)},
                 start_new_session=True,
             )
@@ -224,6 +238,19 @@ async def _spawn(options: dict[str, Path | KeySource], passphrase: str, log: Pat
         os.close(reading)
         os.close(writing)
     return process
+
+
+@contextmanager
+def _opened(keystore: KeySource) -> Iterator[int]:
+    """A descriptor of a file that the signer's user may not open; what is in it, only the signer reads."""
+    try:
+        descriptor = os.open(keystore.place, os.O_RDONLY)
+    except OSError as error:
+        raise SignerError(f"signer: cannot read keystore {keystore.place}: {error.strerror}") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 async def _ready_address(process: Process) -> Address | None:

@@ -17,14 +17,15 @@ _CLONE_NEWUSER = 0x1000_0000
 _CLONE_NEWNET = 0x4000_0000
 
 
-def confine() -> dict[str, bool]:
+def confine(*, off_network: bool | None = None) -> dict[str, bool]:
     """Give up what can be given up; which protections are now in force, by name. Call it before any thread starts.
 
+    `off_network` says whether it left the network before it became a user of its own, which afterwards it cannot.
     Raises `OSError` when it got half-way out of the network: the process must not go on like that.
     """
     # Entering a user namespace resets what the later calls set, so the network goes first.
     return {
-        "no_network": _leave_network(),
+        "no_network": _leave_network() if off_network is None else off_network,
         "no_core_dump": _forbid_core_dumps(),
         "not_dumpable": _process_control(_PR_SET_DUMPABLE, 0),
         "no_new_privileges": _process_control(_PR_SET_NO_NEW_PRIVS, 1),
@@ -65,4 +66,4 @@ def _linux(function: str, *arguments: int) -> bool:
 
 if __name__ == "__main__":
     # What a signer would give up here, for who asks before there is one.
-    print(json.dumps(confine()))
+    print(json.dumps(confine(off_network="--off-network" in sys.argv if "--client" in sys.argv else None)))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clock import Clock
+from bot.signer.files import SIGNER_FOLDER
 from bot.signer.journal import Journal, JournalError, JournalLocked
 from bot.signer.key import SignedTransaction
 from bot.signer.policy import SignerPolicy, read_policy
@@ -67,8 +68,13 @@ class Proven:
 
 
 def prove_journals(folder: Path, *, accept: bool = False) -> list[Proven]:
-    """Hold every signer's journal in `folder` against its chain; with `accept`, take each one's end as it is first."""
-    return [_proven(path, accept) for path in sorted(folder.glob("signer-*.db"))]
+    """Hold every signer's journal beside a ledger in `folder` against its chain; with `accept`, each as it is first."""
+    return [_proven(path, accept) for path in journals(folder)]
+
+
+def journals(folder: Path) -> list[Path]:
+    """The signers' journals that belong to a ledger in `folder`."""
+    return sorted((*folder.glob("signer-*.db"), *folder.glob(f"{SIGNER_FOLDER}/signer-*.db")))
 
 
 def _proven(path: Path, accept: bool) -> Proven:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.signer import wire
-from bot.signer.files import OWNER_ONLY
+from bot.signer.files import OWNER_ONLY, share
 from bot.signer.wire import InvalidMessage
 
 FILE = "signer.json"
@@ -33,6 +33,7 @@ def announced(folder: Path, presence: Presence) -> Iterator[None]:
     try:
         # One journal has one signer; should an older one still be ending, its words make room for ours.
         fcntl.flock(descriptor, fcntl.LOCK_SH)
+        share(descriptor, folder)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, wire.encode(presence), 0)
         yield

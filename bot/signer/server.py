@@ -1,4 +1,4 @@
-"""The signer's socket: a Unix socket for one client of the same user, and for some who only look. No TCP."""
+"""The signer's socket: a Unix socket for one client of the user who started it, and for some who look. No TCP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ RECEIVE_BYTES = 64 * 1024
 MAX_PATH_BYTES = 107
 MAX_CLIENTS = 4
 
-_PRIVATE_DIRECTORY = 0o700
+_FOLDERS = (0o700, 0o2710)
+_SOCKETS = (0o600, 0o660)
+"""Modes, where the signer is its client's user, and where it is one of its own: then the folder's group may connect."""
+
 _CREDENTIALS = struct.Struct("3i")
 
 
@@ -41,23 +44,24 @@ class _Conversation:
 class Server:
     """Answers frames one at a time. One client may have things signed; others, meanwhile, may ask how it is."""
 
-    def __init__(self, path: Path, answer: Callable[[bytes, bool], Response], peers: frozenset[int]) -> None:
-        """`answer` is told whether who asks may only observe; `peers` are the users who may connect at all."""
+    def __init__(self, path: Path, answer: Callable[[bytes, bool], Response], client: int) -> None:
+        """`answer` is told whether who asks may only observe; `client` is the user who may connect at all."""
         self._path = path
         self._answer = answer
-        self._peers = peers
+        self._client = client
         self._clients: list[_Conversation] = []
 
     @contextmanager
     def listening(self) -> Iterator[socket.socket]:
-        """The bound socket, readable by its owner only and gone afterwards. Raises `SocketError`."""
-        _check_directory(self._path)
+        """The bound socket, open to its client's user only and gone afterwards. Raises `SocketError`."""
+        apart = self._client != os.getuid()
+        _check_directory(self._path, _FOLDERS[apart])
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             with suppress(FileNotFoundError):
                 self._path.unlink()
             try:
                 listener.bind(str(self._path))
-                self._path.chmod(0o600)
+                self._path.chmod(_SOCKETS[apart])
                 listener.listen()
             except OSError as error:
                 raise SocketError(f"cannot listen on {self._path}: {error.strerror or error}") from None
@@ -90,7 +94,7 @@ class Server:
         connection.settimeout(SEND_TIMEOUT_S)
         # A client that reconnects has hung up before, perhaps unheard.
         self._hear_clients()
-        if _peer_uid(connection) not in self._peers:
+        if _peer_uid(connection) != self._client:
             connection.close()
         elif len(self._clients) < MAX_CLIENTS:
             signs = any(not client.observes for client in self._clients)
@@ -145,13 +149,13 @@ def _peer_uid(connection: socket.socket) -> int:
     return int(uid)
 
 
-def _check_directory(path: Path) -> None:
+def _check_directory(path: Path, mode: int) -> None:
     directory = path.parent
     try:
         status = directory.stat()
     except OSError as error:
         raise SocketError(f"cannot use {directory}: {error.strerror}") from None
-    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != _PRIVATE_DIRECTORY:
-        raise SocketError(f"{directory} must be yours alone; run: chmod 700 {directory}")
+    if status.st_uid != os.getuid() or stat.S_IMODE(status.st_mode) != mode:
+        raise SocketError(f"{directory} must be yours alone; run: chmod {mode:o} {directory}")
     if len(os.fsencode(path)) > MAX_PATH_BYTES:
         raise SocketError(f"{path} is longer than the {MAX_PATH_BYTES} bytes a socket's path may have")

@@ -6,6 +6,7 @@ is why that is for test chains only.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -61,11 +62,14 @@ class KeySource:
         return f"{self.kind}:{self.place}" + (f"#{self.name}" if self.name else "")
 
 
-def open_key(source: KeySource, secret: bytes, *, chain_id: int, test_chain: bool) -> Key:
-    """The key at `source`, opened with `secret`. Raises `KeystoreError`, `DeviceError`."""
+def open_key(source: KeySource, secret: bytes, *, chain_id: int, test_chain: bool, opened: int | None = None) -> Key:
+    """The key at `source`, opened with `secret`. Raises `KeystoreError`, `DeviceError`.
+
+    `opened` is a descriptor of its keystore, where this process may not open the file itself.
+    """
     match source.kind:
         case Kind.KEYSTORE:
-            return _from_keystore(Path(source.place), secret, chain_id, test_chain)
+            return _from_keystore(Path(source.place), opened, secret, chain_id, test_chain)
         case Kind.ENVIRONMENT:
             return _from_environment(source.place, secret, chain_id, test_chain)
         case Kind.KMS:
@@ -81,9 +85,10 @@ def open_key(source: KeySource, secret: bytes, *, chain_id: int, test_chain: boo
             return RemoteKey(Token(source.place, token, label, secret.decode(errors="replace")))
 
 
-def _from_keystore(path: Path, passphrase: bytes, chain_id: int, test_chain: bool) -> Key:
+def _from_keystore(path: Path, opened: int | None, passphrase: bytes, chain_id: int, test_chain: bool) -> Key:
     try:
-        data = path.read_bytes()
+        with os.fdopen(opened, "rb") if opened is not None else path.open("rb") as file:
+            data = file.read()
         if is_light(data) and not test_chain:
             raise KeystoreError(f"its key derivation is too weak for chain {chain_id}; make a new one")
         return unseal(data, passphrase)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from bot.signer import wire
-from bot.signer.files import OWNER_ONLY, append_synced, replace_synced
+from bot.signer.files import OWNER_ONLY, append_synced, make_folder, replace_synced
 from bot.signer.wire import InvalidMessage
 
 CONTROL_NAME = "control"
@@ -172,7 +172,7 @@ class KillSwitch:
     @contextmanager
     def _writing(self) -> Iterator[None]:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.folder)
             with self._locked(fcntl.LOCK_EX):
                 yield
         except OSError as error:

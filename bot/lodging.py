@@ -1,0 +1,45 @@
+"""The signer's process, started where its run keeps its files: as a user of its own where root runs the bot."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from bot.config.options import Reporter
+from bot.hands import Hands
+from bot.signer.account import Standing, let_through
+from bot.signer.client import SignerClient
+from bot.signer.files import SIGNER_FOLDER
+from bot.signer.policy import SignerPolicy
+from bot.world import World
+
+
+async def start_signer(
+    standing: Standing, policy: SignerPolicy, world: World, hands: Hands, out: Reporter
+) -> SignerClient:
+    """Start it as `standing` says, and say so. Raises `SignerError`, `OSError`."""
+    if standing.own is not None:
+        let_through(standing.own, world.folder, world.memory)
+    operator = hands.identity.operator
+    client = await SignerClient.start(
+        keystore=hands.keystore,
+        passphrase=hands.passphrase,
+        policy=policy,
+        directory=world.folder / SIGNER_FOLDER,
+        journal=moved(world.memory / f"signer-{operator}.db", world.signer_journal(operator)),
+        control=world.control,
+        account=standing.own,
+    )
+    out.line(f"signer: {standing}")
+    return client
+
+
+def moved(before: Path, journal: Path) -> Path:
+    """`journal`, to which the one that lay at `before` is moved with all that belongs to it. Raises `OSError`."""
+    if before.exists() and not journal.exists():
+        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Itself last: what is cut short is gone on with, and a journal without its head file is none.
+        for suffix in ("-head", "-wal", ""):
+            with suppress(FileNotFoundError):
+                before.with_name(before.name + suffix).rename(journal.with_name(journal.name + suffix))
+    return journal
