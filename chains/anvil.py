@@ -82,7 +82,7 @@ class Anvil:
 
     async def start(self) -> None:
         """Start and wait until it listens. Raises `AnvilFailed` with Anvil's last words, `MissingTool`."""
-        command = [str(foundry("anvil")), "--host", self.host, "--port", str(self._port)]
+        command = [str(foundry("anvil")), "--host", self.host, "--port", str(self._port), "--no-request-size-limit"]
         if "--accounts" not in self._arguments:
             command += ["--accounts", "0"]
         self._process = await asyncio.create_subprocess_exec(
@@ -162,7 +162,10 @@ class Anvil:
         by_id = {item["id"]: item for item in answers}
         results = []
         for request in requests:
-            item = by_id[request["id"]]
+            item = by_id.get(request["id"])
+            if item is None:
+                said = next((each["error"]["message"] for each in answers if "error" in each), "nothing")
+                raise AnvilFailed(f"anvil at {self.http_url} did not answer {request['method']}; it said: {said}")
             if "error" in item:
                 error_ = item["error"]
                 raise RpcError(str(request["method"]), error_["code"], error_["message"], error_.get("data"))
