@@ -25,8 +25,9 @@ from web3.types import TxParams, Wei
 from benchmarks.machine import report
 from benchmarks.slow_node import delayed
 from bot.simulator.fork import PinnedFork
+from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
-from bot.simulator.question import Watched, transaction_call
+from bot.simulator.question import transaction_call
 from bot.simulator.simulator import Simulator
 from bot.simulator.verdict import Outcome
 from bot.transaction import UnsignedTransaction

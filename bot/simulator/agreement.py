@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.simulator.question import Answer, Question, Unanswered, Watched, gas_price_wei
+from bot.simulator.holdings import Unanswered, Watched
+from bot.simulator.question import Answer, Question, gas_price_wei
 from chains.assets import ZERO_ADDRESS
 
 MOST_GAS_APART = 30_000

@@ -11,7 +11,8 @@ from typing import Any
 
 from bot.plan import Plan
 from bot.reasons import Reason
-from bot.simulator.question import SURROUNDINGS, Environment, balance_call, read_balance
+from bot.simulator.holdings import balance_call, read_balance
+from bot.simulator.question import SURROUNDINGS, Environment
 from chains.assets import ZERO_ADDRESS, Address
 from chains.pools.words import selector, word
 
@@ -81,7 +82,7 @@ def read(move: Move, answer: Sequence[Mapping[str, Any]]) -> TokenTrouble | None
     """What the answer to `question(move, …)` shows. None where all arrives, or the pool does not hold it by itself."""
     calls = answer[0]["calls"]
     pool, before, after, there, arrived = (
-        read_balance((move.through, move.token), bytes.fromhex(calls[at]["returnData"][2:])) for at in (0, 1, 3, 4, 6)
+        read_balance((move.through, move.token), calls[at]) for at in (0, 1, 3, 4, 6)
     )
     half = move.amount // 2
     if pool < move.amount or not half:

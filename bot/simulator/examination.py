@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from bot.plan import Plan
 from bot.simulator.diagnosis import TokenTrouble
-from bot.simulator.question import Emitted, Watched
+from bot.simulator.holdings import Watched
+from bot.simulator.question import Emitted
 from bot.simulator.reverts import RevertReasons
 from bot.simulator.sensitivity import Moved, sensitivity
 from bot.simulator.simulator import Simulator

@@ -11,19 +11,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
+from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts, plain_account
-from bot.simulator.overlay import balance_of_data
-from bot.simulator.question import (
-    ASKER,
-    READ_GAS,
-    Answer,
-    Environment,
-    Question,
-    Surroundings,
-    Watched,
-    gas_price_wei,
-    read_balance,
-)
+from bot.simulator.holdings import ASKER, READER, READER_CODE, Watched
+from bot.simulator.question import Answer, Environment, Question, Surroundings, gas_price_wei
 from bot.simulator.state import AccountState, StateStore
 from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -36,6 +27,7 @@ _HALTED = re.compile(r"Halt \{ reason: (\w+)")
 # A later fork's opcode may be what this EVM does not know.
 _UNKNOWN_OPCODES = frozenset({"OpcodeNotFound", "NotActivated"})
 _MISSED = "Database("
+_READER_STATE = AccountState.of(0, 1, READER_CODE)
 _BASE_GAS = 21_000
 _FLOOR_GAS_PER_TOKEN = 10
 _TOKENS_PER_NONZERO_BYTE = 4
@@ -100,7 +92,7 @@ class LocalEvm:
             raise NotAnsweredHere("the block's builder is watched")
         question.check_nonces({sender: self._known(sender).nonce for sender in question.senders})
         with self._behind(question.earlier):
-            before = {watched: self._before(watched) for watched in question.watched}
+            before = self._before(question.watched)
             question.check_funds(before)
             return self._ran(tx, question.watched, before)
 
@@ -131,7 +123,7 @@ class LocalEvm:
         with self._holding_back(tx, held_wei, held_back_wei):
             output, succeeded, gas_used = self._transact(tx, price_wei)
             self._evm.reset_transient_storage()
-            after = {pair: self._balance(pair) for pair in watched}
+            after = self._balances(watched)
             after[tx.sender, ZERO_ADDRESS] += held_back_wei - gas_used * price_wei
         return Answer(succeeded, output, gas_used, before, after)
 
@@ -146,7 +138,7 @@ class LocalEvm:
 
     def _written_by(self, tx: UnsignedTransaction) -> StateStore:
         """What is known, as `tx` leaves it."""
-        before = {(tx.sender, ZERO_ADDRESS): self._before((tx.sender, ZERO_ADDRESS))}
+        before = self._before([(tx.sender, ZERO_ADDRESS)])
         price_wei = gas_price_wei(tx, self._environment.base_fee_wei)
         held_wei, held_back_wei = before[tx.sender, ZERO_ADDRESS], tx.gas_limit * price_wei
         with self._holding_back(tx, held_wei, held_back_wei):
@@ -189,26 +181,23 @@ class LocalEvm:
         except RuntimeError as error:
             return _failure(str(error)), False
 
-    def _before(self, watched: Watched) -> int:
-        """What an account holds before anything runs: asked once a block, apart, so that nothing is warm after it."""
-        if watched not in self._held:
+    def _before(self, watched: Sequence[Watched]) -> dict[Watched, int]:
+        """What is held before anything runs: asked once a block, apart, so that nothing is warm after it."""
+        unknown = [pair for pair in watched if pair not in self._held]
+        if unknown:
             point = self._evm.snapshot()
-            self._held[watched] = self._balance(watched)
+            self._held.update(self._balances(unknown))
             self._evm.revert(point)
-        return self._held[watched]
+        return {pair: self._held[pair] for pair in watched}
 
-    def _balance(self, watched: Watched) -> int:
-        account, token = watched
-        if token == ZERO_ADDRESS:
-            try:
-                return int(self._evm.get_balance(account))
-            except RuntimeError as error:
-                raise Missed(str(error)) from None
-        output, succeeded = self._called(ASKER, token, balance_of_data(account), 0, READ_GAS, 0)
-        return read_balance(watched, output if succeeded else None)
+    def _balances(self, watched: Sequence[Watched]) -> dict[Watched, int]:
+        data, gas = holdings.data_for(watched), holdings.gas_for(watched)
+        output, succeeded = self._called(ASKER, READER, data, 0, gas, 0)
+        return holdings.read(watched, output, succeeded=succeeded)
 
     def _fill(self) -> None:
         """Everything in the store, but accounts whose code must not run here: those stay misses."""
+        self._evm.insert_account_info(READER, self._accounts.account(_READER_STATE))
         for account, known in self._store.accounts.items():
             if not known.blind:
                 self._evm.insert_account_info(account, self._accounts.account(known))

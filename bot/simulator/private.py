@@ -14,8 +14,9 @@ from typing import Any, Self, TypeVar
 
 from bot.clock import Clock
 from bot.simulator.fork import ForkFailed, PinnedFork
+from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay, balance_of_data
-from bot.simulator.question import Environment, Watched
+from bot.simulator.question import Environment
 from chains.anvil import AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head, Receipt

@@ -11,22 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eth_utils.crypto import keccak
-
-from bot.simulator.overlay import balance_of_data
+from bot.simulator import holdings
+from bot.simulator.holdings import READER, READER_CODE, Unanswered, Watched
 from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Head
-
-Watched = tuple[Address, Address]
-"""(account, token); the native coin is the zero address."""
-
-_READER = address("0x" + keccak(text="isthmus.simulator.native-balance-reader")[-20:].hex())
-ASKER = address("0x" + keccak(text="isthmus.simulator.asker")[-20:].hex())
-# CALLDATALOAD(0) BALANCE MSTORE(0) RETURN(0, 32)
-_READER_CODE = "0x6000353160005260206000f3"
-READ_GAS = 1_000_000
-_WORD_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +31,6 @@ SURROUNDINGS = (
     Surroundings(address("0x1f9090aae28b8a3dceadf281b0f12828e676c326"), b"\xaa" * 32),
 )
 """Two well-known builders' blocks (Titan's and rsync's fee recipients on Ethereum), which share hardly a bit."""
-
-
-class Unanswered(RuntimeError):
-    """The fork's answer does not settle the question; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +114,15 @@ class Question:
         return tuple(self._answer(simulated) for simulated in results[:count])
 
     def _answer(self, simulated: Any) -> Answer:
-        outcomes = simulated[0]["calls"][len(self.earlier) :]
-        count = len(self.watched)
-        before = self._balances(outcomes[:count])
-        outcome = outcomes[count]
+        held, outcome, left = simulated[0]["calls"][len(self.earlier) :]
+        before = self._balances(held)
         self.check_funds(before)
         return Answer(
             succeeded=outcome["status"] == "0x1",
             return_data=bytes.fromhex(outcome["returnData"][2:]),
             gas_used=int(outcome["gasUsed"], 16),
             before=before,
-            after=self._balances(outcomes[count + 1 :]),
+            after=self._balances(left),
         )
 
     @property
@@ -148,11 +131,11 @@ class Question:
         return tuple(dict.fromkeys(tx.sender for tx in (*self.earlier, self.tx)))
 
     def _simulation(self, surroundings: Surroundings) -> dict[str, Any]:
-        reads = [balance_call(watched) for watched in self.watched]
+        reading = holdings.call_for(self.watched)
         block = {
             "blockOverrides": self.environment.overrides(surroundings),
-            "stateOverrides": {_READER: {"code": _READER_CODE}},
-            "calls": [*map(transaction_call, self.earlier), *reads, transaction_call(self.tx), *reads],
+            "stateOverrides": {READER: {"code": "0x" + READER_CODE.hex()}},
+            "calls": [*map(transaction_call, self.earlier), reading, transaction_call(self.tx), reading],
         }
         return {"blockStateCalls": [block], "validation": True}
 
@@ -170,8 +153,9 @@ class Question:
         if held < needed:
             raise Unanswered(f"{self.tx.sender} holds {held} wei, but the transaction can cost {needed}")
 
-    def _balances(self, outcomes: Sequence[Mapping[str, Any]]) -> dict[Watched, int]:
-        return {watched: _balance(watched, outcome) for watched, outcome in zip(self.watched, outcomes, strict=True)}
+    def _balances(self, outcome: Mapping[str, Any]) -> dict[Watched, int]:
+        data = bytes.fromhex(outcome["returnData"][2:])
+        return holdings.read(self.watched, data, succeeded=outcome["status"] == "0x1")
 
 
 def ask(
@@ -206,26 +190,3 @@ def transaction_call(tx: UnsignedTransaction) -> dict[str, str]:
         "maxFeePerGas": hex(tx.max_fee_wei),
         "maxPriorityFeePerGas": hex(tx.tip_wei),
     }
-
-
-def balance_call(watched: Watched) -> dict[str, str]:
-    """The call that tells a balance; that of the native coin needs the reader's code laid over the fork."""
-    account, token = watched
-    if token == ZERO_ADDRESS:
-        to, data = _READER, bytes(12) + bytes.fromhex(account[2:])
-    else:
-        to, data = token, balance_of_data(account)
-    return {"from": ASKER, "to": to, "input": "0x" + data.hex(), "gas": hex(READ_GAS)}
-
-
-def read_balance(watched: Watched, data: bytes | None) -> int:
-    """What a token answered to `balanceOf`; None where it reverted. Raises `Unanswered`."""
-    if data is None or len(data) != _WORD_BYTES:
-        account, token = watched
-        raise Unanswered(f"token {token} does not tell the balance of {account}")
-    return int.from_bytes(data, "big")
-
-
-def _balance(watched: Watched, outcome: Mapping[str, Any]) -> int:
-    data = bytes.fromhex(outcome["returnData"][2:])
-    return read_balance(watched, data if outcome["status"] == "0x1" else None)

@@ -6,26 +6,17 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from bot.simulator import reader
+from bot.simulator import holdings, reader
 from bot.simulator.analysed import AnalysedAccounts
+from bot.simulator.holdings import ASKER, READER, READER_CODE
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
-from bot.simulator.question import (
-    ASKER,
-    SURROUNDINGS,
-    Answer,
-    Environment,
-    Question,
-    Surroundings,
-    balance_call,
-    transaction_call,
-)
+from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
 from bot.simulator.state import PRECOMPILES, StateStore
 from chains.anvil import Anvil
-from chains.assets import ZERO_ADDRESS, Address
+from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
 _ROUNDS = 3
-_ACCOUNT_METHODS = ("eth_getBalance", "eth_getTransactionCount", "eth_getCode")
 _EVERYWHERE = (ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS))
 
 
@@ -122,24 +113,16 @@ class Screen:
         block = {"blockHash": head.hash}
         everywhere = dict.fromkeys(_EVERYWHERE, ())
         tracing = {"tracer": "prestateTracer", "blockOverrides": question.environment.overrides(SURROUNDINGS[0])}
-        calls = [transaction_call(question.tx)]
-        calls += [balance_call(watched) for watched in question.watched if watched[1] != ZERO_ADDRESS]
-        bare = sorted({account for account, token in question.watched if token == ZERO_ADDRESS})
-        held, *answers = await fork.batch(
+        reading = {**tracing, "stateOverrides": {READER: {"code": "0x" + READER_CODE.hex()}}}
+        held, running, holding = await fork.batch(
             [
                 ("eth_call", reader.question(everywhere, block)),
-                *((method, (account, block)) for account in bare for method in _ACCOUNT_METHODS),
-                *(("debug_traceCall", (call, block, tracing)) for call in calls),
+                ("debug_traceCall", (transaction_call(question.tx), block, tracing)),
+                ("debug_traceCall", (holdings.call_for(question.watched), block, reading)),
             ]
         )
-        prestates = answers[len(bare) * len(_ACCOUNT_METHODS) :]
-        prestates += [_prestate(account, *answers[3 * at : 3 * at + 3]) for at, account in enumerate(bare)]
-        new = [self._store.learn(head.hash, prestate) for prestate in prestates]
+        there = {account: fields for account, fields in holding.items() if address(account) != READER}
+        new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
         self._store.learn_empty(reader.read(everywhere, held).balances)
         self._store.senders.add(question.tx.sender)
         return any(new)
-
-
-def _prestate(account: Address, balance: str, nonce: str, code: str) -> dict[str, dict[str, Any]]:
-    """An account as a `prestateTracer` would write it."""
-    return {account: {"balance": balance, "nonce": int(nonce, 16), "code": code}}

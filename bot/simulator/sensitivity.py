@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.plan import Plan, Swap
-from bot.simulator.question import Watched
+from bot.simulator.holdings import Watched
 from bot.simulator.simulator import Simulator
 from bot.simulator.stage import Stage
 from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict

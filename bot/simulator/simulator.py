@@ -18,6 +18,7 @@ from bot.simulator import diagnosis
 from bot.simulator.agreement import CoinbasesDisagree, agreed
 from bot.simulator.diagnosis import Move, TokenTrouble, moves
 from bot.simulator.fork import ForkFailed
+from bot.simulator.holdings import Unanswered, Watched
 from bot.simulator.local import Missed, NotAnsweredHere
 from bot.simulator.overlay import Overlay
 from bot.simulator.question import (
@@ -25,8 +26,6 @@ from bot.simulator.question import (
     Answer,
     Environment,
     Question,
-    Unanswered,
-    Watched,
     ask,
     gas_price_wei,
     transaction_call,
@@ -137,9 +136,12 @@ class Simulator:
         with contextlib.suppress(
             Unanswered, ForkFailed, AnvilFailed, RpcError, Unreadable, Missed, NotAnsweredHere, TimeoutError
         ):
-            async with asyncio.timeout(self._timeout_s):
-                question = self._question(tx, head, watch, after)
-                return self._told(question, (await self._here(question, 1))[0])
+            question = self._question(tx, head, watch, after)
+            answers = self._at_once(question, 1)
+            if answers is None:
+                async with asyncio.timeout(self._timeout_s):
+                    answers = await self._here(question, 1)
+            return self._told(question, answers[0])
         return None
 
     def _count(self, *, here: bool) -> None:
@@ -229,7 +231,8 @@ class Simulator:
     async def _last_word(self, question: Question) -> Verdict:
         if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
             with contextlib.suppress(Missed, NotAnsweredHere, Unreadable):
-                answers = await self._here(question, len(SURROUNDINGS))
+                count = len(SURROUNDINGS)
+                answers = self._at_once(question, count) or await self._here(question, count)
                 self._count(here=True)
                 return self._told(question, agreed(question, answers))
             self._count(here=False)
@@ -238,17 +241,23 @@ class Simulator:
         except AnvilFailed:
             return await self._on_fork(question)
 
-    async def _here(self, question: Question, count: int) -> tuple[Answer, ...]:
-        """In this process, in so many surroundings; what it misses is learned from the fork."""
-        screen = await self._standing.known_on(question.environment.head)
+    def _at_once(self, question: Question, count: int) -> tuple[Answer, ...] | None:
+        """In this process, in so many surroundings, of what is known already; None where that is not enough."""
+        screen = self._standing.screen
         if screen is not None:
             with contextlib.suppress(Missed):
                 return screen.answers(question, SURROUNDINGS[:count])
-        screen = self._standing.screen
+        return None
+
+    async def _here(self, question: Question, count: int) -> tuple[Answer, ...]:
+        """The same, where what is known is read as of the head first; what it misses is learned from the fork."""
+        head, screen = question.environment.head, self._standing.screen
         assert screen is not None
-        return await self._asked(
-            question.environment.head, lambda fork: screen.learned(question, fork, SURROUNDINGS[:count])
-        )
+        known = await self._standing.known_on(head)
+        answers = self._at_once(question, count) if known is not None else None
+        if answers is not None:
+            return answers
+        return await self._asked(head, lambda fork: screen.learned(question, fork, SURROUNDINGS[:count]))
 
     async def _on_fork(self, question: Question) -> Verdict:
         calls = [*question.calls(), ("eth_getCode", (question.tx.to, "latest"))]

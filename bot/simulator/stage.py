@@ -10,8 +10,8 @@ from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.deployment import Venues
 from bot.ground import Placed, place_executor
 from bot.plan import Plan, Swap
+from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
-from bot.simulator.question import Watched
 from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.blocks import Head

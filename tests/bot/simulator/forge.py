@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from eth_abi.abi import encode
 
-from bot.simulator.question import SURROUNDINGS, Environment, Watched, gas_price_wei
+from bot.simulator.holdings import Watched
+from bot.simulator.question import SURROUNDINGS, Environment, gas_price_wei
 from bot.simulator.verdict import Outcome
 from chains.assets import Address, address
 from chains.blocks import Head

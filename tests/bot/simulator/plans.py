@@ -12,7 +12,7 @@ from eth_account import Account
 
 from bot.exactness.contracts import ANVIL_ARGUMENTS
 from bot.simulator import Simulator
-from bot.simulator.question import Watched
+from bot.simulator.holdings import Watched
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil

@@ -175,6 +175,31 @@ async def test_one_builder_more_succeeding_or_burning_gas_is_refused_too():
             assert verdict.cause is Reason.SIM_COINBASES_DISAGREE
 
 
+async def test_a_token_that_does_not_tell_its_balance_is_named_among_those_that_do():
+    codes = {
+        "it reverts": "0 0 REVERT",
+        "it answers nothing": "STOP",
+        "it answers too much": "64 0 RETURN",
+        "it takes all the gas it gets": "more: @more JUMP",
+        "it writes when it is read": "0 SLOAD 1 ADD 0 SSTORE 32 0 RETURN",
+    }
+    async with world() as on, simulator(on) as fork, simulator(on, final=FinalVerdict.IN_PROCESS) as here:
+        tokens = {why: address(f"0x{0x0D << 144 | at:040x}") for at, why in enumerate(codes)}
+        for why, token in tokens.items():
+            await on.anvil.rpc("anvil_setCode", token, "0x" + assemble(codes[why]).hex())
+        await on.anvil.rpc("evm_mine")
+        head, tx = await on.head(), await on.swap(ETHER, (0, 1))
+        for simulated in (fork, here):
+            for why, token in tokens.items():
+                watch = [(OWNER, on.tokens[0]), (OWNER, token), (OWNER, on.tokens[1])]
+                verdict = await simulated.verdict(tx, head, watch)
+                assert (verdict.outcome, verdict.reason) == (
+                    Outcome.INVALID,
+                    f"token {token} does not tell the balance of {OWNER}",
+                ), why
+        assert here.screening.left == 0
+
+
 async def test_the_last_word_in_this_process_needs_the_fork_only_for_what_it_does_not_know():
     async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as fork:
         watch = [(OWNER, on.tokens[1])]
