@@ -7,6 +7,7 @@ import pytest
 
 from bot.ledger.ledger import Ledger
 from tests.bot.execution.given import open_ledger
+from tests.bot.execution.scripted import Connection, ScriptedChain, signer_at
 
 
 @pytest.fixture
@@ -14,3 +15,14 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = open_ledger(tmp_path / "ledger.db")
     yield ledger
     ledger.close()
+
+
+@pytest.fixture
+def signer(tmp_path: Path) -> Iterator[Connection]:
+    with signer_at(tmp_path) as signer:
+        yield signer
+
+
+@pytest.fixture
+def chain() -> ScriptedChain:
+    return ScriptedChain()

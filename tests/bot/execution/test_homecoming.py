@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from bot.execution.homecoming import Found
 from bot.execution.transactions import TransactionDesk
@@ -14,29 +10,18 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.states import IntentState
 from bot.risk.usage import read_usage
 from chains.blocks import Block, Receipt
+from tests.bot.execution.carrying import gains, must_be_sent, reverts
 from tests.bot.execution.given import cycle, head, sells_on_chain
-from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk, signer_at
-from tests.bot.execution.test_transactions import _gains, _must_be_sent, _reverts
+from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import GWEI
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> Iterator[Connection]:
-    with signer_at(tmp_path) as signer:
-        yield signer
-
-
-@pytest.fixture
-def chain() -> ScriptedChain:
-    return ScriptedChain()
 
 
 async def sent_and_looked(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> tuple[TransactionDesk, Found]:
     """A cycle that was sent on block 10 and gained what it planned in block 11, where it was found."""
     on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-    sent = await _must_be_sent(on, ledger, cycle())
+    sent = await must_be_sent(on, ledger, cycle())
     chain.count = 1
-    chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+    chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11)
     return on, await on.look(Block(head(11), ()))
 
 
@@ -69,7 +54,7 @@ async def test_what_was_found_is_not_simulated_before_the_next_plan_any_more(
     on, _ = await sent_and_looked(ledger, chain, signer)
     simulator = ScriptedSimulator(cycle(11))
     on._simulator = simulator  # type: ignore[assignment]
-    await _must_be_sent(on, ledger, cycle(11), 11)
+    await must_be_sent(on, ledger, cycle(11), 11)
     ((_, after),) = simulator.asked
     assert after == ()
 
@@ -78,11 +63,11 @@ async def test_what_lost_is_booked_before_anything_is_decided(
     ledger: Ledger, chain: ScriptedChain, signer: Connection
 ) -> None:
     on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-    sent = await _must_be_sent(on, ledger, cycle())
+    sent = await must_be_sent(on, ledger, cycle())
     chain.count = 1
-    chain.receipts[sent.tx_hash] = _reverts(sent, 11)
+    chain.receipts[sent.tx_hash] = reverts(sent, 11)
     assert not on.may_wait(await on.look(Block(head(11), ())))
-    dear: Receipt = replace(_gains(cycle(), sent, 11), effective_gas_price_wei=10**6 * GWEI)
+    dear: Receipt = replace(gains(cycle(), sent, 11), effective_gas_price_wei=10**6 * GWEI)
     chain.receipts[sent.tx_hash] = dear
     assert not on.may_wait(await on.look(Block(head(11), ())))
 
@@ -97,16 +82,16 @@ async def test_what_costs_its_gas_for_nothing_does_not_wait(
 
 async def test_what_is_still_out_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
     on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-    await _must_be_sent(on, ledger, cycle())
+    await must_be_sent(on, ledger, cycle())
     assert not on.may_wait(await on.look(Block(head(11), ())))
 
 
 async def test_what_owes_another_side_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
     plan = sells_on_chain()
     on = desk(ledger, chain, ScriptedSimulator(plan), signer)
-    sent = await _must_be_sent(on, ledger, plan)
+    sent = await must_be_sent(on, ledger, plan)
     chain.count = 1
-    chain.receipts[sent.tx_hash] = replace(_reverts(sent, 11), status=1)
+    chain.receipts[sent.tx_hash] = replace(reverts(sent, 11), status=1)
     found = await on.look(Block(head(11), ()))
     assert not on.may_wait(but(found, profit_wei=10**18))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -23,7 +22,7 @@ from chains.blocks import Block, Head, Receipt
 from chains.node import SendStatus
 from chains.node.sending import SendCause
 from tests.bot.execution.given import NETWORK, OPERATOR, begin, cycle, head, open_ledger
-from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk, signer_at
+from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import ETHER, GWEI
 
 
@@ -32,17 +31,6 @@ class Killed(Exception):
 
 
 LASTING = replace(cycle(), deadline_block=13)
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> Iterator[Connection]:
-    with signer_at(tmp_path) as connection:
-        yield connection
-
-
-@pytest.fixture
-def chain() -> ScriptedChain:
-    return ScriptedChain()
 
 
 async def sent(on: TransactionDesk, ledger: Ledger, plan: Plan, number: int = 10) -> Sent | Refusal:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -12,107 +10,40 @@ from eth_account.typed_transactions import TypedTransaction
 from eth_utils.crypto import keccak
 from hexbytes import HexBytes
 
-from bot.execution.transactions import Sent, Settled, TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import Account as Held
 from bot.ledger.records import WorstCase
 from bot.ledger.states import IntentState, MinedAs
-from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.signer.journal import Journal
-from bot.signer.key import SigningKey
 from bot.signer.protocol import Settle, SignRequest
-from bot.signer.service import Signer
-from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
 from chains.assets import Address
-from chains.blocks import Block, Log, Receipt, Undone
 from chains.node import SendStatus
-from chains.pools.words import word
+from tests.bot.execution.carrying import block, carried, gains, must_be_sent, reverts, touch
 from tests.bot.execution.given import (
     EXECUTOR,
     NETWORK,
     OPERATOR,
     POOL,
-    begin,
     cycle,
     head,
-    moved,
-    open_ledger,
     sells_on_chain,
 )
 from tests.bot.execution.scripted import (
     FEE_POLICY,
     FINALITY_BLOCKS,
     GAS_USED,
-    POLICY,
     Connection,
     ScriptedChain,
     ScriptedSimulator,
     desk,
 )
-from tests.bot.ledger.given import ETHER, GWEI, StandingClock, hash_of
+from tests.bot.ledger.given import ETHER, hash_of
 from tests.bot.market.samples import WETH
-from tests.bot.signer.making import SECRET
 from tests.chains.pools.samples import at
 
 STRANGER = at(77)
-
-
-@pytest.fixture
-def signer(tmp_path: Path) -> Iterator[Connection]:
-    with Journal(tmp_path / "signer.db") as journal:
-        key = SigningKey(SECRET)
-        clock = StandingClock()
-        switch = KillSwitch(tmp_path / "control")
-        switch.establish(clock.wall_s())
-        signer = Signer(
-            policy=POLICY, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
-        )
-        yield Connection(signer)
-
-
-@pytest.fixture
-def chain() -> ScriptedChain:
-    return ScriptedChain()
-
-
-async def _sent(on: TransactionDesk, ledger: Ledger, plan: Plan, number: int = 10) -> Sent | Refusal:
-    """`plan` carried as far as it gets on block `number`."""
-    ledger.record_plan(plan)
-    prepared = on.prepare(plan, head(number))
-    verdict = await on.verdict(prepared, head(number))
-    return await on.submit(prepared, verdict, head(number)) if isinstance(verdict, Verdict) else verdict
-
-
-async def _must_be_sent(on: TransactionDesk, ledger: Ledger, plan: Plan, number: int = 10) -> Sent:
-    sent = await _sent(on, ledger, plan, number)
-    assert isinstance(sent, Sent), sent
-    return sent
-
-
-def _gains(plan: Plan, sent: Sent, number: int, *, short: int = 0, block: str | None = None, index: int = 3) -> Receipt:
-    """The receipt of a cycle that gained what it planned, less `short`."""
-    gain = plan.expected_profit_wei - short
-    logs = (
-        moved(WETH, POOL.address, EXECUTOR, ETHER + gain),
-        moved(WETH, EXECUTOR, POOL.address, ETHER),
-    )
-    return Receipt(sent.tx_hash, number, block or head(number).hash, index, 1, GAS_USED, 3 * GWEI, logs)
-
-
-def _reverts(sent: Sent, number: int) -> Receipt:
-    return Receipt(sent.tx_hash, number, head(number).hash, 3, 0, GAS_USED, 3 * GWEI, ())
-
-
-def _block(number: int, *logs: Log) -> Block:
-    return Block(head(number), logs)
-
-
-def _touch(number: int, *, index: int, pool: Address = POOL.address) -> Log:
-    """Somebody's swap in `pool`."""
-    return Log(pool, (word(1),), b"", number, head(number).hash, hash_of("other", index), index, 0)
 
 
 def _events(ledger: Ledger, name: str) -> list[str]:
@@ -126,7 +57,7 @@ class TestTheWayOut:
         plan, seen = cycle(), list[IntentState]()
         chain.on_send = lambda: seen.extend(intent.state for intent in ledger.open_intents())
         on = desk(ledger, chain, ScriptedSimulator(plan), signer)
-        sent = await _must_be_sent(on, ledger, plan)
+        sent = await must_be_sent(on, ledger, plan)
         assert seen == [IntentState.SENDING]
         assert ledger.intent(sent.intent.id).state is IntentState.PENDING
         (attempt,) = ledger.attempts(sent.intent.id)
@@ -136,7 +67,7 @@ class TestTheWayOut:
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         simulator = ScriptedSimulator(cycle())
-        sent = await _must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
+        sent = await must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
         ((asked, after),) = simulator.asked
         assert after == () and sent.verdict.tx_digest == asked.digest
         (raw,) = chain.sent
@@ -149,9 +80,9 @@ class TestTheWayOut:
         first, second = cycle(), cycle(profit_wei=6 * 10**15)
         simulator = ScriptedSimulator(first)
         on = desk(ledger, chain, simulator, signer)
-        await _must_be_sent(on, ledger, first)
+        await must_be_sent(on, ledger, first)
         simulator.plan = second
-        sent = await _must_be_sent(on, ledger, second)
+        sent = await must_be_sent(on, ledger, second)
         (before, _), (_, after) = simulator.asked
         assert after == (before,) and sent.intent.nonce == 1
 
@@ -170,7 +101,7 @@ class TestTheWayOut:
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         plan = sells_on_chain()
-        await _must_be_sent(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
+        await must_be_sent(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
 
 
 class TestTheVerdict:
@@ -184,7 +115,7 @@ class TestTheVerdict:
     async def test_a_plan_that_fails_on_the_fork_goes_no_further(
         self, ledger: Ledger, chain: ScriptedChain, changes: dict[str, object], reason: Reason
     ) -> None:
-        refusal = await _sent(desk(ledger, chain, ScriptedSimulator(cycle(), **changes), None), ledger, cycle())
+        refusal = await carried(desk(ledger, chain, ScriptedSimulator(cycle(), **changes), None), ledger, cycle())
         assert refusal == Refusal(reason, str(changes["reason"]))
 
     @pytest.mark.parametrize("missing", [0, 1])
@@ -211,11 +142,11 @@ class TestARefusal:
         signer.lost = [SignRequest]
         simulator = ScriptedSimulator(cycle())
         on = desk(ledger, chain, simulator, signer)
-        refusal = await _sent(on, ledger, cycle())
+        refusal = await carried(on, ledger, cycle())
         assert isinstance(refusal, Refusal) and refusal.reason is Reason.SIGNER_UNREACHABLE
         assert chain.sent == [] and ledger.open_intents() == () and ledger.next_nonce(OPERATOR) == 0
         simulator.plan = cycle(11)
-        sent = await _must_be_sent(on, ledger, cycle(11), number=11)
+        sent = await must_be_sent(on, ledger, cycle(11), number=11)
         assert sent.intent.nonce == 0
 
     async def test_a_nonce_the_signer_was_not_told_is_free_is_freed_when_it_is_needed(
@@ -231,16 +162,16 @@ class TestARefusal:
             return Refusal(Reason.SIGNER_UNREACHABLE, "hung up before it was heard")
 
         signer.settle = dropped  # type: ignore[method-assign, assignment]
-        assert isinstance(await _sent(on, ledger, cycle()), Refusal)
+        assert isinstance(await carried(on, ledger, cycle()), Refusal)
         simulator.plan = cycle(11)
-        sent = await _must_be_sent(on, ledger, cycle(11), number=11)
+        sent = await must_be_sent(on, ledger, cycle(11), number=11)
         assert sent.intent.nonce == 0
 
     async def test_what_the_signers_policy_forbids_is_refused_by_its_code(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         plan = replace(cycle(), strategy="another")
-        refusal = await _sent(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
+        refusal = await carried(desk(ledger, chain, ScriptedSimulator(plan), signer), ledger, plan)
         assert isinstance(refusal, Refusal) and refusal.reason is Reason.SIGNER_STRATEGY
         assert chain.sent == [] and ledger.next_nonce(OPERATOR) == 0
 
@@ -249,8 +180,8 @@ class TestARefusal:
     ) -> None:
         """A chain that is reorganised to and fro shows the same block, and the strategy decides the same."""
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        await _must_be_sent(on, ledger, cycle())
-        again = await _sent(on, ledger, cycle())
+        await must_be_sent(on, ledger, cycle())
+        again = await carried(on, ledger, cycle())
         assert isinstance(again, Refusal) and again.reason is Reason.ALREADY_DECIDED
         assert len(chain.sent) == 1
 
@@ -262,11 +193,11 @@ class TestALostReply:
         chain.says = [SendStatus.UNKNOWN, SendStatus.UNKNOWN, SendStatus.ALREADY_KNOWN]
         plan = replace(cycle(), deadline_block=13)
         on = desk(ledger, chain, ScriptedSimulator(plan), signer)
-        sent = await _must_be_sent(on, ledger, plan)
+        sent = await must_be_sent(on, ledger, plan)
         assert ledger.intent(sent.intent.id).state is IntentState.SENDING
         assert _events(ledger, "send_unresolved")
         for number in (11, 12):
-            await on.on_block(_block(number))
+            await on.on_block(block(number))
         assert len(chain.sent) == 3 and len(set(chain.sent)) == 1
         assert ledger.intent(sent.intent.id).state is IntentState.PENDING
 
@@ -275,9 +206,9 @@ class TestALostReply:
     ) -> None:
         chain.says = [SendStatus.REFUSED]
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
-        (settled,) = await on.on_block(_block(11))
+        sent = await must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11)
+        (settled,) = await on.on_block(block(11))
         assert settled.intent.state is IntentState.MINED and len(chain.sent) == 1
 
 
@@ -287,26 +218,26 @@ class TestSettlement:
     ) -> None:
         plan = cycle()
         on = desk(ledger, chain, ScriptedSimulator(plan), signer)
-        sent = await _must_be_sent(on, ledger, plan)
-        receipt = chain.receipts[sent.tx_hash] = _gains(plan, sent, 11)
-        (settled,) = await on.on_block(_block(11))
+        sent = await must_be_sent(on, ledger, plan)
+        receipt = chain.receipts[sent.tx_hash] = gains(plan, sent, 11)
+        (settled,) = await on.on_block(block(11))
         assert (settled.profit_wei, settled.explanation) == (plan.expected_profit_wei, "")
         assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == plan.expected_profit_wei
         assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
         assert ledger.profit_of(sent.intent.id) == plan.expected_profit_wei - receipt.gas_cost_wei
         for number in range(12, 11 + FINALITY_BLOCKS):
-            assert await on.on_block(_block(number)) == []
+            assert await on.on_block(block(number)) == []
         assert signer.settled == []
-        assert await on.on_block(_block(11 + FINALITY_BLOCKS)) == []
+        assert await on.on_block(block(11 + FINALITY_BLOCKS)) == []
         assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, plan.expected_profit_wei)]
 
     async def test_a_reverted_transaction_costs_its_gas_and_is_explained(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        receipt = chain.receipts[sent.tx_hash] = _reverts(sent, 11)
-        (settled,) = await on.on_block(_block(11, _touch(11, index=1)))
+        sent = await must_be_sent(on, ledger, cycle())
+        receipt = chain.receipts[sent.tx_hash] = reverts(sent, 11)
+        (settled,) = await on.on_block(block(11, touch(11, index=1)))
         assert settled.intent.mined_as is MinedAs.REVERTED and settled.profit_wei == 0
         assert ledger.profit_of(sent.intent.id) == -receipt.gas_cost_wei
         (told,) = _events(ledger, "not_as_simulated")
@@ -316,10 +247,10 @@ class TestSettlement:
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11, short=7)
-        others = [_touch(11, index=1), _touch(11, index=4), _touch(11, index=2, pool=STRANGER)]
-        (settled,) = await on.on_block(_block(11, *others))
+        sent = await must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11, short=7)
+        others = [touch(11, index=1), touch(11, index=4), touch(11, index=2, pool=STRANGER)]
+        (settled,) = await on.on_block(block(11, *others))
         assert hash_of("other", 1) in settled.explanation
         assert hash_of("other", 4) not in settled.explanation, "it came after"
         assert hash_of("other", 2) not in settled.explanation, "it moved another pool"
@@ -329,20 +260,20 @@ class TestSettlement:
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        await on.on_block(_block(10, _touch(10, index=1)))
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _reverts(sent, 11)
-        (settled,) = await on.on_block(_block(11))
+        await on.on_block(block(10, touch(10, index=1)))
+        sent = await must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = reverts(sent, 11)
+        (settled,) = await on.on_block(block(11))
         assert "no other transaction touched its pools" in settled.explanation
 
     async def test_a_transaction_that_came_too_late_says_so(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        await on.on_block(_block(11))
-        chain.receipts[sent.tx_hash] = _reverts(sent, 12)
-        (settled,) = await on.on_block(_block(12))
+        sent = await must_be_sent(on, ledger, cycle())
+        await on.on_block(block(11))
+        chain.receipts[sent.tx_hash] = reverts(sent, 12)
+        (settled,) = await on.on_block(block(12))
         assert "after its deadline, block 11" in settled.explanation
 
     async def test_a_receipt_of_a_block_not_taken_in_yet_has_to_wait(
@@ -350,157 +281,22 @@ class TestSettlement:
     ) -> None:
         """That block may still be reorganised away without ever having been told of."""
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12)
-        assert await on.on_block(_block(11)) == []
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12, block=hash_of("sibling", 12))
-        assert await on.on_block(_block(12)) == []
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 12)
-        assert len(await on.on_block(_block(12))) == 1
+        sent = await must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 12)
+        assert await on.on_block(block(11)) == []
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 12, block=hash_of("sibling", 12))
+        assert await on.on_block(block(12)) == []
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 12)
+        assert len(await on.on_block(block(12))) == 1
 
     async def test_what_lies_deep_enough_is_final(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
         on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
+        sent = await must_be_sent(on, ledger, cycle())
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11)
         for number in range(11, 11 + FINALITY_BLOCKS):
-            await on.on_block(_block(number))
+            await on.on_block(block(number))
             assert ledger.intent(sent.intent.id).state is IntentState.MINED
-        await on.on_block(_block(11 + FINALITY_BLOCKS))
+        await on.on_block(block(11 + FINALITY_BLOCKS))
         assert ledger.intent(sent.intent.id).state is IntentState.FINAL
-
-
-class TestAReorganisation:
-    async def test_a_trade_is_undone_with_its_block_and_booked_once_in_the_next(
-        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        on, sent = await self._undone(ledger, chain, signer)
-        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
-        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == 0
-        assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER
-        assert await on.on_block(replace(_block(11), head=replace(head(11), hash="0xb"))) == []
-        chain.receipts[sent.tx_hash] = receipt = _gains(cycle(), sent, 12)
-        (settled,) = await on.on_block(_block(12))
-        assert settled.explanation == "" and await on.on_block(_block(13)) == []
-        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == cycle().expected_profit_wei
-        assert ledger.balance(Held.native(NETWORK, OPERATOR)) == 10 * ETHER - receipt.gas_cost_wei
-
-    async def test_its_bytes_are_sent_again(self, ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
-        on, _ = await self._undone(ledger, chain, signer, replace(cycle(), deadline_block=13))
-        await on.on_block(replace(_block(11), head=replace(head(11), hash="0xb")))
-        assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
-
-    async def test_what_others_did_in_a_dropped_block_explains_nothing(
-        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        on, sent = await self._undone(ledger, chain, signer)
-        chain.receipts[sent.tx_hash] = _reverts(sent, 12)
-        (settled,) = await on.on_block(_block(12))
-        assert hash_of("other", 1) not in settled.explanation
-
-    @staticmethod
-    async def _undone(
-        ledger: Ledger, chain: ScriptedChain, signer: Connection, plan: Plan | None = None
-    ) -> tuple[TransactionDesk, Sent]:
-        """A cycle that settled in block 11, behind another's swap, and block 11 dropped."""
-        plan = plan or cycle()
-        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
-        sent = await _must_be_sent(on, ledger, plan)
-        chain.receipts[sent.tx_hash] = _gains(plan, sent, 11)
-        await on.on_block(_block(11, _touch(11, index=1)))
-        del chain.receipts[sent.tx_hash]
-        on.undo(Undone(head(10), (head(11).hash,)))
-        return on, sent
-
-
-class TestARestart:
-    @pytest.fixture
-    def path(self, tmp_path: Path) -> Path:
-        return tmp_path / "killed.db"
-
-    @staticmethod
-    def _reopened(ledger: Ledger, path: Path) -> Ledger:
-        ledger.close()
-        again = Ledger.open(str(path), StandingClock())
-        begin(again)
-        return again
-
-    async def test_what_was_signed_and_never_sent_gives_its_nonce_back(
-        self, path: Path, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        ledger = open_ledger(path)
-
-        def killed(*signed: object, **options: object) -> None:
-            raise KeyboardInterrupt
-
-        ledger.record_signed = killed  # type: ignore[method-assign, assignment]
-        simulator = ScriptedSimulator(cycle())
-        with pytest.raises(KeyboardInterrupt):
-            await _sent(desk(ledger, chain, simulator, signer), ledger, cycle())
-        ledger = self._reopened(ledger, path)
-        on = desk(ledger, chain, simulator, signer)
-        await on.start()
-        assert chain.sent == [] and ledger.open_intents() == ()
-        simulator.plan = cycle(11)
-        assert (await _must_be_sent(on, ledger, cycle(11), 11)).intent.nonce == 0
-        ledger.close()
-
-    async def test_what_may_have_left_is_sent_again_and_nothing_else(
-        self, path: Path, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        ledger = open_ledger(path)
-        chain.says = [SendStatus.UNKNOWN]
-        simulator = ScriptedSimulator(cycle())
-        on = desk(ledger, chain, simulator, signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        ledger = self._reopened(ledger, path)
-        on = desk(ledger, chain, simulator, signer)
-        await on.start()
-        assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
-        assert ledger.intent(sent.intent.id).state is IntentState.PENDING
-        assert ledger.next_nonce(OPERATOR) == 1
-        ledger.close()
-
-    async def test_what_was_mined_meanwhile_is_booked(
-        self, path: Path, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        ledger = open_ledger(path)
-        simulator = ScriptedSimulator(cycle())
-        sent = await _must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
-        ledger = self._reopened(ledger, path)
-        chain.count, chain.says = 1, [SendStatus.REFUSED]
-        chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
-        on = desk(ledger, chain, simulator, signer)
-        await on.start()
-        settled: list[Settled] = await on.on_block(_block(20))
-        assert [done.profit_wei for done in settled] == [cycle().expected_profit_wei]
-        assert ledger.balance(Held(NETWORK, EXECUTOR, WETH.address)) == cycle().expected_profit_wei
-        ledger.close()
-
-    async def test_a_settlement_the_signer_was_not_told_of_is_told_again(
-        self, path: Path, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        ledger = open_ledger(path)
-        simulator = ScriptedSimulator(cycle())
-        on = desk(ledger, chain, simulator, signer)
-        sent = await _must_be_sent(on, ledger, cycle())
-        receipt = chain.receipts[sent.tx_hash] = _gains(cycle(), sent, 11)
-
-        async def killed(settle: Settle) -> None:
-            raise KeyboardInterrupt
-
-        told, signer.settle = signer.settle, killed  # type: ignore[method-assign, assignment]
-        await on.on_block(_block(11))
-        with pytest.raises(KeyboardInterrupt):
-            await on.on_block(_block(11 + FINALITY_BLOCKS))
-        signer.settle = told  # type: ignore[method-assign]
-        ledger = self._reopened(ledger, path)
-        chain.count = 1
-        again = desk(ledger, chain, simulator, signer)
-        await again.start()
-        await again.on_block(_block(12 + FINALITY_BLOCKS))
-        assert signer.settled == [
-            Settle(f"{sent.intent.id}:{cycle().id}", receipt.gas_cost_wei, cycle().expected_profit_wei)
-        ]
-        ledger.close()

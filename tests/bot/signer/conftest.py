@@ -1,16 +1,19 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from bot.signer.client import SignerClient
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
+from bot.signer.keystore import seal
 from bot.signer.policy import SignerPolicy
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import POLICY, SECRET, HandClock
+from tests.bot.signer.processes import PASSPHRASE, start
 
 
 @pytest.fixture
@@ -32,6 +35,19 @@ def signer(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
 @pytest.fixture
 def switch(tmp_path: Path, clock: HandClock) -> KillSwitch:
     return new_switch(tmp_path / "memory" / "control", clock)
+
+
+@pytest.fixture(scope="session")
+def keystore(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "operator.json"
+    path.write_bytes(seal(SECRET, PASSPHRASE.encode(), light=True))
+    return path
+
+
+@pytest.fixture
+async def client(keystore: Path, tmp_path: Path) -> AsyncIterator[SignerClient]:
+    async with await start(keystore, tmp_path / "run") as client:
+        yield client
 
 
 def new_switch(folder: Path, clock: HandClock) -> KillSwitch:

@@ -12,19 +12,16 @@ import stat
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from bot.keys import new_keystore
 from bot.reasons import Reason, Refusal
-from bot.signer.client import CONTROL_NAME, JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient, SignerError
+from bot.signer.client import JOURNAL_NAME, SOCKET_NAME, SignerClient
 from bot.signer.journal import Journal
-from bot.signer.keystore import seal
-from bot.signer.policy import SignerPolicy, encode_policy
+from bot.signer.policy import encode_policy
 from bot.signer.protocol import (
     HEADER_BYTES,
     MAX_MESSAGE_BYTES,
@@ -33,80 +30,13 @@ from bot.signer.protocol import (
     Settle,
     Settled,
     Signed,
-    SignRequest,
     Status,
     StatusRequest,
     frame,
     parse_response,
 )
-from bot.signer.switch import KillSwitch
-from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI, ask
-
-PASSPHRASE = "open sesame"
-ROOT = Path(__file__).parents[3]
-
-
-def now_ask(intent_id: str = "intent-1", nonce: int = 7) -> SignRequest:
-    """A request whose simulation is fresh by the real clock."""
-    return ask(intent_id=intent_id, nonce=nonce, verdict={"made_at_s": time.time()})
-
-
-@pytest.fixture(scope="module")
-def keystore(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("keys") / "operator.json"
-    path.write_bytes(seal(SECRET, PASSPHRASE.encode(), light=True))
-    return path
-
-
-async def start(
-    keystore: Path, directory: Path, *, passphrase: str = PASSPHRASE, policy: SignerPolicy = POLICY
-) -> SignerClient:
-    return await SignerClient.start(keystore=keystore, passphrase=passphrase, policy=policy, directory=directory)
-
-
-@pytest.fixture
-async def client(keystore: Path, tmp_path: Path) -> AsyncIterator[SignerClient]:
-    async with await start(keystore, tmp_path / "run") as client:
-        yield client
-
-
-def prepare(directory: Path, mode: int) -> None:
-    directory.mkdir(mode=mode)
-    (directory / POLICY_NAME).write_bytes(encode_policy(POLICY))
-
-
-def passphrase_pipe(passphrase: str) -> int:
-    reading, writing = os.pipe()
-    os.write(writing, passphrase.encode())
-    os.close(writing)
-    return reading
-
-
-def command(module: str, keystore: Path, directory: Path, reading: int, *words: str) -> list[str | Path]:
-    return [
-        *(sys.executable, "-m", module, *words, "--passphrase-fd", str(reading), "--key", f"keystore:{keystore}"),
-        *("--policy", directory / POLICY_NAME, "--journal", directory / JOURNAL_NAME),
-        *("--control", directory / CONTROL_NAME),
-        *("--socket", directory / SOCKET_NAME),
-    ]
-
-
-async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClient:
-    """The signer, wired to kill itself at its first signature, before or after that is in its journal."""
-    prepare(directory, mode=0o700)
-    reading = passphrase_pipe(PASSPHRASE)
-    process = await asyncio.create_subprocess_exec(
-        *command("tests.bot.signer.dying", keystore, directory, reading, when),
-        pass_fds=(reading,),
-        stdout=subprocess.PIPE,
-        cwd=ROOT,
-    )
-    os.close(reading)
-    assert process.stdout is not None
-    assert (await process.stdout.readline()).startswith(b"ready")
-    return SignerClient(
-        process, directory / SOCKET_NAME, directory / LOG_NAME, OPERATOR, KillSwitch(directory / CONTROL_NAME)
-    )
+from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI
+from tests.bot.signer.processes import PASSPHRASE, ROOT, command, now_ask, passphrase_pipe, prepare, start, start_dying
 
 
 def knock(path: Path, sent: bytes) -> list[Response]:
@@ -311,60 +241,6 @@ async def test_it_does_not_outlive_who_started_it(keystore: Path, tmp_path: Path
     ended, _, _ = await asyncio.to_thread(select.select, [signer], [], [], 5)
     os.close(signer)
     assert ended
-
-
-async def test_a_second_signer_on_the_same_journal_does_not_start(
-    client: SignerClient, keystore: Path, tmp_path: Path
-) -> None:
-    with pytest.raises(SignerError, match="another signer is using it"):
-        await SignerClient.start(
-            keystore=keystore,
-            passphrase=PASSPHRASE,
-            policy=POLICY,
-            directory=tmp_path / "second",
-            journal=tmp_path / "run" / JOURNAL_NAME,
-        )
-    assert isinstance(await client.status(), Status)
-
-
-async def test_a_wrong_passphrase_is_one_clear_line(keystore: Path, tmp_path: Path) -> None:
-    with pytest.raises(SignerError) as refused:
-        await start(keystore, tmp_path / "run", passphrase="open barley")
-    assert str(refused.value) == f"signer: keystore {keystore}: wrong passphrase"
-
-
-async def test_a_missing_or_corrupt_keystore_is_one_clear_line(tmp_path: Path) -> None:
-    with pytest.raises(SignerError, match=r"cannot read keystore .*: No such file"):
-        await start(tmp_path / "none.json", tmp_path / "run")
-    corrupt = tmp_path / "corrupt.json"
-    corrupt.write_text('{"version": 3, "crypto": {')
-    with pytest.raises(SignerError, match=r"keystore .*: it is not JSON"):
-        await start(corrupt, tmp_path / "run")
-
-
-async def test_somebody_elses_keystore_is_refused(tmp_path: Path) -> None:
-    stranger = new_keystore(tmp_path / "stranger.json", PASSPHRASE, light=True)
-    with pytest.raises(SignerError, match=f"the keystore is for {stranger}, but the policy's operator is {OPERATOR}"):
-        await start(tmp_path / "stranger.json", tmp_path / "run")
-
-
-async def test_a_light_keystore_is_refused_on_a_real_chain(keystore: Path, tmp_path: Path) -> None:
-    mainnet = dataclasses.replace(POLICY, chain_id=1, test_chain=False)
-    with pytest.raises(SignerError, match="too weak for chain 1"):
-        await start(keystore, tmp_path / "run", policy=mainnet)
-
-
-async def test_a_directory_others_can_enter_is_refused(keystore: Path, tmp_path: Path) -> None:
-    run = tmp_path / "open"
-    prepare(run, mode=0o755)
-    reading = passphrase_pipe(PASSPHRASE + "\n")
-    process = await asyncio.create_subprocess_exec(
-        *command("bot.signer", keystore, run, reading), pass_fds=(reading,), stderr=subprocess.PIPE, cwd=ROOT
-    )
-    os.close(reading)
-    _, errors = await process.communicate()
-    assert process.returncode == 1
-    assert errors.decode() == f"signer: {run} must be yours alone; run: chmod 700 {run}\n"
 
 
 ALLOWED = {

@@ -1,0 +1,140 @@
+"""Orders of unknown fate: looked for, never repeated, and set apart once that has lasted too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.execution.hedges import HedgeDesk
+from bot.execution.inventory import InventoryDesk
+from bot.ledger.ledger import Ledger
+from bot.ledger.states import Exposure, OrderState
+from bot.reasons import Reason
+from tests.bot.execution.given import (
+    ScriptedExchange,
+    buys_on_chain,
+    desk,
+    fills,
+    fills_all,
+    head,
+    inventory,
+    open_ledger,
+    says_nothing,
+    sells_on_chain,
+)
+from tests.bot.execution.hedging import ONE_ETH, USD_ACCOUNT, at_block, names, settled
+from tests.bot.ledger.given import ETHER
+from tests.bot.market.samples import USD_AT_EXCHANGE
+
+
+class TestALostReply:
+    async def test_an_unknown_order_that_filled_is_found_and_booked_once(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        intent, closed = await settled(on, ledger, sells_on_chain())
+        assert closed == [] and ledger.orders_of(intent)[0].state is OrderState.UNKNOWN
+        (order,) = exchange.placed
+        exchange.known[order.client_id] = fills_all(order)
+        assert await at_block(on, 12) == ([Exposure.HEDGED], [])
+        assert exchange.asked == [order.client_id] and len(exchange.placed) == 1
+        assert ledger.orders_of(intent)[0].filled_units == ONE_ETH
+
+    async def test_an_unknown_order_that_filled_in_part_is_followed_by_one_for_the_rest(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing, fills_all])
+        on = desk(ledger, exchange)
+        await settled(on, ledger, sells_on_chain())
+        (order,) = exchange.placed
+        exchange.known[order.client_id] = fills(4 * 10**7)(order)
+        await at_block(on, 12)
+        await at_block(on, 13)
+        assert [placed.amount for placed in exchange.placed] == [ONE_ETH, 6 * 10**7]
+
+    async def test_an_order_never_found_is_never_placed_again_nor_unwound(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        intent, _ = await settled(on, ledger, sells_on_chain())
+        for number in range(12, 20):
+            assert await at_block(on, number) == ([], [])
+        assert len(exchange.placed) == 1 and len(exchange.asked) == 8
+        assert ledger.intent(intent).exposure is Exposure.OWED
+
+    async def test_until_it_is_known_nothing_new_is_promised_at_that_exchange(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        assert on.refusal(buys_on_chain(12)) is None
+        await settled(on, ledger, sells_on_chain())
+        refusal = on.refusal(buys_on_chain(12))
+        assert refusal is not None and refusal.reason is Reason.ORDER_UNKNOWN
+        assert exchange.placed[0].client_id in refusal.detail
+        exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
+        await at_block(on, 12)
+        assert on.refusal(buys_on_chain(12)) is None
+
+    async def test_an_exchange_that_cannot_be_asked_is_asked_again(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        exchange.reachable = False
+        on = desk(ledger, exchange)
+        await settled(on, ledger, sells_on_chain())
+        assert await at_block(on, 12) == ([], []) and "exchange_unavailable" in names(ledger)
+        exchange.reachable = True
+        exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
+        assert await at_block(on, 13) == ([Exposure.HEDGED], [])
+
+
+class TestAQuarantine:
+    LONG = 25
+
+    async def _quarantined(self, ledger: Ledger, exchange: ScriptedExchange) -> tuple[HedgeDesk, InventoryDesk, int]:
+        spending = inventory(ledger)
+        on = desk(ledger, exchange, spending=spending)
+        intent, _ = await settled(on, ledger, sells_on_chain())
+        for number in range(12, 12 + self.LONG):
+            await at_block(on, number)
+        return on, spending, intent
+
+    async def test_what_stays_unknown_is_quarantined_and_keeps_what_it_may_have_spent(self, ledger: Ledger) -> None:
+        on, spending, intent = await self._quarantined(ledger, ScriptedExchange([says_nothing]))
+        (order,) = ledger.orders_of(intent)
+        assert order.state is OrderState.QUARANTINED
+        assert ledger.intent(intent).exposure is Exposure.OWED and "order_quarantined" in names(ledger)
+        refusal = on.refusal(buys_on_chain(40))
+        assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED and order.client_id in refusal.detail
+        # 1 ETH was to be bought for at most 2,002 USDT, of 40,000.
+        assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
+
+    async def test_one_block_earlier_it_is_still_looked_for(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        await settled(on, ledger, sells_on_chain())
+        for number in range(12, 12 + self.LONG - 1):
+            await at_block(on, number)
+        assert ledger.order("binance", exchange.placed[0].client_id).state is OrderState.UNKNOWN
+
+    async def test_an_exchange_that_finds_it_at_last_settles_it(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on, spending, intent = await self._quarantined(ledger, exchange)
+        exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
+        closed = [await at_block(on, number) for number in range(37, 47)]
+        assert closed.count(([Exposure.HEDGED], [])) == 1 and closed.count(([], [])) == 9
+        assert ledger.intent(intent).exposure is Exposure.HEDGED and on.refusal(buys_on_chain(47)) is None
+        assert len(exchange.placed) == 1 and spending.free()[USD_AT_EXCHANGE] == ledger.balance(USD_ACCOUNT)
+
+    async def test_what_a_person_says_never_traded_is_unwound_once_its_deadline_is_over(self, ledger: Ledger) -> None:
+        on, spending, intent = await self._quarantined(ledger, ScriptedExchange([says_nothing]))
+        (order,) = ledger.orders_of(intent)
+        ledger.settle_order("binance", order.client_id, (), by="ann", because="not in its history")
+        assert await at_block(on, 37) == ([], [])
+        closed, unwinds = await at_block(on, 38)
+        assert closed == [] and [swap.amount_out >= ETHER for plan in unwinds for swap in plan.swaps] == [True]
+        assert on.refusal(buys_on_chain(38)) is None and spending.free()[USD_AT_EXCHANGE] == 40_000 * 10**8
+
+    async def test_a_restart_finds_it_as_it_was(self, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "l.db")
+        exchange = ScriptedExchange([says_nothing])
+        await self._quarantined(ledger, exchange)
+        spending = inventory(ledger)
+        again = desk(ledger, exchange, spending=spending)
+        again.start(head(50))
+        refusal = again.refusal(buys_on_chain(50))
+        assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED
+        assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
+        ledger.close()
