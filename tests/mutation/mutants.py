@@ -6,7 +6,7 @@ Left alone: annotations, docstrings, and all text, of which only people read mos
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -43,6 +43,7 @@ class Mutant:
     """One fault: in `file`, on `line` (from 1), `before` gives way to `after` at the bytes `start` to `end`.
 
     `text` is how the line reads. What runs the fault runs one of the lines `runs`; None where the import does.
+    `function` is the outermost function it is in: its qualified name and its first line.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Mutant:
     start: int
     end: int
     runs: range | None
+    function: tuple[str, int] | None
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {_shown(self.before)}  →  {_shown(self.after)}"
@@ -74,12 +76,15 @@ def mutants(file: str, source: bytes) -> list[Mutant]:
     for line in lines:
         starts.append(starts[-1] + len(line))
     found = []
-    for node, statement in _nodes(ast.parse(source), None):
+    module = ast.parse(source)
+    functions = list(_functions(module.body))
+    for node, statement in _nodes(module, None):
         for part, after in _faults(node):
             start, end = starts[part.lineno - 1] + part.col_offset, starts[_last(part) - 1] + _end(part)
             runs = None if statement is None else range(statement, _last(part) + 1)
             text, before = lines[part.lineno - 1].decode().strip(), source[start:end].decode()
-            found.append(Mutant(file, part.lineno, text, before, after, start, end, runs))
+            function = None if runs is None else next((where for span, where in functions if part.lineno in span), None)
+            found.append(Mutant(file, part.lineno, text, before, after, start, end, runs, function))
     return sorted(found, key=lambda mutant: (mutant.start, mutant.end, mutant.after))
 
 
@@ -110,6 +115,16 @@ def _nodes(node: ast.AST, statement: int | None) -> Iterator[tuple[ast.AST, int 
                 begun = child.lineno
             yield child, begun
             yield from _nodes(child, begun)
+
+
+def _functions(body: Sequence[ast.stmt], scope: str = "") -> Iterator[tuple[range, tuple[str, int]]]:
+    """The lines of each function that is in no other, and where it is."""
+    for statement in body:
+        if isinstance(statement, ast.ClassDef):
+            yield from _functions(statement.body, f"{scope}{statement.name}.")
+        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min(part.lineno for part in (statement, *statement.decorator_list))
+            yield range(first, _last(statement) + 1), (scope + statement.name, first)
 
 
 def _in_a_function(node: ast.AST, name: str) -> bool:

@@ -1,20 +1,24 @@
-"""Which test runs which lines: a plugin for pytest that watches some files, and what it found, in a file."""
+"""Which test runs which lines: sources that note each statement they come to, and a plugin for pytest that reads it."""
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import orjson
 import pytest
 
 Lines = Mapping[str, frozenset[int]]
+
+_NOTED = "_noted"
+"""Where, in `sys`, sources find the set that they write to: what runs in another process notes nothing."""
+
+_BODIES = ("body", "orelse", "finalbody")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +30,65 @@ class Reached:
     lines: Lines
 
 
+def noting(source: bytes) -> bytes:
+    """`source` with a note before each statement of its functions, of the line where that begins."""
+    module = ast.parse(source)
+    for node in ast.walk(module):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = _noting(node.body)
+    after = next(at for at, statement in enumerate(module.body) if not _stays_first(statement))
+    module.body.insert(after, _parsed(f"{_NOTED} = getattr(__import__('sys'), {_NOTED!r}, set()).add"))
+    return ast.unparse(module).encode()
+
+
+def _noting(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    noted: list[ast.stmt] = []
+    for statement in body:
+        if not isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            for part in (statement, *getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+                for name in _BODIES:
+                    if inner := getattr(part, name, None):
+                        setattr(part, name, _noting(inner))
+        if not _stays_first(statement):
+            noted.append(_parsed(f"{_NOTED}((__file__, {statement.lineno}))"))
+        noted.append(statement)
+    return noted
+
+
+def _stays_first(statement: ast.stmt) -> bool:
+    """Whether it is a docstring, or says how the file is to be read."""
+    if isinstance(statement, ast.ImportFrom):
+        return statement.module == "__future__"
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _parsed(statement: str) -> ast.stmt:
+    return ast.parse(statement).body[0]
+
+
 @dataclass(slots=True, eq=False)
 class Watching:
-    """The plugin. `files` are absolute; the lines each passing test runs in them are written to `found` at the end."""
+    """The plugin. What each passing test runs of sources that are `noting` is written to `found` at the end."""
 
-    files: frozenset[str]
     found: Path
-    _lines: dict[str, set[int]] = field(default_factory=dict)
+    _ran: set[tuple[str, int]] = field(default_factory=set)
     _seen: list[dict[str, Any]] = field(default_factory=list)
     _failed: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        setattr(sys, _NOTED, self._ran)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
-        self._lines = {}
+        self._ran.clear()
         begun = _computed_s()
-        threading.settrace(self._called)
-        sys.settrace(self._called)
         try:
             return (yield)
         finally:
-            sys.settrace(None)
-            threading.settrace(None)  # type: ignore[arg-type]
-            took_s = _computed_s() - begun
-            lines = {file: sorted(seen) for file, seen in self._lines.items()}
-            self._seen.append({"test": item.nodeid, "took_s": took_s, "lines": lines})
+            lines: dict[str, list[int]] = {}
+            for file, line in sorted(self._ran):
+                lines.setdefault(file, []).append(line)
+            self._seen.append({"test": item.nodeid, "took_s": _computed_s() - begun, "lines": lines})
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.outcome != "passed":
@@ -57,30 +96,6 @@ class Watching:
 
     def pytest_sessionfinish(self) -> None:
         self.found.write_bytes(orjson.dumps([seen for seen in self._seen if seen["test"] not in self._failed]))
-
-    def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
-        file = frame.f_code.co_filename
-        if file not in self.files:
-            return None
-        seen = self._lines.setdefault(file, set())
-        seen.add(frame.f_lineno)
-
-        def line(frame: FrameType, event: str, argument: Any) -> Any:
-            seen.add(frame.f_lineno)
-            return line
-
-        return line
-
-
-@dataclass(slots=True, eq=False)
-class Chosen:
-    """The plugin that runs the tests `order` and no others, in that order."""
-
-    order: Sequence[str]
-
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        place = {test: at for at, test in enumerate(self.order)}
-        items[:] = sorted((item for item in items if item.nodeid in place), key=lambda item: place[item.nodeid])
 
 
 def _computed_s() -> float:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from chains.tools import ROOT
 from tests.mutation.mutants import Mutant
+from tests.mutation.reach import noting
 
 _COPIED = ("bot", "chains", "strategies", "tests", "pyproject.toml")
 _LEFT_OUT = frozenset({".git", ".hypothesis", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
@@ -43,13 +44,25 @@ class Tree:
     @contextmanager
     def holding(self, mutant: Mutant) -> Iterator[None]:
         """With the fault written into its file, for as long as this lasts."""
-        file = self.root / mutant.file
-        source = file.read_bytes()
-        self._write(file, mutant.applied(source))
+        with self._changed({mutant.file: mutant.applied}):
+            yield
+
+    @contextmanager
+    def noting(self, files: Sequence[str]) -> Iterator[None]:
+        """With `files` noting which of their lines run, for as long as this lasts."""
+        with self._changed(dict.fromkeys(files, noting)):
+            yield
+
+    @contextmanager
+    def _changed(self, changes: Mapping[str, Callable[[bytes], bytes]]) -> Iterator[None]:
+        sources = {self.root / file: (self.root / file).read_bytes() for file in changes}
+        for (file, source), change in zip(sources.items(), changes.values(), strict=True):
+            self._write(file, change(source))
         try:
             yield
         finally:
-            self._write(file, source)
+            for file, source in sources.items():
+                self._write(file, source)
 
     def _write(self, file: Path, source: bytes) -> None:
         """Compiled files are told apart by size and second: each text gets a second of its own."""

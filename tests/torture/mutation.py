@@ -26,6 +26,7 @@ from tests.mutation.mutants import Mutant, mutants
 from tests.mutation.reach import Reached, read
 from tests.mutation.server import OK, SOME_FAILED
 from tests.mutation.tree import Tree
+from tests.mutation.warm import CANNOT
 
 ROOMS = {
     "signer": ("bot/signer/service.py", "bot/signer/grants.py", "bot/signer/replacements.py", "bot/signer/switch.py"),
@@ -46,43 +47,58 @@ ROOMS = {
         *("bot/risk/usage.py", "bot/risk/watch.py"),
     ),
 }
-TESTS = ("tests/bot/signer", "tests/bot/ledger", "tests/bot/risk", "tests/bot/execution/test_transactions.py")
+TESTS = (
+    *("tests/bot/signer", "tests/bot/ledger", "tests/bot/risk"),
+    *("tests/bot/execution/test_transactions.py", "tests/bot/execution/test_taken_up.py"),
+)
+OTHERS = (
+    *("_pytest.fixtures", "pytest_asyncio.plugin", "pytest_timeout", "hypothesis.stateful", "click.testing"),
+    *("aiohttp.web", "alembic.command", "coincurve", "eth_account", "eth_abi", "numba", "numpy", "psycopg"),
+    *("pydantic", "rlp", "sqlalchemy.orm", "sqlalchemy.dialects.sqlite", "web3", "Crypto.Cipher.AES"),
+)
+"""What the project and its tests import, and a fault in the project does not change."""
+
 GOAL = 0.85
 EQUIVALENT = ROOT / "tests" / "mutation" / "equivalent.toml"
 _HOME = ROOT / "var" / "mutation"
 _LONGEST_S = 3_600
-_SPARE_S = 30.0
+_SPARE_S = 20.0
 _SUITE_S, _AT_LEAST = 8.0, 5
 """Of the tests that run a line, those are asked that take this much computing together, and so many in any case."""
 
 
 @dataclass(slots=True)
-class Play:
-    """The copy, the process that runs tests in it, and which test runs which line."""
+class Server:
+    """A process that runs tests in its forks."""
 
-    tree: Tree
-    server: subprocess.Popen[bytes]
-    reached: list[Reached] = field(default_factory=list)
+    process: subprocess.Popen[bytes]
 
     def asked(self, **request: Any) -> dict[str, Any]:
-        assert self.server.stdin is not None and self.server.stdout is not None
-        self.server.stdin.write(orjson.dumps(request) + b"\n")
-        self.server.stdin.flush()
-        return orjson.loads(self.server.stdout.readline())  # type: ignore[no-any-return]
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.write(orjson.dumps(request) + b"\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"the tests cannot be collected; run pytest on {' '.join(TESTS)}")
+        return orjson.loads(answer)  # type: ignore[no-any-return]
 
-    def watch(self, files: Sequence[str]) -> None:
-        """Runs all tests once; those that fail even so are not asked. Raises `RuntimeError` where pytest cannot run."""
-        found = _HOME / "reached.json"
-        found.unlink(missing_ok=True)
-        watched = [str(self.tree.root / file) for file in files]
-        answer = self.asked(tests=TESTS, files=watched, found=str(found), limit_s=_LONGEST_S)
-        if answer["code"] not in (OK, SOME_FAILED):
-            raise RuntimeError(f"pytest ended with {answer['code']} before any fault; run it on {' '.join(TESTS)}")
-        self.reached = sorted(read(found, self.tree.root), key=lambda test: test.took_s)
+
+@dataclass(slots=True)
+class Play:
+    """The copy, the processes that run tests in it, and which test runs which line, the quickest first.
+
+    `warm` has imported the project, and `cold` has not: what a fault does at an import is seen there.
+    """
+
+    tree: Tree
+    warm: Server
+    cold: Server
+    reached: Sequence[Reached]
+    _kills: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def survives(self, mutant: Mutant) -> bool:
-        """Whether every test that runs its line passes."""
-        tests, took_s = [], 0.0
+        """Whether every test that runs its line passes. What noticed the most of its file is asked first."""
+        tests, took_s = list[str](), 0.0
         for test in self.reached:
             lines = test.lines.get(mutant.file, frozenset())
             runs = bool(lines) if mutant.runs is None else any(line in lines for line in mutant.runs)
@@ -91,8 +107,19 @@ class Play:
                 took_s += test.took_s
         if not tests:
             return True
+        tests.sort(key=lambda test: -self._kills[mutant.file, test])
         with self.tree.holding(mutant):
-            return bool(self.asked(tests=tests, limit_s=5 * took_s + _SPARE_S)["code"] == OK)
+            answer = self._played(mutant, tests, limit_s=4 * took_s + _SPARE_S)
+        self._kills[mutant.file, answer["failed"]] += 1
+        return bool(answer["code"] == OK)
+
+    def _played(self, mutant: Mutant, tests: Sequence[str], limit_s: float) -> dict[str, Any]:
+        if mutant.function is not None:
+            function = (str(self.tree.root / mutant.file), *mutant.function)
+            answer = self.warm.asked(tests=tests, function=function, limit_s=limit_s)
+            if answer["code"] != CANNOT:
+                return answer
+        return self.cold.asked(tests=tests, limit_s=limit_s)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -107,8 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     files = options.module or list(rooms)
     drawn = draw(files, options.mutants, options.seed)
     tried, killed = Counter[str](), Counter[str]()
-    with playing() as play:
-        play.watch(files)
+    with playing(files) as play:
         for mutant in drawn:
             room = rooms.get(mutant.file, mutant.file)
             tried[room] += 1
@@ -140,17 +166,36 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
 
 
 @contextmanager
-def playing() -> Iterator[Play]:
-    """A copy of the project, and a process that runs tests in it."""
+def playing(files: Sequence[str]) -> Iterator[Play]:
+    """A copy of the project, and processes that run tests in it. Faults come into `files`."""
     tree = Tree.plant(_HOME / "tree")
+    with _server(tree, "server", *OTHERS) as cold:
+        reached = _reached(tree, cold, files)
+        with _server(tree, "warm", *(str(tree.root / file) for file in files), "--", *TESTS) as warm:
+            yield Play(tree, warm, cold, reached)
+
+
+def _reached(tree: Tree, cold: Server, files: Sequence[str]) -> Sequence[Reached]:
+    """Runs all tests once; those that fail even so are not asked. Raises `RuntimeError` where pytest cannot run."""
+    found = _HOME / "reached.json"
+    found.unlink(missing_ok=True)
+    with tree.noting(files):
+        answer = cold.asked(tests=TESTS, found=str(found), limit_s=_LONGEST_S)
+    if answer["code"] not in (OK, SOME_FAILED):
+        raise RuntimeError(f"pytest ended with {answer['code']} before any fault; run it on {' '.join(TESTS)}")
+    return sorted(read(found, tree.root), key=lambda test: test.took_s)
+
+
+@contextmanager
+def _server(tree: Tree, name: str, *arguments: str) -> Iterator[Server]:
     environment = {**os.environ, "PYTHONPATH": str(tree.root), "OPENBLAS_NUM_THREADS": "1"}
-    words = [sys.executable, "-m", "tests.mutation.server"]
+    words = [sys.executable, "-m", f"tests.mutation.{name}", *arguments]
     with subprocess.Popen(
         words, cwd=tree.root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as server:
-        yield Play(tree, server)
-        assert server.stdin is not None
-        server.stdin.close()
+    ) as process:
+        yield Server(process)
+        assert process.stdin is not None
+        process.stdin.close()
 
 
 if __name__ == "__main__":
