@@ -13,7 +13,22 @@ from bot.ledger.errors import Unbalanced
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Posting
 from bot.ledger.types import exact_sum
-from tests.bot.ledger.given import ETHER, EXECUTOR, INVENTORY_WETH, NATIVE, NETWORK, SPOT_ETH, WETH, begin
+from bot.mode import Mode
+from tests.bot.ledger.given import (
+    ETHER,
+    EXECUTOR,
+    GAS_COST_WEI,
+    INSTANCE,
+    INVENTORY_WETH,
+    MARKS,
+    NATIVE,
+    NETWORK,
+    SPOT_ETH,
+    WETH,
+    begin,
+    pending,
+    receipt,
+)
 
 LARGE = st.integers(min_value=-(2**256), max_value=2**256)
 
@@ -80,3 +95,30 @@ def test_observed_balances_are_kept_beside_the_books(ledger: Ledger) -> None:
     with ledger.read() as connection:
         assert connection.execute(select(func.count(BalanceRow.id))).scalar_one() == 2
     assert ledger.balance(NATIVE) == 10 * ETHER
+
+
+def test_inside_a_batch_what_it_posted_is_seen_and_what_fails_takes_all_of_it_back(ledger: Ledger) -> None:
+    deposit = accounts.moved({INVENTORY_WETH: 7}, accounts.EXTERNAL)
+    with pytest.raises(ZeroDivisionError), ledger.batch():
+        ledger.post("deposit", deposit, "test")
+        assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + 7
+        raise ZeroDivisionError
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER
+
+
+def test_marks_set_in_a_batch_price_what_is_booked_in_it(ledger: Ledger) -> None:
+    ledger.start_run(Mode.LIVE, NETWORK, 31337, 7, "digest", INSTANCE)
+    intent = pending_in(ledger)
+    with ledger.batch():
+        ledger.set_marks(MARKS)
+        ledger.record_mined(intent, receipt(1), {INVENTORY_WETH: GAS_COST_WEI + 5})
+    assert ledger.totals("dex_arbitrage") == (5, 5)
+
+
+def pending_in(ledger: Ledger) -> int:
+    """An intent of the run before, which had its marks."""
+    run = ledger.run
+    ledger.attach(run.id - 1)
+    intent = pending(ledger, 1)
+    ledger.attach(run.id)
+    return intent.id

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from bot.ledger.decisions import Level
-from bot.ledger.errors import IllegalMove, LedgerError
+from bot.ledger.errors import IllegalMove, LedgerBroken, LedgerError, LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import EventRow
 from bot.ledger.seal_models import SealRow
 from bot.ledger.states import IntentState
+from bot.ledger.store import _COMMITS_IN_LOG
 from bot.reasons import Reason, Refusal
 from tests.bot.ledger.given import FEES, SENDER, WORST, StandingClock, atomic_plan, hash_of, pending
 
@@ -107,3 +112,71 @@ def test_the_next_nonce_is_read_anew_after_every_reservation(ledger: Ledger) -> 
         assert ledger.next_nonce(SENDER) == given[-1]
         pending(ledger, number)
     assert given == [given[0], given[0] + 1, given[0] + 2]
+
+
+def test_batches_do_not_nest(ledger: Ledger) -> None:
+    with ledger.batch(), pytest.raises(LedgerError, match="batches do not nest"), ledger.batch():
+        pass
+    with ledger.batch():
+        ledger.record_event(Level.INFO, "later")
+    assert told(ledger)[-1] == "later"
+
+
+def test_after_many_commits_the_log_is_emptied_once_nobody_waits(in_file: Ledger, tmp_path: Path) -> None:
+    def in_the_database() -> int:
+        """How many events are in the file of the database by itself."""
+        shutil.copy(tmp_path / "ledger.db", tmp_path / "alone.db")
+        with closing(sqlite3.connect(tmp_path / "alone.db")) as alone:
+            return int(alone.execute("SELECT count(*) FROM events WHERE name = 'commit'").fetchone()[0])
+
+    with in_file.gathering():
+        pass
+    for _ in range(_COMMITS_IN_LOG - in_file._commits - 1):
+        in_file.halt("dex_arbitrage", "a commit")
+    with in_file.gathering():
+        in_file.record_event(Level.INFO, "commit")
+    assert in_the_database() == 1
+    with in_file.gathering():
+        in_file.record_event(Level.INFO, "commit")
+    assert in_the_database() == 1
+
+
+def test_a_disk_that_failed_once_is_not_written_to_again(in_file: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*told: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.pwrite", failing)
+        with pytest.raises(LedgerBroken, match="nothing is sent without it"):
+            in_file.record_event(Level.INFO, "first")
+    with pytest.raises(LedgerBroken, match="nothing is sent without it"):
+        in_file.record_event(Level.INFO, "second")
+    assert "second" not in told(in_file)
+
+
+def test_a_full_disk_is_written_to_again_once_there_is_space(in_file: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*told: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("os.pwrite", full)
+        with pytest.raises(LedgerFull):
+            in_file.record_event(Level.INFO, "first")
+    in_file.record_event(Level.INFO, "second")
+    assert told(in_file)[-1] == "second"
+
+
+def test_what_is_about_to_leave_waits_for_the_head_file_and_what_is_only_noted_does_not(
+    in_file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fdatasync", synced.append)
+    in_file.record_event(Level.INFO, "noted")
+    intent = in_file.reserve(atomic_plan(1), SENDER, in_file.next_nonce(SENDER), WORST, FEES)
+    assert synced == []
+    in_file.record_signed(intent.id, b"raw", hash_of("tx", 1))
+    assert len(synced) == 1
+    in_file.mark_sending(intent.id)
+    assert len(synced) == 2
+    in_file.mark_pending(intent.id)
+    assert len(synced) == 2

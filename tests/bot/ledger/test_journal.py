@@ -247,3 +247,64 @@ def test_a_nonce_somebody_else_used_is_foreign_and_stays_reserved(ledger: Ledger
     assert ledger.next_nonce(SENDER) == 1
     with pytest.raises(IllegalMove, match="is foreign and cannot become pending"):
         ledger.mark_pending(intent.id)
+
+
+def test_a_plan_is_acted_on_once_it_has_an_intent_released_or_not(ledger: Ledger) -> None:
+    plan = atomic_plan(1)
+    assert not ledger.is_acted_on(plan.id)
+    ledger.record_plan(plan)
+    assert not ledger.is_acted_on(plan.id)
+    intent = ledger.reserve(plan, SENDER, 0, WORST, FEES)
+    assert ledger.is_acted_on(plan.id)
+    ledger.release(intent.id, "the signer refused")
+    assert ledger.is_acted_on(plan.id)
+    assert [given_back.id for given_back in ledger.released_intents(SENDER, 0)] == [intent.id]
+    assert ledger.released_intents(SENDER, 1) == ledger.released_intents(OTHER_SENDER, 0) == ()
+
+
+def test_an_intent_of_another_instance_is_not_in_the_ledger(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    begin(ledger, instance="0xother")
+    with pytest.raises(LedgerError, match=f"intent {intent.id} is not in the ledger of 0xother"):
+        ledger.intent(intent.id)
+
+
+def test_what_was_never_sent_is_not_somebody_elses(ledger: Ledger) -> None:
+    intent = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
+    ledger.record_signed(intent.id, b"raw", hash_of("tx", 1))
+    with pytest.raises(IllegalMove, match="was never sent; release it instead"):
+        ledger.mark_foreign(intent.id, "none")
+
+
+def test_a_replacement_for_the_same_gas_reserves_no_more_and_one_for_less_no_less(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    less_gas = Fees(FEES.gas_limit // 2, *_raised(FEES))
+    ledger.record_signed(intent.id, b"again", hash_of("tx", 2), less_gas)
+    assert ledger.intent(intent.id).worst == WORST
+    assert [attempt.fees for attempt in ledger.attempts(intent.id)] == [FEES, less_gas]
+    assert [attempt.number for attempt in ledger.attempts(intent.id)] == [1, 2]
+
+
+def test_both_fees_must_rise_over_every_attempt_that_may_have_left(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    fee, tip = _raised(FEES)
+    for short in (Fees(FEES.gas_limit, fee - 1, tip), Fees(FEES.gas_limit, fee, tip - 1)):
+        with pytest.raises(IllegalMove, match=f"attempt 1 is replaced only with a fee of at least {fee} and a tip"):
+            ledger.record_signed(intent.id, b"again", hash_of("tx", 2), short)
+    ledger.record_signed(intent.id, b"again", hash_of("tx", 2), Fees(FEES.gas_limit, fee, tip))
+    # What was signed and never left binds nobody.
+    ledger.record_signed(intent.id, b"third", hash_of("tx", 3), Fees(FEES.gas_limit, fee, tip))
+
+
+def test_intents_are_found_by_where_they_stand(ledger: Ledger) -> None:
+    first, second = pending(ledger, 1), pending(ledger, 2)
+    ledger.record_mined(first.id, receipt(1), {})
+    assert [intent.id for intent in ledger.mined_intents()] == [first.id]
+    assert [intent.id for intent in ledger.open_intents()] == [second.id]
+    assert [intent.id for intent in ledger.intents_above(1)] == [first.id]
+    assert ledger.intents_above(2) == ()
+
+
+def _raised(fees: Fees) -> tuple[int, int]:
+    higher = bumped(fees)
+    return higher.max_fee_wei, higher.tip_wei

@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
-from bot.ledger.seals import GENESIS, following
+from bot.ledger.seals import GENESIS, as_text, following
 from tests.bot.ledger.given import (
     FEES,
     NATIVE,
@@ -102,6 +103,16 @@ def test_a_seal_that_is_not_what_it_was_is_told_by_its_number(traded: Path, what
     with closing(Ledger.view(str(traded), StandingClock())) as ledger:
         fault = next(fault for fault in ledger.verified().faults if fault.relation == "seals")
     assert (fault.row, fault.seal) == (row, 9) and said in str(fault)
+
+
+def test_a_table_that_is_gone_is_told_and_so_are_its_rows(traded: Path) -> None:
+    edit(traded, lambda database: database.execute("ALTER TABLE halts RENAME TO elsewhere"))
+    with closing(Ledger.view(str(traded), StandingClock())) as ledger:
+        found = ledger.verified()
+    assert [(fault.relation, fault.row) for fault in found.faults] == [("halts", "1"), ("halts", "")]
+    known, unread = found.faults
+    assert str(known) == f"halts row 1: is gone; seal {known.seal} knows it"
+    assert str(unread) == "halts: cannot be read: no such table: halts" and unread.seal == found.head.id + 1
 
 
 def test_rows_of_the_books_cannot_be_changed_by_mistake(ledger: Ledger) -> None:
@@ -241,3 +252,10 @@ def edit(path: Path, how: Edit) -> None:
             database.execute(f"DROP TRIGGER {trigger}")
         how(database)
         database.commit()
+
+
+def test_a_value_reads_the_same_from_every_database_and_no_other_kind_is_sealed() -> None:
+    values = ("text", 7, True, Decimal(10) ** 30, b"\x01", memoryview(b"\xff"))
+    assert [as_text(value) for value in values] == ["text", "7", "1", "1" + "0" * 30, "0x01", "0xff"]
+    with pytest.raises(TypeError, match="a column cannot hold float"):
+        as_text(1.5)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+from sqlalchemy import Row, select
+
+from bot.ledger.book_models import ResultRow
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import fills, profit_series
@@ -20,6 +24,7 @@ from tests.bot.ledger.given import (
     SENDER,
     SPOT_ETH,
     SPOT_USDT,
+    START_S,
     USDT,
     WETH,
     WORST,
@@ -182,3 +187,64 @@ def test_a_reorg_after_the_hedge_keeps_the_hedge_and_reopens_the_result(ledger: 
 
 def test_a_strategy_that_did_nothing_has_earned_nothing(ledger: Ledger) -> None:
     assert ledger.totals("nobody") == (0, 0)
+
+
+def test_the_swaps_of_an_intent_are_told_in_order_while_they_hold(ledger: Ledger) -> None:
+    two = (*SWAPS, SwapFill(1, POOL, USDT.address, 2010 * 10**6, WETH.address, ETHER + 5))
+    intent = pending(ledger, 1)
+    assert ledger.swaps_of(intent.id) == ()
+    ledger.record_mined(intent.id, receipt(1), {}, two)
+    assert ledger.swaps_of(intent.id) == two
+    ledger.undo_block(hash_of("mined", 1))
+    assert ledger.swaps_of(intent.id) == ()
+
+
+def test_an_order_is_no_swap_of_its_intent(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD, SWAPS)
+    order = ledger.place_order(intent.id, hedge_order(), "spot")
+    ledger.record_order("binance", order.client_id, OrderState.PARTIAL, [TradeFill("1", 5, 9, "ETH", 0)])
+    assert ledger.swaps_of(intent.id) == SWAPS
+
+
+@pytest.mark.parametrize("exposure", [Exposure.NONE, Exposure.OWED])
+def test_an_exposure_is_closed_as_hedged_or_unwound_and_not_otherwise(ledger: Ledger, exposure: Exposure) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD)
+    with pytest.raises(IllegalMove, match=f"has exposure owed, which cannot become {exposure}"):
+        ledger.close_exposure(intent.id, exposure)
+    ledger.close_exposure(intent.id, Exposure.UNWOUND)
+    with pytest.raises(IllegalMove, match="has exposure unwound, which cannot become hedged"):
+        ledger.close_exposure(intent.id, Exposure.HEDGED)
+
+
+def test_a_loss_taken_back_leaves_its_windows_and_the_next_one_enters_them_when_it_is_booked(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_mined(intent.id, receipt(1, status=0), {})
+    ledger.at_head(5, START_S + 50)
+    ledger.undo_block(hash_of("mined", 1))
+    ledger.at_head(9, START_S + 90)
+    ledger.record_mined(intent.id, receipt(1, status=0, block=hash_of("mined", 2)), {})
+    assert [(row.head_s, row.loss_wei, row.gas_wei) for row in results(ledger)] == [
+        (START_S, GAS_COST_WEI, GAS_COST_WEI),
+        (START_S, -GAS_COST_WEI, -GAS_COST_WEI),
+        (START_S + 90, GAS_COST_WEI, GAS_COST_WEI),
+    ]
+
+
+def test_a_result_corrected_to_less_is_corrected_where_it_stood_and_one_to_more_is_booked_now(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD)
+    order = ledger.place_order(intent.id, hedge_order(), "spot")
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED, [TradeFill("1", 10**7, 10**11, "USDT", 0)])
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+    ledger.at_head(5, START_S + 50)
+    dear = TradeFill("2", 10**6, 10**10, "USDT", 0)
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED, [dear])
+    ledger.at_head(9, START_S + 90)
+    ledger.record_order("binance", order.client_id, OrderState.CANCELLED, [TradeFill("3", 10**8, 10**8, "USDT", 0)])
+    first, worse, better = results(ledger)
+    assert (first.head_s, worse.head_s, better.head_s) == (START_S, START_S + 50, START_S)
+    assert first.loss_wei > 0 < worse.loss_wei and better.loss_wei == -(first.loss_wei + worse.loss_wei)
+
+
+def results(ledger: Ledger) -> list[Row[Any]]:
+    with ledger.read() as connection:
+        return list(connection.execute(select(ResultRow.__table__).order_by(ResultRow.id)).all())

@@ -10,7 +10,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from bot.reasons import Reason, Refusal
 from bot.signer.budget import Asked, Broken, Budgets, NoGrants
-from bot.signer.entries import Entry, Settlement
+from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.policy import UNLIMITED, StrategyLimits
 from bot.signer.switch import TOTAL
 from chains.assets import ZERO_ADDRESS
@@ -159,3 +159,30 @@ def test_what_a_resume_forgave_stays_forgiven_after_a_restart() -> None:
 
 def _fields(entry: Entry) -> dict[str, object]:
     return {name: getattr(entry, name) for name in entry.__slots__}
+
+
+def test_of_what_was_drawn_only_what_was_used_up_stays_drawn() -> None:
+    draws = (Draw("x", "exposure", 80), Draw("g", "day_gas", 4), Draw("h", "hour_loss", 50), Draw("s", "day_loss", 5))
+    drawing = replace(entry("intent"), draws=draws)
+    budgets = Budgets([drawing])
+    for _ in range(2):
+        budgets.settle(drawing, Settlement(3, -20, NOW_S))
+        assert [budgets.drawn(name) for name in "xghs"] == [0, 3, 23, 5]
+
+
+def test_a_resume_after_all_that_is_booked_forgives_all_of_it() -> None:
+    lost = replace(entry("lost"), settlement=Settlement(1, -500, NOW_S + 1))
+    usage = Budgets([lost], {"dex": NOW_S + 10}).usage("dex", NOW_S + 30)
+    assert (usage.drawdown_wei, usage.failures_in_a_row, usage.transactions_a_minute) == (0, 0, 1)
+    assert (usage.hour_loss_wei, usage.lifetime_loss_wei) == (501, 501)
+
+
+def test_one_window_ends_on_its_second_and_a_loss_in_it_counts_until_then() -> None:
+    lost = entry("lost", at_s=NOW_S)
+    budgets = Budgets([lost])
+    budgets.settle(lost, Settlement(1, -9, NOW_S))
+    for at_s, hour, day in ((NOW_S + 3_599, 10, 10), (NOW_S + 3_600, 0, 10), (NOW_S + 86_399, 0, 10)):
+        usage = budgets.usage("dex", at_s)
+        assert (usage.hour_loss_wei, usage.day_loss_wei, usage.day_gas_wei) == (hour, day, 1)
+    assert budgets.usage("dex", NOW_S + 86_400).day_loss_wei == 0
+    assert budgets.usage("dex", NOW_S + 86_400).lifetime_loss_wei == 10

@@ -9,32 +9,43 @@ from types import SimpleNamespace
 import pytest
 
 from bot.plan import Plan, Swap
-from bot.reasons import Reason
+from bot.reasons import Reason, Refusal
+from bot.signer.case import Case, build
 from bot.signer.checks import CHECKS, review
 from bot.signer.forbidden import FORBIDDEN
 from bot.signer.journal import Journal
-from bot.signer.policy import InvalidPolicy
+from bot.signer.policy import InvalidPolicy, SignerPolicy, StrategyLimits
 from bot.signer.protocol import Denial, Signed
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from chains import executor
-from chains.assets import Address
+from chains.assets import Address, Token
 from chains.executor import RUN, Hop, HopKind, UniswapV4Route
+from chains.loans import Lender, Loan
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.corpus import COINS, REQUESTS, changed
 from tests.bot.signer.envelopes import CASES, GOOD
 from tests.bot.signer.making import (
     BLOCK_HASH,
     CYCLE,
+    CYCLES,
+    DAI,
     ETHER,
     EXCHANGE,
+    EXECUTOR,
     HEAD,
+    LIMITS,
+    NOW_S,
+    OTHER,
     POLICY,
     USDC,
+    V2_POOL,
+    V3_POOL,
     WETH,
     HandClock,
     answer,
     ask,
+    swap,
 )
 
 
@@ -129,3 +140,98 @@ def test_a_head_seen_once_makes_older_simulations_stale(signer: Signer) -> None:
     response = answer(signer, ask(changed(CYCLE, deadline_block=HEAD + 4)))
     assert isinstance(response, Denial)
     assert response.reason is Reason.SIGNER_VERDICT_STALE
+
+
+def _kept_to(**limits: object) -> SignerPolicy:
+    return dataclasses.replace(POLICY, strategies={CYCLES: dataclasses.replace(LIMITS, **limits)})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"tokens": frozenset({Address(WETH.address), Address(USDC.address)})}, None),
+        ({"tokens": frozenset({Address(WETH.address)})}, Reason.SIGNER_TOKEN),
+        ({"pools": POLICY.pools}, None),
+        ({"pools": frozenset({V2_POOL})}, Reason.SIGNER_POOL),
+    ],
+)
+def test_a_strategy_may_be_kept_to_tokens_and_pools_of_its_own(
+    limits: dict[str, object], reason: Reason | None, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    response = answer(new_signer(journal, clock, switch, _kept_to(**limits)), ask())
+    assert (response.reason if isinstance(response, Denial) else None) is reason
+
+
+def test_a_strategy_kept_to_its_tokens_may_still_handle_coins_where_a_hop_gives_them() -> None:
+    limits = dataclasses.replace(LIMITS, tokens=frozenset({Address(WETH.address), Address(USDC.address)}))
+    policy = dataclasses.replace(POLICY, strategies={CYCLES: limits})
+    unwrapping = Swap(Hop(HopKind.WRAPPED_NATIVE, Address(WETH.address), False, 0), WETH, COINS, ETHER, ETHER)
+    route = UniswapV4Route(Address(USDC.address), 60)
+    selling = Swap(Hop(HopKind.UNISWAP_V4, V2_POOL, True, 3000, route), COINS, USDC, ETHER, 2_000 * 10**6)
+    legs = (unwrapping, selling, CYCLE.legs[1])
+    for kept, allowed in ((policy, True), (dataclasses.replace(policy, strategies={CYCLES: _only_dai()}), False)):
+        case = build(kept, ask(changed(CYCLE, legs=legs)), newest_head=HEAD, now_s=NOW_S)
+        assert isinstance(case, Case)
+        refusal = review(dataclasses.replace(case, policy=dataclasses.replace(kept, pools=None)))
+        assert (refusal is None or refusal.reason is not Reason.SIGNER_TOKEN) is allowed
+
+
+def _only_dai() -> StrategyLimits:
+    return dataclasses.replace(LIMITS, tokens=frozenset({Address(DAI.address)}))
+
+
+@pytest.mark.parametrize("marked", [WETH, USDC])
+def test_an_exchange_of_a_token_without_a_mark_is_refused(
+    marked: Token, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    marks = {Address(marked.address): POLICY.inventory_marks[Address(marked.address)]}
+    response = answer(
+        new_signer(journal, clock, switch, dataclasses.replace(POLICY, inventory_marks=marks)), ask(EXCHANGE)
+    )
+    assert isinstance(response, Denial) and response.reason is Reason.SIGNER_PRICE
+    assert "no mark" in response.detail
+
+
+LENDERS: dict[str, tuple[Loan, frozenset[Address] | None, Reason | None]] = {
+    "a lender there is one of": (Loan(Lender.AAVE_V3, fee_ppm=500), POLICY.pools, None),
+    "a pool of the policy": (Loan(Lender.PAIR, V2_POOL, 3000), POLICY.pools, None),
+    "any pool": (Loan(Lender.PAIR, OTHER, 3000), None, None),
+    "nobody's pool": (Loan(Lender.PAIR, OTHER, 3000), POLICY.pools, Reason.SIGNER_POOL),
+    "ourselves": (Loan(Lender.PAIR, EXECUTOR, 3000), None, Reason.SIGNER_POOL),
+    "a token of ours": (Loan(Lender.PAIR, Address(WETH.address), 3000), None, Reason.SIGNER_POOL),
+}
+
+
+@pytest.mark.parametrize("name", LENDERS)
+def test_who_lends_is_one_of_its_kind_or_a_pool_of_the_policy(
+    name: str, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    loan, pools, reason = LENDERS[name]
+    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, pools=pools))
+    response = answer(signer, ask(changed(CYCLE, loan=loan)))
+    assert (response.reason if isinstance(response, Denial) else None) is reason, response
+
+
+def _split(*ends: Swap) -> tuple[Swap, ...]:
+    """The exchange's swap, and others beside it that sell the same."""
+    return (EXCHANGE.swaps[0], *ends)
+
+
+ROUTES: dict[str, tuple[Plan, str | None]] = {
+    "two that end in one token": (changed(EXCHANGE, legs=_split(EXCHANGE.swaps[0])), None),
+    "two that do not": (
+        changed(EXCHANGE, legs=_split(swap(HopKind.CONCENTRATED, V3_POOL, WETH, DAI, ETHER, 2_000 * ETHER))),
+        "the routes of a plan end in one token",
+    ),
+    "two and an order": (
+        changed(EXCHANGE, legs=(*_split(EXCHANGE.swaps[0]), EXCHANGE.orders[0])),
+        "a plan with orders has one route",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ROUTES)
+def test_the_routes_of_a_plan_are_of_one_kind(name: str) -> None:
+    plan, problem = ROUTES[name]
+    built = build(POLICY, ask(plan, simulated=False), newest_head=HEAD, now_s=NOW_S)
+    assert (built.detail if isinstance(built, Refusal) else None) == problem

@@ -19,11 +19,12 @@ from bot.signer.grants import LIMITS, Grant, InvalidGrant, SignedGrant, decode_g
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.policy import InvalidPolicy, SignerPolicy
-from bot.signer.protocol import Denial, Settle, Signed, Status, StatusRequest
+from bot.signer.protocol import HEADER_BYTES, Denial, Replace, Settle, Signed, Status, StatusRequest, frame
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import CYCLES, ETHER, GAS_COST_WEI, NOW_S, OPERATOR, OTHER, POLICY, HandClock, answer, ask
+from tests.bot.signer.test_replacements import HIGHER
 
 OWNER_SECRET = bytes(range(1, 33))
 OWNER = SigningKey(OWNER_SECRET).address
@@ -244,3 +245,47 @@ def test_what_is_no_grant_is_refused_in_one_line(data: bytes) -> None:
     with pytest.raises(InvalidGrant) as found:
         decode_grant(data)
     assert "\n" not in str(found.value)
+
+
+def test_what_a_replacement_draws_is_drawn_once(
+    owned: Signer, switch: KillSwitch, journal: Journal, clock: HandClock
+) -> None:
+    fill_the_hour(owned)
+    grant = granted()
+    deposit(signed(grant), switch.folder)
+    assert isinstance(ask_for(owned, "over", 1, ETHER // 2), Signed)
+    dearer = ask(intent_id="over", nonce=1, fees=HIGHER, worst_case_wei=ETHER * 3 // 4)
+    assert isinstance(owned.answer(frame(Replace(dearer))[HEADER_BYTES:]), Signed)
+    for signer in (owned, new_signer(journal, clock, switch, OWNED)):
+        status = answer(signer, StatusRequest())
+        assert isinstance(status, Status) and status.grants[grant.id].drawn_wei == ETHER * 3 // 4
+
+
+def test_what_expires_first_is_drawn_first(owned: Signer, switch: KillSwitch) -> None:
+    fill_the_hour(owned)
+    late, early = granted(not_after_s=int(NOW_S) + 7_200), granted()
+    for grant in (late, early):
+        deposit(signed(grant), switch.folder)
+    assert isinstance(ask_for(owned, "over", 1, ETHER // 2), Signed)
+    status = answer(owned, StatusRequest())
+    assert isinstance(status, Status)
+    assert {name: grant.drawn_wei for name, grant in status.grants.items()} == {late.id: 0, early.id: ETHER // 2}
+
+
+def test_a_grant_for_all_together_is_told_as_one(owned: Signer, switch: KillSwitch, journal: Journal) -> None:
+    deposit(signed(granted(strategy="")), switch.folder)
+    status = answer(owned, StatusRequest())
+    assert isinstance(status, Status) and len(status.grants) == 1
+    assert "all strategies: " in journal.audit()[0][2]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"amount_wei": 1}, {"amount_wei": 2**127 - 1}, {"not_before_s": 0}, {"not_after_s": 2**40 - 1}]
+)
+def test_a_grant_at_the_edge_of_sense_is_one(changes: dict[str, object]) -> None:
+    granted(**changes)
+
+
+def test_a_grant_that_begins_before_time_did_is_none() -> None:
+    with pytest.raises(InvalidGrant, match="no time at all"):
+        granted(not_before_s=-1)

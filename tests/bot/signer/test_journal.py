@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.signer.entries import Draw, Entry, Settlement
+from bot.signer.entries import COLUMNS, Draw, Entry, Settlement, checksum_of
 from bot.signer.journal import Journal, JournalError
 from tests.bot.signer.making import CYCLES, NOW_S, OPERATOR
 
@@ -125,3 +127,105 @@ def test_an_audit_line_that_was_changed_is_found(tmp_path: Path) -> None:
     by_hand.close()
     with Journal(path) as journal, pytest.raises(JournalError, match="line 2 of its audit"):
         journal.audit()
+
+
+def test_a_journal_in_a_folder_that_is_not_there_cannot_be_opened(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="cannot open journal"):
+        Journal(tmp_path / "nowhere" / "signer.db")
+
+
+def _of_version_1(path: Path) -> None:
+    """A journal as version 1 left it: a row that was replaced, an audit of one line, and no chain of changes."""
+    with Journal(path) as journal:
+        journal.record(ENTRY)
+        journal.replace(ENTRY, "0xh2", b"again", NOW_S + 1)
+        journal.note(NOW_S, "switch", "detail")
+    with closing(sqlite3.connect(path)) as old, old:
+        row = old.execute(f"SELECT {', '.join(COLUMNS[:-1])} FROM signed").fetchone()
+        old.execute("UPDATE signed SET checksum = ?", (checksum_of(row),))
+        old.execute("ALTER TABLE signed DROP COLUMN covered")
+        old.execute("DROP TABLE changes")
+        old.execute("PRAGMA user_version = 1")
+    path.with_name("signer.db-head").unlink()
+
+
+def test_a_journal_of_the_second_version_is_taken_over_with_its_replacements_and_its_audit(tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    _of_version_1(path)
+    for _ in range(2):
+        with Journal(path) as journal:
+            assert journal.verify() == 3
+            assert journal.find("intent-1") == ENTRY and journal.replacements("intent-1") == (b"again",)
+    with closing(sqlite3.connect(path)) as database:
+        subjects = database.execute("SELECT what, subject FROM changes ORDER BY id").fetchall()
+    assert subjects == [("signed", "intent-1"), ("replacement", "intent-1#1"), ("audit", "1")]
+
+
+def test_a_row_changed_before_a_journal_is_taken_over_is_not_taken_for_good(tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    _of_version_1(path)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE signed SET worst_case_wei = '1'")
+    with pytest.raises(JournalError, match="intent intent-1 was changed or damaged"):
+        Journal(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        ("DELETE FROM replacements", "replacement intent-1#1 is gone"),
+        ("DELETE FROM signed", "signed intent-1 is gone"),
+        ("UPDATE replacements SET raw = x'00'", "replacement intent-1#1 is not what was written"),
+        ("INSERT INTO replacements SELECT intent_id, 2, at_s, tx_hash, raw FROM replacements", "intent-1#2 is not"),
+        ("UPDATE changes SET subject = 'another' WHERE id = 1", "change 1 of its chain, or one before it, was changed"),
+        ("DROP TABLE changes", "cannot read journal"),
+    ],
+)
+def test_what_is_not_as_it_was_written_is_told_by_name(edit: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    with Journal(path) as journal:
+        journal.record(ENTRY)
+        journal.replace(ENTRY, "0xh2", b"again", NOW_S + 1)
+        assert journal.verify() == 2
+        journal._db.execute(edit)
+        with pytest.raises(JournalError, match=said):
+            journal.verify()
+
+
+def test_what_a_person_accepts_is_the_newest_from_then_on(tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    head = path.with_name("signer.db-head")
+    with Journal(path) as journal:
+        journal.record(ENTRY)
+        head.write_bytes(b"")
+        with pytest.raises(JournalError, match=r"head file .* is damaged"):
+            journal.verify()
+        journal.accept()
+        assert journal.verify() == 1
+        head.unlink()
+        head.mkdir()
+        with pytest.raises(JournalError, match="cannot accept journal"):
+            journal.accept()
+
+
+def test_the_newest_time_is_that_of_the_last_signature_or_settlement(tmp_path: Path) -> None:
+    with Journal(tmp_path / "signer.db") as journal:
+        assert journal.newest_time_s() == 0
+        journal.record(ENTRY)
+        assert journal.newest_time_s() == NOW_S
+        journal.settle("intent-1", DONE)
+        assert journal.newest_time_s() == DONE.at_s
+
+
+def test_a_nonce_is_held_until_it_is_known_never_to_have_left(tmp_path: Path) -> None:
+    with Journal(tmp_path / "signer.db") as journal:
+        assert journal.holder(31337, OPERATOR, 7) is journal.plan_strategy("plan-1") is None
+        journal.record(ENTRY)
+        assert (journal.holder(31337, OPERATOR, 7), journal.plan_strategy("plan-1")) == ("intent-1", CYCLES)
+        assert journal.holder(1, OPERATOR, 7) is journal.holder(31337, OPERATOR, 8) is None
+        with pytest.raises(JournalError, match="UNIQUE"):
+            journal.record(replace(ENTRY, intent_id="intent-2"))
+        journal.settle("intent-1", Settlement(0, 0, NOW_S))
+        assert journal.holder(31337, OPERATOR, 7) is journal.plan_strategy("plan-1") is None
+        journal.record(replace(ENTRY, intent_id="intent-2"))
+        assert journal.verify() == 2, "what failed is in no link of the chain"

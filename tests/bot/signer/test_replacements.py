@@ -8,13 +8,38 @@ import pytest
 
 from bot.reasons import Reason
 from bot.signer.journal import Journal
-from bot.signer.protocol import HEADER_BYTES, Cancel, Denial, Replace, Response, Settle, Signed, SignRequest, frame
+from bot.signer.protocol import (
+    HEADER_BYTES,
+    Cancel,
+    Denial,
+    Replace,
+    Response,
+    Settle,
+    Signed,
+    SignRequest,
+    Status,
+    StatusRequest,
+    StrategyUsage,
+    frame,
+)
 from bot.signer.replacements import MOST_ATTEMPTS, least_above
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.transaction import Fees, read_signed
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.making import CYCLE, FEES, GAIN, GWEI, OPERATOR, HandClock, ask
+from tests.bot.signer.making import (
+    CYCLE,
+    CYCLES,
+    ETHER,
+    FEES,
+    GAIN,
+    GAS_COST_WEI,
+    GWEI,
+    OPERATOR,
+    HandClock,
+    ask,
+)
+from tests.bot.signer.making import answer as answer_of
 
 HIGHER = Fees(FEES.gas_limit, least_above(FEES.max_fee_wei), least_above(FEES.tip_wei))
 NOOP = Fees(21_000, HIGHER.max_fee_wei, HIGHER.tip_wei)
@@ -128,3 +153,69 @@ def test_a_nonce_is_signed_a_limited_number_of_times_and_a_new_process_counts_on
         signed(new_signer(journal, clock, switch), Cancel("intent-1", fees))
         fees = Fees(21_000, least_above(fees.max_fee_wei), least_above(fees.tip_wei))
     assert denied(signer, Cancel("intent-1", fees)) is Reason.SIGNER_REPLACEMENT
+
+
+def test_a_replacement_that_cannot_be_built_is_malformed(signer: Signer) -> None:
+    signed(signer, ask())
+    assert denied(signer, Replace(replace(ask(fees=HIGHER), plan=b"{"))) is Reason.SIGNER_MALFORMED
+
+
+def test_what_a_replacement_may_cost_beyond_is_held_against_the_budget_and_reserved_once(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch)
+    signed(signer, ask())
+    assert denied(signer, dearer(2 * ETHER + 1)) is Reason.SIGNER_BUDGET_PER_TRADE
+    signed(signer, dearer(2 * ETHER))
+    for by in (signer, new_signer(journal, clock, switch)):
+        used = usage(by)
+        assert (used.reserved_wei, used.day_gas_wei) == (2 * ETHER, HIGHER.worst_cost_wei)
+    assert usage(signer).transactions_a_minute == 2
+
+
+def test_a_noop_and_a_call_that_may_cost_less_leave_what_is_reserved(signer: Signer) -> None:
+    signed(signer, ask(worst_case_wei=ETHER))
+    signed(signer, again())
+    dear = Fees(21_000, least_above(HIGHER.max_fee_wei), least_above(HIGHER.tip_wei))
+    signed(signer, Cancel("intent-1", dear))
+    assert (usage(signer).reserved_wei, usage(signer).day_gas_wei) == (ETHER, HIGHER.worst_cost_wei)
+
+
+def test_what_stands_in_place_of_a_settled_call_reserves_nothing(signer: Signer) -> None:
+    signed(signer, ask())
+    said(signer, Settle("intent-1", GAS_COST_WEI, 0))
+    signed(signer, Cancel("intent-1", NOOP))
+    assert usage(signer).reserved_wei == 0
+
+
+@pytest.mark.parametrize(("fee", "least"), [(0, 1), (1, 2), (7, 8), (8, 9), (9, 11), (16, 18), (800, 900), (801, 902)])
+def test_an_eighth_more_is_rounded_up_and_at_least_one_wei(fee: int, least: int) -> None:
+    assert least_above(fee) == least
+
+
+@pytest.mark.parametrize("fees", [replace(NOOP, gas_limit=20_999), replace(NOOP, tip_wei=NOOP.max_fee_wei + 1)])
+def test_a_noop_says_which_cap_it_breaks(signer: Signer, fees: Fees) -> None:
+    signed(signer, ask())
+    answer = said(signer, Cancel("intent-1", fees))
+    broken = "gas limit" if fees.gas_limit < 21_000 else "tip"
+    assert isinstance(answer, Denial) and answer.detail.startswith(f"a NOOP's {broken} of ")
+
+
+def test_a_noop_may_cost_all_that_was_reserved_and_no_wei_more(signer: Signer) -> None:
+    signed(signer, ask())
+    whole = Fees(FEES.worst_cost_wei // HIGHER.max_fee_wei, HIGHER.max_fee_wei, HIGHER.tip_wei)
+    assert FEES.worst_cost_wei - whole.worst_cost_wei < HIGHER.max_fee_wei
+    assert (
+        denied(signer, Cancel("intent-1", replace(whole, gas_limit=whole.gas_limit + 1))) is Reason.SIGNER_REPLACEMENT
+    )
+    signed(signer, Cancel("intent-1", whole))
+
+
+def dearer(worst_case_wei: int) -> Replace:
+    return Replace(ask(fees=HIGHER, worst_case_wei=worst_case_wei))
+
+
+def usage(signer: Signer) -> StrategyUsage:
+    status = answer_of(signer, StatusRequest())
+    assert isinstance(status, Status)
+    return status.strategies[CYCLES]

@@ -235,8 +235,10 @@ def test_what_is_done_on_both_sides_is_exposed_no_more_before_it_is_final_and_ag
         Settle("intent-1", FEES.worst_cost_wei + 1, 0),
         Settle("intent-1", 0, 2**128),
         Settle("intent-2", 1, 0),
+        Settle("intent-2", 0, 1),
+        Settle("intent-2", 0, 0, owed=True),
     ],
-    ids=["unknown", "negative gas", "impossible gas", "impossible profit", "settled otherwise"],
+    ids=["unknown", "negative gas", "impossible gas", "impossible profit", "other gas", "other profit", "owed again"],
 )
 def test_evidence_that_cannot_be_true_is_refused(evidence: Settle, signer: Signer) -> None:
     answer(signer, ask())

@@ -10,6 +10,7 @@ import pytest
 from bot.plan import Plan
 from bot.reasons import Reason
 from bot.signer.journal import Journal
+from bot.signer.key import SigningKey
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
@@ -25,7 +26,7 @@ from bot.signer.protocol import (
 )
 from bot.signer.service import Signer
 from bot.signer.switch import AUDIT, FILE, HALT, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
-from bot.transaction import Fees
+from bot.transaction import Fees, UnsignedTransaction
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import (
     CYCLES,
@@ -293,3 +294,32 @@ def test_what_stands_over_the_switches_lets_nobody_go_on_when_it_goes(
         assert status.strategies[CYCLES].failures_in_a_row == 3
         assert status.switches[CYCLES].startswith("halted")
     assert [what for _, what, _ in journal.audit()].count("overridden") == 2
+
+
+def test_a_resume_is_remembered_by_the_next_process(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
+    policy = losing(failures_in_a_row=2)
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(2):
+        lose(signer, number)
+    answer(signer, ask())
+    answer(signer, StatusRequest())
+    clock.now_s += 1
+    go_on(switch, CYCLES)
+    answer(signer, StatusRequest())
+    for by in (signer, new_signer(journal, clock, switch, policy)):
+        status = answer(by, StatusRequest())
+        assert isinstance(status, Status) and status.strategies[CYCLES].failures_in_a_row == 0
+
+
+def test_what_is_signed_while_a_file_by_hand_comes_never_leaves(
+    signer: Signer, switch: KillSwitch, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign = SigningKey.sign
+
+    def meanwhile(key: SigningKey, transaction: UnsignedTransaction) -> object:
+        (switch.folder / HALT).touch()
+        return sign(key, transaction)
+
+    monkeypatch.setattr(SigningKey, "sign", meanwhile)
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    assert journal.size() == 0
