@@ -96,6 +96,7 @@ class SignerClient:
         _prepare(directory, policy)
         socket = _socket_path(directory)
         journal = journal or directory / JOURNAL_NAME
+        journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         control = control or journal.parent / CONTROL_NAME
         key = keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore))
         if account is not None:

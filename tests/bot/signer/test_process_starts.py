@@ -1,4 +1,4 @@
-"""What a signer does not start on: each is refused in one clear line."""
+"""What a signer starts on, and what it does not: each is refused in one clear line."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ async def test_a_second_signer_on_the_same_journal_does_not_start(
             journal=tmp_path / "run" / JOURNAL_NAME,
         )
     assert isinstance(await client.status(), Status)
+
+
+async def test_the_first_signer_of_all_makes_the_folder_of_its_journal(keystore: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "runs" / "twin" / "signer" / JOURNAL_NAME
+    async with await SignerClient.start(
+        keystore=keystore, passphrase=PASSPHRASE, policy=POLICY, directory=tmp_path / "run", journal=journal
+    ) as client:
+        assert isinstance(await client.status(), Status)
+    assert journal.exists()
+    assert journal.parent.stat().st_mode & 0o077 == 0
 
 
 async def test_a_wrong_passphrase_is_one_clear_line(keystore: Path, tmp_path: Path) -> None:
