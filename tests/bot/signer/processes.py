@@ -9,12 +9,12 @@ import sys
 import time
 from pathlib import Path
 
-from bot.signer.client import CONTROL_NAME, JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient
+from bot.signer.client import JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient
 from bot.signer.policy import SignerPolicy, encode_policy
 from bot.signer.protocol import (
     SignRequest,
 )
-from bot.signer.switch import KillSwitch
+from bot.signer.switch import CONTROL_NAME, KillSwitch
 from tests.bot.signer.making import OPERATOR, POLICY, ask
 
 PASSPHRASE = "open sesame"
