@@ -1,163 +1,38 @@
-"""Sizing one closed walk: the packed market's kernel beside golden section, on the same walks.
+"""Sizing one closed walk: the packed market's kernel beside golden section and beside an engine, on the same walks.
 
 Golden section four times: in plain Python over the float curves and over pools' exact quotes, as users of an AMM
-library write it; and compiled, over the pools' records and over float curves that were laid out for it beforehand. Run
-as `python -m benchmarks.bench_sizing [--walks 2000]`. A line for people and a line of JSON.
+library write it; and compiled, over the pools' records and over float curves that were laid out for it beforehand.
+The engine is degenbot's Rust core, which is given the same pools in whole numbers. Run as
+`python -m benchmarks.bench_sizing [--walks 2000] [--engine-walks 600]`. Lines for people and lines of JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
-from numba import njit
 
+from benchmarks.bench_quotes import RUST
+from benchmarks.engine_walks import KINDS, WEI, engine_walks, gained, job_of, packed
+from benchmarks.golden import LARGEST, STEPS, golden, golden_all, golden_records, plain_gain, quoted_gain
 from benchmarks.machine import report
 from benchmarks.universe import V2, V3, Universe, universe
 from bot.market.packed import Detector
-from bot.market.packed.reference import Pieces, curve_of
-from bot.market.packed.shapes import F8, I4, Arrays, Curves, Edges, Pools
-from bot.market.packed.sizing import load_piece, size_all
-from chains.assets import Token, address
-from chains.pools.constant_product import ConstantProductPool
+from bot.market.packed.reference import curve_of
+from bot.market.packed.shapes import I4, Arrays
+from bot.market.packed.sizing import size_all
 
-GOLDEN, STEPS, REPEATS = (math.sqrt(5) - 1) / 2, 40, 7
+REPEATS = 7
 PLAIN_WALKS = 100
 """How many of the walks plain Python is given: the others would take minutes."""
 
-SMALLEST, LARGEST = 1e-6, 1e5
-WEI = 10**18
-
-
-@njit(cache=False, error_model="numpy")
-def gain(amount: float, pieces: F8, starts: I4, hops: int, first: int) -> float:
-    out = amount
-    for hop in range(first, first + hops):
-        rest, got = out, 0.0
-        for piece in range(starts[hop], starts[hop + 1]):
-            taken = min(rest, pieces[piece, 2])
-            got += pieces[piece, 0] * taken / (1.0 + pieces[piece, 1] * taken)
-            rest -= taken
-            if rest <= 0.0:
-                break
-        out = got
-    return out - amount
-
-
-@njit(cache=False, error_model="numpy")
-def golden_all(pieces: F8, starts: I4, hops: I4, most: float, sized: F8) -> None:
-    """Golden section in the logarithm of the input, for every walk."""
-    first = 0
-    for walk in range(len(hops)):
-        low, high = math.log(1e-6), math.log(most)
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        at_left = gain(math.exp(left), pieces, starts, hops[walk], first)
-        at_right = gain(math.exp(right), pieces, starts, hops[walk], first)
-        for _ in range(STEPS):
-            if at_left >= at_right:
-                high, right, at_right = right, left, at_left
-                left = high - GOLDEN * (high - low)
-                at_left = gain(math.exp(left), pieces, starts, hops[walk], first)
-            else:
-                low, left, at_left = left, right, at_right
-                right = low + GOLDEN * (high - low)
-                at_right = gain(math.exp(right), pieces, starts, hops[walk], first)
-        sized[walk, 0] = math.exp(low)
-        sized[walk, 1] = gain(math.exp(low), pieces, starts, hops[walk], first)
-        first += hops[walk]
-
-
-@njit(cache=False, error_model="numpy")
-def recorded_gain(amount: float, walk: I4, hops: int, pools: Pools, edges: Edges, curves: Curves, rest: F8) -> float:
-    out = amount
-    for hop in range(hops):
-        left, got, index = out, 0.0, load_piece(rest, hop, 0, walk[hop], pools, edges, curves)
-        while index >= 0 and left > 0.0:
-            taken = min(left, rest[hop, 2])
-            got += rest[hop, 0] * taken / (1.0 + rest[hop, 1] * taken)
-            left -= taken
-            if left > 0.0:
-                index = load_piece(rest, hop, index + 1, walk[hop], pools, edges, curves)
-        out = got
-    return out - amount
-
-
-@njit(cache=False, error_model="numpy")
-def golden_records(walks: I4, hops: I4, arrays: Arrays, rest: F8, most: float, sized: F8) -> None:
-    """The same from the pools' records, where the kernel begins too."""
-    pools, edges, curves = arrays.pools, arrays.edges, arrays.curves
-    for walk in range(len(hops)):
-        path, many = walks[walk], hops[walk]
-        low, high = math.log(1e-6), math.log(most)
-        left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-        at_left = recorded_gain(math.exp(left), path, many, pools, edges, curves, rest)
-        at_right = recorded_gain(math.exp(right), path, many, pools, edges, curves, rest)
-        for _ in range(STEPS):
-            if at_left >= at_right:
-                high, right, at_right = right, left, at_left
-                left = high - GOLDEN * (high - low)
-                at_left = recorded_gain(math.exp(left), path, many, pools, edges, curves, rest)
-            else:
-                low, left, at_left = left, right, at_right
-                right = low + GOLDEN * (high - low)
-                at_right = recorded_gain(math.exp(right), path, many, pools, edges, curves, rest)
-        sized[walk, 0] = math.exp(low)
-        sized[walk, 1] = recorded_gain(math.exp(low), path, many, pools, edges, curves, rest)
-
-
-def golden(gain_of: Callable[[float], float]) -> tuple[float, float]:
-    """The same in plain Python: one new evaluation a step, `STEPS` steps."""
-    low, high = math.log(SMALLEST), math.log(LARGEST)
-    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
-    at_left, at_right = gain_of(math.exp(left)), gain_of(math.exp(right))
-    for _ in range(STEPS):
-        if at_left >= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - GOLDEN * (high - low)
-            at_left = gain_of(math.exp(left))
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + GOLDEN * (high - low)
-            at_right = gain_of(math.exp(right))
-    return math.exp(low), gain_of(math.exp(low))
-
-
-def plain_gain(curves: Sequence[Pieces]) -> Callable[[float], float]:
-    """What a walk gains for an input, by its float curves."""
-
-    def gained(amount: float) -> float:
-        out = amount
-        for curve in curves:
-            rest, got = out, 0.0
-            for rate, curvature, cap in curve:
-                taken = min(rest, cap)
-                got += rate * taken / (1.0 + curvature * taken)
-                rest -= taken
-                if rest <= 0.0:
-                    break
-            out = got
-        return out - amount
-
-    return gained
-
-
-def quoted_gain() -> Callable[[float], float]:
-    """What a walk of two V2 pools gains, by the pools' own exact quotes: what users of a library call."""
-    one, other = (Token("bench", f"0x{number:040x}", name, 18) for number, name in ((1, "ONE"), (2, "OTHER")))
-    reserves = (1_000 * WEI, 2_000_000 * WEI), (1_000 * WEI, 1_900_000 * WEI)
-    pools = [
-        ConstantProductPool(address(f"0x{number:040x}"), (one, other), held, 3000)
-        for number, held in enumerate(reserves, 3)
-    ]
-
-    def gained(amount: float) -> float:
-        units = max(int(amount * WEI), 1)
-        return (pools[1].quote(other, pools[0].quote(one, units) or 1) - units) / WEI
-
-    return gained
+WALKS_OF_ENGINES = (("V2", KINDS[:1]), ("V2 and V3", KINDS[1:]))
 
 
 def planted_walks(made: Universe, many: int) -> tuple[I4, I4]:
@@ -206,12 +81,10 @@ def timed(action: Callable[[], object], each: int) -> float:
     return best
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--walks", type=int, default=2000)
-    chosen = arguments.parse_args()
+def beside_golden(many: int) -> None:
+    """The figure beside golden section."""
     made = universe(120_800)
-    walks, hops = planted_walks(made, chosen.walks)
+    walks, hops = planted_walks(made, many)
     arrays = made.market.arrays()
     sized, rest, index = np.zeros((len(hops), 2)), np.zeros((4, 3)), np.zeros(4, np.int32)
     size_all(walks, hops, arrays, rest, index, sized)
@@ -256,6 +129,49 @@ def main() -> None:
         "golden_behind_median": behind,
     }
     report(5, text, raw)
+
+
+def beside_an_engine(many: int, name: str, kinds: Sequence[tuple[str, str]]) -> None:
+    """The figure beside degenbot, which also says how much of our gain its sizes reach."""
+    walks = engine_walks(many, kinds, np.random.default_rng(5))
+    market, edges, hops = packed(walks)
+    arrays, sized = market.arrays(), np.zeros((many, 2))
+    rest, index = np.zeros((4, 3)), np.zeros(4, np.int32)
+    kernel_us = timed(lambda: size_all(edges, hops, arrays, rest, index, sized), many)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "walks.json"
+        file.write_text(json.dumps(job_of(walks)))
+        answer = RUST.beside("degenbot_walks.py").ask({"file": str(file), "repeats": REPEATS})
+    raw = {"walks": many, "kind": name, "kernel_us": kernel_us}
+    if answer is None:
+        report(5, f"{name}: degenbot 0.6 needs Python 3.13, which is not here", raw)
+        return
+    theirs_us = min(answer["seconds"]) / many * 1e6
+    ours = [gained(walk, max(int(size * WEI), 1)) for walk, (size, _) in zip(walks, sized, strict=True)]
+    theirs = [found[1] if found else 0 for found in answer["answers"]]
+    shares = [one / other for one, other in zip(theirs, ours, strict=True)]
+    text = (
+        f"{many} walks of two pools, {name}: {kernel_us:.2f} us each; degenbot's Rust engine {theirs_us:.1f} us, "
+        f"{theirs_us / kernel_us:.0f} times as much (goal 20). By exact quotes it gains at most {max(shares) - 1:.1e} "
+        f"more, at least {1 - min(shares):.1e} less and {1 - sum(theirs) / sum(ours):.1e} less in all"
+    )
+    raw |= {
+        "degenbot": answer["version"],
+        "degenbot_us": theirs_us,
+        "share_most": max(shares),
+        "share_least": min(shares),
+    }
+    report(5, text, raw)
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--walks", type=int, default=2000)
+    arguments.add_argument("--engine-walks", type=int, default=600)
+    chosen = arguments.parse_args()
+    beside_golden(chosen.walks)
+    for name, kinds in WALKS_OF_ENGINES:
+        beside_an_engine(chosen.engine_walks, name, kinds)
 
 
 if __name__ == "__main__":

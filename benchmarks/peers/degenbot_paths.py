@@ -65,7 +65,7 @@ def main() -> None:
                 "seconds": seconds,
                 "registered_s": registered_s,
                 "paths": engine.path_count(),
-                "paying": len(results) // 3,
+                "paying": len(results),
             }
         )
     )
