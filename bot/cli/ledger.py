@@ -59,24 +59,47 @@ def verify(config_path: Path | None, ledger_url: str | None, accept: bool, as_js
         found = view.accept() if accept else view.verified()
     finally:
         view.close()
-    journals = [] if "://" in url else prove_journals(Path(url).parent, accept=accept)
+    folder = _folder(url)
+    journals = prove_journals(folder, accept=accept) if folder is not None else []
     _tell(url, found, journals, as_json=as_json)
     return ExitCode.OK if found.whole and not any(it.problem for it in journals) else ExitCode.ERROR
+
+
+_beside_option = click.option(
+    "--beside",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where the signer's journals are, for a ledger in a database server. [the folder of the ledger's file]",
+)
 
 
 @command("backup", examples=["isthmus ledger backup safe/ledger-monday.sqlite3"])
 @config_option
 @_ledger_option
+@_beside_option
 @click.argument("to", type=click.Path(path_type=Path), metavar="FILE")
-def backup(config_path: Path | None, ledger_url: str | None, to: Path, as_json: bool) -> None:
-    """Copy the ledger into the new FILE, and its head file beside it. The copy is verified before it counts."""
-    from bot.ledger.backup import backup as copy
+def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None, to: Path, as_json: bool) -> None:
+    """Copy the ledger into the new FILE, its head file and the signer's journals beside it; each copy is verified.
 
-    copied = copy(_found(config_path, ledger_url), to)
+    It may be in use, and so may they.
+    """
+    from bot.ledger.backup import backup as copy
+    from bot.signer.copies import copy_journals
+
+    url = _found(config_path, ledger_url)
+    copied = copy(url, to)
+    folder = beside or _folder(url)
+    journals = copy_journals(folder, to) if folder is not None else []
     if as_json:
-        emit({"backup": to, "rows": copied.rows, "seal": copied.head.id, "hash": copied.head.hash.hex()})
-    else:
-        click.echo(f"{to}: {copied.rows} rows up to seal {copied.head.id}, verified; keep {to}-head beside it")
+        signers = [{"journal": it.path, "rows": it.rows} for it in journals]
+        found = {"backup": to, "rows": copied.rows, "seal": copied.head.id, "hash": copied.head.hash.hex()}
+        emit({**found, "signers": signers})
+        return
+    click.echo(f"{to}: {copied.rows} rows up to seal {copied.head.id}, verified; keep {to}-head beside it")
+    for journal in journals:
+        click.echo(f"{journal.path}: {journal.rows} rows, verified; keep it and its head file beside it")
+    if not journals:
+        click.echo("no signer's journal is there to be copied", err=True)
 
 
 @command(
@@ -85,16 +108,42 @@ def backup(config_path: Path | None, ledger_url: str | None, to: Path, as_json: 
 )
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--to", "ledger_url", required=True, metavar="URL", help="Where: a file or an SQLAlchemy URL.")
-def restore(source: Path, ledger_url: str, as_json: bool) -> None:
-    """Put the backup FILE where no ledger is. A run on it trades once its books equal the chain and the exchanges."""
-    from bot.clock import SystemClock
-    from bot.ledger.backup import restore as put_back
+@_beside_option
+def restore(source: Path, ledger_url: str, beside: Path | None, as_json: bool) -> None:
+    """Put the backup FILE where no ledger is, with the signer's journals. A run on it trades once a person resumes it.
 
-    copied = put_back(source, ledger_url, SystemClock())
+    Before that its books must equal the chain and the exchanges. What a journal's copy may not know counts as lost.
+    """
+    from bot.clock import SystemClock
+    from bot.ledger.backup import require_empty
+    from bot.ledger.backup import restore as put_back
+    from bot.signer.copies import restoring
+
+    clock, folder = SystemClock(), beside or _folder(ledger_url)
+    require_empty(ledger_url)
+    journals = []
+    if folder is not None:
+        # Before the ledger: without it nothing trades, and without them budgets would begin anew.
+        journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume")
+    copied = put_back(source, ledger_url, clock)
     if as_json:
-        emit({"restored": source, "rows": copied.rows, "seal": copied.head.id})
-    else:
-        click.echo(f"{copied.rows} rows restored; a run on this ledger reconciles before it trades")
+        told = [{"journal": it.path, "rows": it.rows, "kept": it.kept} for it in journals]
+        emit({"restored": source, "rows": copied.rows, "seal": copied.head.id, "signers": told})
+        return
+    click.echo(f"{copied.rows} rows restored; a run on this ledger reconciles before it trades")
+    for journal in journals:
+        what = "was there already, and went on from the backup" if journal.kept else f"{journal.rows} rows restored"
+        click.echo(f"{journal.path}: {what}")
+    if folder is not None:
+        click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
+
+
+def _folder(url: str) -> Path | None:
+    """Where the signer's journals are that belong to a ledger; None where its URL does not say."""
+    from bot.ledger.database import parse_url
+
+    parsed = parse_url(url)
+    return Path(str(parsed.database)).parent if parsed.get_backend_name() == "sqlite" else None
 
 
 def _found(config_path: Path | None, ledger_url: str | None) -> str:

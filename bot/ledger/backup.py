@@ -65,7 +65,7 @@ def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None)
         raise LedgerError(f"backup {source}: there is no such file")
     whole, target = _checked(_file(source)), parse_url(url)
     HeadFile(head_file_of(_file(source))).check_against(whole.head)
-    _check_empty(target)
+    require_empty(url)
     _copy(_file(source), target)
     kept = head_file or (head_file_of(target) if target.get_backend_name() == "sqlite" else None)
     if kept is not None:
@@ -130,8 +130,9 @@ def _checked(url: URL) -> Copied:
     return Copied(found.head, found.rows)
 
 
-def _check_empty(url: URL) -> None:
+def require_empty(place_of: str) -> None:
     """Raises `LedgerError` where something is already: a ledger is never written over."""
+    url = parse_url(place_of)
     if url.get_backend_name() == "sqlite":
         for suffix in ("", "-wal"):
             if Path(f"{url.database}{suffix}").exists():

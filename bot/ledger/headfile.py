@@ -7,18 +7,15 @@ between the two leaves it behind the ledger, never ahead: a ledger that ends bef
 from __future__ import annotations
 
 import errno
-import os
-import zlib
 from pathlib import Path
 
 from sqlalchemy import URL, Connection
 
+from bot.headslots import HeadSlots
 from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull
 from bot.ledger.seals import SealHead, hash_at, read_head
 
 _SLOT_BYTES = 512
-_SLOTS = 2
-"""Written in turn, so that a write cut short leaves the one before it readable."""
 
 
 class HeadFile:
@@ -26,38 +23,28 @@ class HeadFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: int | None = None
-        self._turn = 0
+        self._slots = HeadSlots(path, _SLOT_BYTES)
 
     def read(self) -> SealHead | None:
         """The newest head in it; None when there is no file. Raises `LedgerError` when nothing in it is whole."""
         try:
-            content = self.path.read_bytes()
+            found = self._slots.read()
         except FileNotFoundError:
             return None
-        slots = (_decoded(content[at * _SLOT_BYTES : (at + 1) * _SLOT_BYTES]) for at in range(_SLOTS))
-        heads = [head for head in slots if head is not None]
-        if not heads:
+        if found is None:
             raise LedgerError(f"ledger's head file {self.path}: it is damaged; {_ACCEPT}")
-        return max(heads, key=lambda head: head.id)
+        return SealHead(found[0], bytes.fromhex(found[1]))
 
     def write(self, head: SealHead, *, sync: bool) -> None:
         """Keeps `head`; with `sync`, on the disk when this returns. Raises `LedgerError`."""
         try:
-            if self._file is None:
-                self._file = self._opened()
-            os.pwrite(self._file, _encoded(head), self._turn * _SLOT_BYTES)
-            self._turn = (self._turn + 1) % _SLOTS
-            if sync:
-                os.fdatasync(self._file)
+            self._slots.write(head.id, head.hash.hex(), sync=sync)
         except OSError as error:
             kind = LedgerFull if error.errno == errno.ENOSPC else LedgerBroken
             raise kind(f"ledger's head file {self.path}: {error.strerror}; nothing is sent without it") from error
 
     def close(self) -> None:
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        self._slots.close()
 
     def check(self, connection: Connection) -> int:
         """Holds the ledger against the file; how many seals the file is behind, which a crash may leave.
@@ -89,16 +76,6 @@ class HeadFile:
         if self.read() != head:
             raise LedgerError(f"ledger's head file {self.path}: it knows another head than seal {head.id}; {_ACCEPT}")
 
-    def _opened(self) -> int:
-        is_new = not self.path.exists()
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if is_new:
-            os.pwrite(file, bytes(_SLOT_BYTES * _SLOTS), 0)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        return file
-
 
 def head_file_of(url: URL) -> Path:
     """Where the head file of an SQLite file is."""
@@ -106,15 +83,3 @@ def head_file_of(url: URL) -> Path:
 
 
 _ACCEPT = "look at what `isthmus ledger verify` says and take what is there with `isthmus ledger verify --accept`"
-
-
-def _encoded(head: SealHead) -> bytes:
-    said = f"{head.id} {head.hash.hex()}"
-    return f"{said} {zlib.crc32(said.encode()):08x}\n".encode().ljust(_SLOT_BYTES, b"\0")
-
-
-def _decoded(slot: bytes) -> SealHead | None:
-    parts = slot.partition(b"\n")[0].split(b" ")
-    if len(parts) != 3 or parts[2] != b"%08x" % zlib.crc32(b" ".join(parts[:2])):
-        return None
-    return SealHead(int(parts[0]), bytes.fromhex(parts[1].decode()))

@@ -7,19 +7,18 @@ leaves the account only with evidence; what a window has seen leaves it only wit
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.reasons import Reason, Refusal
 from bot.signer.entries import Draw, Entry, Settlement
+from bot.signer.gap import DAY_S, HOUR_S, Gap
 from bot.signer.policy import StrategyLimits
 from bot.signer.protocol import StrategyUsage
 from bot.signer.switch import TOTAL
 
 MINUTE_S = 60.0
-HOUR_S = 3600.0
-DAY_S = 24 * HOUR_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +124,14 @@ class _Account:
 class Budgets:
     """The journal in memory. A reservation counts in every window until it is settled, however old."""
 
-    def __init__(self, entries: Iterable[Entry], resumed: Mapping[str, float] | None = None) -> None:
-        """`entries` come as `Journal.entries` gives them; `resumed` says when a strategy, or `TOTAL`, last was."""
+    def __init__(
+        self, entries: Iterable[Entry], resumed: Mapping[str, float] | None = None, gaps: Sequence[Gap] = ()
+    ) -> None:
+        """`entries` come as `Journal.entries` gives them; `resumed` says when a strategy, or `TOTAL`, last was.
+
+        `gaps` are what the journal is silent about.
+        """
+        self._gaps = gaps
         self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
         self._drawn: Counter[str] = Counter()
         waiting = dict(resumed or {})
@@ -185,6 +190,13 @@ class Budgets:
         """What `strategy`, or `TOTAL`, has reserved, lost and burned in the windows that end at `now_s`."""
         return self._accounts[strategy].usage(now_s)
 
+    def worst(self, strategy: str, limits: StrategyLimits, now_s: float) -> StrategyUsage:
+        """As `usage`, and what may have been lost that the journal is silent about."""
+        usage = self.usage(strategy, now_s)
+        for gap in self._gaps:
+            usage = gap.filled(usage, limits, now_s)
+        return usage
+
     def drawn(self, grant_id: str) -> int:
         """How much of a grant is used up, or reserved."""
         return self._drawn[grant_id]
@@ -198,7 +210,7 @@ class Budgets:
         """
         draws: list[Draw] = []
         for scope, bounds in limits.items():
-            usage = self.usage(scope, now_s)
+            usage = self.worst(scope, bounds, now_s)
             who = scope or "all strategies"
             if refusal := _broken(who, bounds, usage):
                 return Broken(scope, refusal)

@@ -7,13 +7,13 @@ copy, is told from one that is whole. The file may be behind, by what a crash le
 from __future__ import annotations
 
 import hashlib
-import os
 import sqlite3
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+from bot.headslots import HeadSlots
 
 TABLE = """
 CREATE TABLE IF NOT EXISTS changes (
@@ -26,9 +26,10 @@ CREATE TABLE IF NOT EXISTS changes (
 ) STRICT
 """
 
+HEAD_SUFFIX = "-head"
+"""What the name of a journal's head file ends in."""
+
 _SLOT_BYTES = 128
-_SLOTS = 2
-"""Written in turn, so that a write cut short leaves the one before it readable."""
 
 
 class What(StrEnum):
@@ -63,7 +64,7 @@ class Chain:
 
     def __init__(self, db: sqlite3.Connection, journal: Path) -> None:
         self._db = db
-        self._beside = LinkFile(journal.with_name(f"{journal.name}-head"))
+        self._beside = LinkFile(journal.with_name(journal.name + HEAD_SUFFIX))
         self._newest: Link | None = None
 
     def establish(self) -> None:
@@ -116,6 +117,14 @@ class Chain:
         """Have the file say what the table says, because a person does. Raises `OSError`, and what SQLite raises."""
         self._beside.write(self._last())
 
+    def holds(self, link: Link) -> bool:
+        """Whether `link` is one of it. Raises what SQLite raises."""
+        found = self._db.execute("SELECT hash FROM changes WHERE id = ?", (link.number,)).fetchone()
+        return link == GENESIS or found == (link.hash,)
+
+    def close(self) -> None:
+        self._beside.close()
+
     def _last(self) -> Link:
         newest = self._db.execute("SELECT id, hash FROM changes ORDER BY id DESC LIMIT 1").fetchone()
         return GENESIS if newest is None else Link(*newest)
@@ -126,38 +135,21 @@ class LinkFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._turn = 0
+        self._slots = HeadSlots(path, _SLOT_BYTES)
 
     def read(self) -> Link:
         """The newest link in it. Raises `BrokenChain` when it is gone, or nothing in it is whole."""
         try:
-            content = self.path.read_bytes()
+            found = self._slots.read()
         except OSError as error:
             raise BrokenChain(f"its head file {self.path} cannot be read: {error.strerror}") from None
-        slots = (_decoded(content[at * _SLOT_BYTES : (at + 1) * _SLOT_BYTES]) for at in range(_SLOTS))
-        links = [link for link in slots if link is not None]
-        if not links:
+        if found is None:
             raise BrokenChain(f"its head file {self.path} is damaged")
-        return max(links, key=lambda link: link.number)
+        return Link(*found)
 
     def write(self, link: Link) -> None:
         """Keep `link`. Raises `OSError`."""
-        descriptor = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.pwrite(descriptor, _encoded(link), self._turn * _SLOT_BYTES)
-        finally:
-            os.close(descriptor)
-        self._turn = (self._turn + 1) % _SLOTS
+        self._slots.write(link.number, link.hash)
 
-
-def _encoded(link: Link) -> bytes:
-    said = f"{link.number} {link.hash}"
-    return f"{said} {zlib.crc32(said.encode()):08x}\n".encode().ljust(_SLOT_BYTES, b"\0")
-
-
-def _decoded(slot: bytes) -> Link | None:
-    number, _, rest = slot.partition(b"\n")[0].partition(b" ")
-    link_hash, _, check = rest.partition(b" ")
-    if check != b"%08x" % zlib.crc32(b"%s %s" % (number, link_hash)):
-        return None
-    return Link(int(number), link_hash.decode())
+    def close(self) -> None:
+        self._slots.close()

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.signer import chain
-from bot.signer.chain import BrokenChain, Chain, What
+from bot.signer.chain import BrokenChain, Chain, Link, What
 from bot.signer.entries import COLUMNS, INTENT_AT, Entry, Settlement, checksum_of, content_of, entry_of, row_of
 from chains.assets import Address
 
@@ -102,10 +102,10 @@ class Journal:
             with self._changing("open"):
                 self._prepare()
         except JournalError:
-            self._db.close()
+            self.close()
             raise
         except _DAMAGED as error:
-            self._db.close()
+            self.close()
             raise self._failure("open", error) from None
 
     def _connected(self) -> sqlite3.Connection:
@@ -275,7 +275,15 @@ class Journal:
         ((count,),) = self._rows("SELECT count(*) FROM signed")
         return int(count)
 
+    def holds(self, link: Link) -> bool:
+        """Whether its chain goes on from `link`. Raises `JournalError`."""
+        try:
+            return self._chain.holds(link)
+        except _DAMAGED as error:
+            raise self._failure("read", error) from None
+
     def close(self) -> None:
+        self._chain.close()
         self._db.close()
 
     def __enter__(self) -> Self:

@@ -17,6 +17,7 @@ from bot.signer.budget import Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
 from bot.signer.checks import review, stopped
 from bot.signer.entries import Draw, Entry, Settlement
+from bot.signer.gap import gaps
 from bot.signer.grants import GrantBook
 from bot.signer.journal import Journal, JournalError
 from bot.signer.key import Key
@@ -261,7 +262,7 @@ class Signer:
             signed=self._journal.size(),
             unsettled=self._budgets.unsettled,
             protections=self._protections,
-            strategies={name: self._budgets.usage(name, now_s) for name in names},
+            strategies={name: self._budgets.worst(name, self._limits.of(name, now_s), now_s) for name in names},
             switches={name: str(self._breakers.standing(name)) for name in names},
             grants={
                 name: GrantUsage(it.strategy, it.limit, it.amount_wei, self._budgets.drawn(name), it.not_after_s)
@@ -282,7 +283,7 @@ class Signer:
         self._journal.verify()
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         audit = self._journal.audit()
-        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit))
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit))
         revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
         folder = self._breakers.switch.folder
         self._grants = GrantBook(folder, self._policy, self._note, revoked)

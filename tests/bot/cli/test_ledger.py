@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from bot.cli import main
 from bot.signer.journal import Journal
+from bot.signer.switch import KillSwitch, Trading
 from tests.bot.ledger.given import open_ledger, pending
 from tests.bot.signer.making import NOW_S, OPERATOR
 
@@ -67,12 +68,19 @@ def test_a_lost_head_file_is_accepted_only_by_saying_so(path: Path) -> None:
 
 
 def test_a_backup_is_put_back_in_the_place_of_what_was_lost(path: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "copy.sqlite3"
-    assert "verified" in _ledger("backup", copy, "--ledger", path).stdout
+    copy, journal = tmp_path / "copy.sqlite3", path.parent / "signer" / f"signer-{OPERATOR}.db"
+    assert "no signer's journal" in _ledger("backup", tmp_path / "none.sqlite3", "--ledger", path).stderr
+    journal.parent.mkdir()
+    with Journal(journal) as used:
+        used.note(NOW_S, "resumed", "dex")
+        assert "1 rows, verified" in _ledger("backup", copy, "--ledger", path).stdout
     path.unlink()
+    journal.unlink()
     result = _ledger("restore", copy, "--to", path)
     assert result.exit_code == 0, result.stderr
-    assert "reconciles before it trades" in result.stdout
+    assert "reconciles before it trades" in result.stdout and f"{journal}: 2 rows restored" in result.stdout
+    halted = KillSwitch(path.parent / "control").of("dex")
+    assert (halted.state, halted.because) == (Trading.HALTED, f"restored from {copy}; reconcile, then resume")
     assert _ledger("verify", "--ledger", path).exit_code == 0
     assert _ledger("restore", copy, "--to", path).exit_code == 4
 

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.reasons import Refusal
-from bot.signer.budget import DAY_S, HOUR_S, MINUTE_S, Asked, Broken, Budgets
+from bot.signer.budget import MINUTE_S, Asked, Broken, Budgets
 from bot.signer.entries import Draw, Entry, Settlement
+from bot.signer.gap import DAY_S, HOUR_S
 from bot.signer.policy import StrategyLimits
 from bot.signer.switch import TOTAL
 from chains.assets import ZERO_ADDRESS

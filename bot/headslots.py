@@ -1,0 +1,64 @@
+"""Which of many numbered, hashed things was the newest: in a file of two checksummed slots, written in turn.
+
+A write cut short leaves the slot before it readable. What a reader makes of a file that is gone or damaged is its own.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from pathlib import Path
+
+_SLOTS = 2
+
+
+class HeadSlots:
+    """The file at `path`, of slots of `slot_bytes`; opened at its first write."""
+
+    def __init__(self, path: Path, slot_bytes: int) -> None:
+        self.path = path
+        self._slot_bytes = slot_bytes
+        self._file: int | None = None
+        self._turn = 0
+
+    def read(self) -> tuple[int, str] | None:
+        """Number and hash of the newest in it; None when nothing in it is whole. Raises `OSError`."""
+        content, size = self.path.read_bytes(), self._slot_bytes
+        slots = (_decoded(content[at * size : (at + 1) * size]) for at in range(_SLOTS))
+        return max((found for found in slots if found is not None), default=None)
+
+    def write(self, number: int, said: str, *, sync: bool = False) -> None:
+        """Keep it; with `sync`, on the disk when this returns. Raises `OSError`."""
+        if self._file is None:
+            self._file = self._opened()
+        os.pwrite(self._file, _encoded(number, said).ljust(self._slot_bytes, b"\0"), self._turn * self._slot_bytes)
+        self._turn = (self._turn + 1) % _SLOTS
+        if sync:
+            os.fdatasync(self._file)
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def _opened(self) -> int:
+        is_new = not self.path.exists()
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if is_new:
+            os.pwrite(file, bytes(self._slot_bytes * _SLOTS), 0)
+            folder = os.open(self.path.parent, os.O_RDONLY)
+            os.fsync(folder)
+            os.close(folder)
+        return file
+
+
+def _encoded(number: int, said: str) -> bytes:
+    line = f"{number} {said}".encode()
+    return b"%s %08x\n" % (line, zlib.crc32(line))
+
+
+def _decoded(slot: bytes) -> tuple[int, str] | None:
+    parts = slot.partition(b"\n")[0].split(b" ")
+    if len(parts) != 3 or parts[2] != b"%08x" % zlib.crc32(b" ".join(parts[:2])):
+        return None
+    return int(parts[0]), parts[1].decode()
