@@ -22,9 +22,10 @@ from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
 from bot.hands import Hands, open_hands
 from bot.known import KnownPools
+from bot.ledger.decisions import Level
 from bot.ledger.keylock import key_in_use
 from bot.ledger.ledger import Ledger
-from bot.lodging import start_signer
+from bot.lodging import begin_signer
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
@@ -45,9 +46,11 @@ from bot.road import Road
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
 from bot.session import Session
-from bot.signer.account import Standing, standing
+from bot.signer.account import standing
 from bot.signer.client import SignerClient
+from bot.signer.policy import SignerPolicy
 from bot.signer.switch import TOTAL, SwitchUnwritten
+from bot.starting import Starting
 from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
@@ -61,11 +64,12 @@ async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stop
     """Trade until the end asked for, or Ctrl-C, or `stopping`. Raises what the rooms raise, each in one line."""
     sys.setswitchinterval(_SWITCH_S)
     clock = SystemClock()
-    begun_ns = clock.monotonic_ns()
+    begun_ns, starting = clock.monotonic_ns(), Starting(clock)
     with stopping or Stopping(out) as stopping:
         async with AsyncExitStack() as stack:
             world = await open_world(loaded, options, clock, out, stack)
-            session = await _open(loaded, options, world, stopping, clock, out, stack)
+            starting.reached("world")
+            session = await _open(loaded, options, world, stopping, starting, clock, out, stack)
             setup_s = (clock.monotonic_ns() - begun_ns) / 1e9
             try:
                 await session.trade()
@@ -82,6 +86,7 @@ async def _open(
     options: RunOptions,
     world: World,
     stopping: Stopping,
+    starting: Starting,
     clock: Clock,
     out: Reporter,
     stack: AsyncExitStack,
@@ -92,8 +97,14 @@ async def _open(
     await world.node.connect()
     hands = await open_hands(loaded, options, world, clock, stack)
     stack.enter_context(key_in_use(world.instance, hands.identity.operator))
+    awaking = None
+    if options.mode is not Mode.DRY:
+        awaking = await begin_signer(as_whom, world, hands, out)
+        stack.push_async_callback(awaking.end)
+    starting.reached("hands")
     for exchange in world.exchanges.values():
         await exchange.connect()
+    starting.reached("exchanges")
     head = await world.node.head()
     pools = await open_pools(loaded, world.node, head, out, stack)
     known, market = pools.known, pools.market
@@ -102,6 +113,7 @@ async def _open(
     require_priced_gas(network, marks)
     seed = _seed(loaded, options, world)
     footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)
+    starting.reached("market")
     tokens = TokenWatch(ledger, [*hands.caps, *hands.profit_tokens], head)
     halting = Halting(world.kill_switch(clock), clock)
     allowances = Allowances(world.control, clock)
@@ -126,17 +138,22 @@ async def _open(
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
+    starting.reached("books")
     async with TokenLab(network, world.http_url) as lab:
         await tokens.open(lab, world.node.request)
+    starting.reached("tokens")
     signer = None
-    if options.mode is not Mode.DRY:
-        signer = await _signer(loaded, options.mode, world, hands, known, market, marks, as_whom, out)
+    if awaking is not None:
+        policy = _policy(loaded, options.mode, world, hands, known, market, marks)
+        signer = await SignerClient.of(awaking, hands.passphrase, policy)
         stack.push_async_callback(signer.close)
         ends = replace(ends, signer=recorder.end("signer", signer) if recorder else signer)
+    starting.reached("signer")
     road = build_road(loaded, ledger, footing, ends, clock)
     await start(road, head)
     if options.mode is Mode.LIVE:
         await require_reconciled(ledger, world.node, hands.accounts, head)
+    starting.reached("recovery")
     engine = Engine(road, out)
     ears = recorder.ears(engine, road.guard) if recorder else engine
     world.node.listen(ears.on_node)
@@ -144,6 +161,7 @@ async def _open(
         await exchange.watch(ears.on_book, ears.on_trouble)
     await open_pending(config.pending, world, market, engine, stack)
     ears.prepare(head)
+    starting.reached("kernels")
     if config.dashboard.enabled:
         await _dashboard(loaded, world, market, known, engine, halting, clock, out, stack)
     certifier = None
@@ -153,6 +171,10 @@ async def _open(
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
+    collecting = collect_between_decisions(engine, stack)
+    starting.reached("watching")
+    ledger.record_event(Level.INFO, "ready", str(starting))
+    out.line(str(starting))
     return Session(
         loaded=loaded,
         options=options,
@@ -166,7 +188,7 @@ async def _open(
         hands=hands,
         stepper=stepper,
         certifier=certifier,
-        collecting=collect_between_decisions(engine, stack),
+        collecting=collecting,
         first=head,
         clock=clock,
         out=out,
@@ -274,19 +296,11 @@ def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:
     return loaded.config.twin.seed if options.seed is None else options.seed
 
 
-async def _signer(
-    loaded: Loaded,
-    mode: Mode,
-    world: World,
-    hands: Hands,
-    known: KnownPools,
-    market: Market,
-    marks: Marks,
-    as_whom: Standing,
-    out: Reporter,
-) -> SignerClient:
+def _policy(
+    loaded: Loaded, mode: Mode, world: World, hands: Hands, known: KnownPools, market: Market, marks: Marks
+) -> SignerPolicy:
     allowed = filters(loaded.config.strategies, world.network, known)
-    policy = signer_policy(
+    return signer_policy(
         loaded.config,
         world.network,
         hands.identity,
@@ -297,4 +311,3 @@ async def _signer(
         scopes=scopes(loaded.config, allowed, market),
         proven=mode is Mode.LIVE,
     )
-    return await start_signer(as_whom, policy, world, hands, out)

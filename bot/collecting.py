@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import gc
 import time
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from bot.engine import Engine
-from chains.blocks import Head
+if TYPE_CHECKING:
+    from bot.engine import Engine
+    from chains.blocks import Head
 
 _YOUNG_EVERY, _OLD_EVERY = 4, 64
 """After how many heads the two older generations are looked at."""
@@ -44,6 +47,19 @@ class Collecting:
             self._began_ns = time.perf_counter_ns()
         elif self._began_ns:
             self.longest_ms = max(self.longest_ms, (time.perf_counter_ns() - self._began_ns) / 1e6)
+
+
+@contextmanager
+def keeping_all() -> Iterator[None]:
+    """What is made meanwhile is there to stay, such as programs: it is not looked at now, and not later either."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecting:

@@ -1,4 +1,4 @@
-"""The signer's process, started where its run keeps its files: as a user of its own where root runs the bot."""
+"""The signer's process, begun where its run keeps its files: as a user of its own where root runs the bot."""
 
 from __future__ import annotations
 
@@ -8,30 +8,25 @@ from pathlib import Path
 from bot.config.options import Reporter
 from bot.hands import Hands
 from bot.signer.account import Standing, let_through
-from bot.signer.client import SignerClient
+from bot.signer.awaking import Awaking
 from bot.signer.files import SIGNER_FOLDER
-from bot.signer.policy import SignerPolicy
 from bot.world import World
 
 
-async def start_signer(
-    standing: Standing, policy: SignerPolicy, world: World, hands: Hands, out: Reporter
-) -> SignerClient:
-    """Start it as `standing` says, and say so. Raises `SignerError`, `OSError`."""
+async def begin_signer(standing: Standing, world: World, hands: Hands, out: Reporter) -> Awaking:
+    """Begin its process as `standing` says, and say so. Raises `SignerError`, `OSError`."""
     if standing.own is not None:
         let_through(standing.own, world.folder, world.memory)
     operator = hands.identity.operator
-    client = await SignerClient.start(
+    awaking = await Awaking.begin(
         keystore=hands.keystore,
-        passphrase=hands.passphrase,
-        policy=policy,
         directory=world.folder / SIGNER_FOLDER,
         journal=moved(world.memory / f"signer-{operator}.db", world.signer_journal(operator)),
         control=world.control,
         account=standing.own,
     )
     out.line(f"signer: {standing}")
-    return client
+    return awaking
 
 
 def moved(before: Path, journal: Path) -> Path:

@@ -113,10 +113,12 @@ async def start(road: Road, head: Head) -> None:
 
     Raises what the ends raise.
     """
-    await road.transactions.start()
+    with road.ledger.gathering():
+        await road.transactions.start()
     await road.fee_policy.refresh(head)
     if road.ledger.open_intents() or road.ledger.mined_intents():
-        await road.transactions.on_block(Block(head, ()))
+        with road.ledger.gathering():
+            await road.transactions.on_block(Block(head, ()))
     road.hedges.start(head)
 
 

@@ -9,7 +9,7 @@ from decimal import Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import NewType
 
-from eth_utils.address import is_checksum_address, is_hex_address, to_checksum_address
+from eth_utils.address import is_hex_address, to_checksum_address
 
 Address = NewType("Address", str)
 """An EIP-55 checksummed address. Made by `address`, never by hand."""
@@ -33,10 +33,10 @@ def address(text: str) -> Address:
     """The canonical form of `text`. Raises `InvalidAddress`; mixed case must carry a right checksum (EIP-55)."""
     if not is_hex_address(text):
         raise InvalidAddress(f"{text!r} is not a 20-byte hex address")
-    digits = text[2:]
-    if digits not in (digits.lower(), digits.upper()) and not is_checksum_address(text):
-        raise InvalidAddress(f"{text} has a wrong EIP-55 checksum; expected {to_checksum_address(text)}")
-    return Address(str(to_checksum_address(text)))
+    digits, checksummed = text[2:], str(to_checksum_address(text))
+    if text != checksummed and digits not in (digits.lower(), digits.upper()):
+        raise InvalidAddress(f"{text} has a wrong EIP-55 checksum; expected {checksummed}")
+    return Address(checksummed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.execution.fees.UnpricedGas": ExitCode.USAGE,
         "bot.dashboard.app.DashboardUnavailable": ExitCode.ENVIRONMENT,
         "bot.signer.account.NoAccount": ExitCode.USAGE,
-        "bot.signer.client.SignerError": ExitCode.ENVIRONMENT,
+        "bot.signer.awaking.SignerError": ExitCode.ENVIRONMENT,
         "bot.signer.switch.SwitchUnwritten": ExitCode.ENVIRONMENT,
         "bot.signer.sources.InvalidSource": ExitCode.USAGE,
         "bot.signer.remote.DeviceError": ExitCode.ENVIRONMENT,

@@ -12,6 +12,7 @@ from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
 from bot.cli.parameters import DURATION, found_config, opening_secret, passphrase_options, read_passphrase
+from bot.collecting import keeping_all
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
@@ -69,10 +70,11 @@ def run(
     """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
     import asyncio
 
-    from bot.config.checks import require_live_consent
-    from bot.config.load import load
-    from bot.config.options import RunOptions
-    from bot.mode import Mode
+    with keeping_all():
+        from bot.config.checks import require_live_consent
+        from bot.config.load import load
+        from bot.config.options import RunOptions
+        from bot.mode import Mode
 
     found = [load(path) for path in config_paths] or [load(found_config(None))]
     _require_one_each(found)
@@ -94,7 +96,9 @@ def run(
         planned.append((loaded, RunOptions(chosen, duration_s, blocks, seed, as_json, consent, own)))
     if len(planned) > 1:
         return _run_several(planned, as_json)
-    from bot import app  # here, because it loads every room: a refused configuration should not have to wait for that
+    # Here, because it loads every room: a refused configuration should not have to wait for that.
+    with keeping_all():
+        from bot import app
 
     try:
         summary = asyncio.run(app.run(*planned[0], TerminalReporter(lines_to_stderr=as_json)))
@@ -123,7 +127,9 @@ def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) ->
     import asyncio
 
     from bot.cli.errors import exit_code, explained
-    from bot.networks import Planned, run_together
+
+    with keeping_all():
+        from bot.networks import Planned, run_together
 
     width = max(len(loaded.network.name) for loaded, _ in planned)
     runs = [

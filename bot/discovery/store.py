@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, Engine, Table, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
@@ -175,11 +173,11 @@ class PoolStore:
                 _record(connection, step)
 
     def _migrate(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
+        # Here, because only a run that discovers pools has such a store.
+        from bot.ledger.migrating import migrate
+
         with self._writing() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            migrate(connection, _MIGRATIONS)
 
     def _claim(self, chain_id: int, genesis: str) -> None:
         with self._writing() as connection:

@@ -92,8 +92,9 @@ class Homecoming:
         Of what is final and still owes its other side, the signer is told when that is done.
         """
         owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
-        for intent in (*self._ledger.mined_intents(), *owing):
-            receipt = await self._any_receipt(self._ledger.attempts(intent.id))
+        known = (*self._ledger.mined_intents(), *owing)
+        receipts = await asyncio.gather(*(self._any_receipt(self._ledger.attempts(intent.id)) for intent in known))
+        for intent, receipt in zip(known, receipts, strict=True):
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 profit = self._gains.earned_wei(self._in_flight.plan(intent), self._gains.moved(receipt))
                 self._signing.mined(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)

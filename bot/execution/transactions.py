@@ -6,6 +6,7 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -114,8 +115,7 @@ class TransactionDesk:
         operator = self.identity.operator
         self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         await self._home.recheck_mined()
-        for intent in await self._home.take_up():
-            await self._send(intent)
+        await asyncio.gather(*(self._send(intent) for intent in await self._home.take_up()))
 
     async def look(self, block: Block) -> Found:
         """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""

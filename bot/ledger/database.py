@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -51,12 +48,12 @@ def upgrade(engine: Engine) -> None:
     with explained(where), engine.begin() as connection:
         if _version(connection) == _newest_version():
             return
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS))
-        config.attributes["connection"] = connection
+        # Here, because of all starts only the first of a version needs it.
+        from bot.ledger.migrating import Unmigrated, migrate
+
         try:
-            command.upgrade(config, "head")
-        except CommandError as error:
+            migrate(connection, _MIGRATIONS)
+        except Unmigrated as error:
             raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
 
 

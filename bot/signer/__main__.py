@@ -36,8 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         apart = options.client not in (None, os.getuid())
         protections = confine(off_network=options.off_network if apart else None)
-        policy, policy_bytes = read_policy(options.policy)
+        # Who starts it may still be making the policy, and says the passphrase when that is there to be read.
         secret = _read_passphrase(options.passphrase_fd)
+        policy, policy_bytes = read_policy(options.policy)
         key = open_key(
             options.key, secret, chain_id=policy.chain_id, test_chain=policy.test_chain, opened=options.key_fd
         )

@@ -105,6 +105,8 @@ class Answering:
 
     async def _true(self, request: Request) -> Answer:
         if request.get("method") == SEND and self._pool is not None:
+            if self._pool.loses(str(request["params"][0])):
+                return result(request, _hollow(request, SEND))
             refusal = await self._pool.refusal(str(request["params"][0]), self._node)
             if refusal is not None:
                 return error(request, -32000, refusal)

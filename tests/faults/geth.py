@@ -62,6 +62,8 @@ class GethPool:
         self._by_nonce: dict[tuple[str, int], Pooled] = {}
         self._buried: dict[tuple[str, int], int] = {}
         self._depth = depth
+        self.lost_nonces: set[int] = set()
+        """What it takes with one of these nonces never gets to the node; what has later ones waits there for it."""
         self._turn = asyncio.Lock()
 
     async def refusal(self, raw: str, node: Caller) -> str | None:
@@ -81,6 +83,10 @@ class GethPool:
                 return "replacement transaction underpriced"
             self._by_nonce[new.sender, new.nonce] = new
         return None
+
+    def loses(self, raw: str) -> bool:
+        """Whether it says yes to `raw`, and no more than that."""
+        return bool(self.lost_nonces) and Pooled.read(raw).nonce in self.lost_nonces
 
     async def rebroadcast(self, node: Caller) -> int:
         """Give the node again what it has lost: after a reorganisation, or a rise of the base fee. How many it was."""

@@ -61,15 +61,6 @@ def test_a_group_lists_its_verbs_each_with_a_line(words: tuple[str, ...]) -> Non
     assert all(len(line.split()) > 3 for line in listed if line.startswith("  ") and "Examples" not in line)
 
 
-def test_help_comes_at_once_because_nothing_else_is_loaded() -> None:
-    script = (
-        "import sys\nfrom bot.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
-        "print(sorted({'pydantic', 'web3', 'ccxt', 'aiohttp', 'sqlalchemy', 'numpy'} & set(sys.modules)))"
-    )
-    shown = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert shown.stdout.splitlines()[-1] == "[]"
-
-
 def test_module_and_console_command_are_the_same_program() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "bot", "config", "chekc"], cwd=ROOT, capture_output=True, text=True, check=False

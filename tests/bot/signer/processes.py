@@ -9,12 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from bot.signer.client import JOURNAL_NAME, LOG_NAME, POLICY_NAME, SOCKET_NAME, SignerClient
+from bot.signer.awaking import JOURNAL_NAME, POLICY_NAME, SOCKET_NAME, Awaking
+from bot.signer.client import SignerClient
 from bot.signer.policy import SignerPolicy, encode_policy
 from bot.signer.protocol import (
     SignRequest,
 )
-from bot.signer.switch import CONTROL_NAME, KillSwitch
+from bot.signer.switch import CONTROL_NAME
 from tests.bot.signer.making import OPERATOR, POLICY, ask
 
 PASSPHRASE = "open sesame"
@@ -66,6 +67,5 @@ async def start_dying(when: str, keystore: Path, directory: Path) -> SignerClien
     os.close(reading)
     assert process.stdout is not None
     assert (await process.stdout.readline()).startswith(b"ready")
-    return SignerClient(
-        process, directory / SOCKET_NAME, directory / LOG_NAME, OPERATOR, KillSwitch(directory / CONTROL_NAME)
-    )
+    awake = Awaking(process, None, directory / SOCKET_NAME, directory, directory / CONTROL_NAME)
+    return SignerClient(awake, OPERATOR)

@@ -11,7 +11,8 @@ import pytest
 
 from bot.signer import account
 from bot.signer.account import UID, Account, NoAccount, let_through, standing
-from bot.signer.client import SOCKET_NAME, SignerClient
+from bot.signer.awaking import SOCKET_NAME
+from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
 from bot.signer.looking import prove_journals
 from bot.signer.protocol import Signed, Status, StatusRequest, frame

@@ -19,7 +19,8 @@ from pathlib import Path
 import pytest
 
 from bot.reasons import Reason, Refusal
-from bot.signer.client import JOURNAL_NAME, SOCKET_NAME, SignerClient
+from bot.signer.awaking import JOURNAL_NAME, SOCKET_NAME
+from bot.signer.client import SignerClient
 from bot.signer.journal import Journal
 from bot.signer.policy import encode_policy
 from bot.signer.protocol import (

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.keys import new_keystore
-from bot.signer.client import JOURNAL_NAME, SignerClient, SignerError
+from bot.signer.awaking import JOURNAL_NAME, SignerError
+from bot.signer.client import SignerClient
 from bot.signer.protocol import (
     Status,
 )

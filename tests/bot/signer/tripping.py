@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot.reasons import Reason, Refusal
-from bot.signer.client import JOURNAL_NAME, SignerClient
+from bot.signer.awaking import JOURNAL_NAME
+from bot.signer.client import SignerClient
 from bot.signer.journal import Journal
 from bot.signer.keystore import seal
 from bot.signer.policy import UNLIMITED, SignerPolicy

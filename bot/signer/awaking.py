@@ -1,0 +1,209 @@
+"""The signer's process from its first moment until it answers: it loads its programs while its policy is being made."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import bot
+from bot.signer.account import Account, settle
+from bot.signer.policy import SignerPolicy, encode_policy
+from bot.signer.server import MAX_PATH_BYTES
+from bot.signer.sources import KeySource, Kind
+from bot.signer.switch import CONTROL_NAME
+from chains.assets import Address, address
+
+START_TIMEOUT_S = 60.0
+END_TIMEOUT_S = 5.0
+
+SOCKET_NAME = "signer.sock"
+POLICY_NAME = "policy.json"
+JOURNAL_NAME = "signer.db"
+LOG_NAME = "signer.log"
+
+_ROOT = Path(bot.__path__[0]).resolve().parent
+
+
+class SignerError(RuntimeError):
+    """The signer did not start. One line, its own."""
+
+
+class Awaking:
+    """A signer's process that has begun. It gets its passphrase, and reads its policy, when `ready` is asked for."""
+
+    def __init__(
+        self,
+        process: Process,
+        saying: int | None,
+        socket: Path,
+        directory: Path,
+        control: Path,
+        account: Account | None = None,
+    ) -> None:
+        """`saying` is where it is told its passphrase; None once it was."""
+        self.process = process
+        self.socket = socket
+        self.directory = directory
+        self.control = control
+        self._account = account
+        self._saying = saying
+
+    @classmethod
+    async def begin(
+        cls,
+        *,
+        keystore: Path | KeySource,
+        directory: Path,
+        journal: Path | None = None,
+        control: Path | None = None,
+        account: Account | None = None,
+    ) -> Self:
+        """Start the process, with an environment of its own, out of reach of the terminal's Ctrl-C.
+
+        The arguments are those of `SignerClient.start`. Raises `SignerError`, `OSError`.
+        """
+        _make_private(directory)
+        socket = _socket_path(directory)
+        journal = journal or directory / JOURNAL_NAME
+        _make_folder(journal.parent)
+        control = control or journal.parent / CONTROL_NAME
+        key = keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore))
+        if account is not None:
+            settle(account, own={directory, journal.parent, socket.parent}, shared=control)
+        options: dict[str, Path | KeySource] = {
+            "--socket": socket,
+            "--key": key,
+            "--policy": directory / POLICY_NAME,
+            "--journal": journal,
+            "--control": control,
+        }
+        reading, saying = os.pipe()
+        try:
+            command = [sys.executable, "-P", "-m", "bot.signer", "--passphrase-fd", str(reading)]
+            command += [str(word) for option in options.items() for word in option]
+            with ExitStack() as stack:
+                passed = [reading]
+                if account is not None and key.kind is Kind.KEYSTORE:
+                    passed.append(stack.enter_context(_opened(key)))
+                    command += ["--key-fd", str(passed[-1])]
+                process = await asyncio.create_subprocess_exec(
+                    *(command if account is None else account.command(command)),
+                    stdin=DEVNULL,
+                    stdout=PIPE,
+                    stderr=stack.enter_context((directory / LOG_NAME).open("wb")),
+                    pass_fds=passed,
+                    env={"PYTHONPATH": str(_ROOT)},
+                    start_new_session=True,
+                )
+        except BaseException:
+            os.close(saying)
+            raise
+        finally:
+            os.close(reading)
+        return cls(process, saying, socket, directory, control, account)
+
+    @property
+    def log(self) -> Path:
+        return self.directory / LOG_NAME
+
+    async def ready(self, passphrase: str, policy: SignerPolicy) -> Address:
+        """Let it read `policy` and open its key; its account, once it answers. Raises `SignerError`."""
+        told = self.directory / POLICY_NAME
+        told.write_bytes(encode_policy(policy))
+        if self._account is not None:
+            os.chown(told, self._account.uid, os.getegid())
+        assert self._saying is not None, "it is made ready once"
+        with suppress(BrokenPipeError):
+            os.write(self._saying, passphrase.encode())
+        self._hang_up()
+        try:
+            operator = await self._announced()
+        except BaseException:
+            await self.end()
+            raise
+        if operator is None:
+            self.tidy()
+            raise SignerError(
+                _last_line(self.log) or f"signer: ended with {self.process.returncode} before it was ready"
+            )
+        return operator
+
+    async def end(self) -> None:
+        """End the process, whatever it has come to."""
+        self._hang_up()
+        if self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.terminate()
+        try:
+            async with asyncio.timeout(END_TIMEOUT_S):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove the short directory of a socket that did not fit into `directory`."""
+        if self.socket.parent != self.directory:
+            shutil.rmtree(self.socket.parent, ignore_errors=True)
+
+    async def _announced(self) -> Address | None:
+        """The account the process announces; None when it ended without. Raises `SignerError` when it does neither."""
+        assert self.process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                announcement = await self.process.stdout.readline()
+                if announcement:
+                    return address(announcement.decode().split()[-1])
+                await self.process.wait()
+                return None
+        except TimeoutError:
+            raise SignerError(f"the signer was not ready within {START_TIMEOUT_S} s") from None
+
+    def _hang_up(self) -> None:
+        if self._saying is not None:
+            os.close(self._saying)
+            self._saying = None
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _make_private(folder: Path) -> None:
+    _make_folder(folder)
+    folder.chmod(0o700)
+
+
+@contextmanager
+def _opened(keystore: KeySource) -> Iterator[int]:
+    """A descriptor of a file that the signer's user may not open; what is in it, only the signer reads."""
+    try:
+        descriptor = os.open(keystore.place, os.O_RDONLY)
+    except OSError as error:
+        raise SignerError(f"signer: cannot read keystore {keystore.place}: {error.strerror}") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _socket_path(directory: Path) -> Path:
+    """In `directory` or, where that is too long for a socket, in a private one with a short name."""
+    path = directory / SOCKET_NAME
+    if len(os.fsencode(path)) <= MAX_PATH_BYTES:
+        return path
+    return Path(tempfile.mkdtemp(prefix="isthmus-")) / SOCKET_NAME
+
+
+def _last_line(log: Path) -> str | None:
+    lines = log.read_text(errors="replace").splitlines()
+    return lines[-1] if lines else None

@@ -1,0 +1,34 @@
+"""What a command loads before it does anything: nobody waits for what he does not use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chains.tools import ROOT
+
+_HELP = "import sys\nfrom bot.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print()\n"
+_RUN = "import sys\nimport bot.cli.run\nimport bot.app\n"
+_TELL = "print(*sys.modules)"
+
+
+def loaded(program: str) -> set[str]:
+    """The names of the modules that `program` loads."""
+    told = subprocess.run([sys.executable, "-c", program + _TELL], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(told.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("program", "most", "never"),
+    [
+        (_HELP, 200, {"pydantic", "web3", "ccxt", "aiohttp", "sqlalchemy", "numpy"}),
+        (_RUN, 2_150, {"alembic", "numba", "llvmlite", "pandas", "scipy", "pyrevm", "pytest"}),
+    ],
+    ids=["help", "run"],
+)
+def test_a_command_loads_few_modules_and_none_that_another_path_needs(program: str, most: int, never: set[str]) -> None:
+    names = loaded(program)
+    assert not names & never
+    assert len(names) <= most
