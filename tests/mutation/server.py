@@ -26,8 +26,12 @@ from tests.mutation.reach import Watching
 
 OK, SOME_FAILED, TIMED_OUT, BROKEN = 0, 1, -1, 3
 PYTEST = ("-q", "-x", "-n", "0", "-p", "no:cacheprovider", "--tb=no", "--no-header")
-ON = "not postgresql or test_lease or test_database"
-"""The rules are the same on both databases: where one has code of its own, both are asked."""
+ON = (
+    "(not postgresql or test_lease or test_database) and not test_machine and not test_fuzz and not test_windows "
+    "and not test_corruption"
+)
+"""The rules are the same on both databases: where one has code of its own, both are asked. What tries so many
+cases that it takes long is not among the quickest that run a line."""
 
 _POLL_S = 0.005
 _MOST_TOLD = 4_096

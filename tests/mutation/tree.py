@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import shutil
@@ -40,6 +41,13 @@ class Tree:
             else:
                 shutil.copy2(entry, root / entry.name)
         return cls(root)
+
+    def digest(self) -> str:
+        """Of every source in it."""
+        said = hashlib.sha256()
+        for file in sorted(file for entry in _COPIED for file in (self.root / entry).rglob("*.py")):
+            said.update(f"{file.relative_to(self.root)}\0".encode() + file.read_bytes())
+        return said.hexdigest()[:16]
 
     @contextmanager
     def holding(self, mutant: Mutant) -> Iterator[None]:

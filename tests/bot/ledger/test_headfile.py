@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,3 +67,28 @@ def test_a_full_disk_is_told_from_a_broken_one() -> None:
     with pytest.raises(LedgerFull, match="No space left on device; nothing is sent without it"):
         file.write(_head(1), sync=False)
     file.close()
+
+
+def test_a_new_file_is_in_its_folder_for_good_and_one_that_was_there_keeps_what_it_knew(
+    file: HeadFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[bool] = []
+    monkeypatch.setattr("os.fsync", lambda folder: synced.append(stat.S_ISDIR(os.fstat(folder).st_mode)))
+    opened = len(os.listdir("/proc/self/fd"))
+    file.write(_head(1), sync=False)
+    file.write(_head(2), sync=False)
+    assert synced == [True] and len(os.listdir("/proc/self/fd")) == opened + 1
+    file.close()
+    again = HeadFile(file.path)
+    again.write(_head(3), sync=False)
+    again.close()
+    content = file.path.read_bytes()
+    assert synced == [True] and content.startswith(b"3 ") and content[512:].startswith(b"2 ")
+
+
+def test_a_head_is_synced_when_it_is_to_be_and_not_otherwise(file: HeadFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr("os.fdatasync", synced.append)
+    for sync, count in ((False, 0), (True, 1), (False, 1)):
+        file.write(_head(count + 1), sync=sync)
+        assert len(synced) == count

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
+import stat
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +22,11 @@ from bot.cli.errors import ExitCode, exit_code
 from bot.clock import SystemClock
 from bot.ledger.custody import renewing
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LeaseLost, LedgerHeld
+from bot.ledger.errors import LeaseLost, LedgerError, LedgerHeld
 from bot.ledger.keylock import key_in_use
-from bot.ledger.lease import LeaseState, check_free
+from bot.ledger.lease import FileLock, LeaseState, ServerLock, check_free
 from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
 from tests.bot.ledger.given import SENDER, StandingClock, open_ledger
 
 LEASE_MS = 400
@@ -180,5 +184,80 @@ def test_a_lease_ends_at_its_time_and_not_before() -> None:
     lease = LeaseState(1, "somebody", expires_ms=100)
     check_free("a ledger", lease, 100, lives=True)
     check_free("a ledger", lease, 0, lives=False)
-    with pytest.raises(LedgerHeld, match="process somebody writes to it"):
+    with pytest.raises(LedgerHeld, match=r"process somebody writes to it; .* wait 1 s if it hangs"):
         check_free("a ledger", lease, 99, lives=True)
+    with pytest.raises(LedgerHeld, match="wait 3 s if it hangs"):
+        check_free("a ledger", LeaseState(1, "somebody", expires_ms=2_500), 0, lives=True)
+
+
+def test_who_stands_still_for_ten_seconds_is_followed_and_not_a_moment_sooner(file: str) -> None:
+    clock = StandingClock()
+    with closing(Ledger.open(file, clock)) as first:
+        first.hold("twin")
+        clock.seconds += 9.999
+        with pytest.raises(LedgerHeld):
+            Ledger.open(file, clock, hold="twin")
+        clock.seconds += 0.001
+        first.attach()
+        with closing(Ledger.open(file, clock, hold="twin")), pytest.raises(LeaseLost, match="took it over"):
+            first.halt("dex_arbitrage", "too late")
+
+
+def test_who_could_not_open_a_ledger_holds_nothing_of_it(file: str) -> None:
+    Ledger.open(file, StandingClock(), hold="twin").close()
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE senders SET first_nonce = first_nonce + 1")
+    with pytest.raises(LedgerError, match="nothing is traded on it") as refused:
+        Ledger.open(file, StandingClock(), hold="twin")
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE senders SET first_nonce = first_nonce - 1")
+    # The refusal is still being looked at.
+    Ledger.open(file, StandingClock(), hold="twin").close()
+    assert refused.value
+
+
+def test_the_lock_is_its_owners_alone_and_no_link_to_another_file(tmp_path: Path) -> None:
+    lock = FileLock(tmp_path / "lock")
+    assert lock.acquire() and stat.S_IMODE(lock.path.stat().st_mode) == 0o600
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError, match="symbolic links"):
+        FileLock(tmp_path / "link").acquire()
+    lock.release()
+
+
+def test_asking_for_a_lock_that_another_has_leaves_no_file_open(tmp_path: Path) -> None:
+    first, second = FileLock(tmp_path / "lock"), FileLock(tmp_path / "lock")
+    assert first.acquire() and first.acquire()
+    opened = len(os.listdir("/proc/self/fd"))
+    assert not any(second.acquire() for _ in range(5))
+    assert len(os.listdir("/proc/self/fd")) == opened
+    first.release()
+    assert second.acquire() and not first.acquire()
+    second.release()
+
+
+def test_a_servers_lock_goes_from_one_to_the_next_whatever_its_name(on_server: Ledger) -> None:
+    for name in ("twin", "ethereum", "base", "arbitrum", "optimism"):
+        first, second = (ServerLock(on_server._writer, name) for _ in range(2))
+        other = ServerLock(on_server._writer, f"{name}-2")
+        assert first.acquire() and first.acquire() and not second.acquire() and other.acquire()
+        first.release()
+        first.release()
+        assert second.acquire() and not first.acquire()
+        second.release()
+        other.release()
+
+
+def test_on_a_server_one_writer_waits_for_the_other(on_server: Ledger) -> None:
+    url = on_server._writer.url.render_as_string(hide_password=False)
+    with closing(Ledger.open(url, StandingClock())) as other:
+        other.attach()
+        with ThreadPoolExecutor(1) as pool:
+            with on_server.batch():
+                on_server.record_event(Level.INFO, "first")
+                second = pool.submit(other.record_event, Level.INFO, "second")
+                with pytest.raises(TimeoutError):
+                    second.result(0.2)
+                on_server.record_event(Level.INFO, "first again")
+            second.result(10)
+        assert [event.name for event in events(other)][:3] == ["second", "first again", "first"]

@@ -248,3 +248,28 @@ def test_a_result_corrected_to_less_is_corrected_where_it_stood_and_one_to_more_
 def results(ledger: Ledger) -> list[Row[Any]]:
     with ledger.read() as connection:
         return list(connection.execute(select(ResultRow.__table__).order_by(ResultRow.id)).all())
+
+
+def test_an_exposure_stays_while_any_of_several_orders_may_trade(ledger: Ledger) -> None:
+    intent = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD)
+    orders = [ledger.place_order(intent.id, hedge_order(), "spot") for _ in range(3)]
+    for order in orders:
+        with pytest.raises(IllegalMove, match=r"order isthmus-.* may still trade"):
+            ledger.close_exposure(intent.id, Exposure.HEDGED)
+        ledger.record_order("binance", order.client_id, OrderState.CANCELLED)
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+
+
+def test_a_reorg_reopens_what_was_booked_of_its_block_and_nothing_else(ledger: Ledger) -> None:
+    first, second = pending(ledger, 1), pending(ledger, 2)
+    hedged = pending(ledger, 3, sell_plan(3))
+    for intent, number in ((first, 1), (second, 2), (hedged, 3)):
+        ledger.record_mined(intent.id, receipt(number), {INVENTORY_WETH: number}, SWAPS)
+    ledger.place_order(hedged.id, hedge_order(), "spot")
+    (undone,) = ledger.undo_block(hash_of("mined", 2))
+    assert (undone.id, undone.state, undone.block_number) == (second.id, IntentState.PENDING, None)
+    assert [attempt.state for attempt in ledger.attempts(second.id)] == [IntentState.PENDING]
+    assert ledger.balance(INVENTORY_WETH) == 5 * ETHER + 1 + 3
+    assert ledger.intent(first.id).state is ledger.intent(hedged.id).state is IntentState.MINED
+    assert [len(ledger.swaps_of(intent.id)) for intent in (first, second, hedged)] == [1, 0, 1]
+    assert [ledger.attempts(intent.id)[0].state for intent in (first, hedged)] == [IntentState.MINED] * 2

@@ -11,7 +11,7 @@ import pytest
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import TradeFill, WorstCase
 from bot.ledger.states import Exposure, OrderState
-from bot.reasons import Reason
+from bot.reasons import Reason, Refusal
 from bot.risk.budget import Budget
 from bot.risk.guard import Guard, check, ether
 from bot.risk.usage import DAY_S, HOUR_S, Usage, read_usage
@@ -81,6 +81,21 @@ def test_a_strategy_without_a_budget_may_do_nothing(ledger: Ledger) -> None:
     refusal = Guard(ledger, {}).check(atomic_plan(1), WORST)
     assert refusal is not None
     assert str(refusal) == "budget_capital: dex_arbitrage has no budget; give it one in its config file"
+
+
+def test_what_must_not_be_held_is_refused_before_any_budget(ledger: Ledger) -> None:
+    held = Refusal(Reason.TRADING_HALTED, "a test")
+    assert Guard(ledger, {}, may_hold=lambda plan: held).check(atomic_plan(1), WORST) is held
+    assert Guard(ledger, {DEX: AMPLE}, may_hold=lambda plan: None).check(atomic_plan(1), WORST) is None
+
+
+def test_what_is_read_before_a_head_is_not_read_again_for_its_first_plan(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = Guard(ledger, {DEX: AMPLE})
+    guard.prepare()
+    monkeypatch.setattr("bot.risk.usage._usage", lambda *read: 1 / 0)
+    assert guard.check(atomic_plan(1), WORST) is None
 
 
 def test_all_strategies_together_have_a_limit_of_their_own(ledger: Ledger) -> None:

@@ -143,6 +143,20 @@ def test_a_halt_refuses_plans_and_orders_and_a_reduction_lets_ways_back_through(
     assert not given.halting.may_order(plan.strategy)
 
 
+def test_what_is_stopped_says_why_and_what_is_active_nothing(given: Given) -> None:
+    assert given.halting.stopped("dex_arbitrage") is None
+    given.halting.halt("me", "a test", "dex_arbitrage", flatten=True)
+    assert given.halting.stopped("dex_arbitrage") == "reducing by me: a test"
+    assert given.halting.stopped("another") is None
+
+
+def test_a_halt_that_cannot_be_written_is_told(given: Given) -> None:
+    given.switch.path.unlink()
+    given.switch.path.mkdir()
+    given.watch.halt("me", "a test")
+    assert any(line.startswith("halt: cannot set the switch") for line in given.out)
+
+
 def test_a_halted_run_asks_nothing_else_of_a_plan(given: Given) -> None:
     given.halting.halt("me", "a test")
     asked = given.halting.before(lambda plan: 1 / 0)  # type: ignore[arg-type, return-value]

@@ -22,7 +22,7 @@ from bot.signer.protocol import (
     StrategyUsage,
     frame,
 )
-from bot.signer.replacements import MOST_ATTEMPTS, least_above
+from bot.signer.replacements import least_above
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.transaction import Fees, read_signed
@@ -149,7 +149,7 @@ def test_a_nonce_is_signed_a_limited_number_of_times_and_a_new_process_counts_on
     signer = new_signer(journal, clock, switch)
     signed(signer, ask())
     fees = NOOP
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(6):
         signed(new_signer(journal, clock, switch), Cancel("intent-1", fees))
         fees = Fees(21_000, least_above(fees.max_fee_wei), least_above(fees.tip_wei))
     assert denied(signer, Cancel("intent-1", fees)) is Reason.SIGNER_REPLACEMENT

@@ -9,7 +9,7 @@ from eth_account.typed_transactions import TypedTransaction
 from hexbytes import HexBytes
 
 from bot.reasons import Reason
-from bot.signer.journal import Journal
+from bot.signer.journal import Journal, JournalError
 from bot.signer.key import SigningKey
 from bot.signer.protocol import (
     HEADER_BYTES,
@@ -295,3 +295,24 @@ def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError, match="cannot open journal") as refused:
         Journal(path)
     assert "\n" not in str(refused.value)
+
+
+def test_what_is_owed_after_a_settlement_is_exposed_until_it_is_said_to_be_done(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    answer(signer, ask(EXCHANGE))
+    for owed, exposure_wei in ((True, ETHER), (True, ETHER), (False, 0), (False, 0)):
+        assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=owed)) == Settled(0)
+        for by in (signer, new_signer(journal, clock, switch)):
+            status = answer(by, StatusRequest())
+            assert isinstance(status, Status) and status.unsettled == 0
+            assert status.strategies[EXCHANGES].exposure_wei == exposure_wei
+
+
+def test_a_journal_with_a_row_missing_starts_no_signer(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    answer(signer, ask())
+    journal._db.execute("DELETE FROM signed")
+    with pytest.raises(JournalError, match="signed intent-1 is gone"):
+        new_signer(journal, clock, switch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from bot.signer.protocol import (
     StatusRequest,
 )
 from bot.signer.service import Signer
-from bot.signer.switch import AUDIT, FILE, HALT, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
+from bot.signer.switch import AUDIT, FILE, HALT, LOCK, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
 from bot.transaction import Fees, UnsignedTransaction
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import (
@@ -323,3 +324,49 @@ def test_what_is_signed_while_a_file_by_hand_comes_never_leaves(
     monkeypatch.setattr(SigningKey, "sign", meanwhile)
     assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
     assert journal.size() == 0
+
+
+def test_a_switch_of_an_earlier_run_is_read_as_it_was_written(switch: KillSwitch) -> None:
+    standing = '{"state":"halted","by":"ann","because":"a storm","at_s":1.5,"then_halt":false}'
+    switch.path.write_text(f'{{"version":"1","switches":{{"{CYCLES}":{standing}}}}}')
+    assert str(switch.of(CYCLES)) == "halted by ann: a storm" and switch.of(EXCHANGES).state is Trading.ACTIVE
+
+
+def test_a_flattening_is_another_setting_than_reducing_for_good(switch: KillSwitch) -> None:
+    halt(switch, state=Trading.REDUCING)
+    flattening = switch.set(TOTAL, Trading.REDUCING, by="ann", because="enough", at_s=NOW_S, then_halt=True)
+    assert flattening.then_halt and switch.read().switches[TOTAL] == flattening
+    assert switch.set(TOTAL, Trading.REDUCING, by="bob", because="too", at_s=NOW_S, then_halt=True) == flattening
+
+
+def test_the_graver_of_both_switches_holds(switch: KillSwitch) -> None:
+    halt(switch, state=Trading.REDUCING)
+    halt(switch, CYCLES)
+    assert (switch.of(CYCLES).state, switch.of(EXCHANGES).state) == (Trading.HALTED, Trading.REDUCING)
+    halt(switch)
+    halt(switch, EXCHANGES, Trading.REDUCING)
+    assert switch.of(EXCHANGES).state is Trading.HALTED
+
+
+def test_a_switch_set_over_one_that_cannot_be_read_leaves_all_others_halted(switch: KillSwitch) -> None:
+    switch.path.write_bytes(b"{")
+    go_on(switch, CYCLES)
+    assert switch.of(CYCLES).state is Trading.HALTED
+    assert "could not be read when another was set" in str(switch.of(EXCHANGES))
+
+
+def test_who_holds_the_lock_for_too_long_stops_nobody_from_halting(switch: KillSwitch) -> None:
+    with (switch.folder / LOCK).open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        halt(switch)
+    assert switch.of(CYCLES).state is Trading.HALTED
+
+
+def test_a_halt_over_all_is_told_once_whichever_process_sees_it(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    (switch.folder / HALT).touch()
+    answer(signer, StatusRequest())
+    answer(signer, StatusRequest())
+    answer(new_signer(journal, clock, switch), StatusRequest())
+    assert [what for _, what, _ in journal.audit()] == ["overridden"]
