@@ -18,7 +18,6 @@ _MOST_OWED = 2 * CALLS_PER_BLOCK
 _AGAIN = (0.1, 0.2)
 _AGAIN_LATER = 0.5
 _LEAST_EARLIER = 0.05
-_EARLIER_AT_FIRST = 0.25
 _MOST_EARLIER = 0.5
 _MOST_UNREAD = 64
 
@@ -26,7 +25,8 @@ _MOST_UNREAD = 64
 class Allowance:
     """Calls that may still be made at rest: two for each block, a few saved up, or owed and made up for afterwards.
 
-    Logs that a block did bring are not counted: it is then not at rest.
+    Logs that a block did bring are not counted: it is then not at rest. A silence, in which no block earns anything,
+    leaves no more owed than a few blocks make up for.
     """
 
     def __init__(self) -> None:
@@ -42,11 +42,11 @@ class Allowance:
         """Whether a call may be made before it is earned, because a head is waited for."""
         return self._left > -_MOST_OWED
 
-    def block(self) -> None:
-        self._left = min(self._left + CALLS_PER_BLOCK, _MOST_SAVED)
+    def block(self, count: int = 1) -> None:
+        self._left = min(self._left + CALLS_PER_BLOCK * count, _MOST_SAVED)
 
     def use(self) -> None:
-        self._left -= 1
+        self._left = max(self._left - 1, -_MOST_OWED)
 
 
 class Heads(Protocol):
@@ -130,6 +130,7 @@ class AskedHeads:
 
     A head that is there when asked for may have been there for long: the next is asked for ever earlier, by parts of a
     block's time that double. Once that is too early, it is asked for again soon after, and the next a little earlier.
+    Where heads were missed, nothing is known of when the next comes: it is asked for as early as any.
     """
 
     fresh = True
@@ -149,7 +150,7 @@ class AskedHeads:
         self._due_s = self._noted_s = endpoint.now_s()
         self._last = ""
         self._early = 0
-        self._earlier = _EARLIER_AT_FIRST
+        self._earlier = _MOST_EARLIER
         self._ended = asyncio.Event()
 
     @property
@@ -201,7 +202,12 @@ class AskedHeads:
         return await self._endpoint.latest()
 
     def _note(self, header: Header) -> None:
-        self._earlier = _LEAST_EARLIER if self._early else min(2 * self._earlier, _MOST_EARLIER)
+        missed = header.head.number - self._newest - 1
+        if missed > 0:
+            self._earlier = _MOST_EARLIER
+            self._allowance.block(missed)
+        else:
+            self._earlier = _LEAST_EARLIER if self._early else min(2 * self._earlier, _MOST_EARLIER)
         self._early = 0
         self._last = header.head.hash
         self._newest = max(self._newest, header.head.number)
