@@ -41,6 +41,7 @@ ROOMS = {
     "ledger": (
         *("bot/ledger/ledger.py", "bot/ledger/verify.py", "bot/ledger/lease.py", "bot/ledger/books.py"),
         *("bot/ledger/settlement.py", "bot/ledger/results.py", "bot/ledger/seals.py", "bot/ledger/headfile.py"),
+        "bot/headslots.py",
     ),
     "risk": (
         *("bot/risk/budget.py", "bot/risk/guard.py", "bot/risk/halting.py"),
