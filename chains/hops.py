@@ -43,6 +43,7 @@ class HopKind(IntEnum):
     ERC4626 = 9
     WRAPPED_NATIVE = 10
     WSTETH = 11
+    AAVE_V3 = 12
 
 
 LENT_KINDS = frozenset(
@@ -53,6 +54,7 @@ LENT_KINDS = frozenset(
         HopKind.ERC4626,
         HopKind.WRAPPED_NATIVE,
         HopKind.WSTETH,
+        HopKind.AAVE_V3,
     }
 )
 """Hops whose venue gives no credit: as the first of a cycle, their input is lent (`chains.loans`)."""
@@ -115,9 +117,9 @@ _UNDIRECTED = frozenset({HopKind.CURVE, HopKind.CURVE_CRYPTO, HopKind.BALANCER_V
 class Hop:
     """One swap inside the executor.
 
-    `zero_for_one` sells the pool's token0. A wrapper's token0 is what it wraps (the asset of an ERC-4626 vault, ETH of
-    WETH, stETH of wstETH), so true wraps and false unwraps; a Balancer V3 buffer likewise, every other hop of
-    `BALANCER_V3`, `BALANCER_V2`, `CURVE` and `CURVE_CRYPTO` says false.
+    `zero_for_one` sells the pool's token0. A wrapper's token0 is what it wraps (the asset of an ERC-4626 vault or of an
+    aToken, ETH of WETH, stETH of wstETH), so true wraps and false unwraps; a Balancer V3 buffer likewise, every other
+    hop of `BALANCER_V3`, `BALANCER_V2`, `CURVE` and `CURVE_CRYPTO` says false.
 
     `fee_ppm` is the pool's input fee; the contract needs it for constant-product pairs and, as part of the key, for
     Uniswap V4. `pool` of a Uniswap V4 hop is the first 20 bytes of the pool id, checksummed: the manager is not named.

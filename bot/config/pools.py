@@ -53,7 +53,7 @@ class PoolSettings(Section):
         Field(strict=False, examples=[["0x83F20F44975D03b1b09e64809B757c47f942BEeA"]]),
         Many,
     ] = ()
-    """ERC-4626 vaults to trade through as well."""
+    """ERC-4626 vaults, and aTokens of Aave V3, to trade through as well."""
 
     max_gap_blocks: Annotated[int, Field(ge=0, examples=[300])] = 300
     """After a longer pause than this many blocks, every pool is loaded anew instead of those that changed."""

@@ -37,7 +37,7 @@ class FilterSettings(Section):
     """Only these pool families and exchanges; empty means every venue."""
 
     kinds: Annotated[
-        tuple[Literal["pool", "book", "wrap", "vault", "transfer"], ...],
+        tuple[Literal["pool", "book", "wrap", "vault", "lending", "transfer"], ...],
         Field(strict=False, examples=[["pool", "book"]]),
         Many,
     ] = ()

@@ -78,6 +78,8 @@ PROOFS: tuple[Proof, ...] = (
     Proof("concentrated", Source.RECORDED, "bot.exactness.uniswap_v3:recorded"),
     Proof("balancer_v3_buffer", Source.RECORDED, "bot.exactness.balancer_v3:buffers_recorded"),
     Proof("erc4626", Source.BYTECODE, "bot.exactness.erc4626:on_anvil"),
+    Proof("aave_v3", Source.RECORDED, "bot.exactness.aave_v3:v3_0", "v3.0"),
+    Proof("aave_v3", Source.RECORDED, "bot.exactness.aave_v3:v3_6", "v3.6"),
     Proof("wrapped_native", Source.BYTECODE, "bot.exactness.wrapping:on_anvil"),
     Proof("wsteth", Source.RECORDED, "bot.exactness.sequences:wsteth"),
     Proof("camelot", Source.RECORDED, "bot.exactness.sequences:camelot_volatile", "volatile"),

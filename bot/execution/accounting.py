@@ -163,6 +163,6 @@ def _venue(hop: Hop, venues: Venues) -> frozenset[Address]:
             return frozenset({venues.balancer_vault_v2})
         case HopKind.BALANCER_V3:
             return frozenset({venues.balancer_vault_v3})
-        case HopKind.ERC4626 | HopKind.WRAPPED_NATIVE | HopKind.WSTETH:
+        case HopKind.ERC4626 | HopKind.WRAPPED_NATIVE | HopKind.WSTETH | HopKind.AAVE_V3:
             return frozenset({hop.pool, ZERO_ADDRESS})
     return frozenset({hop.pool})

@@ -6,18 +6,20 @@ from enum import StrEnum
 
 
 class EdgeKind(StrEnum):
-    """What one direction of a venue is. A vault's are lending: supplying its asset, and withdrawing it."""
+    """What one direction of a venue is. A vault's and a lending market's: supplying an asset, and withdrawing it."""
 
     POOL = "pool"
     BOOK = "book"
     WRAP = "wrap"
     VAULT = "vault"
+    LENDING = "lending"
     TRANSFER = "transfer"
 
 
 _OF_FAMILY = {
     "erc4626": EdgeKind.VAULT,
     "balancer_v3_buffer": EdgeKind.VAULT,
+    "aave_v3": EdgeKind.LENDING,
     "wrapped_native": EdgeKind.WRAP,
     "wsteth": EdgeKind.WRAP,
 }

@@ -31,6 +31,7 @@ GAS_PER_HOP: Mapping[HopKind, int] = {
     HopKind.ERC4626: 90_000,
     HopKind.WRAPPED_NATIVE: 15_000,
     HopKind.WSTETH: 80_000,
+    HopKind.AAVE_V3: 190_000,
 }
 """Gas per hop by kind of pool. For ranking; the simulator measures.
 

@@ -24,7 +24,7 @@ from chains.loans import SINGLETONS
 
 INTRINSIC_GAS = 21_000
 
-WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH})
+WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3})
 """Hops whose pool is the token they make, so that a token of ours may be one."""
 
 Check = Callable[[Case], str | None]

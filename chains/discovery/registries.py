@@ -1,4 +1,4 @@
-"""Pools that are listed, not announced: by Curve's factories and registry; and vaults that somebody names. No I/O."""
+"""Pools that are listed, not announced: Curve's by its registries, vaults and aTokens by somebody. No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GET_ADDRESS = selector("get_address(uint256)")
 _POOL_COUNT, _POOL_LIST = selector("pool_count()"), selector("pool_list(uint256)")
 _GET_COINS, _IS_META = selector("get_coins(address)"), selector("is_meta(address)")
 _ASSET_TYPES, _LP_TOKEN = selector("get_pool_asset_types(address)"), selector("get_token(address)")
-_ASSET = selector("asset()")
+_ASSET, _UNDERLYING = selector("asset()"), selector("UNDERLYING_ASSET_ADDRESS()")
 
 _STANDARD, _ORACLE, _REBASING, _VAULT_SHARE = range(4)
 _MOST_POOLS = 100_000
@@ -86,12 +86,15 @@ def listed(registry: Registry, start: int) -> Asking[Listed]:
 
 
 def vault(at: Address) -> Asking[Found]:
-    """An ERC-4626 vault as a pool of its asset and its shares. Raises `NotGenuine`."""
-    (answer,) = yield (Call(at, _ASSET),)
-    asset = _account(answer)
-    if asset in (None, ZERO_ADDRESS, at):
-        raise NotGenuine(f"{at} is not an ERC-4626 vault: it does not name its asset")
-    return Found("erc4626", "erc4626", at, (asset, at), 0, 0)
+    """An ERC-4626 vault as a pool of its asset and its shares, or an aToken as one of what it is lent for.
+
+    Raises `NotGenuine`.
+    """
+    named = yield Call(at, _ASSET), Call(at, _UNDERLYING)
+    for family, asset in zip(("erc4626", "aave_v3"), map(_account, named), strict=True):
+        if asset not in (None, ZERO_ADDRESS, at):
+            return Found(family, family, at, (asset, at), 0, 0)
+    raise NotGenuine(f"{at} is neither an ERC-4626 vault nor an aToken: it does not name its asset")
 
 
 def _described(kind: str, at: Address, answers: Sequence[bytes]) -> Found:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from chains.pools import (
+    aave_v3,
     algebra,
     balancer_v2_stable,
     balancer_v2_weighted,
@@ -88,6 +89,7 @@ FAMILIES: Mapping[str, Family] = {
         _fixed(constant_product.ConstantProductPool, constant_product.loading, constant_product.TOPICS),
         _fixed(concentrated.ConcentratedPool, concentrated.loading, concentrated.TOPICS),
         Family(balancer_v3_buffer.BalancerV3BufferPool, balancer_v3_buffer.loading, balancer_v3_buffer.TOPICS),
+        Family(aave_v3.AaveV3Pool, aave_v3.loading, aave_v3.TOPICS, tuple(rules.value for rules in aave_v3.Rules)),
         Family(erc4626.Erc4626Pool, erc4626.loading, erc4626.TOPICS),
         Family(wrapping_native.WrappedNativePool, wrapping_native.loading, wrapping_native.TOPICS),
         Family(wrapping_wsteth.WstethPool, wrapping_wsteth.loading, wrapping_wsteth.TOPICS),

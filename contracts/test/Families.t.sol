@@ -24,8 +24,7 @@ contract FamiliesTest is Families {
 
     function home(Kind kind, address token) private returns (Venue memory back) {
         // A wrapper's own token comes home through a pool.
-        return
-            venue(kind == Kind.Erc4626 || kind == Kind.WstEth ? Kind.Concentrated : kind, weth, PlainToken(token), 20);
+        return venue(kind >= Kind.Erc4626 ? Kind.Concentrated : kind, weth, PlainToken(token), 20);
     }
 
     function assertSettled(Venue memory through) private view {
@@ -37,7 +36,7 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindComesFirst() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
             Venue memory through = out(all[i]);
             FixedPricePool back = pool(PlainToken(through.token1), weth, 5);
@@ -49,7 +48,7 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindComesLast() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
             Venue memory through = out(all[i]);
             FixedPricePool first = pool(weth, PlainToken(through.token1), 45);
@@ -60,7 +59,7 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindPaysAPairThatFollows() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
             Venue memory through = out(all[i]);
             Pair back = pair(PlainToken(through.token1), 200e18, weth, 100e18);
@@ -71,7 +70,7 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindTwice() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
             Venue memory through = out(all[i]);
             Venue memory back = home(all[i], through.token1);
@@ -82,7 +81,7 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindTwiceBehindAPair() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
             Pair first = pair(weth, 100e18, dai, 100e18);
             Venue memory through = venue(all[i], dai, mid, 30);
@@ -95,9 +94,9 @@ contract FamiliesTest is Families {
     }
 
     function testEveryPairOfKindsSettles() public {
-        Kind[10] memory all = kinds();
+        Kind[11] memory all = kinds();
         for (uint256 i; i < all.length; ++i) {
-            for (uint256 j; j < all.length - 2; ++j) {
+            for (uint256 j; j < all.length - 3; ++j) {
                 Venue memory through = out(all[i]);
                 Venue memory back = venue(all[j], weth, PlainToken(through.token1), 20);
                 assertEq(run(weth, 4e18, 2e18, join(hop(through, true), hop(back, false))), 2e18);
@@ -108,8 +107,8 @@ contract FamiliesTest is Families {
     }
 
     function testEveryKindExchangesForTheInventory() public {
-        Kind[10] memory all = kinds();
-        for (uint256 i; i < all.length - 2; ++i) {
+        Kind[11] memory all = kinds();
+        for (uint256 i; i < all.length - 3; ++i) {
             Venue memory through = venue(all[i], weth, dai, 30);
             uint256 before = dai.balanceOf(address(inventory));
             vm.roll(block.number + 1);
@@ -123,8 +122,10 @@ contract FamiliesTest is Families {
     function testAWrapperPaysTheInventoryItself() public {
         Venue memory vault = venue(Kind.Erc4626, weth, mid, 30);
         Venue memory staked = venue(Kind.WstEth, weth, mid, 30);
-        for (uint256 i; i < 2; ++i) {
-            Venue memory through = i == 0 ? vault : staked;
+        Venue memory lent = venue(Kind.AaveV3, weth, mid, 30);
+        Venue[3] memory all = [vault, staked, lent];
+        for (uint256 i; i < all.length; ++i) {
+            Venue memory through = all[i];
             FixedPricePool toDai = pool(PlainToken(through.token1), dai, 10);
             vm.roll(block.number + 1);
             assertEq(exchange(weth, 4e18, dai, 0, join(hop(through, true), path(v3(toDai, true)))), 12e18);

@@ -11,6 +11,7 @@ import {Families} from "./base/Families.sol";
 import {EvilPool, FixedPricePool} from "./mocks/Pools.sol";
 import {VaultV3} from "./mocks/Singletons.sol";
 import {HookedToken, PlainToken} from "./mocks/Tokens.sol";
+import {AToken, FalseAToken} from "./mocks/Venues.sol";
 
 /// @notice Robberies by way of singletons, approvals and wrappers. The executor holds WETH, DAI, coins, vault shares and
 /// wrapped stakes to be robbed of; where a pool is evil the operator's key is taken to be stolen.
@@ -18,6 +19,7 @@ contract FamilyAttacksTest is Families {
     uint256 internal constant HELD = 10e18;
     Venue internal vault;
     Venue internal staked;
+    Venue internal lent;
     FixedPricePool internal back;
 
     function setUp() public override {
@@ -25,20 +27,21 @@ contract FamilyAttacksTest is Families {
         back = pool(mid, weth, 5);
         vault = venue(Kind.Erc4626, weth, mid, 30);
         staked = venue(Kind.WstEth, weth, mid, 30);
+        lent = venue(Kind.AaveV3, weth, mid, 30);
         weth.mint(address(manager), STOCK);
-        for (uint256 i; i < 5; ++i) {
+        for (uint256 i; i < 6; ++i) {
             PlainToken(held()[i]).mint(address(executor), HELD);
         }
         vm.deal(address(executor), HELD);
         vm.deal(address(wrapped), COINS);
     }
 
-    function held() private view returns (address[5] memory) {
-        return [address(weth), address(dai), vault.token1, staked.token1, address(wrapped)];
+    function held() private view returns (address[6] memory) {
+        return [address(weth), address(dai), vault.token1, staked.token1, lent.token1, address(wrapped)];
     }
 
     function assertNothingLost() private view {
-        for (uint256 i; i < 5; ++i) {
+        for (uint256 i; i < 6; ++i) {
             assertTrue(PlainToken(held()[i]).balanceOf(address(executor)) >= HELD, "no token is lost");
         }
         assertTrue(address(executor).balance >= HELD, "no coin is lost");
@@ -119,12 +122,21 @@ contract FamilyAttacksTest is Families {
 
     function testSharesHeldAreNotRedeemedForAWorthlessToken() public {
         PlainToken fake = new PlainToken();
-        Venue[2] memory wrappers = [vault, staked];
-        for (uint256 i; i < 2; ++i) {
+        Venue[3] memory wrappers = [vault, staked, lent];
+        for (uint256 i; i < wrappers.length; ++i) {
             uint256[] memory hops = join(path(v3(pool(weth, fake, 10), true)), hop(wrappers[i], false));
             vm.expectRevert(abi.encodeWithSelector(WrongInputToken.selector, address(fake), wrappers[i].token1));
             run(weth, 1e18, 0, hops);
         }
+        assertNothingLost();
+    }
+
+    function testATokensHeldAreNotWithdrawnForOneThatNamesTheirPool() public {
+        FalseAToken fake = new FalseAToken(AToken(lent.where));
+        FixedPricePool first = pool(weth, fake, 10);
+        uint256[] memory hops = join(path(v3(first, true)), path(word(address(fake), Kind.AaveV3, false)));
+        vm.expectRevert(abi.encodeWithSelector(WrongInputToken.selector, address(fake), lent.where));
+        run(weth, 1e18, 0, hops);
         assertNothingLost();
     }
 

@@ -28,8 +28,8 @@ contract HopGasTest is Families, Meter {
         super.setUp();
         weth.mint(address(executor), 1e18);
         mid.mint(address(executor), 1);
-        Kind[10] memory all = kinds();
-        string[10] memory names = [
+        Kind[11] memory all = kinds();
+        string[11] memory names = [
             "Uniswap V3",
             "Solidly",
             "Algebra",
@@ -39,7 +39,8 @@ contract HopGasTest is Families, Meter {
             "Balancer V2",
             "Balancer V3",
             "ERC-4626",
-            "wstETH"
+            "wstETH",
+            "Aave V3"
         ];
         // The first walk pays for what all of them touch, and is not kept.
         add("", venue(Kind.Concentrated, mid, dai, 30));

@@ -40,7 +40,7 @@ _TWO_TOKENS = {
     HopKind.CURVE: "CurvePool",
     HopKind.CURVE_CRYPTO: "CurvePool",
 }
-_WRAPPERS = {HopKind.ERC4626: "Vault", HopKind.WSTETH: "StakedWrapper"}
+_WRAPPERS = {HopKind.ERC4626: "Vault", HopKind.WSTETH: "StakedWrapper", HopKind.AAVE_V3: "AToken"}
 
 MOCKED = (*_TWO_TOKENS, HopKind.BALANCER_V3, *_WRAPPERS)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any
 
+from bot.exactness import aave_v3 as aave
 from bot.exactness import curve
 from bot.exactness.algebra import deployed_factory
 from bot.exactness.balancer_v2_vault import Deployment, composable_2023, stable_2021
@@ -21,6 +22,7 @@ from bot.exactness.erc4626 import vault_code
 from bot.exactness.sequences import first_state
 from chains.assets import Address, Token, address
 from chains.executor import Hop, HopKind
+from chains.pools.aave_v3 import Rules
 from chains.pools.camelot import CamelotPool
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.pool import Pool, PoolFacts
@@ -224,6 +226,13 @@ async def wsteth(families: Families) -> Way:
     return stand_in(WstethPool(venue.forth.pool, (weth, venue.bought), DEPTH, DEPTH), weth, venue.bought)
 
 
+async def aave_v3(rules: Rules, families: Families) -> Way:
+    weth = families.market.weth
+    venue = await families.venue(HopKind.AAVE_V3)
+    pool = replace(aave.first_state(rules), address=venue.forth.pool, tokens=(weth, venue.bought))
+    return stand_in(pool, weth, venue.bought)
+
+
 MAKERS: Mapping[str, Maker] = {
     "constant_product": constant_product,
     "concentrated": concentrated,
@@ -248,6 +257,8 @@ MAKERS: Mapping[str, Maker] = {
     "balancer_v3_stable": partial(balancer_v3, test_balancer_v3.stable),
     "balancer_v3_buffer": balancer_v3_buffer,
     "wsteth": wsteth,
+    "aave_v3/v3.0": partial(aave_v3, Rules.V3_0),
+    "aave_v3/v3.6": partial(aave_v3, Rules.V3_6),
 }
 """By family, and where it has several, by kind."""
 

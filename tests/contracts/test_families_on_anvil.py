@@ -112,8 +112,9 @@ GAS_CEILING = {
     HopKind.BALANCER_V3: (189_000, 213_000),
     HopKind.ERC4626: (137_000, 110_000),
     HopKind.WSTETH: (153_000, 109_000),
+    HopKind.AAVE_V3: (142_000, 118_000),
     HopKind.UNISWAP_V4: (155_000, 166_000),
-    HopKind.WRAPPED_NATIVE: (184_000, 176_000),
+    HopKind.WRAPPED_NATIVE: (184_000, 177_000),
 }
 """Gas as measured, rounded up to the next thousand, of a cycle whose other hop is a pair's: the kind first, and last.
 

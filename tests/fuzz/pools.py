@@ -12,7 +12,14 @@ from chains.pools.pool import Pool
 from chains.pools.registry import FAMILIES
 from chains.pools.solidly import SolidlyPool
 from chains.pools.wrapping_native import WrappedNativePool
-from tests.chains.pools import test_algebra, test_balancer_v2, test_balancer_v3, test_balancer_v3_buffer, test_erc4626
+from tests.chains.pools import (
+    test_aave_v3,
+    test_algebra,
+    test_balancer_v2,
+    test_balancer_v3,
+    test_balancer_v3_buffer,
+    test_erc4626,
+)
 from tests.chains.pools.samples import A, B, at, pair, ranged
 
 RECORDED = ("camelot_volatile", "camelot_stable", "slipstream", "wsteth", "meta", "tricrypto", "two", "two_first")
@@ -35,6 +42,7 @@ def pools() -> tuple[Pool, ...]:
         test_balancer_v3.stable(),
         test_balancer_v3_buffer.buffer(),
         test_erc4626.vault(),
+        test_aave_v3.reserve(),
         uniswap_v4.eth_usdc(),
         tripool(),
         rai(),

@@ -8,6 +8,20 @@ interface IERC4626 {
     function redeem(uint256 shares, address receiver, address owner) external returns (uint256 assets);
 }
 
+/// @notice What Aave V3 gives for a reserve's asset, one for one; its balances grow by themselves.
+interface IAToken {
+    function UNDERLYING_ASSET_ADDRESS() external view returns (address);
+    function POOL() external view returns (address);
+}
+
+/// @notice Aave V3's pool, as those who lend to it see it.
+interface IAaveReserves {
+    function supply(address asset, uint256 amount, address onBehalfOf, uint16 referralCode) external;
+    function withdraw(address asset, uint256 amount, address to) external returns (uint256);
+    /// @dev The first words of its reserve's data; the ninth is the aToken.
+    function getReserveData(address asset) external view returns (uint256[9] memory);
+}
+
 /// @notice The native coin as a token (WETH9 and its kin).
 interface IWrappedNative {
     function deposit() external payable;

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {InvalidHop, NoPool} from "../Errors.sol";
 import {IPool} from "../interfaces/IPools.sol";
-import {IERC4626, IWstETH} from "../interfaces/IWrappers.sol";
+import {IAToken, IERC4626, IWstETH} from "../interfaces/IWrappers.sol";
 
 /// @notice The first word of a hop, which is all that most kinds need.
 ///
@@ -43,6 +43,7 @@ enum Kind {
     Erc4626,
     WrappedNative,
     WstEth,
+    AaveV3,
     LentByUniswapV4,
     LentByBalancerV3,
     LentByBalancerV2,
@@ -62,7 +63,7 @@ library Hops {
     uint256 private constant END = 193;
 
     /// @dev Four bits a kind: its words; zero for what is no kind.
-    uint256 private constant LENGTHS = 0x111_2222_3_1111;
+    uint256 private constant LENGTHS = 0x1111_2222_3_1111;
 
     /// @dev Sets of kinds, one bit each. Pairs are paid before they swap, and call back whoever receives. Pools first pay
     /// and then ask the payer for their due, by a callback. Accounted hops settle in a singleton that keeps accounts while
@@ -141,7 +142,8 @@ library Hops {
         if (kind_ <= Kind.BalancerV3) return route(hops, index).tokenOut();
         if (forth) return pool_;
         if (kind_ == Kind.Erc4626) return IERC4626(pool_).asset();
-        return kind_ == Kind.WstEth ? IWstETH(pool_).stETH() : address(0);
+        if (kind_ == Kind.WrappedNative) return address(0);
+        return kind_ == Kind.WstEth ? IWstETH(pool_).stETH() : IAToken(pool_).UNDERLYING_ASSET_ADDRESS();
     }
 
     /// @notice The second word of the hop at `index`.

@@ -5,17 +5,19 @@ import {InvalidHop, NoVenue, WrongInputToken} from "../Errors.sol";
 import {IERC20} from "../interfaces/IERC20.sol";
 import {ICurveCryptoPool, ICurvePool} from "../interfaces/IPools.sol";
 import {IVaultV2} from "../interfaces/ISingletons.sol";
-import {IERC4626, IWrappedNative, IWstETH} from "../interfaces/IWrappers.sol";
+import {IAToken, IAaveReserves, IERC4626, IWrappedNative, IWstETH} from "../interfaces/IWrappers.sol";
 import {Hop, Hops, Kind, Route} from "./Hops.sol";
 import {SafeTransfer} from "./SafeTransfer.sol";
 
-/// @notice Venues that pull their input out of an approval, or burn or accept it at once: Curve, Balancer V2, wrappers.
+/// @notice Venues that pull their input out of an approval, or burn or accept it at once: Curve, Balancer V2, wrappers,
+/// Aave.
 /// @dev An approval is for exactly the input, and gone before the next hop begins. What needs no approval must be the
 /// very token the hop before delivered, or a token held from earlier could be burnt in its stead.
 library Pulled {
     using SafeTransfer for address;
 
     uint256 private constant UNDERLYING = 1 << 16;
+    uint256 private constant A_TOKEN = 8;
 
     function swap(
         uint256[] calldata hops,
@@ -31,7 +33,7 @@ library Pulled {
         if (kind == Kind.WrappedNative) return _native(hop, tokenIn, amountIn);
         if (kind >= Kind.Erc4626 && !hop.zeroForOne()) return _unwrap(hop, tokenIn, amountIn, to);
 
-        address spender = kind == Kind.BalancerV2 ? vaultV2 : pool;
+        address spender = kind == Kind.BalancerV2 ? vaultV2 : kind == Kind.AaveV3 ? IAToken(pool).POOL() : pool;
         if (spender == address(0)) revert NoVenue(Hop.unwrap(hop));
         tokenIn.safeApprove(spender, amountIn);
         if (kind == Kind.Curve || kind == Kind.CurveCrypto) {
@@ -40,6 +42,8 @@ library Pulled {
             _balancer(hop, Hops.route(hops, index), vaultV2, tokenIn, amountIn, to);
         } else if (kind == Kind.Erc4626) {
             IERC4626(pool).deposit(amountIn, to);
+        } else if (kind == Kind.AaveV3) {
+            IAaveReserves(spender).supply(tokenIn, amountIn, to, 0);
         } else {
             IWstETH(pool).wrap(amountIn);
         }
@@ -85,7 +89,18 @@ library Pulled {
     function _unwrap(Hop hop, address tokenIn, uint256 amountIn, address to) private {
         address wrapped = hop.pool();
         if (tokenIn != wrapped) revert WrongInputToken(tokenIn, wrapped);
-        if (hop.kind() == Kind.Erc4626) IERC4626(wrapped).redeem(amountIn, to, address(this));
-        else IWstETH(wrapped).unwrap(amountIn);
+        Kind kind = hop.kind();
+        if (kind == Kind.Erc4626) IERC4626(wrapped).redeem(amountIn, to, address(this));
+        else if (kind == Kind.WstEth) IWstETH(wrapped).unwrap(amountIn);
+        else _withdraw(wrapped, amountIn, to);
+    }
+
+    /// @dev The pool burns its own aToken, whoever it was that named the pool.
+    function _withdraw(address aToken, uint256 amountIn, address to) private {
+        IAaveReserves reserves = IAaveReserves(IAToken(aToken).POOL());
+        address asset = IAToken(aToken).UNDERLYING_ASSET_ADDRESS();
+        address burnt = address(uint160(reserves.getReserveData(asset)[A_TOKEN]));
+        if (burnt != aToken) revert WrongInputToken(aToken, burnt);
+        reserves.withdraw(asset, amountIn, to);
     }
 }

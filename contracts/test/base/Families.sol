@@ -7,7 +7,7 @@ import {Kind} from "../../src/libraries/Hops.sol";
 import {Aave} from "../mocks/Lenders.sol";
 import {Manager, VaultV2, VaultV3} from "../mocks/Singletons.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
-import {AlgebraPool, CurvePool, SolidlyPair, StakedWrapper, Vault, WrappedCoin} from "../mocks/Venues.sol";
+import {AToken, AlgebraPool, CurvePool, SolidlyPair, StakedWrapper, Vault, WrappedCoin} from "../mocks/Venues.sol";
 import {OpenExecutor, World} from "./World.sol";
 
 /// @notice The world with every singleton, and a venue of every kind on demand.
@@ -63,6 +63,7 @@ abstract contract Families is World {
         else if (kind == Kind.Curve || kind == Kind.CurveCrypto) where = address(new CurvePool(a, b, price));
         else if (kind == Kind.Erc4626) where = b = address(new Vault(a, price));
         else if (kind == Kind.WstEth) where = b = address(new StakedWrapper(a, price));
+        else if (kind == Kind.AaveV3) where = b = address(new AToken(a, price));
         else where = address(uint160(uint256(keccak256(abi.encode(kind, a, b, price)))));
         if (kind == Kind.UniswapV4) return v4(a, b, price, 0, address(uint160(price)));
         address holder = where;
@@ -126,7 +127,7 @@ abstract contract Families is World {
     }
 
     /// @notice Every kind that trades two ERC-20s.
-    function kinds() internal pure returns (Kind[10] memory) {
+    function kinds() internal pure returns (Kind[11] memory) {
         return [
             Kind.Concentrated,
             Kind.Solidly,
@@ -137,14 +138,16 @@ abstract contract Families is World {
             Kind.BalancerV2,
             Kind.BalancerV3,
             Kind.Erc4626,
-            Kind.WstEth
+            Kind.WstEth,
+            Kind.AaveV3
         ];
     }
 
     /// @notice Whether nobody may move a token of the executor's.
     function nothingIsApproved(Venue memory through) internal view returns (bool) {
+        address pulls = through.kind == Kind.AaveV3 ? AToken(through.where).POOL() : through.where;
         address[6] memory spenders =
-            [through.where, address(manager), address(vaultV2), address(vaultV3), through.hooks, address(aave)];
+            [pulls, address(manager), address(vaultV2), address(vaultV3), through.hooks, address(aave)];
         for (uint256 i; i < spenders.length; ++i) {
             if (PlainToken(through.token1).allowance(address(executor), spenders[i]) != 0) return false;
             if (through.token0 == address(0)) continue;

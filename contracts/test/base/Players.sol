@@ -31,8 +31,8 @@ contract Players is Families {
     uint256 public reentriesTried;
     uint256 public gainsNotPaid;
     EvilPool[2] internal evils;
-    Venue[10] internal families;
-    FixedPricePool[10] internal homes;
+    Venue[11] internal families;
+    FixedPricePool[11] internal homes;
     HookedToken internal hooked;
     uint256[] internal throughHooked;
 
@@ -48,7 +48,7 @@ contract Players is Families {
             executorFloor[tokens[i]] = 10e18;
             stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
         }
-        for (uint256 i; i < 10; ++i) {
+        for (uint256 i; i < families.length; ++i) {
             families[i] = venue(kinds()[i], weth, mid, 30);
             homes[i] = pool(PlainToken(families[i].token1), weth, 5);
         }
@@ -93,7 +93,7 @@ contract Players is Families {
     }
 
     function runThroughAFamily(uint256 which, uint256 amountIn, bool first) external {
-        which %= 10;
+        which %= families.length;
         amountIn = bound(amountIn, 0, 3e18);
         uint256[] memory hops = first
             ? join(hop(families[which], true), path(v3(homes[which], true)))

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {ICurveCryptoPool, ICurvePool, ISolidlyPair} from "../../src/interfaces/IPools.sol";
-import {IERC4626, IWrappedNative, IWstETH} from "../../src/interfaces/IWrappers.sol";
+import {IAToken, IAaveReserves, IERC4626, IWrappedNative, IWstETH} from "../../src/interfaces/IWrappers.sol";
 import {FixedPricePool, Pay} from "./Pools.sol";
 import {PlainToken} from "./Tokens.sol";
 
@@ -154,6 +154,61 @@ contract StakedWrapper is PlainToken, IWstETH {
         balanceOf[msg.sender] -= amount;
         unwrapped = Price.out(PRICE, false, amount);
         Pay.out(stETH, msg.sender, unwrapped);
+    }
+}
+
+/// @notice Aave V3's aToken: token1, of the asset that is token0. Its pool mints and burns it, at one price.
+contract AToken is PlainToken, IAToken {
+    address public immutable UNDERLYING_ASSET_ADDRESS;
+    address public immutable POOL;
+    uint256 public immutable PRICE;
+
+    constructor(address asset, uint256 price) {
+        (UNDERLYING_ASSET_ADDRESS, PRICE, POOL) = (asset, price, address(new Reserve()));
+    }
+
+    function minted(address to, uint256 supplied) external {
+        require(msg.sender == POOL);
+        balanceOf[to] += Price.out(PRICE, true, supplied);
+    }
+
+    function burnt(address from, uint256 amount, address to) external returns (uint256 withdrawn) {
+        require(msg.sender == POOL);
+        balanceOf[from] -= amount;
+        withdrawn = Price.out(PRICE, false, amount);
+        Pay.out(UNDERLYING_ASSET_ADDRESS, to, withdrawn);
+    }
+}
+
+/// @notice A worthless token that says it is the aToken of another's reserve.
+contract FalseAToken is PlainToken, IAToken {
+    address public immutable UNDERLYING_ASSET_ADDRESS;
+    address public immutable POOL;
+
+    constructor(IAToken another) {
+        (UNDERLYING_ASSET_ADDRESS, POOL) = (another.UNDERLYING_ASSET_ADDRESS(), another.POOL());
+    }
+}
+
+/// @notice Aave V3's pool, of the one reserve that made it.
+contract Reserve is IAaveReserves {
+    AToken private immutable A_TOKEN = AToken(msg.sender);
+
+    error NoSuchReserve(address asset);
+
+    function supply(address asset, uint256 amount, address onBehalfOf, uint16) external {
+        if (asset != A_TOKEN.UNDERLYING_ASSET_ADDRESS()) revert NoSuchReserve(asset);
+        PlainToken(asset).transferFrom(msg.sender, address(A_TOKEN), amount);
+        A_TOKEN.minted(onBehalfOf, amount);
+    }
+
+    function withdraw(address asset, uint256 amount, address to) external returns (uint256) {
+        if (asset != A_TOKEN.UNDERLYING_ASSET_ADDRESS()) revert NoSuchReserve(asset);
+        return A_TOKEN.burnt(msg.sender, amount, to);
+    }
+
+    function getReserveData(address) external view returns (uint256[9] memory words) {
+        words[8] = uint160(address(A_TOKEN));
     }
 }
 

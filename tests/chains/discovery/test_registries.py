@@ -89,6 +89,8 @@ def test_what_is_no_registry_is_refused() -> None:
 
 def test_a_vault_is_a_pool_of_its_asset_and_its_shares() -> None:
     assert asked(vault(POOL), {(POOL, "asset()"): of(ONE)}).tokens == (ONE, POOL)
+    lent = asked(vault(POOL), {(POOL, "UNDERLYING_ASSET_ADDRESS()"): of(ONE)})
+    assert (lent.family, lent.tokens) == ("aave_v3", (ONE, POOL))
     for wrong in (b"", of(POOL), of(at(0))):
-        with pytest.raises(NotGenuine, match="not an ERC-4626 vault"):
+        with pytest.raises(NotGenuine, match="neither an ERC-4626 vault nor an aToken"):
             asked(vault(POOL), {(POOL, "asset()"): wrong})
