@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.market.dual.capture import Cause
 from bot.market.dual.exact import Trade
+from bot.market.dual.settling import settlements
 from bot.market.opportunity import Step
 from bot.scan.scan import Scanned
 from chains.assets import Token
@@ -36,6 +37,7 @@ def document(scanned: Scanned) -> dict[str, Any]:
         "bound_wei": str(scanned.bound),
         "captured_wei": str(scanned.capture.gain),
         "captured_net_wei": str(scanned.capture.net(gas_price)),
+        "transactions": sum(1 for _ in settlements(scanned.capture.trades)),
         "captured_share": scanned.share,
         "missed_wei": {str(cause): str(units) for cause, units in scanned.missed.items()},
         "opportunities": [_opportunity(trade, gas_price) for trade in scanned.capture.trades],

@@ -12,6 +12,7 @@ from enum import StrEnum
 from bot.market.dual.decompose import Share, shares
 from bot.market.dual.exact import Desk, Trade, Walk, starts_at, swaps, walk_of
 from bot.market.dual.problem import Problem, problem_of
+from bot.market.dual.settling import gas_of_trades
 from bot.market.dual.solve import Solution, closed, solve
 from bot.market.dual.venues import Venue
 
@@ -69,8 +70,8 @@ class Capture:
         return sum(trade.gain for trade in self.trades)
 
     def net(self, gas_price_wei: int) -> int:
-        """After gas."""
-        return sum(trade.net(gas_price_wei) for trade in self.trades)
+        """After the gas of the transactions that the executor would send."""
+        return self.gain - gas_of_trades(self.trades) * gas_price_wei if gas_price_wei else self.gain
 
 
 def capture(solution: Solution, terms: Terms) -> Capture:
@@ -230,4 +231,4 @@ def _pays(share: Share, problem: Problem, terms: Terms) -> bool:
 
 
 def _net(trades: Iterable[Trade], terms: Terms) -> int:
-    return sum(trade.net(terms.gas_price_wei) for trade in trades)
+    return Capture(tuple(trades)).net(terms.gas_price_wei)
