@@ -69,7 +69,7 @@ _AMOUNT_BITS = 128
 _LENGTH_BITS = 16
 _LENGTH_OFFSET = 160
 _KIND_OFFSET = 184
-_SHARE_KIND = 19
+_SHARE_KIND = 18
 
 
 @dataclass(frozen=True, slots=True)

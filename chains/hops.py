@@ -29,7 +29,10 @@ class InvalidCallData(ValueError):
 
 
 class HopKind(IntEnum):
-    """How the executor talks to a venue. One value per wire protocol, not per fork of it."""
+    """How the executor talks to a venue. One value per wire protocol, not per fork of it; no value is ever used again.
+
+    From 12 to 18 are who lends (`chains.loans`), and where routes begin.
+    """
 
     CONSTANT_PRODUCT = 0
     CONCENTRATED = 1
@@ -43,7 +46,7 @@ class HopKind(IntEnum):
     ERC4626 = 9
     WRAPPED_NATIVE = 10
     WSTETH = 11
-    AAVE_V3 = 12
+    AAVE_V3 = 19
 
 
 LENT_KINDS = frozenset(

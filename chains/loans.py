@@ -20,14 +20,14 @@ _PPM = 1_000_000
 
 
 class Lender(IntEnum):
-    """Who lends. The values go on where those of `chains.hops.HopKind` end."""
+    """Who lends. The values are of one row with those of `chains.hops.HopKind`."""
 
-    UNISWAP_V4 = 13
-    BALANCER_V3 = 14
-    BALANCER_V2 = 15
-    AAVE_V3 = 16
-    PAIR = 17
-    POOL = 18
+    UNISWAP_V4 = 12
+    BALANCER_V3 = 13
+    BALANCER_V2 = 14
+    AAVE_V3 = 15
+    PAIR = 16
+    POOL = 17
 
 
 SINGLETONS = frozenset({Lender.UNISWAP_V4, Lender.BALANCER_V3, Lender.BALANCER_V2, Lender.AAVE_V3})

@@ -27,7 +27,7 @@ from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import PPM, Pool
 
 ETH = Asset("ETH")
-BOOK_CLASS = len(HopKind)
+BOOK_CLASS = max(HopKind) + 1
 """The class of order books; a pool's is the kind of its hops."""
 
 GROWTH = 1.5

@@ -43,14 +43,14 @@ enum Kind {
     Erc4626,
     WrappedNative,
     WstEth,
-    AaveV3,
     LentByUniswapV4,
     LentByBalancerV3,
     LentByBalancerV2,
     LentByAaveV3,
     LentByPair,
     LentByPool,
-    Route
+    Route,
+    AaveV3
 }
 
 using Hops for Hop global;
@@ -63,7 +63,7 @@ library Hops {
     uint256 private constant END = 193;
 
     /// @dev Four bits a kind: its words; zero for what is no kind.
-    uint256 private constant LENGTHS = 0x1111_2222_3_1111;
+    uint256 private constant LENGTHS = 0x1_0000000_111_2222_3_1111;
 
     /// @dev Sets of kinds, one bit each. Pairs are paid before they swap, and call back whoever receives. Pools first pay
     /// and then ask the payer for their due, by a callback. Accounted hops settle in a singleton that keeps accounts while
