@@ -38,7 +38,7 @@ from tests.bot.simulator.plans import Rig, rig
 from tests.bot.simulator.support import simulator_at, twin
 from tests.contracts.market import ETH
 
-_FIGURE = 3
+_FIGURE = "simulator"
 _GOAL = 8.0
 _TURNS = 5
 _WARM_UP = 10

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from chains.tools import foundry
 
 
 def processor() -> str:
@@ -34,6 +37,12 @@ def versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def anvil_version() -> str:
+    """What Anvil says its version is. Raises `MissingTool`."""
+    said = subprocess.run([foundry("anvil"), "--version"], capture_output=True, text=True, check=True).stdout
+    return said.splitlines()[0].rpartition(" ")[2]
 
 
 def report(figure: int | str, text: str, raw: dict[str, Any]) -> None:
