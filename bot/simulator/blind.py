@@ -1,7 +1,8 @@
-"""Code that asks what the EVM of this process cannot say: it is not run here, so that it cannot tell where it runs."""
+"""Code that asks what an EVM of this process cannot or must not say: it is not put there, so that it cannot be run."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -10,6 +11,8 @@ class Op(IntEnum):
 
     STOP = 0x00
     CLZ = 0x1E
+    COINBASE = 0x41
+    PREVRANDAO = 0x44
     BASEFEE = 0x48
     BLOBBASEFEE = 0x4A
     JUMP = 0x56
@@ -18,6 +21,7 @@ class Op(IntEnum):
     PUSH32 = 0x7F
     CREATE = 0xF0
     RETURN = 0xF3
+    CREATE2 = 0xF5
     REVERT = 0xFD
     INVALID = 0xFE
     SELFDESTRUCT = 0xFF
@@ -27,24 +31,40 @@ _ENDS = frozenset({Op.STOP, Op.JUMP, Op.RETURN, Op.REVERT, Op.INVALID, Op.SELFDE
 # pyrevm runs every call at a base fee of zero and knows no opcode after Cancun's; a nonce in the store may be old, and
 # a created address follows from it.
 _UNKNOWABLE = frozenset({Op.CLZ, Op.BASEFEE, Op.BLOBBASEFEE, Op.CREATE})
+# What is created may ask as well.
+_OF_BUILDERS = frozenset({Op.COINBASE, Op.PREVRANDAO, Op.CREATE2})
+_LOOKED_FOR = _UNKNOWABLE | _OF_BUILDERS
 _DELEGATION = bytes.fromhex("ef0100")
 
 
-def is_blind(code: bytes) -> bool:
-    """Whether `code` could execute one of those opcodes, or is a delegation (EIP-7702) that pyrevm does not know.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What code could ask: as `blind`, what pyrevm cannot say; as `asking`, itself or what it creates, who builds."""
+
+    blind: bool
+    asking: bool
+
+
+def asked_by(code: bytes) -> Asked:
+    """What `code` could ask. A delegation (EIP-7702), which pyrevm does not know, is blind."""
+    found = _executable(code)
+    return Asked(code.startswith(_DELEGATION) or not found.isdisjoint(_UNKNOWABLE), not found.isdisjoint(_OF_BUILDERS))
+
+
+def _executable(code: bytes) -> set[int]:
+    """Which of the opcodes `code` could execute.
 
     What follows the end of a basic block is reachable only from a JUMPDEST on, so metadata rarely counts.
     """
-    if code.startswith(_DELEGATION):
-        return True
+    found: set[int] = set()
     at, reachable = 0, True
     while at < len(code):
         op = code[at]
         if op == Op.JUMPDEST:
             reachable = True
-        elif reachable and op in _UNKNOWABLE:
-            return True
+        elif reachable and op in _LOOKED_FOR:
+            found.add(op)
         elif op in _ENDS:
             reachable = False
         at += op - Op.PUSH1 + 2 if Op.PUSH1 <= op <= Op.PUSH32 else 1
-    return False
+    return found

@@ -14,7 +14,7 @@ from typing import Any
 from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts, plain_account
 from bot.simulator.holdings import ASKER, READER, READER_CODE, Watched
-from bot.simulator.question import Answer, Environment, Question, Surroundings, gas_price_wei
+from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, gas_price_wei
 from bot.simulator.state import AccountState, StateStore
 from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -28,6 +28,8 @@ _HALTED = re.compile(r"Halt \{ reason: (\w+)")
 _UNKNOWN_OPCODES = frozenset({"OpcodeNotFound", "NotActivated"})
 _MISSED = "Database("
 _READER_STATE = AccountState.of(0, 1, READER_CODE)
+_EMPTY_STATE = AccountState.of(0, 0, b"")
+_BUILDERS = frozenset(each.coinbase for each in SURROUNDINGS)
 _BASE_GAS = 21_000
 _FLOOR_GAS_PER_TOKEN = 10
 _TOKENS_PER_NONZERO_BYTE = 4
@@ -156,7 +158,7 @@ class LocalEvm:
     def _lay(self, after: StateStore) -> None:
         """Stand on `after` where it differs from what is known."""
         for account, known in after.accounts.items():
-            if known.blind:
+            if self._left_out(account, known):
                 continue
             if known != self._store.accounts[account]:
                 self._evm.insert_account_info(account, self._accounts.account(known))
@@ -196,12 +198,17 @@ class LocalEvm:
         return holdings.read(watched, output, succeeded=succeeded)
 
     def _fill(self) -> None:
-        """Everything in the store, but accounts whose code must not run here: those stay misses."""
+        """Everything in the store, but what must not run here: that stays a miss."""
+        if self._surroundings.nobodys:
+            self._evm.insert_account_info(self._surroundings.coinbase, plain_account(_EMPTY_STATE, 0))
         self._evm.insert_account_info(READER, self._accounts.account(_READER_STATE))
         for account, known in self._store.accounts.items():
-            if not known.blind:
+            if not self._left_out(account, known):
                 self._evm.insert_account_info(account, self._accounts.account(known))
                 self._write(account, self._store.slots.get(account, {}))
+
+    def _left_out(self, account: Address, known: AccountState) -> bool:
+        return known.blind or (self._surroundings.nobodys and (known.asking or account in _BUILDERS))
 
     def _write(self, account: Address, slots: Mapping[int, int]) -> None:
         evm = self._evm

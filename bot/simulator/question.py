@@ -7,6 +7,7 @@ asked once in each of `SURROUNDINGS`.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +21,19 @@ from chains.blocks import Head
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What a block tells of who builds it: no two blocks need agree, so nothing that pays may depend on it."""
+    """What a block tells of who builds it: no two blocks need agree, so nothing that pays may depend on it.
+
+    Where `nobodys`, nothing is told: whatever could ask for it, or knows a builder's account, cannot be run there.
+    """
 
     coinbase: Address
     prevrandao: bytes
+    nobodys: bool = False
+
+    @classmethod
+    def of_nobody(cls) -> Surroundings:
+        """Surroundings that no code can have been written for."""
+        return cls(address("0x" + secrets.token_hex(20)), secrets.token_bytes(32), nobodys=True)
 
 
 SURROUNDINGS = (

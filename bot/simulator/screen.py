@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
@@ -33,6 +34,7 @@ class Screen:
         self._chain_id = chain_id
         self._store = StateStore()
         self._accounts = AnalysedAccounts()
+        self._nobodys = Surroundings.of_nobody()
         self._evms: dict[Surroundings, LocalEvm] = {}
         self._made_of: tuple[int, Environment] | None = None
 
@@ -67,9 +69,15 @@ class Screen:
     def answers(
         self, question: Question, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
     ) -> tuple[Answer, ...]:
-        """The answer in each of `surroundings`. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
+        """The answer in each of `surroundings`. Raises `Missed`, `NotAnsweredHere`, `Unanswered`.
+
+        What can run where nothing tells who builds the block does the same in every builder's, and is run there once.
+        """
         if not self.stands_on(question.environment.head):
             raise Missed("nothing is known of this block yet")
+        if len(surroundings) > 1:
+            with contextlib.suppress(Missed):
+                return (self._answer(question, self._nobodys),) * len(surroundings)
         return tuple(self._answer(question, one) for one in surroundings)
 
     async def learned(

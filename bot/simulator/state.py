@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from eth_utils.crypto import keccak
 
-from bot.simulator.blind import is_blind
+from bot.simulator.blind import asked_by
 from chains.assets import ZERO_ADDRESS, Address, address
 
 MOST_SLOTS = 8_192
@@ -25,17 +25,19 @@ _LAST_RESERVED = 0x1FF
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """An account without its storage. `blind` code is not run in this process."""
+    """An account without its storage. `blind` code is not run here, `asking` code in builders' blocks only."""
 
     balance_wei: int
     nonce: int
     code: bytes
     code_hash: bytes
     blind: bool
+    asking: bool
 
     @classmethod
     def of(cls, balance_wei: int, nonce: int, code: bytes) -> AccountState:
-        return cls(balance_wei, nonce, code, keccak(code), is_blind(code))
+        asked = asked_by(code)
+        return cls(balance_wei, nonce, code, keccak(code), asked.blind, asked.asking)
 
 
 PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, LAST_PRECOMPILE + 1))

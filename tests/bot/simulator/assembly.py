@@ -4,7 +4,15 @@ from __future__ import annotations
 
 _OPS = {
     **{"STOP": 0x00, "ADD": 0x01, "SUB": 0x03, "DIV": 0x04, "MUL": 0x02, "EQ": 0x14, "ISZERO": 0x15, "AND": 0x16},
-    **{"BALANCE": 0x31, "CALLER": 0x33, "CALLDATALOAD": 0x35, "CALLDATASIZE": 0x36, "COINBASE": 0x41},
+    **{
+        "BALANCE": 0x31,
+        "CALLER": 0x33,
+        "GAS": 0x5A,
+        "GT": 0x11,
+        "CALLDATALOAD": 0x35,
+        "CALLDATASIZE": 0x36,
+        "COINBASE": 0x41,
+    },
     **{"PREVRANDAO": 0x44, "BASEFEE": 0x48, "BLOCKHASH": 0x40, "POP": 0x50, "MSTORE": 0x52, "SLOAD": 0x54},
     **{"SSTORE": 0x55, "JUMP": 0x56, "JUMPI": 0x57, "TLOAD": 0x5C, "TSTORE": 0x5D, "RETURN": 0xF3, "REVERT": 0xFD},
     **{"GASPRICE": 0x3A, "NUMBER": 0x43, "DUP1": 0x80, "DUP2": 0x81, "SWAP1": 0x90, "INVALID": 0xFE},

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.simulator import reader
-from bot.simulator.blind import is_blind
+from bot.simulator.blind import asked_by
 from bot.simulator.reader import Unreadable
 from bot.simulator.state import MOST_SLOTS, StateStore
 from chains.anvil import Anvil
@@ -81,17 +81,24 @@ def test_what_was_learned_longest_ago_is_forgotten_first():
 
 
 def test_code_is_blind_where_it_could_reach_what_cannot_be_said():
-    assert is_blind(assemble("BASEFEE POP STOP"))
-    assert is_blind(assemble("@there JUMP there: BASEFEE STOP"))
-    assert is_blind(b"\x4a") and is_blind(b"\xf0") and is_blind(b"\x1e")
-    assert is_blind(bytes.fromhex("ef0100") + bytes(20)), "a delegation (EIP-7702)"
-    assert not is_blind(b"")
-    assert not is_blind(assemble("0x48484848 POP STOP")), "it is pushed, not run"
-    assert not is_blind(assemble("STOP BASEFEE")), "nothing leads there"
-    assert not is_blind(assemble("0 0 REVERT") + b"\xa2\x64ipfs\x58\x22\x48\x4a\xf0"), "metadata"
+    assert asked_by(assemble("BASEFEE POP STOP")).blind
+    assert asked_by(assemble("@there JUMP there: BASEFEE STOP")).blind
+    assert asked_by(b"\x4a").blind and asked_by(b"\xf0").blind and asked_by(b"\x1e").blind
+    assert asked_by(bytes.fromhex("ef0100") + bytes(20)).blind, "a delegation (EIP-7702)"
+    assert not asked_by(b"").blind
+    assert not asked_by(assemble("0x48484848 POP STOP")).blind, "it is pushed, not run"
+    assert not asked_by(assemble("STOP BASEFEE")).blind, "nothing leads there"
+    assert not asked_by(assemble("0 0 REVERT") + b"\xa2\x64ipfs\x58\x22\x48\x4a\xf0").blind, "metadata"
+
+
+def test_code_asks_who_builds_where_it_or_what_it_creates_could():
+    assert asked_by(assemble("COINBASE POP STOP")).asking
+    assert asked_by(assemble("@there JUMP there: PREVRANDAO STOP")).asking
+    assert asked_by(b"\xf5").asking, "CREATE2"
+    assert not asked_by(assemble("GAS 0x41444144 BALANCE POP STOP") + b"\x41").asking
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_judged(code: bytes):
-    assert is_blind(code) in (True, False)
-    assert is_blind(b"\x48" + code)
+    assert asked_by(code).blind in (True, False)
+    assert asked_by(b"\x48" + code).blind
