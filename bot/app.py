@@ -96,7 +96,8 @@ async def _open(
     as_whom = standing(config.signer.user, [world.folder])
     await world.node.connect()
     hands = await open_hands(loaded, options, world, clock, stack)
-    stack.enter_context(key_in_use(world.instance, hands.identity.operator))
+    for operator in hands.identity.operators:
+        stack.enter_context(key_in_use(world.instance, operator))
     awaking = None
     if options.mode is not Mode.DRY:
         awaking = await begin_signer(as_whom, world, hands, out)

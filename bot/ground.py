@@ -82,7 +82,7 @@ class ForkGround:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """An executor that exists only over a fork, with an operator and an inventory of its own."""
+    """An executor that exists only over a fork, with operators and an inventory of its own."""
 
     deployment: Deployment
     overlay: Overlay
@@ -90,7 +90,12 @@ class Placed:
 
 
 async def place_executor(
-    operator: Address, profit_tokens: Sequence[Address], caps: Mapping[Token, int], chain_id: int, venues: Venues
+    operator: Address,
+    profit_tokens: Sequence[Address],
+    caps: Mapping[Token, int],
+    chain_id: int,
+    venues: Venues,
+    further_operators: Sequence[Address] = (),
 ) -> Placed:
     """The executor's real code, deployed on a scratch chain and lifted from there, to be laid over any fork.
 
@@ -103,6 +108,7 @@ async def place_executor(
             scratch,
             owner,
             operator=operator,
+            further_operators=further_operators,
             treasury=address(owner.address),
             profit_tokens=profit_tokens,
             inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
@@ -113,10 +119,11 @@ async def place_executor(
         code = {at: bytes.fromhex((await scratch.rpc("eth_getCode", at, "latest"))[2:]) for at in contracts}
     holdings = {(made.inventory, Address(token.address)): INVENTORY_BLOCKS * cap for token, cap in caps.items()}
     carried = [*holdings, *((made.executor, token) for token in profit_tokens)]
+    operators = (operator, *further_operators)
     overlay = Overlay(
         code=code,
-        native={operator: OPERATOR_WEI},
-        nonces={operator: 0},
+        native=dict.fromkeys(operators, OPERATOR_WEI),
+        nonces=dict.fromkeys(operators, 0),
         tokens={pair: holdings.get(pair, 0) for pair in carried},
     )
     return Placed(made, overlay, carried)

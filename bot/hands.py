@@ -1,4 +1,4 @@
-"""With what a run acts: its key and contract, its accounts at the exchanges, and the ground it stands on."""
+"""With what a run acts: its keys and contract, its accounts at the exchanges, and the ground it stands on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from bot.clock import Clock
 from bot.config.load import Loaded
@@ -17,10 +16,11 @@ from bot.execution.deployment import Deployment, Venues, VerificationFailed, ver
 from bot.execution.hedges import TradingAccount
 from bot.execution.transactions import Identity
 from bot.ground import ForkGround, Ground, LiveGround, place_executor
-from bot.keys import check_keystore, new_keystore
+from bot.keys import new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc
-from bot.signer.sources import KeySource, open_key
+from bot.signer.keystore import KeystoreError
+from bot.signer.sources import KeySource, Kind, open_key
 from bot.simulator import FinalVerdict, PrivateFork, Simulator
 from bot.twin_session import Funding, deploy_on_twin, exchange_units
 from bot.world import World
@@ -32,7 +32,7 @@ _KEYSTORE = "operator.json"
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Who acts, with what, and where it ends up. `keystore` and `passphrase` go to the signer and nowhere else."""
+    """Who acts, with what, and where it ends up. `keys` and `passphrase` go to the signer and nowhere else."""
 
     identity: Identity
     ground: Ground
@@ -40,7 +40,7 @@ class Hands:
     accounts: Mapping[str, TradingAccount]
     caps: Mapping[Token, int]
     profit_tokens: Sequence[Token]
-    keystore: Path | KeySource
+    keys: Sequence[KeySource]
     passphrase: str
 
 
@@ -56,7 +56,7 @@ class _Maker:
     caps: Mapping[Token, int]
     profits: Sequence[Address]
 
-    async def live(self, operator: Address, simulator: Simulator) -> tuple[Deployment, Ground]:
+    async def live(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Ground]:
         """The executor on the chain itself: deployed now on the twin, proven where it was deployed before."""
         world, chain_id = self.world, self.loaded.network.chain_id
         configured = self.loaded.config.executor.address
@@ -64,7 +64,7 @@ class _Maker:
             async with HttpRpc(world.http_url) as rpc:
                 made = await verify(rpc, configured)
             wrong = [
-                *not_ours(made, operator),
+                *not_ours(made, operators),
                 *strange_venues(made, self.loaded.network),
                 *differences(made, self.profits, self.caps),
             ]
@@ -76,7 +76,7 @@ class _Maker:
         made = await deploy_on_twin(
             world.twin,
             rpc,
-            operator=operator,
+            operators=operators,
             profit_tokens=self.profits,
             caps=self.caps,
             chain_id=chain_id,
@@ -84,10 +84,13 @@ class _Maker:
         )
         return made, LiveGround(world.node, simulator)
 
-    async def over_a_fork(self, operator: Address, simulator: Simulator) -> tuple[Deployment, Ground]:
+    async def over_a_fork(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Ground]:
         """An executor that exists over forks only, with an inventory of its own."""
         network, world = self.loaded.network, self.world
-        placed = await place_executor(operator, self.profits, self.caps, network.chain_id, Venues.of(network))
+        first, *further = operators
+        placed = await place_executor(
+            first, self.profits, self.caps, network.chain_id, Venues.of(network), further_operators=further
+        )
         simulator.overlay = placed.overlay
         if self.mode is Mode.DRY:
             return placed.deployment, LiveGround(world.node, simulator)
@@ -96,7 +99,7 @@ class _Maker:
                 network,
                 world.http_url,
                 self.clock,
-                accounts=[operator],
+                accounts=operators,
                 carried=placed.carried,
                 overlay=placed.overlay,
             )
@@ -121,13 +124,13 @@ class _Maker:
 
 
 async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: Clock, stack: AsyncExitStack) -> Hands:
-    """Make or open the key, find or place the contract, and stand on the ground of the run's mode.
+    """Make or open the keys, find or place the contract, and stand on the ground of the run's mode.
 
     Raises `KeystoreError`, `DeploymentFailed`, `VerificationFailed`, `ForkFailed`, `MissingTool`, and what the node
     raises.
     """
     config, network = loaded.config, loaded.network
-    keystore, passphrase, operator = _key(loaded, options, world)
+    keys, passphrase, operators = _keys(loaded, options, world)
     caps, profits = dict(inventory_caps(config, network)), profit_tokens(config, network)
     maker = _Maker(loaded, options.mode, world, clock, stack, caps, profits)
     simulator = await stack.enter_async_context(
@@ -142,37 +145,43 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
     )
     accounts = await maker.accounts()
     making = maker.live if options.mode is Mode.LIVE else maker.over_a_fork
-    made, ground = await making(operator, simulator)
+    made, ground = await making(operators, simulator)
     by_address = {token.address: token for token in network.tokens.values()}
     return Hands(
         identity=Identity(
             network.chain_id,
             network.name,
-            operator,
+            operators[0],
             made.executor,
             made.inventory,
             made.code_hash,
             made.settings.venues,
+            further_operators=operators[1:],
         ),
         ground=ground,
         simulator=simulator,
         accounts=accounts,
         caps=caps,
         profit_tokens=[by_address[at] for at in profits],
-        keystore=keystore,
+        keys=keys,
         passphrase=passphrase,
     )
 
 
-def _key(loaded: Loaded, options: RunOptions, world: World) -> tuple[Path | KeySource, str, Address]:
-    """The configured key in a live run; a throw-away one where nothing it signs is worth anything."""
-    configured, source, network = loaded.config.signer.keystore, loaded.config.signer.key, loaded.network
-    if options.mode is Mode.LIVE and source is not None:
+def _keys(loaded: Loaded, options: RunOptions, world: World) -> tuple[tuple[KeySource, ...], str, tuple[Address, ...]]:
+    """The configured keys in a live run; as many throw-away ones where nothing they sign is worth anything."""
+    signer, network = loaded.config.signer, loaded.network
+    if options.mode is Mode.LIVE and signer.keys:
         secret = options.passphrase or ""
-        key = open_key(source, secret.encode(), chain_id=network.chain_id, test_chain=network.test_chain)
-        return source, secret, key.address
-    if options.mode is Mode.LIVE and configured is not None:
-        passphrase = options.passphrase or ""
-        return configured, passphrase, check_keystore(configured, passphrase)
-    keystore, passphrase = world.folder / _KEYSTORE, secrets.token_urlsafe(24)
-    return keystore, passphrase, new_keystore(keystore, passphrase, light=True)
+        found = [
+            open_key(source, secret.encode(), chain_id=network.chain_id, test_chain=network.test_chain).address
+            for source in signer.keys
+        ]
+        for index, operator in enumerate(found):
+            if operator in found[:index]:
+                raise KeystoreError(f"{signer.keys[index].place} holds {operator} once more; name each key once")
+        return signer.keys, secret, tuple(found)
+    passphrase = secrets.token_urlsafe(24)
+    names = [_KEYSTORE, *(f"operator-{number}.json" for number in range(2, 2 + len(signer.further_keys)))]
+    made = tuple(new_keystore(world.folder / name, passphrase, light=True) for name in names)
+    return tuple(KeySource(Kind.KEYSTORE, str(world.folder / name)) for name in names), passphrase, made

@@ -17,11 +17,14 @@ async def begin_signer(standing: Standing, world: World, hands: Hands, out: Repo
     """Begin its process as `standing` says, and say so. Raises `SignerError`, `OSError`."""
     if standing.own is not None:
         let_through(standing.own, world.folder, world.memory)
-    operator = hands.identity.operator
+    operators = hands.identity.operators
+    for operator in operators:
+        moved(world.memory / f"signer-{operator}.db", world.signer_journal([operator]))
     awaking = await Awaking.begin(
-        keystore=hands.keystore,
+        keystore=hands.keys[0],
+        further_keys=hands.keys[1:],
         directory=world.folder / SIGNER_FOLDER,
-        journal=moved(world.memory / f"signer-{operator}.db", world.signer_journal(operator)),
+        journal=world.signer_journal(operators),
         control=world.control,
         account=standing.own,
     )

@@ -233,14 +233,14 @@ async def open_accounts(
     chain: object,
     exchanges: Mapping[str, object],
     *,
-    operator: Address,
+    operators: Iterable[Address],
     holders: Mapping[Address, Iterable[Token]],
     currencies: Iterable[Token],
 ) -> None:
-    """Book what every account holds now: the operator's native coin, contracts' tokens, exchange balances."""
+    """Book what every account holds now: the operators' native coins, contracts' tokens, exchange balances."""
     ask_chain, ask_exchange = on_chain(chain), at_exchanges(exchanges)  # type: ignore[arg-type]
     known = ledger.accounts()
-    accounts = [Account.native(network.name, operator)]
+    accounts = [Account.native(network.name, operator) for operator in operators]
     accounts += [Account.of(holder, token) for holder, tokens in holders.items() for token in tokens]
     for account in accounts:
         if account not in known:

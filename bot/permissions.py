@@ -96,6 +96,7 @@ def signer_policy(
         test_chain=network.test_chain,
         network=network.name,
         operator=identity.operator,
+        further_operators=identity.further_operators,
         targets={identity.executor: Target(identity.code_hash, identity.inventory)},
         selectors=frozenset("0x" + selector.hex() for selector in SELECTORS),
         profit_marks={Address(token.address): marks.wei(token, _MARK_UNITS) for token in profit_tokens},

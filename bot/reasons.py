@@ -40,6 +40,7 @@ class Reason(StrEnum):
     SIGNER_REDUCING = "signer_reducing"
     SIGNER_CHAIN_ID = "signer_chain_id"
     SIGNER_NETWORK = "signer_network"
+    SIGNER_OPERATOR = "signer_operator"
     SIGNER_TYPE = "signer_type"
     SIGNER_TARGET = "signer_target"
     SIGNER_CODE_HASH = "signer_code_hash"

@@ -50,13 +50,13 @@ async def deploy_on_twin(
     twin: TwinProcess,
     rpc: HttpRpc,
     *,
-    operator: Address,
+    operators: Sequence[Address],
     profit_tokens: Sequence[Address],
     caps: Mapping[Token, int],
     chain_id: int,
     venues: Venues,
 ) -> Deployment:
-    """Deploy the executor by an owner made for the run, and fund operator and inventory.
+    """Deploy the executor by an owner made for the run, and fund operators and inventory.
 
     On a stepped twin exactly two blocks are made; one that runs by the clock is waited for.
     """
@@ -67,7 +67,8 @@ async def deploy_on_twin(
         deploy(
             rpc,
             owner,
-            operator=operator,
+            operator=operators[0],
+            further_operators=operators[1:],
             treasury=owner_address,
             profit_tokens=profit_tokens,
             inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
@@ -78,7 +79,8 @@ async def deploy_on_twin(
     await _sent(rpc, owner_address, deploying)
     await _next_block(twin, rpc)
     made = await deploying
-    await twin.fund(operator, OPERATOR_WEI, {})
+    for operator in operators:
+        await twin.fund(operator, OPERATOR_WEI, {})
     held = {Address(token.address): units for token, units in Funding.of(caps).tokens.items()}
     await twin.fund(made.inventory, 0, held)
     await _next_block(twin, rpc)

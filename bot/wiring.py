@@ -102,7 +102,7 @@ async def open_books(
         network,
         ends.ground.submitter,
         ends.accounts,
-        operator=identity.operator,
+        operators=identity.operators,
         holders={identity.executor: footing.profit_tokens, identity.inventory: list(footing.caps)},
         currencies=footing.currencies,
     )

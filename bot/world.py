@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,9 +58,13 @@ class World:
     memory: Path
     instance: str
 
-    def signer_journal(self, operator: Address) -> Path:
-        """Where the signer remembers what it signed with this key on this chain, in a folder of its own."""
-        return self.memory / SIGNER_FOLDER / f"signer-{operator}.db"
+    def signer_journal(self, operators: Sequence[Address]) -> Path:
+        """Where the signer remembers what it signed with these keys on this chain, in a folder of its own.
+
+        It is named after the first of them; in whichever order they are named later, what is there is gone on with.
+        """
+        places = [self.memory / SIGNER_FOLDER / f"signer-{operator}.db" for operator in operators]
+        return next((place for place in places if place.exists()), places[0])
 
     @property
     def control(self) -> Path:

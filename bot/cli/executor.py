@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.config.load import Loaded
     from bot.execution.deployment import Deployment
     from bot.rpc import NodeRpc
+    from chains.assets import Address
 
 executor = Verbs(
     "executor",
@@ -73,7 +74,7 @@ def node_option(command: Callable[..., Any]) -> Callable[..., Any]:
     type=ADDRESS,
     multiple=True,
     metavar="ADDRESS",
-    help="A hot key that may trade; up to four of them. [that of signer.keystore]",
+    help="A hot key that may trade; up to four of them. [those of signer.keystore and signer.further_keys]",
 )
 @CONSENT_OPTION
 @passphrase_options
@@ -97,7 +98,7 @@ async def deploy(
 
     loaded = load(found_config(config_path))
     require_consent(loaded, live_on_chain_id)
-    first, *further = [Address(operator) for operator in operators] or [_configured_operator(loaded)]
+    first, *further = [Address(operator) for operator in operators] or _configured_operators(loaded)
     gained = profit_tokens(loaded.config, loaded.network)
     held = [InventoryCap(Address(token.address), cap) for token, cap in inventory_caps(loaded.config, loaded.network)]
     async with node_rpc(loaded, node) as rpc:
@@ -170,8 +171,9 @@ async def sweep(
     """
     from bot.config.load import load
     from bot.config.tokens import token_address
-    from bot.execution.deployment import Swept, Unswept, settings_of
-    from bot.execution.deployment import sweep as send
+    from bot.execution.deployment import settings_of
+    from bot.execution.sweeping import Swept, Unswept
+    from bot.execution.sweeping import sweep as send
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
@@ -207,12 +209,15 @@ def require_consent(loaded: Loaded, consent: int | None) -> None:
         raise click.UsageError(f"{message}; add --live-on-chain-id {network.chain_id} to spend there")
 
 
-def _configured_operator(loaded: Loaded) -> Any:
+def _configured_operators(loaded: Loaded) -> list[Address]:
+    """Whose keystores the run file names; a device is not asked. Raises `click.UsageError`, `KeystoreError`."""
     from bot.keys import keystore_address
+    from bot.signer.sources import Kind
 
-    if loaded.config.signer.keystore is None:
+    keys = loaded.config.signer.keys
+    if not keys or any(key.kind is not Kind.KEYSTORE for key in keys):
         raise click.UsageError("whose key trades? give --operator, or name signer.keystore in the run file")
-    return keystore_address(loaded.config.signer.keystore)
+    return [keystore_address(Path(key.place)) for key in keys]
 
 
 def which_executor(loaded: Loaded, given: str | None) -> str:

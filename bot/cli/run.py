@@ -75,6 +75,7 @@ def run(
         from bot.config.load import load
         from bot.config.options import RunOptions
         from bot.mode import Mode
+        from bot.signer.sources import Kind
 
     found = [load(path) for path in config_paths] or [load(found_config(None))]
     _require_one_each(found)
@@ -87,7 +88,8 @@ def run(
         require_live_consent(chosen, consent or unasked, loaded.config, loaded.network)
         own = None
         if chosen is Mode.LIVE and loaded.config.signer.key is not None:
-            own = opening_secret(loaded.config.signer.key, passphrase_fd, passphrase_file)
+            asking = (place for place in loaded.config.signer.keys if place.kind is not Kind.KMS)
+            own = opening_secret(next(asking, loaded.config.signer.key), passphrase_fd, passphrase_file)
         elif chosen is Mode.LIVE and loaded.config.signer.keystore is not None:
             asked = passphrase_fd is None and passphrase_file is None
             if passphrase is None or asked:

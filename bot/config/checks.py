@@ -56,6 +56,21 @@ def _key(document: Document, file: RunFile, network: Network) -> Iterator[Proble
         yield document.problem(("signer", "key"), message)
 
 
+def _further_keys(document: Document, file: RunFile) -> Iterator[Problem]:
+    """Operators beside the first, each of them once."""
+    signer = file.signer
+    if signer.further_keys and signer.first_key is None:
+        message = "there is no first key; name it as `keystore` or `key`, or leave this out"
+        yield document.problem(("signer", "further_keys"), message)
+    if signer.further_keys and signer.key is not None and signer.key.kind is Kind.ENVIRONMENT:
+        message = "a key in the environment opens no others with it; keep all of them in keystores or devices"
+        yield document.problem(("signer", "further_keys"), message)
+    for index, source in enumerate(signer.further_keys):
+        if source in (signer.first_key, *signer.further_keys[:index]):
+            message = f"{source.place} is named before; name each operator's key once"
+            yield document.problem(("signer", "further_keys", index), message)
+
+
 def _dead_man(document: Document, file: RunFile) -> Iterator[Problem]:
     """A dead man's switch that no proof winds up in time would halt every run."""
     least_s = 2 * file.breakers.prove_every_s
@@ -70,6 +85,7 @@ def agreement(
     """Every disagreement, each at the line where it is easiest to mend."""
     yield from _test_chain(document, network)
     yield from _key(document, file, network)
+    yield from _further_keys(document, file)
     yield from _dead_man(document, file)
     yield from _node(document, file)
     yield from _tips(document, file, network)

@@ -20,6 +20,7 @@ from bot.config.strategies import StrategyConfig
 from bot.config.transfers import TransferSettings
 from bot.config.values import (
     AnyAmount,
+    AnyKeyPlace,
     ChainAddress,
     DatabaseUrl,
     EndpointUrl,
@@ -35,6 +36,7 @@ from bot.config.values import (
     Symbol,
     TokenName,
 )
+from bot.signer.sources import KeySource, Kind
 from chains.assets import Amount
 
 
@@ -128,6 +130,11 @@ class SignerSettings(Section):
     key: Annotated[KeyPlace | None, Field(examples=["kms:/run/kms.sock#alias/isthmus"])] = None
     """Where else the hot key is kept: `kms:SOCKET#KEY`, `pkcs11:LIBRARY#TOKEN/LABEL`; `env:NAME` on test chains."""
 
+    further_keys: Annotated[
+        tuple[AnyKeyPlace, ...], Field(strict=False, max_length=3, examples=[["secrets/second.json"]]), Many
+    ] = ()
+    """Up to three more operators: keystores, or places as in `key`; the first key's passphrase opens them too."""
+
     user: Annotated[str | None, Field(min_length=1, examples=["isthmus-signer"])] = None
     """User, by name or number, that root has the signer be; left out, `isthmus-signer` if there is one, else 65528."""
 
@@ -151,6 +158,18 @@ class SignerSettings(Section):
 
     owner: Annotated[ChainAddress | None, Field(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])] = None
     """Whose signed grants raise limits (`isthmus budget grant`). That key is never given to the bot."""
+
+    @property
+    def first_key(self) -> KeySource | None:
+        """Where the first operator's key is kept, if it is."""
+        if self.keystore is not None:
+            return KeySource(Kind.KEYSTORE, str(self.keystore.absolute()))
+        return self.key
+
+    @property
+    def keys(self) -> tuple[KeySource, ...]:
+        """Where each operator's key is kept; none, where runs make throw-away ones."""
+        return () if self.first_key is None else (self.first_key, *self.further_keys)
 
 
 class ExecutionSettings(Section):

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, PlainSerializer, PlainValidator, ValidationInfo, WithJsonSchema
 
 from bot.config.errors import shown
-from bot.signer.sources import InvalidSource, KeySource, Kind
+from bot.signer.sources import FORMS, InvalidSource, KeySource, Kind
 from chains.assets import Address, Amount, InvalidAddress, InvalidAmount, address
 
 ETH_DECIMALS = 18
@@ -265,6 +265,23 @@ def _key_place(value: Any, info: ValidationInfo) -> KeySource:
     return replace(source, place=str(_resolved(source.place, info).absolute()))
 
 
+def _any_key_place(value: Any, info: ValidationInfo) -> KeySource:
+    """A keystore's file, or where else a key is kept that is not itself the secret which opens it."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{shown(value)} is no place for a key; write a keystore's file, {FORMS}")
+    file = value.removeprefix(f"{Kind.KEYSTORE}:")
+    kind, colon, _ = file.partition(":")
+    if not colon or kind not in Kind.__members__.values():
+        return KeySource(Kind.KEYSTORE, str(_resolved(file, info).absolute()))
+    source = _key_place(value, info)
+    if source.kind is Kind.ENVIRONMENT:
+        raise ValueError("a key in the environment opens no others with it; keep further keys in keystores or devices")
+    return source
+
+
+AnyKeyPlace = Annotated[
+    KeySource, PlainValidator(_any_key_place), PlainSerializer(str), WithJsonSchema({"type": "string"})
+]
 KeyPlace = Annotated[KeySource, PlainValidator(_key_place), PlainSerializer(str), WithJsonSchema({"type": "string"})]
 
 

@@ -35,6 +35,7 @@ async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
             ("signer", lambda: confinement(config.signer.user, config.ledger.folder)),
             ("node", lambda: surroundings.node(config, network, clock)),
             ("keystore", lambda: surroundings.keystore(config, network)),
+            ("operator", lambda: surroundings.operators(config, network, clock)),
             ("database", lambda: surroundings.database(config, clock)),
             ("disk", lambda: surroundings.disk(config)),
             ("ports", lambda: surroundings.ports(config)),

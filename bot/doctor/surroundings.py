@@ -1,4 +1,4 @@
-"""Looks at what a configuration names: node, keystore, database, disk, ports."""
+"""Looks at what a configuration names: node, keystores and their operators, database, disk, ports."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bot.clock import Clock
@@ -14,10 +14,15 @@ from bot.config.checks import TWIN
 from bot.config.model import RunConfig
 from bot.config.values import SAFE_FILE_MODE, plain
 from bot.doctor.checks import Check, Status, graded
+from bot.execution.deployment import balance, settings_of
 from bot.keys import keystore_address
 from bot.ledger.ledger import Ledger
 from bot.nodes import node_of
+from bot.rpc import NodeRpc
+from bot.signer.keystore import KeystoreError
+from bot.signer.sources import Kind
 from chains.anvil import RpcError
+from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
 from chains.networks import Network
 from chains.node import NodeError
@@ -91,21 +96,51 @@ def _age(head: Head, network: Network, clock: Clock) -> Check:
 
 async def keystore(config: RunConfig, network: Network) -> Iterable[Check]:
     """The file is there, is a keystore, and nobody else can read it."""
-    path = config.signer.keystore
-    if path is None:
+    paths = keystores(config)
+    if not paths:
         twin = config.network == TWIN
         found = "none; a throw-away key is made for each run" if twin else "none; enough for --mode dry and fork"
         return [Check("keystore", Status.OK, found)]
-    address = keystore_address(path)
-    mode = path.stat().st_mode & 0o777
-    return [
-        graded(
-            "keystore",
-            f"{address} in {path}, mode {mode:04o}",
-            fail=bool(mode & ~SAFE_FILE_MODE),
-            remedy=f"others may read it; run `chmod 600 {path}`",
-        )
-    ]
+    return [_keystore(path) for path in paths]
+
+
+def keystores(config: RunConfig) -> list[Path]:
+    """The keystore files of the run's operators."""
+    return [Path(key.place) for key in config.signer.keys if key.kind is Kind.KEYSTORE]
+
+
+def _keystore(path: Path) -> Check:
+    try:
+        address = keystore_address(path)
+        mode = path.stat().st_mode & 0o777
+    except KeystoreError as error:
+        what, _, remedy = str(error).partition("; ")
+        return Check("keystore", Status.FAIL, what, remedy or "correct [signer]")
+    return graded(
+        "keystore",
+        f"{address} in {path}, mode {mode:04o}",
+        fail=bool(mode & ~SAFE_FILE_MODE),
+        remedy=f"others may read it; run `chmod 600 {path}`",
+    )
+
+
+async def operators(config: RunConfig, network: Network, clock: Clock) -> Iterable[Check]:
+    """Each keystore's key is an operator of the configured executor; and can pay for gas."""
+    executor, paths = config.executor.address, keystores(config)
+    if executor is None or not paths:
+        return []
+    async with NodeRpc(node_of(config, network, clock)) as rpc:
+        known = (await settings_of(rpc, executor)).operators
+        held = {it: await balance(rpc, ZERO_ADDRESS, it) for it in map(keystore_address, paths)}
+    return [_operator(who, wei, known, executor) for who, wei in held.items()]
+
+
+def _operator(who: Address, wei: int, known: Sequence[Address], executor: Address) -> Check:
+    if who not in known:
+        remedy = f"it takes orders from {', '.join(known)}; correct [signer], or deploy an executor for this key"
+        return Check("operator", Status.FAIL, f"{who} is no operator of executor {executor}", remedy)
+    found = f"{who} may trade through executor {executor}, and holds {wei} wei"
+    return graded("operator", found, warn=wei == 0, remedy="run `isthmus executor top-up`")
 
 
 async def database(config: RunConfig, clock: Clock) -> Iterable[Check]:

@@ -1,4 +1,4 @@
-"""Whether a deployed executor is the one the run file describes, and takes orders from the key that will sign."""
+"""Whether a deployed executor is the one the run file describes, and takes orders from the keys that will sign."""
 
 from __future__ import annotations
 
@@ -33,11 +33,12 @@ def strange_venues(made: Deployment, network: Network) -> list[str]:
     ]
 
 
-def not_ours(made: Deployment, operator: Address) -> list[str]:
-    """Whether the contract would refuse what `operator` signs, in one line."""
-    if operator in made.settings.operators:
-        return []
+def not_ours(made: Deployment, operators: Iterable[Address]) -> list[str]:
+    """The keys whose orders the contract would refuse, one line each."""
+    known = made.settings.operators
     return [
-        f"executor {made.executor} takes orders from {', '.join(made.settings.operators)}, and signer.keystore holds "
-        f"{operator}; correct executor.address or signer.keystore"
+        f"executor {made.executor} takes orders from {', '.join(known)}, and [signer] names the key of {operator}; "
+        "correct executor.address or that key"
+        for operator in operators
+        if operator not in known
     ]

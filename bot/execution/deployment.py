@@ -1,4 +1,4 @@
-"""Deploying, verifying and sweeping the executor: the owner's acts, signed with the owner's key, never the bot's."""
+"""Deploying and verifying the executor: the owner's acts, signed with the owner's key, never the bot's."""
 
 from __future__ import annotations
 
@@ -32,7 +32,6 @@ _CONSTRUCTOR = (
     "uint128[]",
     "(address,address,address,address,address)",
 )
-_SWEPT = "0x" + keccak(text="Swept(address,uint256)").hex()
 _GAS_MARGIN_PERCENT = 120
 _POLL_S = 0.2
 _POLLS = 600
@@ -45,7 +44,7 @@ class Rpc(Protocol):
 
 
 class DeploymentFailed(RuntimeError):
-    """A deployment or a sweep that was refused, reverted or never mined; the message says which."""
+    """A deployment, or another act of the owner's, that was refused, reverted or never mined; it says which."""
 
 
 class VerificationFailed(RuntimeError):
@@ -147,25 +146,6 @@ class Deployment:
     block_number: int
     code_hash: str
     settings: ExecutorSettings
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """What one sweep sent to the treasury, in base units."""
-
-    contract: Address
-    token: Address
-    amount: int
-    tx_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unswept:
-    """A token that could not be moved out of a contract, and what it or the node answered."""
-
-    contract: Address
-    token: Address
-    why: str
 
 
 async def deploy(
@@ -288,38 +268,6 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
     )
 
 
-async def sweep(
-    rpc: Rpc, owner: LocalAccount, executor: Address, tokens: Sequence[Address], chain_id: int
-) -> tuple[Swept | Unswept, ...]:
-    """Send all that the executor and its inventory hold of `tokens` to the treasury; nothing is sent for nothing held.
-
-    A token that does not answer, or does not let itself be moved, keeps no other from being swept. Raises
-    `DeploymentFailed` for a key that is not the owner's, `VerificationFailed`, and what `rpc` raises but `RpcError`.
-    """
-    made = await verify(rpc, executor)
-    if made.settings.owner != address(owner.address):
-        raise DeploymentFailed(f"the executor's owner is {made.settings.owner}, the key given is {owner.address}'s")
-    found: list[Swept | Unswept] = []
-    for contract in (made.executor, made.inventory):
-        for token in tokens:
-            try:
-                if await balance(rpc, token, contract):
-                    found.append(await _swept(rpc, owner, contract, token, chain_id))
-            except (DeploymentFailed, RpcError) as error:
-                found.append(Unswept(contract, token, str(error)))
-    return tuple(found)
-
-
-async def _swept(rpc: Rpc, owner: LocalAccount, contract: Address, token: Address, chain_id: int) -> Swept:
-    receipt = await transact(rpc, owner, chain_id, contract, _call("sweep(address)", token))
-    amount = next(
-        int(log["data"], 16)
-        for log in receipt["logs"]
-        if address(log["address"]) == contract and log["topics"][0] == _SWEPT
-    )
-    return Swept(contract, token, amount, receipt["transactionHash"])
-
-
 async def _check(rpc: Rpc, artefact: Artefact, contract: Address, values: dict[str, int], block: str) -> bytes:
     code = bytes.fromhex((await rpc.rpc("eth_getCode", contract, block))[2:])
     if code != artefact.runtime(values):
@@ -338,7 +286,8 @@ def _created_by(executor: Address) -> Address:
     return address("0x" + keccak(rlp_encode([bytes.fromhex(executor[2:]), 1]))[-20:].hex())
 
 
-def _call(signature: str, argument: Address) -> bytes:
+def call_data(signature: str, argument: Address) -> bytes:
+    """The call of a function of one address."""
     return bytes(keccak(text=signature)[:4]) + abi_encode(("address",), (argument,))
 
 
@@ -356,7 +305,7 @@ async def balance(rpc: Rpc, token: Address, holder: Address) -> int:
     if token == ZERO_ADDRESS:
         return int(await rpc.rpc("eth_getBalance", holder, "latest"), 16)
     answer = await rpc.rpc(
-        "eth_call", {"to": token, "data": "0x" + _call("balanceOf(address)", holder).hex()}, "latest"
+        "eth_call", {"to": token, "data": "0x" + call_data("balanceOf(address)", holder).hex()}, "latest"
     )
     if len(answer) < 2 + 64:
         raise DeploymentFailed(f"{token} does not answer balanceOf: it is no token on this chain")

@@ -24,7 +24,7 @@ class Gains:
     def watched(self, plan: Plan) -> list[tuple[Address, Address]]:
         """The accounts and tokens whose balances show what `plan` does."""
         tokens = {Address(t.address) for swap in plan.swaps for t in (swap.token_in, swap.token_out)}
-        return [(account, token) for account in self.identity.accounts[1:] for token in sorted(tokens)]
+        return [(account, token) for account in self.identity.contracts for token in sorted(tokens)]
 
     def shown_wei(self, plan: Plan, verdict: Verdict) -> int:
         """The profit that the verdict's balances show."""

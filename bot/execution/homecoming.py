@@ -6,7 +6,7 @@ Looking comes before anything is decided on a head, booking may come after: what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -14,9 +14,10 @@ from bot.execution.accounting import Deltas, leg_fills
 from bot.execution.fees import FeePolicy
 from bot.execution.gains import Gains
 from bot.execution.inflight import InFlight
+from bot.execution.operators import Operators
 from bot.execution.settling import Settled
 from bot.execution.signing import Signing
-from bot.execution.submission import UNANSWERED, Submission
+from bot.execution.submission import UNANSWERED
 from bot.execution.tips import Tips
 from bot.execution.touches import Touches
 from bot.execution.unsent import unsent
@@ -45,17 +46,18 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the chain says, as of `head`, of everything that was in flight. `counted` are the account's transactions;
-    None where nobody could say.
+    """What the chain says, as of `head`, of everything that was in flight. `counted` are each key's transactions, and
+    `coins` what it holds in wei, where several keys trade; they lack those of which nobody could say.
     """
 
     head: Head
     awaited: Sequence[tuple[Intent, Landed | None]]
-    counted: int | None
+    counted: Mapping[Address, int]
+    coins: Mapping[Address, int]
 
 
 class Homecoming:
-    """Brings home what one account has in flight."""
+    """Brings home what a run has in flight."""
 
     def __init__(
         self,
@@ -64,7 +66,7 @@ class Homecoming:
         in_flight: InFlight,
         gains: Gains,
         signing: Signing,
-        submission: Submission,
+        operators: Operators,
         submitter: Submitter,
         fee_policy: FeePolicy,
         finality_blocks: int,
@@ -75,16 +77,12 @@ class Homecoming:
         self._in_flight = in_flight
         self._gains = gains
         self._signing = signing
-        self._submission = submission
+        self._operators = operators
         self._submitter = submitter
         self._fee_policy = fee_policy
         self._finality_blocks = finality_blocks
         self._tips = tips
         self._touches = Touches()
-
-    @property
-    def _operator(self) -> Address:
-        return self._gains.identity.operator
 
     async def recheck_mined(self) -> None:
         """Blocks may have been replaced since the process ended: nobody will say so any more.
@@ -107,7 +105,7 @@ class Homecoming:
         left = [intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT]
         for intent in left:
             newest = self._ledger.attempts(intent.id)[-1]
-            self._in_flight.transactions[intent.id] = read_signed(newest.raw, self._operator)
+            self._in_flight.transactions[intent.id] = read_signed(newest.raw, intent.sender)
             self._signing.undone(intent)
         return left
 
@@ -123,29 +121,33 @@ class Homecoming:
         """
         self._touches.note(block)
         await self._release_unsent("it could not be written down that it is sent")
-        self._submission.at_head(block.head)
+        for way in self._operators:
+            way.at_head(block.head)
         awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
         landed = [self._landed(intent, block.head) for intent in awaited]
-        counted, found = await asyncio.gather(self._counted(), asyncio.gather(*landed))
+        counted, coins, found = await asyncio.gather(self._counted(), self._coins(), asyncio.gather(*landed))
         for intent, at in zip(awaited, found, strict=True):
             if at is not None:
                 self._in_flight.transactions.pop(intent.id, None)
-        return Found(block.head, tuple(zip(awaited, found, strict=True)), counted)
+        return Found(block.head, tuple(zip(awaited, found, strict=True)), counted, coins)
 
     def may_wait(self, found: Found) -> bool:
         """Whether plans may leave before what was found is booked.
 
         The worst case of a cycle that earned more than its gas stays reserved, booked or not, and booking it adds no
         loss: budgets are never looser for waiting. What lost, what owes another side and what is still out comes first,
-        as does doubt about the account.
+        as does doubt about an account.
         """
-        if found.counted is None or found.counted > self._ledger.next_nonce(self._operator):
-            return False
+        for way in self._operators:
+            counted = found.counted.get(way.account)
+            if counted is None or counted > self._ledger.next_nonce(way.account):
+                return False
         return all(at is not None and self._only_earned(intent, at) for intent, at in found.awaited)
 
     async def book(self, found: Found) -> list[Settled]:
         """Book what was found; what is still out is sent again, outbid or cancelled."""
         settled = []
+        self._operators.note_coins(found.coins)
         for intent, at in found.awaited:
             if at is not None:
                 settled.append(self._settle(intent, at))
@@ -153,8 +155,9 @@ class Homecoming:
                 await self._move_on(intent, found.head)
         await self._finalise(found.head.number - self._finality_blocks)
         await self._signing.covered()
-        if found.counted is not None:
-            self._submission.watch_nonce(found.counted, found.head)
+        for way in self._operators:
+            if way.account in found.counted:
+                way.watch_nonce(found.counted[way.account], found.head)
         return settled
 
     def undo(self, event: Undone) -> None:
@@ -174,10 +177,22 @@ class Homecoming:
         for intent in unsent(self._ledger):
             await self.release(intent, reason)
 
-    async def _counted(self) -> int | None:
-        with suppress(*UNANSWERED):
-            return await self._submitter.nonce(self._operator)
-        return None
+    async def _counted(self) -> Mapping[Address, int]:
+        return await self._told(self._submitter.nonce)
+
+    async def _coins(self) -> Mapping[Address, int]:
+        return await self._told(self._submitter.balance) if self._operators.several else {}
+
+    async def _told(self, ask: Callable[[Address], Awaitable[int]]) -> Mapping[Address, int]:
+        """What the chain answers of each key; nothing of those of which it does not."""
+        told: dict[Address, int] = {}
+
+        async def tell(account: Address) -> None:
+            with suppress(*UNANSWERED):
+                told[account] = await ask(account)
+
+        await asyncio.gather(*(tell(way.account) for way in self._operators))
+        return told
 
     async def _landed(self, intent: Intent, head: Head) -> Landed | None:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
@@ -201,7 +216,7 @@ class Homecoming:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
 
     async def _move_on(self, intent: Intent, head: Head) -> None:
-        replaced = await self._submission.move_on(intent, head)
+        replaced = await self._operators.of(intent).move_on(intent, head)
         if replaced is not None:
             self._in_flight.transactions[intent.id] = replaced
         elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
@@ -216,7 +231,7 @@ class Homecoming:
 
     def _settle(self, intent: Intent, at: Landed) -> Settled:
         plan, receipt = self._in_flight.plan(intent), at.receipt
-        self._submission.forget(intent)
+        self._operators.of(intent).forget(intent)
         self._learn()
         called = at.attempt.kind is AttemptKind.CALL
         booked = {Account(intent.network, owner, token): units for (owner, token), units in at.deltas.items()}
@@ -239,8 +254,8 @@ class Homecoming:
     def _undo_block(self, block_hash: str) -> None:
         for intent in self._ledger.undo_block(block_hash):
             newest = self._ledger.attempts(intent.id)[-1]
-            self._in_flight.transactions[intent.id] = read_signed(newest.raw, self._operator)
-            self._submission.lost(intent)
+            self._in_flight.transactions[intent.id] = read_signed(newest.raw, intent.sender)
+            self._operators.of(intent).lost(intent)
             self._learn()
             self._signing.undone(intent)
             detail = f"intent {intent.id}: block {block_hash} was dropped"

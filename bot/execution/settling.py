@@ -25,10 +25,21 @@ class Identity:
     inventory: Address
     code_hash: str
     venues: Venues = NO_VENUES
+    further_operators: tuple[Address, ...] = ()
 
     @property
-    def accounts(self) -> tuple[Address, Address, Address]:
-        return self.operator, self.executor, self.inventory
+    def operators(self) -> tuple[Address, ...]:
+        """Every key that trades; `operator` is the first."""
+        return self.operator, *self.further_operators
+
+    @property
+    def contracts(self) -> tuple[Address, Address]:
+        return self.executor, self.inventory
+
+    @property
+    def accounts(self) -> tuple[Address, ...]:
+        """All that is ours on the chain."""
+        return *self.operators, *self.contracts
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,6 +123,7 @@ class Signing:
         return SignRequest(
             intent_id=signer_id(intent),
             chain_id=identity.chain_id,
+            sender=intent.sender,
             target=identity.executor,
             code_hash=identity.code_hash,
             plan=encode_plan(prepared.plan),

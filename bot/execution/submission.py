@@ -16,7 +16,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.deliveries import Handed
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt, Intent
-from bot.ledger.states import AttemptKind, IntentState
+from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.transaction import Fees, UnsignedTransaction, read_signed
@@ -85,7 +85,7 @@ class Submission:
         wanted: Callable[[str], bool],
     ) -> None:
         """`wanted` says of a strategy whether what it has in flight should still land."""
-        self._account = account
+        self.account = account
         self._ledger = ledger
         self._routes = routes
         self._chain = chain
@@ -97,11 +97,12 @@ class Submission:
         self._followed: dict[int, _Followed] = {}
         self._head_number = 0
         self._ahead = 0
+        self._behind = 0
 
     @property
     def halt_name(self) -> str:
         """What the account is called among what is halted."""
-        return f"account:{self._account}"
+        return f"account:{self.account}"
 
     def refusal(self) -> Refusal | None:
         """Why nothing new may leave this account; None while it may."""
@@ -109,11 +110,13 @@ class Submission:
         if halted is not None:
             return Refusal(Reason.ACCOUNT_HALTED, f"{halted}; look, then `isthmus resume {self.halt_name}`")
         if self._ahead:
-            return Refusal(Reason.ACCOUNT_HALTED, f"{self._account} may have been used by somebody else; reading again")
+            return Refusal(Reason.ACCOUNT_HALTED, f"{self.account} may have been used by somebody else; reading again")
+        if self._behind >= _READS:
+            return Refusal(Reason.ACCOUNT_HALTED, f"a nonce of {self.account} before those in flight was never sent")
         for intent_id, followed in self._followed.items():
             if followed.refused in BARRING or followed.in_doubt is not None:
                 why = followed.refused or followed.in_doubt
-                return Refusal(Reason.ACCOUNT_HALTED, f"no node takes intent {intent_id} of {self._account}: {why}")
+                return Refusal(Reason.ACCOUNT_HALTED, f"no node takes intent {intent_id} of {self.account}: {why}")
         return None
 
     def at_head(self, head: Head) -> None:
@@ -186,17 +189,22 @@ class Submission:
 
     def watch_nonce(self, counted: int, head: Head) -> None:
         """Whether the chain, which has `counted` transactions of this account, knows some that the ledger does not."""
-        expected = self._ledger.next_nonce(self._account)
+        expected = self._ledger.next_nonce(self.account)
         self._ahead = self._ahead + 1 if counted > expected else 0
-        detail = f"{self._account} has sent {counted} transactions by the chain and {expected} by the ledger"
+        detail = f"{self.account} has sent {counted} transactions by the chain and {expected} by the ledger"
         if self._ahead == 1:
             self._ledger.record_event(Level.ERROR, "foreign_nonce_suspected", f"{detail}, at block {head.number}")
         elif self._ahead >= _READS and self._ledger.halted_because(self.halt_name) is None:
             self._ledger.halt(self.halt_name, f"{detail}; another program uses this key")
+        lowest = min((it.nonce for it in self._ledger.open_intents() if self._waits(it)), default=counted)
+        self._behind = self._behind + 1 if counted < lowest else 0
+        if self._behind == _READS:
+            detail = f"{self.account}: its next nonce is {counted} by the chain, and the lowest in flight is {lowest}"
+            self._ledger.record_event(Level.ERROR, "nonce_gap", f"{detail}; nothing new is sent with this key")
 
     async def _replace(self, intent: Intent, newest: Attempt, step: Step, head: Head) -> UnsignedTransaction | None:
         """What stands in place of `newest` now; None where the fees allow nothing, or the signer does not."""
-        before = read_signed(newest.raw, self._account)
+        before = read_signed(newest.raw, self.account)
         cancels = step is Step.CANCEL or newest.kind is AttemptKind.NOOP
         if not cancels:
             fees = self._fees_over(intent, newest, newest.fees, head, self._policy.for_calls())
@@ -220,7 +228,7 @@ class Submission:
 
     async def _stand(self, intent: Intent, signed: Signed, kind: AttemptKind) -> UnsignedTransaction:
         """Write down what is to stand in an intent's place, and send it; a call that is cancelled is withdrawn."""
-        transaction = read_signed(signed.raw, self._account)
+        transaction = read_signed(signed.raw, self.account)
         before = self._ledger.attempts(intent.id)[-1]
         fees = Fees(transaction.gas_limit, transaction.max_fee_wei, transaction.tip_wei)
         self._ledger.record_signed(intent.id, signed.raw, signed.tx_hash, fees, kind, sending=True)
@@ -241,7 +249,7 @@ class Submission:
                     followed.in_doubt, followed.reads = None, 0
                     self._ledger.mark_pending(intent.id)
                     return
-            if followed.in_doubt is SendCause.NONCE_TOO_LOW and await self._chain.nonce(self._account) <= intent.nonce:
+            if followed.in_doubt is SendCause.NONCE_TOO_LOW and await self._chain.nonce(self.account) <= intent.nonce:
                 followed.in_doubt, followed.reads = None, 0
                 return
         except UNANSWERED:
@@ -269,11 +277,14 @@ class Submission:
 
     def _noop_fees(self, intent: Intent, newest: Attempt, before: UnsignedTransaction, head: Head) -> Fees | None:
         """What a NOOP offers; None where it would cost more than what it saves from."""
-        noop = replace(before, to=self._account, value_wei=0, data=b"")
+        noop = replace(before, to=self.account, value_wei=0, data=b"")
         fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head, self._policy)
         if fees is None or self._fee_policy.coin.cost_wei(fees.worst_cost_wei) > intent.worst.loss_wei:
             return None
         return fees
+
+    def _waits(self, intent: Intent) -> bool:
+        return intent.sender == self.account and intent.state in IN_FLIGHT
 
     def _names(self, intent: Intent, attempt: Attempt) -> tuple[str, ...]:
         if attempt.kind is AttemptKind.NOOP:

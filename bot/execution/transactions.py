@@ -18,6 +18,7 @@ from bot.execution.homecoming import Found, Homecoming
 from bot.execution.inflight import InFlight
 from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
+from bot.execution.operators import Operators
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.routes import Routes
 from bot.execution.settling import Identity, Prepared, Sent, Settled
@@ -25,15 +26,17 @@ from bot.execution.signing import Signing, SigningParty, terms_of
 from bot.execution.stages import Stage, Stages
 from bot.execution.submission import Outbid, Submission
 from bot.execution.tips import Tips
-from bot.ledger.errors import ActedOn
+from bot.ledger.errors import ActedOn, LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, WorstCase
+from bot.ledger.states import IN_FLIGHT
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.simulator import Simulator
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction
+from chains.assets import Address
 from chains.blocks import Block, Head, Undone
 from chains.node import Submitter
 from chains.relays.destinations import MEMPOOL, Mempool
@@ -45,7 +48,7 @@ _USUAL_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
 
 
 class TransactionDesk:
-    """Carries plans to the chain and brings receipts back. One per network and operator."""
+    """Carries plans to the chain and brings receipts back. One per network."""
 
     def __init__(
         self,
@@ -85,23 +88,28 @@ class TransactionDesk:
         self._in_flight = InFlight(ledger)
         self._tips = tips
         self._judge = Judge(self._gains, fee_policy, bearing)
-        self._submission = Submission(
-            account=identity.operator,
-            ledger=ledger,
-            routes=routes or Routes({MEMPOOL: Mempool(submitter.send_raw)}),
-            chain=submitter,
-            fee_policy=fee_policy,
-            policy=replacing,
-            outbid=self._outbid,
-            cancel=self._signing.cancel,
-            wanted=wanted,
-        )
+        routes = routes or Routes({MEMPOOL: Mempool(submitter.send_raw)})
+        ways = [
+            Submission(
+                account=operator,
+                ledger=ledger,
+                routes=routes,
+                chain=submitter,
+                fee_policy=fee_policy,
+                policy=replacing,
+                outbid=self._outbid,
+                cancel=self._signing.cancel,
+                wanted=wanted,
+            )
+            for operator in identity.operators
+        ]
+        self._operators = Operators(ways, self._in_flight, ledger)
         self._home = Homecoming(
             ledger=ledger,
             in_flight=self._in_flight,
             gains=self._gains,
             signing=self._signing,
-            submission=self._submission,
+            operators=self._operators,
             submitter=submitter,
             fee_policy=fee_policy,
             finality_blocks=finality_blocks,
@@ -109,13 +117,22 @@ class TransactionDesk:
         )
 
     async def start(self) -> None:
-        """Take up where the journal ends: the first nonce, every intent whose outcome is open, and what the signer
+        """Take up where the journal ends: the first nonces, every intent whose outcome is open, and what the signer
         may not have been told of.
         """
-        operator = self.identity.operator
-        self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
+        self._require_known_senders()
+        for operator in self.identity.operators:
+            self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         await self._home.recheck_mined()
         await asyncio.gather(*(self._send(intent) for intent in await self._home.take_up()))
+
+    def _require_known_senders(self) -> None:
+        waiting = {intent.sender for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT}
+        for sender in sorted(waiting.difference(self.identity.operators)):
+            raise LedgerError(
+                f"{sender} has transactions in flight and is no operator of this run; add its key to "
+                "signer.further_keys until they are settled"
+            )
 
     async def look(self, block: Block) -> Found:
         """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""
@@ -138,16 +155,23 @@ class TransactionDesk:
         self._home.undo(event)
 
     def refusal(self) -> Refusal | None:
-        """Why nothing new may be sent from this account; None while it may."""
-        return self._submission.refusal()
+        """Why nothing new may be sent with any key; None while it may."""
+        return self._operators.refusal()
 
     def prepare(self, plan: Plan, head: Head, gas: int = 0) -> Prepared:
         """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with.
 
-        `gas` is what a verdict measured, where that is more than the plan's estimate.
+        It is that of the key with the fewest in flight, of those that can pay for it. `gas` is what a verdict measured,
+        where that is more than the plan's estimate.
         """
         gas = max(plan.gas_estimate, gas)
-        nonce = self._ledger.next_nonce(self.identity.operator)
+        each = (self._prepared(plan, head, gas, sender) for sender in self._operators.ready())
+        first = next(each)
+        ready = (it for it in (first, *each) if self._operators.can_pay(it.transaction.sender, it.fees))
+        return next(ready, first)
+
+    def _prepared(self, plan: Plan, head: Head, gas: int, sender: Address) -> Prepared:
+        nonce = self._ledger.next_nonce(sender)
 
         def build(priced: Priced) -> UnsignedTransaction:
             return unsigned_transaction(
@@ -156,7 +180,7 @@ class TransactionDesk:
                 priced.fees,
                 nonce=nonce,
                 chain_id=self.identity.chain_id,
-                sender=self.identity.operator,
+                sender=sender,
                 executor=self.identity.executor,
             )
 
@@ -181,7 +205,7 @@ class TransactionDesk:
         In this process first: what fails there never takes the fork's time.
         """
         watch = self._gains.watched(prepared.plan)
-        after = tuple(self._in_flight.transactions.values())
+        after = self._operators.flowing()
         screened = await self._simulator.screened(prepared.transaction, head, watch, after)
         if screened is not None:
             screened = prepared.charged(screened)
@@ -205,7 +229,7 @@ class TransactionDesk:
         """`before` for `fees`, if it still earns what its plan wants, behind what is in flight with lower nonces."""
         plan = self._in_flight.plan(intent)
         transaction = replace(before, max_fee_wei=fees.max_fee_wei, tip_wei=fees.tip_wei)
-        earlier = [other for other in self._in_flight.transactions.values() if other.nonce < intent.nonce]
+        earlier = self._operators.ahead_of(intent)
         verdict = await self._simulator.verdict(transaction, head, self._gains.watched(plan), after=earlier)
         if verdict.outcome is not Outcome.OK:
             return Outbid(None, f"{verdict.outcome}: {verdict.reason}", worthless=verdict.outcome is Outcome.REVERTED)
@@ -223,13 +247,12 @@ class TransactionDesk:
 
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
-        plan = prepared.plan
-        halted = self.refusal()
+        plan, transaction = prepared.plan, prepared.transaction
+        halted = self._operators.refusal(transaction.sender)
         if halted is not None:
             return halted
-        operator, nonce = self.identity.operator, prepared.transaction.nonce
         try:
-            intent = self._ledger.reserve(plan, operator, nonce, prepared.worst, prepared.fees)
+            intent = self._ledger.reserve(plan, transaction.sender, transaction.nonce, prepared.worst, prepared.fees)
         except ActedOn as error:
             return Refusal(Reason.ALREADY_DECIDED, str(error))
         self.stages.reached(Stage.RESERVED)
@@ -239,8 +262,8 @@ class TransactionDesk:
             return answer
         self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash, sending=True)
         self.stages.reached(Stage.SIGNED)
-        self._in_flight.begin(intent, plan, verdict, prepared.transaction)
-        self._submission.begin(intent, prepared.share_ppm)
+        self._in_flight.begin(intent, plan, verdict, transaction)
+        self._operators.of(intent).begin(intent, prepared.share_ppm)
         await self._send(intent)
         self.stages.reached(Stage.SENT)
         self._ledger.record_timings(intent.id, self.stages.elapsed_ns())
@@ -250,4 +273,4 @@ class TransactionDesk:
         return await self._signing.sign(intent, prepared, verdict, head)
 
     async def _send(self, intent: Intent) -> None:
-        await self._submission.send(intent)
+        await self._operators.of(intent).send(intent)

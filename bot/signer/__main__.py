@@ -20,7 +20,7 @@ from bot.signer.policy import InvalidPolicy, read_policy
 from bot.signer.presence import Presence, announced
 from bot.signer.server import Server, SocketError
 from bot.signer.service import Signer
-from bot.signer.sources import FORMS, KeySource, open_key
+from bot.signer.sources import FORMS, KeySource, Kind, open_key
 from bot.signer.switch import KillSwitch, SwitchUnwritten
 
 READY = "ready"
@@ -39,8 +39,16 @@ def main(arguments: list[str] | None = None) -> int:
         # Who starts it may still be making the policy, and says the passphrase when that is there to be read.
         secret = _read_passphrase(options.passphrase_fd)
         policy, policy_bytes = read_policy(options.policy)
-        key = open_key(
-            options.key, secret, chain_id=policy.chain_id, test_chain=policy.test_chain, opened=options.key_fd
+        handed = iter(options.key_fd or ())
+        key, *further_keys = (
+            open_key(
+                source,
+                secret,
+                chain_id=policy.chain_id,
+                test_chain=policy.test_chain,
+                opened=next(handed, None) if source.kind is Kind.KEYSTORE else None,
+            )
+            for source in options.key
         )
         clock, switch = SystemClock(), KillSwitch(options.control)
         switch.establish(clock.wall_s())
@@ -49,6 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
                 policy=policy,
                 policy_digest=hashlib.sha256(policy_bytes).hexdigest(),
                 key=key,
+                further_keys=further_keys,
                 journal=journal,
                 switch=switch,
                 clock=clock,
@@ -63,7 +72,7 @@ def main(arguments: list[str] | None = None) -> int:
                 _woken_by_signals() as woken,
                 announced(options.control, presence),
             ):
-                print(READY, key.address, flush=True)
+                print(READY, *policy.operators, flush=True)
                 server.serve(listener, woken, lambda numbers: _heed(signer, numbers))
     except (InvalidPolicy, KeystoreError, JournalError, SocketError, SwitchUnwritten, ValueError, OSError) as error:
         print(f"signer: {error}", file=sys.stderr)
@@ -74,8 +83,19 @@ def main(arguments: list[str] | None = None) -> int:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bot.signer", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket to make, in a directory of mode 0700")
-    parser.add_argument("--key", type=KeySource.parse, required=True, help=f"where the key is kept: {FORMS}")
-    parser.add_argument("--key-fd", type=int, help="file descriptor of the keystore, where its file is another user's")
+    parser.add_argument(
+        "--key",
+        type=KeySource.parse,
+        action="append",
+        required=True,
+        help=f"where a key is kept, once for each operator of the policy: {FORMS}",
+    )
+    parser.add_argument(
+        "--key-fd",
+        type=int,
+        action="append",
+        help="file descriptor of a keystore, once for each of them, where the files are another user's",
+    )
     parser.add_argument("--policy", type=Path, required=True, help="what may be signed; read once")
     parser.add_argument("--passphrase-fd", type=int, required=True, help="file descriptor of the passphrase or PIN")
     parser.add_argument("--journal", type=Path, required=True, help="SQLite file of everything signed")

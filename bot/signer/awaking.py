@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
@@ -65,6 +65,7 @@ class Awaking:
         journal: Path | None = None,
         control: Path | None = None,
         account: Account | None = None,
+        further_keys: Sequence[KeySource] = (),
     ) -> Self:
         """Start the process, with an environment of its own, out of reach of the terminal's Ctrl-C.
 
@@ -75,25 +76,27 @@ class Awaking:
         journal = journal or directory / JOURNAL_NAME
         _make_folder(journal.parent)
         control = control or journal.parent / CONTROL_NAME
-        key = keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore))
+        first = keystore if isinstance(keystore, KeySource) else KeySource(Kind.KEYSTORE, str(keystore))
+        keys = (first, *further_keys)
         if account is not None:
             settle(account, own={directory, journal.parent, socket.parent}, shared=control)
-        options: dict[str, Path | KeySource] = {
-            "--socket": socket,
-            "--key": key,
-            "--policy": directory / POLICY_NAME,
-            "--journal": journal,
-            "--control": control,
-        }
+        options: list[tuple[str, Path | KeySource]] = [
+            ("--socket", socket),
+            *(("--key", key) for key in keys),
+            ("--policy", directory / POLICY_NAME),
+            ("--journal", journal),
+            ("--control", control),
+        ]
         reading, saying = os.pipe()
         try:
             command = [sys.executable, "-P", "-m", "bot.signer", "--passphrase-fd", str(reading)]
-            command += [str(word) for option in options.items() for word in option]
+            command += [str(word) for option in options for word in option]
             with ExitStack() as stack:
                 passed = [reading]
-                if account is not None and key.kind is Kind.KEYSTORE:
-                    passed.append(stack.enter_context(_opened(key)))
-                    command += ["--key-fd", str(passed[-1])]
+                for key in keys if account is not None else ():
+                    if key.kind is Kind.KEYSTORE:
+                        passed.append(stack.enter_context(_opened(key)))
+                        command += ["--key-fd", str(passed[-1])]
                 process = await asyncio.create_subprocess_exec(
                     *(command if account is None else account.command(command)),
                     stdin=DEVNULL,
@@ -115,7 +118,7 @@ class Awaking:
         return self.directory / LOG_NAME
 
     async def ready(self, passphrase: str, policy: SignerPolicy) -> Address:
-        """Let it read `policy` and open its key; its account, once it answers. Raises `SignerError`."""
+        """Let it read `policy` and open its keys; its first account, once it answers. Raises `SignerError`."""
         told = self.directory / POLICY_NAME
         told.write_bytes(encode_policy(policy))
         if self._account is not None:
@@ -156,13 +159,13 @@ class Awaking:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     async def _announced(self) -> Address | None:
-        """The account the process announces; None when it ended without. Raises `SignerError` when it does neither."""
+        """The first account the process announces; None when it ended without. Raises `SignerError` when neither comes."""
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 announcement = await self.process.stdout.readline()
                 if announcement:
-                    return address(announcement.decode().split()[-1])
+                    return address(announcement.decode().split()[1])
                 await self.process.wait()
                 return None
         except TimeoutError:

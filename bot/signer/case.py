@@ -100,7 +100,7 @@ def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s
     transaction = UnsignedTransaction(
         chain_id=policy.chain_id,
         nonce=request.nonce,
-        sender=policy.operator,
+        sender=request.sender,
         to=request.target,
         value_wei=0,
         data=data,

@@ -71,6 +71,11 @@ def _network(case: Case) -> str | None:
     return None
 
 
+def _operator(case: Case) -> str | None:
+    sender = case.transaction.sender
+    return None if sender in case.policy.operators else f"{sender} is not an operator of the policy"
+
+
 def _type(case: Case) -> str | None:
     try:
         envelope = read(case.payload)
@@ -140,7 +145,7 @@ def _strategy_tokens(case: Case) -> str | None:
 
 def _pools(case: Case) -> str | None:
     policy, own = case.policy, case.limits.pools
-    ours = {case.request.target, case.target.inventory, policy.operator}
+    ours = {case.request.target, case.target.inventory, *policy.operators}
     tokens = {*policy.profit_marks, *policy.inventory_caps}
     for hop, swap in zip(case.call.hops, case.plan.swaps, strict=True):
         never = ours if hop.kind in WRAPPERS else ours | tokens
@@ -268,6 +273,7 @@ CHECKS: tuple[tuple[Reason, Check], ...] = (
     (Reason.SIGNER_REDUCING, _reducing),
     (Reason.SIGNER_CHAIN_ID, _chain),
     (Reason.SIGNER_NETWORK, _network),
+    (Reason.SIGNER_OPERATOR, _operator),
     (Reason.SIGNER_TYPE, _type),
     (Reason.SIGNER_TARGET, _target),
     (Reason.SIGNER_CODE_HASH, _code),

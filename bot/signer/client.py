@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -61,17 +62,24 @@ class SignerClient:
         journal: Path | None = None,
         control: Path | None = None,
         account: Account | None = None,
+        further_keys: Sequence[KeySource] = (),
     ) -> Self:
-        """Start the signer's process and wait until it answers; its account is `address`.
+        """Start the signer's process and wait until it answers; the account of its first key is `address`.
 
-        `keystore` is a keystore's file, or wherever else the key is kept; `passphrase` what opens it.
+        `keystore` is a keystore's file, or wherever else the key is kept; `further_keys` are those of the policy's
+        further operators, in order; `passphrase` opens each of them.
         `directory` becomes private (mode 0700) and holds socket, policy and log; `journal` must outlive restarts and
         belongs to one chain's history, by default `directory/signer.db`. `control` is the folder of its kill switch and
         grants, by default `control` beside the journal. `account`: the user it is to be, which takes root; `directory`
         and the journal's folder become its own. Raises `SignerError`, and `OSError` where that cannot be.
         """
         awaking = await Awaking.begin(
-            keystore=keystore, directory=directory, journal=journal, control=control, account=account
+            keystore=keystore,
+            further_keys=further_keys,
+            directory=directory,
+            journal=journal,
+            control=control,
+            account=account,
         )
         return await cls.of(awaking, passphrase, policy)
 

@@ -179,7 +179,7 @@ class GrantBook:
             raise InvalidGrant("the policy names no owner; write signer.owner")
         if signed.signer() != policy.owner:
             raise InvalidGrant(f"it was not signed by the owner, {policy.owner}")
-        if (grant.chain_id, grant.operator) != (policy.chain_id, policy.operator):
+        if grant.chain_id != policy.chain_id or grant.operator not in policy.operators:
             raise InvalidGrant(f"it is for {grant.operator} on chain {grant.chain_id}")
         if grant.strategy and grant.strategy not in policy.strategies:
             raise InvalidGrant(f"strategy {grant.strategy!r} is not in the policy")

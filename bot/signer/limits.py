@@ -210,7 +210,7 @@ class LimitBook:
         change, policy = signed.change, self._policy
         if file.stem != change.id:
             raise InvalidChange(f"the file is named otherwise than its change, {change.id}")
-        if (change.chain_id, change.operator) != (policy.chain_id, policy.operator):
+        if change.chain_id != policy.chain_id or change.operator not in policy.operators:
             raise InvalidChange(f"it is for {change.operator} on chain {change.chain_id}")
         if change.strategy != TOTAL and change.strategy not in policy.strategies:
             raise InvalidChange(f"strategy {change.strategy!r} is not in the policy")

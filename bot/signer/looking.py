@@ -39,6 +39,7 @@ def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, Signer
             policy=policy,
             policy_digest="",
             key=_NoKey(policy.operator),
+            further_keys=[_NoKey(operator) for operator in policy.further_operators],
             journal=journal,
             switch=KillSwitch(folder),
             clock=clock,

@@ -147,6 +147,7 @@ class SignerPolicy:
     bounds all strategies together. `owner` is the account whose signed grants raise limits; None: nobody's do.
     `dead_man_s` is how long after the last proof that the books are true anything is signed; 0 asks for no such proof.
     `native_mark` is what one base unit of the coin that pays for gas is worth in wei of ETH.
+    `further_operators` sign beside `operator`; all that is limited here is limited for all of them together.
     """
 
     chain_id: int
@@ -166,6 +167,7 @@ class SignerPolicy:
     owner: Address | None = None
     dead_man_s: int = 0
     native_mark: Fraction = Fraction(1)
+    further_operators: tuple[Address, ...] = ()
 
     def __post_init__(self) -> None:
         _require(0 < self.chain_id < MAX_CHAIN_ID, f"chain_id {self.chain_id} is out of range")
@@ -184,9 +186,15 @@ class SignerPolicy:
             _require(selector not in FORBIDDEN, f"selector {selector} is {FORBIDDEN.get(selector)}: never signed")
         for token, units in (*self.profit_marks.items(), *self.inventory_caps.items(), *self.inventory_marks.items()):
             _require(units >= 0, f"the mark or cap of {token} is negative")
-        _require(self.owner != self.operator, "the owner of grants is the operator; keep that key out of the bot")
+        _require(self.owner not in self.operators, "the owner of grants is an operator; keep that key out of the bot")
+        _require(len(set(self.operators)) == len(self.operators), "an operator is named twice")
         _require(self.dead_man_s >= 0, "dead_man_s is negative")
         _require(self.native_mark > 0, "native_mark is not above zero")
+
+    @property
+    def operators(self) -> tuple[Address, ...]:
+        """Every account that may sign."""
+        return self.operator, *self.further_operators
 
     @property
     def coin(self) -> GasCoin:

@@ -31,6 +31,7 @@ class SignRequest:
 
     intent_id: str
     chain_id: int
+    sender: Address
     target: Address
     code_hash: str
     plan: bytes

@@ -39,9 +39,11 @@ def same_call(entry: Entry, case: Case) -> Refusal | None:
 
 
 def noop(entry: Entry, fees: Fees, policy: SignerPolicy) -> UnsignedTransaction | Refusal:
-    """The transaction that frees `entry`'s nonce: nothing, from the operator to itself."""
+    """The transaction that frees `entry`'s nonce: nothing, from the operator that holds it to itself."""
     if entry.settlement is not None and entry.settlement.abandoned:
         return _refused(f"intent {entry.intent_id} was settled as never sent; its nonce is free")
+    if entry.sender not in policy.operators:
+        return _refused(f"intent {entry.intent_id} was signed by {entry.sender}, which is no operator of the policy")
     caps = policy.caps
     for name, value, least, most in (
         ("gas limit", fees.gas_limit, _INTRINSIC_GAS, caps.max_gas_limit),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from eth_utils.crypto import keccak
@@ -46,7 +46,7 @@ from bot.transaction import UnsignedTransaction, read_signed
 
 
 class Signer:
-    """Policy, key, journal and kill switch of one operator on one chain. Single-threaded."""
+    """Policy, keys, journal and kill switch of a run's operators on one chain. Single-threaded."""
 
     def __init__(
         self,
@@ -58,13 +58,15 @@ class Signer:
         switch: KillSwitch,
         clock: Clock,
         protections: Mapping[str, bool],
+        further_keys: Sequence[Key] = (),
     ) -> None:
-        """Raises `ValueError` when the key is not the policy's operator, `JournalError` as `Journal`."""
-        if key.address != policy.operator:
-            raise ValueError(f"the keystore is for {key.address}, but the policy's operator is {policy.operator}")
+        """Raises `ValueError` when the keys are not those of the policy's operators, `JournalError` as `Journal`."""
+        keys = (key, *further_keys)
+        if (held := tuple(each.address for each in keys)) != policy.operators:
+            raise ValueError(f"the keys are for {', '.join(held)}, the policy for {', '.join(policy.operators)}")
         self._policy = policy
         self._policy_digest = policy_digest
-        self._key = key
+        self._keys = {each.address: each for each in keys}
         self._journal = journal
         self._clock = clock
         self._protections = protections
@@ -167,7 +169,7 @@ class Signer:
             return Signed(raw, "0x" + keccak(raw).hex())
         if refusal := outbids(earlier, transaction):
             return _denial(refusal)
-        signed = self._key.sign(transaction)
+        signed = self._keys[transaction.sender].sign(transaction)
         self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
         if entry.settlement is None:
             self._budgets.replace(before, entry, self._now_s())
@@ -190,7 +192,7 @@ class Signer:
         return decided
 
     def _signed(self, case: Case, draws: tuple[Draw, ...]) -> Signed | Denial:
-        signed = self._key.sign(case.transaction)
+        signed = self._keys[case.transaction.sender].sign(case.transaction)
         entry = Entry(
             chain_id=case.transaction.chain_id,
             sender=case.transaction.sender,
@@ -256,7 +258,7 @@ class Signer:
         now_s = self._now_s()
         names = (TOTAL, *self._policy.strategies)
         return Status(
-            address=self._key.address,
+            address=self._policy.operator,
             chain_id=self._policy.chain_id,
             policy_digest=self._policy_digest,
             signed=self._journal.size(),

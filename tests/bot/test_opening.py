@@ -103,7 +103,7 @@ class TestAccounts:
             TWIN,
             chain,
             {"binance": exchange},
-            operator=OPERATOR,
+            operators=[OPERATOR],
             holders={EXECUTOR: [WETH], INVENTORY: [WETH, USDC]},
             currencies=[ETH_AT_EXCHANGE, USD_AT_EXCHANGE],
         )

@@ -134,7 +134,7 @@ async def open_lasting(
         made = await deploy_on_twin(
             twin,
             rpc,
-            operator=operator,
+            operators=[operator],
             profit_tokens=[Address(network.wrapped.address)],
             caps=caps,
             chain_id=network.chain_id,

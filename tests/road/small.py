@@ -309,7 +309,7 @@ async def _wired(
         network,
         node,
         {"binance": exchange},
-        operator=OPERATOR,
+        operators=[OPERATOR],
         holders={made.executor: [chain.weth], made.inventory: list(caps)},
         currencies=currencies,
     )

@@ -100,7 +100,9 @@ class Connection:
 
 
 @contextmanager
-def signer_at(folder: Path, policy: SignerPolicy = POLICY) -> Iterator[Connection]:
+def signer_at(
+    folder: Path, policy: SignerPolicy = POLICY, further_keys: Sequence[SigningKey] = ()
+) -> Iterator[Connection]:
     """A signer whose journal and kill switch lie in `folder`."""
     clock = StandingClock()
     with Journal(folder / "signer.db") as journal:
@@ -109,7 +111,14 @@ def signer_at(folder: Path, policy: SignerPolicy = POLICY) -> Iterator[Connectio
         key = SigningKey(SECRET)
         yield Connection(
             Signer(
-                policy=policy, policy_digest="", key=key, journal=journal, switch=switch, clock=clock, protections={}
+                policy=policy,
+                policy_digest="",
+                key=key,
+                further_keys=further_keys,
+                journal=journal,
+                switch=switch,
+                clock=clock,
+                protections={},
             )
         )
 
@@ -187,9 +196,10 @@ def desk(
     tips: Tips | None = None,
     fee_policy: FeePolicy = FEE_POLICY,
     bearing: Bearing | None = None,
+    identity: Identity = IDENTITY,
 ) -> TransactionDesk:
     return TransactionDesk(
-        identity=IDENTITY,
+        identity=identity,
         ledger=ledger,
         simulator=simulator,  # type: ignore[arg-type]
         signer=signer,  # type: ignore[arg-type]

@@ -16,15 +16,13 @@ from bot.execution.deployment import (
     DeploymentFailed,
     ExecutorSettings,
     InventoryCap,
-    Swept,
-    Unswept,
     Venues,
     VerificationFailed,
     deploy,
     settings_of,
-    sweep,
     verify,
 )
+from bot.execution.sweeping import Swept, Unswept, sweep
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.networks import load_network

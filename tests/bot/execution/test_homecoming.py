@@ -14,6 +14,7 @@ from tests.bot.execution.carrying import gains, must_be_sent, reverts
 from tests.bot.execution.given import cycle, head, sells_on_chain
 from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import GWEI
+from tests.bot.signer.making import OPERATOR
 
 
 async def sent_and_looked(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> tuple[TransactionDesk, Found]:
@@ -98,7 +99,7 @@ async def test_what_owes_another_side_comes_first(ledger: Ledger, chain: Scripte
 
 async def test_doubt_about_the_account_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
     on, found = await sent_and_looked(ledger, chain, signer)
-    assert not on.may_wait(replace(found, counted=2)) and not on.may_wait(replace(found, counted=None))
+    assert not on.may_wait(replace(found, counted={OPERATOR: 2})) and not on.may_wait(replace(found, counted={}))
 
 
 async def test_looking_books_nothing_and_what_was_not_booked_is_found_again(

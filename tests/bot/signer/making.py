@@ -143,7 +143,7 @@ def transaction_of(request: SignRequest, plan: Plan, policy: SignerPolicy = POLI
     return UnsignedTransaction(
         chain_id=policy.chain_id,
         nonce=request.nonce,
-        sender=policy.operator,
+        sender=request.sender,
         to=request.target,
         value_wei=0,
         data=executor.encode(plan.executor_call(request.min_gain, request.min_out)),
@@ -186,6 +186,7 @@ def ask(
     request = SignRequest(
         intent_id="intent-1",
         chain_id=31337,
+        sender=OPERATOR,
         target=EXECUTOR,
         code_hash=CODE_HASH,
         plan=encode_plan(plan),

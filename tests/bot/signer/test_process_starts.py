@@ -61,7 +61,7 @@ async def test_a_missing_or_corrupt_keystore_is_one_clear_line(tmp_path: Path) -
 
 async def test_somebody_elses_keystore_is_refused(tmp_path: Path) -> None:
     stranger = new_keystore(tmp_path / "stranger.json", PASSPHRASE, light=True)
-    with pytest.raises(SignerError, match=f"the keystore is for {stranger}, but the policy's operator is {OPERATOR}"):
+    with pytest.raises(SignerError, match=f"the keys are for {stranger}, the policy for {OPERATOR}"):
         await start(tmp_path / "stranger.json", tmp_path / "run")
 
 

@@ -273,7 +273,7 @@ def test_a_fault_inside_is_a_denial_and_not_the_end(
 def test_a_key_that_is_not_the_operators_is_refused_at_the_start(
     journal: Journal, clock: HandClock, switch: KillSwitch
 ) -> None:
-    with pytest.raises(ValueError, match="the policy's operator is"):
+    with pytest.raises(ValueError, match="the keys are for"):
         new_signer(journal, clock, switch, dataclasses.replace(POLICY, operator=EXECUTOR))
 
 

@@ -1,0 +1,96 @@
+"""The operator keys of a run: which of them takes the next plan, and whose way an intent is on.
+
+Each has nonces, doubts and coins of its own. One that is stuck keeps what it sent; the others go on without it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from bot.execution.inflight import InFlight
+from bot.execution.submission import Submission
+from bot.ledger.decisions import Level
+from bot.ledger.ledger import Ledger
+from bot.ledger.records import Intent
+from bot.reasons import Refusal
+from bot.transaction import Fees, UnsignedTransaction
+from chains.assets import Address
+
+
+class Operators:
+    """The ways out of several keys, in the order of the configuration."""
+
+    def __init__(self, ways: Sequence[Submission], in_flight: InFlight, ledger: Ledger) -> None:
+        self._ways = {way.account: way for way in ways}
+        self._in_flight = in_flight
+        self._ledger = ledger
+        self._coins: dict[Address, int] = {}
+        self._short: set[Address] = set()
+
+    def __iter__(self) -> Iterator[Submission]:
+        return iter(self._ways.values())
+
+    @property
+    def several(self) -> bool:
+        return len(self._ways) > 1
+
+    def of(self, intent: Intent) -> Submission:
+        """The way of the key that sent it; the first one's, once that key is no operator of the run any more."""
+        return self._ways.get(intent.sender) or next(iter(self))
+
+    def refusal(self, sender: Address | None = None) -> Refusal | None:
+        """Why nothing new may leave, of `sender` or else of any key; None while it may."""
+        if sender is not None:
+            return self._ways[sender].refusal()
+        refused = [way.refusal() for way in self]
+        return None if None in refused else refused[0]
+
+    def ready(self) -> list[Address]:
+        """Those that may send something new, with the fewest transactions in flight first; all, where none may."""
+        waiting = Counter(transaction.sender for transaction in self._in_flight.transactions.values())
+        free = [way.account for way in self if not self.several or way.refusal() is None]
+        return sorted(free or self._ways, key=waiting.__getitem__)
+
+    def flowing(self) -> tuple[UnsignedTransaction, ...]:
+        """What is in flight and may land as things stand: not what a key has sent that is stuck."""
+        return tuple(self._flowing().values())
+
+    def ahead_of(self, intent: Intent) -> list[UnsignedTransaction]:
+        """What may land before `intent`: lower nonces of its key, and what other keys sent before it."""
+        return [
+            other
+            for number, other in self._flowing(intent.sender).items()
+            if (other.nonce < intent.nonce if other.sender == intent.sender else number < intent.id)
+        ]
+
+    def note_coins(self, coins: Mapping[Address, int]) -> None:
+        """What the chain says each key holds now, in wei of the network's coin."""
+        self._coins.update(coins)
+
+    def can_pay(self, sender: Address, fees: Fees) -> bool:
+        """Whether `sender` can pay for one more transaction, all that it has in flight at its dearest.
+
+        It is told, once, of a key that cannot. What it holds is not asked of a run's only key: its node will say.
+        """
+        held = self._coins.get(sender)
+        if held is None:
+            return True
+        mine = (other for other in self._in_flight.transactions.values() if other.sender == sender)
+        left = held - sum(other.gas_limit * other.max_fee_wei for other in mine)
+        if left >= fees.worst_cost_wei:
+            self._short.discard(sender)
+            return True
+        if sender not in self._short:
+            self._short.add(sender)
+            detail = f"{sender} has {left} wei to spare, and a transaction may cost {fees.worst_cost_wei}"
+            remedy = "it sends nothing until `isthmus executor top-up`, the other keys do"
+            self._ledger.record_event(Level.WARNING, "operator_short", f"{detail}; {remedy}")
+        return False
+
+    def _flowing(self, also: Address | None = None) -> Mapping[int, UnsignedTransaction]:
+        in_flight = self._in_flight.transactions
+        if not self.several:
+            return in_flight
+        stuck = {way.account for way in self if way.account != also and way.refusal() is not None}
+        return {number: transaction for number, transaction in in_flight.items() if transaction.sender not in stuck}
