@@ -98,14 +98,21 @@ class Deciding:
             self.on_seen(view.strategy, view.head.number, candidate.opportunity)
         self._counts["opportunities"] += len(view.seen)
 
-    async def _decided_on(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
-        """One plan: recorded, carried as far as it gets, and told."""
+    async def _decided_on(
+        self, plan: Plan, head: Head, in_use: set[Address], *, halved: bool = False
+    ) -> Sent | Refusal | None:
+        """One plan: recorded, carried as far as it gets, told; and once more at half its size if it is too sensitive."""
         self._road.ledger.record_plan(plan)
         outcome = await self._consider(plan, head, in_use)
+        smaller = None
         if isinstance(outcome, Refusal):
+            if outcome.reason is Reason.SIM_SENSITIVE and not halved:
+                smaller = self._road.transactions.smaller(plan)
+                tried = f"tried at half its size as plan {smaller.id}" if smaller else "half its size gains nothing"
+                outcome = replace(outcome, detail=f"{outcome.detail}; {tried}")
             self._road.ledger.record_refusal(outcome, plan.strategy, plan.id)
         self._told(plan, outcome)
-        return outcome
+        return outcome if smaller is None else await self._decided_on(smaller, head, in_use, halved=True)
 
     async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.config.model import RunConfig
 from bot.config.relays import RelaySettings
-from bot.config.values import plain
-from bot.execution.routes import Routes
+from bot.config.values import ETH_DECIMALS, plain
+from bot.execution.routes import Hiding, Routes
+from bot.ledger.deliveries import Inclusion
 from chains.anvil import RpcError
 from chains.node import Submitter
 from chains.node.errors import NodeError
@@ -90,10 +91,19 @@ async def open_relays(
     return opened
 
 
-def routes_of(config: RunConfig, relays: Mapping[str, Destination], chain: Submitter) -> Routes:
-    """Where each strategy's transactions go. Without relays, as on a fork, it is `chain` for all of them."""
+def routes_of(
+    config: RunConfig,
+    relays: Mapping[str, Destination],
+    chain: Submitter,
+    inclusions: Callable[[int], Sequence[Inclusion]],
+) -> Routes:
+    """Where each strategy's transactions go. Without relays, as on a fork, it is `chain` for all of them.
+
+    `inclusions` are what became of the newest calls that were handed out.
+    """
     mempool = {MEMPOOL: Mempool(chain.send_raw)}
     if not relays:
         return Routes(mempool)
     of_strategy = {strategy.name: strategy.send_to for strategy in config.strategies if strategy.send_to is not None}
-    return Routes({**mempool, **relays}, config.execution.send_to, of_strategy)
+    hiding = Hiding(config.execution.private_above.units(ETH_DECIMALS), inclusions)
+    return Routes({**mempool, **relays}, config.execution.send_to, of_strategy, hiding)

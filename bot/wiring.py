@@ -138,7 +138,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
     inventory = InventoryDesk(
         ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies
     )
-    routes = routes_of(config, ends.relays, ends.ground.submitter)
+    routes = routes_of(config, ends.relays, ends.ground.submitter, ledger.inclusions)
     max_tip_wei, most_ppm = int(config.signer.max_tip_gwei * GWEI), execution.tip_share_percent * 10_000
     tips = Tips(ledger.inclusions, routes, fee_policy, most_ppm=most_ppm, max_tip_wei=max_tip_wei)
     transactions = TransactionDesk(

@@ -184,7 +184,10 @@ class ExecutionSettings(Section):
     send_to: Annotated[
         tuple[DestinationName, ...], Field(strict=False, min_length=1, examples=[["mempool", "flashbots"]]), Many
     ] = ("mempool",)
-    """Where transactions go, all at once: `mempool` (on a rollup, its sequencer) and names of relays."""
+    """Where transactions may go: `mempool` (on a rollup, its sequencer) and names of relays."""
+
+    private_above: Annotated[EthAmount, Field(examples=["0.01 ETH"])] = Amount(Decimal("0.01"), "ETH")
+    """Cycles expected to earn as much go to the relays of `send_to` alone, while those land what they take."""
 
     outbid_after_blocks: Annotated[int, Field(ge=1, le=100, examples=[2])] = 2
     """How many blocks a transaction waits before the same call is signed for fees an eighth higher."""

@@ -15,6 +15,7 @@ from bot.execution.fees import FeePolicy
 from bot.execution.gains import Gains
 from bot.execution.inflight import InFlight
 from bot.execution.operators import Operators
+from bot.execution.routes import Routes
 from bot.execution.settling import Settled
 from bot.execution.signing import Signing
 from bot.execution.submission import UNANSWERED
@@ -70,6 +71,7 @@ class Homecoming:
         submitter: Submitter,
         fee_policy: FeePolicy,
         finality_blocks: int,
+        routes: Routes,
         tips: Tips | None,
     ) -> None:
         """What lies `finality_blocks` deep is final."""
@@ -81,6 +83,7 @@ class Homecoming:
         self._submitter = submitter
         self._fee_policy = fee_policy
         self._finality_blocks = finality_blocks
+        self._routes = routes
         self._tips = tips
         self._touches = Touches()
 
@@ -262,5 +265,6 @@ class Homecoming:
             self._ledger.record_event(Level.WARNING, "fill_undone", detail)
 
     def _learn(self) -> None:
+        self._routes.changed()
         if self._tips is not None:
             self._tips.changed()

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 from bot.execution.fees import FeePolicy
 from bot.execution.gains import Gains
+from bot.execution.halving import halved
 from bot.execution.moving import brought
 from bot.execution.settling import Prepared
 from bot.market import Market
+from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.guard import ether
 from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
@@ -65,6 +67,10 @@ class Judge:
         amounts = brought(plan, bearing.market, LEVELS_BPS)
         moved = [self._if_moved(prepared, verdict, *each) for each in zip(LEVELS_BPS, amounts, strict=True)]
         return replace(verdict, moved=tuple(moved))
+
+    def smaller(self, plan: Plan) -> Plan | None:
+        """A plan of half the size, for one that is too sensitive as it is."""
+        return halved(plan, self._bearing.market, self._marks) if self._bearing is not None else None
 
     def cost_wei(self, fees: Fees, verdict: Verdict) -> int:
         """The gas that a verdict shows and the most the bytes may cost besides, in wei of ETH."""

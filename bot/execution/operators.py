@@ -27,6 +27,7 @@ class Operators:
         self._ledger = ledger
         self._coins: dict[Address, int] = {}
         self._short: set[Address] = set()
+        self._taken: Counter[Address] = Counter()
 
     def __iter__(self) -> Iterator[Submission]:
         return iter(self._ways.values())
@@ -47,10 +48,17 @@ class Operators:
         return None if None in refused else refused[0]
 
     def ready(self) -> list[Address]:
-        """Those that may send something new, with the fewest transactions in flight first; all, where none may."""
+        """Those that may send something new, all where none may: with the fewest transactions in flight first, of
+        equals the one that has begun the fewest in this run.
+        """
         waiting = Counter(transaction.sender for transaction in self._in_flight.transactions.values())
         free = [way.account for way in self if not self.several or way.refusal() is None]
-        return sorted(free or self._ways, key=waiting.__getitem__)
+        return sorted(free or self._ways, key=lambda account: (waiting[account], self._taken[account]))
+
+    def begin(self, intent: Intent, share_ppm: int) -> None:
+        """A new intent, as `Submission.begin`."""
+        self._taken[intent.sender] += 1
+        self.of(intent).begin(intent, share_ppm)
 
     def flowing(self) -> tuple[UnsignedTransaction, ...]:
         """What is in flight and may land as things stand: not what a key has sent that is stuck."""

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 
 from bot.execution.fees import FeePolicy
 from bot.execution.replacing import BARRING, IN_DOUBT, ReplacementPolicy, Standing, Step, next_step, outbidding
-from bot.execution.routes import TAKEN, Delivery, Routes, joined
+from bot.execution.routes import TAKEN, Delivery, Routes, joined, unanswered
 from bot.ledger.decisions import Level
 from bot.ledger.deliveries import Handed
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt, Intent
 from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState
+from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.transaction import Fees, UnsignedTransaction, read_signed
@@ -66,6 +67,7 @@ class _Followed:
     lost: bool = False
     share_ppm: int = 0
     told: set[tuple[int, str, str]] = field(default_factory=set)
+    given: set[str] = field(default_factory=set)
 
 
 class Submission:
@@ -83,6 +85,7 @@ class Submission:
         outbid: Outbidder,
         cancel: Canceller,
         wanted: Callable[[str], bool],
+        plan_of: Callable[[Intent], Plan],
     ) -> None:
         """`wanted` says of a strategy whether what it has in flight should still land."""
         self.account = account
@@ -94,6 +97,7 @@ class Submission:
         self._outbid = outbid
         self._cancel = cancel
         self._wanted = wanted
+        self._plan_of = plan_of
         self._followed: dict[int, _Followed] = {}
         self._head_number = 0
         self._ahead = 0
@@ -140,7 +144,7 @@ class Submission:
         attempt = self._ledger.attempts(intent.id)[-1]
         if attempt.state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
-        deliveries = await self._routes.send(attempt.raw, self._names(intent, attempt), self._window(intent, attempt))
+        deliveries = await self._delivered(intent, attempt)
         outcome = joined(attempt.raw, deliveries)
         followed = self._follow(intent)
         self._keep(intent, attempt, followed, deliveries)
@@ -237,7 +241,10 @@ class Submission:
         self._ledger.record_event(Level.INFO if kind is AttemptKind.CALL else Level.WARNING, name, detail)
         followed = self._follow(intent)
         followed.left_at, followed.floor = self._head_number, None
-        await self._routes.withdraw(before.raw, self._names(intent, before), self._window(intent, before))
+        given = followed.given if before.kind is AttemptKind.CALL else ()
+        await self._routes.withdraw(
+            before.raw, sorted(given) or self._names(intent, before), self._window(intent, before)
+        )
         await self.send(self._ledger.intent(intent.id))
         return transaction
 
@@ -289,7 +296,20 @@ class Submission:
     def _names(self, intent: Intent, attempt: Attempt) -> tuple[str, ...]:
         if attempt.kind is AttemptKind.NOOP:
             return self._routes.freeing(intent.strategy)
-        return self._routes.of(intent.strategy)
+        return self._routes.of(self._plan_of(intent))
+
+    async def _delivered(self, intent: Intent, attempt: Attempt) -> list[Delivery]:
+        """Hand it out; where no relay answers, the public is as good a way as any: it is safe alone."""
+        names, window = self._names(intent, attempt), self._window(intent, attempt)
+        deliveries = await self._routes.send(attempt.raw, names, window)
+        if attempt.kind is AttemptKind.CALL:
+            others = [name for name in self._routes.allowed(intent.strategy) if name not in names]
+            if others and unanswered(deliveries):
+                detail = f"intent {intent.id}: {', '.join(names)} did not answer; it goes to {', '.join(others)} too"
+                self._ledger.record_event(Level.WARNING, "relays_silent", detail)
+                deliveries += await self._routes.send(attempt.raw, others, window)
+            self._follow(intent).given.update(delivery.destination for delivery in deliveries)
+        return deliveries
 
     def _window(self, intent: Intent, attempt: Attempt) -> Window:
         first = max(self._head_number, intent.decided_block) + 1
@@ -309,7 +329,7 @@ class Submission:
                 followed.told.add(said)
                 new[said] = Handed(each.destination, str(each.outcome.status), each.outcome.cause)
         if new:
-            pools = self._ledger.plan(intent.plan_id).pools
+            pools = self._plan_of(intent).pools
             self._ledger.record_deliveries(intent.id, attempt.number, new.values(), pools, followed.share_ppm)
 
     def _tell(

@@ -123,7 +123,7 @@ class Tips:
             return 0, None
         choice = best_share(
             self._history,
-            self._routes.of(plan.strategy),
+            self._routes.of(plan),
             plan.pools,
             spare_wei=spare_wei,
             lost_wei=coin.cost_wei(INTRINSIC_GAS * policy.gas_price_wei(head)),

@@ -100,6 +100,7 @@ class TransactionDesk:
                 outbid=self._outbid,
                 cancel=self._signing.cancel,
                 wanted=wanted,
+                plan_of=self._in_flight.plan,
             )
             for operator in identity.operators
         ]
@@ -113,6 +114,7 @@ class TransactionDesk:
             submitter=submitter,
             fee_policy=fee_policy,
             finality_blocks=finality_blocks,
+            routes=routes,
             tips=tips,
         )
 
@@ -218,6 +220,10 @@ class TransactionDesk:
         self._ledger.record_verdict(prepared.plan.id, verdict)
         return await self._named(self._judge.judged(prepared, verdict), prepared.plan, head)
 
+    def smaller(self, plan: Plan) -> Plan | None:
+        """A plan of half the size, for one that is too sensitive as it is; None where that gains nothing."""
+        return self._judge.smaller(plan)
+
     async def _named(self, judged: Verdict | Refusal, plan: Plan, head: Head) -> Verdict | Refusal:
         """What reverted because a token keeps what it should pass on, refused by that name."""
         if not isinstance(judged, Refusal) or judged.reason is not Reason.SIM_REVERTED:
@@ -263,7 +269,7 @@ class TransactionDesk:
         self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash, sending=True)
         self.stages.reached(Stage.SIGNED)
         self._in_flight.begin(intent, plan, verdict, transaction)
-        self._operators.of(intent).begin(intent, prepared.share_ppm)
+        self._operators.begin(intent, prepared.share_ppm)
         await self._send(intent)
         self.stages.reached(Stage.SENT)
         self._ledger.record_timings(intent.id, self.stages.elapsed_ns())

@@ -45,7 +45,7 @@ async def wrong_with(on: Lasting) -> list[str]:
         attempts = {intent.id: {attempt.tx_hash for attempt in ledger.attempts(intent.id)} for intent in intents}
         wrong = [f"intent {intent.id} is still {intent.state}" for intent in ledger.open_intents()]
         wrong += [f"order {order.client_id} is still {order.state}" for order in ledger.open_orders()]
-    wrong += _doubled("nonce", [str(intent.nonce) for intent in intents])
+    wrong += _doubled("nonce", [f"{intent.nonce} of {intent.sender}" for intent in intents])
     wrong += _doubled("plan", [intent.plan_id for intent in intents])
     wrong += _doubled("transaction", landed)
     known = {tx_hash for hashes in attempts.values() for tx_hash in hashes}
@@ -63,12 +63,12 @@ def _doubled(what: str, names: Sequence[str]) -> list[str]:
 
 
 async def _landed(on: Lasting) -> list[str]:
-    """The hashes of the operator's transactions in every block since the twin opened."""
+    """The hashes of the operators' transactions in every block since the twin opened."""
     async with HttpRpc(on.twin.descriptor["rpc_http"]) as rpc:
         tip = int(await rpc.rpc("eth_blockNumber"), 16)
         first = int(on.twin.descriptor["block"]) + 1
         blocks = [await rpc.rpc("eth_getBlockByNumber", hex(number), True) for number in range(first, tip + 1)]
-        count = int(await rpc.rpc("eth_getTransactionCount", on.operator, "latest"), 16)
-    mine = [tx["hash"] for block in blocks for tx in block["transactions"] if address(tx["from"]) == on.operator]
-    assert len(mine) == count, f"the operator's nonce is {count}, and {len(mine)} of its transactions were found"
+        count = sum([int(await rpc.rpc("eth_getTransactionCount", who, "latest"), 16) for who in on.operators])
+    mine = [tx["hash"] for block in blocks for tx in block["transactions"] if address(tx["from"]) in on.operators]
+    assert len(mine) == count, f"the operators' nonces come to {count}, and {len(mine)} transactions were found"
     return mine

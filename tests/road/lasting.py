@@ -52,6 +52,7 @@ inventory_caps = ["25 WETH", "50000 USDT", "1.5 WBTC"]
 
 [signer]
 keystore = "operator.json"
+further_keys = {further_keys}
 
 [ledger]
 folder = "runs"
@@ -67,7 +68,7 @@ class Lasting:
 
     twin: TwinProcess
     folder: Path
-    operator: Address
+    operators: tuple[Address, ...]
 
     @property
     def ledger(self) -> Path:
@@ -119,22 +120,28 @@ class Bot:
 
 
 async def open_lasting(
-    twin: TwinProcess, folder: Path, *, endpoints: Sequence[str] = (), exchange: tuple[str, str] | None = None
+    twin: TwinProcess,
+    folder: Path,
+    *,
+    endpoints: Sequence[str] = (),
+    exchange: tuple[str, str] | None = None,
+    operators: int = 1,
 ) -> Lasting:
-    """Deploy and fund everything a run off its own twin must find there, and write its files.
+    """Deploy and fund everything a run off its own twin must find there, and write its files; for so many `operators`.
 
     The run file names the twin's own node and exchange, or the `endpoints` and the exchange's HTTP and WebSocket
     addresses that stand before them.
     """
     (folder / "lasting.toml").write_text('inherits = "twin"\n')
     network = load_network(folder / "lasting.toml")
-    operator = new_keystore(folder / "operator.json", PASSPHRASE, light=True)
+    files = ["operator.json", *(f"operator-{number}.json" for number in range(2, operators + 1))]
+    keys = tuple(new_keystore(folder / name, PASSPHRASE, light=True) for name in files)
     caps: dict[Token, int] = {network.token(symbol): cap for symbol, cap in CAPS.items()}
     async with HttpRpc(twin.descriptor["rpc_http"]) as rpc:
         made = await deploy_on_twin(
             twin,
             rpc,
-            operators=[operator],
+            operators=keys,
             profit_tokens=[Address(network.wrapped.address)],
             caps=caps,
             chain_id=network.chain_id,
@@ -152,9 +159,10 @@ async def open_lasting(
         urls=_inline(ccxt_urls(*(exchange or (described["exchange_http"], described["exchange_ws"])))),
         symbols=json.dumps(SYMBOLS),
         executor=made.executor,
+        further_keys=json.dumps(files[1:]),
     )
     (folder / "isthmus.toml").write_text(run)
-    return Lasting(twin, folder, operator)
+    return Lasting(twin, folder, keys)
 
 
 def _inline(value: Mapping[str, Any] | str) -> str:

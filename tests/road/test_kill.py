@@ -1,4 +1,6 @@
-"""kill -9 in the middle of a live run, on a chain that goes on: nothing is sent twice, and the books agree."""
+"""kill -9 in the middle of a live run of two operators, on a chain that goes on: nothing is sent twice, and the books
+agree.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ SETTLED_BEFORE = 2
 
 async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
     async with TwinProcess(seed=5, block_time_s=1, pace_s=0, stepped=True, taker_fee_ppm=230) as twin:
-        on = await open_lasting(twin, tmp_path)
+        on = await open_lasting(twin, tmp_path, operators=2)
         killed = await on.bot()
         async with _blocks_being_made(on), asyncio.timeout(90):
             await _until(lambda: _settled(on) >= SETTLED_BEFORE and bool(_open_plans(on)), killed)
@@ -77,5 +79,6 @@ def _open_plans(on: Lasting) -> set[str]:
 async def _check(on: Lasting) -> None:
     """Both runs are in one ledger, something was sent, and ledger and chain tell the same."""
     with ledger_of(on) as ledger:
-        assert ledger.run.id == 2 and sent_intents(ledger)
+        assert ledger.run.id == 2
+        assert {intent.sender for intent in sent_intents(ledger)} == set(on.operators), "both keys sent"
     assert await wrong_with(on) == []

@@ -155,6 +155,6 @@ async def reorganise(on: Lasting, depth: int) -> None:
             [{name: tx[name] for name in _REPEATED}, at]
             for at, block in enumerate(blocks)
             for tx in block["transactions"]
-            if address(tx["from"]) != on.operator
+            if address(tx["from"]) not in on.operators
         ]
         await rpc.rpc("anvil_reorg", depth, kept)

@@ -23,6 +23,7 @@ SECTIONS = [
     ("execution", "hedge_tolerance_ppm = 1_000_001", "hedge_tolerance_ppm", "100000 or less"),
     ("execution", "unwind_loss_ppm = -1", "unwind_loss_ppm", "0 or more"),
     ("execution", 'agree_above = "1 USDC"', "agree_above", "budgets are counted in ETH"),
+    ("execution", 'private_above = "1 USDC"', "private_above", "budgets are counted in ETH"),
     ("breakers", "dead_man_s = -1", "dead_man_s", "0 or more"),
     ("breakers", "dead_man_s = 1.5", "dead_man_s", "a whole number"),
     ("breakers", 'disagreement_s = "long"', "disagreement_s", "expected a number"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bot.execution.fees import FeePolicy
 from bot.execution.judging import Bearing
+from bot.execution.routes import Routes
 from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.ledger.ledger import Ledger
@@ -197,6 +198,7 @@ def desk(
     fee_policy: FeePolicy = FEE_POLICY,
     bearing: Bearing | None = None,
     identity: Identity = IDENTITY,
+    routes: Routes | None = None,
 ) -> TransactionDesk:
     return TransactionDesk(
         identity=identity,
@@ -211,4 +213,5 @@ def desk(
         clock=StandingClock(),
         tips=tips,
         bearing=bearing,
+        routes=routes,
     )

@@ -1,4 +1,4 @@
-"""An executor that answers to strangers is told from one of this network."""
+"""An executor that answers to strangers, or not to our keys, is told from one of this network and run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from bot.execution.agreement import strange_venues
+from bot.execution.agreement import not_ours, strange_venues
 from bot.execution.deployment import NO_VENUES, Deployment, ExecutorSettings, Venues
 from chains.assets import Address
 from chains.networks import load_network
@@ -17,7 +17,7 @@ VENUES = Venues.of(ETHEREUM)
 
 
 def made_with(venues: Venues) -> Deployment:
-    settings = ExecutorSettings(at(1), at(2), at(3), (at(4),), venues=venues)
+    settings = ExecutorSettings(at(1), (at(2),), at(3), (at(4),), venues=venues)
     return Deployment(at(5), at(6), 1, "0x", settings)
 
 
@@ -31,3 +31,11 @@ def test_every_strange_singleton_is_named() -> None:
     lines = strange_venues(made_with(strangers), ETHEREUM)
     assert len(lines) == len(astuple(VENUES))
     assert f"pool_manager of executor {at(5)} is {at(11)}, and ethereum's is {VENUES.pool_manager}" in lines[1]
+
+
+def test_each_key_that_the_executor_takes_no_orders_from_is_named() -> None:
+    made = made_with(VENUES)
+    known = replace(made, settings=replace(made.settings, operators=(at(2), at(7))))
+    assert not_ours(known, (at(7), at(2))) == []
+    first, second = not_ours(known, (at(8), at(2), at(9)))
+    assert f"takes orders from {at(2)}, {at(7)}, and [signer] names the key of {at(8)}" in first and at(9) in second

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.execution.halving import halved
 from bot.execution.judging import Bearing
 from bot.execution.moving import brought
 from bot.ledger.history import history
@@ -142,3 +143,40 @@ async def test_the_ledger_keeps_what_a_plan_bears_and_why_tells_it(ledger: Ledge
     lines = [line.strip() for line in screen(told, None) if "pools move" in line]
     assert lines[0].startswith("if its pools move 10 bps against it: +0.00")
     assert lines[1] == f"if its pools move 50 bps against it: reverts, {-LOST / 10**18:+.6f} ETH"
+
+
+async def test_what_is_too_sensitive_is_tried_at_half_its_size_by_exact_quotes(ledger: Ledger) -> None:
+    plan, market = gaining(2 * ETHER)
+    wanted, _ = gaining(ETHER)
+    on = desk(ledger, ScriptedChain(), ScriptedSimulator(plan), None, bearing=Bearing(market, ETHER, 0))
+    smaller = on.smaller(plan)
+    assert smaller is not None
+    assert (smaller.swaps, smaller.expected_profit_wei) == (wanted.swaps, wanted.expected_profit_wei)
+    assert smaller.note == f"half of plan {plan.id}: {plan.note}"
+
+
+def test_half_of_several_routes_is_each_on_what_those_before_it_leave() -> None:
+    first = one_swap(CHEAP, WETH, 2 * ETHER)
+    later = Swap(CHEAP.hop(WETH), WETH, USDC, 4 * ETHER, 1)
+    split = replace(first, legs=(*first.legs, later), expected_profit_wei=ETHER)
+    smaller = halved(split, samples.market(CHEAP), at.MARKS)
+    assert smaller is not None and smaller.amount_in == 3 * ETHER
+    assert smaller.amount_out == pytest.approx(CHEAP.quote(WETH, 3 * ETHER), rel=1e-5)
+
+
+def test_half_of_a_two_sided_plan_orders_half_in_whole_lots() -> None:
+    plan = at.sells_on_chain(weth=3 * ETHER)
+    smaller = halved(plan, at.market(), at.MARKS)
+    assert smaller is not None
+    (order,), (whole,) = smaller.orders, plan.orders
+    assert order.amount == whole.amount // 2 and order.amount % at.BOOK.lot == 0
+    assert order.expected_quote == whole.expected_quote // 2
+    assert plan.expected_profit_wei // 2 < smaller.expected_profit_wei < plan.expected_profit_wei
+
+
+def test_what_gains_nothing_at_half_its_size_or_is_not_known_is_not_tried() -> None:
+    plan, market = gaining()
+    swaps = plan.swaps
+    losing = replace(plan, legs=(replace(swaps[1], amount_in=swaps[0].amount_out), swaps[0]))
+    assert halved(plan, samples.market(CHEAP), at.MARKS) is None
+    assert halved(losing, market, at.MARKS) is None
