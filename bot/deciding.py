@@ -101,7 +101,7 @@ class Deciding:
     async def _decided_on(
         self, plan: Plan, head: Head, in_use: set[Address], *, halved: bool = False
     ) -> Sent | Refusal | None:
-        """One plan: recorded, carried as far as it gets, told; and once more at half its size if it is too sensitive."""
+        """One plan: recorded, carried as far as it gets, told; and at half its size, if it is too sensitive."""
         self._road.ledger.record_plan(plan)
         outcome = await self._consider(plan, head, in_use)
         smaller = None

@@ -159,7 +159,7 @@ class Awaking:
             shutil.rmtree(self.socket.parent, ignore_errors=True)
 
     async def _announced(self) -> Address | None:
-        """The first account the process announces; None when it ended without. Raises `SignerError` when neither comes."""
+        """The first account it announces; None when it ended without. Raises `SignerError` when neither comes."""
         assert self.process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
