@@ -50,5 +50,11 @@ def report(figure: int | str, text: str, raw: dict[str, Any]) -> None:
     print(f"figure {figure}: {text}")
     where = {"processor": processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
     command = " ".join(["python", "-m", sys.modules["__main__"].__spec__.name, *sys.argv[1:]])  # type: ignore[union-attr]
-    document = {"figure": figure, "command": command, "machine": where, "versions": versions("numpy", "numba"), **raw}
+    document = {
+        "figure": figure,
+        "command": command,
+        "machine": where,
+        "versions": versions("numpy", "numba", "pyrevm", "web3"),
+        **raw,
+    }
     print(json.dumps(document), flush=True)
