@@ -156,7 +156,7 @@ class Homecoming:
                 settled.append(self._settle(intent, at))
             else:
                 await self._move_on(intent, found.head)
-        await self._finalise(found.head.number - self._finality_blocks)
+        await self._hold(found.head)
         await self._signing.covered()
         for way in self._operators:
             if way.account in found.counted:
@@ -201,9 +201,22 @@ class Homecoming:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
         for attempt in self._ledger.attempts(intent.id):
             receipt = await self._submitter.receipt(attempt.tx_hash)
-            if receipt is not None and (receipt.block_number < head.number or receipt.block_hash == head.hash):
+            if receipt is not None and await self._canonical(receipt.block_number, head) == receipt.block_hash:
                 return self._valued(intent, attempt, receipt)
         return None
+
+    async def _canonical(self, number: int, head: Head) -> str | None:
+        """The hash at that height in the chain that is followed up to `head`; None above it.
+
+        A node that lags or came back from another branch tells of blocks that nobody will say were dropped.
+        """
+        if number >= head.number:
+            return head.hash if number == head.number else None
+        followed = self._submitter.hash_at(number)
+        if followed is not None:
+            return followed
+        block = await self._submitter.block_by_number(number)
+        return block.hash if block is not None else None
 
     def _valued(self, intent: Intent, attempt: Attempt, receipt: Receipt) -> Landed:
         if attempt.kind is not AttemptKind.CALL:
@@ -225,10 +238,23 @@ class Homecoming:
         elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
             self._in_flight.transactions.pop(intent.id, None)
 
-    async def _finalise(self, number: int) -> None:
-        """What nothing can undo any more: the signer hears of it first, so that a crash leaves nothing reserved."""
+    async def _hold(self, head: Head) -> None:
+        """What nothing can undo any more is final; the signer hears first, so that a crash leaves nothing reserved.
+
+        What is in a block that is not of the chain up to `head` is pending again: it was booked from another branch
+        before this process began, and no event tells of it.
+        """
         for intent in self._ledger.mined_intents():
-            if intent.block_number is not None and intent.block_number <= number and await self._signing.final(intent):
+            if intent.block_number is None or intent.block_hash is None:
+                continue
+            deep = intent.block_number <= head.number - self._finality_blocks
+            if deep or intent.block_number >= head.number:
+                canonical = await self._canonical(intent.block_number, head)
+            else:
+                canonical = self._submitter.hash_at(intent.block_number) or intent.block_hash
+            if canonical != intent.block_hash:
+                self._undo_block(intent.block_hash)
+            elif deep and await self._signing.final(intent):
                 self._ledger.mark_final(intent.id)
                 self._in_flight.forget(intent)
 

@@ -77,6 +77,10 @@ class JsonRpcReads(ABC):
         found = await self.header_by_number(number)
         return found.head if found else None
 
+    def hash_at(self, number: int) -> str | None:
+        """The hash of the block of that height in the chain that is followed, while it is remembered: here, none is."""
+        return None
+
     async def latest_header(self) -> Header:
         found = await self._header("eth_getBlockByNumber", "latest")
         if found is None:

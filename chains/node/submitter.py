@@ -45,6 +45,10 @@ class Submitter(Protocol):
         """The canonical block at that height; `None` above the head."""
         ...
 
+    def hash_at(self, number: int) -> str | None:
+        """The hash of the block of that height in the chain that is followed, while it is remembered."""
+        ...
+
     async def head(self) -> Head:
         """The latest block."""
         ...

@@ -127,11 +127,13 @@ def signer_at(
 class ScriptedChain:
     """Takes bytes and gives receipts as told; `says` is what it answers to each sending, accepting by default.
 
-    `pool` are the hashes that it says it knows besides those with receipts.
+    `pool` are the hashes that it says it knows besides those with receipts; `followed` are blocks by height, of which
+    all others hold the receipts.
     """
 
     def __init__(self, nonce: int = 0) -> None:
         self.count = nonce
+        self.followed: dict[int, str] = {}
         self.sent: list[bytes] = []
         self.says: list[SendStatus | SendCause] = []
         self.pool: set[str] = set()
@@ -154,6 +156,13 @@ class ScriptedChain:
 
     async def nonce(self, account: Address, block: object = "latest") -> int:
         return self.count
+
+    def hash_at(self, number: int) -> str | None:
+        return self.followed.get(number)
+
+    async def block_by_number(self, number: int) -> Head | None:
+        held = (receipt.block_hash for receipt in self.receipts.values() if receipt.block_number == number)
+        return next((Head(number, block_hash, "", 0, 0, 0, 0) for block_hash in held), None)
 
 
 class ScriptedSimulator:
