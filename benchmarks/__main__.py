@@ -8,6 +8,7 @@ lines are for people.
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import threading
@@ -30,7 +31,7 @@ def benchmarks() -> list[str]:
 
 def ran(module: str) -> Ran:
     """Run one benchmark, showing what it says, to its end or for `LONGEST_S`."""
-    began, lines = time.monotonic(), []
+    began, busy_s, lines = time.monotonic(), _busy_s(), []
     command = [sys.executable, "-u", "-m", f"benchmarks.{module}"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -41,7 +42,13 @@ def ran(module: str) -> Ran:
             lines.append(line.rstrip())
         code = process.wait()
         ending.cancel()
-    return Ran(f"python -m benchmarks.{module}", tuple(lines), code, time.monotonic() - began)
+    return Ran(f"python -m benchmarks.{module}", tuple(lines), code, time.monotonic() - began, _busy_s() - busy_s)
+
+
+def _busy_s() -> float:
+    """Processor time of all processes that were waited for."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
@@ -61,6 +68,7 @@ def main() -> int:
     for name in names:
         print(f"== {name}", flush=True)
         done.append(ran(name))
+        print(f"took {done[-1].took}", flush=True)
     if not chosen.only:
         shown = versions(*SHOWN_VERSIONS) | {"anvil": anvil_version()}
         PAGE.write_text(page(processor(), memory_gib(), shown, done), encoding="utf-8")

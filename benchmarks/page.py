@@ -11,17 +11,23 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """One benchmark that was run: its command, the lines it printed, how it ended and how long it took."""
+    """One benchmark that was run: its command, the lines it printed, how it ended, how long it took and was busy."""
 
     command: str
     lines: tuple[str, ...]
     code: int
     took_s: float
+    busy_s: float
 
     @property
     def said(self) -> tuple[str, ...]:
         """The lines for people."""
         return tuple(line for line in self.lines if line and not _is_raw(line))
+
+    @property
+    def took(self) -> str:
+        """Its times in words: where they differ much, others used the machine, or it waited."""
+        return f"{self.took_s:.0f} s, {self.busy_s:.0f} s of processor time"
 
     @property
     def raw(self) -> tuple[str, ...]:
@@ -53,7 +59,7 @@ def _lines(processor: str, memory_gib: float, versions: Mapping[str, str], done:
         yield ""
         yield f"## `{one.command}`"
         yield ""
-        yield f"{one.took_s:.0f} s" + (f"; ENDED WITH CODE {one.code}" if one.code else "") + "."
+        yield one.took + (f"; ENDED WITH CODE {one.code}" if one.code else "") + "."
         yield ""
         yield "```text"
         yield from one.said
