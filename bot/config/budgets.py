@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.config.section import Section
-from bot.config.values import ETH_DECIMALS, EthAmount, Seconds
+from bot.config.values import ETH_DECIMALS, EthAmount, PositiveSeconds, Seconds
 from chains.assets import Amount
 
 LIFETIME_DAYS = 30
@@ -94,7 +94,7 @@ class TotalBudgetSettings(Section):
 class BreakerSettings(Section):
     """What halts everything until a person resumes it, beside losses (docs/signer.md)."""
 
-    prove_every_s: Annotated[Seconds, Field(examples=[60])] = 60.0
+    prove_every_s: Annotated[PositiveSeconds, Field(examples=[60])] = 60.0
     """Seconds between two comparisons of the ledger with the chain during a run; money that is missing halts."""
 
     dead_man_s: Annotated[int, Field(ge=0, examples=[600])] = 600

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 
-from bot.config.errors import KeyPath, Problem, did_you_mean, listed
-from bot.config.model import RunFile, RunSections
+from bot.config.errors import KeyPath, Problem, did_you_mean, listed, nearest
+from bot.config.model import ExchangeSettings, RunFile, RunSections
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from bot.config.tokens import transfer_ends, transfer_of
@@ -16,8 +16,11 @@ from bot.signer.policy import TEST_CHAIN_IDS
 from bot.signer.sources import Kind
 from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
+from chains.discovery.origins import protocols_of
 from chains.exchanges.books import CURRENCY_DECIMALS
+from chains.exchanges.known import ccxt_ids
 from chains.networks import Network
+from chains.pools.extension import InvalidFamilyFile, families_with
 from chains.relays.destinations import MEMPOOL
 
 TWIN = "twin"
@@ -89,6 +92,8 @@ def agreement(
     yield from _dead_man(document, file)
     yield from _node(document, file)
     yield from _tips(document, file, network)
+    yield from _own_tip(document, file)
+    yield from _pools(document, file, network)
     yield from _exchanges(document, file, network)
     yield from _transfers(document, file, network)
     yield from _relays(document, file, network)
@@ -116,6 +121,38 @@ def _tips(document: Document, file: RunFile, network: Network) -> Iterator[Probl
         yield document.problem(("signer", key), message)
 
 
+def _own_tip(document: Document, file: RunFile) -> Iterator[Problem]:
+    """A tip that the signer does not sign would have it refuse everything."""
+    tip, most = file.execution.tip_gwei, file.signer.max_tip_gwei
+    if tip <= most:
+        return
+    if "tip_gwei" in document.values.get("execution", {}):
+        message = f"more than signer.max_tip_gwei ({most:f}); lower it, or raise signer.max_tip_gwei"
+        yield document.problem(("execution", "tip_gwei"), message)
+    else:
+        message = f"less than execution.tip_gwei ({tip:f}); raise it, or write a lower execution.tip_gwei"
+        yield document.problem(("signer", "max_tip_gwei"), message)
+
+
+def _pools(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+    """A name that nothing bears would leave out every pool or, among those denied, none."""
+    tokens = token_decimals(network)
+    for key, names in (("tokens", file.pools.tokens), ("deny_tokens", file.pools.deny_tokens)):
+        for index, name in enumerate(names):
+            if not name.startswith("0x"):
+                yield from _known(document, ("pools", key, index), name, tokens, "token", network)
+    try:
+        families = families_with(file.families)
+    except InvalidFamilyFile:
+        families = {}
+    for index, name in enumerate(file.pools.families):
+        if families and name not in families:
+            message = f"unknown family {name!r}; {did_you_mean(name, families)}"
+            yield document.problem(("pools", "families", index), message)
+    for index, name in enumerate(file.pools.protocols):
+        yield from _known(document, ("pools", "protocols", index), name, protocols_of(network), "protocol", network)
+
+
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:
     if file.network == TWIN:
         return
@@ -136,9 +173,23 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
         if (exchange.api_key is None) != (exchange.api_secret is None):
             absent = "api_key" if exchange.api_key is None else "api_secret"
             yield document.problem((*path, absent), f"missing; write `{absent}` too, or neither to only watch")
+        called = exchange.ccxt_id or exchange.name
+        if called not in ccxt_ids():
+            key = "ccxt_id" if exchange.ccxt_id else "name"
+            message = f"ccxt has no exchange {called!r}; {_its_id(exchange, called)}"
+            yield document.problem((*path, key), message)
         for place, symbol in enumerate(exchange.symbols):
+            if symbol in exchange.symbols[:place]:
+                yield document.problem((*path, "symbols", place), f"{symbol!r} is there twice; remove one")
             for currency in symbol.split(":")[0].split("/"):
                 yield from _currency(document, (*path, "symbols", place), exchange.name, currency, network)
+
+
+def _its_id(exchange: ExchangeSettings, called: str) -> str:
+    meant = nearest(called, ccxt_ids())
+    if exchange.ccxt_id:
+        return f"did you mean {meant!r}?" if meant else "its list is at docs.ccxt.com, under those with WebSockets"
+    return f"write its name there as `ccxt_id{f' = {chr(34)}{meant}{chr(34)}' if meant else ''}`"
 
 
 def _transfers(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:

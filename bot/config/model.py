@@ -31,6 +31,8 @@ from bot.config.values import (
     LoopbackHost,
     Number,
     Port,
+    PositiveNumber,
+    PositiveSeconds,
     Seconds,
     SecretReference,
     Symbol,
@@ -46,7 +48,7 @@ class EndpointConfig(Section):
     url: Annotated[EndpointUrl, Field(examples=["wss://node.example.org"])]
     """http(s), ws(s), or a Unix socket (`/path/geth.ipc`); `env:NAME` when the URL carries a key."""
 
-    requests_per_s: Annotated[Number | None, Field(examples=[25])] = None
+    requests_per_s: Annotated[PositiveNumber | None, Field(examples=[25])] = None
     """Most requests a second the provider allows; it is asked no faster."""
 
     daily_units: Annotated[int | None, Field(ge=1, examples=[9_000_000])] = None
@@ -79,7 +81,7 @@ class NodeSettings(Section):
     ] = ()
     """Where it is reached: URLs, or tables as below. Each stands in for the others."""
 
-    timeout_s: Annotated[Seconds | None, Field(examples=[10])] = None
+    timeout_s: Annotated[PositiveSeconds | None, Field(examples=[10])] = None
     """Seconds without an answer after which a question counts as unanswered. Left out: 0.8 of a block, 3 to 10."""
 
 
@@ -150,7 +152,7 @@ class SignerSettings(Section):
     deadline_blocks: Annotated[int, Field(ge=1, le=100, examples=[3])] = 3
     """How many blocks after the decided one a transaction may still land in."""
 
-    max_verdict_age_s: Annotated[Seconds, Field(examples=[12])] = 12.0
+    max_verdict_age_s: Annotated[PositiveSeconds, Field(examples=[12])] = 12.0
     """Seconds after which a simulation is too old to sign on."""
 
     max_drift_ppm: Annotated[int, Field(ge=0, le=1_000_000, examples=[100_000])] = 250_000
@@ -208,7 +210,7 @@ class SimulatorSettings(Section):
     final_verdict: Annotated[Literal["anvil", "in_process"], Field(examples=["anvil"])] = "anvil"
     """Which simulator has the last word: `anvil`, a fork of the decided block, or `in_process`, the bot's own EVM."""
 
-    timeout_s: Annotated[Seconds, Field(examples=[5])] = 5.0
+    timeout_s: Annotated[PositiveSeconds, Field(examples=[5])] = 5.0
     """Seconds after which a simulation counts as unanswered, which never counts as profitable."""
 
     moved_above: Annotated[EthAmount, Field(examples=["10 ETH"])] = Amount(Decimal(10), "ETH")

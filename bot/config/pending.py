@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.config.section import Section
-from bot.config.values import Seconds
+from bot.config.values import PositiveSeconds
 
 
 class PendingSettings(Section):
@@ -19,5 +19,5 @@ class PendingSettings(Section):
     queue: Annotated[int, Field(ge=1, le=10_000, examples=[64])] = 64
     """How many may wait to be tried; of more, the newest are kept."""
 
-    poll_s: Annotated[Seconds, Field(examples=[0.5])] = 0.5
+    poll_s: Annotated[PositiveSeconds, Field(examples=[0.5])] = 0.5
     """Seconds between two questions for new ones."""

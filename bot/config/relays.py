@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.config.section import Many, Section
-from bot.config.values import RelayUrl, Seconds
+from bot.config.values import PositiveSeconds, RelayUrl
 
 DestinationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", examples=["flashbots"])]
 
@@ -42,5 +42,5 @@ class RelaySettings(Section):
     signed: Annotated[bool, Field(examples=[True])] = True
     """Whether requests carry the X-Flashbots-Signature of the run's searcher identity."""
 
-    timeout_s: Annotated[Seconds, Field(examples=[2])] = 2.0
+    timeout_s: Annotated[PositiveSeconds, Field(examples=[2])] = 2.0
     """Seconds without an answer after which it is not known whether it took a transaction."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from bot.config.section import Section
-from bot.config.values import Seconds
+from bot.config.values import PositiveSeconds
 from bot.drift.policy import AuditPolicy
 
 
@@ -23,7 +23,7 @@ class StateSettings(Section):
     calls_per_minute: Annotated[int, Field(ge=1, le=10_000, examples=[60])] = 60
     """Most calls a minute, by the chain's time, that comparing may cost. A comparison takes one to three."""
 
-    max_age_s: Annotated[Seconds, Field(examples=[30])] = 30.0
+    max_age_s: Annotated[PositiveSeconds, Field(examples=[30])] = 30.0
     """Nothing is decided on a block older than this: by its arrival and, off test chains, by its timestamp."""
 
     @property

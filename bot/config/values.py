@@ -70,6 +70,17 @@ def _seconds(value: Any) -> float:
     return float(_decimal(value))
 
 
+def _positive(value: Any) -> Decimal:
+    number = _decimal(value)
+    if not number:
+        raise ValueError(f"{shown(value)} is not allowed; write a number above zero")
+    return number
+
+
+def _positive_seconds(value: Any) -> float:
+    return float(_positive(value))
+
+
 def _symbol(value: Any) -> str:
     if not isinstance(value, str) or not _SYMBOL.fullmatch(value):
         raise ValueError(f"{shown(value)} is not a symbol; write base and quote as ccxt does, such as 'ETH/USDT'")
@@ -222,6 +233,15 @@ Number = Annotated[
     WithJsonSchema({"type": "number", "minimum": 0}),
 ]
 Seconds = Annotated[float, PlainValidator(_seconds), WithJsonSchema({"type": "number", "minimum": 0})]
+PositiveNumber = Annotated[
+    Decimal,
+    PlainValidator(_positive),
+    PlainSerializer(str, when_used="json"),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
+PositiveSeconds = Annotated[
+    float, PlainValidator(_positive_seconds), WithJsonSchema({"type": "number", "exclusiveMinimum": 0})
+]
 Symbol = Annotated[str, PlainValidator(_symbol), WithJsonSchema({"type": "string", "pattern": _SYMBOL.pattern})]
 TokenName = Annotated[str, PlainValidator(_token_name), WithJsonSchema({"type": "string", "pattern": _TOKEN.pattern})]
 ChainAddress = Annotated[

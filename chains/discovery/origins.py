@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chains.discovery.found import Origin
+from chains.discovery.registries import ADDRESS_PROVIDER, NAMED
 from chains.networks import Network
 
 _LAYOUT_OF_FAMILY: Mapping[str, str] = {
@@ -44,6 +45,12 @@ def origins_of(network: Network) -> tuple[Origin, ...]:
         if name in network.contracts
     ]
     return (*factories, *holders)
+
+
+def protocols_of(network: Network) -> frozenset[str]:
+    """What the protocols are called whose pools can be found on `network`."""
+    listed = {"curve"} if ADDRESS_PROVIDER in network.contracts else set()
+    return frozenset({origin.protocol for origin in origins_of(network)} | listed | {*NAMED})
 
 
 def _only_fee(fees_ppm: tuple[int, ...]) -> int:

@@ -17,6 +17,9 @@ from chains.pools.words import WORD, selector, unsigned, word
 ADDRESS_PROVIDER = "curve_address_provider"
 """Under this name a network's file has Curve's address provider."""
 
+NAMED = ("erc4626", "aave_v3")
+"""What the protocols are called of vaults and aTokens that somebody names."""
+
 _GET_ADDRESS = selector("get_address(uint256)")
 _POOL_COUNT, _POOL_LIST = selector("pool_count()"), selector("pool_list(uint256)")
 _GET_COINS, _IS_META = selector("get_coins(address)"), selector("is_meta(address)")
@@ -91,7 +94,7 @@ def vault(at: Address) -> Asking[Found]:
     Raises `NotGenuine`.
     """
     named = yield Call(at, _ASSET), Call(at, _UNDERLYING)
-    for family, asset in zip(("erc4626", "aave_v3"), map(_account, named), strict=True):
+    for family, asset in zip(NAMED, map(_account, named), strict=True):
         if asset not in (None, ZERO_ADDRESS, at):
             return Found(family, family, at, (asset, at), 0, 0)
     raise NotGenuine(f"{at} is neither an ERC-4626 vault nor an aToken: it does not name its asset")

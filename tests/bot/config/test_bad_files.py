@@ -8,7 +8,8 @@ import pytest
 from click.testing import CliRunner
 
 from bot.cli import main
-from tests.bot.config.writing import RUN, STRATEGY, spoilt, written
+from tests.bot.config.bad_sections import BUDGETS, RELAYS, SECTIONS
+from tests.bot.config.writing import RUN, spoilt, written
 
 RUN_FILE = [
     # what is replaced, by what, the line and key that must be named, the remedy that must be given
@@ -31,6 +32,21 @@ RUN_FILE = [
     ('["dex.toml"]', '["dex.toml", "./dex.toml"]', 2, "strategies[1]", "give one file another `name`"),
     ('"ETH/USDT"', '"ETHUSDT"', 6, "exchanges[0].symbols[0]", "such as 'ETH/USDT'"),
     ('"ETH/USDT"', '"ETH/USTD"', 6, "exchanges[0].symbols[0]", "did you mean 'USDT'?"),
+    ('"ETH/USDT"', '"ETH/USDT", "ETH/USDT"', 6, "exchanges[0].symbols[1]", "'ETH/USDT' is there twice; remove one"),
+    (
+        'name = "binance"',
+        'name = "binance"\nccxt_id = "binnance"',
+        6,
+        "exchanges[0].ccxt_id",
+        "did you mean 'binance'?",
+    ),
+    (
+        'name = "binance"',
+        'name = "binance"\nccxt_id = "qqqq"',
+        6,
+        "exchanges[0].ccxt_id",
+        "its list is at docs.ccxt.com",
+    ),
     ('"binance"', '"Binance"', 5, "exchanges[0].name", 'write `name = "binance"`'),
     ('name = "binance"', 'name = "binance"\napi_key = "env:K"', 4, "exchanges[0].api_secret", "write `api_secret` too"),
     ('"20 WETH"', '"20 WEHT"', 10, "executor.inventory_caps[0]", "did you mean 'WETH'?"),
@@ -76,6 +92,9 @@ RUN_FILE = [
         "a list of at most 3",
     ),
     ("max_fee_gwei = 200", "max_fee_gwei = -200", 13, "signer.max_fee_gwei", "write a number of zero or more"),
+    ("max_fee_gwei = 200", "max_verdict_age_s = 0", 13, "signer.max_verdict_age_s", "write a number above zero"),
+    ("max_fee_gwei = 200", "max_tip_gwei = 1", 13, "signer.max_tip_gwei", "less than execution.tip_gwei (2); raise it"),
+    ("max_fee_gwei = 200", 'user = ""', 13, "signer.user", "isthmus-signer"),
     ("max_fee_gwei = 200", 'max_fee_gwei = "200"', 13, "signer.max_fee_gwei", "expected a number"),
     ("max_fee_gwei = 200", "max_fee_gwei = nan", 13, "signer.max_fee_gwei", "write a number of zero or more"),
     ("gas_limit = 1_500_000", "gas_limit = 20_999", 14, "signer.gas_limit", "21000 or more; write `gas_limit = "),
@@ -225,24 +244,25 @@ def expected(path: Path, line: int | None, key: str) -> str:
     return f"{place}: {key}: " if key else f"{place}: "
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "remedy"), RUN_FILE)
-def test_a_bad_run_file_is_answered_with_line_key_and_remedy(
-    tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
+BAD = [
+    *(("isthmus.toml", *row) for row in (*RUN_FILE, *SECTIONS, *RELAYS)),
+    *(("dex.toml", *row) for row in (*STRATEGY_FILE, *BUDGETS)),
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new", "line", "key", "remedy"), BAD)
+def test_a_bad_file_is_answered_with_line_key_and_remedy(
+    tmp_path: Path, file: str, old: str, new: str, line: int | None, key: str, remedy: str
 ) -> None:
-    path = written(tmp_path, run=spoilt(RUN, old, new))
+    path = written(tmp_path)
+    (tmp_path / file).write_text(spoilt((tmp_path / file).read_text(), old, new))
     answer = refused(path)
-    assert answer.startswith(expected(path, line, key)), answer
+    assert answer.startswith(expected(tmp_path / file, line, key)), answer
     assert remedy in answer
 
 
-@pytest.mark.parametrize(("old", "new", "line", "key", "remedy"), STRATEGY_FILE)
-def test_a_bad_strategy_file_is_answered_with_line_key_and_remedy(
-    tmp_path: Path, old: str, new: str, line: int | None, key: str, remedy: str
-) -> None:
-    path = written(tmp_path, strategy=spoilt(STRATEGY, old, new))
-    answer = refused(path)
-    assert answer.startswith(expected(tmp_path / "dex.toml", line, key)), answer
-    assert remedy in answer
+def test_at_least_120_bad_files_are_tried() -> None:
+    assert len(BAD) >= 120
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:
