@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from bot.execution.hedges import Closed
 from bot.execution.transactions import Sent, Settled
-from bot.ledger.states import MinedAs
+from bot.ledger.states import Exposure, MinedAs
 from bot.plan import Plan
 from bot.reasons import Refusal
 
@@ -46,9 +46,8 @@ class Teller:
 
     def closed(self, closed: Closed, block_number: int, profit_wei: int | None) -> str:
         """A two-sided intent that owes nothing any more. A profit of None was not booked."""
-        return self._line(
-            block_number, closed.intent.strategy, str(closed.exposure), profit_wei, "after gas and fees, both sides"
-        )
+        word = "back" if closed.exposure is Exposure.NONE else str(closed.exposure)
+        return self._line(block_number, closed.intent.strategy, word, profit_wei, "after gas and fees, both sides")
 
     def _line(self, block_number: int, strategy: str, word: str, wei: int | None, detail: str) -> str:
         amount = "unknown" if wei is None else eth(wei)

@@ -19,7 +19,7 @@ from bot.execution.unwind import unwinding
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
-from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, Exposure, IntentState, MinedAs, OrderState
+from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
 from bot.market import Market
 from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
@@ -51,8 +51,8 @@ class Debt:
     """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
     `open_order` is a client id whose outcome is unknown, for `unclear_blocks` now; `unwound_by` the id of the plan that
-    is to end it. It is less than nothing where the exchange side is ahead of a chain side that did not come back from
-    a reorganisation.
+    is to end it. It goes `back` where the exchange side is ahead of a chain side that did not come back from a
+    reorganisation: then it is what was traded too much, and nothing of it is on the chain to be unwound.
     """
 
     intent_id: int
@@ -64,6 +64,20 @@ class Debt:
     unwound_by: str | None = None
     quarantined: bool = False
     unclear_blocks: int = 0
+    back: bool = False
+
+    def after(self, placed: PlacedOrder) -> Debt:
+        """What is owed once `placed` has ended as it says."""
+        filled = placed.filled_units if placed.side is self.order.side else -placed.filled_units
+        ended = replace(self, open_order=None, quarantined=False, unclear_blocks=0)
+        return ended.owing(self.remaining - filled)
+
+    def owing(self, units: int) -> Debt:
+        """The same with `units` left; less than nothing is owed the other way."""
+        if units >= 0:
+            return replace(self, remaining=units)
+        side = Side.BUY if self.order.side is Side.SELL else Side.SELL
+        return replace(self, order=replace(self.order, side=side), remaining=-units, back=not self.back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,12 +179,10 @@ class HedgeDesk:
         if intent.exposure is not Exposure.OWED:
             return []
         debt = self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number)
-        if intent.mined_as is not MinedAs.OK:
-            detail = (
-                f"intent {intent.id} was hedged and then reverted: {-debt.remaining} units of {debt.order.base} remain"
-            )
+        if debt.back:
+            detail = f"intent {intent.id}: {debt.remaining} units of {debt.order.base} are traded back"
             self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
-        elif debt.open_order is None and self._may_order(plan.strategy):
+        if debt.open_order is None and self._may_order(plan.strategy):
             await self._hedge(debt)
         return self._close_paid()
 
@@ -181,7 +193,7 @@ class HedgeDesk:
             if debt.open_order is not None:
                 await self._look_up(debt, debt.open_order)
             elif debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy):
-                if head.number <= debt.deadline_block:
+                if debt.back or head.number <= debt.deadline_block:
                     await self._hedge(debt)
                 else:
                     unwinds += self._unwind(debt, head, gas_price_wei)
@@ -206,20 +218,25 @@ class HedgeDesk:
         unclear = next((order for order in placed if order.state not in CLOSED_ORDERS), None)
         if unclear is not None and unclear.state is OrderState.QUARANTINED:
             self._hold_back(order, unclear)
-        traded = sum(order.filled_units for order in placed if order.state in CLOSED_ORDERS)
+        ended = [each for each in placed if each.state in CLOSED_ORDERS]
+        traded = sum(each.filled_units if each.side is side else -each.filled_units for each in ended)
         return Debt(
             intent_id=intent.id,
             plan=plan,
             order=replace(order, side=side),
-            remaining=_converted(moved, token, order.base) - traded,
+            remaining=0,
             deadline_block=block_number + self._policy(plan).deadline_blocks,
             open_order=unclear.client_id if unclear is not None else None,
             quarantined=unclear is not None and unclear.state is OrderState.QUARANTINED,
-        )
+        ).owing(_converted(moved, token, order.base) - traded)
 
     def _stands(self, debt: Debt) -> bool:
         """Whether the chain side is in a block now; a reorganisation may have taken it out again."""
-        return self._ledger.intent(debt.intent_id).state in (IntentState.MINED, IntentState.FINAL)
+        return self._ledger.intent(debt.intent_id).state in SETTLED
+
+    def _moved(self, debt: Debt) -> bool:
+        """Whether the chain side did what it was to do."""
+        return self._ledger.intent(debt.intent_id).mined_as is MinedAs.OK
 
     def _policy(self, plan: Plan) -> HedgePolicy:
         return self._policies.get(plan.strategy, HedgePolicy())
@@ -269,7 +286,8 @@ class HedgeDesk:
         order = self._priced(debt, book)
         if order is None:
             return
-        placed = self._ledger.place_order(debt.intent_id, order, exchange.name, Purpose.HEDGE)
+        purpose = Purpose.UNWIND if debt.back else Purpose.HEDGE
+        placed = self._ledger.place_order(debt.intent_id, order, exchange.name, purpose)
         report = await exchange.place(
             ExchangeOrder(order.symbol, order.side.value, order.amount, order.limit_price, placed.client_id)
         )
@@ -305,18 +323,12 @@ class HedgeDesk:
     def _known(self, debt: Debt, placed: PlacedOrder) -> None:
         """The order has ended: what it did not fill is still owed."""
         self._inventory.give_back(placed.client_id)
-        self._debts[debt.intent_id] = replace(
-            debt,
-            remaining=debt.remaining - placed.filled_units,
-            open_order=None,
-            quarantined=False,
-            unclear_blocks=0,
-        )
+        self._debts[debt.intent_id] = debt.after(placed)
 
     def _close_paid(self) -> list[Closed]:
         """Close what is paid: less than the exchange can trade is left, and stays in the inventory."""
         return [
-            self._close(debt, Exposure.HEDGED)
+            self._close(debt, Exposure.HEDGED if self._moved(debt) else Exposure.NONE)
             for debt in list(self._debts.values())
             if debt.open_order is None and self._is_dust(debt) and self._stands(debt)
         ]

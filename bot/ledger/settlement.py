@@ -38,13 +38,12 @@ class Settlement(Journal):
             mined_as = _mined_as(attempt, receipt)
             if mined_as is not MinedAs.OK and any(deltas.values()):
                 raise LedgerError(f"intent {intent_id}: {receipt.tx_hash} {mined_as}, yet deltas were given")
-            owes = mined_as is MinedAs.OK and row.two_sided and row.exposure == Exposure.NONE
             self._move(
                 connection,
                 row,
                 IntentState.MINED,
                 mined_as=mined_as.value,
-                exposure=Exposure.OWED.value if owes else row.exposure,
+                exposure=_exposure_after(row, mined_as).value,
                 block_number=receipt.block_number,
                 block_hash=receipt.block_hash,
                 gas_used=receipt.gas_used,
@@ -99,11 +98,13 @@ class Settlement(Journal):
     def close_exposure(self, intent_id: int, exposure: Exposure) -> None:
         """The other side of a two-sided intent is done: `HEDGED`, or `UNWOUND` where it came from.
 
-        Raises `IllegalMove` while it owes nothing or an order of it may still trade.
+        `NONE` where the chain side moved nothing, and what orders had traded for it was traded back. Raises
+        `IllegalMove` while it owes nothing or an order of it may still trade.
         """
         with self._write() as connection:
             row = self._load(connection, intent_id)
-            if row.exposure != Exposure.OWED or exposure not in (Exposure.HEDGED, Exposure.UNWOUND):
+            ends = {Exposure.HEDGED, Exposure.UNWOUND} | ({Exposure.NONE} if row.mined_as != MinedAs.OK else set())
+            if row.exposure != Exposure.OWED or exposure not in ends:
                 raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become {exposure}")
             closed = [state.value for state in CLOSED_ORDERS]
             still_open = select(OrderRow.client_id).where(
@@ -180,6 +181,13 @@ class Settlement(Journal):
         for attempt in attempts_of(connection, row.id):
             if attempt.state is IntentState.MINED:
                 self._set_attempt(connection, attempt, state)
+
+
+def _exposure_after(row: Row[Any], mined_as: MinedAs) -> Exposure:
+    """A call that moved what it should owes the other side; one that came back without leaves its hedge alone."""
+    exposure = Exposure(row.exposure)
+    left_over = Exposure.NONE if mined_as is MinedAs.OK else Exposure.HEDGED
+    return Exposure.OWED if row.two_sided and exposure is left_over else exposure
 
 
 def _mined_as(attempt: Attempt, receipt: Receipt) -> MinedAs:

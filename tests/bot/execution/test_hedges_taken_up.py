@@ -28,7 +28,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, at_block, names, settled
+from tests.bot.execution.hedging import ONE_ETH, at_block, settled
 from tests.bot.ledger.given import StandingClock
 from tests.bot.market import samples
 
@@ -172,18 +172,6 @@ class TestAReorganisation:
         assert await at_block(on, 13) == ([], []), "the chain side does not stand"
         closed = await on.on_settled(settle(ledger, intent, plan, 14))
         assert [done.exposure for done in closed] == [Exposure.HEDGED] and len(exchange.placed) == 1
-
-    async def test_a_chain_side_that_comes_back_reverted_is_hedged_no_further(self, ledger: Ledger) -> None:
-        exchange = ScriptedExchange([fills(3 * 10**7)])
-        on = desk(ledger, exchange)
-        plan = sells_on_chain()
-        intent = pending(ledger, plan)
-        await on.on_settled(settle(ledger, intent, plan, 11))
-        self._undo(ledger)
-        await on.on_settled(settle(ledger, intent, plan, 12, status=0))
-        assert await at_block(on, 13) == ([], []) and len(exchange.placed) == 1
-        assert "hedged_alone" in names(ledger)
-        assert ledger.open_intents() == ()
 
     @staticmethod
     def _undo(ledger: Ledger) -> None:
