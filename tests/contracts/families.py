@@ -132,12 +132,12 @@ class Families:
     async def loaded(self, facts: PoolFacts) -> Pool:
         return await self.market.chain.load(facts)
 
-    async def venue(self, kind: HopKind) -> Venue:
-        """A stocked mock of `kind`."""
+    async def venue(self, kind: HopKind, price: int = PRICE) -> Venue:
+        """A stocked mock of `kind`; that of a wrapper sells at `price`."""
         chain, weth, mid = self.market.chain, self.market.weth, self.market.mid
         sold, bought = Address(weth.address), Address(mid.address)
         if kind in _WRAPPERS:
-            at = await _mock(chain, "Venues", _WRAPPERS[kind], ["address", "uint256"], [sold, PRICE])
+            at = await _mock(chain, "Venues", _WRAPPERS[kind], ["address", "uint256"], [sold, price])
             await chain.send(sold, "transfer(address,uint256)", at, STOCK)
             share = Token("anvil", at, kind.name, 18)
             await chain.send(at, "mint(address,uint256)", chain.account, STOCK)

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {ICurveCryptoPool, ICurvePool, ISolidlyPair} from "../../src/interfaces/IPools.sol";
-import {IAToken, IAaveReserves, IERC4626, IWrappedNative, IWstETH} from "../../src/interfaces/IWrappers.sol";
+import {IAToken, IERC4626, IWrappedNative, IWstETH} from "../../src/interfaces/IWrappers.sol";
 import {FixedPricePool, Pay} from "./Pools.sol";
 import {PlainToken} from "./Tokens.sol";
 
@@ -167,6 +167,11 @@ contract AToken is PlainToken, IAToken {
         (UNDERLYING_ASSET_ADDRESS, PRICE, POOL) = (asset, price, address(new Reserve()));
     }
 
+    /// @notice What is held is what was supplied, at one for one.
+    function scaledTotalSupply() external view returns (uint256) {
+        return IERC20(UNDERLYING_ASSET_ADDRESS).balanceOf(address(this));
+    }
+
     function minted(address to, uint256 supplied) external {
         require(msg.sender == POOL);
         balanceOf[to] += Price.out(PRICE, true, supplied);
@@ -191,8 +196,10 @@ contract FalseAToken is PlainToken, IAToken {
 }
 
 /// @notice Aave V3's pool, of the one reserve that made it.
-contract Reserve is IAaveReserves {
+contract Reserve {
     AToken private immutable A_TOKEN = AToken(msg.sender);
+    uint256 private constant RAY = 1e27;
+    uint256 public constant POOL_REVISION = 10;
 
     error NoSuchReserve(address asset);
 
@@ -207,8 +214,27 @@ contract Reserve is IAaveReserves {
         return A_TOKEN.burnt(msg.sender, amount, to);
     }
 
-    function getReserveData(address) external view returns (uint256[9] memory words) {
-        words[8] = uint160(address(A_TOKEN));
+    /// @notice The words of `ReserveDataLegacy`: eighteen decimals, active; nothing is lent to anybody.
+    function getReserveData(address) external view returns (uint256[15] memory words) {
+        (words[0], words[3], words[8], words[10]) =
+        (18 << 48 | 1 << 56, RAY, uint160(address(A_TOKEN)), uint160(address(this)));
+    }
+
+    function getReserveNormalizedIncome(address) external pure returns (uint256) {
+        return RAY;
+    }
+
+    function getReserveNormalizedVariableDebt(address) external pure returns (uint256) {
+        return RAY;
+    }
+
+    function getVirtualUnderlyingBalance(address asset) external view returns (uint256) {
+        return IERC20(asset).balanceOf(address(A_TOKEN));
+    }
+
+    /// @notice Of the debt token, which it is too.
+    function scaledTotalSupply() external pure returns (uint256) {
+        return 0;
     }
 }
 
