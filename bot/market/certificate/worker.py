@@ -24,9 +24,10 @@ from bot.market.combined import MOST_WALKS, walks_of
 from bot.market.dual.certificate import bound
 from bot.market.dual.explained import explained, unsupported_in
 from bot.market.dual.kernels import Floats
-from bot.market.dual.problem import Problem, opening_prices, problem_of
+from bot.market.dual.problem import Problem, opening_prices
 from bot.market.dual.solve import Solution, solve
-from bot.market.dual.venues import BookVenue, Venue
+from bot.market.dual.standing import Standing
+from bot.market.dual.venues import BookVenue
 from chains.assets import Token
 
 NICENESS = 10
@@ -36,15 +37,13 @@ class Certificates:
     """The market as it was told block by block, and the prices that held last."""
 
     def __init__(self) -> None:
-        self._venues: dict[str, Venue] = {}
+        self._standing: Standing | None = None
         self._prices: dict[Token, float] = {}
 
     def solved(self, update: Update) -> Solution:
         """The optimum of the block that `update` leads to."""
-        for name in update.gone:
-            self._venues.pop(name, None)
-        self._venues.update((venue.venue, venue) for venue in update.venues)
-        problem = problem_of(self._venues.values(), update.numeraire)
+        self._standing = self._standing or Standing(update.numeraire)
+        problem = self._standing.posed(update.venues, update.gone)
         solution = solve(problem, self._start(problem))
         self._prices.update(zip(problem.tokens, map(float, solution.prices), strict=True))
         return solution

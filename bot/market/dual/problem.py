@@ -30,6 +30,10 @@ class Way:
     token_out: Token
 
 
+Curves = dict[Way, tuple[Piece, ...]]
+"""What ways cost, by pieces whose rates only fall."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """maximise what comes out in `tokens[0]` over all `ways` at once, every other token conserved.
@@ -68,19 +72,35 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
     """
     known = {venue.venue: venue for venue in venues}
     refused: dict[str, str] = {}
-    curves: dict[Way, tuple[Piece, ...]] = {}
+    curves: dict[str, Curves] = {}
     for name, venue in known.items():
         try:
-            found = dict(_curves(venue))
+            curves[name] = curves_of(venue)
         except (PoolError, ArithmeticError, ValueError) as error:
             refused[name] = f"no price curve: {error}"
             continue
-        if not found:
+        if not curves[name]:
             refused[name] = "no liquidity"
-        curves.update(found)
-    ways = _passable(curves, numeraire, {numeraire, *also})
-    posing = {name: venue for name, venue in known.items() if name not in refused}
-    return _laid_out({way: curves[way] for way in ways}, numeraire, posing, refused)
+    return posed_by(curves, known, numeraire, refused, also)
+
+
+def posed_by(
+    curves: Mapping[str, Curves],
+    venues: Mapping[str, Venue],
+    numeraire: Token,
+    refused: Mapping[str, str],
+    also: Iterable[Token] = (),
+) -> Problem:
+    """The same by the venues' curves, where those are known already."""
+    every = {way: curve for found in curves.values() for way, curve in found.items()}
+    ways = _passable(every, numeraire, {numeraire, *also})
+    posing = {name: venue for name, venue in venues.items() if name not in refused}
+    return _laid_out({way: every[way] for way in ways}, numeraire, posing, dict(refused))
+
+
+def curves_of(venue: Venue) -> Curves:
+    """The venue's ways that have a price. Raises `PoolError`, `ArithmeticError`, `ValueError`."""
+    return dict(_curves(venue))
 
 
 def problem_along(curves: Mapping[Way, Iterable[Piece]], numeraire: Token) -> Problem:
@@ -103,7 +123,7 @@ def _laid_out(
     stretches = []
     for way in ways:
         first = len(rows)
-        rows.extend(_summed(curves[way]))
+        rows.extend(summed(curves[way]))
         stretches.append((first, len(rows)))
     return Problem(
         tokens,
@@ -165,8 +185,8 @@ def _falling(curve: Iterable[Piece], endless: float) -> Iterator[Piece]:
         least /= (1.0 + bent * cap) ** 2
 
 
-def _summed(curve: Iterable[Piece]) -> Iterator[tuple[float, float, float, float, float]]:
-    """Rows of `pieces`."""
+def summed(curve: Iterable[Piece]) -> Iterator[tuple[float, float, float, float, float]]:
+    """A curve's rows of `pieces`."""
     before_in = before_out = 0.0
     for rate, curvature, cap in curve:
         yield rate, curvature, cap, before_in, before_out
