@@ -3,6 +3,9 @@
 Run as `python -m benchmarks [--only detect sizing]`, which is `make bench`; some alone leave the page as it is. A
 benchmark is a module `bench_*.py` of this package that can be run; its lines of JSON are its raw figures, its other
 lines are for people.
+
+All of them take about a quarter of an hour on two quiet cores; one that does not end within fifteen minutes is ended,
+and the page says so.
 """
 
 from __future__ import annotations
@@ -69,6 +72,7 @@ def main() -> int:
         print(f"== {name}", flush=True)
         done.append(ran(name))
         print(f"took {done[-1].took}", flush=True)
+    print(f"all of it took {sum(one.took_s for one in done):.0f} s, {sum(one.busy_s for one in done):.0f} s busy")
     if not chosen.only:
         shown = versions(*SHOWN_VERSIONS) | {"anvil": anvil_version()}
         PAGE.write_text(page(processor(), memory_gib(), shown, done), encoding="utf-8")

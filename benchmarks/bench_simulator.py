@@ -30,7 +30,7 @@ from bot.simulator.fork import PinnedFork
 from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
 from bot.simulator.question import Environment, ask, transaction_call
-from bot.simulator.simulator import FinalVerdict, Simulator
+from bot.simulator.simulator import Simulator
 from bot.simulator.verdict import Outcome
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
@@ -70,15 +70,14 @@ async def _measured(verdicts: int, heads: int, delay_s: float) -> None:
 
 
 async def _warm(world: Rig, count: int) -> None:
-    async with simulator_at(world.anvil.http_url, final=FinalVerdict.IN_PROCESS) as alone:
-        timed = await _timed_warm(world, alone, count)
+    timed = await _timed_warm(world, count)
     _tell_warm(
         {name: statistics.median(times) for name, times in timed.items()},
         {name: statistics.quantiles(times, n=100)[98] for name, times in timed.items()},
     )
 
 
-async def _timed_warm(world: Rig, alone: Simulator, count: int) -> dict[str, list[float]]:
+async def _timed_warm(world: Rig, count: int) -> dict[str, list[float]]:
     asked, head = await _plan(world), await world.head()
     simulator, network = world.simulator, twin()
     environment = Environment(head, network.block_step_s, network.gas.base_fee.after(head))
@@ -112,7 +111,7 @@ async def _timed_warm(world: Rig, alone: Simulator, count: int) -> dict[str, lis
         {
             "verdict_in_process": here,
             "call_in_process": called,
-            "final_in_process": lambda: final(alone),
+            "final_in_process": lambda: final(world.alone),
             "final_anvil": lambda: final(simulator),
             "peer_eth_call": peer_called,
             "peer_web3": web3_called,

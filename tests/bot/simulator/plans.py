@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from eth_account import Account
 
 from bot.exactness.contracts import ANVIL_ARGUMENTS
-from bot.simulator import Simulator
+from bot.simulator import FinalVerdict, Simulator
 from bot.simulator.holdings import Watched
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
@@ -28,6 +28,7 @@ from tests.reference import fields_of
 _OPERATOR_KEY = Account.from_key("0x" + "02" * 32)
 _GAS_LIMIT = 3_000_000
 _MOST_HOPS = 4
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One plan: what was foreseen in this process and on the fork, and what the mined block says."""
+    """One plan: what was foreseen in this process, on the fork and by this process' own last word, and what the mined
+    block says.
+    """
 
     tx: UnsignedTransaction
     kinds: tuple[HopKind, ...]
     here: Verdict | None
     fork: Verdict
+    alone: Verdict
     deltas: dict[Watched, int]
     succeeded: bool
     gas_used: int
@@ -55,7 +59,7 @@ class Trial:
     @property
     def wrong(self) -> list[str]:
         """How either verdict differs from the block; a plan that this process leaves to the fork is not wrong."""
-        verdicts = {"in process": self.here, "on the fork": self.fork}
+        verdicts = {"in process": self.here, "on the fork": self.fork, "as the last word in process": self.alone}
         return [f"{name}: {difference}" for name, it in verdicts.items() if it for difference in self._differences(it)]
 
     def _differences(self, verdict: Verdict) -> list[str]:
@@ -71,10 +75,11 @@ class Trial:
 
 @dataclass
 class Rig:
-    """The chain with its venues, the executor, and the simulator that stands on it."""
+    """The chain with its venues, the executor, and the simulators that stand on it; `alone` has its last word here."""
 
     families: Families
     simulator: Simulator
+    alone: Simulator
     steps: tuple[Step, ...]
     watched: tuple[Watched, ...]
 
@@ -143,13 +148,14 @@ class Rig:
         tx, head = await self.transaction(call), await self.head()
         here = await self.simulator.screened(tx, head, self.watched)
         fork = await self.simulator.verdict(tx, head, self.watched)
+        alone = await self.alone.verdict(tx, head, self.watched)
         before = await self._balances()
         receipt = await self._mined(tx, head)
         after = await self._balances()
         if snapshot is not None:
             await self.anvil.rpc("evm_revert", snapshot)
         deltas = {pair: after[pair] - before[pair] for pair in before}
-        return Trial(tx, kinds, here, fork, deltas, receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
+        return Trial(tx, kinds, here, fork, alone, deltas, receipt["status"] == "0x1", int(receipt["gasUsed"], 16))
 
     async def _mined(self, tx: UnsignedTransaction, head: Head) -> dict[str, str]:
         raw = bytes(_OPERATOR_KEY.sign_transaction(fields_of(tx)).raw_transaction)
@@ -189,8 +195,11 @@ async def rig() -> AsyncIterator[Rig]:
         tokens = sorted({step.token_out.address for step in steps})
         pools = sorted({step.hop.pool for step in steps if step.kind in _PLAIN})
         watched = [(account, Address(token)) for account in (market.executor, *pools) for token in tokens]
-        async with simulator_at(anvil.http_url) as simulator:
-            yield Rig(families, simulator, steps, (*watched, (market.executor, ZERO_ADDRESS)))
+        async with (
+            simulator_at(anvil.http_url, timeout_s=_PATIENCE_S) as simulator,
+            simulator_at(anvil.http_url, timeout_s=_PATIENCE_S, final=FinalVerdict.IN_PROCESS) as alone,
+        ):
+            yield Rig(families, simulator, alone, steps, (*watched, (market.executor, ZERO_ADDRESS)))
 
 
 _PLAIN = frozenset({HopKind.CONSTANT_PRODUCT, HopKind.CONCENTRATED})
