@@ -13,6 +13,7 @@ from bot.signer.policy import SignerPolicy
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import POLICY, SECRET, HandClock
+from tests.bot.signer.owning import OWNED
 from tests.bot.signer.processes import PASSPHRASE, start
 
 
@@ -30,6 +31,12 @@ def journal(tmp_path: Path) -> Iterator[Journal]:
 @pytest.fixture
 def signer(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
     return new_signer(journal, clock, switch)
+
+
+@pytest.fixture
+def owned(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
+    """A signer that knows an owner."""
+    return new_signer(journal, clock, switch, OWNED)
 
 
 @pytest.fixture

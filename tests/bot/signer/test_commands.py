@@ -24,7 +24,7 @@ from bot.signer.protocol import Signed
 from bot.signer.switch import KillSwitch, Trading
 from tests.bot.running import twin_config
 from tests.bot.signer.making import CYCLES, ETHER, POLICY, SECRET, ask
-from tests.bot.signer.test_grants import OWNER, OWNER_SECRET
+from tests.bot.signer.owning import OWNER, OWNER_SECRET
 
 PASSPHRASE = "open sesame"
 OWNED: SignerPolicy = dataclasses.replace(POLICY, owner=OWNER)

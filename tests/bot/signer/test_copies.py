@@ -76,12 +76,13 @@ def test_a_copy_caught_between_two_writes_is_taken_again(
 ) -> None:
     machine.asked(number(1))
     with Journal(machine.path) as journal:
-        copied, torn = shutil.copyfile, []
+        copied, torn = shutil.copyfile, list[str]()
 
         def tear(source: Path, target: Path) -> None:
             if source.name.endswith("-wal") and len(torn) < 2:
                 # What was written since: the log as it was before, under a head file that knows more.
-                torn.append(journal.note(1.0, "meanwhile", ""))
+                journal.note(1.0, "meanwhile", "")
+                torn.append(source.name)
                 target.write_bytes(b"")
             else:
                 copied(source, target)

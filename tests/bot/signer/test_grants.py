@@ -4,98 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from pathlib import Path
 
 import pytest
-from coincurve import PrivateKey
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.owner import deposit, new_grant, revoke
+from bot.owner import deposit, revoke
 from bot.reasons import Reason
-from bot.signer.grants import LIMITS, Grant, InvalidGrant, SignedGrant, decode_grant, encode_grant, grant_file
+from bot.signer.grants import LIMITS, InvalidGrant, SignedGrant, decode_grant, encode_grant, grant_file
 from bot.signer.journal import Journal
-from bot.signer.key import SigningKey
-from bot.signer.policy import InvalidPolicy, SignerPolicy
-from bot.signer.protocol import HEADER_BYTES, Denial, Replace, Settle, Signed, Status, StatusRequest, frame
+from bot.signer.policy import InvalidPolicy
+from bot.signer.protocol import HEADER_BYTES, Replace, Settle, Signed, Status, StatusRequest, frame
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.making import CYCLES, ETHER, GAS_COST_WEI, NOW_S, OPERATOR, OTHER, POLICY, HandClock, answer, ask
+from tests.bot.signer.making import ETHER, GAS_COST_WEI, NOW_S, OPERATOR, POLICY, HandClock, answer, ask
+from tests.bot.signer.owning import OWNED, ask_for, fill_the_hour, granted, refused, signed
 from tests.bot.signer.test_replacements import HIGHER
 
-OWNER_SECRET = bytes(range(1, 33))
-OWNER = SigningKey(OWNER_SECRET).address
-OWNED: SignerPolicy = dataclasses.replace(POLICY, owner=OWNER)
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-
-
-def granted(**changes: object) -> Grant:
-    good = new_grant(
-        chain_id=31337,
-        operator=OPERATOR,
-        strategy=CYCLES,
-        limit="hour_loss",
-        amount_wei=ETHER,
-        not_before_s=int(NOW_S),
-        lasts_s=3600,
-    )
-    return dataclasses.replace(good, **changes)  # type: ignore[arg-type]
-
-
-def signed(grant: Grant, secret: bytes = OWNER_SECRET) -> SignedGrant:
-    compact = PrivateKey(secret).sign_recoverable(grant.digest(), hasher=None)
-    return SignedGrant(grant, compact[:64] + bytes((compact[64] + 27,)))
-
-
-@pytest.fixture
-def owned(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
-    return new_signer(journal, clock, switch, OWNED)
-
-
-def fill_the_hour(signer: Signer) -> None:
-    for number in range(2):
-        assert isinstance(ask_for(signer, f"full-{number}", 100 + number), Signed)
-
-
-def ask_for(signer: Signer, intent_id: str, nonce: int, wei: int = ETHER, at_s: float = NOW_S) -> object:
-    return answer(signer, ask(intent_id=intent_id, nonce=nonce, worst_case_wei=wei, verdict={"made_at_s": at_s}))
-
-
-def refused(response: object) -> Reason:
-    assert isinstance(response, Denial), response
-    return response.reason
-
-
-def test_a_wallets_signature_of_the_typed_data_is_the_same(tmp_path: Path) -> None:
-    """Source: EIP-712; the reference is eth-account's own encoder."""
-    grant = granted()
-    types = {
-        "Grant": [
-            {"name": "operator", "type": "address"},
-            {"name": "strategy", "type": "string"},
-            {"name": "limit", "type": "string"},
-            {"name": "amountWei", "type": "uint256"},
-            {"name": "notBefore", "type": "uint256"},
-            {"name": "notAfter", "type": "uint256"},
-            {"name": "id", "type": "bytes16"},
-        ]
-    }
-    message = {
-        "operator": grant.operator,
-        "strategy": grant.strategy,
-        "limit": grant.limit,
-        "amountWei": grant.amount_wei,
-        "notBefore": grant.not_before_s,
-        "notAfter": grant.not_after_s,
-        "id": bytes.fromhex(grant.id[2:]),
-    }
-    domain = {"name": "Isthmus", "version": "1", "chainId": 31337}
-    by_wallet = Account.sign_message(encode_typed_data(domain, types, message), OWNER_SECRET)
-    assert bytes(by_wallet.signature) == signed(grant).signature
-    assert SignedGrant(grant, bytes(by_wallet.signature)).signer() == OWNER
 
 
 def test_a_grant_lets_the_limit_be_passed_by_its_amount_and_no_more(owned: Signer, switch: KillSwitch) -> None:
@@ -150,50 +77,12 @@ def test_a_revoked_grant_stays_revoked_even_if_its_revocation_goes_away(
     assert [what for _, what, _ in journal.audit()] == ["grant_taken", "grant_revoked"]
 
 
-NOT_OURS: dict[str, tuple[SignedGrant, str]] = {
-    "somebody else's signature": (signed(granted(), bytes(31) + b"\x07"), "not signed by the owner"),
-    "the operator's own signature": (
-        signed(granted(), bytes.fromhex("4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318")),
-        "not signed by the owner",
-    ),
-    "another operator": (signed(granted(operator=OTHER)), f"it is for {OTHER}"),
-    "another chain": (signed(granted(chain_id=1)), "on chain 1"),
-    "an unknown strategy": (signed(granted(strategy="sandwich")), "'sandwich' is not in the policy"),
-    "an amount raised afterwards": (
-        SignedGrant(granted(amount_wei=2 * ETHER), signed(granted()).signature),
-        "not signed by the owner",
-    ),
-    "no signature": (SignedGrant(granted(), b""), "not 65 bytes"),
-    "a signature of zeros": (SignedGrant(granted(), bytes(64) + b"\x1b"), "none"),
-}
-
-
-@pytest.mark.parametrize("name", NOT_OURS)
-def test_a_grant_that_is_not_ours_grants_nothing_and_is_told_once(
-    name: str, owned: Signer, switch: KillSwitch, journal: Journal
-) -> None:
-    grant, message = NOT_OURS[name]
-    fill_the_hour(owned)
-    deposit(grant, switch.folder)
-    for _ in range(2):
-        assert refused(ask_for(owned, "over", 1)) is Reason.SIGNER_BUDGET_HOUR_LOSS
-    ((_, what, detail),) = journal.audit()
-    assert what == "grant_refused"
-    assert message in detail
-
-
 def test_the_other_form_of_a_signature_is_none() -> None:
     good = signed(granted())
     s = int.from_bytes(good.signature[32:64], "big")
     flipped = good.signature[:32] + (ORDER - s).to_bytes(32, "big") + bytes((27 + 28 - good.signature[64],))
     with pytest.raises(InvalidGrant, match="canonical"):
         SignedGrant(good.grant, flipped).signer()
-
-
-def test_a_policy_without_an_owner_takes_no_grant(signer: Signer, switch: KillSwitch) -> None:
-    fill_the_hour(signer)
-    deposit(signed(granted()), switch.folder)
-    assert refused(ask_for(signer, "over", 1)) is Reason.SIGNER_BUDGET_HOUR_LOSS
 
 
 def test_the_bots_own_key_cannot_own_its_grants() -> None:
@@ -206,22 +95,6 @@ def test_a_grant_under_another_name_is_not_two(owned: Signer, switch: KillSwitch
     file = deposit(signed(granted()), switch.folder)
     os.rename(file, grant_file(switch.folder, "0x" + "00" * 16))
     assert refused(ask_for(owned, "over", 1)) is Reason.SIGNER_BUDGET_HOUR_LOSS
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"limit": "min_profit"}, "cannot be granted"),
-        ({"amount_wei": 0}, "out of range"),
-        ({"amount_wei": 2**127}, "out of range"),
-        ({"not_after_s": int(NOW_S)}, "no time at all"),
-        ({"not_after_s": 2**40}, "no time at all"),
-        ({"id": "0x12"}, "16 bytes"),
-    ],
-)
-def test_a_grant_that_makes_no_sense_cannot_be_made(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(InvalidGrant, match=message):
-        granted(**changes)
 
 
 @settings(max_examples=100, deadline=None)
@@ -284,8 +157,3 @@ def test_a_grant_for_all_together_is_told_as_one(owned: Signer, switch: KillSwit
 )
 def test_a_grant_at_the_edge_of_sense_is_one(changes: dict[str, object]) -> None:
     granted(**changes)
-
-
-def test_a_grant_that_begins_before_time_did_is_none() -> None:
-    with pytest.raises(InvalidGrant, match="no time at all"):
-        granted(not_before_s=-1)

@@ -6,54 +6,19 @@ import dataclasses
 from pathlib import Path
 
 import pytest
-from coincurve import PrivateKey
-from eth_account import Account
-from eth_account.messages import encode_typed_data
 
-from bot.owner import deposit_change, new_change
+from bot.owner import deposit_change
 from bot.reasons import Reason
 from bot.signer import wire
 from bot.signer.journal import Journal
-from bot.signer.limits import CHANGEABLE, InvalidChange, LimitChange, SignedChange, Taken, change_file, field_of
+from bot.signer.limits import CHANGEABLE, SignedChange, Taken, change_file, field_of
 from bot.signer.policy import StrategyLimits
-from bot.signer.protocol import Denial, Signed, Status, StatusRequest
+from bot.signer.protocol import Denial, Signed, StatusRequest
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.making import CYCLES, ETHER, NOW_S, OPERATOR, OTHER, POLICY, HandClock, answer
-from tests.bot.signer.test_grants import OWNED, OWNER, OWNER_SECRET, ask_for, refused
-
-WHO, WHY = "anna", "a bad morning"
-
-
-def change(amount: int, later_s: int = 0, **changes: object) -> LimitChange:
-    made = new_change(
-        chain_id=31337,
-        operator=OPERATOR,
-        strategy=CYCLES,
-        limit="hour_loss",
-        amount=amount,
-        made_at_s=int(NOW_S) + later_s,
-        by=WHO,
-        because=WHY,
-    )
-    return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
-
-
-def owned_by(made: LimitChange, secret: bytes = OWNER_SECRET) -> SignedChange:
-    compact = PrivateKey(secret).sign_recoverable(made.digest(), hasher=None)
-    return SignedChange(made, compact[:64] + bytes((compact[64] + 27,)))
-
-
-@pytest.fixture
-def owned(journal: Journal, clock: HandClock, switch: KillSwitch) -> Signer:
-    return new_signer(journal, clock, switch, OWNED)
-
-
-def differences(signer: Signer) -> object:
-    status = answer(signer, StatusRequest())
-    assert isinstance(status, Status)
-    return status.limits
+from tests.bot.signer.making import CYCLES, ETHER, POLICY, HandClock, answer
+from tests.bot.signer.owning import OWNED, OWNER, ask_for, change, differences, owned_by, refused
 
 
 def noted(journal: Journal) -> list[tuple[str, str]]:
@@ -142,33 +107,6 @@ def test_all_together_and_a_count_are_changed_so_too(owned: Signer, switch: Kill
     assert refused(ask_for(owned, "two", 2)) is Reason.SIGNER_BUDGET_RATE
 
 
-NOT_OURS = {
-    "another chain": (owned_by(change(1, chain_id=1)), "on chain 1"),
-    "another operator": (owned_by(change(1, operator=OTHER)), f"for {OTHER}"),
-    "an unknown strategy": (SignedChange(change(1, strategy="sandwich")), "'sandwich' is not in the policy"),
-    "another's signature": (owned_by(change(9 * ETHER), b"\x07" * 32), "not signed by the owner"),
-    "another amount than was signed": (
-        SignedChange(change(9 * ETHER), owned_by(change(8 * ETHER)).signature),
-        "not signed by the owner",
-    ),
-    "no whole signature": (SignedChange(change(9 * ETHER), b"\x01"), "not 65 bytes"),
-    "an old one": (owned_by(change(1, later_s=-86_401)), "within the last day"),
-    "one of tomorrow": (owned_by(change(1, later_s=301)), "within the last day"),
-}
-
-
-@pytest.mark.parametrize("name", NOT_OURS)
-def test_a_change_that_is_not_ours_changes_nothing_and_is_told_once(
-    name: str, owned: Signer, switch: KillSwitch, journal: Journal
-) -> None:
-    signed, message = NOT_OURS[name]
-    deposit_change(signed, switch.folder)
-    for _ in range(2):
-        assert differences(owned) == {}
-    ((what, detail),) = noted(journal)
-    assert what == "limit_refused" and message in detail
-
-
 def test_a_file_that_is_no_change_is_refused_by_its_name(owned: Signer, switch: KillSwitch, journal: Journal) -> None:
     file = change_file(switch.folder, "0x" + "00" * 16)
     file.parent.mkdir()
@@ -178,48 +116,9 @@ def test_a_file_that_is_no_change_is_refused_by_its_name(owned: Signer, switch: 
     assert (what, detail.split()[0]) == ("limit_refused", file.stem)
 
 
-def test_a_policy_without_an_owner_raises_nothing(signer: Signer, switch: KillSwitch) -> None:
-    deposit_change(owned_by(change(9 * ETHER)), switch.folder)
-    assert differences(signer) == {}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"limit": "min_profit"}, "cannot be set"),
-        ({"amount": -1}, "out of range"),
-        ({"amount": 2**127}, "out of range"),
-        ({"id": "0x12"}, "16 bytes"),
-        ({"because": ""}, "by whom and why"),
-        ({"by": "x" * 201}, "by whom and why"),
-    ],
-)
-def test_a_change_that_makes_no_sense_cannot_be_made(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(InvalidChange, match=message):
-        dataclasses.replace(change(1), **changes)  # type: ignore[arg-type]
-
-
 def test_every_limit_that_can_be_changed_is_one_of_a_budget() -> None:
     names = {field.name for field in dataclasses.fields(StrategyLimits)} - {"min_profit_wei", "pools", "tokens"}
     assert {field_of(limit) for limit in CHANGEABLE} == names
-
-
-def test_a_wallets_signature_of_the_typed_data_is_the_same() -> None:
-    """Source: EIP-712; the reference is eth-account's own encoder."""
-    made = change(ETHER)
-    kinds = {"operator": "address", "strategy": "string", "limit": "string", "amount": "uint256", "madeAt": "uint256"}
-    types = {"Limit": [{"name": name, "type": kind} for name, kind in {**kinds, "id": "bytes16"}.items()]}
-    message = {
-        "operator": made.operator,
-        "strategy": made.strategy,
-        "limit": made.limit,
-        "amount": made.amount,
-        "madeAt": made.made_at_s,
-        "id": bytes.fromhex(made.id[2:]),
-    }
-    domain = {"name": "Isthmus", "version": "1", "chainId": 31337}
-    by_wallet = Account.sign_message(encode_typed_data(domain, types, message), OWNER_SECRET)
-    assert bytes(by_wallet.signature) == owned_by(made).signature
 
 
 def test_a_journal_that_cannot_be_written_takes_the_change_once_it_can(
