@@ -149,19 +149,25 @@ class Homecoming:
 
     async def book(self, found: Found) -> list[Settled]:
         """Book what was found; what is still out is sent again, outbid or cancelled."""
-        settled = []
+        settled, leaving = [], []
         self._operators.note_coins(found.coins)
         for intent, at in found.awaited:
             if at is not None:
                 settled.append(self._settle(intent, at))
-            else:
-                await self._move_on(intent, found.head)
+            elif await self._move_on(intent, found.head):
+                leaving.append(intent)
+        await self.send_all(leaving)
+        self._leave_out_foreign(found)
         await self._hold(found.head)
         await self._signing.covered()
         for way in self._operators:
             if way.account in found.counted:
                 way.watch_nonce(found.counted[way.account], found.head)
         return settled
+
+    async def send_all(self, intents: Sequence[Intent]) -> None:
+        """Send the newest bytes of each: in order, and answered together, so that nodes far off are waited for once."""
+        await asyncio.gather(*(self._operators.of(intent).send(intent) for intent in intents))
 
     def undo(self, event: Undone) -> None:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
@@ -231,12 +237,18 @@ class Homecoming:
     def _gas_wei(self, receipt: Receipt) -> int:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
 
-    async def _move_on(self, intent: Intent, head: Head) -> None:
-        replaced = await self._operators.of(intent).move_on(intent, head)
-        if replaced is not None:
-            self._in_flight.transactions[intent.id] = replaced
-        elif self._ledger.intent(intent.id).state is IntentState.FOREIGN:
-            self._in_flight.transactions.pop(intent.id, None)
+    async def _move_on(self, intent: Intent, head: Head) -> bool:
+        """Whether something of it is to be sent."""
+        moved = await self._operators.of(intent).move_on(intent, head)
+        if moved.transaction is not None:
+            self._in_flight.transactions[intent.id] = moved.transaction
+        return moved.leaves
+
+    def _leave_out_foreign(self, found: Found) -> None:
+        """What turned out to be somebody else's is not in flight."""
+        for intent, at in found.awaited:
+            if at is None and self._ledger.intent(intent.id).state is IntentState.FOREIGN:
+                self._in_flight.transactions.pop(intent.id, None)
 
     async def _hold(self, head: Head) -> None:
         """What nothing can undo any more is final; the signer hears first, so that a crash leaves nothing reserved.

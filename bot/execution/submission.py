@@ -48,6 +48,16 @@ class Outbid:
     worthless: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What became of an intent that no block has taken: `transaction` stands in its place now, where something new
+    does, and if it `leaves`, its newest bytes are to be sent.
+    """
+
+    transaction: UnsignedTransaction | None = None
+    leaves: bool = False
+
+
 Outbidder = Callable[[Intent, UnsignedTransaction, Fees, Head], Awaitable[Outbid]]
 """Simulates a call for higher fees, and has it signed if it is still good."""
 
@@ -163,17 +173,16 @@ class Submission:
         else:
             self._tell("send_unresolved", intent, attempt, outcome)
 
-    async def move_on(self, intent: Intent, head: Head) -> UnsignedTransaction | None:
-        """One intent that no block up to `head` has taken. What stands in its place now, where something new does."""
+    async def move_on(self, intent: Intent, head: Head) -> Moved:
+        """One intent that no block up to `head` has taken. Nothing is sent yet."""
         followed = self._follow(intent)
         if followed.in_doubt is not None:
             await self._resolve(intent, followed)
-            return None
+            return Moved()
         attempts = self._ledger.attempts(intent.id)
         newest = attempts[-1]
         if newest.state is IntentState.SIGNED:
-            await self.send(intent)
-            return None
+            return Moved(leaves=True)
         standing = Standing(
             kind=newest.kind,
             signed=sum(attempt.kind is newest.kind for attempt in attempts),
@@ -184,12 +193,8 @@ class Submission:
             unwanted=not self._wanted(intent.strategy) or self._ledger.halted_because(intent.strategy) is not None,
         )
         step = next_step(standing, self._policy)
-        replaced = None
-        if step in (Step.BUMP, Step.CANCEL):
-            replaced = await self._replace(intent, newest, step, head)
-        if step is Step.RESEND or (replaced is None and step is not Step.WAIT):
-            await self.send(intent)
-        return replaced
+        replaced = await self._replace(intent, newest, step, head) if step in (Step.BUMP, Step.CANCEL) else None
+        return Moved(replaced, leaves=step is not Step.WAIT)
 
     def watch_nonce(self, counted: int, head: Head) -> None:
         """Whether the chain, which has `counted` transactions of this account, knows some that the ledger does not."""
@@ -231,7 +236,7 @@ class Submission:
         return None
 
     async def _stand(self, intent: Intent, signed: Signed, kind: AttemptKind) -> UnsignedTransaction:
-        """Write down what is to stand in an intent's place, and send it; a call that is cancelled is withdrawn."""
+        """Write down what is to stand in an intent's place, to be sent next; a call that is cancelled is withdrawn."""
         transaction = read_signed(signed.raw, self.account)
         before = self._ledger.attempts(intent.id)[-1]
         fees = Fees(transaction.gas_limit, transaction.max_fee_wei, transaction.tip_wei)
@@ -245,7 +250,6 @@ class Submission:
         await self._routes.withdraw(
             before.raw, sorted(given) or self._names(intent, before), self._window(intent, before)
         )
-        await self.send(self._ledger.intent(intent.id))
         return transaction
 
     async def _resolve(self, intent: Intent, followed: _Followed) -> None:

@@ -6,7 +6,6 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -126,7 +125,7 @@ class TransactionDesk:
         for operator in self.identity.operators:
             self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
         await self._home.recheck_mined()
-        await asyncio.gather(*(self._send(intent) for intent in await self._home.take_up()))
+        await self._home.send_all(await self._home.take_up())
 
     def _require_known_senders(self) -> None:
         waiting = {intent.sender for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT}

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import orjson
@@ -53,13 +54,17 @@ class Change:
 
 def change_of(table: Table, values: Mapping[str, Any]) -> Change:
     """The row of `table` with `values`, by column name; columns left out are NULL."""
-    content = {
-        name: as_text(values[name])
-        for name in table.columns.keys()  # noqa: SIM118 - iterating the collection itself gives columns
-        if values.get(name) is not None and (table.name, name) not in UNSEALED_COLUMNS
-    }
-    row = "|".join(as_text(values[column.name]) for column in table.primary_key)
-    return Change(table.name, row, orjson.dumps(content, option=orjson.OPT_SORT_KEYS))
+    names, key = _columns(table)
+    content = {name: as_text(value) for name in names if (value := values.get(name)) is not None}
+    row = "|".join([as_text(values.get(name)) for name in key])
+    return Change(table.name, row, orjson.dumps(content))
+
+
+@cache
+def _columns(table: Table) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The columns whose values are sealed, in the order of their names, and those of the key."""
+    sealed = (column.name for column in table.columns if (table.name, column.name) not in UNSEALED_COLUMNS)
+    return tuple(sorted(sealed)), tuple(column.name for column in table.primary_key)
 
 
 def as_text(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -115,27 +115,22 @@ def _rows(connection: Connection, table: Table) -> Iterator[Change]:
     names = [column.name for column in table.columns]
     quoted = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in names)
     key = ", ".join(column.name for column in table.primary_key)
-    read = [_reader(column.type, connection.dialect.name) for column in table.columns]
+    kinds = [_kind(column.type, connection.dialect.name) for column in table.columns]
     for row in connection.exec_driver_sql(f"SELECT {quoted} FROM {table.name} ORDER BY {key}"):  # noqa: S608
         values = {
-            name: None if value is None else reader(value) for name, reader, value in zip(names, read, row, strict=True)
+            name: value if kind is None or type(value) is kind else f"{type(value).__name__} {value!r}"
+            for name, kind, value in zip(names, kinds, row, strict=True)
+            if value is not None
         }
         yield change_of(table, values)
 
 
-def _reader(column_type: Any, dialect: str) -> Callable[[Any], Any]:
-    """What a stored value must be, for SQLite, where any column may come to hold anything."""
+def _kind(column_type: Any, dialect: str) -> type | None:
+    """What a stored value must be, for SQLite, where any column may come to hold anything; None elsewhere."""
     if dialect != "sqlite":
-        return lambda value: value
+        return None
     kinds = {LargeBinary: bytes, String: str, Units: str}
-    wanted = next((python for kind, python in kinds.items() if isinstance(column_type, kind)), int)
-    return lambda value: _of_type(value, wanted)
-
-
-def _of_type(value: Any, wanted: type) -> Any:
-    if type(value) is not wanted:
-        return f"{type(value).__name__} {value!r}"
-    return value
+    return next((python for kind, python in kinds.items() if isinstance(column_type, kind)), int)
 
 
 def _first_line(error: Exception) -> str:
