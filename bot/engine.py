@@ -26,8 +26,8 @@ from bot.road import Output, Road
 from bot.telling import Teller
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
-from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
+from chains.exchanges.troubles import FeedTrouble
 from chains.node import NodeEvent
 
 STALE_BOOK_S = 10.0

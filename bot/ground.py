@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from eth_account import Account as EthAccount
-
 from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.simulator import Overlay, PrivateFork, Simulator
 from chains.anvil import Anvil
@@ -101,6 +99,9 @@ async def place_executor(
 
     Raises `AnvilFailed`, `DeploymentFailed`, `MissingTool`.
     """
+    # Here, because only an executor of the run's own making has an owner made for it.
+    from eth_account import Account as EthAccount
+
     owner = EthAccount.create()
     async with Anvil(["--chain-id", str(chain_id)]) as scratch:
         await scratch.rpc("anvil_setBalance", owner.address, hex(_SCRATCH_WEI))

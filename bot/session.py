@@ -32,7 +32,7 @@ from bot.twin_session import Stepper
 from bot.world import World
 from chains.anvil import AnvilFailed, RpcError
 from chains.blocks import Head
-from chains.exchanges.adapter import ExchangeUnavailable
+from chains.exchanges.troubles import ExchangeUnavailable
 from chains.node import NodeError
 from chains.pools.extension import families_with
 from chains.pools.registry import topics_of

@@ -8,17 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-
-from eth_account import Account as EthAccount
+from typing import TYPE_CHECKING
 
 from bot.engine import Engine
 from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from bot.rpc import HttpRpc
 from chains.assets import Address, Assets, Token, address
-from chains.exchanges.adapter import Exchange
 from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.twin.client import TwinProcess
+
+if TYPE_CHECKING:
+    from chains.exchanges.adapter import Exchange
 
 _OWNER_WEI = 10**18
 _POLL_S = 0.01
@@ -60,6 +61,9 @@ async def deploy_on_twin(
 
     On a stepped twin exactly two blocks are made; one that runs by the clock is waited for.
     """
+    # Here, because only an executor of the run's own making has an owner made for it.
+    from eth_account import Account as EthAccount
+
     owner = EthAccount.create()
     owner_address = address(owner.address)
     await twin.fund(owner_address, _OWNER_WEI, {})

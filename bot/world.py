@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bot.clock import Clock
 from bot.config.load import Loaded
@@ -24,12 +24,14 @@ from bot.nodes import node_of
 from bot.signer.files import SIGNER_FOLDER
 from bot.signer.switch import CONTROL_NAME, KillSwitch
 from chains.assets import Address
-from chains.exchanges.adapter import Exchange
-from chains.exchanges.local import ccxt_urls
+from chains.exchanges.urls import ccxt_urls
 from chains.networks import Network
 from chains.node import Node
 from chains.node.gateway import Gateway
 from chains.twin.client import TwinProcess
+
+if TYPE_CHECKING:
+    from chains.exchanges.adapter import Exchange
 
 TWIN = "twin"
 _LEDGER_FILE = "ledger.sqlite3"
@@ -182,12 +184,4 @@ def _api_key(settings: ExchangeSettings, twin: TwinProcess | None) -> tuple[str,
 def _exchange(settings: ExchangeSettings, key: tuple[str, str], described: Mapping[str, Any]) -> Exchange:
     if not described:
         return exchange_of(settings)
-    return Exchange(
-        settings.name,
-        settings.ccxt_id or settings.name,
-        settings.symbols,
-        taker_fee_ppm=settings.taker_fee_ppm,
-        urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]),
-        api_key=key[0],
-        secret=key[1],
-    )
+    return exchange_of(settings, urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]), key=key)

@@ -33,7 +33,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "chains.networks.network.UnknownName": ExitCode.USAGE,
         "chains.assets.InvalidAddress": ExitCode.USAGE,
         "chains.assets.InvalidAmount": ExitCode.USAGE,
-        "chains.exchanges.adapter.ExchangeMisconfigured": ExitCode.USAGE,
+        "chains.exchanges.troubles.ExchangeMisconfigured": ExitCode.USAGE,
         "chains.node.errors.NodeError": ExitCode.ENVIRONMENT,
         "chains.relays.identity.InvalidIdentity": ExitCode.USAGE,
         "bot.market.warmup.WarmupFailed": ExitCode.ENVIRONMENT,

@@ -8,7 +8,6 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from eth_abi.abi import encode as abi_encode
-from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 from rlp import encode as rlp_encode
 
@@ -18,6 +17,8 @@ from chains.assets import ZERO_ADDRESS, Address, address
 from chains.loans import Lender, Loan
 
 if TYPE_CHECKING:
+    from eth_account.signers.local import LocalAccount
+
     from chains.networks import Network
 
 MAX_TOKENS = 4

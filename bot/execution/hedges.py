@@ -25,9 +25,9 @@ from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
 from chains.blocks import Head
-from chains.exchanges.adapter import ExchangeUnavailable
 from chains.exchanges.books import Book, Unquotable
 from chains.exchanges.orders import ExchangeOrder, OrderReport
+from chains.exchanges.troubles import ExchangeUnavailable
 
 _PPM = 10**6
 _QUARANTINED_EVERY_BLOCKS = 10

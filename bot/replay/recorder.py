@@ -24,8 +24,8 @@ from bot.replay.tape import TapeWriter
 from bot.risk.guard import Guard
 from bot.wiring import Ends
 from chains.blocks import ChainEvent, Head
-from chains.exchanges.adapter import FeedTrouble
 from chains.exchanges.books import Book
+from chains.exchanges.troubles import FeedTrouble
 from chains.node import NodeEvent, Submitter
 from chains.pools.pool import Pool, PoolFacts
 from chains.snapshot import Recorded, Snapshot

@@ -7,7 +7,7 @@ import difflib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +19,7 @@ from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
 DEPTH = 100
 """Levels kept per side."""
@@ -35,23 +36,6 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
-
-
-class ExchangeUnavailable(ConnectionError):
-    """The exchange cannot be reached or does not answer as it should."""
-
-
-class ExchangeMisconfigured(ValueError):
-    """The exchange is there, but what was configured does not fit it: a symbol, a key, a ccxt id."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedTrouble:
-    """A book stream broke or missed something; it is being repaired. `detail` is one line for a person."""
-
-    exchange: str
-    symbol: str
-    detail: str
 
 
 class Exchange:

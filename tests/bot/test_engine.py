@@ -14,7 +14,7 @@ from bot.plan import Plan, Swap
 from bot.reasons import Reason
 from bot.strategy import MarketView, Strategy
 from chains.assets import Token
-from chains.exchanges.adapter import FeedTrouble
+from chains.exchanges.troubles import FeedTrouble
 from tests.bot.market import samples
 from tests.road import scenario as scenarios
 from tests.road.small import open_road

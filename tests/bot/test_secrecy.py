@@ -16,7 +16,8 @@ from bot.rpc import HttpRpc
 from bot.signer.keystore import seal
 from chains.anvil import RpcError
 from chains.concealing import Concealing
-from chains.exchanges.adapter import Exchange, ExchangeMisconfigured, ExchangeUnavailable
+from chains.exchanges.adapter import Exchange
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
 from chains.relays.client import RelayClient
 from tests.bot.config.writing import STRATEGY
 from tests.bot.planting import (

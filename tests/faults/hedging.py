@@ -15,9 +15,10 @@ from bot.ledger.reading import fills
 from bot.ledger.records import Account, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState
 from bot.plan import Plan
-from chains.exchanges.adapter import Exchange, ExchangeUnavailable
+from chains.exchanges.adapter import Exchange
 from chains.exchanges.local.orders import NewOrder, Order, OrderKind, TimeInForce
 from chains.exchanges.orders import OrderReport
+from chains.exchanges.troubles import ExchangeUnavailable
 from tests.bot.execution.given import (
     MARKS,
     STRATEGY,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import cycle, islice
 
 from bot.rpc import HttpRpc
 from chains.assets import Address
@@ -22,12 +23,12 @@ _SWAP = "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)"
 
 
 async def displace(twin: TwinProcess, count: int, *, after: int = 0) -> None:
-    """Send one swap into each of `count` deep pairs that have a neighbour, `after` so many; the next block has them.
+    """Send one swap into each of `count` deep pairs that have a neighbour; the next block has them.
 
-    They lie between wrapped ether and a token each of its own, so that what can be earned shares no pool.
+    They lie between wrapped ether and a token each of its own, so that what can be earned shares no pool. The `after`
+    deepest are passed over; behind the last of all comes the deepest again.
     """
-    pairs = _pairs()[after : after + count]
-    assert len(pairs) == count, f"only {len(pairs)} such pairs are left"
+    pairs = list(islice(cycle(_pairs()), after, after + count))
     spent = {pair.address: _held(pair) * _PUSH_PERCENT // 100 for pair in pairs}
     await twin.fund(_WHO, 10**6 * _ETHER, {WETH9: sum(spent.values())})
     async with HttpRpc(twin.descriptor["rpc_http"]) as rpc:

@@ -20,7 +20,7 @@ from bot.keys import new_keystore
 from bot.rpc import HttpRpc
 from bot.twin_session import deploy_on_twin
 from chains.assets import Address, Token
-from chains.exchanges.local import ccxt_urls
+from chains.exchanges.urls import ccxt_urls
 from chains.networks import load_network
 from chains.tools import ROOT
 from chains.twin.client import TwinProcess

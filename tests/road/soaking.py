@@ -24,7 +24,7 @@ from bot.ledger.states import SETTLED, MinedAs, OrderState
 from bot.reasons import Reason
 from bot.signer.switch import CONTROL_NAME, KillSwitch, Switch, Trading
 from chains.exchanges.adapter import Exchange
-from chains.exchanges.local import ccxt_urls
+from chains.exchanges.urls import ccxt_urls
 from chains.tools import ROOT
 from chains.twin.client import TwinProcess
 from tests.chains.node.support import TcpProxy

@@ -1,5 +1,5 @@
 """A local exchange that replays recorded Binance streams in Binance's own wire format, and trades against them."""
 
-from chains.exchanges.local.server import LocalExchange, ccxt_urls
+from chains.exchanges.local.server import LocalExchange
 
-__all__ = ["LocalExchange", "ccxt_urls"]
+__all__ = ["LocalExchange"]

@@ -24,6 +24,7 @@ from chains.exchanges.local.replay import tapes
 from chains.exchanges.local.requests import Params
 from chains.exchanges.local.rules import RULES
 from chains.exchanges.local.streams import Streams
+from chains.exchanges.urls import ccxt_urls
 
 VIP_9_TAKER_PPM = 230
 VIP_9_MAKER_PPM = 110
@@ -196,21 +197,6 @@ class LocalExchange:
     async def _combined_stream(self, request: web.Request) -> web.StreamResponse:
         streams = set(filter(None, request.query.get("streams", "").split("/")))
         return await self._streams.serve(request, streams, wrap=True)
-
-
-def ccxt_urls(http_url: str, ws_url: str) -> Mapping[str, Any]:
-    """The `urls` with which ccxt's `binance` talks to a Binance at other addresses."""
-    return {
-        "api": {
-            "public": f"{http_url}/api/v3",
-            "private": f"{http_url}/api/v3",
-            "v1": f"{http_url}/api/v1",
-            "sapi": f"{http_url}/sapi/v1",
-            "fapiPublic": f"{http_url}/fapi/v1",
-            "dapiPublic": f"{http_url}/dapi/v1",
-            "ws": {"spot": f"{ws_url}/ws"},
-        }
-    }
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

@@ -24,7 +24,7 @@ def loaded(program: str) -> set[str]:
     ("program", "most", "never"),
     [
         (_HELP, 200, {"pydantic", "web3", "ccxt", "aiohttp", "sqlalchemy", "numpy"}),
-        (_RUN, 2_150, {"alembic", "numba", "llvmlite", "pandas", "scipy", "pyrevm", "pytest"}),
+        (_RUN, 1_250, {"alembic", "ccxt", "eth_account", "numba", "pyrevm", "requests", "web3"}),
     ],
     ids=["help", "run"],
 )

@@ -20,9 +20,9 @@ from bot.plan import Order, Plan, Side, Swap
 from bot.transaction import Fees
 from chains.assets import Address, Token
 from chains.blocks import Head, Log, Receipt
-from chains.exchanges.adapter import ExchangeUnavailable
 from chains.exchanges.books import Book
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
+from chains.exchanges.troubles import ExchangeUnavailable
 from chains.pools.pool import Pool
 from chains.pools.words import word
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock, hash_of

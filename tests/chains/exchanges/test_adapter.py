@@ -9,11 +9,12 @@ import ccxt.pro
 import pytest
 from aiohttp import web
 
-from chains.exchanges.adapter import DEPTH, Exchange, ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
+from chains.exchanges.adapter import DEPTH, Exchange
 from chains.exchanges.books import Book
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, OrderStatus
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 from tests.chains.exchanges.making import ANCHORS, COIN, KEY, SECRET, Caller, rebuilt
 
 ETH = "ETH/USDT"
