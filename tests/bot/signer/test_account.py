@@ -18,8 +18,8 @@ from bot.signer.looking import prove_journals
 from bot.signer.protocol import Signed, Status, StatusRequest, frame
 from tests.bot.signer.apart import ACCOUNT, STRANGER, missing, reachable, tried
 from tests.bot.signer.making import ETHER, POLICY, SECRET
+from tests.bot.signer.processes import PASSPHRASE, now_ask
 from tests.bot.signer.test_commands import told
-from tests.bot.signer.test_process import PASSPHRASE, now_ask
 
 pytestmark = pytest.mark.skipif(bool(missing()), reason=f"NOT RUN: {missing()}")
 
