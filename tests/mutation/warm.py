@@ -59,7 +59,7 @@ class Warm:
                 self._requests.answer(CANNOT)
             elif telling := self._requests.forked(asked):
                 self.forked = True
-                session.items = [collected[test] for test in asked["tests"]]
+                session.items = [collected[test] for test in asked["tests"] if test in collected]
                 session.config.pluginmanager.register(telling)
                 self._swap(where)
                 return

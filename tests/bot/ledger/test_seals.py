@@ -36,6 +36,7 @@ _EDITS = {
     "an amount": "UPDATE postings SET units = '5' WHERE id = 3",
     "an amount's spelling": "UPDATE postings SET units = '0' || units WHERE id = 3",
     "an amount's type": "UPDATE postings SET units = CAST(units AS BLOB) WHERE id = 3",
+    "a column that was empty": "UPDATE intents SET gas_used = x'00' WHERE id = 1",
     "an event": "UPDATE events SET detail = 'nothing happened' WHERE id = 1",
     "a row's key": "UPDATE events SET id = 99 WHERE id = 1",
     "a row that is gone": "DELETE FROM attempts WHERE id = 2",

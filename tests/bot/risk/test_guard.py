@@ -278,3 +278,12 @@ def test_a_resumed_strategy_measures_from_where_it_stands(ledger: Ledger) -> Non
 )
 def test_wei_are_shown_exactly(wei: int, text: str) -> None:
     assert ether(wei) == text
+
+
+def test_a_loss_counts_for_3600_seconds_of_the_chain_and_for_86400(ledger: Ledger) -> None:
+    lose(ledger, 1, 7 * GAS_COST_WEI)
+    lost = 7 * GAS_COST_WEI
+    for after_s, hour, day in ((3_600, lost, lost), (3_601, 0, lost), (86_400, 0, lost), (86_401, 0, 0)):
+        ledger.at_head(2, START_S + after_s)
+        usage = read_usage(ledger, DEX)
+        assert (usage.hour_loss_wei, usage.day_loss_wei) == (hour, day)
