@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -54,6 +55,7 @@ from bot.starting import Starting
 from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
+from chains.assets import Address
 from chains.blocks import Head
 
 _SWITCH_S = 0.0005
@@ -164,7 +166,8 @@ async def _open(
     ears.prepare(head)
     starting.reached("kernels")
     if config.dashboard.enabled:
-        await _dashboard(loaded, world, market, known, engine, halting, clock, out, stack)
+        keys = hands.identity.operators
+        await _dashboard(loaded, world, keys, market, known, engine, halting, clock, out, stack)
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
@@ -244,6 +247,7 @@ async def _watch(
 async def _dashboard(
     loaded: Loaded,
     world: World,
+    operators: Sequence[Address],
     market: Market,
     known: KnownPools,
     engine: Engine,
@@ -268,6 +272,7 @@ async def _dashboard(
         protocols=known.protocols,
         block_time_s=world.network.block_time_s,
         clock=clock,
+        operators=operators,
     )
     trading = {strategy.name for strategy in loaded.config.strategies}
 

@@ -14,11 +14,13 @@ from bot.dashboard.recorded import read_budgets, read_decision, read_decisions, 
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from bot.ledger.history import last_settled_swaps
 from bot.ledger.ledger import Ledger
+from bot.ledger.states import IN_FLIGHT
 from bot.ledger.summary import Counts, counts
 from bot.market import Market
 from bot.market.books import usable
 from bot.market.graph import VenueId
 from bot.risk.budget import Budget
+from chains.assets import Address
 from chains.blocks import Head
 from chains.exchanges.books import Book
 
@@ -64,6 +66,7 @@ class LiveRun:
         protocols: Mapping[VenueId, str],
         block_time_s: float,
         clock: Clock,
+        operators: Sequence[Address] = (),
     ) -> None:
         self._ledger = ledger
         self._market = market
@@ -74,6 +77,7 @@ class LiveRun:
         self._budgets = budgets
         self._block_time_s = block_time_s
         self._clock = clock
+        self._operators = tuple(operators)
         self._calls_before = node.calls_made
         self._changes = Changes(market)
         self._painter = Painter(market, self._changes, protocols)
@@ -86,6 +90,7 @@ class LiveRun:
     async def header(self) -> source.Header:
         run, head = self._ledger.run, self._head()
         halted = await asyncio.to_thread(self._halted)
+        operators = await asyncio.to_thread(self._keys)
         return source.Header(
             mode=run.mode,
             network=run.network,
@@ -95,6 +100,7 @@ class LiveRun:
             head_number=None if head is None else head.number,
             head_age_s=None if head is None else self._age_s(head.arrived_ns),
             halted=halted,
+            operators=operators,
         )
 
     async def counters(self) -> source.Counters:
@@ -135,6 +141,13 @@ class LiveRun:
     def _halted(self) -> dict[str, str]:
         reasons = {name: self._stopped(name) or self._ledger.halted_because(name) for name in self._budgets}
         return {strategy: why for strategy, why in reasons.items() if why is not None}
+
+    def _keys(self) -> tuple[source.OperatorKey, ...]:
+        waiting = Counter(it.sender for it in self._ledger.open_intents() if it.state in IN_FLIGHT)
+        return tuple(
+            source.OperatorKey(operator, waiting[operator], self._ledger.halted_because(f"account:{operator}"))
+            for operator in self._operators
+        )
 
     def _age_s(self, since_ns: int) -> float:
         return max(0.0, (self._clock.monotonic_ns() - since_ns) / _NS)

@@ -47,6 +47,15 @@ class VenueState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorKey:
+    """A key that trades, how many of its transactions no block has taken, and why its account is halted, if it is."""
+
+    address: str
+    in_flight: int
+    halted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Header:
     """The run, and where it stands. `head_age_s` counts from the head's arrival; None before the first head."""
 
@@ -59,6 +68,7 @@ class Header:
     head_age_s: float | None = None
     halted: Mapping[str, str] = field(default_factory=dict)
     """Strategies that may not trade, and why."""
+    operators: tuple[OperatorKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,9 @@ class Supposing:
     _sent: dict[str, _Sent] = field(default_factory=dict)
     _done: dict[str, Receipt] = field(default_factory=dict)
     _mined: set[str] = field(default_factory=set)
-    _first_nonce: int | None = None
+    _first_nonce: dict[Address, int] = field(default_factory=dict)
+    _sender_of: dict[str, Address] = field(default_factory=dict)
+    _whose: dict[str, Address] = field(default_factory=dict)
     _papers: dict[str, PaperExchange] = field(default_factory=dict)
     _given: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -100,8 +102,9 @@ class Supposing:
 
     async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """What the run was answered to the same; otherwise what is supposed. Raises as the end would."""
-        if name == "chain.nonce" and self._first_nonce is not None:
-            return self._first_nonce + len(self._mined)
+        if name == "chain.nonce" and asked[0] in self._first_nonce:
+            mined = (self._sender_of.get(tx_hash, self.identity.operator) for tx_hash in self._mined)
+            return self._first_nonce[asked[0]] + sum(sender == asked[0] for sender in mined)
         asked_key = name, key(asked, named)
         answers = self.remembered.answers.get(asked_key)
         if answers:
@@ -117,7 +120,9 @@ class Supposing:
     def _noted(self, name: str, asked: Sequence[Any], answer: Any) -> Any:
         """What the run was answered, remembered where later answers must agree with it."""
         if name == "chain.nonce":
-            self._first_nonce = answer
+            self._first_nonce[asked[0]] = answer
+        elif name in ("signer.sign", "signer.replace") and isinstance(answer, Signed):
+            self._sender_of[answer.tx_hash] = self._sender(asked[0])
         elif name == "chain.receipt" and answer is not None:
             self._mined.add(asked[0])
         return answer
@@ -168,6 +173,13 @@ class Supposing:
             code_hash=self.identity.code_hash,
         )
 
+    def _sender(self, request: SignRequest | Replace | Cancel) -> Address:
+        """Whose key is asked; one that cancels is that which signed the intent."""
+        if isinstance(request, Cancel):
+            return self._whose.get(request.intent_id, self.identity.operator)
+        asked = request.again if isinstance(request, Replace) else request
+        return self._whose.setdefault(asked.intent_id, asked.sender)
+
     def _signed(self, request: SignRequest | Replace | Cancel) -> Signed:
         if isinstance(request, Cancel):
             raise Unsupposable("a transaction is cancelled that was not cancelled in the run")
@@ -179,11 +191,12 @@ class Supposing:
             asked.fees,
             nonce=asked.nonce,
             chain_id=asked.chain_id,
-            sender=self.identity.operator,
+            sender=asked.sender,
             executor=asked.target,
         )
         raw = transaction.raw(*_SIGNATURE)
         tx_hash = "0x" + keccak(raw).hex()
+        self._sender_of[tx_hash] = self._sender(request)
         self._sent[tx_hash] = _Sent(plan, transaction, self.heard.head.number if self.heard.head else 0)
         return Signed(raw, tx_hash)
 

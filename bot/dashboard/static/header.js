@@ -32,6 +32,9 @@ export class Header {
       const why = header.halted[name];
       this.notice(`halted ${name}`, why && `${words(name)} trades no more: ${why}`);
     }
+    for (const { address, halted } of header.operators) {
+      this.notice(`halted ${address}`, halted && `Nothing new is sent with the key ${address}: ${halted}`);
+    }
     this.#figures(header, counters);
     this.tick();
   }
@@ -79,13 +82,19 @@ export class Header {
     const latency = [counters.head_to_signed_ms_p50, counters.head_to_signed_ms_p99];
     const figures = [
       ["Settled", count(sum(counters.settled)), perStrategy],
-      ["Sent", count(counters.sent), `${count(counters.plans)} plans decided`],
+      ["Sent", count(counters.sent), `${count(counters.plans)} plans decided${this.#keys(header.operators)}`],
       ["Reverted", count(counters.reverted), counters.reverted ? "on the chain" : "none on the chain"],
       ["Refused", count(sum(counters.refused)), refused.length ? `most: ${words(refused[0][0])}` : "nothing so far"],
       ["Head to signed", `${milliseconds(latency[0])} ms`, latency[1] === null ? "median" : `median · p99 ${milliseconds(latency[1])} ms`],
       ["Heads", count(counters.heads), `${perHead.toFixed(1)} node calls each`],
     ];
     arrange($("figures"), figures.map(([label, value, note]) => this.#tile(label, value, note)));
+  }
+
+  // What each of several keys has in flight.
+  #keys(operators) {
+    if (operators.length < 2) return "";
+    return ` · in flight ${operators.map((key) => `${key.address.slice(0, 6)}… ${count(key.in_flight)}`).join(", ")}`;
   }
 
   #tile(label, value, note) {

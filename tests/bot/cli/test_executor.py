@@ -13,6 +13,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from bot.clock import SystemClock
+from bot.config.load import load
+from bot.doctor.checks import Status
+from bot.doctor.surroundings import operators
 from bot.keys import new_keystore
 from chains.anvil import Anvil
 from chains.networks import load_network
@@ -34,6 +38,10 @@ class Chain:
     anvil: Anvil
     folder: Path
     owner: str
+
+    @property
+    def ws(self) -> str:
+        return self.anvil.http_url.replace("http", "ws")
 
     def rpc(self, method: str, *params: Any) -> Any:
         return self.loop.run_until_complete(self.anvil.rpc(method, *params))
@@ -172,3 +180,30 @@ def test_a_node_that_is_not_there_is_exit_code_four(chain: Chain) -> None:
     result = CliRunner().invoke(main, ["executor", "verify", *options])
     assert result.exit_code == 4
     assert "http://127.0.0.1:1: no JSON-RPC node answers" in result.stderr
+
+
+def test_a_run_whose_key_is_no_operator_ends_before_it_begins_and_the_doctor_says_so(
+    chain: Chain, deployed: dict[str, Any], tmp_path: Path
+) -> None:
+    (tmp_path / "own.toml").write_text('inherits = "twin"\n')
+    (tmp_path / "pass").write_text("hunter2")
+    (tmp_path / "pass").chmod(0o600)
+    first, second = [new_keystore(tmp_path / f"{name}.json", "hunter2", light=True) for name in ("first", "second")]
+    run = spoilt(RUN, 'network = "twin"', 'network = "own.toml"')
+    run = spoilt(run, '[[exchanges]]\nname = "binance"\nsymbols = ["ETH/USDT"]', f'[node]\nendpoints = ["{chain.ws}"]')
+    run = spoilt(run, "[executor]", f'[executor]\naddress = "{deployed["executor"]}"')
+    config = written(
+        tmp_path, spoilt(run, "[signer]", '[signer]\nkeystore = "first.json"\nfurther_keys = ["second.json"]')
+    )
+    started = CliRunner().invoke(
+        main, ["run", "--config", str(config), "--blocks", "1", "--passphrase-file", str(tmp_path / "pass")]
+    )
+    assert started.exit_code == 1, started.output
+    told = [line for line in started.stderr.splitlines() if line.startswith("error: ")]
+    assert len(told) == 2 and first in told[0] and second in told[1]
+    assert all(f"takes orders from {OPERATOR}" in line for line in told)
+    loaded = load(config)
+    checks = chain.loop.run_until_complete(operators(loaded.config, loaded.network, SystemClock()))
+    assert [(check.status, who in check.found) for check, who in zip(checks, (first, second), strict=True)] == [
+        (Status.FAIL, True)
+    ] * 2

@@ -20,6 +20,7 @@ from bot.dashboard.source import (
     IntentShown,
     Limit,
     Node,
+    OperatorKey,
     Picture,
     ProfitPoint,
     RefusalShown,
@@ -71,6 +72,7 @@ class SampleRun:
         self.block = FIRST_BLOCK
         self.blocks = 0
         self.halted: dict[str, str] = {}
+        self.operators: tuple[OperatorKey, ...] = ()
         self.broken: Exception | None = None
         self.times_read = 0
         for _ in range(blocks):
@@ -90,7 +92,8 @@ class SampleRun:
         self.times_read += 1
         if self.broken is not None:
             raise self.broken
-        return Header("live", "twin", 31337, STRATEGIES, int(self._started_s * 1e3), self.block, 0.2, self.halted)
+        started_ms = int(self._started_s * 1e3)
+        return Header("live", "twin", 31337, STRATEGIES, started_ms, self.block, 0.2, self.halted, self.operators)
 
     async def counters(self) -> Counters:
         return Counters(

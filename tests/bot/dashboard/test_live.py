@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from bot.dashboard.live import LiveRun
-from bot.dashboard.source import State, VenueState
+from bot.dashboard.source import OperatorKey, State, VenueState
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import SwapFill, TradeFill
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason, Refusal
 from bot.risk.budget import Budget
 from bot.simulator.verdict import Outcome, Verdict
+from chains.assets import Address
 from chains.blocks import Head
 from tests.bot.dashboard.serving import Served, dashboard_of
 from tests.bot.ledger.given import (
@@ -24,6 +25,7 @@ from tests.bot.ledger.given import (
     INVENTORY_USDT,
     INVENTORY_WETH,
     POOL,
+    SENDER,
     USDT,
     WETH,
     StandingClock,
@@ -37,6 +39,7 @@ from tests.bot.ledger.given import (
 )
 from tests.bot.market import samples
 
+STRANGER = Address("0x7777777777777777777777777777777777777777")
 BUDGET = Budget(5 * ETHER, ETHER, ETHER, 2 * ETHER, ETHER, ETHER)
 
 
@@ -82,6 +85,7 @@ def bot(tmp_path: Path) -> Iterator[Bot]:
         protocols={},
         block_time_s=1,
         clock=clock,
+        operators=(SENDER, STRANGER),
     )
     running = Bot(ledger, clock, node, None, source)
     yield running
@@ -163,6 +167,16 @@ async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> No
     bot.ledger.halt("dex_arbitrage", "asked to")
     by_switch = {"cex_dex_arbitrage": "halted by a person"}
     assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"} | by_switch
+
+
+async def test_each_key_is_shown_with_what_it_has_in_flight_and_why_it_is_halted(bot: Bot) -> None:
+    pending(bot.ledger, 1)
+    bot.ledger.record_mined(pending(bot.ledger, 2).id, receipt(2), {})
+    bot.ledger.halt(f"account:{STRANGER}", "another program uses this key")
+    assert (await bot.source.header()).operators == (
+        OperatorKey(SENDER, 1),
+        OperatorKey(STRANGER, 0, "another program uses this key"),
+    )
 
 
 async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:

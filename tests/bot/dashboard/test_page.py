@@ -22,6 +22,7 @@ from bot.dashboard.source import (
     Decision,
     DecisionDetail,
     Header,
+    OperatorKey,
     Picture,
     ProfitPoint,
     State,
@@ -262,11 +263,14 @@ async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
     assert watched.problems == []
 
 
-async def test_a_halted_strategy_is_said_at_the_top() -> None:
+async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top() -> None:
     run = SampleRun(blocks=3)
     run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
+    run.operators = (OperatorKey("0xAbCd01", 2), OperatorKey("0xEf0102", 1, "another program uses this key"))
     async with shown(dashboard_of(run)) as watched:
         await expect(watched.page.get_by_role("alert")).to_contain_text("dex arbitrage trades no more: drawdown")
+        await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
+        await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
 
 
