@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.deciding import Deciding
 from bot.execution.halving import halved
 from bot.execution.judging import Bearing
 from bot.execution.moving import brought
@@ -178,3 +181,54 @@ def test_what_gains_nothing_at_half_its_size_or_is_not_known_is_not_tried() -> N
     plan, _ = gaining()
     assert halved(plan, samples.market(CHEAP), at.MARKS) is None
     assert halved(at.cycle(), at.market(), at.MARKS) is None, "through one pool and back"
+
+
+class Always:
+    """A strategy that plans one thing."""
+
+    name = "dex_arbitrage"
+    needs_inventory = False
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+
+    def on_market(self, view: object) -> list[Plan]:
+        return [self.plan]
+
+
+class Lines(list[str]):
+    def line(self, text: str) -> None:
+        self.append(text)
+
+
+@pytest.mark.parametrize(("weth", "outcomes"), [(4, ["sim_sensitive", "simulated"]), (8, ["sim_sensitive"] * 2)])
+async def test_a_plan_that_is_too_sensitive_is_decided_on_once_more_at_half_its_size(
+    ledger: Ledger, weth: int, outcomes: list[str]
+) -> None:
+    whole, market = gaining(weth * ETHER)
+    half, _ = gaining(weth * ETHER // 2)
+    on = desk(ledger, ScriptedChain(), ScriptedSimulator(half), None, bearing=Bearing(market, ETHER, LOST - 1))
+    road = SimpleNamespace(
+        market=market,
+        strategies=[Always(whole)],
+        guard=SimpleNamespace(check=lambda plan, worst: None),
+        transactions=on,
+        hedges=SimpleNamespace(refusal=lambda plan: None),
+        ledger=ledger,
+        fee_policy=FEE_POLICY,
+        filters={},
+        network=at.NETWORK,
+        trading=False,
+        witnesses=None,
+        lenders=None,
+        optimum=None,
+    )
+    told: list[tuple[str, str]] = []
+    said = Lines()
+    upkeep = SimpleNamespace(before=lambda changed: None)
+    deciding = Deciding(road, upkeep, lambda head, plan: None, said, Counter())  # type: ignore[arg-type]
+    deciding.on_told = lambda plan, word: told.append((plan.note, word))
+    await deciding.decide(HEAD, set())
+    assert told == list(zip((whole.note, f"half of plan {whole.id}: {whole.note}"), outcomes, strict=True))
+    first = next(it for it in decisions(ledger, limit=2) if it.plan_id == whole.id)
+    assert first.detail is not None and "tried at half its size as plan" in first.detail
