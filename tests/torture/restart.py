@@ -133,14 +133,14 @@ async def _fallen_silent(bot: Bot) -> None:
 
 async def _next_nonce(on: Lasting) -> int:
     async with HttpRpc(on.twin.descriptor["rpc_http"]) as rpc:
-        return int(await rpc.rpc("eth_getTransactionCount", on.operator, "latest"), 16)
+        return int(await rpc.rpc("eth_getTransactionCount", on.operators[0], "latest"), 16)
 
 
 async def _waiting(on: Lasting) -> int:
     """How many of the operator's transactions the node holds and cannot put into a block yet."""
     async with HttpRpc(on.twin.descriptor["rpc_http"]) as rpc:
         held = await rpc.rpc("txpool_content")
-    return sum(len(held["queued"].get(name, {})) for name in held["queued"] if address(name) == on.operator)
+    return sum(len(held["queued"].get(name, {})) for name in held["queued"] if address(name) in on.operators)
 
 
 def _fill(path: Path, rows: int) -> int:
