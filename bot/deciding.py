@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bot.drift.upkeep import Upkeep
@@ -23,6 +23,9 @@ from chains.blocks import Head
 
 Doubts = Callable[[Head, Plan], Refusal | None]
 """Why what a plan was decided on no longer holds; None while it does."""
+
+ComeHome = Callable[[], Awaitable[bool]]
+"""Books what is in a block and hedges what it owes, unless that was done; whether it is done now."""
 
 
 class Deciding:
@@ -54,15 +57,23 @@ class Deciding:
         policy = self._road.fee_policy
         return policy.coin.cost_wei(policy.screening_price_wei(head))
 
-    async def decide(self, head: Head, in_use: set[Address]) -> None:
-        """Ask every strategy, and carry what it plans as far as it gets."""
+    async def decide(self, head: Head, in_use: set[Address], come_home: ComeHome) -> None:
+        """Ask every strategy, and carry what it plans as far as it gets.
+
+        `come_home` is awaited before the first strategy that needs inventory; no such strategy is asked where it fails.
+        """
         road = self._road
         changed = road.market.take_changed()
         self._upkeep.before(changed)
         price = self.screening_price_wei(head)
         walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
         seen = []
+        home: bool | None = None
         for strategy in road.strategies:
+            if strategy.needs_inventory:
+                home = await come_home() if home is None else home
+                if not home:
+                    continue
             view = MarketView(
                 market=road.market,
                 head=head,

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
+from functools import partial
 
 from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
 from bot.execution.hedges import Closed
-from bot.execution.homecoming import Found
+from bot.execution.homecoming import Found, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
@@ -48,7 +49,7 @@ class Engine:
         self.counts: Counter[str] = Counter()
         self.ending = False
         self._taking = False
-        self._brought_home = True
+        self._brought_home = self._went_home = True
         self._full_disk = FullDisk(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
@@ -154,7 +155,7 @@ class Engine:
         self._answers_again(head)
         stages = road.transactions.stages
         stages.begin(head)
-        self._brought_home = False
+        self._brought_home = self._went_home = False
         silent = await unanswered(road.ground.on_head(head))
         looking = asyncio.create_task(self._look(block))
         try:
@@ -171,13 +172,11 @@ class Engine:
         finally:
             looking.cancel()
         in_use: set[Address] = set()
-        waits = isinstance(found, Found) and not road.hedges.owes and road.transactions.may_wait(found)
+        waits = self._waits(found)
         if isinstance(found, str):
             silent = silent or found
-        elif not waits:
-            not_home = await unanswered(self._bring_home(found, in_use))
-            self._brought_home = not_home is None
-            silent = not_home or silent
+        elif waits is Waits.NOTHING:
+            silent = await self._come_home(found, in_use) or silent
         stages.reached(Stage.FOUND)
         if silent:
             self._note(Level.WARNING, "node_gone", f"nothing is decided on block {head.number}: {silent}")
@@ -185,14 +184,37 @@ class Engine:
         elif not road.ground.is_newest(head):
             road.ledger.record_event(Level.INFO, "skipped_block", f"block {head.number} was not the newest any more")
             self.counts["skipped"] += 1
-        elif self._old(head) is None and not self.ending:
-            await self.deciding.decide(head, in_use)
-        if waits and isinstance(found, Found):
-            not_home = await unanswered(self._bring_home(found, in_use))
-            self._brought_home = not_home is None
-            if not_home:
-                self._note(Level.WARNING, "node_gone", f"block {head.number} is booked with the next one: {not_home}")
+        elif isinstance(found, Found) and self._old(head) is None and not self.ending:
+            await self.deciding.decide(head, in_use, partial(self._home_before, waits, found, in_use))
+        if isinstance(found, Found):
+            await self._home(found, in_use)
         self._upkeep.after(head)
+
+    def _waits(self, found: Found | str) -> Waits:
+        """What is owed from before is paid before everything new."""
+        if isinstance(found, str) or self._road.hedges.owes:
+            return Waits.NOTHING
+        return self._road.transactions.waits(found)
+
+    async def _home_before(self, waits: Waits, found: Found, in_use: set[Address]) -> bool:
+        """Whether all is home that may not wait for plans with another side."""
+        return waits is Waits.ALL or await self._home(found, in_use)
+
+    async def _home(self, found: Found, in_use: set[Address]) -> bool:
+        """Whether all is home; tried once for each head."""
+        if not self._went_home:
+            not_home = await self._come_home(found, in_use)
+            if not_home:
+                number = found.head.number
+                self._note(Level.WARNING, "node_gone", f"block {number} is booked with the next one: {not_home}")
+        return self._brought_home
+
+    async def _come_home(self, found: Found, in_use: set[Address]) -> str | None:
+        """`_bring_home`; or why the node or an exchange did not let it."""
+        self._went_home = True
+        not_home = await unanswered(self._bring_home(found, in_use))
+        self._brought_home = not_home is None
+        return not_home
 
     async def _look(self, block: Block) -> Found | str:
         """What became of what is in flight, or why the node did not say."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import orjson
 
@@ -96,6 +97,8 @@ class Plan:
     note: str = ""
     unwinds: str = ""
     loan: Loan | None = None
+    # Its encoding, once made: a plan is named and written down many times between its decision and its signature.
+    _encoded: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     @property
     def id(self) -> str:
@@ -160,12 +163,23 @@ def _plain(value: object) -> Any:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     if dataclasses.is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {name: _plain(getattr(value, name)) for name in _names(cast(Any, type(value)))}
     raise TypeError(f"a plan cannot hold {type(value).__name__}")
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(kind) if field.compare)
 
 
 def encode_plan(plan: Plan) -> bytes:
     """Canonical JSON: sorted keys, every number a decimal string, each leg tagged with its `kind`; no loan, no key."""
+    if not plan._encoded:
+        object.__setattr__(plan, "_encoded", _encoding(plan))
+    return plan._encoded
+
+
+def _encoding(plan: Plan) -> bytes:
     document = _plain(plan)
     if plan.loan is None:
         del document["loan"]

@@ -1,6 +1,6 @@
 """What is in flight, brought home: receipts looked for, booked and, once nothing can undo them, final.
 
-Looking comes before anything is decided on a head, booking may come after: what was found only makes room (`may_wait`).
+Looking comes before anything is decided on a head, booking may come after: what was found only makes room (`waits`).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from bot.execution.accounting import Deltas, leg_fills
 from bot.execution.fees import FeePolicy
@@ -33,6 +34,16 @@ from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
 
 _AWAITED = (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
+
+
+class Waits(Enum):
+    """For what the booking of what was found may wait."""
+
+    NOTHING = auto()
+    CYCLES = auto()
+    """For plans that need no inventory and owe nobody anything."""
+    ALL = auto()
+    """For every plan of the head."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,18 +145,21 @@ class Homecoming:
                 self._in_flight.transactions.pop(intent.id, None)
         return Found(block.head, tuple(zip(awaited, found, strict=True)), counted, coins)
 
-    def may_wait(self, found: Found) -> bool:
-        """Whether plans may leave before what was found is booked.
+    def waits(self, found: Found) -> Waits:
+        """Which plans may leave before what was found is booked.
 
-        The worst case of a cycle that earned more than its gas stays reserved, booked or not, and booking it adds no
-        loss: budgets are never looser for waiting. What lost, what owes another side and what is still out comes first,
-        as does doubt about an account.
+        The worst case of what is found stays reserved until it is final, booked or not. Of a cycle that earned more
+        than its gas, booking adds no loss: budgets are never looser for waiting. What owes another side comes before
+        every plan that has one itself, since both use the same inventory and the same books. What lost and what is
+        still out comes before everything, as does doubt about an account.
         """
         for way in self._operators:
             counted = found.counted.get(way.account)
             if counted is None or counted > self._ledger.next_nonce(way.account):
-                return False
-        return all(at is not None and self._only_earned(intent, at) for intent, at in found.awaited)
+                return Waits.NOTHING
+        if not all(at is not None and self._lost_nothing(intent, at) for intent, at in found.awaited):
+            return Waits.NOTHING
+        return Waits.CYCLES if any(intent.two_sided for intent, _ in found.awaited) else Waits.ALL
 
     async def book(self, found: Found) -> list[Settled]:
         """Book what was found; what is still out is sent again, outbid or cancelled."""
@@ -231,8 +245,11 @@ class Homecoming:
         profit_wei = self._gains.earned_wei(self._in_flight.plan(intent), deltas) if receipt.status else 0
         return Landed(attempt, receipt, deltas, profit_wei)
 
-    def _only_earned(self, intent: Intent, at: Landed) -> bool:
-        return self._in_flight.plan(intent).atomic and at.profit_wei >= self._gas_wei(at.receipt)
+    def _lost_nothing(self, intent: Intent, at: Landed) -> bool:
+        """Whether it did what it was signed for: a cycle earned, a two-sided plan has its chain side."""
+        if intent.two_sided:
+            return at.attempt.kind is AttemptKind.CALL and at.receipt.status == 1
+        return at.profit_wei >= self._gas_wei(at.receipt)
 
     def _gas_wei(self, receipt: Receipt) -> int:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)

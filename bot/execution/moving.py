@@ -62,8 +62,7 @@ def _moved(pool: Pool, swap: Swap, bps: int) -> Pool:
     low, high, trade = 0, 0, max(1, swap.amount_in * bps // _BPS)
     enough: Pool | None = None
     for _ in range(_MOST_STEPS):
-        behind = _behind(pool, swap, trade)
-        brings = behind.paid(swap.token_in, swap.amount_in, swap.token_out) if behind else 0
+        behind, brings = _behind(pool, swap, trade)
         lost = usual - brings
         if behind and abs(lost - wanted) <= max(1, wanted // _FINE):
             return behind
@@ -82,11 +81,10 @@ def _moved(pool: Pool, swap: Swap, bps: int) -> Pool:
     return enough
 
 
-def _behind(pool: Pool, swap: Swap, trade: int) -> Pool | None:
-    """`pool` after `trade`, where it then still takes the swap."""
+def _behind(pool: Pool, swap: Swap, trade: int) -> tuple[Pool | None, int]:
+    """`pool` after `trade`, and what the swap then brings; None and nothing where it is not taken any more."""
     try:
         behind = pool.swapped(swap.token_in, trade, swap.token_out)
-        behind.paid(swap.token_in, swap.amount_in, swap.token_out)
+        return behind, behind.paid(swap.token_in, swap.amount_in, swap.token_out)
     except PoolError:
-        return None
-    return behind
+        return None, 0

@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.gains import Gains
-from bot.execution.homecoming import Found, Homecoming
+from bot.execution.homecoming import Found, Homecoming, Waits
 from bot.execution.inflight import InFlight
 from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
@@ -139,9 +139,9 @@ class TransactionDesk:
         """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""
         return await self._home.look(block)
 
-    def may_wait(self, found: Found) -> bool:
-        """Whether plans may leave before what was found is booked, as `Homecoming.may_wait`."""
-        return self._home.may_wait(found)
+    def waits(self, found: Found) -> Waits:
+        """Which plans may leave before what was found is booked, as `Homecoming.waits`."""
+        return self._home.waits(found)
 
     async def bring_home(self, found: Found) -> list[Settled]:
         """Book what was found, and go on with what is still out."""

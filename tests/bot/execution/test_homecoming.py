@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.execution.homecoming import Found
+from bot.execution.homecoming import Found, Waits
 from bot.execution.transactions import TransactionDesk
 from bot.ledger.ledger import Ledger
-from bot.ledger.states import IntentState
+from bot.ledger.states import AttemptKind, IntentState
 from bot.risk.usage import read_usage
+from chains.assets import Address
 from chains.blocks import Block, Receipt
 from tests.bot.execution.carrying import gains, must_be_sent, reverts
 from tests.bot.execution.given import cycle, head, sells_on_chain
@@ -37,7 +38,7 @@ async def test_a_cycle_that_earned_is_booked_later_and_keeps_its_worst_case_unti
     ledger: Ledger, chain: ScriptedChain, signer: Connection
 ) -> None:
     on, found = await sent_and_looked(ledger, chain, signer)
-    assert on.may_wait(found)
+    assert on.waits(found) is Waits.ALL
     before = read_usage(ledger, cycle().strategy)
     (intent,) = ledger.open_intents()
     assert intent.state is IntentState.PENDING and before.reserved_loss_wei == intent.worst.loss_wei > 0
@@ -67,10 +68,10 @@ async def test_what_lost_is_booked_before_anything_is_decided(
     sent = await must_be_sent(on, ledger, cycle())
     chain.count = 1
     chain.receipts[sent.tx_hash] = reverts(sent, 11)
-    assert not on.may_wait(await on.look(Block(head(11), ())))
+    assert on.waits(await on.look(Block(head(11), ()))) is Waits.NOTHING
     dear: Receipt = replace(gains(cycle(), sent, 11), effective_gas_price_wei=10**6 * GWEI)
     chain.receipts[sent.tx_hash] = dear
-    assert not on.may_wait(await on.look(Block(head(11), ())))
+    assert on.waits(await on.look(Block(head(11), ()))) is Waits.NOTHING
 
 
 async def test_what_costs_its_gas_for_nothing_does_not_wait(
@@ -78,28 +79,37 @@ async def test_what_costs_its_gas_for_nothing_does_not_wait(
 ) -> None:
     """So does a cancellation: nothing moved, and its gas is a loss."""
     on, found = await sent_and_looked(ledger, chain, signer)
-    assert not on.may_wait(but(found, profit_wei=0, deltas={}))
+    assert on.waits(but(found, profit_wei=0, deltas={})) is Waits.NOTHING
 
 
 async def test_what_is_still_out_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
     on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
     await must_be_sent(on, ledger, cycle())
-    assert not on.may_wait(await on.look(Block(head(11), ())))
+    assert on.waits(await on.look(Block(head(11), ()))) is Waits.NOTHING
 
 
-async def test_what_owes_another_side_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
+async def test_what_owes_another_side_comes_before_all_plans_but_cycles(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    """Cycles use no inventory and no exchange; what failed owes nothing, and has cost its gas."""
     plan = sells_on_chain()
     on = desk(ledger, chain, ScriptedSimulator(plan), signer)
     sent = await must_be_sent(on, ledger, plan)
     chain.count = 1
     chain.receipts[sent.tx_hash] = replace(reverts(sent, 11), status=1)
     found = await on.look(Block(head(11), ()))
-    assert not on.may_wait(but(found, profit_wei=10**18))
+    assert on.waits(found) is Waits.CYCLES
+    ((_, at),) = found.awaited
+    assert at is not None
+    assert on.waits(but(found, receipt=reverts(sent, 11))) is Waits.NOTHING
+    cancelled = replace(at.attempt, kind=AttemptKind.NOOP)
+    assert on.waits(but(found, attempt=cancelled)) is Waits.NOTHING
 
 
 async def test_doubt_about_the_account_comes_first(ledger: Ledger, chain: ScriptedChain, signer: Connection) -> None:
     on, found = await sent_and_looked(ledger, chain, signer)
-    assert not on.may_wait(replace(found, counted={OPERATOR: 2})) and not on.may_wait(replace(found, counted={}))
+    doubtful: tuple[dict[Address, int], ...] = ({OPERATOR: 2}, {})
+    assert {on.waits(replace(found, counted=each)) for each in doubtful} == {Waits.NOTHING}
 
 
 async def test_looking_books_nothing_and_what_was_not_booked_is_found_again(
