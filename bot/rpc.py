@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 import aiohttp
@@ -61,19 +62,35 @@ class HttpRpc:
 
     async def rpc(self, method: str, *params: Any) -> Any:
         """One call. Raises `RpcError` for an error answer, `Unreachable` when no usable answer comes."""
+        return (await self.batch([(method, params)]))[0]
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several calls in one request, answers in order. Raises as `rpc`."""
         if self._session is None:
             raise RuntimeError("HttpRpc is used inside `async with`")
-        self._id += 1
-        body = orjson.dumps({"jsonrpc": "2.0", "id": self._id, "method": method, "params": params})
+        first, self._id = self._id + 1, self._id + len(calls)
+        requests = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls, first)
+        ]
+        body = orjson.dumps(requests[0] if len(requests) == 1 else requests)
         try:
             async with self._session.post(
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
-                answer = orjson.loads(self._conceal.raw(await response.read()))
+                said = orjson.loads(self._conceal.raw(await response.read()))
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError, ValueError) as error:
             raise Unreachable(
                 f"no JSON-RPC node answers at {shown(self._url)} ({type(error).__name__}); start it or correct the URL"
             ) from None
+        said = said if isinstance(said, list) else [said]
+        answers = {each.get("id"): each for each in said if isinstance(each, dict)}
+        if len(requests) == 1:
+            # A node that could not read the request answers without its number.
+            answers.setdefault(first, said[0])
+        return [self._result(method, answers.get(number)) for number, (method, _) in enumerate(calls, first)]
+
+    def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
             raise Unreachable(f"{shown(self._url)} does not speak JSON-RPC; correct the URL")
         if "error" in answer:

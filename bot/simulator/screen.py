@@ -13,7 +13,6 @@ from bot.simulator.holdings import ASKER, READER, READER_CODE
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
 from bot.simulator.state import PRECOMPILES, StateStore
-from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
@@ -25,6 +24,8 @@ class Asked(Protocol):
     """Whatever answers JSON-RPC."""
 
     def rpc(self, method: str, *params: Any) -> Awaitable[Any]: ...
+
+    def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> Awaitable[list[Any]]: ...
 
 
 class Screen:
@@ -81,17 +82,17 @@ class Screen:
         return tuple(self._answer(question, one) for one in surroundings)
 
     async def learned(
-        self, question: Question, fork: Anvil, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
+        self, question: Question, tracer: Asked, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
     ) -> tuple[Answer, ...]:
-        """As `answers`; what misses is asked of `fork`, on the same block. Raises also what that raises."""
+        """As `answers`; what misses is asked of `tracer`, on the same block. Raises also what that raises."""
         head = question.environment.head
         if not self.stands_on(head):
-            await self.renew(head, fork)
+            await self.renew(head, tracer)
         for _ in range(_ROUNDS):
             try:
                 return self.answers(question, surroundings)
             except Missed:
-                if not await self._learn(question, fork):
+                if not await self._learn(question, tracer):
                     raise NotAnsweredHere("it reads what cannot be known in this process") from None
         raise NotAnsweredHere(f"it still misses state after {_ROUNDS} rounds")
 
@@ -115,14 +116,14 @@ class Screen:
             self._evms[surroundings] = evm
         return evm
 
-    async def _learn(self, question: Question, fork: Anvil) -> bool:
-        """Whether `fork` told anything new about what `question` touches."""
+    async def _learn(self, question: Question, tracer: Asked) -> bool:
+        """Whether `tracer` told anything new about what `question` touches."""
         head = question.environment.head
         block = {"blockHash": head.hash}
         everywhere = dict.fromkeys(_EVERYWHERE, ())
         tracing = {"tracer": "prestateTracer", "blockOverrides": question.environment.overrides(SURROUNDINGS[0])}
         reading = {**tracing, "stateOverrides": {READER: {"code": "0x" + READER_CODE.hex()}}}
-        held, running, holding = await fork.batch(
+        held, running, holding = await tracer.batch(
             [
                 ("eth_call", reader.question(everywhere, block)),
                 ("debug_traceCall", (transaction_call(question.tx), block, tracing)),

@@ -108,7 +108,10 @@ class Simulator:
         self._standing.overlay = overlay
 
     async def prepare(self, head: Head) -> None:
-        """Begin to stand on `head` and return at once; what fails is told by the verdicts that need it."""
+        """Begin to stand on `head` and return at once; what fails is told by the verdicts that need it.
+
+        Where this process has the last word, the fork moves only once it is asked something.
+        """
         task = asyncio.create_task(self._prepare(head))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
@@ -206,6 +209,9 @@ class Simulator:
 
     async def _prepare(self, head: Head) -> None:
         with contextlib.suppress(ForkFailed, AnvilFailed, RpcError):
+            if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
+                await self._standing.known_on(head)
+                return
             async with self._standing.on(head):
                 pass
 
@@ -250,11 +256,15 @@ class Simulator:
         return None
 
     async def _here(self, question: Question, count: int) -> tuple[Answer, ...]:
-        """The same, where what is known is read as of the head first; what it misses is learned from the fork."""
+        """The same, where what is known is read as of the head first. What it misses is learned from the fork, where
+        that stands there anyway, and otherwise from the node, if it can tell.
+        """
         head, screen = question.environment.head, self._standing.screen
         assert screen is not None
         known = await self._standing.known_on(head)
         answers = self._at_once(question, count) if known is not None else None
+        if answers is None and self._final is FinalVerdict.IN_PROCESS:
+            answers = await self._standing.learned(question, SURROUNDINGS[:count])
         if answers is not None:
             return answers
         return await self._asked(head, lambda fork: screen.learned(question, fork, SURROUNDINGS[:count]))

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from bot.rpc import HttpRpc
 from bot.simulator import local
 from bot.simulator.fork import KnownState, PinnedFork
+from bot.simulator.local import NotAnsweredHere
 from bot.simulator.overlay import Overlay
+from bot.simulator.question import Answer, Question, Surroundings
 from bot.simulator.reader import Unreadable
 from bot.simulator.screen import Screen
 from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head
 from chains.node import Unreachable
+
+_NO_SUCH_METHOD = -32601
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,7 @@ class Standing:
         self._fork = PinnedFork(rpc_http_url)
         self._node = HttpRpc(rpc_http_url)
         self._node_open = False
+        self._node_traces = True
         self._overlay = overlay
         self._prefetch = prefetch
         self._pinned: str | None = None
@@ -91,6 +96,22 @@ class Standing:
                 async with self.on(head):
                     pass
         return screen if screen.stands_on(head) else None
+
+    async def learned(self, question: Question, surroundings: Sequence[Surroundings]) -> tuple[Answer, ...] | None:
+        """The screen's answer, with what it misses learned from the node itself; None where only the fork can tell.
+
+        Nothing may lie over the fork, and the node must trace calls, which many do for nobody.
+        """
+        screen = self.screen
+        if screen is None or not self._overlay.is_empty or not self._node_traces:
+            return None
+        try:
+            return await screen.learned(question, await self._opened(), surroundings)
+        except RpcError as error:
+            self._node_traces = error.code != _NO_SUCH_METHOD
+        except (Unreachable, Unreadable, NotAnsweredHere) as error:
+            _log.info("block %d is asked of the fork: %s", question.environment.head.number, error)
+        return None
 
     def code_hash(self, account: Address) -> str:
         """Of the code known at `account` (0x-prefixed hex); empty where it is not known."""
@@ -157,10 +178,13 @@ class Standing:
         screen = self.screen
         if screen is None:
             return
-        if anvil is None and not self._node_open:
-            await self._node.__aenter__()
-            self._node_open = True
         try:
-            await screen.renew(head, anvil or self._node)
+            await screen.renew(head, anvil or await self._opened())
         except (RpcError, AnvilFailed, Unreachable, Unreadable) as error:
             _log.info("block %d is not known in this process: %s", head.number, error)
+
+    async def _opened(self) -> HttpRpc:
+        if not self._node_open:
+            await self._node.__aenter__()
+            self._node_open = True
+        return self._node
