@@ -121,4 +121,6 @@ def _begin_writing(connection: Connection) -> None:
 
 
 def _begin_reading(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    # Straight to the driver: it takes no lock and cannot fail, and a head is read from dozens of times.
+    driver: Any = connection.connection.dbapi_connection
+    driver.execute("BEGIN")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bot.simulator.state import AccountState
@@ -14,24 +15,24 @@ _CREATION = "62{length:06x}80600b5f395ff3"
 
 
 class AnalysedAccounts:
-    """pyrevm's accounts by code and balance, kept from block to block as long as they are used."""
+    """pyrevm's accounts by code and balance, kept from block to block as long as some account has both."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[bytes, int], Any] = {}
-        self._used: dict[tuple[bytes, int], Any] = {}
 
     def account(self, known: AccountState) -> Any:
         """`known` as pyrevm takes it. Of a contract, the nonce is 1: only creating others could tell the difference."""
         if not 0 < len(known.code) <= _MOST_CODE:
             return plain_account(known, known.balance_wei)
         key = known.code_hash, known.balance_wei
-        made = self._kept.get(key) or _created(known)
-        self._used[key] = made
-        return made
+        if key not in self._kept:
+            self._kept[key] = _created(known)
+        return self._kept[key]
 
-    def next_block(self) -> None:
-        """What was not used since the last time goes."""
-        self._kept, self._used = self._used, {}
+    def keep(self, known: Iterable[AccountState]) -> None:
+        """What is none of `known` goes."""
+        wanted = {(each.code_hash, each.balance_wei) for each in known}
+        self._kept = {key: made for key, made in self._kept.items() if key in wanted}
 
 
 def plain_account(known: AccountState, balance_wei: int) -> Any:

@@ -49,7 +49,8 @@ def available() -> bool:
 
 
 class LocalEvm:
-    """One block's state in one EVM, which answers any number of questions; each leaves it as it was.
+    """One block's state in one EVM, which answers any number of questions; each leaves it as it was. From block to
+    block it is moved.
 
     Once it has raised anything it is spent: its journal may be half done.
     """
@@ -64,9 +65,8 @@ class LocalEvm:
     ) -> None:
         import pyrevm
 
-        self._environment = environment
         self._surroundings = surroundings
-        self._store = store
+        self._store = StateStore()
         self._accounts = accounts
         self._held: dict[Watched, int] = {}
         self._evm: Any = pyrevm.EVM(
@@ -76,16 +76,50 @@ class LocalEvm:
             gas_limit=environment.head.gas_limit,
             spec_id=_SPEC,
         )
+        if surroundings.nobodys:
+            self._evm.insert_account_info(surroundings.coinbase, plain_account(_EMPTY_STATE, 0))
+        self._evm.insert_account_info(READER, accounts.account(_READER_STATE))
+        self._stand_in(environment)
+        self._lay(store)
+
+    def move(self, store: StateStore, environment: Environment) -> bool:
+        """Stand on another block, or on more of the same; whether that is done: what it forgot would go on answering.
+
+        Neither `store` may change afterwards.
+        """
+        if store is self._store and environment is self._environment:
+            return True
+        if not self._knows_no_more_than(store):
+            return False
+        self._stand_in(environment)
+        self._lay(store)
+        self._held = {}
+        return True
+
+    def _stand_in(self, environment: Environment) -> None:
+        import pyrevm
+
+        self._environment = environment
         self._evm.set_block_env(
             pyrevm.BlockEnv(
                 number=environment.number,
-                coinbase=surroundings.coinbase,
+                coinbase=self._surroundings.coinbase,
                 timestamp=environment.timestamp_s,
-                prevrandao=surroundings.prevrandao,
+                prevrandao=self._surroundings.prevrandao,
                 basefee=environment.base_fee_wei,
             )
         )
-        self._fill()
+
+    def _knows_no_more_than(self, store: StateStore) -> bool:
+        """Whether all that is in the EVM is in `store`, with code that may run here where it may now."""
+        for account, known in self._store.accounts.items():
+            now = store.accounts.get(account)
+            if now is None or self._left_out(account, now) is not self._left_out(account, known):
+                return False
+            words, slots = store.slots.get(account, {}), self._store.slots.get(account, {})
+            if words is not slots and not slots.keys() <= words.keys():
+                return False
+        return True
 
     def answer(self, question: Question) -> Answer:
         """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
@@ -156,16 +190,16 @@ class LocalEvm:
         return {slot: int(self._evm.storage(account, slot)) for slot in self._store.slots.get(account, ())}
 
     def _lay(self, after: StateStore) -> None:
-        """Stand on `after` where it differs from what is known."""
+        """Stand on `after` where it differs from what is known; what must not run here stays a miss."""
         for account, known in after.accounts.items():
             if self._left_out(account, known):
                 continue
-            if known != self._store.accounts[account]:
+            if known != self._store.accounts.get(account):
                 self._evm.insert_account_info(account, self._accounts.account(known))
             was = self._store.slots.get(account, {})
             now = after.slots.get(account, {})
             if now is not was:
-                self._write(account, {slot: word for slot, word in now.items() if word != was[slot]})
+                self._write(account, {slot: word for slot, word in now.items() if word != was.get(slot)})
         self._store = after
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
@@ -196,16 +230,6 @@ class LocalEvm:
         data, gas = holdings.data_for(watched), holdings.gas_for(watched)
         output, succeeded = self._called(ASKER, READER, data, 0, gas, 0)
         return holdings.read(watched, output, succeeded=succeeded)
-
-    def _fill(self) -> None:
-        """Everything in the store, but what must not run here: that stays a miss."""
-        if self._surroundings.nobodys:
-            self._evm.insert_account_info(self._surroundings.coinbase, plain_account(_EMPTY_STATE, 0))
-        self._evm.insert_account_info(READER, self._accounts.account(_READER_STATE))
-        for account, known in self._store.accounts.items():
-            if not self._left_out(account, known):
-                self._evm.insert_account_info(account, self._accounts.account(known))
-                self._write(account, self._store.slots.get(account, {}))
 
     def _left_out(self, account: Address, known: AccountState) -> bool:
         return known.blind or (self._surroundings.nobodys and (known.asking or account in _BUILDERS))

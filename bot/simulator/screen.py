@@ -37,7 +37,7 @@ class Screen:
         self._accounts = AnalysedAccounts()
         self._nobodys = Surroundings.of_nobody()
         self._evms: dict[Surroundings, LocalEvm] = {}
-        self._made_of: tuple[int, Environment] | None = None
+        self._stands: tuple[int, Environment, StateStore] | None = None
 
     @property
     def store(self) -> StateStore:
@@ -105,15 +105,15 @@ class Screen:
             raise
 
     def _evm(self, environment: Environment, surroundings: Surroundings) -> LocalEvm:
-        made_of = (self._store.version, environment)
-        if self._made_of != made_of:
-            self._evms.clear()
-            self._accounts.next_block()
-            self._made_of = made_of
-        evm = self._evms.get(surroundings)
-        if evm is None:
-            evm = LocalEvm(self._store, environment, surroundings, self._chain_id, self._accounts)
-            self._evms[surroundings] = evm
+        """The EVM of these surroundings, moved to the block where that can be done, or made anew."""
+        if self._stands is None or self._stands[:2] != (self._store.version, environment):
+            self._accounts.keep(self._store.accounts.values())
+            self._stands = self._store.version, environment, self._store.snapshot()
+        _, environment, store = self._stands
+        evm = self._evms.pop(surroundings, None)
+        if evm is None or not evm.move(store, environment):
+            evm = LocalEvm(store, environment, surroundings, self._chain_id, self._accounts)
+        self._evms[surroundings] = evm
         return evm
 
     async def _learn(self, question: Question, tracer: Asked) -> bool:

@@ -46,7 +46,7 @@ PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, LAST_PREC
 class StateStore:
     """Accounts and slots as of the block `block_hash`; `senders` are those whose nonces are read.
 
-    Past `MOST_SLOTS`, what was learned longest ago goes.
+    Past `MOST_SLOTS`, what was learned longest ago goes. An account's slots are replaced, never changed in place.
     """
 
     def __init__(self) -> None:
@@ -82,8 +82,8 @@ class StateStore:
                 self.accounts[account] = AccountState.of(balance_wei, nonce, code)
             else:
                 self.accounts[account] = replace(known, balance_wei=balance_wei, nonce=nonce)
-            slots = self.slots.setdefault(account, {})
-            slots.update((int(slot, 16), int(value, 16)) for slot, value in fields.get("storage", {}).items())
+            learned = {int(slot, 16): int(value, 16) for slot, value in fields.get("storage", {}).items()}
+            self.slots[account] = self.slots.get(account, {}) | learned
         self._forget_oldest()
         self.version += 1
         return self._size() != before
@@ -108,9 +108,18 @@ class StateStore:
             for account, balance_wei in balances.items()
             if account in self.accounts
         }
+        before = self.slots
         self.slots = {account: dict(slots.get(account, {})) for account in self.accounts}
+        for account, words in before.items():
+            # What is equal stays the same object, so that whoever compares sees at once that nothing moved.
+            if self.slots.get(account) == words:
+                self.slots[account] = words
         self.block_hash = block_hash
         self.version += 1
+
+    def snapshot(self) -> StateStore:
+        """What is known now, which no later reading changes."""
+        return self.changed({}, {})
 
     def changed(self, balances: Mapping[Address, int], slots: dict[Address, dict[int, int]]) -> StateStore:
         """The same block's state with other balances and slots; what is not named is shared."""

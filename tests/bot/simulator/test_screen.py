@@ -6,12 +6,14 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.reasons import Reason
 from bot.simulator import FinalVerdict, Overlay, Simulator, screen
 from bot.simulator import local as local_evm
+from bot.simulator.local import LocalEvm
 from bot.simulator.question import SURROUNDINGS, Answer, Question
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
@@ -98,6 +100,42 @@ async def test_the_next_block_is_read_at_once_and_judged_as_it_is():
             await fork.prepare(head)
             await both(fork, tx, head, watch)
             await on.really(head, tx)
+
+
+async def test_an_evm_is_moved_from_block_to_block_and_answers_as_the_fork_does(monkeypatch: pytest.MonkeyPatch):
+    made: list[LocalEvm] = []
+    first_filled = LocalEvm.__init__
+
+    def noted(self: LocalEvm, *arguments: Any) -> None:
+        made.append(self)
+        first_filled(self, *arguments)
+
+    monkeypatch.setattr(LocalEvm, "__init__", noted)
+    async with world() as on, simulator(on) as fork:
+        watch = [(OWNER, token) for token in on.tokens]
+        for path in ((0, 1), (1, 0)):
+            await both(fork, await on.swap(10**22, path), await on.head(), watch)
+        first = len(made)
+        for path in ((0, 1), (1, 0), (0, 1)):
+            head, tx = await on.head(), await on.swap(10**21, path)
+            follows = await on.swap(10**20, path, nonce=tx.nonce + 1)
+            await both(fork, tx, head, watch)
+            await both(fork, follows, head, watch, [tx])
+            await on.really(head, tx)
+        assert len(made) == first
+
+
+async def test_where_this_process_has_the_last_word_no_fork_is_started_while_the_node_traces():
+    async with world() as on, simulator_at(on.anvil.http_url, final=FinalVerdict.IN_PROCESS) as here:
+        for path in ((0, 1), (1, 2), (0, 1)):
+            head, tx = await on.head(), await on.swap(10**22, path)
+            await here.prepare(head)
+            verdict = await here.verdict(tx, head, [(OWNER, token) for token in on.tokens])
+            assert verdict.outcome is Outcome.OK and here.pid is None
+            before = await on.balance(OWNER, on.tokens[path[-1]])
+            await on.really(head, tx)
+            gained = await on.balance(OWNER, on.tokens[path[-1]]) - before
+            assert verdict.delta(OWNER, on.tokens[path[-1]]) == gained > 0
 
 
 async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing():
