@@ -149,9 +149,12 @@ class Submission:
         """The block that had taken it is none any more, and nodes may have forgotten it."""
         self._follow(intent).lost = True
 
-    async def send(self, intent: Intent) -> None:
-        """Send the newest signed bytes, once more if they left before. What is not known to be taken stays open."""
-        attempt = self._ledger.attempts(intent.id)[-1]
+    async def send(self, intent: Intent, newest: Attempt | None = None) -> None:
+        """Send the newest signed bytes, once more if they left before. What is not known to be taken stays open.
+
+        `newest` is the attempt, where it has just been written down.
+        """
+        attempt = newest or self._ledger.attempts(intent.id)[-1]
         if attempt.state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
         deliveries = await self._delivered(intent, attempt)

@@ -27,7 +27,7 @@ from bot.execution.submission import Outbid, Submission
 from bot.execution.tips import Tips
 from bot.ledger.errors import ActedOn, LedgerError
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Intent, WorstCase
+from bot.ledger.records import Attempt, Intent, WorstCase
 from bot.ledger.states import IN_FLIGHT
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
@@ -265,11 +265,11 @@ class TransactionDesk:
         if not isinstance(answer, Signed):
             await self._home.release(intent, str(answer))
             return answer
-        self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash, sending=True)
+        attempt = self._ledger.record_signed(intent.id, answer.raw, answer.tx_hash, sending=True)
         self.stages.reached(Stage.SIGNED)
         self._in_flight.begin(intent, plan, verdict, transaction)
         self._operators.begin(intent, prepared.share_ppm)
-        await self._send(intent)
+        await self._send(intent, attempt)
         self.stages.reached(Stage.SENT)
         self._ledger.record_timings(intent.id, self.stages.elapsed_ns())
         return Sent(intent, answer.tx_hash, verdict)
@@ -277,5 +277,5 @@ class TransactionDesk:
     async def _signed(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
         return await self._signing.sign(intent, prepared, verdict, head)
 
-    async def _send(self, intent: Intent) -> None:
-        await self._operators.of(intent).send(intent)
+    async def _send(self, intent: Intent, newest: Attempt | None = None) -> None:
+        await self._operators.of(intent).send(intent, newest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
@@ -27,6 +26,9 @@ _INTENTS = (
     .where(IntentRow.instance == _INSTANCE)
 )
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
+_OPEN = _INTENTS.where(
+    or_(IntentRow.state.in_([state.value for state in IN_FLIGHT]), IntentRow.exposure == Exposure.OWED.value)
+).order_by(IntentRow.id)
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
 _CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
 _CHANGE_ATTEMPT = changing(
@@ -76,7 +78,26 @@ class Journal(Nonces):
                 reserved_head_s=self._head_s,
                 reserved_ms=self._now_ms(),
             )
-            return as_intent(self._load(connection, intent_id))
+            return Intent(
+                id=intent_id,
+                plan_id=plan.id,
+                strategy=plan.strategy,
+                network=plan.network,
+                chain_id=self.run.chain_id,
+                sender=sender,
+                nonce=nonce,
+                state=IntentState.RESERVED,
+                two_sided=bool(plan.orders),
+                exposure=Exposure.NONE,
+                worst=worst,
+                fees=Fees(fees.gas_limit, fees.max_fee_wei, fees.tip_wei),
+                decided_block=plan.block_number,
+                deadline_block=plan.deadline_block,
+                reserved_head_s=self._head_s,
+                mined_as=None,
+                block_number=None,
+                block_hash=None,
+            )
 
     def release(self, intent_id: int, reason: str) -> None:
         """Gives nonce and reservation back. Only before any byte left, and only for the sender's highest nonce."""
@@ -113,14 +134,19 @@ class Journal(Nonces):
             check_successor(intent_id, earlier, kind, fees)
             coin = gas_coin_in(self._marks(connection), row.network)
             beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
-            self._move(
+            check_move(intent_id, IntentState(row.state), IntentState.SIGNED)
+            if sending:
+                check_move(intent_id, IntentState.SIGNED, IntentState.SENDING)
+            state = IntentState.SENDING if sending else IntentState.SIGNED
+            self._change(
                 connection,
-                row,
-                IntentState.SIGNED,
+                _CHANGE_INTENT,
+                intent=intent_id,
+                state=state.value,
                 worst_gas_wei=row.worst_gas_wei + beyond,
                 worst_loss_wei=row.worst_loss_wei + beyond,
             )
-            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
+            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind, state)
             self._insert(
                 connection,
                 AttemptRow,
@@ -135,7 +161,7 @@ class Journal(Nonces):
                 state=attempt.state.value,
                 signed_ms=self._now_ms(),
             )
-            return self._begun(connection, attempt) if sending else attempt
+            return attempt
 
     def mark_sending(self, intent_id: int) -> None:
         """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
@@ -169,8 +195,7 @@ class Journal(Nonces):
 
     def open_intents(self) -> tuple[Intent, ...]:
         """Intents that still ask for something: an answer of the chain, or the other side of a trade."""
-        states = [state.value for state in IN_FLIGHT]
-        return self._list(or_(IntentRow.state.in_(states), IntentRow.exposure == Exposure.OWED.value))
+        return self.remembered(("open", self.run.instance), self._open)
 
     def mined_intents(self) -> tuple[Intent, ...]:
         """Intents whose block is not final yet."""
@@ -196,6 +221,9 @@ class Journal(Nonces):
         with self.read() as connection:
             return attempts_of(connection, intent_id)
 
+    def _open(self, connection: Connection) -> tuple[Intent, ...]:
+        return tuple(as_intent(row) for row in connection.execute(_OPEN, {"instance": self.run.instance}))
+
     def _list(self, which: ColumnElement[bool]) -> tuple[Intent, ...]:
         with self.read() as connection:
             return tuple(as_intent(row) for row in self._intents(connection, which))
@@ -218,13 +246,6 @@ class Journal(Nonces):
     def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
         self._move(connection, row, wanted)
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
-
-    def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
-        """The attempt that was signed in this transaction, about to leave."""
-        check_move(attempt.intent_id, IntentState.SIGNED, IntentState.SENDING)
-        self._change(connection, _CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
-        self._set_attempt(connection, attempt, IntentState.SENDING)
-        return replace(attempt, state=IntentState.SENDING)
 
     def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
         of = {"intent": attempt.intent_id, "attempt": attempt.number}

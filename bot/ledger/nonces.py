@@ -20,6 +20,7 @@ _HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
     IntentRow.sender == _SENDER,
     IntentRow.state != IntentState.RELEASED.value,
 )
+_FIRST_AND_HIGHEST = select(_FIRST_NONCE.scalar_subquery(), _HIGHEST_NONCE.scalar_subquery())
 
 
 class Nonces(Results):
@@ -65,8 +66,7 @@ class Nonces(Results):
 
     def _next_nonce(self, connection: Connection, sender: str) -> int:
         wanted = {"instance": self.run.instance, "sender": sender}
-        first_nonce = connection.execute(_FIRST_NONCE, wanted).scalar_one_or_none()
+        first_nonce, highest = connection.execute(_FIRST_AND_HIGHEST, wanted).one()
         if first_nonce is None:
             raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
-        highest = self._highest_nonce(connection, sender)
-        return first_nonce if highest is None else max(first_nonce, highest + 1)
+        return int(first_nonce if highest is None else max(first_nonce, highest + 1))

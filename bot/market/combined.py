@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -80,6 +80,7 @@ class Combining:
     gas_price_wei: int
     max_routes: int
     max_hops: int
+    _nets: dict[tuple[Walk, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def best(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> list[Walk]:
         """The walks to trade one after another, of the ways that these take, each by itself at its best size.
@@ -100,7 +101,13 @@ class Combining:
         return self._trimmed(max(few, key=self.net, default=[]))
 
     def net(self, walks: Sequence[Walk]) -> int:
-        """What the walks gain together, after the gas of one transaction."""
+        """What the walks gain together, after the gas of one transaction; asked again of the same, it is known."""
+        asked = tuple(walks)
+        if asked not in self._nets:
+            self._nets[asked] = self._net(asked)
+        return self._nets[asked]
+
+    def _net(self, walks: Sequence[Walk]) -> int:
         kinds = [[self._kind(way) for way in walk.ways] for walk in walks]
         gas = gas_of_routes(kinds) if self.gas_price_wei and walks else 0
         return self._gain(walks) - gas * self.gas_price_wei
@@ -129,7 +136,7 @@ class Combining:
                 for moves in product(range(-reach, reach + 1), repeat=len(walks))
             )
             kept = (tuple(walk for walk in tried if walk.amount_in > 0) for tried in around)
-            better = max(kept, key=self.net)
+            better = max(kept, key=self._net)
             if self.net(better) <= self.net(best):
                 return list(best)
             best = better

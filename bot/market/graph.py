@@ -65,6 +65,7 @@ class Graph:
         self.rates: NDArray[np.float64] = np.zeros(64)
         self.rate: memoryview = self.rates.data
         self.updates = 0
+        self._inner: dict[int, tuple[int, ...]] = {}
 
     def with_own_rates(self) -> Graph:
         """The same nodes and edges with rates of their own; only those may be written."""
@@ -98,6 +99,7 @@ class Graph:
             self.edges[edge.id] = edge
             neighbours.add(edge)
             made.append(edge)
+        self._inner.clear()
         self._of_venue[venue] = tuple(made)
         return self._of_venue[venue]
 
@@ -108,6 +110,20 @@ class Graph:
             self.set_rate(edge, 0.0)
             self.edges[edge.id] = None
             self._free.append(edge.id)
+        self._inner.clear()
+
+    def inner(self, node: int) -> tuple[int, ...]:
+        """The numbers of the edges from a node to all its neighbours but dead ends; pools' first, in order."""
+        known = self._inner.get(node)
+        if known is None:
+            known = self._inner[node] = tuple(
+                number
+                for neighbours in (self.pools, self.books)
+                for target, numbers in neighbours.out.get(node, {}).items()
+                if self.degree(target) > 1
+                for number in numbers
+            )
+        return known
 
     def degree(self, node: int) -> int:
         """How many neighbours a node has, those by pools and those by books counted apart."""

@@ -38,8 +38,10 @@ def widest_paths(
             continue
         settled.add(node)
         for edge in leaving(graph, node, until):
+            if edge.target in settled or not graph.rate[edge.id]:
+                continue
             back = opposite(graph, edge)
-            if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
+            if not graph.rate[back.id]:
                 continue
             width = min(widths[node], depth_of(edge) * prices[node])
             if width > widths.get(edge.target, 0.0):
@@ -51,10 +53,16 @@ def widest_paths(
 
 def leaving(graph: Graph, node: int, until: int | None = None) -> Iterator[Edge]:
     """Edges out of `node`; on the way to one node, but for those to dead ends."""
-    for neighbours in (graph.pools, graph.books):
-        for target, numbers in neighbours.out.get(node, {}).items():
-            if until is None or target == until or graph.degree(target) > 1:
+    both = (graph.pools, graph.books)
+    if until is None:
+        for neighbours in both:
+            for numbers in neighbours.out.get(node, {}).values():
                 yield from map(graph.edge, numbers)
+        return
+    yield from map(graph.edge, graph.inner(node))
+    if graph.degree(until) <= 1:
+        for neighbours in both:
+            yield from map(graph.edge, neighbours.out.get(node, {}).get(until, ()))
 
 
 def opposite(graph: Graph, edge: Edge) -> Edge:

@@ -40,27 +40,49 @@ class Readings:
     slots: Mapping[Address, Mapping[int, int]]
 
 
-def question(keys: Mapping[Address, Sequence[int]], block: str | Mapping[str, str]) -> tuple[Any, ...]:
-    """The parameters of one `eth_call` that reads `keys`, at a block as JSON-RPC names it (EIP-1898)."""
-    data = bytearray()
-    for account, slots in keys.items():
-        data += int(account, 16).to_bytes(_WORD, "big") + (_WORD * len(slots)).to_bytes(_WORD, "big")
-        for slot in slots:
-            data += slot.to_bytes(_WORD, "big")
-    code = {account: {"code": _OWN_SLOTS} for account, slots in keys.items() if slots}
-    call = {"to": _READER, "input": "0x" + data.hex(), "gas": hex(_MOST_GAS)}
-    return call, block, {_READER: {"code": _IN_A_ROW}, **code}
+class BulkRead:
+    """The same accounts and slots, read at one block after another.
 
+    What an account says is taken apart again only where it says something else than at the block before.
+    """
 
-def read(keys: Mapping[Address, Sequence[int]], answer: str) -> Readings:
-    """The answer to `question(keys, …)`. Raises `Unreadable`."""
-    data = bytes.fromhex(answer[2:])
-    wanted = sum(1 + len(slots) for slots in keys.values())
-    if len(data) != _WORD * wanted:
-        raise Unreadable(f"the node answered {len(data)} bytes of state, not {_WORD * wanted}; does it take overrides?")
-    words = (int.from_bytes(data[at : at + _WORD], "big") for at in range(0, len(data), _WORD))
-    balances, found = {}, {}
-    for account, slots in keys.items():
-        balances[account] = next(words)
-        found[account] = {slot: next(words) for slot in slots}
-    return Readings(balances, found)
+    def __init__(self, keys: Mapping[Address, Sequence[int]]) -> None:
+        data = bytearray()
+        self._spans: dict[Address, tuple[int, int, Sequence[int]]] = {}
+        at = 0
+        for account, slots in keys.items():
+            data += int(account, 16).to_bytes(_WORD, "big") + (_WORD * len(slots)).to_bytes(_WORD, "big")
+            data += b"".join([slot.to_bytes(_WORD, "big") for slot in slots])
+            end = at + _WORD * (1 + len(slots))
+            self._spans[account] = at, end, slots
+            at = end
+        self._length = at
+        code = {account: {"code": _OWN_SLOTS} for account, slots in keys.items() if slots}
+        self._call = {"to": _READER, "input": "0x" + data.hex(), "gas": hex(_MOST_GAS)}
+        self._code = {_READER: {"code": _IN_A_ROW}, **code}
+        self._said = b""
+        self._readings = Readings({}, {})
+
+    def question(self, block: str | Mapping[str, str]) -> tuple[Any, ...]:
+        """The parameters of the one `eth_call`, at a block as JSON-RPC names it (EIP-1898)."""
+        return self._call, block, self._code
+
+    def read(self, answer: str) -> Readings:
+        """The answer to `question`; the slots of an account that says the same are the same object again.
+
+        Raises `Unreadable`.
+        """
+        said, before = bytes.fromhex(answer[2:]), self._said
+        if len(said) != self._length:
+            raise Unreadable(
+                f"the node answered {len(said)} bytes of state, not {self._length}; does it take overrides?"
+            )
+        balances, found = dict(self._readings.balances), dict(self._readings.slots)
+        for account, (start, end, slots) in self._spans.items():
+            if before and said[start:end] == before[start:end]:
+                continue
+            words = [int.from_bytes(said[at : at + _WORD], "big") for at in range(start, end, _WORD)]
+            balances[account] = words[0]
+            found[account] = dict(zip(slots, words[1:], strict=True))
+        self._said, self._readings = said, Readings(balances, found)
+        return self._readings

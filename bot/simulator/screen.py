@@ -7,11 +7,12 @@ import contextlib
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from bot.simulator import holdings, reader
+from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.holdings import ASKER, READER, READER_CODE
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
+from bot.simulator.reader import BulkRead
 from bot.simulator.state import PRECOMPILES, StateStore
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
@@ -37,6 +38,7 @@ class Screen:
         self._accounts = AnalysedAccounts()
         self._nobodys = Surroundings.of_nobody()
         self._evms: dict[Surroundings, LocalEvm] = {}
+        self._bulk: BulkRead | None = None
         self._stands: tuple[int, Environment, StateStore] | None = None
 
     @property
@@ -57,13 +59,17 @@ class Screen:
         store = self._store
         if not store.accounts:
             return
-        keys, senders = store.keys, tuple(store.senders)
+        bulk, senders = self._bulk, tuple(store.senders)
+        if bulk is None:
+            bulk = self._bulk = BulkRead(store.keys)
         block = {"blockHash": head.hash}
         answer, *nonces = await asyncio.gather(
-            node.rpc("eth_call", *reader.question(keys, block)),
+            node.rpc("eth_call", *bulk.question(block)),
             *(node.rpc("eth_getTransactionCount", sender, block) for sender in senders),
         )
-        readings = reader.read(keys, answer)
+        if bulk is not self._bulk:
+            return
+        readings = bulk.read(answer)
         counted = (int(nonce, 16) for nonce in nonces)
         store.renew(head.hash, readings.balances, readings.slots, dict(zip(senders, counted, strict=True)))
 
@@ -120,18 +126,19 @@ class Screen:
         """Whether `tracer` told anything new about what `question` touches."""
         head = question.environment.head
         block = {"blockHash": head.hash}
-        everywhere = dict.fromkeys(_EVERYWHERE, ())
+        everywhere = BulkRead(dict.fromkeys(_EVERYWHERE, ()))
         tracing = {"tracer": "prestateTracer", "blockOverrides": question.environment.overrides(SURROUNDINGS[0])}
         reading = {**tracing, "stateOverrides": {READER: {"code": "0x" + READER_CODE.hex()}}}
         held, running, holding = await tracer.batch(
             [
-                ("eth_call", reader.question(everywhere, block)),
+                ("eth_call", everywhere.question(block)),
                 ("debug_traceCall", (transaction_call(question.tx), block, tracing)),
                 ("debug_traceCall", (holdings.call_for(question.watched), block, reading)),
             ]
         )
         there = {account: fields for account, fields in holding.items() if address(account) != READER}
         new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
-        self._store.learn_empty(reader.read(everywhere, held).balances)
+        self._store.learn_empty(everywhere.read(held).balances)
+        self._bulk = None
         self._store.senders.add(question.tx.sender)
         return any(new)

@@ -52,7 +52,7 @@ class StateStore:
     def __init__(self) -> None:
         self.block_hash: str | None = None
         self.accounts: dict[Address, AccountState] = {}
-        self.slots: dict[Address, dict[int, int]] = {}
+        self.slots: dict[Address, Mapping[int, int]] = {}
         self.senders: set[Address] = set()
         self.version = 0
         """Grows with every change."""
@@ -83,7 +83,7 @@ class StateStore:
             else:
                 self.accounts[account] = replace(known, balance_wei=balance_wei, nonce=nonce)
             learned = {int(slot, 16): int(value, 16) for slot, value in fields.get("storage", {}).items()}
-            self.slots[account] = self.slots.get(account, {}) | learned
+            self.slots[account] = {**self.slots.get(account, {}), **learned}
         self._forget_oldest()
         self.version += 1
         return self._size() != before
@@ -102,18 +102,11 @@ class StateStore:
     ) -> None:
         """Everything as of `block_hash`. What is not in `balances` is forgotten."""
         self.accounts = {
-            account: replace(
-                self.accounts[account], balance_wei=balance_wei, nonce=nonces.get(account, self.accounts[account].nonce)
-            )
+            account: _with(self.accounts[account], balance_wei, nonces.get(account, self.accounts[account].nonce))
             for account, balance_wei in balances.items()
             if account in self.accounts
         }
-        before = self.slots
-        self.slots = {account: dict(slots.get(account, {})) for account in self.accounts}
-        for account, words in before.items():
-            # What is equal stays the same object, so that whoever compares sees at once that nothing moved.
-            if self.slots.get(account) == words:
-                self.slots[account] = words
+        self.slots = {account: slots.get(account, {}) for account in self.accounts}
         self.block_hash = block_hash
         self.version += 1
 
@@ -121,7 +114,7 @@ class StateStore:
         """What is known now, which no later reading changes."""
         return self.changed({}, {})
 
-    def changed(self, balances: Mapping[Address, int], slots: dict[Address, dict[int, int]]) -> StateStore:
+    def changed(self, balances: Mapping[Address, int], slots: Mapping[Address, Mapping[int, int]]) -> StateStore:
         """The same block's state with other balances and slots; what is not named is shared."""
         after = StateStore()
         after.block_hash, after.senders = self.block_hash, self.senders
@@ -129,7 +122,7 @@ class StateStore:
             account: replace(self.accounts[account], balance_wei=balance_wei)
             for account, balance_wei in balances.items()
         }
-        after.slots = self.slots | slots
+        after.slots = {**self.slots, **slots}
         return after
 
     def dump(self) -> bytes:
@@ -172,3 +165,10 @@ class StateStore:
             if account not in PRECOMPILES:
                 del self.accounts[account]
                 count -= len(self.slots.pop(account, ()))
+
+
+def _with(known: AccountState, balance_wei: int, nonce: int) -> AccountState:
+    """`known` with these; the same object where they are its own."""
+    if (balance_wei, nonce) == (known.balance_wei, known.nonce):
+        return known
+    return replace(known, balance_wei=balance_wei, nonce=nonce)

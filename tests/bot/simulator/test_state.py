@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.simulator import reader
 from bot.simulator.blind import asked_by
-from bot.simulator.reader import Unreadable
+from bot.simulator.reader import BulkRead, Unreadable
 from bot.simulator.state import MOST_SLOTS, StateStore
 from chains.anvil import Anvil
 from chains.assets import Address, address
@@ -40,18 +39,37 @@ async def test_slots_and_balances_of_many_accounts_come_in_one_call(state: dict[
         )
         keys = {account(number): tuple(slots) for number, slots in state.items()}
         keys |= {account(0): keys.get(account(0), ()), **{address(f"0x{at:040x}"): () for at in range(1, 11)}}
-        readings = reader.read(keys, await anvil.rpc("eth_call", *reader.question(keys, "latest")))
+        bulk = BulkRead(keys)
+        readings = bulk.read(await anvil.rpc("eth_call", *bulk.question("latest")))
         assert {number: dict(readings.slots[account(number)]) for number in state} == state
         assert readings.balances[account(0)] == wei
 
 
 def test_an_answer_of_another_length_is_not_read():
     try:
-        reader.read({account(1): (1, 2)}, "0x" + "00" * 64)
+        BulkRead({account(1): (1, 2)}).read("0x" + "00" * 64)
     except Unreadable as error:
         assert "64 bytes of state, not 96" in str(error)
     else:
         raise AssertionError("it was read")
+
+
+@given(st.lists(st.lists(st.integers(0, 2), min_size=5, max_size=5), min_size=1, max_size=6))
+def test_what_an_account_says_again_is_the_same_object_and_what_it_says_anew_is_read(blocks: list[list[int]]):
+    keys = {account(1): (7, 8), account(2): (), account(3): (9,)}
+    bulk = BulkRead({account(1): (7, 8), account(2): (), account(3): (9,)})
+    words_of = {account(1): slice(0, 3), account(2): slice(3, 4), account(3): slice(4, 6)}
+    before: list[int] | None = None
+    slots_before = {}
+    for each in blocks:
+        words = [*each, each[0]]
+        readings = bulk.read("0x" + "".join(f"{word:064x}" for word in words))
+        for who, span in words_of.items():
+            balance, *rest = words[span]
+            assert readings.balances[who] == balance and readings.slots[who] == dict(zip(keys[who], rest, strict=True))
+            if before is not None and before[span] == words[span]:
+                assert readings.slots[who] is slots_before[who]
+        before, slots_before = words, dict(readings.slots)
 
 
 def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
