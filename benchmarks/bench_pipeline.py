@@ -1,6 +1,9 @@
 """From a block's arrival to a signed transaction, every step of the bot as it runs: on the twin over loopback, with its
 ledger and the signer's journal on the disk, the last word once with the bot's own EVM and once with the Anvil fork.
 
+Every head is told in two halves (`halves.py`): until the last of its signed bytes left, and what comes after that. With
+them stand the steps of the first half, each by itself, and how many SQL statements and round trips a head takes.
+
 Beside it stands what one `fdatasync` costs on that disk, and the same run with ledger and journal on a RAM disk. That
 one promises nothing, so that it is no figure of the bot's: it shows what is left when syncing costs nothing.
 
@@ -11,11 +14,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from benchmarks.disks import ram_disk, sync_ms
+from benchmarks.halves import Half, Halves
 from benchmarks.machine import report
 from bot import app
 from bot.config.load import BUILT_IN, load
@@ -46,19 +53,46 @@ def run(folder: Path, blocks: int, final: str) -> Summary:
     return asyncio.run(app.run(load(folder / "isthmus.toml"), RunOptions(blocks=blocks, seed=SEED), Quiet()))
 
 
+def percentiles(values: Sequence[float]) -> tuple[float, float]:
+    """p50 and p99; zeros of less than two values."""
+    if len(values) < 2:
+        return 0.0, 0.0
+    return statistics.median(values), statistics.quantiles(values, n=100)[98]
+
+
+def told_of(half: Half) -> dict[str, Any]:
+    """A half's p50 and p99 in milliseconds, and what a head takes of statements and round trips on average."""
+    heads = max(len(half.ms), 1)
+    return {
+        "ms": percentiles(half.ms),
+        "statements": sum(half.statements) / heads,
+        "round_trips": sum(half.round_trips) / heads,
+    }
+
+
 def measure(setup: Setup, blocks: int) -> None:
     """One run, and its two lines."""
-    with TemporaryDirectory(dir=setup.folder) as folder:
+    halves = Halves()
+    with TemporaryDirectory(dir=setup.folder) as folder, halves.watching():
         synced_p50, synced_p99 = sync_ms(Path(folder))
         ended = run(Path(folder), blocks, setup.final)
     stages = {stage: ended.result.stages_ms[stage] for stage in Stage if stage in ended.result.stages_ms}
     signed, result = stages[Stage.SIGNED], ended.result
-    steps = ", ".join(f"{stage} {each.p50:.1f}/{each.p99:.1f}" for stage, each in stages.items())
+    reached = ", ".join(f"{stage} {each.p50:.1f}/{each.p99:.1f}" for stage, each in stages.items())
+    steps = {stage: percentiles(halves.steps[stage]) for stage in Stage if stage in halves.steps}
+    each_step = ", ".join(f"{stage} {p50:.1f}/{p99:.1f}" for stage, (p50, p99) in steps.items())
+    told = {name: told_of(half) for name, half in (("before", halves.before), ("after", halves.after))}
+    both = "; ".join(
+        f"{name} the last bytes left {of['ms'][0]:.1f}/{of['ms'][1]:.1f} ms, {of['statements']:.1f} statements and "
+        f"{of['round_trips']:.1f} round trips a head"
+        for name, of in told.items()
+    )
     report(
         9,
         f"block to signed, final verdict {setup.final}, ledger and journal {setup.where}: p50 {signed.p50:.1f} ms, "
         f"p99 {signed.p99:.1f} ms over {result.sent} transactions of {ended.blocks} blocks ({ended.pools} pools); "
-        f"p50/p99 to each step in ms: {steps}; a bare append of 4 KiB with its fdatasync there: {synced_p50:.3f}/"
+        f"p50/p99 of each half: {both}; of each step by itself in ms: {each_step}; "
+        f"to each step in ms: {reached}; a bare append of 4 KiB with its fdatasync there: {synced_p50:.3f}/"
         f"{synced_p99:.3f} ms; longest collection of garbage {ended.gc_pause_ms:.2f} ms",
         {
             "final_verdict": setup.final,
@@ -66,6 +100,8 @@ def measure(setup: Setup, blocks: int) -> None:
             "blocks": ended.blocks,
             "signed": result.sent,
             "stages_ms": {stage: [each.p50, each.p99] for stage, each in stages.items()},
+            "steps_ms": steps,
+            "halves": told,
             "fdatasync_ms": [synced_p50, synced_p99],
             "gc_pause_ms": ended.gc_pause_ms,
             "goal_ms": [2, 5],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
@@ -134,19 +135,14 @@ class Journal(Nonces):
             check_successor(intent_id, earlier, kind, fees)
             coin = gas_coin_in(self._marks(connection), row.network)
             beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
-            check_move(intent_id, IntentState(row.state), IntentState.SIGNED)
-            if sending:
-                check_move(intent_id, IntentState.SIGNED, IntentState.SENDING)
-            state = IntentState.SENDING if sending else IntentState.SIGNED
-            self._change(
+            self._move(
                 connection,
-                _CHANGE_INTENT,
-                intent=intent_id,
-                state=state.value,
+                row,
+                IntentState.SIGNED,
                 worst_gas_wei=row.worst_gas_wei + beyond,
                 worst_loss_wei=row.worst_loss_wei + beyond,
             )
-            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind, state)
+            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
             self._insert(
                 connection,
                 AttemptRow,
@@ -161,7 +157,7 @@ class Journal(Nonces):
                 state=attempt.state.value,
                 signed_ms=self._now_ms(),
             )
-            return attempt
+            return self._begun(connection, attempt) if sending else attempt
 
     def mark_sending(self, intent_id: int) -> None:
         """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
@@ -246,6 +242,13 @@ class Journal(Nonces):
     def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
         self._move(connection, row, wanted)
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
+
+    def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
+        """The attempt that was signed in this transaction, about to leave."""
+        check_move(attempt.intent_id, IntentState.SIGNED, IntentState.SENDING)
+        self._change(connection, _CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
+        self._set_attempt(connection, attempt, IntentState.SENDING)
+        return replace(attempt, state=IntentState.SENDING)
 
     def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
         of = {"intent": attempt.intent_id, "attempt": attempt.number}

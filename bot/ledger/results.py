@@ -62,19 +62,22 @@ class Results(Books):
         """Lets `strategy` trade again; its high-water mark starts anew at what it has earned so far."""
         with self._write() as connection:
             self._set_halted(connection, strategy, False, reason)
-            cumulative, _ = self._totals(connection, strategy)
+            cumulative, _ = self.totals_by(connection, strategy)
             self._keep_result(connection, strategy, None, self._head_s, _Result(), cumulative, cumulative)
 
     def halted_because(self, strategy: str) -> str | None:
         """Why `strategy` is halted; None while it may trade."""
-        wanted = {"instance": self.run.instance, "strategy": strategy}
-        row = self.remembered(("halted", strategy), lambda connection: connection.execute(_HALTED, wanted).first())
+        return self.remembered(("halted", strategy), lambda connection: self.halted_by(connection, strategy))
+
+    def halted_by(self, connection: Connection, strategy: str) -> str | None:
+        """`halted_because`, by what `connection` reads."""
+        row = connection.execute(_HALTED, {"instance": self.run.instance, "strategy": strategy}).first()
         return row.reason if row is not None and row.halted else None
 
     def totals(self, strategy: str) -> tuple[int, int]:
         """What `strategy` has earned in all, and its high-water mark, in wei; each result rounded down to a wei."""
         with self.read() as connection:
-            return self._totals(connection, strategy)
+            return self.totals_by(connection, strategy)
 
     def _set_halted(self, connection: Connection, strategy: str, halted: bool, reason: str) -> None:
         self._insert(
@@ -120,12 +123,13 @@ class Results(Books):
             self._keep_event(connection, Level.ERROR, "unmarked_token", detail)
         return _Result(profit.wei, gas_of_intent(connection, intent_id, marks), max(0, -profit.wei))
 
-    def _totals(self, connection: Connection, strategy: str) -> tuple[int, int]:
+    def totals_by(self, connection: Connection, strategy: str) -> tuple[int, int]:
+        """`totals`, by what `connection` reads."""
         row = connection.execute(_TOTALS, {"instance": self.run.instance, "strategy": strategy}).first()
         return (row.cumulative_wei, row.high_water_wei) if row is not None else (0, 0)
 
     def _add_result(self, connection: Connection, intent: Row[Any], head_s: int, change: _Result) -> None:
-        cumulative, high_water = self._totals(connection, intent.strategy)
+        cumulative, high_water = self.totals_by(connection, intent.strategy)
         cumulative += change.profit_wei
         self._keep_result(
             connection, intent.strategy, intent.id, head_s, change, cumulative, max(high_water, cumulative)

@@ -75,7 +75,7 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
 
 def _usage(ledger: Ledger, connection: Connection, strategy: str) -> Usage:
     instance = ledger.run.instance
-    cumulative, high_water = ledger.totals(strategy)
+    cumulative, high_water = ledger.totals_by(connection, strategy)
     reserved = _reserved(connection, instance, strategy)
     hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, ledger.head_s)
     return Usage(
@@ -87,7 +87,7 @@ def _usage(ledger: Ledger, connection: Connection, strategy: str) -> Usage:
         gas_day_wei=gas_day,
         drawdown_wei=high_water - cumulative,
         in_flight=reserved.in_flight,
-        halted_because=ledger.halted_because(strategy),
+        halted_because=ledger.halted_by(connection, strategy),
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Sequence
 from bot.rpc import HttpRpc
 from bot.simulator import local
 from bot.simulator.fork import KnownState, PinnedFork
-from bot.simulator.local import NotAnsweredHere
 from bot.simulator.overlay import Overlay
 from bot.simulator.question import Answer, Question, Surroundings
 from bot.simulator.reader import Unreadable
@@ -100,7 +99,7 @@ class Standing:
     async def learned(self, question: Question, surroundings: Sequence[Surroundings]) -> tuple[Answer, ...] | None:
         """The screen's answer, with what it misses learned from the node itself; None where only the fork can tell.
 
-        Nothing may lie over the fork, and the node must trace calls, which many do for nobody.
+        Nothing may lie over the fork, and the node must trace calls, which many do not. Raises `NotAnsweredHere`.
         """
         screen = self.screen
         if screen is None or not self._overlay.is_empty or not self._node_traces:
@@ -109,7 +108,7 @@ class Standing:
             return await screen.learned(question, await self._opened(), surroundings)
         except RpcError as error:
             self._node_traces = error.code != _NO_SUCH_METHOD
-        except (Unreachable, Unreadable, NotAnsweredHere) as error:
+        except (Unreachable, Unreadable) as error:
             _log.info("block %d is asked of the fork: %s", question.environment.head.number, error)
         return None
 
