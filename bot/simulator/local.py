@@ -89,7 +89,8 @@ class LocalEvm:
         """
         if store is self._store and environment is self._environment:
             return True
-        if not self._knows_no_more_than(store):
+        # An EVM has its block's gas limit for ever.
+        if environment.head.gas_limit != self._environment.head.gas_limit or not self._knows_no_more_than(store):
             return False
         self._stand_in(environment)
         self._lay(store)
