@@ -25,7 +25,7 @@ Doubts = Callable[[Head, Plan], Refusal | None]
 """Why what a plan was decided on no longer holds; None while it does."""
 
 ComeHome = Callable[[], Awaitable[bool]]
-"""Books what is in a block and hedges what it owes, unless that was done; whether it is done now."""
+"""Books what is in a block and hedges what it owes, unless that was done or may wait; whether what may not is done."""
 
 
 class Deciding:
@@ -60,7 +60,8 @@ class Deciding:
     async def decide(self, head: Head, in_use: set[Address], come_home: ComeHome) -> None:
         """Ask every strategy, and carry what it plans as far as it gets.
 
-        `come_home` is awaited before the first strategy that needs inventory; no such strategy is asked where it fails.
+        `come_home` is awaited before a strategy that needs inventory is asked, and before any plan but a cycle is
+        carried; neither is done where it fails.
         """
         road = self._road
         changed = road.market.take_changed()
@@ -68,12 +69,9 @@ class Deciding:
         price = self.screening_price_wei(head)
         walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
         seen = []
-        home: bool | None = None
         for strategy in road.strategies:
-            if strategy.needs_inventory:
-                home = await come_home() if home is None else home
-                if not home:
-                    continue
+            if strategy.needs_inventory and not await come_home():
+                continue
             view = MarketView(
                 market=road.market,
                 head=head,
@@ -88,6 +86,8 @@ class Deciding:
             )
             planned: dict[str, str] = {}
             for plan in strategy.on_market(view):
+                if not plan.atomic and not await come_home():
+                    continue
                 planned[plan.note] = plan.id
                 await self._decided_on(plan, head, in_use)
             seen.append((view, planned))

@@ -249,7 +249,7 @@ class Homecoming:
         """Whether it did what it was signed for: a cycle earned, a two-sided plan has its chain side."""
         if intent.two_sided:
             return at.attempt.kind is AttemptKind.CALL and at.receipt.status == 1
-        return at.profit_wei >= self._gas_wei(at.receipt)
+        return self._in_flight.plan(intent).atomic and at.profit_wei >= self._gas_wei(at.receipt)
 
     def _gas_wei(self, receipt: Receipt) -> int:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
