@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from bot.certifying import Optimum, certify
 from bot.clock import Clock, SystemClock
-from bot.collecting import collect_between_decisions
+from bot.collecting import collect_between_decisions, keeping_all
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.dashboard.app import Dashboard
@@ -69,9 +69,10 @@ async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stop
     begun_ns, starting = clock.monotonic_ns(), Starting(clock)
     with stopping or Stopping(out) as stopping:
         async with AsyncExitStack() as stack:
-            world = await open_world(loaded, options, clock, out, stack)
-            starting.reached("world")
-            session = await _open(loaded, options, world, stopping, starting, clock, out, stack)
+            with keeping_all():
+                world = await open_world(loaded, options, clock, out, stack)
+                starting.reached("world")
+                session = await _open(loaded, options, world, stopping, starting, clock, out, stack)
             setup_s = (clock.monotonic_ns() - begun_ns) / 1e9
             try:
                 await session.trade()
