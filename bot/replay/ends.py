@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 from bot.replay.opening import Opening
 from bot.wiring import Ends
 from chains.blocks import Head
 from chains.node import Submitter
+
+READ_AT_ONCE = frozenset({"hash_at"})
+"""Methods of ends that decisions depend on and that wait for nobody."""
 
 
 class Playing(Protocol):
@@ -28,6 +32,9 @@ class PlayedEnd:
         self.name = name
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
+        if method in READ_AT_ONCE:
+            return partial(self._player.read, f"{self._end}.{method}")
+
         async def asked(*args: Any, **named: Any) -> Any:
             return await self._player.ask(f"{self._end}.{method}", args, named)
 

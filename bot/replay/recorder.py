@@ -19,6 +19,7 @@ from bot.ground import Ground
 from bot.market import Opportunity
 from bot.plan import Plan, encode_plan
 from bot.replay.codec import encode, encode_error
+from bot.replay.ends import READ_AT_ONCE
 from bot.replay.levels import BookWriter
 from bot.replay.tape import TapeWriter
 from bot.risk.guard import Guard
@@ -178,16 +179,18 @@ def _event(event: ChainEvent, wall_s: float) -> Any:
 
 
 class _RecordedEnd:
-    """Stands where the end stood. Everything but asynchronous methods is the end's own."""
+    """Stands where the end stood. Everything but asynchronous methods and what is read at once is the end's own."""
 
     def __init__(self, recorder: Recorder, name: str, end: Any) -> None:
         self._recorder, self._name, self._end = recorder, name, end
 
     def __getattr__(self, attribute: str) -> Any:
         found = getattr(self._end, attribute)
+        name = f"{self._name}.{attribute}"
+        if attribute in READ_AT_ONCE:
+            return self._recorder.reading(name, found)
         if not inspect.iscoroutinefunction(found):
             return found
-        name = f"{self._name}.{attribute}"
 
         async def asked(*args: Any, **named: Any) -> Any:
             try:
