@@ -119,6 +119,8 @@ async def outcomes(of: Sequence[Cell], setting: Setting, *, at_once: int) -> Asy
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     return await outcome(cell, setting)
+            except TimeoutError:
+                return Outcome(cell, 0, None, (), 0, (), _PATIENCE_S)
             except Exception as error:
                 return Outcome(cell, 0, None, (), 0, (f"the cell itself failed: {error!r}",), 0.0)
 

@@ -62,6 +62,8 @@ async def _told(chosen: Sequence[int], seed: int, setting: Setting, at_once: int
             try:
                 async with asyncio.timeout(_PATIENCE_S):
                     return number, await tell(of, setting)
+            except TimeoutError:
+                return number, Told(of, 0, None, (), (), _PATIENCE_S)
             except Exception as error:
                 return number, Told(of, 0, None, (), (f"the schedule itself failed: {error!r}",), 0.0)
 
