@@ -115,6 +115,7 @@ class Chain:
 
     def accept(self) -> None:
         """Have the file say what the table says, because a person does. Raises `OSError`, and what SQLite raises."""
+        self._beside.close()  # what lies there now may be another file than the one that was open
         self._beside.write(self._last())
 
     def holds(self, link: Link) -> bool:

@@ -8,14 +8,14 @@ from dataclasses import replace
 from unittest.mock import patch
 
 from bot.execution.transactions import Prepared, Sent, TransactionDesk
-from bot.ledger.records import Intent
+from bot.ledger.records import Attempt, Intent
 from bot.ledger.states import IntentState
 from bot.reasons import Reason, Refusal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import Signed
 from bot.simulator.verdict import Verdict
 from chains.blocks import Block, ChainEvent, Head
-from chains.node import SendStatus
+from chains.node import Node, SendStatus
 from chains.node.follower import Follower
 from chains.node.wire import Header
 from tests.faults.bot import SECRET
@@ -44,7 +44,7 @@ class JournalsAfterSending(TransactionDesk):
 class ResendsWithAFreshNonce(TransactionDesk):
     """Takes no answer for a refusal, and tries again as a new transaction."""
 
-    async def _send(self, intent: Intent) -> None:
+    async def _send(self, intent: Intent, newest: Attempt | None = None) -> None:
         transaction = self._in_flight.transactions.get(intent.id)
         if self._ledger.intent(intent.id).state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
@@ -56,14 +56,19 @@ class ResendsWithAFreshNonce(TransactionDesk):
 
 @contextmanager
 def ignoring_parents() -> Iterator[None]:
-    """Followers take every head for the next block, whatever its parent is."""
+    """Followers take every head for the next block, whatever its parent is: of each height the first one stands."""
+    first: dict[int, str] = {}
 
     async def join(self: Follower, target: Header) -> AsyncIterator[ChainEvent]:
         if target.head.hash in self._known:
             return
         logs = await self._logs(target)
         self._remember(target.head)
+        first.setdefault(target.head.number, target.head.hash)
         yield Block(target.head, logs)
 
-    with patch.object(Follower, "_join", join):
+    with (
+        patch.object(Follower, "_join", join),
+        patch.object(Node, "hash_at", lambda self, number: first.get(number)),
+    ):
         yield

@@ -99,6 +99,12 @@ class Line:
         undone = (Undone(ancestor, dropped),) if dropped else ()
         return (*undone, *(Block(head, ()) for head in reversed(branch)))
 
+    def hash_at(self, number: int) -> str | None:
+        return next((head.hash for head in self.heads if head.number == number), None)
+
+    async def block_by_number(self, number: int) -> Head | None:
+        return await self._block(hex(number))
+
     async def _block(self, ref: str) -> Head | None:
         found = await self.rpc.rpc("eth_getBlockByNumber", ref, False)
         return header(found).head if found else None

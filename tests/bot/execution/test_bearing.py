@@ -228,7 +228,11 @@ async def test_a_plan_that_is_too_sensitive_is_decided_on_once_more_at_half_its_
     upkeep = SimpleNamespace(before=lambda changed: None)
     deciding = Deciding(road, upkeep, lambda head, plan: None, said, Counter())  # type: ignore[arg-type]
     deciding.on_told = lambda plan, word: told.append((plan.note, word))
-    await deciding.decide(HEAD, set())
+
+    async def home() -> bool:
+        return True
+
+    await deciding.decide(HEAD, set(), home)
     assert told == list(zip((whole.note, f"half of plan {whole.id}: {whole.note}"), outcomes, strict=True))
     first = next(it for it in decisions(ledger, limit=2) if it.plan_id == whole.id)
     assert first.detail is not None and "tried at half its size as plan" in first.detail

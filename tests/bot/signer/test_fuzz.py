@@ -77,6 +77,7 @@ requests = st.builds(
     SignRequest,
     intent_id=st.text(),
     chain_id=integers,
+    sender=addresses,
     target=addresses,
     code_hash=st.text(),
     plan=st.binary(max_size=100),

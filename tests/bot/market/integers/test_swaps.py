@@ -63,7 +63,7 @@ def concentrated(draw: st.DrawFn) -> ConcentratedPool:
         if low < high:
             positions.append((low * spacing, high * spacing, draw(st.integers(1, 2 ** draw(st.integers(1, 120))))))
     at_tick = draw(st.booleans())
-    tick = draw(index) * spacing
+    tick = min(draw(index) * spacing, MAX_TICK - 1)  # a price is below the greatest tick's
     price = sqrt_price_at(tick)
     if not at_tick:
         price = draw(st.integers(sqrt_price_at(MIN_TICK), sqrt_price_at(MAX_TICK) - 1))
