@@ -12,13 +12,13 @@ LOST = Fault(Kind.LOST_REPLY, frozenset({"eth_sendRawTransaction"}), requests=1)
 
 
 async def _rules_broken(setting: Setting, desk: type[TransactionDesk] = TransactionDesk) -> set[str]:
-    """A reply is lost, and then a block is replaced."""
+    """A reply is lost, and then two blocks are replaced."""
     async with open_rig(setting, Layout("ws"), desk=desk) as rig:
         await rig.strike(LOST)
         await rig.blocks(2)
         assert rig.faulty.schedule.struck
         rig.heal()
-        await rig.reorganise(1)
+        await rig.reorganise(2)
         await rig.blocks(2)
         return {wrong.rule for wrong in await rig.settle()}
 
