@@ -29,8 +29,14 @@ class Waiting:
         return self.chain.canonical[-1]
 
 
-def heads_of(endpoint: Waiting, allowance: Allowance) -> AskedHeads:
-    return AskedHeads(cast(Endpoint, endpoint), BLOCK_TIME_S, allowance, lambda *_: None)
+async def silent_for(blocks: float) -> tuple[Waiting, AskedHeads]:
+    """An endpoint whose head was told, and that then told nothing for the time of so many blocks."""
+    endpoint = Waiting()
+    heads = AskedHeads(cast(Endpoint, endpoint), BLOCK_TIME_S, Allowance(), lambda *_: None)
+    await heads.now()
+    with pytest.raises(TimeoutError):
+        await heads.next(blocks * BLOCK_TIME_S)
+    return endpoint, heads
 
 
 def test_a_silence_however_long_is_made_up_for_by_a_few_blocks() -> None:
@@ -53,11 +59,7 @@ def test_no_more_is_saved_than_a_few_blocks_earn() -> None:
 
 
 async def test_after_heads_that_were_missed_the_next_is_asked_for_within_half_a_block() -> None:
-    endpoint = Waiting()
-    heads = heads_of(endpoint, Allowance())
-    await heads.now()
-    with pytest.raises(TimeoutError):
-        await heads.next(8 * BLOCK_TIME_S)
+    endpoint, heads = await silent_for(8)
     endpoint.chain.mine(9)
     assert await heads.next(BLOCK_TIME_S) == endpoint.chain.canonical[-1]
     endpoint.chain.mine(1)
@@ -65,11 +67,7 @@ async def test_after_heads_that_were_missed_the_next_is_asked_for_within_half_a_
 
 
 async def test_a_head_that_came_as_expected_is_no_reason_to_ask_much_earlier() -> None:
-    endpoint = Waiting()
-    heads = heads_of(endpoint, Allowance())
-    await heads.now()
-    with pytest.raises(TimeoutError):
-        await heads.next(1.2 * BLOCK_TIME_S)
+    endpoint, heads = await silent_for(1.2)
     endpoint.chain.mine(1)
     assert await heads.next(BLOCK_TIME_S) == endpoint.chain.canonical[-1]
     endpoint.chain.mine(1)
