@@ -12,7 +12,7 @@ from functools import partial
 from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
-from bot.execution.hedges import Closed
+from bot.execution.debts import Closed
 from bot.execution.homecoming import Found, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from bot.execution.hedges import Closed
+from bot.execution.debts import Closed
 from bot.execution.transactions import Sent, Settled
 from bot.ledger.states import Exposure, MinedAs
 from bot.plan import Plan

@@ -10,8 +10,9 @@ from bot.config.load import Loaded
 from bot.config.tokens import transfer_ends, transfer_of
 from bot.config.values import ETH_DECIMALS
 from bot.drift.freshness import Freshness
+from bot.execution.debts import HedgePolicy
 from bot.execution.fees import FeePolicy, asking
-from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
+from bot.execution.hedges import HedgeDesk, TradingAccount
 from bot.execution.inventory import InventoryDesk
 from bot.execution.judging import Bearing
 from bot.execution.lenders import SingletonLenders

@@ -8,10 +8,11 @@ unknown is QUARANTINED: it keeps what it may have spent, and its symbol rests, u
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
 
+from bot.execution.debts import Closed, Debt, HedgePolicy
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Settled
@@ -32,60 +33,6 @@ from chains.exchanges.troubles import ExchangeUnavailable
 _PPM = 10**6
 _QUARANTINED_EVERY_BLOCKS = 10
 """How seldom the exchange is still asked about an order in quarantine."""
-
-
-@dataclass(frozen=True, slots=True)
-class HedgePolicy:
-    """How a hedge is priced. `tolerance_ppm` is how far past the newest book's price it may reach; what is not filled
-    after `deadline_blocks` is unwound on the chain, giving up at most `unwind_loss_ppm` of its value. An order of which
-    nothing is known for `quarantine_blocks` is quarantined."""
-
-    tolerance_ppm: int = 1_000
-    deadline_blocks: int = 3
-    unwind_loss_ppm: int = 10_000
-    quarantine_blocks: int = 25
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
-
-    `open_order` is a client id whose outcome is unknown, for `unclear_blocks` now; `unwound_by` the id of the plan that
-    is to end it. It goes `back` where the exchange side is ahead of a chain side that did not come back from a
-    reorganisation: then it is what was traded too much, and nothing of it is on the chain to be unwound.
-    """
-
-    intent_id: int
-    plan: Plan
-    order: Order
-    remaining: int
-    deadline_block: int
-    open_order: str | None = None
-    unwound_by: str | None = None
-    quarantined: bool = False
-    unclear_blocks: int = 0
-    back: bool = False
-
-    def after(self, placed: PlacedOrder) -> Debt:
-        """What is owed once `placed` has ended as it says."""
-        filled = placed.filled_units if placed.side is self.order.side else -placed.filled_units
-        ended = replace(self, open_order=None, quarantined=False, unclear_blocks=0)
-        return ended.owing(self.remaining - filled)
-
-    def owing(self, units: int) -> Debt:
-        """The same with `units` left; less than nothing is owed the other way."""
-        if units >= 0:
-            return replace(self, remaining=units)
-        side = Side.BUY if self.order.side is Side.SELL else Side.SELL
-        return replace(self, order=replace(self.order, side=side), remaining=-units, back=not self.back)
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """A two-sided intent that owes nothing any more."""
-
-    intent: Intent
-    exposure: Exposure
 
 
 class TradingAccount(Protocol):
@@ -189,21 +136,30 @@ class HedgeDesk:
     async def on_block(self, head: Head, gas_price_wei: int) -> tuple[list[Closed], list[Plan]]:
         """Go on with every debt. The plans returned unwind on the chain what missed its deadline."""
         unwinds: list[Plan] = []
+        self._give_up_lost()
         for debt in list(self._debts.values()):
             if debt.open_order is not None:
                 await self._look_up(debt, debt.open_order)
             elif debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy):
-                if debt.back or head.number <= debt.deadline_block:
+                if debt.back or debt.unwind_failed or head.number <= debt.deadline_block:
+                    debt = self._debts[debt.intent_id] = replace(debt, unwind_failed=False)
                     await self._hedge(debt)
                 else:
                     unwinds += self._unwind(debt, head, gas_price_wei)
         return self._close_paid(), unwinds
 
     def unwind_failed(self, plan_id: str) -> None:
-        """An unwinding plan was refused or reverted: it is tried again on the next block."""
+        """An unwinding plan was refused or reverted: the exchange has its turn, and then there is another."""
         for debt in list(self._debts.values()):
             if debt.unwound_by == plan_id:
-                self._debts[debt.intent_id] = replace(debt, unwound_by=None)
+                self._debts[debt.intent_id] = replace(debt, unwound_by=None, unwind_failed=True)
+
+    def _give_up_lost(self) -> None:
+        """What was to unwind a debt and neither landed nor is on its way any more will not end it."""
+        awaited = {debt.unwound_by for debt in self._debts.values() if debt.unwound_by is not None}
+        if awaited:
+            for lost in awaited - {intent.plan_id for intent in self._ledger.open_intents()}:
+                self.unwind_failed(lost)
 
     def _debt(self, intent: Intent, plan: Plan, block_number: int) -> Debt:
         """What moved on the chain, less what closed orders have traded against it."""
@@ -367,6 +323,7 @@ class HedgeDesk:
             self._ledger.record_event(
                 Level.ERROR, "unwind_impossible", f"intent {debt.intent_id}: its pools cannot take it"
             )
+            self._debts[debt.intent_id] = replace(debt, unwind_failed=True)
             return ()
         self._ledger.record_event(Level.WARNING, "hedge_overdue", f"intent {debt.intent_id} is unwound on the chain")
         self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
@@ -375,9 +332,17 @@ class HedgeDesk:
     def _unwound(self, settled: Settled) -> list[Closed]:
         if settled.intent.mined_as is not MinedAs.OK:
             self.unwind_failed(settled.plan.id)
+            self._owe_again(settled)
             return []
         done = [debt for debt in self._debts.values() if debt.plan.id == settled.plan.unwinds]
         return [self._close(debt, Exposure.UNWOUND) for debt in done]
+
+    def _owe_again(self, settled: Settled) -> None:
+        """A debt was closed by what a reorganisation took out of its block, and which then did nothing."""
+        intent = self._ledger.reopen_exposure(settled.plan.unwinds)
+        if intent is not None:
+            self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
+            self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
 
 
 def _converted(units: int, token: Token, into: Token) -> int:

@@ -11,7 +11,7 @@ from bot.ledger import accounts
 from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import Journal, as_intent
-from bot.ledger.models import FillRow, IntentRow, OrderRow
+from bot.ledger.models import FillRow, IntentRow, OrderRow, PlanRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
 from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
 from bot.ledger.store import changing
@@ -116,6 +116,21 @@ class Settlement(Journal):
             change = changing(IntentRow, IntentRow.id == intent_id)
             self._change(connection, change, exposure=exposure.value, settled_ms=self._now_ms())
             self._book_result(connection, intent_id)
+
+    def reopen_exposure(self, plan_id: str) -> Intent | None:
+        """What unwound a two-sided plan was lost in a reorganisation: the plan's intent owes its other side again.
+
+        None where that intent was not unwound.
+        """
+        with self._write() as connection:
+            unwound = self._intents(connection, PlanRow.digest == plan_id, IntentRow.exposure == Exposure.UNWOUND.value)
+            if not unwound:
+                return None
+            (row,) = unwound
+            change = changing(IntentRow, IntentRow.id == row.id)
+            self._change(connection, change, exposure=Exposure.OWED.value, settled_ms=None)
+            self._book_result(connection, row.id)
+            return as_intent(self._load(connection, row.id))
 
     def _book_receipt(
         self, connection: Connection, row: Row[Any], receipt: Receipt, deltas: Mapping[Account, int]

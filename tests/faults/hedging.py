@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from bot.execution.hedges import HedgeDesk, HedgePolicy, TradingAccount
+from bot.execution.debts import HedgePolicy
+from bot.execution.hedges import HedgeDesk, TradingAccount
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import fills
 from bot.ledger.records import Account, Purpose, TradeFill

@@ -17,8 +17,9 @@ from bot.clock import SystemClock
 from bot.config.load import Loaded, load
 from bot.drift.policy import AuditPolicy
 from bot.engine import Engine
+from bot.execution.debts import HedgePolicy
 from bot.execution.fees import FeePolicy
-from bot.execution.hedges import HedgeDesk, HedgePolicy
+from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk

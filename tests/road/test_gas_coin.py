@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.execution.hedges import HedgePolicy
+from bot.execution.debts import HedgePolicy
 from bot.gas import GasCoin
 from bot.ledger.history import history
 from bot.ledger.reading import decisions

@@ -8,7 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from bot.execution.accounting import leg_fills
-from bot.execution.hedges import HedgeDesk, HedgePolicy
+from bot.execution.debts import HedgePolicy
+from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Settled

@@ -6,18 +6,23 @@ from decimal import Decimal
 
 import pytest
 
+from bot.execution.hedges import HedgeDesk
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import Exposure
+from bot.plan import Plan
 from tests.bot.execution.given import (
     BOOK,
+    FEES,
     POOL,
+    WORST,
     ScriptedExchange,
     buys_on_chain,
     desk,
     fills,
     fills_all,
     fills_nothing,
+    head,
     market,
     pending,
     rejects,
@@ -28,6 +33,7 @@ from tests.bot.execution.hedging import ONE_ETH, at_block, names, settled
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.market import samples
 from tests.bot.market.samples import USDC, WETH
+from tests.bot.signer.making import OPERATOR
 
 
 async def test_a_full_fill_closes_the_plan_in_its_block(ledger: Ledger) -> None:
@@ -94,44 +100,63 @@ class TestTheDeadline:
         (swap,) = unwind.swaps
         assert (swap.token_in, swap.token_out) == (USDC, WETH)
         assert 0 <= swap.amount_out - 6 * 10**17 < 10**12
-        assert await at_block(on, 16) == ([], [])
         back = pending(ledger, unwind)
+        assert await at_block(on, 16) == ([], [])
         done = await on.on_settled(settle(ledger, back, unwind, 16))
         assert [closing.exposure for closing in done] == [Exposure.UNWOUND]
         assert ledger.intent(intent).exposure is Exposure.UNWOUND
         assert len(exchange.placed) == 4
 
-    async def test_an_unwinding_that_was_refused_is_tried_again(self, ledger: Ledger) -> None:
-        on = desk(ledger, ScriptedExchange([fills_nothing] * 4))
-        await settled(on, ledger, sells_on_chain(), block=11)
-        for number in (12, 13, 14):
-            await at_block(on, number)
-        _, (first,) = await at_block(on, 15)
-        on.unwind_failed(first.id)
-        _, (second,) = await at_block(on, 16)
-        assert second.id != first.id and second.block_number == 16
-
-    async def test_an_unwinding_that_reverted_is_tried_again(self, ledger: Ledger) -> None:
-        on = desk(ledger, ScriptedExchange([fills_nothing] * 4))
+    @pytest.mark.parametrize("fails", ["refused", "reverted", "never sent", "the pool is gone"])
+    async def test_an_unwinding_that_failed_gives_the_exchange_a_turn_and_then_another_is_tried(
+        self, ledger: Ledger, fails: str
+    ) -> None:
+        venues, exchange = market(), ScriptedExchange([fills_nothing] * 5)
+        on = desk(ledger, exchange, on=venues)
         intent, _ = await settled(on, ledger, sells_on_chain(), block=11)
         for number in (12, 13, 14):
             await at_block(on, number)
-        _, (first,) = await at_block(on, 15)
-        back = pending(ledger, first)
-        assert await on.on_settled(settle(ledger, back, first, 16, status=0)) == []
+        if fails == "the pool is gone":
+            venues.remove(POOL.address, "not understood")
+            assert await at_block(on, 15) == ([], []) and "unwind_impossible" in names(ledger)
+            venues.add_pool(POOL, 15)
+        else:
+            _, (first,) = await at_block(on, 15)
+            await _fail(on, ledger, first, fails)
+        assert len(exchange.placed) == 4
+        assert await at_block(on, 16) == ([], []) and len(exchange.placed) == 5
         assert ledger.intent(intent).exposure is Exposure.OWED
-        assert len((await at_block(on, 16))[1]) == 1
+        _, (second,) = await at_block(on, 17)
+        assert second.block_number == 17 and len(exchange.placed) == 5
 
-    async def test_a_pool_that_cannot_take_it_is_told_and_tried_again(self, ledger: Ledger) -> None:
-        venues = market()
-        on = desk(ledger, ScriptedExchange([fills_nothing] * 4), on=venues)
-        await settled(on, ledger, sells_on_chain(), block=11)
+    async def test_the_exchange_may_take_in_its_turn_what_the_chain_did_not(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([*[fills_nothing] * 4, fills_all])
+        on = desk(ledger, exchange)
+        intent, _ = await settled(on, ledger, sells_on_chain(), block=11)
         for number in (12, 13, 14):
             await at_block(on, number)
-        venues.remove(POOL.address, "not understood")
-        assert await at_block(on, 15) == ([], []) and "unwind_impossible" in names(ledger)
-        venues.add_pool(POOL, 15)
-        assert len((await at_block(on, 16))[1]) == 1
+        _, (unwind,) = await at_block(on, 15)
+        on.unwind_failed(unwind.id)
+        assert await at_block(on, 16) == ([Exposure.HEDGED], [])
+        assert ledger.intent(intent).exposure is Exposure.HEDGED and not on.owes
+
+    @pytest.mark.parametrize("status", [0, 1])
+    async def test_an_unwinding_that_a_reorganisation_takes_back_is_owed_again_if_it_comes_to_nothing(
+        self, ledger: Ledger, status: int
+    ) -> None:
+        on = desk(ledger, ScriptedExchange([*[fills_nothing] * 4, fills_all]))
+        intent, _ = await settled(on, ledger, sells_on_chain(), block=11)
+        for number in (12, 13, 14):
+            await at_block(on, number)
+        _, (unwind,) = await at_block(on, 15)
+        back = pending(ledger, unwind)
+        await on.on_settled(settle(ledger, back, unwind, 16))
+        assert ledger.intent(intent).exposure is Exposure.UNWOUND and not on.owes
+        ledger.undo_block(head(16).hash)
+        assert await on.on_settled(settle(ledger, back, unwind, 17, status=status)) == []
+        assert ledger.intent(intent).is_exposed == on.owes == (status == 0)
+        assert ("unwound_in_vain" in names(ledger)) == on.owes
+        assert await at_block(on, 17) == ([Exposure.HEDGED] if status == 0 else [], [])
 
     async def test_a_book_that_cannot_take_it_is_waited_for(self, ledger: Ledger) -> None:
         venues = market(book=samples.book([("1999", "50")], [("2000", "0.5")]))
@@ -141,6 +166,15 @@ class TestTheDeadline:
         assert closed == [] and exchange.placed == []
         venues.set_book(BOOK)
         assert await at_block(on, 12) == ([Exposure.HEDGED], [])
+
+
+async def _fail(on: HedgeDesk, ledger: Ledger, unwind: Plan, how: str) -> None:
+    if how == "refused":
+        on.unwind_failed(unwind.id)
+    elif how == "reverted":
+        assert await on.on_settled(settle(ledger, pending(ledger, unwind), unwind, 16, status=0)) == []
+    else:
+        ledger.release(ledger.reserve(unwind, OPERATOR, ledger.next_nonce(OPERATOR), WORST, FEES).id, how)
 
 
 async def test_profit_is_what_both_sides_came_to_after_gas_and_fees(ledger: Ledger) -> None:
