@@ -60,11 +60,11 @@ def ignoring_parents() -> Iterator[None]:
     first: dict[int, str] = {}
 
     async def join(self: Follower, target: Header) -> AsyncIterator[ChainEvent]:
-        if target.head.hash in self._known:
+        if target.head.number in first:
             return
         logs = await self._logs(target)
         self._remember(target.head)
-        first.setdefault(target.head.number, target.head.hash)
+        first[target.head.number] = target.head.hash
         yield Block(target.head, logs)
 
     with (

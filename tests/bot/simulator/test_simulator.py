@@ -235,6 +235,8 @@ async def test_a_fork_that_hangs_is_invalid_in_time_and_replaced():
         assert (await fork.verdict(tx, head, [])).outcome is Outcome.OK
         assert fork.pid is not None
         os.kill(fork.pid, signal.SIGSTOP)
+        # Until all of it stands still, another of its threads may answer.
+        await asyncio.to_thread(os.waitid, os.P_PID, fork.pid, os.WSTOPPED)
         hung = await fork.verdict(tx, head, [])
         assert (hung.outcome, hung.reason) == (Outcome.INVALID, "the fork gave no answer within 1 s")
         assert (await fork.verdict(tx, head, [])).outcome is Outcome.OK
