@@ -24,6 +24,10 @@ LOST_REQUESTS = 0.05
 _REMEMBERED = 8
 
 
+class Dropped(LookupError):
+    """The block that was asked about has been replaced."""
+
+
 @dataclass(slots=True)
 class Line:
     """The node at the other end of `rpc`, as the desk sees it. `rng` says what gets lost, `step` hears of sendings."""
@@ -66,9 +70,12 @@ class Line:
         return int(await self.rpc.rpc("eth_call", call, "latest"), 16)
 
     async def pool(self, facts: PoolFacts, at: Head) -> ConstantProductPool:
-        """As it stands after `at`."""
+        """As it stands after `at`. Raises `Dropped`."""
         call = {"to": facts.address, "data": call_data("getReserves()")}
         words = await self.rpc.rpc("eth_call", call, block_parameter(at))
+        # While it replaces a block, Anvil may answer for that block's hash from the state of its successor.
+        if await self.rpc.rpc("eth_getBlockByHash", at.hash, False) is None:
+            raise Dropped(at.hash)
         reserves = int(words[2:66], 16), int(words[66:130], 16)
         return ConstantProductPool(facts.address, (facts.tokens[0], facts.tokens[1]), reserves, facts.fee_ppm)
 

@@ -35,7 +35,7 @@ from chains.pools.constant_product import ConstantProductPool
 from tests.bot.execution.scripted import Connection as SignerConnection
 from tests.contracts.market import CHAIN_ID, OPERATOR
 from tests.faults.chain import ETHER, GWEI, Setting
-from tests.kills.line import Line
+from tests.kills.line import Dropped, Line
 
 NETWORK = "anvil"
 STRATEGY = "marked"
@@ -130,7 +130,7 @@ async def work(scene: Scene, seed: int, step: Callable[[], None], *, finish: boo
                 return
             if not finish:
                 # The block it decides on may be dropped while it reads it.
-                with suppress(RpcError):
+                with suppress(RpcError, Dropped):
                     for _ in range(_ANNOUNCED):
                         await _decide(scene, desk, ledger, line, head, rng)
             await asyncio.sleep(_POLL_S)
