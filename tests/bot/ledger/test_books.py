@@ -52,6 +52,10 @@ def test_an_account_opened_empty_is_ours_to_reconcile(ledger: Ledger) -> None:
     assert ledger.accounts()[empty] == 0
 
 
+def test_an_account_nobody_opened_holds_nothing(ledger: Ledger) -> None:
+    assert ledger.balance(Account(NETWORK, EXECUTOR, "0xUnknown")) == 0
+
+
 def test_the_same_account_in_another_instance_is_another_account(ledger: Ledger) -> None:
     begin(ledger, instance="0xother")
     ledger.post("deposit", [accounts.asset(NATIVE, 5), Posting(accounts.EXTERNAL, NETWORK, NATIVE.token, -5)], "faucet")

@@ -15,6 +15,7 @@ from tests.bot.ledger.given import (
     INVENTORY_WETH,
     POOL,
     SENDER,
+    START_S,
     USDT,
     WETH,
     WORST,
@@ -89,6 +90,7 @@ def test_fills_are_told_leg_by_leg(ledger: Ledger) -> None:
     ledger.record_mined(intent.id, receipt(1), {}, [swap])
     (fill,) = fills(ledger, intent.id)
     assert (fill.venue, fill.amount_in, fill.amount_out, fill.undone) == (POOL, 2**100, 7, False)
+    assert (fill.fee_units, fill.at_ms) == (0, START_S * 1_000), "a pool's fee is in its amounts"
 
 
 def test_profit_over_time_has_one_point_per_result(ledger: Ledger) -> None:

@@ -106,6 +106,18 @@ def test_a_seal_that_is_not_what_it_was_is_told_by_its_number(traded: Path, what
     assert (fault.row, fault.seal) == (row, 9) and said in str(fault)
 
 
+def test_what_no_seal_knows_is_told_after_what_seals_contradict(traded: Path) -> None:
+    def both(database: sqlite3.Connection) -> None:
+        database.execute(_EDITS["a row from elsewhere"])
+        database.execute(_EDITS["an event"])
+
+    edit(traded, both)
+    with closing(Ledger.view(str(traded), StandingClock())) as ledger:
+        known, unknown = ledger.verified().faults
+    assert known.relation == "events" and known.seal > 0
+    assert (unknown.relation, unknown.seal) == ("senders", 0)
+
+
 def test_a_table_that_is_gone_is_told_and_so_are_its_rows(traded: Path) -> None:
     edit(traded, lambda database: database.execute("ALTER TABLE halts RENAME TO elsewhere"))
     with closing(Ledger.view(str(traded), StandingClock())) as ledger:
@@ -235,6 +247,11 @@ def test_a_seal_depends_on_everything_it_says() -> None:
     hashes = {following(GENESIS, *what).hash for what in (said, *others)}
     hashes.add(following(following(GENESIS, *said), *said).hash)
     assert len(hashes) == 5
+
+
+def test_the_first_seal_is_what_it_was_in_every_ledger_that_was_ever_written() -> None:
+    first = following(GENESIS, "postings", "1", b"d" * 32)
+    assert (first.id, first.hash.hex()) == (1, "d82f4613414a8e7cfe065a16869bea1cd98d7529e529157b5651601a46987378")
 
 
 def test_seals_are_the_same_on_both_databases(in_file: Ledger, on_server: Ledger) -> None:

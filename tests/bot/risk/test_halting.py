@@ -210,6 +210,16 @@ def test_a_file_by_hand_resumes_no_strategy_that_was_halted_when_it_is_put_there
     ]
 
 
+def test_when_a_file_by_hand_goes_it_is_told_that_a_person_still_halts_everything(given: Given) -> None:
+    given.halting.halt("me", "a test")
+    given.look()
+    (given.switch.folder / HALT).touch()
+    given.look()
+    (given.switch.folder / HALT).unlink()
+    given.look()
+    assert given.out[-1] == "trading: all strategies: halted by me: a test"
+
+
 def test_books_that_equal_the_chain_wind_up_the_dead_man(given: Given) -> None:
     given.clock.now_s += 60
     given.look(head=1)

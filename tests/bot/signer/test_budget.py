@@ -186,3 +186,23 @@ def test_one_window_ends_on_its_second_and_a_loss_in_it_counts_until_then() -> N
         assert (usage.hour_loss_wei, usage.day_loss_wei, usage.day_gas_wei) == (hour, day, 1)
     assert budgets.usage("dex", NOW_S + 86_400).day_loss_wei == 0
     assert budgets.usage("dex", NOW_S + 86_400).lifetime_loss_wei == 10
+
+
+def test_a_resume_forgives_how_many_were_signed_in_the_minute() -> None:
+    budgets = Budgets([])
+    for number in range(5):
+        budgets.reserve(entry(f"intent-{number}", worst_case_wei=1))
+    assert ask(budgets) is Reason.SIGNER_BUDGET_RATE
+    budgets.resume("dex")
+    assert ask(budgets) is None
+
+
+def test_a_single_wei_beyond_a_limit_is_drawn_on_a_grant_too() -> None:
+    class OneWei(NoGrants):
+        def available(self, strategy: str, limit: str, now_s: float) -> dict[str, int]:
+            return {"g": 1} if (strategy, limit) == ("dex", "exposure") else {}
+
+    both = {"dex": replace(LIMITS, per_trade_wei=1_000), TOTAL: UNLIMITED}
+    fits, too_much = (Budgets([]).check(Asked("dex", 10, 5, over), both, OneWei(), NOW_S) for over in (151, 152))
+    assert fits == (Draw("g", "exposure", 1),)
+    assert isinstance(too_much, Refusal) and too_much.reason is Reason.SIGNER_BUDGET_EXPOSURE

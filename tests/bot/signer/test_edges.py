@@ -134,6 +134,7 @@ def test_a_policy_at_the_edge_of_its_form_is_one(kept: dict[str, Any]) -> None:
     ("broken", "told"),
     [
         ({"chain_id": 2**53, "test_chain": False}, "out of range"),
+        ({"chain_id": 0, "test_chain": False}, "out of range"),
         ({"dead_man_s": -1}, "dead_man_s is negative"),
         ({"inventory_marks": {EXECUTOR: -1}}, "is negative"),
         ({"owner": POLICY.operator}, "keep that key out of the bot"),
