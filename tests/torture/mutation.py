@@ -2,6 +2,7 @@
 
 Each is written into a copy of the project, one at a time, and only the tests that run its line are asked, the quickest
 first. What no test notices is printed with its line. `tests/mutation/equivalent.toml` lists what changes nothing.
+An interrupt ends it with what came of the faults tried so far: they are a fair draw as well.
 """
 
 from __future__ import annotations
@@ -9,13 +10,14 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,6 +63,7 @@ OTHERS = (
 
 GOAL = 0.85
 EQUIVALENT = ROOT / "tests" / "mutation" / "equivalent.toml"
+_NOT_RUN = 4
 _HOME = ROOT / "var" / "mutation"
 _LONGEST_S = 3_600
 _SPARE_S = 20.0
@@ -124,7 +127,7 @@ class Play:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0 when in each room enough of the faults were noticed."""
+    """0 when in each room enough of the faults were noticed, 1 when not, 4 when not all of them were tried."""
     parser = argparse.ArgumentParser("python -m tests.torture.mutation", description=__doc__)
     parser.add_argument("--mutants", type=int, default=300, help="how many, drawn by the seed")
     parser.add_argument("--module", action="append", help="a file of these only, such as bot/signer/checks.py")
@@ -134,29 +137,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rooms = {file: room for room, files in ROOMS.items() for file in files}
     drawn = draw(options.module or list(rooms), options.mutants, options.seed)
     tried, killed = Counter[str](), Counter[str]()
-    with playing(list(rooms)) as play:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), playing(list(rooms)) as play:
         for mutant in drawn:
+            survives = play.survives(mutant)
             room = rooms.get(mutant.file, mutant.file)
             tried[room] += 1
-            if play.survives(mutant):
-                print(f"survived: {mutant}", flush=True)
-            else:
-                killed[room] += 1
-    shares = ", ".join(f"{room} {killed[room] / tried[room]:.0%}" for room in tried)
+            killed[room] += not survives
+            print(f"{'survived' if survives else 'noticed'}: {mutant}", flush=True)
+    shares = ", ".join(f"{room} {killed[room]}/{tried[room]}" for room in sorted(tried))
+    missing = f"NOT RUN: {tried.total()} of {len(drawn)} tried: " if tried.total() < len(drawn) else ""
     print(
-        f"{killed.total()} of {tried.total()} faults noticed, {killed.total() / tried.total():.1%} ({shares}); "
-        f"{len(equivalents())} known to change nothing; {time.monotonic() - begun:.0f} s"
+        f"{missing}{killed.total()} of {tried.total()} faults noticed, {killed.total() / max(tried.total(), 1):.1%} "
+        f"({shares}); {len(equivalents())} known to change nothing; {time.monotonic() - begun:.0f} s"
     )
+    if missing:
+        return _NOT_RUN
     return 0 if all(killed[room] >= GOAL * tried[room] for room in tried) else 1
 
 
 def draw(files: Sequence[str], most: int, seed: int) -> list[Mutant]:
-    """At most so many faults of `files` that change something, by the seed; those of one file together."""
+    """At most so many faults of `files` that change something, drawn by the seed and in the order they were drawn."""
     known = equivalents()
     every = [mutant for file in files for mutant in mutants(file, (ROOT / file).read_bytes())]
     worth = [mutant for mutant in every if mutant.key not in known]
-    drawn = random.Random(seed).sample(range(len(worth)), min(most, len(worth)))
-    return [worth[at] for at in sorted(drawn)]
+    return random.Random(seed).sample(worth, min(most, len(worth)))
 
 
 def equivalents() -> dict[tuple[str, str, str, str], str]:
