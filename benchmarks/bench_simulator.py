@@ -7,6 +7,15 @@ a block comes in which the pools moved, from a node as far away as asked for; th
 answer. The peer is an Anvil forked from the same node in the plain way, asked by `eth_call` for the same plan: warm,
 once as web3.py asks and once by the leanest request there is, beside the verdict and beside the same call alone in the
 EVM of this process; then on each new head, by the leanest request.
+
+The goal is held against web3.py's `eth_call`. Against the leanest request it is out of reach, since both sides run
+the same 20,500 instructions. An eighth of that request's 0.8 ms would be 5 ns for each, storage and hashing included;
+pyrevm 0.3.7, the newest, takes 3.8 ns for one in a loop that touches nothing but the stack. Of a call's processor
+time 63 % are the instructions, 7 % the journal and its maps, 5 % hashing, 9 % memory, mostly of call frames, 4 %
+Python and all that is converted (`perf record`, 5,754 samples). Around it little is left to take: a call of nothing
+4.4 us, snapshot and revert 0.2 us, seven balances 27 us, of which 6 without any token. The EVM is kept and its code
+analysed once already, and an allocator that keeps the frames' memory at hand (glibc.malloc.tcache_max=65536) gained
+nothing.
 """
 
 from __future__ import annotations
