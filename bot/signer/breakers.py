@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 
 from bot.reasons import Reason, Refusal
-from bot.signer.journal import Journal
+from bot.signer.journal import Journal, JournalError
 from bot.signer.switch import TOTAL, KillSwitch, Look, Switch, SwitchUnwritten, Trading
 
 SWITCHED = "switch"
@@ -58,10 +59,11 @@ class Breakers:
         """How the switch stands for `strategy` now."""
         look = self.switch.look()
         self._note(look)
-        for name in (TOTAL, strategy):
-            if name in self._tripped:
-                return self._tripped[name]
-        return look.standing.of(strategy)
+        return self._held(look, strategy)
+
+    def shown(self, strategy: str) -> Switch:
+        """As `standing`, and nothing is noted: it can be told where the journal cannot be written. Never raises."""
+        return self._held(self.switch.look(), strategy)
 
     def wind_up(self) -> None:
         """The books were just proven."""
@@ -85,11 +87,20 @@ class Breakers:
         """Set the switches that tripped, for everybody."""
         for name, tripped in list(self._tripped.items()):
             try:
-                self.switch.set(name, tripped.state, by=_BY, because=tripped.because, at_s=tripped.at_s)
+                thrown = self.switch.set(name, tripped.state, by=_BY, because=tripped.because, at_s=tripped.at_s)
             except SwitchUnwritten as error:
                 print(f"signer: {error}; halted all the same: {tripped.because}", file=sys.stderr)
-            else:
-                del self._tripped[name]
+                continue
+            del self._tripped[name]
+            # Whoever resumes before the next look would not be seen to. What cannot be noted now is noted by that look.
+            with suppress(JournalError):
+                self._saw(name, str(thrown))
+
+    def _held(self, look: Look, strategy: str) -> Switch:
+        for name in (TOTAL, strategy):
+            if name in self._tripped:
+                return self._tripped[name]
+        return look.standing.of(strategy)
 
     def _note(self, look: Look) -> None:
         """What is over all switches, such as a file by hand, changes none of them: when it goes, nobody resumed."""
@@ -103,10 +114,14 @@ class Breakers:
         for name in sorted({*now, *self._seen}):
             before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
             if after != before:
-                self._journal.note(self._now_s(), SWITCHED, f"{name}: {after}")
-                self._seen[name] = after
+                self._saw(name, after)
                 if not before.startswith(Trading.ACTIVE) and after.startswith(Trading.ACTIVE):
                     self._resume(name)
+
+    def _saw(self, name: str, said: str) -> None:
+        if self._seen.get(name) != said:
+            self._journal.note(self._now_s(), SWITCHED, f"{name}: {said}")
+            self._seen[name] = said
 
     def _resume(self, name: str) -> None:
         """A person let it go on: its failures, its drawdown and the dead man's time count from here."""

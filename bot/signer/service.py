@@ -40,7 +40,7 @@ from bot.signer.protocol import (
     parse_request,
 )
 from bot.signer.replacements import ANSWERED, never_signed, noop, outbids, raised, same_call
-from bot.signer.switch import TOTAL, KillSwitch
+from bot.signer.switch import TOTAL, KillSwitch, Trading
 from bot.signer.wire import InvalidMessage
 from bot.transaction import UnsignedTransaction, read_signed
 
@@ -88,15 +88,21 @@ class Signer:
         except InvalidMessage as error:
             return Denial(Reason.SIGNER_MALFORMED, str(error))
         except JournalError as error:
-            return Denial(Reason.SIGNER_JOURNAL, str(error))
+            return Denial(Reason.SIGNER_JOURNAL, self._if_halted() + str(error))
         except Exception as error:
             traceback.print_exc(file=sys.stderr)
-            return Denial(Reason.SIGNER_INTERNAL, f"{type(error).__name__} inside the signer; see its log")
+            said = f"{type(error).__name__} inside the signer; see its log"
+            return Denial(Reason.SIGNER_INTERNAL, self._if_halted() + said)
 
     def halt(self, because: str) -> None:
         """Halt everything, on the disk if it can be, and here in any case."""
         self._breakers.trip(TOTAL, because)
         self._breakers.throw()
+
+    def _if_halted(self) -> str:
+        """How the switch of all stands, to go before what else is wrong; nothing where it does not stop them."""
+        switch = self._breakers.shown(TOTAL)
+        return "" if switch.state is Trading.ACTIVE else f"{switch}; "
 
     def _respond(self, request: Request) -> Response:
         if isinstance(request, SignRequest | Replace | Cancel):
@@ -257,6 +263,8 @@ class Signer:
     def _status(self) -> Status:
         now_s = self._now_s()
         names = (TOTAL, *self._policy.strategies)
+        # First: a resume that is seen here lets failures and drawdown count anew.
+        switches = {name: str(self._breakers.standing(name)) for name in names}
         return Status(
             address=self._policy.operator,
             chain_id=self._policy.chain_id,
@@ -265,7 +273,7 @@ class Signer:
             unsettled=self._budgets.unsettled,
             protections=self._protections,
             strategies={name: self._budgets.worst(name, self._limits.of(name, now_s), now_s) for name in names},
-            switches={name: str(self._breakers.standing(name)) for name in names},
+            switches=switches,
             grants={
                 name: GrantUsage(it.strategy, it.limit, it.amount_wei, self._budgets.drawn(name), it.not_after_s)
                 for name, it in self._grants.in_force(now_s).items()

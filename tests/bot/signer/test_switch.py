@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
+import os
 from pathlib import Path
 
 import pytest
@@ -12,21 +13,17 @@ from bot.plan import Plan
 from bot.reasons import Reason
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
-from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
     Denial,
-    Heartbeat,
     Response,
-    Settle,
-    Settled,
     Signed,
     SignRequest,
     Status,
     StatusRequest,
 )
 from bot.signer.service import Signer
-from bot.signer.switch import AUDIT, FILE, HALT, LOCK, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
+from bot.signer.switch import AUDIT, GATE, HALT, LOCK, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
 from bot.transaction import Fees, UnsignedTransaction
 from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import (
@@ -36,9 +33,7 @@ from tests.bot.signer.making import (
     EXCHANGE_WORST_WEI,
     EXCHANGES,
     GWEI,
-    LIMITS,
     NOW_S,
-    POLICY,
     USDC,
     WETH,
     HandClock,
@@ -105,6 +100,9 @@ def test_reducing_signs_only_what_takes_back_a_trade_it_knows(signer: Signer, sw
     unknown = dataclasses.replace(EXCHANGE, note="never signed")
     assert reason_of(answer(signer, ask_back(unknown))) is Reason.SIGNER_REDUCING
     assert isinstance(answer(signer, ask_back(EXCHANGE)), Signed)
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status)
+    assert status.strategies[EXCHANGES].exposure_wei == ETHER, "the way back exposes nothing more"
 
 
 @pytest.mark.parametrize("broken", [b"", b"{", b"null", b'{"version":"2","switches":{}}', b"\xff" * 100])
@@ -172,146 +170,6 @@ def test_a_switch_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
         halt(KillSwitch(tmp_path / "file" / "control"))
 
 
-def losing(policy: SignerPolicy = POLICY, **changes: int) -> SignerPolicy:
-    return dataclasses.replace(policy, strategies={CYCLES: dataclasses.replace(LIMITS, **changes), EXCHANGES: LIMITS})
-
-
-def lose(signer: Signer, number: int) -> Response:
-    signed = answer(signer, ask(intent_id=f"lost-{number}", nonce=100 + number))
-    answer(signer, Settle(f"lost-{number}", GWEI, 0))
-    return signed
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"failures_in_a_row": 2}, Reason.SIGNER_BREAKER_FAILURES),
-        ({"drawdown_wei": 2 * GWEI + 1}, Reason.SIGNER_BUDGET_DRAWDOWN),
-        ({"transactions_a_minute": 2}, Reason.SIGNER_BUDGET_RATE),
-    ],
-)
-def test_each_breaker_refuses_by_name(
-    changes: dict[str, int], reason: Reason, journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    signer = new_signer(journal, clock, switch, losing(**changes))
-    if "drawdown_wei" not in changes:
-        assert all(isinstance(lose(signer, number), Signed) for number in range(2))
-    assert reason_of(answer(signer, ask())) is reason
-
-
-def test_a_breaker_halts_for_good_across_restarts_until_a_person_resumes(
-    journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
-    assert reason_of(answer(signer, ask())) is Reason.SIGNER_BREAKER_FAILURES
-    assert str(switch.of(CYCLES)).startswith("halted by the signer: signer_breaker_failures")
-    again = new_signer(journal, clock, KillSwitch(switch.folder), policy)
-    assert reason_of(answer(again, ask())) is Reason.SIGNER_HALTED
-    assert isinstance(answer(again, ask(EXCHANGE, intent_id="other", nonce=8)), Signed)
-    go_on(switch, CYCLES)
-    assert isinstance(answer(again, ask()), Signed)
-    assert isinstance(lose(again, 3), Signed)
-
-
-def test_a_resume_while_the_signer_is_away_counts_too(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
-    policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
-    answer(signer, ask())
-    answer(signer, StatusRequest())
-    go_on(switch, CYCLES)
-    assert isinstance(answer(new_signer(journal, clock, switch, policy), ask()), Signed)
-
-
-def test_all_strategies_together_have_limits_of_their_own(
-    journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    total = dataclasses.replace(LIMITS, failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, total=total))
-    for number in range(2):
-        lose(signer, number)
-    assert reason_of(answer(signer, ask(EXCHANGE))) is Reason.SIGNER_BREAKER_FAILURES
-    assert switch.read().switches[TOTAL].state is Trading.HALTED
-
-
-def test_a_breaker_that_cannot_reach_the_disk_holds_all_the_same(
-    journal: Journal, clock: HandClock, switch: KillSwitch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    signer = new_signer(journal, clock, switch)
-    switch.path.unlink()
-    (switch.folder / FILE).mkdir()
-    signer.halt("SIGUSR1")
-    assert "halted all the same" in capsys.readouterr().err
-    (switch.folder / FILE).rmdir()
-    go_on_in_secret = KillSwitch(switch.folder)
-    go_on(go_on_in_secret)
-    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
-
-
-def test_books_that_nobody_proves_stop_the_signing(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
-    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, dead_man_s=60))
-    clock.now_s += 60
-    late = {"made_at_s": clock.now_s}
-    assert isinstance(answer(signer, ask(verdict=late)), Signed)
-    assert isinstance(answer(signer, Heartbeat()), Status)
-    clock.now_s += 61
-    late = {"made_at_s": clock.now_s}
-    assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_DEAD_MAN
-    assert isinstance(answer(signer, Heartbeat()), Status)
-    assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_HALTED
-
-
-@pytest.mark.parametrize("over", ["a file by hand", "a switch that cannot be read"])
-def test_what_stands_over_the_switches_lets_nobody_go_on_when_it_goes(
-    over: str, journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    """Three trades are lost, the strategy is halted; a halt over all comes and goes: the losses count as before."""
-    policy = dataclasses.replace(
-        POLICY, strategies={**POLICY.strategies, CYCLES: dataclasses.replace(LIMITS, failures_in_a_row=3)}
-    )
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(3):
-        assert isinstance(answer(signer, ask(intent_id=f"i-{number}", nonce=number)), Signed)
-        assert isinstance(answer(signer, Settle(f"i-{number}", 10**9, -1)), Settled)
-    assert reason_of(answer(signer, ask(intent_id="next", nonce=7))) is Reason.SIGNER_BREAKER_FAILURES
-    aside = switch.folder / "aside"
-    if over == "a file by hand":
-        (switch.folder / HALT).touch()
-    else:
-        switch.path.rename(aside)
-    assert reason_of(answer(signer, ask(intent_id="next", nonce=7))) is Reason.SIGNER_HALTED
-    if over == "a file by hand":
-        (switch.folder / HALT).unlink()
-    else:
-        aside.rename(switch.path)
-    for restarted in (False, True):
-        by = new_signer(journal, clock, switch, policy) if restarted else signer
-        status = answer(by, StatusRequest())
-        assert isinstance(status, Status)
-        assert status.strategies[CYCLES].failures_in_a_row == 3
-        assert status.switches[CYCLES].startswith("halted")
-    assert [what for _, what, _ in journal.audit()].count("overridden") == 2
-
-
-def test_a_resume_is_remembered_by_the_next_process(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
-    policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
-    answer(signer, ask())
-    answer(signer, StatusRequest())
-    clock.now_s += 1
-    go_on(switch, CYCLES)
-    answer(signer, StatusRequest())
-    for by in (signer, new_signer(journal, clock, switch, policy)):
-        status = answer(by, StatusRequest())
-        assert isinstance(status, Status) and status.strategies[CYCLES].failures_in_a_row == 0
-
-
 def test_what_is_signed_while_a_file_by_hand_comes_never_leaves(
     signer: Signer, switch: KillSwitch, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -346,6 +204,23 @@ def test_the_graver_of_both_switches_holds(switch: KillSwitch) -> None:
     halt(switch)
     halt(switch, EXCHANGES, Trading.REDUCING)
     assert switch.of(EXCHANGES).state is Trading.HALTED
+
+
+def test_where_both_switches_are_as_grave_the_one_of_all_is_named(switch: KillSwitch) -> None:
+    switch.set(CYCLES, Trading.HALTED, by="ann", because="this one", at_s=NOW_S)
+    halt(switch)
+    assert str(switch.of(CYCLES)) == "halted by a test: it wanted to"
+
+
+def test_a_signer_at_work_keeps_the_gate_open_for_who_halts_and_leaves_no_lock(switch: KillSwitch) -> None:
+    opened = len(os.listdir("/proc/self/fd"))
+    with (switch.folder / GATE).open("a") as gate, (switch.folder / LOCK).open("a") as lock:
+        with switch.signing():
+            fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert len(os.listdir("/proc/self/fd")) == opened
 
 
 def test_a_switch_set_over_one_that_cannot_be_read_leaves_all_others_halted(switch: KillSwitch) -> None:
