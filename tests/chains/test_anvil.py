@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
@@ -28,3 +31,29 @@ async def test_an_answer_to_nothing_that_was_asked_is_a_failure_with_what_it_sai
         anvil.port = server.port
         with pytest.raises(AnvilFailed, match="eth_chainId; it said: Invalid request"):
             await anvil.rpc("eth_chainId")
+
+
+def _kept() -> set[Path]:
+    return {*Path(tempfile.gettempdir()).glob("isthmus-anvil-*")}
+
+
+async def test_what_it_keeps_of_old_blocks_goes_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    async with Anvil(["--no-mining"]) as anvil:
+        await anvil.rpc("anvil_mine", hex(1_200))
+        (kept,) = _kept()
+        assert any(file.is_file() for file in kept.rglob("*"))
+    assert not _kept()
+
+
+async def test_what_a_killed_process_left_is_removed_by_the_next_and_what_is_used_is_not(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = Path(tempfile.mkdtemp(prefix="isthmus-anvil-"))
+    async with Anvil():
+        (used,) = _kept()
+        assert used != left
+        async with Anvil():
+            assert used in _kept() and len(_kept()) == 2
+    assert not _kept()
