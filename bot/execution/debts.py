@@ -26,9 +26,9 @@ class Debt:
     """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
     `open_order` is a client id whose outcome is unknown, for `unclear_blocks` now; `unwound_by` the id of the plan that
-    is to end it, and `unwind_failed` says that the last one did not. It goes `back` where the exchange side is ahead of
-    a chain side that did not come back from a reorganisation: then it is what was traded too much, and nothing of it is
-    on the chain to be unwound.
+    is to end it, `unwind_failed` says that the last one did not, and `unwound` that some of it was. It goes `back`
+    where the exchange side is ahead of a chain side that did not come back from a reorganisation: then it is what was
+    traded too much, and nothing of it is on the chain to be unwound.
     """
 
     intent_id: int
@@ -42,6 +42,7 @@ class Debt:
     unclear_blocks: int = 0
     back: bool = False
     unwind_failed: bool = False
+    unwound: bool = False
 
     def after(self, placed: PlacedOrder) -> Debt:
         """What is owed once `placed` has ended as it says."""

@@ -80,23 +80,19 @@ class HedgeDesk:
 
         Their deadlines count from `head`.
         """
-        in_flight = self._ledger.open_intents()
-        for intent in in_flight:
-            plan = self._ledger.plan(intent.plan_id)
+        open_intents = self._ledger.open_intents()
+        in_flight = [intent for intent in open_intents if intent.state in IN_FLIGHT]
+        for intent in open_intents:
             if intent.exposure is Exposure.OWED:
-                self._debts[intent.id] = self._debt(intent, plan, head.number)
-            if intent.state in IN_FLIGHT:
-                self._inventory.speak_for(intent.id, plan)
-        for intent in (*in_flight, *self._ledger.mined_intents()):
+                self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
+        for intent in in_flight:
+            self._inventory.speak_for(intent.id, self._ledger.plan(intent.plan_id))
             self._take_up_unwinding(intent)
 
     def _take_up_unwinding(self, intent: Intent) -> None:
-        unwound = self._ledger.plan(intent.plan_id).unwinds
-        for debt in list(self._debts.values()):
-            if debt.plan.id == unwound and intent.mined_as is MinedAs.OK:
-                self._close(debt, Exposure.UNWOUND)
-            elif debt.plan.id == unwound and intent.state in IN_FLIGHT:
-                self._debts[debt.intent_id] = replace(debt, unwound_by=intent.plan_id)
+        debt = self._debt_of(self._ledger.plan(intent.plan_id).unwinds)
+        if debt is not None:
+            self._debts[debt.intent_id] = replace(debt, unwound_by=intent.plan_id)
 
     @property
     def owes(self) -> bool:
@@ -162,7 +158,7 @@ class HedgeDesk:
                 self.unwind_failed(lost)
 
     def _debt(self, intent: Intent, plan: Plan, block_number: int) -> Debt:
-        """What moved on the chain, less what closed orders have traded against it."""
+        """What moved on the chain, less what was taken back there and what closed orders have traded against it."""
         order = plan.orders[0]
         swaps = self._ledger.swaps_of(intent.id)
         first, last = plan.swaps[0].token_in, plan.swaps[-1].token_out
@@ -176,6 +172,8 @@ class HedgeDesk:
             self._hold_back(order, unclear)
         ended = [each for each in placed if each.state in CLOSED_ORDERS]
         traded = sum(each.filled_units if each.side is side else -each.filled_units for each in ended)
+        unwound = self._ledger.unwound_of(plan.id, intent.block_number or 0)
+        moved -= sum(back[0].amount_in if side is Side.SELL else back[-1].amount_out for back in unwound)
         return Debt(
             intent_id=intent.id,
             plan=plan,
@@ -184,6 +182,7 @@ class HedgeDesk:
             deadline_block=block_number + self._policy(plan).deadline_blocks,
             open_order=unclear.client_id if unclear is not None else None,
             quarantined=unclear is not None and unclear.state is OrderState.QUARANTINED,
+            unwound=bool(unwound),
         ).owing(_converted(moved, token, order.base) - traded)
 
     def _stands(self, debt: Debt) -> bool:
@@ -284,7 +283,7 @@ class HedgeDesk:
     def _close_paid(self) -> list[Closed]:
         """Close what is paid: less than the exchange can trade is left, and stays in the inventory."""
         return [
-            self._close(debt, Exposure.HEDGED if self._moved(debt) else Exposure.NONE)
+            self._close(debt)
             for debt in list(self._debts.values())
             if debt.open_order is None and self._is_dust(debt) and self._stands(debt)
         ]
@@ -302,7 +301,8 @@ class HedgeDesk:
             < book.min_notional
         )
 
-    def _close(self, debt: Debt, exposure: Exposure) -> Closed:
+    def _close(self, debt: Debt) -> Closed:
+        exposure = Exposure.UNWOUND if debt.unwound else Exposure.HEDGED if self._moved(debt) else Exposure.NONE
         self._ledger.close_exposure(debt.intent_id, exposure)
         del self._debts[debt.intent_id]
         return Closed(self._ledger.intent(debt.intent_id), exposure)
@@ -318,10 +318,13 @@ class HedgeDesk:
             gas_price_wei=gas_price_wei,
             marks=self._marks,
             loss_ppm=self._policy(debt.plan).unwind_loss_ppm,
+            free=self._inventory.free(),
         )
         if plan is None:
             self._ledger.record_event(
-                Level.ERROR, "unwind_impossible", f"intent {debt.intent_id}: its pools cannot take it"
+                Level.ERROR,
+                "unwind_impossible",
+                f"intent {debt.intent_id}: its pools cannot take it, or nothing is free",
             )
             self._debts[debt.intent_id] = replace(debt, unwind_failed=True)
             return ()
@@ -330,19 +333,33 @@ class HedgeDesk:
         return (plan,)
 
     def _unwound(self, settled: Settled) -> list[Closed]:
-        if settled.intent.mined_as is not MinedAs.OK:
-            self.unwind_failed(settled.plan.id)
-            self._owe_again(settled)
+        """A plan that unwinds another is in a block: what is still owed after it, by the books."""
+        plan, came_to_nothing = settled.plan, settled.intent.mined_as is not MinedAs.OK
+        debt = self._debt_of(plan.unwinds)
+        if debt is None and came_to_nothing:
+            debt = self._owed_again(settled)
+        if debt is None:
             return []
-        done = [debt for debt in self._debts.values() if debt.plan.id == settled.plan.unwinds]
-        return [self._close(debt, Exposure.UNWOUND) for debt in done]
+        ours = debt.unwound_by == plan.id
+        left = self._debt(self._ledger.intent(debt.intent_id), debt.plan, settled.receipt.block_number)
+        self._debts[debt.intent_id] = replace(
+            left,
+            deadline_block=debt.deadline_block,
+            unwound_by=None if ours else debt.unwound_by,
+            unwind_failed=came_to_nothing if ours else debt.unwind_failed,
+        )
+        return self._close_paid()
 
-    def _owe_again(self, settled: Settled) -> None:
-        """A debt was closed by what a reorganisation took out of its block, and which then did nothing."""
+    def _owed_again(self, settled: Settled) -> Debt | None:
+        """A debt that was closed by what a reorganisation took out of its block, and which then did nothing."""
         intent = self._ledger.reopen_exposure(settled.plan.unwinds)
-        if intent is not None:
-            self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
-            self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
+        if intent is None:
+            return None
+        self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
+        return self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
+
+    def _debt_of(self, plan_id: str) -> Debt | None:
+        return next((debt for debt in self._debts.values() if debt.plan.id == plan_id), None)
 
 
 def _converted(units: int, token: Token, into: Token) -> int:

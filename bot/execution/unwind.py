@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bot.execution.marks import Marks
@@ -14,6 +14,8 @@ from chains.blocks import Head
 from chains.pools.pool import Pool, PoolError
 
 _PPM = 10**6
+_ROUNDED_PPM = 999_000
+"""Of what is free, when not all can be unwound at once: pools round up what they ask."""
 
 
 def unwinding(
@@ -27,19 +29,28 @@ def unwinding(
     gas_price_wei: int,
     marks: Marks,
     loss_ppm: int,
+    free: Mapping[Token, int],
 ) -> Plan | None:
     """A plan that trades `units` of `base` back through `plan`'s pools, at their present state.
 
-    `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. At most
-    `loss_ppm` of its value may be lost below the quote; `gas_price_wei` is wei of ETH. None where a pool cannot take
-    it, or is not in the market.
+    `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. It spends no
+    more than is `free`, in base units, so that it may be a part only. At most `loss_ppm` of its value may be lost below
+    the quote; `gas_price_wei` is wei of ETH. None where a pool cannot take it or is not in the market, and where
+    nothing is free.
     """
     ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
     on_chain = ends[1] if bought else ends[0]
     amount = units * 10**on_chain.decimals // 10**base.decimals
+    trade = _sold if bought else _bought
     try:
-        swaps = _sold(plan, amount, market) if bought else _bought(plan, amount, market)
+        swaps = trade(plan, amount, market)
+        affordable = free.get(ends[1], 0)
+        if swaps[0].amount_in > affordable:
+            amount = amount * affordable * _ROUNDED_PPM // (swaps[0].amount_in * _PPM)
+            swaps = trade(plan, amount, market)
     except (PoolError, UnknownVenue):
+        return None
+    if swaps[0].amount_in > affordable:
         return None
     gas = gas_of(swap.hop.kind for swap in swaps)
     loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM

@@ -15,6 +15,7 @@ from bot.ledger.models import FillRow, IntentRow, OrderRow, PlanRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
 from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
 from bot.ledger.store import changing
+from bot.plan import decode_plan
 from chains.assets import Address
 from chains.blocks import Receipt
 
@@ -69,6 +70,23 @@ class Settlement(Journal):
             SwapFill(leg, Address(row.venue), row.token_in, row.amount_in, row.token_out, row.amount_out)
             for leg, row in enumerate(found)
         )
+
+    def unwound_of(self, plan_id: str, since_block: int) -> tuple[tuple[SwapFill, ...], ...]:
+        """What was swapped from block `since_block` on to take back a two-sided plan, transaction by transaction."""
+        rows = (
+            select(IntentRow.id, PlanRow.document)
+            .join(PlanRow, PlanRow.id == IntentRow.plan_row)
+            .where(
+                IntentRow.instance == self.run.instance,
+                IntentRow.mined_as == MinedAs.OK.value,
+                IntentRow.block_number >= since_block,
+                PlanRow.atomic.is_(False),
+            )
+            .order_by(IntentRow.id)
+        )
+        with self.read() as connection:
+            found = connection.execute(rows).all()
+        return tuple(self.swaps_of(row.id) for row in found if decode_plan(row.document).unwinds == plan_id)
 
     def undo_block(self, block_hash: str) -> tuple[Intent, ...]:
         """The block is no longer canonical: its intents are pending again, its postings taken back.

@@ -119,7 +119,7 @@ class TestARestart:
         _, (unwind,) = await at_block(on, 15)
         settle(ledger, pending(ledger, unwind), unwind, 16)
         ledger, on = self._again(ledger, path, exchange)
-        assert await at_block(on, 31) == ([], [])
+        assert await at_block(on, 31) == ([Exposure.UNWOUND], [])
         assert ledger.intent(intent).exposure is Exposure.UNWOUND and len(exchange.placed) == 4
         ledger.close()
 

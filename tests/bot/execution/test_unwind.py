@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -26,7 +27,12 @@ from tests.chains.pools.samples import at, ticks_of
 LOSS_PPM = 10_000
 
 
-def _back(plan: Plan, units: int, *, bought: bool, on: Market | None = None) -> Plan | None:
+FREE = {WETH: 10**30, USDC: 10**30, DAI: 10**30}
+
+
+def _back(
+    plan: Plan, units: int, *, bought: bool, on: Market | None = None, free: Mapping[Token, int] = FREE
+) -> Plan | None:
     return unwinding(
         plan,
         base=ETH_AT_EXCHANGE,
@@ -37,6 +43,7 @@ def _back(plan: Plan, units: int, *, bought: bool, on: Market | None = None) -> 
         gas_price_wei=10 * GWEI,
         marks=MARKS,
         loss_ppm=LOSS_PPM,
+        free=free,
     )
 
 
@@ -90,6 +97,29 @@ def test_a_pool_that_left_the_market_gives_no_plan() -> None:
     gone.remove(POOL.address, "its logs are not understood")
     assert _back(buys_on_chain(), 10**8, bought=True, on=gone) is None
     assert _back(sells_on_chain(), 10**8, bought=False, on=gone) is None
+
+
+@given(st.integers(10**9, 10**19))
+def test_what_was_bought_is_sold_as_far_as_it_is_free(free: int) -> None:
+    plan = _back(buys_on_chain(), 10**8, bought=True, free={WETH: free})
+    if free >= ETHER:
+        assert plan is not None and plan.swaps[0].amount_in == ETHER
+    else:
+        assert plan is None or free * 99 // 100 <= plan.swaps[0].amount_in <= free
+
+
+@given(st.integers(10**4, 10**10))
+def test_what_was_sold_is_bought_back_as_far_as_the_money_is_free(free: int) -> None:
+    plan = _back(sells_on_chain(), 10**8, bought=False, free={USDC: free})
+    assert plan is not None
+    (swap,) = plan.swaps
+    assert swap.amount_in <= free and swap.amount_out == POOL.quote(USDC, swap.amount_in)
+    assert swap.amount_out >= ETHER or swap.amount_in >= free * 98 // 100
+
+
+@pytest.mark.parametrize("free", [{}, {WETH: 0}, {USDC: 10**30}])
+def test_what_is_not_free_is_not_unwound(free: Mapping[Token, int]) -> None:
+    assert _back(buys_on_chain(), 10**8, bought=True, free=free) is None
 
 
 @pytest.mark.parametrize("units", [0, 10])
