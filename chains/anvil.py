@@ -24,8 +24,6 @@ from chains.tools import foundry
 _LISTENING = re.compile(rb"Listening on ([0-9.]+):(\d+)")
 _PR_SET_PDEATHSIG = 1
 _STATES = "isthmus-anvil-"
-_STATES_KEPT = 4_096
-"""On the disk, about 140 KB each for the twin; of older blocks Anvil says what a node without an archive says."""
 
 
 class AnvilFailed(RuntimeError):
@@ -122,7 +120,7 @@ class Anvil:
         """Start and wait until it listens. Raises `AnvilFailed` with Anvil's last words, `MissingTool`."""
         self._states = _OldStates()
         command = [str(foundry("anvil")), "--host", self.host, "--port", str(self._port), "--no-request-size-limit"]
-        command += ["--cache-path", str(self._states.path), "--max-persisted-states", str(_STATES_KEPT)]
+        command += ["--cache-path", str(self._states.path)]
         if "--accounts" not in self._arguments:
             command += ["--accounts", "0"]
         self._process = await asyncio.create_subprocess_exec(
