@@ -121,7 +121,8 @@ class HedgeDesk:
             return self._unwound(settled)
         if intent.exposure is not Exposure.OWED:
             return []
-        debt = self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number)
+        fresh = intent.id not in self._debts
+        debt = self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number, fresh=fresh)
         if debt.back:
             detail = f"intent {intent.id}: {debt.remaining} units of {debt.order.base} are traded back"
             self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
@@ -157,8 +158,11 @@ class HedgeDesk:
             for lost in awaited - {intent.plan_id for intent in self._ledger.open_intents()}:
                 self.unwind_failed(lost)
 
-    def _debt(self, intent: Intent, plan: Plan, block_number: int) -> Debt:
-        """What moved on the chain, less what was taken back there and what closed orders have traded against it."""
+    def _debt(self, intent: Intent, plan: Plan, block_number: int, *, fresh: bool = False) -> Debt:
+        """What moved on the chain, less what was taken back there and what closed orders have traded against it.
+
+        Of a `fresh` debt nothing can have been taken back yet.
+        """
         order = plan.orders[0]
         swaps = self._ledger.swaps_of(intent.id)
         first, last = plan.swaps[0].token_in, plan.swaps[-1].token_out
@@ -172,7 +176,7 @@ class HedgeDesk:
             self._hold_back(order, unclear)
         ended = [each for each in placed if each.state in CLOSED_ORDERS]
         traded = sum(each.filled_units if each.side is side else -each.filled_units for each in ended)
-        unwound = self._ledger.unwound_of(plan.id, intent.block_number or 0)
+        unwound = () if fresh else self._ledger.unwound_of(intent)
         moved -= sum(back[0].amount_in if side is Side.SELL else back[-1].amount_out for back in unwound)
         return Debt(
             intent_id=intent.id,

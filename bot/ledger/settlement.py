@@ -71,22 +71,22 @@ class Settlement(Journal):
             for leg, row in enumerate(found)
         )
 
-    def unwound_of(self, plan_id: str, since_block: int) -> tuple[tuple[SwapFill, ...], ...]:
-        """What was swapped from block `since_block` on to take back a two-sided plan, transaction by transaction."""
+    def unwound_of(self, intent: Intent) -> tuple[tuple[SwapFill, ...], ...]:
+        """What was swapped to take back the chain side of a two-sided intent, transaction by transaction."""
         rows = (
             select(IntentRow.id, PlanRow.document)
             .join(PlanRow, PlanRow.id == IntentRow.plan_row)
             .where(
                 IntentRow.instance == self.run.instance,
+                IntentRow.id > intent.id,
                 IntentRow.mined_as == MinedAs.OK.value,
-                IntentRow.block_number >= since_block,
                 PlanRow.atomic.is_(False),
             )
             .order_by(IntentRow.id)
         )
         with self.read() as connection:
             found = connection.execute(rows).all()
-        return tuple(self.swaps_of(row.id) for row in found if decode_plan(row.document).unwinds == plan_id)
+        return tuple(self.swaps_of(row.id) for row in found if decode_plan(row.document).unwinds == intent.plan_id)
 
     def undo_block(self, block_hash: str) -> tuple[Intent, ...]:
         """The block is no longer canonical: its intents are pending again, its postings taken back.
