@@ -40,6 +40,16 @@ def losing(policy: SignerPolicy = POLICY, **changes: int) -> SignerPolicy:
     return dataclasses.replace(policy, strategies={CYCLES: dataclasses.replace(LIMITS, **changes), EXCHANGES: LIMITS})
 
 
+def tripped(journal: Journal, clock: HandClock, switch: KillSwitch, policy: SignerPolicy) -> Signer:
+    """A signer that two losses in a row have halted, and that has said so."""
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(2):
+        lose(signer, number)
+    answer(signer, ask())
+    answer(signer, StatusRequest())
+    return signer
+
+
 def lose(signer: Signer, number: int) -> Response:
     signed = answer(signer, ask(intent_id=f"lost-{number}", nonce=100 + number))
     answer(signer, Settle(f"lost-{number}", GWEI, 0))
@@ -82,11 +92,7 @@ def test_a_breaker_halts_for_good_across_restarts_until_a_person_resumes(
 
 def test_a_resume_while_the_signer_is_away_counts_too(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
     policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
-    answer(signer, ask())
-    answer(signer, StatusRequest())
+    tripped(journal, clock, switch, policy)
     go_on(switch, CYCLES)
     assert isinstance(answer(new_signer(journal, clock, switch, policy), ask()), Signed)
 
@@ -193,11 +199,7 @@ def test_what_stands_over_the_switches_lets_nobody_go_on_when_it_goes(
 
 def test_a_resume_is_remembered_by_the_next_process(journal: Journal, clock: HandClock, switch: KillSwitch) -> None:
     policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
-    answer(signer, ask())
-    answer(signer, StatusRequest())
+    signer = tripped(journal, clock, switch, policy)
     clock.now_s += 1
     go_on(switch, CYCLES)
     answer(signer, StatusRequest())
