@@ -86,13 +86,11 @@ class HedgeDesk:
             if intent.exposure is Exposure.OWED:
                 self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
         for intent in in_flight:
-            self._inventory.speak_for(intent.id, self._ledger.plan(intent.plan_id))
-            self._take_up_unwinding(intent)
-
-    def _take_up_unwinding(self, intent: Intent) -> None:
-        debt = self._debt_of(self._ledger.plan(intent.plan_id).unwinds)
-        if debt is not None:
-            self._debts[debt.intent_id] = replace(debt, unwound_by=intent.plan_id)
+            plan = self._ledger.plan(intent.plan_id)
+            self._inventory.speak_for(intent.id, plan)
+            debt = self._debt_of(plan.unwinds)
+            if debt is not None:
+                self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
 
     @property
     def owes(self) -> bool:
@@ -340,27 +338,25 @@ class HedgeDesk:
         """A plan that unwinds another is in a block: what is still owed after it, by the books."""
         plan, came_to_nothing = settled.plan, settled.intent.mined_as is not MinedAs.OK
         debt = self._debt_of(plan.unwinds)
-        if debt is None and came_to_nothing:
-            debt = self._owed_again(settled)
-        if debt is None:
-            return []
-        ours = debt.unwound_by == plan.id
-        left = self._debt(self._ledger.intent(debt.intent_id), debt.plan, settled.receipt.block_number)
-        self._debts[debt.intent_id] = replace(
-            left,
-            deadline_block=debt.deadline_block,
-            unwound_by=None if ours else debt.unwound_by,
-            unwind_failed=came_to_nothing if ours else debt.unwind_failed,
-        )
+        if debt is not None:
+            ours = debt.unwound_by == plan.id
+            left = self._debt(self._ledger.intent(debt.intent_id), debt.plan, settled.receipt.block_number)
+            self._debts[debt.intent_id] = replace(
+                left,
+                deadline_block=debt.deadline_block,
+                unwound_by=None if ours else debt.unwound_by,
+                unwind_failed=came_to_nothing if ours else debt.unwind_failed,
+            )
+        elif came_to_nothing:
+            self._owe_again(settled)
         return self._close_paid()
 
-    def _owed_again(self, settled: Settled) -> Debt | None:
-        """A debt that was closed by what a reorganisation took out of its block, and which then did nothing."""
+    def _owe_again(self, settled: Settled) -> None:
+        """A debt may have been closed by what a reorganisation took out of its block, and which then did nothing."""
         intent = self._ledger.reopen_exposure(settled.plan.unwinds)
-        if intent is None:
-            return None
-        self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
-        return self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
+        if intent is not None:
+            self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
+            self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
 
     def _debt_of(self, plan_id: str) -> Debt | None:
         return next((debt for debt in self._debts.values() if debt.plan.id == plan_id), None)

@@ -40,11 +40,16 @@ def losing(policy: SignerPolicy = POLICY, **changes: int) -> SignerPolicy:
     return dataclasses.replace(policy, strategies={CYCLES: dataclasses.replace(LIMITS, **changes), EXCHANGES: LIMITS})
 
 
-def tripped(journal: Journal, clock: HandClock, switch: KillSwitch, policy: SignerPolicy) -> Signer:
-    """A signer that two losses in a row have halted, and that has said so."""
+def lost_twice(journal: Journal, clock: HandClock, switch: KillSwitch, policy: SignerPolicy) -> Signer:
     signer = new_signer(journal, clock, switch, policy)
     for number in range(2):
         lose(signer, number)
+    return signer
+
+
+def tripped(journal: Journal, clock: HandClock, switch: KillSwitch, policy: SignerPolicy) -> Signer:
+    """A signer that two losses in a row have halted, and that has said so."""
+    signer = lost_twice(journal, clock, switch, policy)
     answer(signer, ask())
     answer(signer, StatusRequest())
     return signer
@@ -77,9 +82,7 @@ def test_a_breaker_halts_for_good_across_restarts_until_a_person_resumes(
     journal: Journal, clock: HandClock, switch: KillSwitch
 ) -> None:
     policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
+    signer = lost_twice(journal, clock, switch, policy)
     assert reason_of(answer(signer, ask())) is Reason.SIGNER_BREAKER_FAILURES
     assert str(switch.of(CYCLES)).startswith("halted by the signer: signer_breaker_failures")
     again = new_signer(journal, clock, KillSwitch(switch.folder), policy)
@@ -102,9 +105,7 @@ def test_a_resume_counts_though_nobody_asked_between_the_trip_and_it(
     restarted: bool, journal: Journal, clock: HandClock, switch: KillSwitch
 ) -> None:
     policy = losing(failures_in_a_row=2)
-    signer = new_signer(journal, clock, switch, policy)
-    for number in range(2):
-        lose(signer, number)
+    signer = lost_twice(journal, clock, switch, policy)
     assert reason_of(answer(signer, ask())) is Reason.SIGNER_BREAKER_FAILURES
     go_on(switch, CYCLES)
     signer = new_signer(journal, clock, switch, policy) if restarted else signer
