@@ -21,7 +21,7 @@ from chains.twin.errors import TwinUnavailable
 _START_TIMEOUT_S = 180.0
 _END_TIMEOUT_S = 5.0
 _CALL_TIMEOUT_S = 60.0
-_LAST_WORDS_TIMEOUT_S = 1.0
+_LAST_WORDS_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,8 +100,7 @@ async def test_the_signers_process_signs_with_a_key_service_and_without_a_networ
 def test_an_hsms_signatures_are_valid_low_and_its_own(tmp_path: Path) -> None:
     module = softhsm()
     if module is None:
-        print("NOT RUN: SoftHSM, or python-pkcs11, is not installed")
-        return
+        pytest.skip("NOT RUN: SoftHSM, or python-pkcs11, is not installed")
     new_token(module, tmp_path, "isthmus", "operator")
     source = KeySource(Kind.PKCS11, module, "isthmus/operator")
     key = open_key(source, PIN.encode(), chain_id=1, test_chain=False)
