@@ -97,6 +97,9 @@ class ServerLock:
             # Closing would hand it back to the pool with the lock still held.
             self._connection.detach()
             with contextlib.suppress(Exception):
+                # Said and not left to the server, which notices later that a connection is gone.
+                self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
+            with contextlib.suppress(Exception):
                 self._connection.close()
             self._connection = None
 

@@ -203,6 +203,14 @@ def test_who_stands_still_for_ten_seconds_is_followed_and_not_a_moment_sooner(fi
             first.halt("dex_arbitrage", "too late")
 
 
+def test_who_is_refused_need_not_wait_until_every_row_is_read(file: str) -> None:
+    with closing(Ledger.open(file, StandingClock(), hold="twin")):
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("UPDATE senders SET first_nonce = first_nonce + 1")
+        with pytest.raises(LedgerHeld):
+            Ledger.open(file, StandingClock(), hold="twin")
+
+
 def test_who_could_not_open_a_ledger_holds_nothing_of_it(file: str) -> None:
     Ledger.open(file, StandingClock(), hold="twin").close()
     with closing(sqlite3.connect(file)) as database, database:
