@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -197,6 +198,40 @@ def test_the_swaps_of_an_intent_are_told_in_order_while_they_hold(ledger: Ledger
     assert ledger.swaps_of(intent.id) == two
     ledger.undo_block(hash_of("mined", 1))
     assert ledger.swaps_of(intent.id) == ()
+
+
+def test_what_took_a_debt_back_is_told_transaction_by_transaction(ledger: Ledger) -> None:
+    owing = ledger.record_mined(pending(ledger, 1, sell_plan(1)).id, receipt(1), SOLD, SWAPS)
+    assert ledger.unwound_of(owing) == ()
+    others = {2: owing.plan_id, 3: "another", 4: owing.plan_id, 5: owing.plan_id}
+    for number, unwinds in others.items():
+        back = replace(sell_plan(number), unwinds=unwinds)
+        swaps = (SwapFill(0, POOL, USDT.address, number, WETH.address, number),)
+        status = int(number != 4)
+        intent = pending(ledger, number, back)
+        ledger.record_mined(intent.id, receipt(number, status=status), {}, swaps if status else ())
+    ledger.record_mined(pending(ledger, 6).id, receipt(6), {}, SWAPS)
+    assert [fill.amount_in for (fill,) in ledger.unwound_of(owing)] == [2, 5]
+    ledger.undo_block(hash_of("mined", 2))
+    assert [fill.amount_in for (fill,) in ledger.unwound_of(owing)] == [5]
+
+
+def test_what_was_unwound_in_vain_owes_its_other_side_again_and_nothing_else_does(ledger: Ledger) -> None:
+    ends = (Exposure.UNWOUND, Exposure.UNWOUND, Exposure.HEDGED)
+    vain, unwound, hedged = (
+        ledger.record_mined(pending(ledger, number, sell_plan(number, str(number))).id, receipt(number), SOLD)
+        for number in range(3)
+    )
+    for intent, exposure in zip((vain, unwound, hedged), ends, strict=True):
+        ledger.close_exposure(intent.id, exposure)
+    settled = totals(ledger, "0")
+    owing = ledger.reopen_exposure(vain.plan_id)
+    assert owing == ledger.intent(vain.id) and owing.exposure is Exposure.OWED
+    assert totals(ledger, "0") == [*settled, 0]
+    assert [intent.id for intent in ledger.open_intents()] == [vain.id]
+    assert ledger.reopen_exposure(hedged.plan_id) is ledger.reopen_exposure(vain.plan_id) is None
+    ledger.close_exposure(vain.id, Exposure.UNWOUND)
+    assert totals(ledger, "0") == [*settled, 0, *settled]
 
 
 def test_an_order_is_no_swap_of_its_intent(ledger: Ledger) -> None:

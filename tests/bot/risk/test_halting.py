@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.config.budgets import BreakerSettings
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.reasons import Reason
@@ -85,6 +86,7 @@ class Given:
     ledger: Ledger
     watch: Watch
     beats: list[float]
+    heard: list[float]
     out: Told
     owing: list[bool]
 
@@ -99,7 +101,7 @@ class Given:
 
 @pytest.fixture
 def given(ledger: Ledger, tmp_path: Path) -> Given:
-    clock, out, beats, owing = HandClock(), Told(), list[float](), [False]
+    clock, out, beats, heard, owing = HandClock(), Told(), list[float](), list[float](), [False]
     switch = KillSwitch(tmp_path / "memory" / "control")
     switch.establish(NOW_S)
     halting, engine, chain = Halting(switch, clock), Engine(), Chain()
@@ -108,7 +110,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
         beats.append(clock.now_s)
 
     async def hear() -> None:
-        pass
+        heard.append(clock.now_s)
 
     watch = Watch(
         halting=halting,
@@ -125,7 +127,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
     for account, units in ledger.accounts().items():
         if account.place == ledger.run.network:
             chain.held[account.owner, account.token] = units
-    return Given(clock, switch, halting, engine, chain, ledger, watch, beats, out, owing)
+    return Given(clock, switch, halting, engine, chain, ledger, watch, beats, heard, out, owing)
 
 
 def test_a_halt_refuses_plans_and_orders_and_a_reduction_lets_ways_back_through(given: Given) -> None:
@@ -172,7 +174,17 @@ def test_every_move_of_the_switch_is_told_and_kept(given: Given) -> None:
         "trading: all strategies: halted by me: a test",
         "trading: all strategies: active by me: all is well",
     ]
-    assert [event.name for event in events(given.ledger)][:2] == ["trading_resumed", "trading_halted"]
+    assert [(event.name, event.level) for event in events(given.ledger)][:2] == [
+        ("trading_resumed", Level.INFO),
+        ("trading_halted", Level.ERROR),
+    ]
+
+
+def test_whoever_changes_something_at_the_signer_is_heard_at_every_look(given: Given) -> None:
+    given.look()
+    given.clock.now_s += 5
+    given.look()
+    assert given.heard == [NOW_S, NOW_S + 5]
 
 
 def test_a_strategy_its_drawdown_halted_in_the_ledger_goes_on_with_its_switch(given: Given) -> None:

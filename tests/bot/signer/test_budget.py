@@ -143,7 +143,8 @@ def test_a_drawdown_counts_what_is_in_flight_and_breaks_once_it_is_booked() -> N
     assert ask(budgets, 4, now_s=late_s) is Reason.SIGNER_BREAKER_DRAWDOWN
 
 
-def test_what_a_resume_forgave_stays_forgiven_after_a_restart() -> None:
+@pytest.mark.parametrize("resumed_s", [NOW_S + 10, NOW_S + 21], ids=["between two", "as the second was booked"])
+def test_what_a_resume_forgave_stays_forgiven_after_a_restart_and_nothing_more(resumed_s: float) -> None:
     entries = [
         entry("before", at_s=NOW_S),
         entry("after", at_s=NOW_S + 20),
@@ -152,7 +153,7 @@ def test_what_a_resume_forgave_stays_forgiven_after_a_restart() -> None:
         Entry(**{**_fields(entries[0]), "settlement": Settlement(1, -500, NOW_S + 1)}),
         Entry(**{**_fields(entries[1]), "settlement": Settlement(1, -5, NOW_S + 21)}),
     ]
-    usage = Budgets(settled, {"dex": NOW_S + 10}).usage("dex", NOW_S + 30)
+    usage = Budgets(settled, {"dex": resumed_s}).usage("dex", NOW_S + 30)
     assert (usage.drawdown_wei, usage.failures_in_a_row) == (6, 1)
     assert usage.lifetime_loss_wei == 507
 

@@ -23,7 +23,7 @@ from chains.assets import Address, Token
 from chains.executor import RUN, Hop, HopKind, UniswapV4Route
 from chains.loans import Lender, Loan
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.corpus import COINS, REQUESTS, changed
+from tests.bot.signer.corpus import COINS, REQUESTS, changed, with_hop
 from tests.bot.signer.envelopes import CASES, GOOD
 from tests.bot.signer.making import (
     BLOCK_HASH,
@@ -34,8 +34,10 @@ from tests.bot.signer.making import (
     EXCHANGE,
     EXECUTOR,
     HEAD,
+    INVENTORY,
     LIMITS,
     NOW_S,
+    OPERATOR,
     OTHER,
     POLICY,
     USDC,
@@ -190,6 +192,25 @@ def test_an_exchange_of_a_token_without_a_mark_is_refused(
     )
     assert isinstance(response, Denial) and response.reason is Reason.SIGNER_PRICE
     assert "no mark" in response.detail
+
+
+@pytest.mark.parametrize(
+    ("pool", "reason"),
+    [
+        (OTHER, None),
+        (EXECUTOR, Reason.SIGNER_POOL),
+        (INVENTORY, Reason.SIGNER_POOL),
+        (OPERATOR, Reason.SIGNER_POOL),
+        (Address(WETH.address), Reason.SIGNER_POOL),
+        (Address(USDC.address), Reason.SIGNER_POOL),
+    ],
+)
+def test_where_any_pool_is_allowed_what_is_ours_and_what_we_hold_is_still_none(
+    pool: Address, reason: Reason | None, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, pools=None))
+    response = answer(signer, ask(with_hop(CYCLE, 0, pool=pool)))
+    assert (response.reason if isinstance(response, Denial) else None) is reason, response
 
 
 LENDERS: dict[str, tuple[Loan, frozenset[Address] | None, Reason | None]] = {

@@ -26,6 +26,12 @@ def test_any_pool_is_said_and_not_forgotten() -> None:
         decode_policy(json.dumps(document).encode())
 
 
+@pytest.mark.parametrize("cap", ["max_slippage_ppm", "exchange_loss_ppm", "max_drift_ppm"])
+def test_a_cap_may_be_all_there_is(cap: str) -> None:
+    policy = dataclasses.replace(POLICY, caps=dataclasses.replace(POLICY.caps, **{cap: 1_000_000}))
+    assert decode_policy(encode_policy(policy)) == policy
+
+
 WRONG: dict[str, tuple[str, Any, str]] = {
     "an unknown key": ("allow_everything", True, "unknown key 'allow_everything'"),
     "an unknown cap": ("caps.max_blobs", "1", "unknown key 'max_blobs'"),
