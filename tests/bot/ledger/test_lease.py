@@ -249,8 +249,10 @@ def test_a_servers_lock_goes_from_one_to_the_next_whatever_its_name(on_server: L
         first, second = (ServerLock(on_server._writer, name) for _ in range(2))
         other = ServerLock(on_server._writer, f"{name}-2")
         assert first.acquire() and first.acquire() and not second.acquire() and other.acquire()
+        connection = first._connection
         first.release()
         first.release()
+        assert connection is not None and connection.closed
         assert second.acquire() and not first.acquire()
         second.release()
         other.release()
