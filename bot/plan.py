@@ -29,6 +29,12 @@ from chains.executor import (
     UniswapV4Route,
 )
 
+LASTS_S = 60
+"""How many seconds after the block it was decided on a plan may still land. Where blocks keep their pace its last block
+comes sooner; where none are made for a while, or contracts count another chain's blocks (Arbitrum), this is the end."""
+
+_ANY_PARENT = bytes(32)
+
 
 class Side(StrEnum):
     """Which way an exchange order goes, seen from its base currency."""
@@ -77,8 +83,9 @@ class Plan:
     `exchange` first and its orders follow for exactly what filled. `profit_token` is what an atomic plan gains;
     `expected_profit_wei` is in wei of ETH before gas, at the marks the strategy stated; `min_profit_wei` is the
     least the strategy accepts after gas. `gas_limit` and fees are per EIP-1559; `deadline_block` is the last
-    block the transaction may land in. `note` says, for a person, why. `unwinds` is the id of the two-sided plan whose
-    chain side this one takes back, where it does that and nothing else.
+    block the transaction may land in, `deadline_s` the last second, in the Unix time of blocks. `note` says, for a
+    person, why. `unwinds` is the id of the two-sided plan whose chain side this one takes back, where it does that and
+    nothing else.
 
     The swaps are one route, or several: each that sells the token the first one sells begins another. An atomic plan's
     input is lent by `loan`, where it names one.
@@ -94,6 +101,7 @@ class Plan:
     block_number: int
     block_hash: str
     deadline_block: int
+    deadline_s: int = 0
     note: str = ""
     unwinds: str = ""
     loan: Loan | None = None
@@ -148,10 +156,10 @@ class Plan:
         hops = tuple(swap.hop for swap in self.swaps)
         shares = tuple(Share(route[0].amount_in, len(route)) for route in routes) if len(routes) > 1 else ()
         token, bought = Address(first.token_in.address), Address(last.token_out.address)
-        block, parent = self.deadline_block, bytes(32)
+        until = self.deadline_block, self.deadline_s
         if self.atomic:
-            return CycleCall(token, self.amount_in, min_gain, block, parent, hops, self.loan, shares)
-        return ExchangeCall(token, self.amount_in, bought, min_out, block, parent, hops, shares)
+            return CycleCall(token, self.amount_in, min_gain, *until, _ANY_PARENT, hops, self.loan, shares)
+        return ExchangeCall(token, self.amount_in, bought, min_out, *until, _ANY_PARENT, hops, shares)
 
 
 def _plain(value: object) -> Any:
@@ -173,7 +181,10 @@ def _names(kind: Any) -> tuple[str, ...]:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """Canonical JSON: sorted keys, every number a decimal string, each leg tagged with its `kind`; no loan, no key."""
+    """Canonical JSON: sorted keys, every number a decimal string, each leg tagged with its `kind`.
+
+    No loan, no key for it; nor for a `deadline_s` of zero, which is every plan's from before there was one.
+    """
     if not plan._encoded:
         object.__setattr__(plan, "_encoded", _encoding(plan))
     return plan._encoded
@@ -183,6 +194,8 @@ def _encoding(plan: Plan) -> bytes:
     document = _plain(plan)
     if plan.loan is None:
         del document["loan"]
+    if not plan.deadline_s:
+        del document["deadline_s"]
     for leg, plain in zip(plan.legs, document["legs"], strict=True):
         plain["kind"] = type(leg).__name__
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
@@ -205,7 +218,9 @@ def decode_plan(data: bytes) -> Plan:
                 "gas_estimate",
                 "block_number",
                 "deadline_block",
+                "deadline_s",
             )
+            if key in document or key != "deadline_s"
         }
         loan = _loan(document.pop("loan")) if "loan" in document else None
         plan = Plan(**document, **numbers, legs=legs, loan=loan)

@@ -16,7 +16,7 @@ from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
 from bot.market.combined import Walk
 from bot.market.routing import Routed, route
-from bot.plan import Plan
+from bot.plan import LASTS_S, Plan
 from chains.assets import Amount, Asset, Token
 from chains.blocks import Head
 
@@ -67,6 +67,7 @@ class Candidate:
             block_number=self.view.head.number,
             block_hash=self.view.head.hash,
             deadline_block=self.view.head.number + 1,
+            deadline_s=self.view.head.timestamp_s + LASTS_S,
             note=str(found),
             loan=found.loan,
         )

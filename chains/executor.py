@@ -64,7 +64,8 @@ _RUN_TYPES = ("uint256", "uint256", "bytes32", "uint256[]")
 _EXCHANGE_TYPES = ("uint256", "uint256", "address", "bytes32", "uint256[]")
 
 _TOKEN_BITS = 160
-_BLOCK_BITS = 96
+_BLOCK_BITS = _TIME_BITS = 48
+_TIME_OFFSET = 208
 _AMOUNT_BITS = 128
 _LENGTH_BITS = 16
 _LENGTH_OFFSET = 160
@@ -84,15 +85,16 @@ class Share:
 class CycleCall:
     """`run`: closed cycles from `token` to `token`, on credit of their first hops or on a `loan`, without inventory.
 
-    `amount_in` and `min_gain` are base units of `token`, below 2^128; `max_block` is the last block it may land in;
-    `parent_hash`, unless 32 zero bytes, must be the hash of the block before it. Without `shares` the hops are one
-    route; with them, they are as many routes, one after the other.
+    `amount_in` and `min_gain` are base units of `token`, below 2^128; `max_block` is the last block it may land in, and
+    `deadline_s` the last second, in Unix time; `parent_hash`, unless 32 zero bytes, must be the hash of the block
+    before it. Without `shares` the hops are one route; with them, they are as many routes, one after the other.
     """
 
     token: Address
     amount_in: int
     min_gain: int
     max_block: int
+    deadline_s: int
     parent_hash: bytes
     hops: tuple[Hop, ...]
     loan: Loan | None = None
@@ -103,7 +105,7 @@ class CycleCall:
 class ExchangeCall:
     """`exchange`: spends `amount_in` of the inventory's `token_in` for at least `min_out` of `token_out`.
 
-    Amounts, block and shares as in `CycleCall`.
+    Amounts, block, time and shares as in `CycleCall`.
     """
 
     token_in: Address
@@ -111,6 +113,7 @@ class ExchangeCall:
     token_out: Address
     min_out: int
     max_block: int
+    deadline_s: int
     parent_hash: bytes
     hops: tuple[Hop, ...]
     shares: tuple[Share, ...] = ()
@@ -161,7 +164,13 @@ def decode(data: bytes) -> ExecutorCall:
 
 
 def _head(token: Address, call: ExecutorCall) -> int:
-    return bits(token, _TOKEN_BITS) | bits(call.max_block, _BLOCK_BITS) << _TOKEN_BITS
+    until = bits(call.max_block, _BLOCK_BITS) << _TOKEN_BITS | bits(call.deadline_s, _TIME_BITS) << _TIME_OFFSET
+    return bits(token, _TOKEN_BITS) | until
+
+
+def _until(head: int) -> tuple[int, int]:
+    """The last block and the last second."""
+    return head >> _TOKEN_BITS & (1 << _BLOCK_BITS) - 1, head >> _TIME_OFFSET
 
 
 def _amounts(amount_in: int, least: int) -> int:
@@ -211,7 +220,7 @@ def _cycle(arguments: bytes) -> CycleCall:
     loan = unpack_loan(words[0]) if words and is_loan(words[0]) else None
     amount_in, min_gain = _split(amounts)
     hops, shares = _routes(words[1:] if loan else words, amount_in)
-    return CycleCall(address_in(head), amount_in, min_gain, head >> _TOKEN_BITS, parent_hash, hops, loan, shares)
+    return CycleCall(address_in(head), amount_in, min_gain, *_until(head), parent_hash, hops, loan, shares)
 
 
 def _exchange(arguments: bytes) -> ExchangeCall:
@@ -223,7 +232,7 @@ def _exchange(arguments: bytes) -> ExchangeCall:
         amount_in,
         Address(str(to_checksum_address(token_out))),
         min_out,
-        head >> _TOKEN_BITS,
+        *_until(head),
         parent_hash,
         hops,
         shares,

@@ -59,6 +59,7 @@ class Artefact:
 
 VENUE_IMMUTABLES = ("WRAPPED_NATIVE", "POOL_MANAGER", "BALANCER_VAULT_V2", "BALANCER_VAULT_V3", "AAVE_POOL")
 EXECUTOR_IMMUTABLES = (
+    "CHAIN_ID",
     "OWNER",
     *(f"OPERATOR_{i}" for i in range(4)),
     "TREASURY",

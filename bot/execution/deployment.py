@@ -218,6 +218,7 @@ async def verify(
         executor,
         {
             **parties,
+            "CHAIN_ID": int(await rpc.rpc("eth_chainId"), 16),
             **_numbered("OPERATOR", [int(operator, 16) for operator in found.operators]),
             "INVENTORY": int(inventory, 16),
             **_numbered("PROFIT_TOKEN", profit),

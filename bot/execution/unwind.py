@@ -8,7 +8,7 @@ from dataclasses import replace
 from bot.execution.marks import Marks
 from bot.market import Market, UnknownVenue
 from bot.market.opportunity import gas_of
-from bot.plan import Plan, Swap
+from bot.plan import LASTS_S, Plan, Swap
 from chains.assets import Token
 from chains.blocks import Head
 from chains.pools.pool import Pool, PoolError
@@ -64,6 +64,7 @@ def unwinding(
         block_number=head.number,
         block_hash=head.hash,
         deadline_block=head.number + 1,
+        deadline_s=head.timestamp_s + LASTS_S,
         note=f"unwind {on_chain.whole(amount)} {on_chain.symbol}, at most {loss_ppm / 10_000:g} % below the quote",
         unwinds=plan.id,
     )

@@ -19,6 +19,9 @@ from chains.executor import ExecutorCall, HopKind, InvalidCallData
 AMOUNT_LIMIT = 2**128
 NONCE_LIMIT = 2**63
 BLOCK_LIMIT = 2**63
+DEADLINE_LIMIT = 2**48
+"""What the executor's call has room for."""
+
 GAS_LIMIT = 2**63
 FEE_PPM_LIMIT = 2**24
 MAX_INTENT_ID_LENGTH = 128
@@ -137,8 +140,10 @@ def _plan_problem(plan: Plan) -> str | None:
         return "the plan's strategy, network, block hash, note and unwinds must be text"
     if not isinstance(plan.atomic, bool):
         return "the plan's atomic must be true or false"
-    if not 0 <= plan.deadline_block < BLOCK_LIMIT:
+    if not 0 <= plan.deadline_block < DEADLINE_LIMIT:
         return f"deadline block {plan.deadline_block} is out of range"
+    if not 0 <= plan.deadline_s < DEADLINE_LIMIT:
+        return f"deadline second {plan.deadline_s} is out of range"
     swaps = plan.swaps
     if not swaps or plan.legs[: len(swaps)] != swaps:
         return "a plan begins with its swaps, at least one"

@@ -24,6 +24,9 @@ from chains.loans import SINGLETONS
 
 INTRINSIC_GAS = 21_000
 
+MOST_DEADLINE_S = 3600
+"""How far past the wall clock a plan's last second may be: it bounds a call where blocks are counted otherwise."""
+
 WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3})
 """Hops whose pool is the token they make, so that a token of ours may be one."""
 
@@ -218,6 +221,9 @@ def _deadline(case: Case) -> str | None:
     last = newest + case.policy.caps.max_deadline_blocks
     if not newest < deadline <= last:
         return f"deadline block {deadline} is not within blocks {newest + 1} to {last}"
+    latest_s = int(case.now_s) + MOST_DEADLINE_S
+    if case.plan.deadline_s > latest_s:
+        return f"its last second, {case.plan.deadline_s}, is after {latest_s}, {MOST_DEADLINE_S} s ahead"
     return None
 
 

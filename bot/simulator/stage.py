@@ -9,7 +9,7 @@ from eth_utils.crypto import keccak
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.deployment import Venues
 from bot.ground import Placed, place_executor
-from bot.plan import Plan, Swap
+from bot.plan import LASTS_S, Plan, Swap
 from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
 from bot.transaction import Fees, UnsignedTransaction
@@ -63,8 +63,14 @@ class Stage:
 
     def transaction(self, head: Head) -> UnsignedTransaction:
         """The plan's transaction in the block after `head`, whatever it gains."""
+        block, second = head.number + 1, head.timestamp_s + LASTS_S
+        lasting = replace(
+            self.plan,
+            deadline_block=max(self.plan.deadline_block, block),
+            deadline_s=max(self.plan.deadline_s, second),
+        )
         return unsigned_transaction(
-            replace(self.plan, deadline_block=max(self.plan.deadline_block, head.number + 1)),
+            lasting,
             Terms(min_gain=0, min_out=0),
             _fees(head, self.plan.gas_estimate),
             nonce=0,
@@ -82,6 +88,7 @@ class Stage:
             Address(swap.token_out.address),
             0,
             head.number + 1,
+            head.timestamp_s + LASTS_S,
             bytes(32),
             (swap.hop,),
         )

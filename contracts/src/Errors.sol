@@ -11,7 +11,9 @@ error UnexpectedCoins(address payer);
 
 // when
 error Reentered();
+error WrongChain(uint256 chainId, uint256 expected);
 error Expired(uint256 blockNumber, uint256 maxBlock);
+error TooLate(uint256 timestamp, uint256 deadline);
 error WrongParent(bytes32 actual, bytes32 expected);
 
 // what was asked

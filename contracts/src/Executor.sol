@@ -51,9 +51,13 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         _;
     }
 
-    /// @dev `parentHash`, unless zero, binds the call to the branch of the chain it was decided on.
+    /// @dev On this chain, by the last block and the last second of `head`: one test for all three, because it is paid for
+    /// by every call. `parentHash`, unless zero, binds the call to the branch of the chain it was decided on.
     modifier inTime(uint256 head, bytes32 parentHash) {
-        if (block.number > Terms.maxBlock(head)) revert Expired(block.number, Terms.maxBlock(head));
+        unchecked {
+            uint256 left = (Terms.maxBlock(head) - block.number) | (Terms.deadline(head) - block.timestamp);
+            if (left >> 255 | (block.chainid ^ CHAIN_ID) != 0) _refuseTime(head);
+        }
         if (parentHash != 0) {
             bytes32 parent = blockhash(block.number - 1);
             if (parent != parentHash) revert WrongParent(parent, parentHash);
@@ -65,7 +69,7 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
 
     /// @notice A closed cycle that starts and ends in one token, along one route or several that share the input. The
     /// input is a first hop's credit or a loan, repaid out of what the last hop brings, so no inventory is needed.
-    /// @param head The token, and the last block the call may land in (`Terms`).
+    /// @param head The token, and the last block and second the call may land in (`Terms`).
     /// @param amounts What goes in, and the least gain.
     /// @return gain What the balance of the token grew by, at least the least.
     function run(uint256 head, uint256 amounts, bytes32 parentHash, uint256[] calldata words)
@@ -85,11 +89,13 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         if (balanceAfter < balanceBefore + minGain) {
             revert GainBelowMinimum(balanceAfter.signed() - balanceBefore.signed(), minGain);
         }
-        return balanceAfter - balanceBefore;
+        unchecked {
+            return balanceAfter - balanceBefore;
+        }
     }
 
     /// @notice Sells the inventory's token along one route or several; what comes out goes back to the inventory.
-    /// @param head The token sold, and the last block the call may land in (`Terms`).
+    /// @param head The token sold, and the last block and second the call may land in (`Terms`).
     /// @param amounts How much of it, and the least that must come back.
     /// @return received What the inventory's balance of `tokenOut` grew by: at least the least, and never nothing.
     function exchange(uint256 head, uint256 amounts, address tokenOut, bytes32 parentHash, uint256[] calldata words)
@@ -108,6 +114,12 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         _sell(words, tokenIn, amountIn);
         received = tokenOut.balanceOf(address(INVENTORY)) - balanceBefore;
         if (received < minOut || received == 0) revert OutputBelowMinimum(received, minOut);
+    }
+
+    function _refuseTime(uint256 head) private view {
+        if (block.chainid != CHAIN_ID) revert WrongChain(block.chainid, CHAIN_ID);
+        if (block.number > Terms.maxBlock(head)) revert Expired(block.number, Terms.maxBlock(head));
+        revert TooLate(block.timestamp, Terms.deadline(head));
     }
 
     /* OWNER */
@@ -224,7 +236,9 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         _disarm(msg.sender, data);
         (address token, uint256 owed) = Flights.debt(data);
         int256 asked = amount0Delta > 0 ? amount0Delta : amount1Delta;
-        if (asked != owed.signed()) revert WrongDebt(msg.sender, asked, owed);
+        // What is owed was asked for as a signed amount, so that no negative one can equal it.
+        // forge-lint: disable-next-line(unsafe-typecast)
+        if (uint256(asked) != owed) revert WrongDebt(msg.sender, asked, owed);
         if (Flights.isDebt(data)) token.safeTransfer(msg.sender, owed);
         else _settle(data);
     }

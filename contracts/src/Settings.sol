@@ -17,6 +17,7 @@ abstract contract Settings {
 
     /* IMMUTABLES */
 
+    uint256 internal immutable CHAIN_ID;
     address public immutable OWNER;
     address public immutable OPERATOR_0;
     address public immutable OPERATOR_1;
@@ -57,6 +58,7 @@ abstract contract Settings {
         for (uint256 i; i < profitTokens.length; ++i) {
             if (profitTokens[i] == address(0)) revert InvalidSettings();
         }
+        CHAIN_ID = block.chainid;
         OWNER = owner;
         OPERATOR_0 = operators[0];
         OPERATOR_1 = operators.length > 1 ? operators[1] : address(0);

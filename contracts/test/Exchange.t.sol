@@ -96,10 +96,14 @@ contract ExchangeTest is World {
         executor.exchange(head(weth, 100), amounts(1e18, 0), address(dai), 0, path(v3(flat, true)));
     }
 
-    function testItExpiresAndKnowsItsParent() public {
+    function testItHasALastBlockAndALastSecondAndKnowsItsParent() public {
         vm.prank(OPERATOR);
         vm.expectRevert(abi.encodeWithSelector(Expired.selector, 100, 99));
         executor.exchange(head(weth, 99), amounts(1e18, 0), address(dai), 0, path(v3(flat, true)));
+        vm.warp(1000);
+        vm.prank(OPERATOR);
+        vm.expectRevert(abi.encodeWithSelector(TooLate.selector, 1000, 999));
+        executor.exchange(head(weth, 100, 999), amounts(1e18, 0), address(dai), 0, path(v3(flat, true)));
         vm.setBlockhash(99, bytes32(uint256(7)));
         vm.prank(OPERATOR);
         vm.expectRevert(abi.encodeWithSelector(WrongParent.selector, bytes32(uint256(7)), bytes32(uint256(8))));

@@ -14,6 +14,11 @@ import {PlainToken} from "./mocks/Tokens.sol";
 contract GasTest is World, Real, Meter {
     uint160 private constant ONE = 1 << 96;
     uint256 private constant MOST_PPM = 50_000;
+
+    /// @dev Of the mainnet in 2026: each byte of a call that is not zero costs.
+    uint256 private constant BLOCK = 25_000_000;
+    uint256 private constant TIME = 1_790_000_000;
+
     Lean private lean;
     PlainToken private theirWeth;
     PlainToken private theirMid;
@@ -24,6 +29,8 @@ contract GasTest is World, Real, Meter {
 
     function setUp() public override {
         super.setUp();
+        vm.roll(BLOCK);
+        vm.warp(TIME);
         vm.prank(OPERATOR);
         lean = new Lean();
         (theirWeth, theirMid) = (new PlainToken(), new PlainToken());

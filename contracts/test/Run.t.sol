@@ -146,6 +146,24 @@ contract RunTest is World {
         executor.run(head(weth, 100), amounts(5e18, 0), 0, hops);
     }
 
+    function testTheLastSecondIsInclusive() public {
+        uint256[] memory hops = path(v2(cheap, true), v2(dear, true));
+        vm.warp(1000);
+        vm.expectRevert(abi.encodeWithSelector(TooLate.selector, 1000, 999));
+        vm.prank(OPERATOR);
+        executor.run(head(weth, 100, 999), amounts(5e18, 0), 0, hops);
+        vm.prank(OPERATOR);
+        executor.run(head(weth, 100, 1000), amounts(5e18, 0), 0, hops);
+    }
+
+    function testAChainThatSplitsOffIsRefused() public {
+        uint256[] memory hops = path(v2(cheap, true), v2(dear, true));
+        vm.chainId(10001);
+        vm.expectRevert(abi.encodeWithSelector(WrongChain.selector, 10001, 31337));
+        vm.prank(OPERATOR);
+        executor.run(head(weth, 100), amounts(5e18, 0), 0, hops);
+    }
+
     function testAnotherBranchOfTheChainIsRefused() public {
         uint256[] memory hops = path(v2(cheap, true), v2(dear, true));
         vm.setBlockhash(99, bytes32(uint256(7)));

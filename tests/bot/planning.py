@@ -45,5 +45,6 @@ plans = st.builds(
     block_number=amounts,
     block_hash=texts,
     deadline_block=amounts,
+    deadline_s=amounts,
     note=texts,
 )

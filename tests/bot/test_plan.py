@@ -49,6 +49,7 @@ def test_equal_decisions_have_equal_ids_and_any_difference_another() -> None:
     changes = [
         dataclasses.replace(plan, note="another"),
         dataclasses.replace(plan, deadline_block=plan.deadline_block + 1),
+        dataclasses.replace(plan, deadline_s=plan.deadline_s + 1),
         dataclasses.replace(plan, expected_profit_wei=plan.expected_profit_wei + 1),
         dataclasses.replace(plan, legs=(first, dataclasses.replace(order, limit_price=order.limit_price + 1))),
         dataclasses.replace(plan, legs=(first, dataclasses.replace(order, amount=order.amount + 1))),
@@ -126,7 +127,7 @@ def test_an_atomic_plan_runs_a_cycle_that_must_gain() -> None:
     plan = atomic_plan(3)
     call = plan.executor_call(min_gain=17, min_out=0)
     assert call == CycleCall(
-        WETH.address, ETHER, 17, plan.deadline_block, bytes(32), tuple(swap.hop for swap in plan.swaps)
+        WETH.address, ETHER, 17, plan.deadline_block, plan.deadline_s, bytes(32), tuple(swap.hop for swap in plan.swaps)
     )
 
 
@@ -134,5 +135,5 @@ def test_a_two_sided_plan_exchanges_inventory_for_at_least_its_minimum() -> None
     plan = sell_plan(3)
     call = plan.executor_call(min_gain=0, min_out=1_990)
     assert call == ExchangeCall(
-        WETH.address, ETHER, USDT.address, 1_990, plan.deadline_block, bytes(32), (plan.swaps[0].hop,)
+        WETH.address, ETHER, USDT.address, 1_990, plan.deadline_block, plan.deadline_s, bytes(32), (plan.swaps[0].hop,)
     )

@@ -33,7 +33,7 @@ POOL = address("0xB4e16d0168e52d35CaCD2c6185b44281Ec28C9Dc")
 
 hashes = st.binary(min_size=32, max_size=32)
 paths = st.lists(hops, max_size=5).map(tuple)
-amounts, blocks = st.integers(0, 2**128 - 1), st.integers(0, 2**96 - 1)
+amounts, blocks = st.integers(0, 2**128 - 1), st.integers(0, 2**48 - 1)
 
 
 @st.composite
@@ -47,13 +47,14 @@ def calls(draw: st.DrawFn) -> CycleCall | ExchangeCall:
         amount_in = sum(share.amount_in for share in shares)
     if draw(st.booleans()):
         loan = draw(st.none() | loans)
-        fixed = draw(addresses), amount_in, draw(amounts), draw(blocks), draw(hashes)
+        fixed = draw(addresses), amount_in, draw(amounts), draw(blocks), draw(blocks), draw(hashes)
         return CycleCall(*fixed, path, loan, shares)
-    bought = draw(addresses), draw(amounts), draw(blocks), draw(hashes)
+    bought = draw(addresses), draw(amounts), draw(blocks), draw(blocks), draw(hashes)
     return ExchangeCall(draw(addresses), amount_in, *bought, path, shares)
 
 
-CYCLE = CycleCall(WETH, 10**18, 1, 17_675_949, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, 3000),) * 2)
+TIMES = 17_675_949, 1_689_157_156
+CYCLE = CycleCall(WETH, 10**18, 1, *TIMES, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, 3000),) * 2)
 
 
 @given(calls())
@@ -123,7 +124,7 @@ HOP = Hop(HopKind.CONSTANT_PRODUCT, POOL, True, 3000)
 )
 def test_shares_that_are_not_the_whole_are_refused(shares: tuple[Share, ...], hops: int) -> None:
     with pytest.raises(InvalidCallData, match="are not 10 base units over"):
-        encode(CycleCall(WETH, 10, 1, 1, bytes(32), (HOP,) * hops, None, shares))
+        encode(CycleCall(WETH, 10, 1, 1, 1, bytes(32), (HOP,) * hops, None, shares))
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_shares_that_are_not_the_whole_are_refused(shares: tuple[Share, ...], ho
 )
 def test_a_loan_its_lender_cannot_give_is_refused(loan: Loan) -> None:
     with pytest.raises(InvalidCallData):
-        encode(CycleCall(WETH, 10, 1, 1, bytes(32), (HOP, HOP), loan))
+        encode(CycleCall(WETH, 10, 1, 1, 1, bytes(32), (HOP, HOP), loan))
 
 
 @given(st.integers(0, 2**120), st.integers(0, 999_999))
@@ -152,13 +153,14 @@ def test_a_debt_covers_the_fee_and_not_a_unit_more(amount: int, fee_ppm: int) ->
 @pytest.mark.parametrize(
     "call",
     [
-        CycleCall(WETH, -1, 1, 1, bytes(32), ()),
-        CycleCall(WETH, 2**128, 1, 1, bytes(32), ()),
-        CycleCall(WETH, 1, 2**128, 1, bytes(32), ()),
-        CycleCall(WETH, 1, 1, 2**96, bytes(32), ()),
-        CycleCall(WETH, 1, 1, 1, bytes(33), ()),
-        CycleCall(WETH, 1, 1, 1, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, 2**24),)),
-        CycleCall(WETH, 1, 1, 1, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, -1),)),
+        CycleCall(WETH, -1, 1, 1, 1, bytes(32), ()),
+        CycleCall(WETH, 2**128, 1, 1, 1, bytes(32), ()),
+        CycleCall(WETH, 1, 2**128, 1, 1, bytes(32), ()),
+        CycleCall(WETH, 1, 1, 2**48, 1, bytes(32), ()),
+        CycleCall(WETH, 1, 1, 1, 2**48, bytes(32), ()),
+        CycleCall(WETH, 1, 1, 1, 1, bytes(33), ()),
+        CycleCall(WETH, 1, 1, 1, 1, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, 2**24),)),
+        CycleCall(WETH, 1, 1, 1, 1, bytes(32), (Hop(HopKind.CONSTANT_PRODUCT, POOL, True, -1),)),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused(call: CycleCall) -> None:

@@ -177,4 +177,4 @@ def hops(path: Sequence[PoolFacts], token: Token) -> tuple[Hop, ...]:
 def cycle(market: Market, path: Sequence[PoolFacts], amount_in: int, min_gain: int) -> CycleCall:
     """A cycle from WETH along `path` that never expires."""
     weth = market.weth
-    return CycleCall(Address(weth.address), amount_in, min_gain, 2**64, bytes(32), hops(path, weth))
+    return CycleCall(Address(weth.address), amount_in, min_gain, 2**40, 2**40, bytes(32), hops(path, weth))

@@ -38,7 +38,7 @@ async def gains(families: Families, hops: Sequence[Hop], gain: int) -> None:
     """Settle a cycle of one ether that must gain exactly `gain`, more than nothing, and leave nothing else behind."""
     market = families.market
     weth = market.weth
-    call = CycleCall(Address(weth.address), ETH, gain, 2**64, bytes(32), tuple(hops))
+    call = CycleCall(Address(weth.address), ETH, gain, 2**40, 2**40, bytes(32), tuple(hops))
     assert decode(encode(call)) == call
     assert await market.simulate(call) == gain > 0
     before = await market.balance(weth, market.executor)

@@ -127,7 +127,7 @@ async def test_an_exchange_returns_to_the_inventory_what_our_pools_quote(
     path = [pools[name] for name in names]
     weth, dai = Address(market.weth.address), Address(market.dai.address)
     out = await market.quoted(path, market.weth, ETH)
-    await market.settle(ExchangeCall(weth, ETH, dai, out, 2**64, bytes(32), hops(path, market.weth)))
+    await market.settle(ExchangeCall(weth, ETH, dai, out, 2**40, 2**40, bytes(32), hops(path, market.weth)))
     assert await market.balance(market.dai, market.inventory) == STOCK + out
     assert await market.balance(market.weth, market.inventory) == STOCK - ETH
     for token in (market.weth, market.mid, market.dai):
@@ -138,13 +138,13 @@ async def test_an_exchange_is_refused_below_its_minimum_and_above_the_cap(market
     path = [pools["dai"]]
     weth, dai = Address(market.weth.address), Address(market.dai.address)
     out = await market.quoted(path, market.weth, ETH)
-    short = ExchangeCall(weth, ETH, dai, out + 1, 2**64, bytes(32), hops(path, market.weth))
+    short = ExchangeCall(weth, ETH, dai, out + 1, 2**40, 2**40, bytes(32), hops(path, market.weth))
     assert await market.refusal(short) == error("OutputBelowMinimum(uint256,uint256)", out, out + 1)
-    large = ExchangeCall(weth, CAP + 1, dai, 1, 2**64, bytes(32), hops(path, market.weth))
+    large = ExchangeCall(weth, CAP + 1, dai, 1, 2**40, 2**40, bytes(32), hops(path, market.weth))
     assert await market.refusal(large) == error("CapExceeded(address,uint256,uint256)", int(weth, 16), CAP + 1, CAP)
 
 
-async def test_block_and_parent_bind_a_call_to_where_it_was_decided(market: Market, pools: Pools) -> None:
+async def test_block_second_and_parent_bind_a_call_to_where_it_was_decided(market: Market, pools: Pools) -> None:
     rpc = market.chain.anvil.rpc
     head = await rpc("eth_getBlockByNumber", "latest", False)
     number, parent = int(head["number"], 16), bytes.fromhex(head["hash"][2:])
@@ -160,6 +160,10 @@ async def test_block_and_parent_bind_a_call_to_where_it_was_decided(market: Mark
     assert await market.refusal(replace(call, parent_hash=parent)) == error(
         "WrongParent(bytes32,bytes32)", int(middle["hash"], 16), int.from_bytes(parent)
     )
+    later_s = int(middle["timestamp"], 16) + 100
+    await rpc("evm_mine", {"timestamp": later_s})
+    refused = await market.refusal(replace(call, deadline_s=later_s - 1))
+    assert refused == error("TooLate(uint256,uint256)", later_s, later_s - 1)
 
 
 @pytest.mark.parametrize("sender", [OWNER.address, "0x" + "77" * 20])

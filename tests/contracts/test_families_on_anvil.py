@@ -19,7 +19,7 @@ REAL = (HopKind.UNISWAP_V4, HopKind.BALANCER_V2)
 
 
 def cycle(market: Market, hops: Sequence[Hop], amount_in: int, min_gain: int) -> CycleCall:
-    return CycleCall(Address(market.weth.address), amount_in, min_gain, 2**64, bytes(32), tuple(hops))
+    return CycleCall(Address(market.weth.address), amount_in, min_gain, 2**40, 2**40, bytes(32), tuple(hops))
 
 
 def v2(pair: PoolFacts, token_in: Token) -> Hop:

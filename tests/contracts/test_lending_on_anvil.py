@@ -37,7 +37,7 @@ async def test_a_cycle_through_a_reserve_is_found_and_gains_what_it_says(familie
     hops = [step.hop for step in found.steps if step.hop is not None]
     lending = next(hop for hop in hops if hop.kind is HopKind.AAVE_V3)
     assert len(hops) == 3 and lending.zero_for_one is supplies and found.gas_estimate > GAS_BASE
-    call = CycleCall(Address(weth.address), found.amount_in, found.gain, 2**64, bytes(32), tuple(hops))
+    call = CycleCall(Address(weth.address), found.amount_in, found.gain, 2**40, 2**40, bytes(32), tuple(hops))
     before = await families.market.balance(weth, families.market.executor)
     assert await families.market.simulate(call) == found.gain > ETH // 20
     await families.market.settle(call)

@@ -15,6 +15,7 @@ NAME = "marked"
 _MARK_BASE = ETHER
 _GAS_ESTIMATE = 150_000
 _PATIENCE_BLOCKS = 3
+_PATIENCE_S = 600
 
 
 class Marked(Strategy):
@@ -47,6 +48,7 @@ class Marked(Strategy):
             block_number=market.head.number,
             block_hash=market.head.hash,
             deadline_block=market.head.number + _PATIENCE_BLOCKS,
+            deadline_s=market.head.timestamp_s + _PATIENCE_S,
             note=f"mark {self._count}",
         )
 

@@ -44,6 +44,7 @@ FINALITY_BLOCKS = 8
 _INSTANCE = "kills"
 _MARKS = 2**44
 _PATIENCE_BLOCKS = 3
+_PATIENCE_S = 600
 _GAS = 160_000
 _POLL_S = 0.004
 _ANNOUNCED = 2
@@ -179,6 +180,7 @@ async def _plan(setting: Setting, line: Line, head: Head, again: str) -> Plan:
         block_number=head.number,
         block_hash=head.hash,
         deadline_block=head.number + _PATIENCE_BLOCKS,
+        deadline_s=head.timestamp_s + _PATIENCE_S,
         note=f"on {head.number}{again}",
     )
 

@@ -5,6 +5,8 @@ pragma solidity 0.8.37;
 interface Vm {
     function prank(address sender) external;
     function roll(uint256 blockNumber) external;
+    function warp(uint256 timestamp) external;
+    function chainId(uint256 id) external;
     function deal(address account, uint256 amount) external;
     function setBlockhash(uint256 blockNumber, bytes32 hash) external;
     function expectRevert(bytes4 selector) external;

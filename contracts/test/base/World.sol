@@ -96,8 +96,12 @@ abstract contract World is Test {
         return uint256(uint160(venue)) | 3000 << 160 | uint256(kind) << 184 | (zeroForOne ? 1 << 192 : 0);
     }
 
-    function head(PlainToken token, uint256 maxBlock) internal pure returns (uint256) {
-        return uint160(address(token)) | maxBlock << 160;
+    function head(PlainToken token, uint256 maxBlock) internal view returns (uint256) {
+        return head(token, maxBlock, block.timestamp);
+    }
+
+    function head(PlainToken token, uint256 maxBlock, uint256 deadline) internal pure returns (uint256) {
+        return uint160(address(token)) | maxBlock << 160 | deadline << 208;
     }
 
     function amounts(uint256 amountIn, uint256 least) internal pure returns (uint256) {

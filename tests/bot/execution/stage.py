@@ -52,6 +52,7 @@ FEE_CAP_WEI, TIP_CAP_WEI = 200 * GWEI, 10 * GWEI
 FEE_POLICY = FeePolicy(2 * GWEI, FEE_CAP_WEI)
 REPLACING = ReplacementPolicy(FEE_CAP_WEI, TIP_CAP_WEI)
 PATIENCE_BLOCKS = 3
+_PATIENCE_S = 600
 _GAS = 250_000
 FINALITY_BLOCKS = 8
 _ARGUMENTS = ("--no-mining", "--order", "fifo", "--gas-limit", "30000000", "--chain-id", str(CHAIN_ID))
@@ -102,6 +103,7 @@ class Stage:
             block_number=self.head.number,
             block_hash=self.head.hash,
             deadline_block=self.head.number + PATIENCE_BLOCKS,
+            deadline_s=self.head.timestamp_s + _PATIENCE_S,
         )
 
     async def send(self, plan: Plan | None = None) -> Sent:

@@ -216,7 +216,7 @@ def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, o
 def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="run `make setup`"):
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
-    with pytest.raises(MissingTool, match="16 immutables, not 11"):
+    with pytest.raises(MissingTool, match="17 immutables, not 11"):
         Artefact.load("Executor", INVENTORY_IMMUTABLES)
 
 

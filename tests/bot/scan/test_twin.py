@@ -80,10 +80,10 @@ def calls(trade: Trade) -> list[ExecutorCall]:
     cycle, sale = trade.steps[:count], trade.steps[count:]
     token, amount_in = Address(cycle[0].token_in.address), cycle[0].amount_in
     gain = cycle[-1].amount_out - amount_in
-    made: list[ExecutorCall] = [CycleCall(token, amount_in, gain, 2**40, bytes(32), hops(cycle))]
+    made: list[ExecutorCall] = [CycleCall(token, amount_in, gain, 2**40, 2**40, bytes(32), hops(cycle))]
     if sale:
         out = sale[-1].amount_out
-        made.append(ExchangeCall(token, gain, Address(WETH), out, 2**40, bytes(32), hops(sale)))
+        made.append(ExchangeCall(token, gain, Address(WETH), out, 2**40, 2**40, bytes(32), hops(sale)))
     return made
 
 

@@ -116,6 +116,7 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
     "a gain of 2^128": (ask(min_gain=2**128, simulated=False), Reason.SIGNER_MALFORMED),
     # time
     "an expired deadline": (ask(changed(CYCLE, deadline_block=HEAD)), Reason.SIGNER_DEADLINE),
+    "a last second in an hour": (ask(changed(CYCLE, deadline_s=int(NOW_S) + 3601)), Reason.SIGNER_DEADLINE),
     "a distant deadline": (ask(changed(CYCLE, deadline_block=HEAD + 6)), Reason.SIGNER_DEADLINE),
     # profit the call enforces
     "a plan content with less": (ask(changed(CYCLE, min_profit_wei=10**15 - 1)), Reason.SIGNER_MIN_PROFIT),
@@ -267,7 +268,9 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
     "a negative gain": (ask(min_gain=-1, simulated=False), Reason.SIGNER_MALFORMED),
     "a negative minimum out": (ask(EXCHANGE, min_out=-1, simulated=False), Reason.SIGNER_MALFORMED),
     "a worst case of 2^128": (ask(worst_case_wei=2**128), Reason.SIGNER_MALFORMED),
-    "a deadline of 2^63": (ask(changed(CYCLE, deadline_block=2**63)), Reason.SIGNER_MALFORMED),
+    "a deadline of 2^48": (ask(changed(CYCLE, deadline_block=2**48), simulated=False), Reason.SIGNER_MALFORMED),
+    "a last second of 2^48": (ask(changed(CYCLE, deadline_s=2**48), simulated=False), Reason.SIGNER_MALFORMED),
+    "a last second before time": (ask(changed(CYCLE, deadline_s=-1), simulated=False), Reason.SIGNER_MALFORMED),
     "a note that is a number": (ask(changed(CYCLE, note=None)), Reason.SIGNER_MALFORMED),
     "a network that is no text": (ask(changed(CYCLE, network=None)), Reason.SIGNER_MALFORMED),
     "an amount in of 2^128": (ask(with_swap(CYCLE, 0, amount_in=2**128), simulated=False), Reason.SIGNER_MALFORMED),

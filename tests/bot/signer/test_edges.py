@@ -54,6 +54,7 @@ SIGNED: dict[str, SignRequest] = {
     "a tip of all the fee": ask(fees=Fees(300_000, 5 * GWEI, 5 * GWEI), verdict={"gas_price_wei": 5 * GWEI}),
     "nonce 2^63 - 1": ask(nonce=2**63 - 1),
     "the last deadline": ask(changed(CYCLE, deadline_block=HEAD + 5)),
+    "the last second of the hour": ask(changed(CYCLE, deadline_s=int(NOW_S) + 3600)),
     "the first deadline": ask(changed(CYCLE, deadline_block=HEAD + 1)),
     "a gain of gas and profit": ask(min_gain=GAS_COST_WEI + PROFIT),
     "a minimum out at the slippage": _exchange_at(2_000 * 10**6, 1_990 * 10**6),
@@ -91,7 +92,7 @@ LARGEST: dict[str, tuple[SignRequest, Reason]] = {
     "data fee": (ask(fees=fees(data_fee_wei=2**128 - 1)), Reason.SIGNER_MIN_PROFIT),
     "minimum out": (ask(EXCHANGE, min_out=2**128 - 1), Reason.SIGNER_VERDICT_UNPROFITABLE),
     "minimum gain": (ask(min_gain=2**128 - 1, worst_case_wei=2**128 - 1), Reason.SIGNER_BUDGET_PER_TRADE),
-    "deadline": (ask(changed(CYCLE, deadline_block=2**63 - 1)), Reason.SIGNER_DEADLINE),
+    "deadline": (ask(changed(CYCLE, deadline_block=2**48 - 1)), Reason.SIGNER_DEADLINE),
     "amount in": (ask(with_swap(EXCHANGE, 0, amount_in=2**128 - 1)), Reason.SIGNER_AMOUNT),
     "amount out": (_exchange_at(2**128 - 1, 1), Reason.SIGNER_SLIPPAGE),
 }

@@ -106,7 +106,9 @@ class Rig:
         market = self.market
         hops = {(it.token_in, it.token_out): it.hop for it in self.steps if it.kind is HopKind.CONCENTRATED}
         walk = itertools.pairwise((market.weth, market.mid, market.dai, market.weth))
-        return CycleCall(Address(market.weth.address), amount, 0, 2**64, bytes(32), tuple(hops[way] for way in walk))
+        return CycleCall(
+            Address(market.weth.address), amount, 0, 2**40, 2**40, bytes(32), tuple(hops[way] for way in walk)
+        )
 
     async def move(self, amount: int) -> None:
         """A block in which that walk was taken, so that the pools' state is another."""
@@ -138,7 +140,7 @@ class Rig:
         amount = int(ETH * 10 ** chance.uniform(-4, 0.5))
         least = chance.choice((0, 0, 0, amount // 1000))
         hops = tuple(step.hop for step in path)
-        call = CycleCall(Address(weth.address), amount, least, 2**64, bytes(32), hops)
+        call = CycleCall(Address(weth.address), amount, least, 2**40, 2**40, bytes(32), hops)
         return call, tuple(step.kind for step in path)
 
     async def trial(self, chance: random.Random, *, keep: bool) -> Trial:
