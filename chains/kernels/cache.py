@@ -13,7 +13,7 @@ from chains.tools import ROOT
 SOURCES = {
     "chains/kernels": ("instructions", "jit", "lanes", "text"),
     "chains/codec": ("frames", "scan"),
-    "bot/market/packed": ("curves", "detect", "search", "shapes", "sizing", "tables"),
+    "bot/market/packed": ("curves", "detect", "fetching", "search", "shapes", "sizing", "tables"),
     "bot/market/integers": ("directory", "events", "layout", "swaps", "topics", "wide"),
     "bot/market/dual": ("compiled", "kernels"),
 }

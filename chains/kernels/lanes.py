@@ -180,3 +180,22 @@ def raise_row(typing_context: Any, rows: Any, at: Any, others: Any, other: Any, 
         return context.get_dummy_value()
 
     return types.void(rows, types.int64, others, types.int64, types.int64), code
+
+
+@instruction
+def fetch(typing_context: Any, array: Any, at: Any) -> Any:
+    """Ask for `array[at]`, which is brought near while other work goes on. No `at` is wrong."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        made = context.make_array(signature.args[0])(context, builder, args[0])
+        stride = cgutils.unpack_tuple(builder, made.strides)[0]  # type: ignore[no-untyped-call]
+        place = builder.gep(builder.bitcast(made.data, _BYTE.as_pointer()), [builder.mul(args[1], stride)])
+        kinds = [_BYTE.as_pointer(), *[ir.IntType(32)] * 3]
+        asked = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(ir.VoidType(), kinds), "llvm.prefetch.p0i8"
+        )
+        read, often, data = (ir.IntType(32)(number) for number in (0, 3, 1))
+        builder.call(asked, [place, read, often, data])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), code

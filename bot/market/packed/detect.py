@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bot.market.packed.curves import fill_ladder, locate
+from bot.market.packed.fetching import fetch_pools
 from bot.market.packed.search import search_edge
 from bot.market.packed.shapes import (
     F4,
@@ -232,6 +233,8 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
     pools, counts = arrays.pools, work.counts
     counts[HITS], counts[SIZED], counts[GAINING] = 0, 0, 0
     work.found[:] = -1
+    if task != REFILL:
+        fetch_pools(changes.pools, arrays)
     if task != SEARCH:
         take_changes(changes, arrays)
         follow_changes(changes, arrays, work, sizes, task == REFILL)

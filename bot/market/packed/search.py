@@ -29,7 +29,7 @@ from bot.market.packed.shapes import (
     Work,
 )
 from chains.kernels.jit import called, inlined, merged
-from chains.kernels.lanes import above, above_between, divided, product_above
+from chains.kernels.lanes import above, above_between, divided, product_above, raise_to_product
 
 TWO, THREE, FOUR, FIRST = 0, 1, 2, 3
 """Rows of `Work.lanes`: what the way back must exceed in a walk of two, three, four hops, and after its first hop."""
@@ -224,10 +224,18 @@ def to_one_hub(a: int, b: int, arrays: Arrays, work: Work, room: Room) -> None:
             if known and product_above(row, second ^ flip, last ^ flip, lanes, FIRST):
                 back(path, first, second, last)
                 keep(room)
+        mine = links.beyond_of[x] * hubs + goal
+        if not above_between(links.beyond, mine, flip + 0, lanes, FIRST):
+            continue
+        for lane in range(LANES):
+            links.beyond[mine, flip, lane] = 0.0
         for m in range(links.near_first[x], links.near_first[x] + links.near_count[x]):
             y, second = links.near[m, 0], links.near[m, 1]
             last = links.to_hub[y, goal]
-            if last >= 0 and y != begin and product_above(row, second ^ flip, last ^ flip, lanes, FIRST):
+            if last < 0:
+                continue
+            raise_to_product(links.beyond, mine, flip + 0, row, second ^ flip, last ^ flip)
+            if y != begin and product_above(row, second ^ flip, last ^ flip, lanes, FIRST):
                 back(path, first, second, last)
                 keep(room)
 

@@ -106,6 +106,8 @@ class Links(NamedTuple):
     """Neighbours. `hub_of` is a node's hub number or -1, `hub_node` its inverse; `to_hub[node, hub]` is a pair or -1.
 
     `near[near_first : near_first + near_count]` of a node that is no hub: (other node that is no hub, pair to it).
+    Of a node that has such, `beyond[beyond_of[node] · hubs + hub]` is, lane by lane, no less than the best way from it
+    by one of them to the hub, and then from the hub to it.
     """
 
     hub_of: I4
@@ -114,6 +116,8 @@ class Links(NamedTuple):
     near_first: I4
     near_count: I4
     near: I4
+    beyond_of: I4
+    beyond: F4
 
 
 class Vias(NamedTuple):

@@ -84,6 +84,14 @@ def set_chain(link: int, hub_x: int, hub_y: int, links: Links, pairs: Pairs, cha
         chains.stale[at // GROUP] = 1
 
 
+@inlined
+def raise_beyond(node: int, middle: int, hub: int, there: int, links: Links, pair_row: F4) -> None:
+    """Take in that the way from `node` by `middle` to a hub has changed; `there` is the pair node → middle."""
+    at, last = links.beyond_of[node] * len(links.hub_node) + hub, links.to_hub[middle, hub] + 0
+    raise_to_product(links.beyond, at, 0, pair_row, there, last)
+    raise_to_product(links.beyond, at, 1, pair_row, there ^ 1, last ^ 1)
+
+
 @merged
 def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vias) -> None:
     """Rewrite every way between two hubs that the link is a part of."""
@@ -93,6 +101,11 @@ def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vi
     if hub_x >= 0 and hub_y >= 0:
         return
     if hub_x < 0 and hub_y < 0:
+        for hub in range(hubs):
+            if links.to_hub[y, hub] >= 0:
+                raise_beyond(x, y, hub, 2 * link, links, pairs.row)
+            if links.to_hub[x, hub] >= 0:
+                raise_beyond(y, x, hub, 2 * link + 1, links, pairs.row)
         if chains.of[link] >= 0:
             for one in range(hubs):
                 for other in range(hubs):
@@ -105,6 +118,7 @@ def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vi
             set_bridge(node, hub, other, links, bridges, pairs.row)
     for k in range(links.near_first[node], links.near_first[node] + links.near_count[node]):
         beyond, pair = links.near[k, 0], links.near[k, 1]
+        raise_beyond(beyond, node, hub, pair ^ 1, links, pairs.row)
         for other in range(hubs):
             if other != hub and links.to_hub[beyond, other] >= 0:
                 if pair & 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.market.packed.shapes import GROUP, I4, LANES, Links, Vias
+from bot.market.packed.shapes import F4, GROUP, I4, LANES, Links, Vias
 
 LEAST_DEGREE = 2
 """A hub joins at least this many nodes."""
@@ -81,7 +81,8 @@ class Topology:
         to_hub[low[by_high], hub_of[high[by_high]]] = 2 * number[by_high]
         to_hub[high[by_low], hub_of[low[by_low]]] = 2 * number[by_low] + 1
         apart = number[~by_high & ~by_low]
-        self.links = Links(hub_of, self.hub_node, to_hub, *self._near(nodes, low, high, apart))
+        near = self._near(nodes, low, high, apart)
+        self.links = Links(hub_of, self.hub_node, to_hub, *near, *self._beyond(near[1], hubs))
         self.bridges = Members(nodes, hubs, _bridges(hub_of, to_hub))
         self.chains = Members(len(self._low), hubs, _chains(to_hub, low, high, apart))
 
@@ -142,10 +143,23 @@ class Topology:
         near[at, 0], near[at, 1] = target[order], pair[order]
         return first, count, near
 
+    def _beyond(self, near_count: I4, hubs: int) -> tuple[I4, F4]:
+        """A row per hub for each node that has neighbours which are no hubs, and for some more."""
+        owning = np.flatnonzero(near_count)
+        of = np.full(len(near_count), -1, np.int32)
+        of[owning] = np.arange(len(owning), dtype=np.int32)
+        self._beyond_used, rows = len(owning), len(owning) + len(owning) // 8 + GROUP
+        return of, np.zeros((rows * hubs, 2, LANES), np.float32)
+
     def _attach_near(self, node: int, other: int, pair: int) -> None:
-        links = self.links
+        links, hubs = self.links, len(self.hub_node)
         if links.near_count[node] == self._room[node]:
             raise Full
+        if links.beyond_of[node] < 0:
+            if (self._beyond_used + 1) * hubs > len(links.beyond):
+                raise Full
+            links.beyond_of[node] = self._beyond_used
+            self._beyond_used += 1
         links.near[links.near_first[node] + links.near_count[node]] = other, pair
         links.near_count[node] += 1
 

@@ -94,12 +94,16 @@ def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
             elif arrays.pools.kind[pool] == RANGES:
                 values[k, 0] = state[0] / state[1] * factor
         detector.step(np.array(moved, np.int32), values)
+    pools = np.arange(market.pools, dtype=np.int32)
+    assert_same(detector.search(pools), detector_on(reference, market).search(pools))
     kept = [(table.row.copy(), table.top.copy(), table.best.copy()) for table in (arrays.bridges, arrays.chains)]
-    pairs = arrays.pairs.row.copy()
+    pairs, beyond = arrays.pairs.row.copy(), arrays.links.beyond.copy()
     for table in (arrays.bridges, arrays.chains):
         table.row[:], table.top[:], table.best[:] = 0, 0, 0
+    arrays.links.beyond[:] = 0
     refilled(compiled, market)
     np.testing.assert_array_equal(pairs, arrays.pairs.row)
+    assert np.all(beyond >= arrays.links.beyond), "a bound below what it bounds hides walks"
     for (row, top, best), table in zip(kept, (arrays.bridges, arrays.chains), strict=True):
         np.testing.assert_array_equal(row, table.row)
         np.testing.assert_array_equal(top, table.top)
