@@ -80,7 +80,7 @@ def test_searches_agree_on_every_walk_its_size_and_its_gain(market, max_hops, fr
 @FEW
 @given(markets(), st.data())
 def test_tables_kept_block_by_block_equal_tables_made_anew(market, data):
-    detector = Detector(market)
+    detector = Detector(market, 512)
     detector.search(NONE)
     arrays = market.arrays()
     for _ in range(3):
