@@ -19,11 +19,12 @@ from bot.execution.operators import Operators
 from bot.execution.routes import Routes
 from bot.execution.settling import Settled
 from bot.execution.signing import Signing
-from bot.execution.submission import UNANSWERED
+from bot.execution.submission import UNANSWERED, Moved, Replacement
 from bot.execution.tips import Tips
 from bot.execution.touches import Touches
 from bot.execution.unsent import unsent
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Attempt, Intent
 from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
@@ -113,12 +114,12 @@ class Homecoming:
             elif intent.block_hash is not None and intent.state is IntentState.MINED:
                 self._undo_block(intent.block_hash)
 
-    async def take_up(self) -> list[Intent]:
+    async def take_up(self) -> list[tuple[Intent, Attempt]]:
         """Of what a process left open: what never left gives its nonce back, the rest is to be sent again."""
         await self._release_unsent("the process ended before it was sent")
-        left = [intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT]
-        for intent in left:
-            newest = self._ledger.attempts(intent.id)[-1]
+        open_ = (intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT)
+        left = [(intent, self._ledger.attempts(intent.id)[-1]) for intent in open_]
+        for intent, newest in left:
             self._in_flight.transactions[intent.id] = read_signed(newest.raw, intent.sender)
             self._signing.undone(intent)
         return left
@@ -162,15 +163,23 @@ class Homecoming:
         return Waits.CYCLES if any(intent.two_sided for intent, _ in found.awaited) else Waits.ALL
 
     async def book(self, found: Found) -> list[Settled]:
-        """Book what was found; what is still out is sent again, outbid or cancelled."""
-        settled, leaving = [], []
+        """Book what was found; what is still out is sent again, outbid or cancelled.
+
+        All that replaces something is in the ledger, in one commit, before any of it leaves.
+        """
+        settled = list[Settled]()
+        moved = list[tuple[Intent, Moved]]()
         self._operators.note_coins(found.coins)
-        for intent, at in found.awaited:
-            if at is not None:
-                settled.append(self._settle(intent, at))
-            elif await self._move_on(intent, found.head):
-                leaving.append(intent)
-        await self.send_all(leaving)
+        try:
+            for intent, at in found.awaited:
+                if at is not None:
+                    settled.append(self._settle(intent, at))
+                else:
+                    moved.append((intent, await self._move_on(intent, found.head)))
+        finally:
+            # What was signed before the node fell silent is kept as well: it leaves with the next block.
+            newest = await self._replace([(intent, it.replacement) for intent, it in moved if it.replacement])
+        await self.send_all([(intent, newest.get(intent.id)) for intent, it in moved if it.leaves])
         self._leave_out_foreign(found)
         await self._hold(found.head)
         await self._signing.covered()
@@ -179,9 +188,11 @@ class Homecoming:
                 way.watch_nonce(found.counted[way.account], found.head)
         return settled
 
-    async def send_all(self, intents: Sequence[Intent]) -> None:
-        """Send the newest bytes of each: in order, and answered together, so that nodes far off are waited for once."""
-        await asyncio.gather(*(self._operators.of(intent).send(intent) for intent in intents))
+    async def send_all(self, leaving: Sequence[tuple[Intent, Attempt | None]]) -> None:
+        """Send the newest attempt of each, read where it is not given: in order, and answered together, so that nodes
+        far off are waited for once.
+        """
+        await asyncio.gather(*(self._operators.of(intent).send(intent, newest) for intent, newest in leaving))
 
     def undo(self, event: Undone) -> None:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
@@ -254,12 +265,26 @@ class Homecoming:
     def _gas_wei(self, receipt: Receipt) -> int:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
 
-    async def _move_on(self, intent: Intent, head: Head) -> bool:
-        """Whether something of it is to be sent."""
+    async def _move_on(self, intent: Intent, head: Head) -> Moved:
+        """What is to be done for it; what comes after it is simulated behind what replaces it."""
         moved = await self._operators.of(intent).move_on(intent, head)
-        if moved.transaction is not None:
-            self._in_flight.transactions[intent.id] = moved.transaction
-        return moved.leaves
+        if moved.replacement is not None:
+            self._in_flight.transactions[intent.id] = moved.replacement.transaction
+        return moved
+
+    async def _replace(self, replacements: Sequence[tuple[Intent, Replacement]]) -> Mapping[int, Attempt]:
+        """Write all of them down; the new attempts by intent. Where the ledger takes none, nothing was replaced."""
+        if not replacements:
+            return {}
+        try:
+            attempts = self._ledger.record_successors(it.successor for _, it in replacements)
+        except LedgerError:
+            for intent, it in replacements:
+                self._in_flight.transactions[intent.id] = read_signed(it.before.raw, intent.sender)
+            raise
+        for intent, it in replacements:
+            await self._operators.of(intent).replaced(intent, it)
+        return {attempt.intent_id: attempt for attempt in attempts}
 
     def _leave_out_foreign(self, found: Found) -> None:
         """What turned out to be somebody else's is not in flight."""

@@ -15,7 +15,7 @@ from bot.execution.routes import TAKEN, Delivery, Routes, joined, unanswered
 from bot.ledger.decisions import Level
 from bot.ledger.deliveries import Handed
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Attempt, Intent
+from bot.ledger.records import Attempt, Intent, Successor
 from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
@@ -49,12 +49,21 @@ class Outbid:
 
 
 @dataclass(frozen=True, slots=True)
+class Replacement:
+    """What is to stand in place of `before`, signed and not written down: `transaction`, as the `successor`'s bytes."""
+
+    before: Attempt
+    successor: Successor
+    transaction: UnsignedTransaction
+
+
+@dataclass(frozen=True, slots=True)
 class Moved:
-    """What became of an intent that no block has taken: `transaction` stands in its place now, where something new
-    does, and if it `leaves`, its newest bytes are to be sent.
+    """What is to be done for an intent that no block has taken: `replacement`, where there is one, is written down,
+    and if it `leaves`, its newest bytes are sent.
     """
 
-    transaction: UnsignedTransaction | None = None
+    replacement: Replacement | None = None
     leaves: bool = False
 
 
@@ -177,7 +186,7 @@ class Submission:
             self._tell("send_unresolved", intent, attempt, outcome)
 
     async def move_on(self, intent: Intent, head: Head) -> Moved:
-        """One intent that no block up to `head` has taken. Nothing is sent yet."""
+        """One intent that no block up to `head` has taken. Nothing is written down and nothing sent yet."""
         followed = self._follow(intent)
         if followed.in_doubt is not None:
             await self._resolve(intent, followed)
@@ -214,8 +223,8 @@ class Submission:
             detail = f"{self.account}: its next nonce is {counted} by the chain, and the lowest in flight is {lowest}"
             self._ledger.record_event(Level.ERROR, "nonce_gap", f"{detail}; nothing new is sent with this key")
 
-    async def _replace(self, intent: Intent, newest: Attempt, step: Step, head: Head) -> UnsignedTransaction | None:
-        """What stands in place of `newest` now; None where the fees allow nothing, or the signer does not."""
+    async def _replace(self, intent: Intent, newest: Attempt, step: Step, head: Head) -> Replacement | None:
+        """What is to stand in place of `newest`; None where the fees allow nothing, or the signer does not."""
         before = read_signed(newest.raw, self.account)
         cancels = step is Step.CANCEL or newest.kind is AttemptKind.NOOP
         if not cancels:
@@ -223,7 +232,7 @@ class Submission:
             outbid = Outbid(None, "the fees are at their cap") if fees is None else None
             outbid = outbid or await self._outbid(intent, before, fees, head)  # type: ignore[arg-type]
             if outbid.signed is not None:
-                return await self._stand(intent, outbid.signed, AttemptKind.CALL)
+                return self._replacement(newest, outbid.signed, AttemptKind.CALL)
             self._ledger.record_event(Level.INFO, "not_outbid", f"intent {intent.id}: {outbid.why_not}")
             if not outbid.worthless:
                 self._follow(intent).floor = fees
@@ -233,27 +242,30 @@ class Submission:
             return None
         answer = await self._cancel(intent, fees)
         if isinstance(answer, Signed):
-            return await self._stand(intent, answer, AttemptKind.NOOP)
+            return self._replacement(newest, answer, AttemptKind.NOOP)
         self._follow(intent).floor = fees
         self._ledger.record_event(Level.WARNING, "not_cancelled", f"intent {intent.id}: {answer}")
         return None
 
-    async def _stand(self, intent: Intent, signed: Signed, kind: AttemptKind) -> UnsignedTransaction:
-        """Write down what is to stand in an intent's place, to be sent next; a call that is cancelled is withdrawn."""
+    def _replacement(self, before: Attempt, signed: Signed, kind: AttemptKind) -> Replacement:
         transaction = read_signed(signed.raw, self.account)
-        before = self._ledger.attempts(intent.id)[-1]
         fees = Fees(transaction.gas_limit, transaction.max_fee_wei, transaction.tip_wei)
-        self._ledger.record_signed(intent.id, signed.raw, signed.tx_hash, fees, kind, sending=True)
-        name = "outbid" if kind is AttemptKind.CALL else "cancelling"
-        detail = f"intent {intent.id}, {before.tx_hash}: {signed.tx_hash} stands in its place, nonce {intent.nonce}"
-        self._ledger.record_event(Level.INFO if kind is AttemptKind.CALL else Level.WARNING, name, detail)
+        successor = Successor(before.intent_id, signed.raw, signed.tx_hash, fees, kind)
+        return Replacement(before, successor, transaction)
+
+    async def replaced(self, intent: Intent, replacement: Replacement) -> None:
+        """It is written down, and sent next: age is counted anew, and relays are told to forget what it replaces."""
+        before, after = replacement.before, replacement.successor
+        called = after.kind is AttemptKind.CALL
+        detail = f"intent {intent.id}, {before.tx_hash}: {after.tx_hash} stands in its place, nonce {intent.nonce}"
+        level, name = (Level.INFO, "outbid") if called else (Level.WARNING, "cancelling")
+        self._ledger.record_event(level, name, detail)
         followed = self._follow(intent)
         followed.left_at, followed.floor = self._head_number, None
         given = followed.given if before.kind is AttemptKind.CALL else ()
         await self._routes.withdraw(
             before.raw, sorted(given) or self._names(intent, before), self._window(intent, before)
         )
-        return transaction
 
     async def _resolve(self, intent: Intent, followed: _Followed) -> None:
         """A node says that the nonce is taken: look for our own transactions, and believe in a stranger's last."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from bot.ledger.errors import ActedOn, IllegalMove, LedgerError, NonceMoved
 from bot.ledger.models import AttemptRow, IntentRow, PlanRow
 from bot.ledger.nonces import Nonces
 from bot.ledger.pnl import gas_coin_in, has_mark
-from bot.ledger.records import Attempt, Intent, WorstCase
+from bot.ledger.records import Attempt, Intent, Successor, WorstCase
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState, MinedAs, check_move
 from bot.ledger.store import changing
 from bot.plan import Plan
@@ -129,35 +130,19 @@ class Journal(Nonces):
         Raises `IllegalMove` where nodes would not take it in place of what left before.
         """
         with self._write_ahead("a signed transaction") as connection:
-            row = self._load(connection, intent_id)
-            earlier = attempts_of(connection, intent_id)
-            fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
-            check_successor(intent_id, earlier, kind, fees)
-            coin = gas_coin_in(self._marks(connection), row.network)
-            beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
-            self._move(
-                connection,
-                row,
-                IntentState.SIGNED,
-                worst_gas_wei=row.worst_gas_wei + beyond,
-                worst_loss_wei=row.worst_loss_wei + beyond,
-            )
-            attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
-            self._insert(
-                connection,
-                AttemptRow,
-                intent_id=intent_id,
-                number=attempt.number,
-                kind=kind.value,
-                raw=raw,
-                tx_hash=tx_hash,
-                gas_limit=fees.gas_limit,
-                max_fee_wei=fees.max_fee_wei,
-                tip_wei=fees.tip_wei,
-                state=attempt.state.value,
-                signed_ms=self._now_ms(),
-            )
+            attempt = self._keep_signed(connection, intent_id, raw, tx_hash, fees, kind)
             return self._begun(connection, attempt) if sending else attempt
+
+    def record_successors(self, successors: Iterable[Successor]) -> tuple[Attempt, ...]:
+        """Keeps all of them in one commit, as `record_signed` does each with `sending`: none may leave before it.
+
+        Raises as `record_signed`; then none is kept.
+        """
+        with self._write_ahead("signed transactions") as connection:
+            signed = (
+                self._keep_signed(connection, it.intent_id, it.raw, it.tx_hash, it.fees, it.kind) for it in successors
+            )
+            return tuple(self._begun(connection, attempt) for attempt in signed)
 
     def mark_sending(self, intent_id: int) -> None:
         """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
@@ -242,6 +227,40 @@ class Journal(Nonces):
     def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
         self._move(connection, row, wanted)
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
+
+    def _keep_signed(
+        self, connection: Connection, intent_id: int, raw: bytes, tx_hash: str, fees: Fees | None, kind: AttemptKind
+    ) -> Attempt:
+        """A further attempt, with what it may cost beyond the intent's reservation."""
+        row = self._load(connection, intent_id)
+        earlier = attempts_of(connection, intent_id)
+        fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
+        check_successor(intent_id, earlier, kind, fees)
+        coin = gas_coin_in(self._marks(connection), row.network)
+        beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
+        self._move(
+            connection,
+            row,
+            IntentState.SIGNED,
+            worst_gas_wei=row.worst_gas_wei + beyond,
+            worst_loss_wei=row.worst_loss_wei + beyond,
+        )
+        attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
+        self._insert(
+            connection,
+            AttemptRow,
+            intent_id=intent_id,
+            number=attempt.number,
+            kind=kind.value,
+            raw=raw,
+            tx_hash=tx_hash,
+            gas_limit=fees.gas_limit,
+            max_fee_wei=fees.max_fee_wei,
+            tip_wei=fees.tip_wei,
+            state=attempt.state.value,
+            signed_ms=self._now_ms(),
+        )
+        return attempt
 
     def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
         """The attempt that was signed in this transaction, about to leave."""

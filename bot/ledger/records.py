@@ -116,6 +116,17 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """Signed bytes that are to stand in place of an intent's newest attempt. `fees` may cost more than its own."""
+
+    intent_id: int
+    raw: bytes
+    tx_hash: str
+    fees: Fees
+    kind: AttemptKind
+
+
+@dataclass(frozen=True, slots=True)
 class SwapFill:
     """What one swap of a mined transaction really did. `leg` counts from 0 in the plan; `pool` is its venue."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.execution.submission import Moved
 from bot.execution.transactions import TransactionDesk
 from bot.ledger.records import Intent
 from bot.ledger.states import AttemptKind, IntentState, MinedAs
@@ -31,24 +32,26 @@ class MovesOnBadly(TransactionDesk):
         super().__init__(**options)
         self._home._move_on = self._moves_on  # type: ignore[method-assign]
 
-    async def _moves_on(self, intent: Intent, head: Head) -> None:
+    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
         raise NotImplementedError
 
 
 class BumpsOneFee(MovesOnBadly):
     """Raises what it pays at most, and leaves the tip as it was."""
 
-    async def _moves_on(self, intent: Intent, head: Head) -> None:
+    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
         raised = replace(self._in_flight.transactions[intent.id], max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(raised).raw)
+        return Moved()
 
 
 class TakesTheNextNonce(MovesOnBadly):
     """Tries again as a new transaction, behind the one that is stuck."""
 
-    async def _moves_on(self, intent: Intent, head: Head) -> None:
+    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
         again = replace(self._in_flight.transactions[intent.id], nonce=intent.nonce + 1, max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(again).raw)
+        return Moved()
 
 
 async def _through_a_spike(

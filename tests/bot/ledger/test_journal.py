@@ -15,7 +15,7 @@ from bot.gas import GasCoin
 from bot.ledger.errors import IllegalMove, LedgerError, NonceMoved
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
-from bot.ledger.records import Mark, WorstCase
+from bot.ledger.records import Mark, Successor, WorstCase
 from bot.ledger.states import HOLDS_RESERVATION, AttemptKind, IntentState, MinedAs
 from bot.transaction import Fees
 from chains.assets import ZERO_ADDRESS, Address
@@ -204,6 +204,22 @@ def test_a_replacement_pays_an_eighth_more_of_both_fees_and_what_it_may_cost_is_
     enough = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, 2 * FEES.tip_wei)
     ledger.record_signed(intent.id, b"again", hash_of("tx", 2), enough)
     assert ledger.intent(intent.id).worst.gas_wei == enough.worst_cost_wei
+
+
+def test_several_replacements_are_about_to_be_sent_by_one_commit_or_none_of_them_is_there(ledger: Ledger) -> None:
+    first, second = pending(ledger, 1), pending(ledger, 2)
+    good = Successor(first.id, b"noop", hash_of("tx", 3), bumped(FEES), AttemptKind.NOOP)
+    bad = Successor(second.id, b"again", hash_of("tx", 4), FEES, AttemptKind.CALL)
+    with pytest.raises(IllegalMove, match=f"intent {second.id}: attempt 1 is replaced only with"):
+        ledger.record_successors([good, bad])
+    assert [len(ledger.attempts(intent.id)) for intent in (first, second)] == [1, 1]
+    kept = ledger.record_successors([good, replace(bad, fees=bumped(FEES))])
+    assert kept == (ledger.attempts(first.id)[-1], ledger.attempts(second.id)[-1])
+    assert [(it.kind, it.state, it.number) for it in kept] == [
+        (AttemptKind.NOOP, IntentState.SENDING, 2),
+        (AttemptKind.CALL, IntentState.SENDING, 2),
+    ]
+    assert ledger.intent(first.id).worst.gas_wei == bumped(FEES).worst_cost_wei
 
 
 def test_what_a_replacement_may_cost_is_reserved_in_ether_where_gas_is_another_coin(ledger: Ledger) -> None:
