@@ -106,7 +106,8 @@ class Homecoming:
         """
         owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
         known = (*self._ledger.mined_intents(), *owing)
-        receipts = await asyncio.gather(*(self._any_receipt(self._ledger.attempts(intent.id)) for intent in known))
+        attempts = self._ledger.attempts_of(known)
+        receipts = await asyncio.gather(*(self._any_receipt(attempts[intent.id]) for intent in known))
         for intent, receipt in zip(known, receipts, strict=True):
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 profit = self._gains.earned_wei(self._in_flight.plan(intent), self._gains.moved(receipt))
@@ -117,8 +118,9 @@ class Homecoming:
     async def take_up(self) -> list[tuple[Intent, Attempt]]:
         """Of what a process left open: what never left gives its nonce back, the rest is to be sent again."""
         await self._release_unsent("the process ended before it was sent")
-        open_ = (intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT)
-        left = [(intent, self._ledger.attempts(intent.id)[-1]) for intent in open_]
+        open_ = [intent for intent in self._ledger.open_intents() if intent.state in IN_FLIGHT]
+        attempts = self._ledger.attempts_of(open_)
+        left = [(intent, attempts[intent.id][-1]) for intent in open_]
         for intent, newest in left:
             self._in_flight.transactions[intent.id] = read_signed(newest.raw, intent.sender)
             self._signing.undone(intent)
@@ -139,7 +141,8 @@ class Homecoming:
         for way in self._operators:
             way.at_head(block.head)
         awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
-        landed = [self._landed(intent, block.head) for intent in awaited]
+        attempts = self._ledger.attempts_of(awaited)
+        landed = [self._landed(intent, attempts[intent.id], block.head) for intent in awaited]
         counted, coins, found = await asyncio.gather(self._counted(), self._coins(), asyncio.gather(*landed))
         for intent, at in zip(awaited, found, strict=True):
             if at is not None:
@@ -170,12 +173,13 @@ class Homecoming:
         settled = list[Settled]()
         moved = list[tuple[Intent, Moved]]()
         self._operators.note_coins(found.coins)
+        attempts = self._ledger.attempts_of([intent for intent, at in found.awaited if at is None])
         try:
             for intent, at in found.awaited:
                 if at is not None:
                     settled.append(self._settle(intent, at))
                 else:
-                    moved.append((intent, await self._move_on(intent, found.head)))
+                    moved.append((intent, await self._move_on(intent, attempts[intent.id], found.head)))
         finally:
             # What was signed before the node fell silent is kept as well: it leaves with the next block.
             newest = await self._replace([(intent, it.replacement) for intent, it in moved if it.replacement])
@@ -228,9 +232,9 @@ class Homecoming:
         await asyncio.gather(*(tell(way.account) for way in self._operators))
         return told
 
-    async def _landed(self, intent: Intent, head: Head) -> Landed | None:
+    async def _landed(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Landed | None:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
-        for attempt in self._ledger.attempts(intent.id):
+        for attempt in attempts:
             receipt = await self._submitter.receipt(attempt.tx_hash)
             if receipt is not None and await self._canonical(receipt.block_number, head) == receipt.block_hash:
                 return self._valued(intent, attempt, receipt)
@@ -265,9 +269,9 @@ class Homecoming:
     def _gas_wei(self, receipt: Receipt) -> int:
         return self._fee_policy.coin.cost_wei(receipt.gas_cost_wei)
 
-    async def _move_on(self, intent: Intent, head: Head) -> Moved:
+    async def _move_on(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Moved:
         """What is to be done for it; what comes after it is simulated behind what replaces it."""
-        moved = await self._operators.of(intent).move_on(intent, head)
+        moved = await self._operators.of(intent).move_on(intent, attempts, head)
         if moved.replacement is not None:
             self._in_flight.transactions[intent.id] = moved.replacement.transaction
         return moved
@@ -288,8 +292,9 @@ class Homecoming:
 
     def _leave_out_foreign(self, found: Found) -> None:
         """What turned out to be somebody else's is not in flight."""
+        open_ = {intent.id for intent in self._ledger.open_intents()}
         for intent, at in found.awaited:
-            if at is None and self._ledger.intent(intent.id).state is IntentState.FOREIGN:
+            if at is None and intent.id not in open_:
                 self._in_flight.transactions.pop(intent.id, None)
 
     async def _hold(self, head: Head) -> None:

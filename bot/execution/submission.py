@@ -185,13 +185,14 @@ class Submission:
         else:
             self._tell("send_unresolved", intent, attempt, outcome)
 
-    async def move_on(self, intent: Intent, head: Head) -> Moved:
-        """One intent that no block up to `head` has taken. Nothing is written down and nothing sent yet."""
+    async def move_on(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Moved:
+        """One intent, with what was signed for it, that no block up to `head` has taken. Nothing is written down and
+        nothing sent yet.
+        """
         followed = self._follow(intent)
         if followed.in_doubt is not None:
             await self._resolve(intent, followed)
             return Moved()
-        attempts = self._ledger.attempts(intent.id)
         newest = attempts[-1]
         if newest.state is IntentState.SIGNED:
             return Moved(leaves=True)

@@ -12,11 +12,8 @@ def unsent(ledger: Ledger) -> tuple[Intent, ...]:
 
     Between two blocks nothing is on its way to its first sending, so that these never will be sent.
     """
-    left = (intent for intent in reversed(ledger.open_intents()) if _never_left(ledger, intent))
+    signed = [intent for intent in ledger.open_intents() if intent.state is IntentState.SIGNED]
+    attempts = ledger.attempts_of(signed)
+    once = {intent.id for intent in signed if len(attempts[intent.id]) == 1}
+    left = (it for it in reversed(ledger.open_intents()) if it.state is IntentState.RESERVED or it.id in once)
     return tuple(left)
-
-
-def _never_left(ledger: Ledger, intent: Intent) -> bool:
-    if intent.state is IntentState.RESERVED:
-        return True
-    return intent.state is IntentState.SIGNED and len(ledger.attempts(intent.id)) == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -12,12 +14,20 @@ from bot.ledger.records import Attempt
 from bot.ledger.states import MAY_HAVE_LEFT, AttemptKind, IntentState, least_bump
 from bot.transaction import Fees
 
-_OF_INTENT = select(AttemptRow.__table__).where(AttemptRow.intent_id == bindparam("intent")).order_by(AttemptRow.number)
+_ATTEMPTS = select(AttemptRow.__table__).order_by(AttemptRow.intent_id, AttemptRow.number)
+_OF_INTENT = _ATTEMPTS.where(AttemptRow.intent_id == bindparam("intent"))
+_OF_INTENTS = _ATTEMPTS.where(AttemptRow.intent_id.in_(bindparam("intents", expanding=True)))
 
 
 def attempts_of(connection: Connection, intent_id: int) -> tuple[Attempt, ...]:
     """Oldest first."""
     return tuple(_as_attempt(row) for row in connection.execute(_OF_INTENT, {"intent": intent_id}))
+
+
+def attempts_of_all(connection: Connection, intent_ids: Collection[int]) -> Mapping[int, tuple[Attempt, ...]]:
+    """Those of each intent that has any, oldest first."""
+    attempts = (_as_attempt(row) for row in connection.execute(_OF_INTENTS, {"intents": sorted(intent_ids)}))
+    return {intent_id: tuple(each) for intent_id, each in groupby(attempts, lambda attempt: attempt.intent_id)}
 
 
 def may_have_left(attempts: tuple[Attempt, ...]) -> bool:

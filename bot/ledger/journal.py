@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
 
-from bot.ledger.attempts import attempts_of, check_successor, may_have_left
+from bot.ledger.attempts import attempts_of, attempts_of_all, check_successor, may_have_left
 from bot.ledger.decisions import Level
 from bot.ledger.errors import ActedOn, IllegalMove, LedgerError, NonceMoved
 from bot.ledger.models import AttemptRow, IntentRow, PlanRow
@@ -201,6 +201,13 @@ class Journal(Nonces):
         """The signed bytes of an intent, oldest first."""
         with self.read() as connection:
             return attempts_of(connection, intent_id)
+
+    def attempts_of(self, intents: Collection[Intent]) -> Mapping[int, tuple[Attempt, ...]]:
+        """The signed bytes of each of them that has any, oldest first, read at once."""
+        if not intents:
+            return {}
+        with self.read() as connection:
+            return attempts_of_all(connection, [intent.id for intent in intents])
 
     def _open(self, connection: Connection) -> tuple[Intent, ...]:
         return tuple(as_intent(row) for row in connection.execute(_OPEN, {"instance": self.run.instance}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from bot.execution.submission import Moved
 from bot.execution.transactions import TransactionDesk
-from bot.ledger.records import Intent
+from bot.ledger.records import Attempt, Intent
 from bot.ledger.states import AttemptKind, IntentState, MinedAs
 from bot.signer.key import SigningKey
 from chains.blocks import Head
@@ -32,14 +33,14 @@ class MovesOnBadly(TransactionDesk):
         super().__init__(**options)
         self._home._move_on = self._moves_on  # type: ignore[method-assign]
 
-    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
+    async def _moves_on(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Moved:
         raise NotImplementedError
 
 
 class BumpsOneFee(MovesOnBadly):
     """Raises what it pays at most, and leaves the tip as it was."""
 
-    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
+    async def _moves_on(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Moved:
         raised = replace(self._in_flight.transactions[intent.id], max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(raised).raw)
         return Moved()
@@ -48,7 +49,7 @@ class BumpsOneFee(MovesOnBadly):
 class TakesTheNextNonce(MovesOnBadly):
     """Tries again as a new transaction, behind the one that is stuck."""
 
-    async def _moves_on(self, intent: Intent, head: Head) -> Moved:
+    async def _moves_on(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Moved:
         again = replace(self._in_flight.transactions[intent.id], nonce=intent.nonce + 1, max_fee_wei=FEE_CAP_WEI)
         await self._submitter.send_raw(SigningKey(SECRET).sign(again).raw)
         return Moved()
