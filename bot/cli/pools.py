@@ -147,14 +147,14 @@ async def _snapshot(
     state: Path | None, node: str | None, network: str, store: str | None, family_files: tuple[Path, ...]
 ) -> Snapshot:
     """The pools of a file, of a node now, or of a store as it was saved."""
+    from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
-    from chains.snapshot import read
 
     families = families_with(family_files)
     if state is not None:
         if node is not None or store is not None:
             raise click.UsageError("--state excludes --node and --store")
-        return read(state, families)
+        return opened(state, families)
     from bot.snapshot.taking import discovered, source_at, take
     from chains.networks import load_network
 

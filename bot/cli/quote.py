@@ -54,15 +54,15 @@ def quote(
     `detail`.
     """
     from bot.quotes import Quotes
+    from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
-    from chains.snapshot import read
 
     single = (token_in, token_out, amount)
     if requests is not None and (any(single) or pool or exact_out):
         raise click.UsageError("--requests brings its own tokens, amounts and pools; leave the others out")
     if requests is None and not all(single):
         raise click.UsageError("give --in, --out and --amount, or --requests")
-    quotes = Quotes(read(state, families_with(family_files)))
+    quotes = Quotes(opened(state, families_with(family_files)))
     if requests is not None:
         with requests.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:

@@ -51,10 +51,10 @@ def route(
     from bot.market.routing import NoRoute
     from bot.market.routing import route as routed
     from bot.quotes import QuoteRefused, Quotes, parse_amount
+    from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
-    from chains.snapshot import read
 
-    snapshot = read(state, families_with(family_files))
+    snapshot = opened(state, families_with(family_files))
     try:
         quotes = Quotes(snapshot)
         paid, received = quotes.token(token_in), quotes.token(token_out)

@@ -71,14 +71,14 @@ def scan(
     from bot.scan.report import document, lines
     from bot.scan.scan import NoNumeraire, numeraire_of
     from bot.scan.scan import scan as scanned
+    from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
-    from chains.snapshot import read
 
     families = families_with(family_files)
     gas_price_wei = int(_number("--gas-price", gas_price) * _GWEI)
     most = math.inf if budget is None else float(_number("--budget", budget))
     for file in _files(states):
-        snapshot = read(file, families)
+        snapshot = opened(file, families)
         try:
             unit = numeraire_of(snapshot, numeraire)
         except NoNumeraire as error:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bot.snapshot.found import Found, Layout, gathered
 from bot.snapshot.layouts import calls, market, pools
+from chains.pools.registry import FAMILIES, Family
 from chains.snapshot import LeftOut, Snapshot
-from chains.snapshot.document import FORMAT, from_json, read_json
+from chains.snapshot.document import from_json, read_json
 from chains.snapshot.errors import SnapshotError
 
-LAYOUTS: Sequence[Layout] = (market.rows, market.events, calls.calls, pools.pool, pools.ticks_only)
+LAYOUTS: Sequence[Layout] = (market.rows, market.extract, market.events, calls.calls, pools.pool, pools.ticks_only)
 
-SUFFIXES = (".json", ".json.gz", ".csv", ".csv.gz")
+_TABLES = (".csv", ".csv.gz")
+SUFFIXES = (".json", ".json.gz", *_TABLES)
 
 
 class UnknownLayout(SnapshotError):
@@ -34,6 +37,20 @@ def imported(source: Path) -> Snapshot:
         snapshot = gathered(found for file in _files(source) for found in _tolerated(file))
     else:
         snapshot = gathered(_found(source))
+    return _with_pools(snapshot, source)
+
+
+def opened(file: Path, families: Mapping[str, Family] = FAMILIES) -> Snapshot:
+    """The snapshot in `file`, or one of what is recorded there. Raises `SnapshotError`, `OSError`."""
+    if file.name.endswith(_TABLES):
+        return imported(file)
+    document = read_json(file)
+    if _is_snapshot(document):
+        return from_json(document, families, str(file))
+    return _with_pools(gathered(_of_layout(document, file)), file)
+
+
+def _with_pools(snapshot: Snapshot, source: Path) -> Snapshot:
     if not snapshot.pools:
         why = (
             f"; the first of {len(snapshot.left_out)} reasons: {snapshot.left_out[0].reason}"
@@ -42,6 +59,10 @@ def imported(source: Path) -> Snapshot:
         )
         raise NothingRecorded(f"{source}: no pool's state is recorded there{why}")
     return snapshot
+
+
+def _is_snapshot(document: Any) -> bool:
+    return isinstance(document, dict) and "format" in document
 
 
 def _files(folder: Path) -> list[Path]:
@@ -58,12 +79,16 @@ def _tolerated(file: Path) -> Iterator[Found]:
 
 
 def _found(file: Path) -> Iterator[Found]:
-    if file.name.endswith((".csv", ".csv.gz")):
+    if file.name.endswith(_TABLES):
         return _table(file)
     document = read_json(file)
-    if isinstance(document, dict) and document.get("format") == FORMAT:
+    if _is_snapshot(document):
         snapshot = from_json(document, where=str(file))
         return iter([*snapshot.pools, *snapshot.left_out])
+    return _of_layout(document, file)
+
+
+def _of_layout(document: Any, file: Path) -> Iterator[Found]:
     for layout in LAYOUTS:
         try:
             found = layout(document)

@@ -1,4 +1,5 @@
-"""Market-wide recordings of many pools: rows of pools, decoded events, and tables of curves (fastlane-bot's)."""
+"""Market-wide recordings of many pools: rows of pools, decoded events, and tables of curves (fastlane-bot's), and the
+twin's extract of them (`chains/twin/data`)."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from bot.snapshot.found import Found, place_of, taken, token_of
-from chains.assets import Token, address
+from chains.assets import Address, Token, address
 from chains.blocks import Log
 from chains.pools.concentrated import SWAP, ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
@@ -17,7 +18,7 @@ from chains.pools.tick_math import Ticks
 from chains.pools.words import word
 from chains.snapshot import LeftOut
 
-PAIRS = {"uniswap_v2": 3000, "sushiswap_v2": 3000, "pancakeswap_v2": 2500}
+PAIRS = {"uniswap_v2": 3000, "sushiswap_v2": 3000, "sushi_v2": 3000, "pancakeswap_v2": 2500}
 """Constant-product protocols and their input fees in parts per million."""
 
 RANGES = {
@@ -34,6 +35,14 @@ def rows(document: Any) -> Iterator[Found] | None:
     if not isinstance(document, list) or not document or "exchange_name" not in document[0]:
         return None
     return (_row(row) for row in document)
+
+
+def extract(document: Any) -> Iterator[Found] | None:
+    """Pools with integer state, and the tokens they name, once each."""
+    if not isinstance(document, dict) or document.keys() != {"tokens", "pools"}:
+        return None
+    tokens = {at: token_of(_ETHEREUM, at, symbol, decimals) for at, (symbol, decimals) in document["tokens"].items()}
+    return (_extracted(raw, tokens) for raw in document["pools"])
 
 
 def events(document: Any) -> Iterator[Found] | None:
@@ -65,21 +74,37 @@ def _row(row: Mapping[str, Any]) -> Found:
     if any(_integer(row.get(column)) is None for column in needed) or not _integer(row[needed[0]]):
         return LeftOut(venue, "listed without a state")
     block = _integer(row.get("last_updated_block")) or 0
-    return taken(venue, block, lambda: _pool(protocol, row))
+    return taken(venue, block, lambda: _recorded(row, protocol))
 
 
-def _pool(protocol: str, row: Mapping[str, Any]) -> Pool:
-    at, tokens = address(row["address"]), (_token(row, 0), _token(row, 1))
+def _recorded(row: Mapping[str, Any], protocol: str) -> Pool:
+    names = ("tkn0_balance", "tkn1_balance") if protocol in PAIRS else ("liquidity", "sqrt_price_q96", "tick")
     fee_ppm = int(Decimal(str(row["fee_float"])) * PPM)
+    state = [int(row[name]) for name in names]
+    return _pool(protocol, address(row["address"]), (_token(row, 0), _token(row, 1)), fee_ppm, state)
+
+
+def _extracted(raw: Mapping[str, Any], tokens: Mapping[str, Token]) -> Found:
+    def made() -> Pool:
+        one, other = (tokens[at] for at in raw["tokens"])
+        state = [int(value) for value in raw["state"]]
+        return _pool(raw["family"], address(raw["address"]), (one, other), raw["fee_ppm"], state)
+
+    return taken(str(raw["address"]), raw["block"], made)
+
+
+def _pool(protocol: str, at: Address, tokens: tuple[Token, Token], fee_ppm: int, state: Sequence[int]) -> Pool:
+    """`state` is both reserves, or the liquidity in range, the root price · 2^96 and the tick."""
     if protocol in PAIRS:
         if fee_ppm != PAIRS[protocol]:
             raise ValueError(f"a fee of {fee_ppm} ppm, where {protocol} has {PAIRS[protocol]}")
-        return ConstantProductPool(at, tokens, (int(row["tkn0_balance"]), int(row["tkn1_balance"])), fee_ppm)
+        reserve0, reserve1 = state
+        return ConstantProductPool(at, tokens, (reserve0, reserve1), fee_ppm)
     if fee_ppm not in RANGES[protocol]:
         raise ValueError(f"a fee of {fee_ppm} ppm, which {protocol} does not have")
-    tick, liquidity = int(row["tick"]), int(row["liquidity"])
+    liquidity, root_price_x96, tick = state
     ticks = Ticks.around(tick, RANGES[protocol][fee_ppm])
-    return ConcentratedPool(at, tokens, fee_ppm, int(row["sqrt_price_q96"]), tick, liquidity, ticks)
+    return ConcentratedPool(at, tokens, fee_ppm, root_price_x96, tick, liquidity, ticks)
 
 
 def _token(row: Mapping[str, Any], number: int) -> Token:

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from bot.cli import main
 from bot.exactness.extracts import DATA, extract
 from bot.quotes import QuoteRequest, Quotes
-from bot.snapshot.importing import NothingRecorded, UnknownLayout, imported
+from bot.snapshot.importing import NothingRecorded, UnknownLayout, imported, opened
 from chains.snapshot import SnapshotError, read
 from chains.snapshot.document import from_json, to_json
+from chains.twin.data import POOLS_FILE
 from chains.twin.data import snapshot as twin_market
 from tests.chains.pools.samples import at
 
@@ -72,6 +73,17 @@ def saved(folder, **documents):
 
 def reasons(snapshot):
     return {left.venue: left.reason for left in snapshot.left_out}
+
+
+def test_the_market_that_comes_with_isthmus_is_read_as_the_twin_reads_it():
+    told = {recorded.pool.address: recorded for recorded in opened(POOLS_FILE).pools}
+    assert len(told) == len(twin_market().pools) == 1_780
+    for pool in twin_market().pools:
+        read_as, block = told[pool.address].pool, told[pool.address].block
+        known = read_as.reserves if hasattr(pool, "reserves") else (read_as.liquidity, read_as.tick)
+        assert known == (pool.reserves if hasattr(pool, "reserves") else (pool.liquidity, pool.tick))
+        assert (read_as.fee_ppm, block) == (pool.fee_ppm, pool.block)
+        assert tuple(token.address for token in read_as.tokens) == pool.tokens
 
 
 def test_rows_of_pools_become_pools_and_events_bring_them_forward(tmp_path):
