@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.async_api import BrowserContext, Dialog, Page
+from playwright.async_api import BrowserContext, Dialog, Page, ViewportSize
 
 _REPORT_VIOLATIONS = """
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -25,9 +27,11 @@ class Watched:
     strangers: list[str] = field(default_factory=list)
 
 
-async def open_page(browser: BrowserContext, url: str) -> Watched:
-    """Open `url` and wait until it is loaded."""
+@asynccontextmanager
+async def open_page(browser: BrowserContext, url: str, viewport: ViewportSize) -> AsyncIterator[Watched]:
+    """A page of that size on `url`, loaded; closed afterwards."""
     page = await browser.new_page()
+    await page.set_viewport_size(viewport)
     watched = Watched(page)
     own = urlsplit(url).netloc
     dismissals: set[asyncio.Task[None]] = set()
@@ -51,5 +55,8 @@ async def open_page(browser: BrowserContext, url: str) -> Watched:
         ),
     )
     await page.add_init_script(_REPORT_VIOLATIONS)
-    await page.goto(url)
-    return watched
+    try:
+        await page.goto(url)
+        yield watched
+    finally:
+        await page.close()

@@ -6,15 +6,14 @@ With `ISTHMUS_SCREENSHOT=PATH` the first test leaves the picture it took there, 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-from playwright.async_api import Page, expect
+import pytest
+import pytest_asyncio
+from playwright.async_api import BrowserContext, Page, ViewportSize, expect
 
-from bot import dashboard as dashboard_package
 from bot.dashboard.app import Dashboard
 from bot.dashboard.source import (
     BudgetShown,
@@ -33,9 +32,10 @@ from tests.bot.dashboard.serving import Stops, dashboard_of
 from tests.browser.chromium import open_browser
 from tests.browser.watch import Watched, open_page
 
-STATIC = Path(dashboard_package.__file__).parent / "static"
-DESKTOP = {"width": 1440, "height": 900}
-PHONE = {"width": 390, "height": 844}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DESKTOP: ViewportSize = {"width": 1440, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 INKED = """(selector) => {
   const canvas = document.querySelector(selector);
@@ -52,13 +52,22 @@ INKED = """(selector) => {
 """How much of a canvas is drawn on, and in how many colours."""
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[BrowserContext]:
+    """One for all: each test has a page of its own, from a dashboard of its own."""
+    async with open_browser(color_scheme="dark") as opened:
+        yield opened
+
+
 @asynccontextmanager
-async def shown(dashboard: Dashboard, **options: Any) -> AsyncIterator[Watched]:
-    """The dashboard's page in a browser of its own, connected."""
+async def shown(
+    browser: BrowserContext, dashboard: Dashboard, viewport: ViewportSize = DESKTOP
+) -> AsyncIterator[Watched]:
+    """The dashboard's page, connected."""
+    await browser.clear_cookies()
     url = await dashboard.start()
     try:
-        async with open_browser(**{"viewport": DESKTOP, "color_scheme": "dark", **options}) as browser:
-            watched = await open_page(browser, url)
+        async with open_page(browser, url, viewport) as watched:
             await expect(watched.page.locator("#link")).to_have_text("Live")
             yield watched
     finally:
@@ -70,10 +79,10 @@ async def inked(page: Page, selector: str) -> Mapping[str, float]:
     return drawn
 
 
-async def test_the_page_shows_the_run_and_follows_it_live(tmp_path: Path) -> None:
+async def test_the_page_shows_the_run_and_follows_it_live(browser: BrowserContext, tmp_path: Path) -> None:
     run = SampleRun(blocks=90)
     dashboard = dashboard_of(run)
-    async with shown(dashboard) as watched:
+    async with shown(browser, dashboard) as watched:
         page = watched.page
         await expect(page.locator("#mode")).to_have_text("live")
         await expect(page.locator("#network")).to_have_text("twin · 31337")
@@ -126,8 +135,8 @@ class Hostile(SampleRun):
         )
 
 
-async def test_hostile_names_are_only_ever_text() -> None:
-    async with shown(dashboard_of(Hostile(blocks=6))) as watched:
+async def test_hostile_names_are_only_ever_text(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Hostile(blocks=6))) as watched:
         page = watched.page
         await expect(page.locator("#rows .route span")).to_contain_text(HOSTILE_SYMBOL)
         await expect(page.locator("#venues")).to_contain_text(HOSTILE_SYMBOL)
@@ -147,8 +156,8 @@ async def test_hostile_names_are_only_ever_text() -> None:
     assert watched.strangers == []
 
 
-async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy() -> None:
-    async with shown(dashboard_of(SampleRun(blocks=1))) as watched:
+async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=1))) as watched:
         blocked = await watched.page.evaluate(
             """() => {
               try { document.body.innerHTML = "<img src=x onerror=alert(1)>"; } catch { return true; }
@@ -164,9 +173,9 @@ async def test_inline_script_and_parsed_markup_are_blocked_by_the_policy() -> No
     assert any("style-src" in problem for problem in watched.problems)
 
 
-async def test_a_decision_opens_from_plan_to_fill_and_focus_comes_back() -> None:
+async def test_a_decision_opens_from_plan_to_fill_and_focus_comes_back(browser: BrowserContext) -> None:
     run = SampleRun(blocks=60)
-    async with shown(dashboard_of(run)) as watched:
+    async with shown(browser, dashboard_of(run)) as watched:
         page = watched.page
         await page.select_option("#by-state", "settled")
         await page.select_option("#by-strategy", "dex_arbitrage")
@@ -191,11 +200,11 @@ async def test_a_decision_opens_from_plan_to_fill_and_focus_comes_back() -> None
     assert watched.problems == []
 
 
-async def test_older_decisions_are_asked_for() -> None:
+async def test_older_decisions_are_asked_for(browser: BrowserContext) -> None:
     run = SampleRun(blocks=130)
     everything = len(await run.decisions(10_000))
     assert everything > 100
-    async with shown(dashboard_of(run)) as watched:
+    async with shown(browser, dashboard_of(run)) as watched:
         page = watched.page
         await expect(page.locator("#rows tr")).to_have_count(100)
         while await page.locator("#older").is_visible():
@@ -210,10 +219,10 @@ async def test_older_decisions_are_asked_for() -> None:
     assert watched.problems == []
 
 
-async def test_a_lost_connection_is_said_and_mended() -> None:
+async def test_a_lost_connection_is_said_and_mended(browser: BrowserContext) -> None:
     run = SampleRun(blocks=20)
     first = dashboard_of(run)
-    async with shown(first) as watched:
+    async with shown(browser, first) as watched:
         page = watched.page
         port = int(page.url.rstrip("/").rpartition(":")[2])
         await first.close()
@@ -251,8 +260,8 @@ class Nothing(SampleRun):
         return Picture()
 
 
-async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
-    async with shown(dashboard_of(Nothing())) as watched:
+async def test_a_run_that_has_nothing_to_show_says_what_will_come(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Nothing())) as watched:
         page = watched.page
         await expect(page.locator("#head")).to_have_text("waiting")
         await expect(page.locator("#chart")).to_contain_text("Nothing has settled yet")
@@ -263,20 +272,20 @@ async def test_a_run_that_has_nothing_to_show_says_what_will_come() -> None:
     assert watched.problems == []
 
 
-async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top() -> None:
+async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: BrowserContext) -> None:
     run = SampleRun(blocks=3)
     run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
     run.operators = (OperatorKey("0xAbCd01", 2), OperatorKey("0xEf0102", 1, "another program uses this key"))
-    async with shown(dashboard_of(run)) as watched:
+    async with shown(browser, dashboard_of(run)) as watched:
         await expect(watched.page.get_by_role("alert")).to_contain_text("dex arbitrage trades no more: drawdown")
         await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
         await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
 
 
-async def test_the_trading_is_stopped_from_the_page() -> None:
+async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> None:
     stops = Stops()
-    async with shown(dashboard_of(SampleRun(blocks=6), stops)) as watched:
+    async with shown(browser, dashboard_of(SampleRun(blocks=6), stops)) as watched:
         page = watched.page
         stops.full = True
         await page.locator("#stop").click()
@@ -290,34 +299,8 @@ async def test_the_trading_is_stopped_from_the_page() -> None:
         assert stops.asked == [("dex_arbitrage", "looks wrong", False)]
 
 
-def test_text_stands_out_from_what_it_stands_on() -> None:
-    sheet = (STATIC / "base.css").read_text()
-    dark, light = re.findall(r":root \{(.*?)\}", sheet, re.DOTALL)
-    for theme in (dark, light):
-        colour = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", theme))
-        faint = {
-            f"{text} on {ground}": ratio
-            for text in ("text", "muted", "faint", "accent", "good", "bad", "warn", "info", "other")
-            for ground in ("panel", "raised", "bg")
-            if (ratio := contrast(colour[text], colour[ground])) < 4.5  # WCAG 2.2, 1.4.3
-        }
-        assert faint == {}
-
-
-def contrast(one: str, other: str) -> float:
-    """WCAG 2.2's contrast ratio of two `#rrggbb` colours."""
-    lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-async def test_a_phone_shows_it_all_without_scrolling_sideways() -> None:
-    async with shown(dashboard_of(SampleRun(blocks=40)), viewport=PHONE) as watched:
+async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=40)), PHONE) as watched:
         page = watched.page
         assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
         for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):

@@ -1,4 +1,7 @@
-"""The twin's chain, with every recorded pool and the logs of its creation, and a store of its own for each test."""
+"""The twin's chain, with every recorded pool and the logs of its creation, and a store of its own for each test.
+
+A module has one chain, which holds tens of megabytes; each test leaves it as it found it.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from bot.config.pools import PoolSettings
 from bot.discovery.start import Discoverer, open_discoverer
@@ -67,11 +71,18 @@ def state() -> TwinState:
     return asyncio.run(ensure_state(STATE_FOLDER))
 
 
-@pytest.fixture
-async def place(state: TwinState, tmp_path: Path) -> AsyncIterator[Place]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def standing(state: TwinState) -> AsyncIterator[Anvil]:
     arguments = ["--no-mining", "--load-state", str(state.state_file), "--timestamp", str(SNAPSHOT_TIME_S)]
     async with Anvil(arguments) as anvil:
-        yield Place(Reads(anvil), tmp_path)
+        yield anvil
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def place(standing: Anvil, tmp_path: Path) -> AsyncIterator[Place]:
+    snapshot = await standing.rpc("evm_snapshot")
+    yield Place(Reads(standing), tmp_path)
+    await standing.rpc("evm_revert", snapshot)
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bot.discovery.discovery import Discovery
 from bot.discovery.store import PoolStore, Position
 from chains.discovery.found import Origin
@@ -11,6 +13,8 @@ from chains.discovery.origins import origins_of
 from chains.twin.data import snapshot
 from tests.bot.discovery.conftest import TWIN, Place, silent
 from tests.bot.discovery.pairs import create_pair, fill, send, unpaired
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 RECORDED = snapshot()
 OWN_POOLS = {pool.address for pool in RECORDED.pools}

@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import cast
 
+import pytest
+
 from bot.discovery.watch import PoolWatch, caught_up
 from bot.drift.policy import AuditPolicy
 from bot.exactness import PROOFS
@@ -25,6 +27,8 @@ from tests.bot.discovery.pairs import create_pair, fill
 from tests.bot.discovery.test_on_the_twin import STRANGER, WETH
 from tests.bot.market.samples import block, sync
 from tests.chains.pools.samples import pair
+
+ON_ONE_CHAIN = pytest.mark.asyncio(loop_scope="module")
 
 
 class Run:
@@ -81,6 +85,7 @@ async def opened(place: Place, welcomed: list[tuple[PoolFacts, str]], **settings
     return discoverer, watch, Run(place, market, watch)
 
 
+@ON_ONE_CHAIN
 async def test_a_pool_of_block_n_is_in_the_market_for_the_next_decision_and_survives_a_restart(place: Place) -> None:
     welcomed: list[tuple[PoolFacts, str]] = []
     discoverer, watch, run = await opened(place, welcomed)
@@ -103,6 +108,7 @@ async def test_a_pool_of_block_n_is_in_the_market_for_the_next_decision_and_surv
     assert reopened.loaded == 0 and reopened.market.pool(made) == run.market.pool(made)
 
 
+@ON_ONE_CHAIN
 async def test_a_pool_too_shallow_is_looked_at_again(place: Place) -> None:
     discoverer, watch, run = await opened(place, [], min_liquidity="1 ETH", save_blocks=1)
     made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
@@ -119,6 +125,7 @@ async def test_a_pool_too_shallow_is_looked_at_again(place: Place) -> None:
     discoverer.store.close()
 
 
+@ON_ONE_CHAIN
 async def test_pools_of_an_unproven_kind_are_in_no_market_neither_at_the_start_nor_later(place: Place) -> None:
     others = tuple(replace(proof, variant="another kind") for proof in PROOFS if proof.family == "constant_product")
     discoverer, watch, run = await opened(place, [], proofs=others, families=["constant_product"])

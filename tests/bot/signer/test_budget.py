@@ -201,7 +201,7 @@ def test_a_resume_forgives_how_many_were_signed_in_the_minute() -> None:
 def test_a_single_wei_beyond_a_limit_is_drawn_on_a_grant_too() -> None:
     class OneWei(NoGrants):
         def available(self, strategy: str, limit: str, now_s: float) -> dict[str, int]:
-            return {"g": 1} if (strategy, limit) == ("dex", "exposure") else {}
+            return {"nothing": 0, "g": 1, "nor this": 0} if (strategy, limit) == ("dex", "exposure") else {}
 
     both = {"dex": replace(LIMITS, per_trade_wei=1_000), TOTAL: UNLIMITED}
     fits, too_much = (Budgets([]).check(Asked("dex", 10, 5, over), both, OneWei(), NOW_S) for over in (151, 152))

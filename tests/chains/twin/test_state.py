@@ -26,7 +26,10 @@ from chains.twin.layout import MULTICALL3, WETH9
 from chains.twin.manifest import pool_addresses
 from chains.twin.market import on_cycles
 from chains.twin.prices import USDC, USDT
+from tests.chains.twin.conftest import opened
 from tests.chains.twin.support import call
+
+ON_ONE_CHAIN = pytest.mark.asyncio(loop_scope="module")
 
 _INIT_HASH = {
     Family.UNISWAP_V2: "96e8ac4277198ff8b6f785478aa9a39f403cb768dd02cbee326c3e7da348845f",
@@ -55,81 +58,84 @@ def test_every_pool_of_the_snapshot_lies_at_the_address_its_factory_derives() ->
     assert all(_create2(pool) == pool.address for pool in snapshot().pools)
 
 
-async def test_fifty_pools_hold_exactly_the_recorded_state(node: Anvil, state: TwinState) -> None:
-    opened = pool_addresses(state.manifest)
-    for pool in random.Random(7).sample([pool for pool in snapshot().pools if pool.address in opened], 50):
+@ON_ONE_CHAIN
+async def test_fifty_pools_hold_exactly_the_recorded_state(standing: Anvil, state: TwinState) -> None:
+    there = pool_addresses(state.manifest)
+    for pool in random.Random(7).sample([pool for pool in snapshot().pools if pool.address in there], 50):
         if isinstance(pool, RecordedPair):
-            reserve0, reserve1, _ = await call(node, pool.address, call_data("getReserves()"))
+            reserve0, reserve1, _ = await call(standing, pool.address, call_data("getReserves()"))
             assert (reserve0, reserve1) == pool.reserves
-            held = [await call(node, token, call_data("balanceOf(address)", pool.address)) for token in pool.tokens]
+            held = [await call(standing, token, call_data("balanceOf(address)", pool.address)) for token in pool.tokens]
             assert held == [[reserve0], [reserve1]]
         else:
-            sqrt_price_x96, tick, *_ = await call(node, pool.address, call_data("slot0()"))
+            sqrt_price_x96, tick, *_ = await call(standing, pool.address, call_data("slot0()"))
             signed_tick = tick - (1 << 256) if tick >> 255 else tick
             assert (sqrt_price_x96, signed_tick) == (pool.sqrt_price_x96, pool.tick)
-            assert await call(node, pool.address, call_data("liquidity()")) == [pool.liquidity]
-            assert await call(node, pool.address, call_data("tickSpacing()")) == [pool.tick_spacing]
+            assert await call(standing, pool.address, call_data("liquidity()")) == [pool.liquidity]
+            assert await call(standing, pool.address, call_data("tickSpacing()")) == [pool.tick_spacing]
 
 
-async def test_weth9_and_multicall3_are_mainnets_byte_for_byte(node: Anvil) -> None:
+@ON_ONE_CHAIN
+async def test_weth9_and_multicall3_are_mainnets_byte_for_byte(standing: Anvil) -> None:
     for contract, code_hash in ((WETH9, WETH9_CODE_HASH), (MULTICALL3, MULTICALL3_CODE_HASH)):
-        code = await node.rpc("eth_getCode", contract, "latest")
+        code = await standing.rpc("eth_getCode", contract, "latest")
         assert keccak(bytes.fromhex(code[2:])).hex() == code_hash
 
 
-async def test_tokens_carry_their_symbol_decimals_and_a_supply_that_covers_every_pool(node: Anvil) -> None:
-    assert await call(node, USDC, call_data("decimals()")) == [6]
-    raw = await node.rpc("eth_call", {"to": USDC, "data": call_data("symbol()")}, "latest")
+@ON_ONE_CHAIN
+async def test_tokens_carry_their_symbol_decimals_and_a_supply_that_covers_every_pool(standing: Anvil) -> None:
+    assert await call(standing, USDC, call_data("decimals()")) == [6]
+    raw = await standing.rpc("eth_call", {"to": USDC, "data": call_data("symbol()")}, "latest")
     assert bytes.fromhex(raw[2:])[64:68] == b"USDC"
-    (supply,) = await call(node, USDC, call_data("totalSupply()"))
+    (supply,) = await call(standing, USDC, call_data("totalSupply()"))
     pools = [pool.address for pool in snapshot().pools if USDC in pool.tokens]
-    held = [(await call(node, USDC, call_data("balanceOf(address)", pool)))[0] for pool in pools]
+    held = [(await call(standing, USDC, call_data("balanceOf(address)", pool)))[0] for pool in pools]
     assert 0 < sum(held) <= supply
 
 
-async def test_all_weth_is_backed_by_ether(node: Anvil) -> None:
-    (supply,) = await call(node, WETH9, call_data("totalSupply()"))
-    assert supply == int(await node.rpc("eth_getBalance", WETH9, "latest"), 16) > 10**23
+@ON_ONE_CHAIN
+async def test_all_weth_is_backed_by_ether(standing: Anvil) -> None:
+    (supply,) = await call(standing, WETH9, call_data("totalSupply()"))
+    assert supply == int(await standing.rpc("eth_getBalance", WETH9, "latest"), 16) > 10**23
 
 
-async def test_the_quoter_answers_within_and_beyond_the_recorded_tick(node: Anvil) -> None:
+@ON_ONE_CHAIN
+async def test_the_quoter_answers_within_and_beyond_the_recorded_tick(standing: Anvil) -> None:
     signature = "quoteExactInputSingle((address,address,uint256,uint24,uint160))"
-    out, _, ticks, _ = await call(node, QUOTER_V2, call_data(signature, (WETH9, USDT, 10**18, 500, 0)))
+    out, _, ticks, _ = await call(standing, QUOTER_V2, call_data(signature, (WETH9, USDT, 10**18, 500, 0)))
     assert 1888 * 10**6 < out < 1891 * 10**6
     assert ticks == 0
-    far, *_ = await call(node, QUOTER_V2, call_data(signature, (WETH9, USDT, 2_000 * 10**18, 500, 0)))
+    far, *_ = await call(standing, QUOTER_V2, call_data(signature, (WETH9, USDT, 2_000 * 10**18, 500, 0)))
     assert 0.97 * 2_000 * out < far < 2_000 * out
 
 
-async def test_router02_finds_its_pairs(node: Anvil) -> None:
+@ON_ONE_CHAIN
+async def test_router02_finds_its_pairs(standing: Anvil) -> None:
     _, _, _, out = await call(
-        node, UNISWAP_V2_ROUTER, call_data("getAmountsOut(uint256,address[])", 10**18, [WETH9, USDC])
+        standing, UNISWAP_V2_ROUTER, call_data("getAmountsOut(uint256,address[])", 10**18, [WETH9, USDC])
     )
     assert 1870 * 10**6 < out < 1900 * 10**6
 
 
-async def test_it_opens_at_the_snapshots_block_and_time_with_the_usual_base_fee_next(node: Anvil) -> None:
-    head = await node.rpc("eth_getBlockByNumber", "latest", False)
-    assert (int(head["number"], 16), int(head["timestamp"], 16)) == (SNAPSHOT_BLOCK, SNAPSHOT_TIME_S)
-    await node.rpc("evm_mine", {"timestamp": SNAPSHOT_TIME_S + 1})
-    following = await node.rpc("eth_getBlockByNumber", "latest", False)
-    assert following["parentHash"] == head["hash"]
-    assert int(following["baseFeePerGas"], 16) == pytest.approx(15 * 10**9, rel=1e-6)
-
-
-async def test_a_fork_of_it_answers_as_it_does(node: Anvil) -> None:
-    async with Anvil(["--fork-url", node.http_url, "--no-mining"]) as fork:
+@ON_ONE_CHAIN
+async def test_a_fork_of_it_answers_as_it_does(standing: Anvil) -> None:
+    async with Anvil(["--fork-url", standing.http_url, "--no-mining"]) as fork:
         for data in (call_data("slot0()"), call_data("liquidity()")):
-            assert await call(fork, _WETH_USDT_V3, data) == await call(node, _WETH_USDT_V3, data)
+            assert await call(fork, _WETH_USDT_V3, data) == await call(standing, _WETH_USDT_V3, data)
 
 
-async def test_it_starts_in_under_five_seconds(state: TwinState) -> None:
+async def test_it_opens_in_under_five_seconds_at_the_snapshots_block_and_time_with_the_usual_base_fee_next(
+    state: TwinState,
+) -> None:
     begun = time.monotonic()
-    async with Anvil(
-        ["--no-mining", "--load-state", str(state.state_file), "--timestamp", str(SNAPSHOT_TIME_S)]
-    ) as node:
-        assert int(await node.rpc("eth_blockNumber"), 16) == SNAPSHOT_BLOCK
-    assert time.monotonic() - begun < 5
+    async with opened(state) as node:
+        head = await node.rpc("eth_getBlockByNumber", "latest", False)
+        assert time.monotonic() - begun < 5
+        assert (int(head["number"], 16), int(head["timestamp"], 16)) == (SNAPSHOT_BLOCK, SNAPSHOT_TIME_S)
+        await node.rpc("evm_mine", {"timestamp": SNAPSHOT_TIME_S + 1})
+        following = await node.rpc("eth_getBlockByNumber", "latest", False)
+        assert following["parentHash"] == head["hash"]
+        assert int(following["baseFeePerGas"], 16) == pytest.approx(15 * 10**9, rel=1e-6)
 
 
 def test_the_manifest_lists_every_pool_with_how_it_came_to_its_state(state: TwinState) -> None:

