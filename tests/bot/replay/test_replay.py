@@ -31,13 +31,22 @@ from chains.tools import ROOT
 from strategies.dex_arbitrage import DexArbitrage
 
 BLOCKS = 12
+SHADOWED_BLOCKS = 6
+REST = """
+enabled = false
+[certificate]
+enabled = false
+[ledger]
+folder = "runs"
+"""
+"""Behind the built-in run file, which ends with its dashboard."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recorded")
     text = BUILT_IN.read_text().replace('"strategies/', f'"{ROOT}/strategies/').replace("pace_s = 1\n", "pace_s = 0\n")
-    (folder / "isthmus.toml").write_text(f'{text}\nenabled = false\n[ledger]\nfolder = "runs"\n')
+    (folder / "isthmus.toml").write_text(text + REST)
     return folder
 
 
@@ -152,7 +161,8 @@ def _shadow(folder: Path, name: str, min_profit: str = "0.0005 ETH") -> Path:
     text = (folder / "isthmus.toml").read_text().replace('folder = "runs"', f'folder = "{name}"')
     named = text.replace(f"{ROOT}/strategies/dex_arbitrage.toml", f"{name}/dex_arbitrage.toml")
     (folder / f"{name}.toml").write_text(named)
-    asyncio.run(app.run(load(folder / f"{name}.toml"), RunOptions(mode=Mode.DRY, blocks=BLOCKS, seed=1), Quiet()))
+    options = RunOptions(mode=Mode.DRY, blocks=SHADOWED_BLOCKS, seed=1)
+    asyncio.run(app.run(load(folder / f"{name}.toml"), options, Quiet()))
     return latest(folder / name)
 
 
