@@ -35,6 +35,8 @@ enabled = false
 folder = "runs"
 [twin]
 pace_s = 0.1
+[certificate]
+enabled = false
 """
 _TIMEOUT_S = 100.0
 

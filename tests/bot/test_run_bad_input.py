@@ -310,7 +310,7 @@ def test_a_full_disk_stops_the_start(tmp_path: Path) -> None:
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        twin_config(tmp_path, dashboard=f"port = {port}")
+        twin_config(tmp_path, dashboard=f"port = {port}", certified=False)
         with Isthmus(tmp_path, "run", "--blocks", "1", "--json") as run:
             assert run.end() == ExitCode.ENVIRONMENT
     (error,) = run.errors()

@@ -59,6 +59,9 @@ folder = "runs"
 
 [dashboard]
 enabled = false
+
+[certificate]
+enabled = {certified}
 """
 
 
@@ -126,11 +129,12 @@ async def open_lasting(
     endpoints: Sequence[str] = (),
     exchange: tuple[str, str] | None = None,
     operators: int = 1,
+    certified: bool = True,
 ) -> Lasting:
     """Deploy and fund everything a run off its own twin must find there, and write its files; for so many `operators`.
 
     The run file names the twin's own node and exchange, or the `endpoints` and the exchange's HTTP and WebSocket
-    addresses that stand before them.
+    addresses that stand before them. Unless `certified`, no process of its own finds out what each block had to give.
     """
     (folder / "lasting.toml").write_text('inherits = "twin"\n')
     network = load_network(folder / "lasting.toml")
@@ -160,6 +164,7 @@ async def open_lasting(
         symbols=json.dumps(SYMBOLS),
         executor=made.executor,
         further_keys=json.dumps(files[1:]),
+        certified=json.dumps(certified),
     )
     (folder / "isthmus.toml").write_text(run)
     return Lasting(twin, folder, keys)

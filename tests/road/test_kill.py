@@ -22,7 +22,7 @@ SETTLED_BEFORE = 2
 
 async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
     async with TwinProcess(seed=5, block_time_s=1, pace_s=0, stepped=True, taker_fee_ppm=230) as twin:
-        on = await open_lasting(twin, tmp_path, operators=2)
+        on = await open_lasting(twin, tmp_path, operators=2, certified=False)
         killed = await on.bot()
         async with _blocks_being_made(on), asyncio.timeout(90):
             await _until(lambda: _settled(on) >= SETTLED_BEFORE and bool(_open_plans(on)), killed)
