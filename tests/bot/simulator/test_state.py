@@ -98,6 +98,25 @@ def test_what_was_learned_longest_ago_is_forgotten_first():
     assert set(store.accounts) == {account(number) for number in range(1, 5)}
 
 
+def _read_one_by_one(code: bytes) -> tuple[bool, bool]:
+    """What code could ask, instruction by instruction."""
+    reached, at, live = set(), 0, True
+    while at < len(code):
+        op = code[at]
+        live = live or op == 0x5B
+        if live:
+            reached.add(op)
+            live = op not in (0x00, 0x56, 0xF3, 0xFD, 0xFE, 0xFF)
+        at += 1 + max(0, op - 0x5F if op < 0x80 else 0)
+    return bool(reached & {0x1E, 0x48, 0x4A, 0xF0}), bool(reached & {0x41, 0x44, 0xF5})
+
+
+@given(code=st.lists(st.sampled_from([0x00, 0x41, 0x48, 0x56, 0x5B, 0x60, 0x61, 0x7F, 0xF5, 0xFE, 0x01]), max_size=60))
+def test_code_is_read_in_runs_as_it_is_instruction_by_instruction(code: list[int]) -> None:
+    asked = asked_by(bytes(code))
+    assert (asked.blind, asked.asking) == _read_one_by_one(bytes(code))
+
+
 def test_code_is_blind_where_it_could_reach_what_cannot_be_said():
     assert asked_by(assemble("BASEFEE POP STOP")).blind
     assert asked_by(assemble("@there JUMP there: BASEFEE STOP")).blind
