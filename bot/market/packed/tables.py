@@ -67,19 +67,23 @@ def set_bridge(node: int, one: int, other: int, links: Links, bridges: Vias, pai
 
 
 @inlined
-def set_chain(link: int, hub_x: int, hub_y: int, links: Links, pairs: Pairs, chains: Vias) -> None:
-    """Rewrite the row of the way from `hub_x` by the link's two nodes to `hub_y`, if it is a member."""
-    of = chains.of[link]
-    hubs = links.to_hub.shape[1]
-    if of < 0 or chains.slot[of, hub_x * hubs + hub_y] < 0:
+def set_chain(
+    of: int, middle: int, one: int, other: int, to_one: int, to_other: int, pair_row: F4, chains: Vias
+) -> None:
+    """Rewrite the row of the way from hub `one` by the nodes of the pair `middle` to hub `other`, if it is a member.
+
+    `of` is the link's place among the members, `to_one` the pair middle's source → `one`, `to_other` target → `other`.
+    """
+    hubs = len(chains.best)
+    slot = chains.slot[of, other * hubs + one if middle & 1 else one * hubs + other]
+    if slot < 0:
         return
-    low, high = min(hub_x, hub_y), max(hub_x, hub_y)
-    at = chains.first[low * hubs + high] + chains.slot[of, hub_x * hubs + hub_y]
-    from_x, from_y = links.to_hub[pairs.source[2 * link], hub_x], links.to_hub[pairs.target[2 * link], hub_y]
-    if hub_x < hub_y:
-        stale = put_chain(at, from_x, 2 * link, from_y, pairs.row, chains.row, chains.top)
+    if one < other:
+        at = chains.first[one * hubs + other] + slot
+        stale = put_chain(at, to_one, middle, to_other, pair_row, chains.row, chains.top)
     else:
-        stale = put_chain(at, from_y, 2 * link + 1, from_x, pairs.row, chains.row, chains.top)
+        at = chains.first[other * hubs + one] + slot
+        stale = put_chain(at, to_other, middle ^ 1, to_one, pair_row, chains.row, chains.top)
     if stale:
         chains.stale[at // GROUP] = 1
 
@@ -106,25 +110,31 @@ def follow_link(link: int, links: Links, pairs: Pairs, bridges: Vias, chains: Vi
                 raise_beyond(x, y, hub, 2 * link, links, pairs.row)
             if links.to_hub[x, hub] >= 0:
                 raise_beyond(y, x, hub, 2 * link + 1, links, pairs.row)
-        if chains.of[link] >= 0:
-            for one in range(hubs):
-                for other in range(hubs):
-                    if links.to_hub[x, one] >= 0 and links.to_hub[y, other] >= 0:
-                        set_chain(link, one, other, links, pairs, chains)
+        of = chains.of[link]
+        for one in range(hubs):
+            to_one = links.to_hub[x, one]
+            if of < 0 or to_one < 0:
+                continue
+            for other in range(hubs):
+                to_other = links.to_hub[y, other]
+                if to_other >= 0:
+                    set_chain(of, 2 * link, one, other, to_one + 0, to_other + 0, pairs.row, chains)
         return
     hub, node = max(hub_x, hub_y), y if hub_x >= 0 else x
+    here = links.to_hub[node, hub] + 0
     for other in range(hubs):
         if other != hub and links.to_hub[node, other] >= 0:
             set_bridge(node, hub, other, links, bridges, pairs.row)
     for k in range(links.near_first[node], links.near_first[node] + links.near_count[node]):
         beyond, pair = links.near[k, 0], links.near[k, 1]
         raise_beyond(beyond, node, hub, pair ^ 1, links, pairs.row)
+        of = chains.of[pair >> 1]
+        if of < 0:
+            continue
         for other in range(hubs):
-            if other != hub and links.to_hub[beyond, other] >= 0:
-                if pair & 1:
-                    set_chain(pair >> 1, other, hub, links, pairs, chains)
-                else:
-                    set_chain(pair >> 1, hub, other, links, pairs, chains)
+            far = links.to_hub[beyond, other]
+            if other != hub and far >= 0:
+                set_chain(of, pair + 0, hub, other, here, far + 0, pairs.row, chains)
 
 
 @merged
