@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bot.config.model import RunConfig
 from bot.config.relays import RelaySettings
@@ -23,6 +24,15 @@ from chains.relays.destinations import MEMPOOL
 IDENTITY_FILE = "relay-identity.key"
 """The searcher's identity, in the folder of what outlives a run. It holds no money; without it a new one is made."""
 
+_METHODS: Mapping[RelayKind, str] = MappingProxyType(
+    {
+        RelayKind.BUNDLE: "eth_sendBundle",
+        RelayKind.PRIVATE: "eth_sendPrivateTransaction",
+        RelayKind.RAW: "eth_sendPrivateRawTransaction",
+        RelayKind.SHARE: "mev_sendBundle",
+    }
+)
+_NO_SUCH_METHOD = -32601
 _ABOUT_THE_SIGNATURE = ("signature", "x-flashbots", "unauthorized", "unauthorised", "signer")
 
 
@@ -33,43 +43,58 @@ def client_of(settings: RelaySettings, identity: SearcherIdentity) -> RelayClien
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What a relay said to an empty bundle, and after how long."""
+    """What a relay said to an empty bundle, and after how long; whether it has the method of its kind at all."""
 
     name: str
     reachable: bool
     signature_accepted: bool
+    method_known: bool
     latency_ms: float
     said: str
 
     @property
     def in_order(self) -> bool:
-        return self.reachable and self.signature_accepted
+        return self.reachable and self.signature_accepted and self.method_known
 
 
 async def ask_relays(relays: Sequence[RelaySettings]) -> list[Answered]:
-    """Whether each answers and takes our signature, all at once. Nothing that could land is sent.
+    """Whether each answers, takes our signature and is of its kind, all at once. Nothing that could land is sent.
 
     Raises `UnreadableSecret`.
     """
-    clients = [(relay.name, client_of(relay, SearcherIdentity.create())) for relay in relays]
-    return list(await asyncio.gather(*(_asked(name, client) for name, client in clients)))
+    clients = [(relay, client_of(relay, SearcherIdentity.create())) for relay in relays]
+    return list(await asyncio.gather(*(_asked(relay, client) for relay, client in clients)))
 
 
-async def _asked(name: str, client: RelayClient) -> Answered:
+async def _asked(relay: RelaySettings, client: RelayClient) -> Answered:
+    method = _METHODS[RelayKind(relay.kind)]
     async with client:
         begun = time.monotonic()
 
-        def answered(reachable: bool, accepted: bool, said: str) -> Answered:
-            return Answered(name, reachable, accepted, (time.monotonic() - begun) * 1000, said)
+        def answered(reachable: bool, accepted: bool, known: bool, said: str) -> Answered:
+            return Answered(relay.name, reachable, accepted, known, (time.monotonic() - begun) * 1000, said)
 
         try:
-            await client.call_bundle([], 1)
-        except RpcError as refused:
-            about_us = any(word in refused.message.lower() for word in _ABOUT_THE_SIGNATURE)
-            return answered(True, not about_us, f"{client.where}: {refused.message}")
+            refused = await _refusal(client.call_bundle([], 1))
+            if refused is not None and refused.code == _NO_SUCH_METHOD:
+                # Many relays simulate nothing. Its own method, asked about nothing, tells a relay from a plain node.
+                refused = await _refusal(client.request(method))
         except NodeError as error:
-            return answered(False, False, str(error))
-        return answered(True, True, f"{client.where}: simulated nothing")
+            return answered(False, False, False, str(error))
+        if refused is None:
+            return answered(True, True, True, f"{client.where}: simulated nothing")
+        if refused.code == _NO_SUCH_METHOD:
+            return answered(True, True, False, f"{client.where}: has no {method}; correct its URL or its kind")
+        about_us = any(word in refused.message.lower() for word in _ABOUT_THE_SIGNATURE)
+        return answered(True, not about_us, True, f"{client.where}: {refused.message}")
+
+
+async def _refusal(asked: Awaitable[object]) -> RpcError | None:
+    try:
+        await asked
+    except RpcError as refused:
+        return refused
+    return None
 
 
 async def open_relays(

@@ -53,9 +53,10 @@ def list_(config_path: Path | None, as_json: bool) -> None:
 @config_option
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 async def test(config_path: Path | None, names: tuple[str, ...], as_json: bool) -> ExitCode:
-    """Ask each relay to simulate an empty bundle, signed by an identity made for it; exit 4 where one does not answer.
+    """Ask each relay to simulate an empty bundle, signed by an identity made for it; exit 4 where one is not in order.
 
-    Nothing is sent that could land. A relay that refuses an empty bundle, but not the signature, is in order.
+    Nothing is sent that could land. A relay that refuses an empty bundle, but not the signature, is in order; one that
+    has neither eth_callBundle nor the method of its kind is none.
     """
     from bot.config.load import load
     from bot.relays import ask_relays
@@ -114,6 +115,7 @@ def _shown(answered: Answered) -> dict[str, Any]:
         "name": answered.name,
         "reachable": answered.reachable,
         "signature_accepted": answered.signature_accepted,
+        "method_known": answered.method_known,
         "latency_ms": round(answered.latency_ms, 3),
         "said": answered.said,
     }

@@ -114,12 +114,14 @@ async def _examined(subject: _Subject, place: Place, head: Head, *, movable: boo
     from bot.simulator.examination import examine_plan, examine_transaction
     from bot.simulator.simulator import Simulator
     from bot.simulator.stage import staged
+    from chains.assets import Address
 
     async with AsyncExitStack() as stack:
         simulator = Simulator(place.network, place.url, SystemClock(), timeout_s=_TIMEOUT_S)
         await stack.enter_async_context(simulator)
         if not isinstance(subject.what, Plan):
-            return await examine_transaction(simulator, subject.what, head)
+            names = {Address(token.address): token.symbol for token in place.network.tokens.values()}
+            return await examine_transaction(simulator, subject.what, head, names)
         stage = await staged(subject.what, place.network, movable=movable)
         simulator.overlay = stage.overlay
         return await examine_plan(simulator, stage, head)

@@ -339,6 +339,10 @@ async def transact(
         "data": data,
         **({"to": to} if to else {}),
     }
+    worst_wei = transaction["gas"] * transaction["maxFeePerGas"] + value_wei
+    held_wei = await balance(rpc, ZERO_ADDRESS, address(sender.address))
+    if held_wei < worst_wei:
+        raise DeploymentFailed(f"{sender.address} has {held_wei} wei, and this may cost {worst_wei}; nothing was sent")
     signed = sender.sign_transaction(transaction)
     receipt = await _mined(rpc, await rpc.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex()))
     if int(receipt["status"], 16) != 1:

@@ -42,11 +42,13 @@ class Examination:
     ours: tuple[Address, ...] = ()
 
 
-async def examine_transaction(simulator: Simulator, tx: UnsignedTransaction, head: Head) -> Examination:
+async def examine_transaction(
+    simulator: Simulator, tx: UnsignedTransaction, head: Head, names: Mapping[Address, str]
+) -> Examination:
     """A transaction of anybody's: every account that its events name is watched. Raises `ForkFailed`, `RpcError`."""
     frame = await simulator.traced(tx, head)
     logs = () if "error" in frame else logs_in(frame)
-    return await _examined(simulator, tx, head, _concerned(tx, logs), frame, {})
+    return await _examined(simulator, tx, head, _concerned(tx, logs), frame, names)
 
 
 async def examine_plan(simulator: Simulator, stage: Stage, head: Head) -> Examination:

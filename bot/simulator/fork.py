@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -39,8 +40,19 @@ _ARGUMENTS = (
 )
 
 
+# What Anvil, geth and its kin say of blocks whose state they have thrown away.
+_GONE = re.compile(r"BlockOutOfRange|missing trie node|state (?:\w+ )?is not available|pruned", re.I)
+_REMEDY = "the node does not have its state any more; ask an archive node, or about a newer block"
+
+
 class ForkFailed(RuntimeError):
     """The fork cannot stand on the block asked for; the message says why."""
+
+
+def cannot_fork(head: Head, error: AnvilFailed | RpcError) -> ForkFailed:
+    """What a fork's answer means for who wants to stand on `head`."""
+    why = _REMEDY if isinstance(error, RpcError) and _GONE.search(error.message) else error
+    return ForkFailed(f"cannot fork block {head.number}: {why}")
 
 
 class PinnedFork:
@@ -77,7 +89,7 @@ class PinnedFork:
             raise ForkFailed(str(error)) from None
         except (AnvilFailed, RpcError) as error:
             await self.discard()
-            raise ForkFailed(f"cannot fork block {head.number}: {error}") from None
+            raise cannot_fork(head, error) from None
         except BaseException:
             await self.discard()
             raise

@@ -17,7 +17,7 @@ from bot.reasons import Reason
 from bot.simulator import diagnosis
 from bot.simulator.agreement import CoinbasesDisagree, agreed
 from bot.simulator.diagnosis import Move, TokenTrouble, moves
-from bot.simulator.fork import ForkFailed
+from bot.simulator.fork import ForkFailed, cannot_fork
 from bot.simulator.holdings import Unanswered, Watched
 from bot.simulator.local import Missed, NotAnsweredHere
 from bot.simulator.overlay import Overlay
@@ -188,7 +188,7 @@ class Simulator:
         return None
 
     async def traced(self, tx: UnsignedTransaction, head: Head) -> Frame:
-        """The `callTracer` trace of `tx`, with its logs. Raises `ForkFailed`, `AnvilFailed`, `RpcError`."""
+        """The `callTracer` trace of `tx`, with its logs. Raises `ForkFailed`, `AnvilFailed`."""
         environment = self._environment(head)
         tracing = {
             "tracer": "callTracer",
@@ -196,7 +196,10 @@ class Simulator:
             "blockOverrides": environment.overrides(SURROUNDINGS[0]),
         }
         asked = (transaction_call(tx), {"blockHash": head.hash}, tracing)
-        frame: Frame = await self._asked(head, lambda fork: fork.rpc("debug_traceCall", *asked))
+        try:
+            frame: Frame = await self._asked(head, lambda fork: fork.rpc("debug_traceCall", *asked))
+        except RpcError as error:
+            raise cannot_fork(head, error) from None
         return frame
 
     async def close(self) -> None:

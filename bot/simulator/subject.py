@@ -42,11 +42,13 @@ def read_file(path: Path) -> Plan | UnsignedTransaction:
         raise UnknownSubject(f"{path} is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise UnknownSubject(f"{path} holds neither a plan nor a transaction")
-    if "legs" not in document:
-        return transaction_of(document)
+    if not document.keys() & {"legs", "from"}:
+        raise UnknownSubject(f"{path} holds neither a plan, which has legs, nor a transaction, which is from somebody")
     try:
+        if "legs" not in document:
+            return transaction_of(document)
         return decode_plan(orjson.dumps(document, option=orjson.OPT_SORT_KEYS))
-    except InvalidPlan as error:
+    except (InvalidPlan, UnknownSubject) as error:
         raise UnknownSubject(f"{path}: {error}") from None
 
 

@@ -97,6 +97,15 @@ def test_what_is_no_token_on_the_chain_is_found_out_before_anything_is_deployed(
     assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
 
 
+def test_an_owner_who_cannot_pay_is_told_before_anything_is_sent(chain: Chain, deployed: dict[str, Any]) -> None:
+    held = chain.rpc("eth_getBalance", chain.owner, "latest")
+    chain.rpc("anvil_setBalance", chain.owner, hex(10**9))
+    result = chain.signed("deploy", "--treasury", TREASURY, "--operator", OPERATOR)
+    chain.rpc("anvil_setBalance", chain.owner, held)
+    assert result.exit_code == 1, result.stderr
+    assert f"{chain.owner} has {10**9} wei, and this may cost " in result.stderr and "nothing was sent" in result.stderr
+
+
 def test_a_deployment_is_proved(chain: Chain, deployed: dict[str, Any]) -> None:
     result = chain.isthmus("verify", "--executor", deployed["executor"])
     assert result.exit_code == 0, result.stderr

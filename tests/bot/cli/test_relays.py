@@ -31,10 +31,30 @@ networks = ["twin"]
 """
 
 
+class Lacking(LocalRelay):
+    """A server that has not got the methods named."""
+
+    lacks: tuple[str, ...] = ()
+
+    async def _answer(self, method: str, params: list[Any]) -> Any:
+        return await super()._answer("nothing" if method in self.lacks else method, params)
+
+
 @pytest.fixture
 def url() -> Iterator[str]:
     """A relay without a chain: it checks signatures, and simulates nothing."""
-    loop, started, relay = asyncio.new_event_loop(), threading.Event(), LocalRelay(cast(Blocks, None))
+    yield from served(LocalRelay(cast(Blocks, None)))
+
+
+@pytest.fixture
+def lacking(request: pytest.FixtureRequest) -> Iterator[str]:
+    server = Lacking(cast(Blocks, None))
+    server.lacks = request.param
+    yield from served(server)
+
+
+def served(relay: LocalRelay) -> Iterator[str]:
+    loop, started = asyncio.new_event_loop(), threading.Event()
 
     async def serve() -> None:
         async with relay:
@@ -81,6 +101,20 @@ def test_a_relay_that_wants_a_signature_and_gets_none_is_told(tmp_path: Path, ur
     assert result.exit_code == 4
     (relay,) = said(result)["relays"]
     assert relay["reachable"] and not relay["signature_accepted"]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "is_one"),
+    [(("eth_callBundle",), True), (("eth_callBundle", "eth_sendBundle"), False)],
+    indirect=["lacking"],
+)
+def test_what_has_not_the_method_of_its_kind_is_no_relay_and_what_only_simulates_nothing_is(
+    tmp_path: Path, lacking: str, is_one: bool
+) -> None:
+    result = invoked(tmp_path, "test", "--json", url=lacking)
+    (relay,) = said(result)["relays"]
+    assert (relay["reachable"], relay["method_known"], result.exit_code == 0) == (True, is_one, is_one)
+    assert is_one or "has no eth_sendBundle; correct its URL or its kind" in relay["said"]
 
 
 def test_a_relay_that_is_not_there_is_told(tmp_path: Path) -> None:

@@ -130,6 +130,17 @@ async def test_a_mined_transaction_is_told_by_its_hash_as_it_was_mined_and_by_it
     assert late.exit_code == 1 and f"{OPERATOR} is at" in late.output
 
 
+async def test_a_block_whose_state_the_node_threw_away_is_said_to_be_that(tmp_path: Path):
+    async with Anvil(["--chain-id", str(CHAIN_ID), "--prune-history", "1"]) as anvil:
+        await anvil.rpc("anvil_mine", hex(9))
+        file = tmp_path / "tx.json"
+        call = {"from": OPERATOR, "to": OPERATOR, "chainId": CHAIN_ID, "nonce": 0, "gas": 21_000}
+        file.write_bytes(orjson.dumps(call))
+        command = ["simulate", str(file), "--block", "1", "--node", anvil.http_url, "--network", "twin"]
+        result = await asyncio.to_thread(CliRunner().invoke, main, command)
+        assert result.exit_code == 4 and "the node does not have its state any more" in result.output
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

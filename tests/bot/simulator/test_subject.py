@@ -52,7 +52,13 @@ def test_what_cannot_be_simulated_as_it_is_is_refused(changes: dict[str, object]
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [(b"{", "is not JSON"), (b"[]", "neither a plan"), (b'{"legs": []}', "not a plan"), (b"{}", "creates")],
+    [
+        (b"{", "is not JSON"),
+        (b"[]", "neither a plan"),
+        (b'{"legs": []}', "not a plan"),
+        (b"{}", "has legs, nor a transaction"),
+        (b'{"from": 1}', "creates"),
+    ],
 )
 def test_a_file_that_is_neither_says_what_is_wrong_with_it(tmp_path: Path, text: bytes, said: str):
     (tmp_path / "it.json").write_bytes(text)
