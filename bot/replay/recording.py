@@ -13,7 +13,7 @@ from bot.config.load import Loaded
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
-from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, market_at, texts_of, write_opening
+from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, pools_at, texts_of, write_opening
 from bot.replay.recorder import Recorder
 from bot.replay.tape import TapeWriter
 from bot.wiring import Ends, Footing
@@ -61,7 +61,7 @@ def begin_recording(
     if earlier is not None:
         keep_ledger(folder, earlier)
     tape = TapeWriter(folder / TAPE, _telling(world.ledger))
-    tape.put(partial(write_opening, folder, opening, market_at(footing.market, head)))
+    tape.put(partial(write_opening, folder, opening, pools_at(footing.market, head)))
     recorder = Recorder(tape, clock)
     stack.callback(recorder.close)
     return recorder
