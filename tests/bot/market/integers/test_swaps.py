@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.market.integers import plain, swaps
-from bot.market.integers.layout import FILLED, PARTLY, SHORT, UNFIT, UNKNOWN, Filled, limbs, packed, whole
+from bot.market.integers.layout import FILLED, PARTLY, SHORT, UNFIT, UNKNOWN, Exact, Filled, limbs, packed, whole
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import MAX_RESERVE, ConstantProductPool
 from chains.pools.pool import BeyondKnownLiquidity, PoolError
@@ -25,10 +25,10 @@ Swap = tuple[int, bool, bool, int]
 """Which pool, whether token0 goes in, whether that is what `amount` says, and the amount."""
 
 
-def answered(kernels: object, pools: list[ConstantProductPool | ConcentratedPool], asked: list[Swap]) -> Filled:
+def answered(kernels: object, table: Exact, asked: list[Swap]) -> Filled:
     answers = Filled.room(len(asked))
     kernels.swap_batch(  # type: ignore[attr-defined]
-        packed(pools),
+        table,
         np.array([row for row, *_ in asked], np.int32),
         np.array([down for _, down, _, _ in asked], np.uint8),
         np.array([exact_in for _, _, exact_in, _ in asked], np.uint8),
@@ -86,7 +86,8 @@ def test_compiled_plain_and_pool_agree_to_the_last_bit(
     asked = data.draw(
         st.lists(st.tuples(st.integers(0, len(pools) - 1), st.booleans(), st.booleans(), amounts), max_size=12)
     )
-    compiled, slow = answered(swaps, pools, asked), answered(plain, pools, asked)
+    table = packed(pools)
+    compiled, slow = answered(swaps, table, asked), answered(plain, table, asked)
     for name in Filled._fields:
         assert np.array_equal(getattr(compiled, name), getattr(slow, name)), name
     for at, (row, down, exact_in, amount) in enumerate(asked):
@@ -105,7 +106,7 @@ def test_compiled_plain_and_pool_agree_to_the_last_bit(
 @settings(max_examples=60)
 @given(concentrated(), st.booleans(), amounts)
 def test_price_and_liquidity_afterwards_are_those_of_the_pool(pool: ConcentratedPool, down: bool, amount: int) -> None:
-    answers = answered(swaps, [pool], [(0, down, True, amount)])
+    answers = answered(swaps, packed([pool]), [(0, down, True, amount)])
     if answers.status[0] != FILLED:
         return
     after = pool.swapped(pool.tokens[0 if down else 1], amount)
@@ -116,7 +117,7 @@ def test_price_and_liquidity_afterwards_are_those_of_the_pool(pool: Concentrated
 @KERNELS
 def test_a_swap_that_runs_out_of_prices_is_only_partly_filled(kernels: object) -> None:
     pool = ranged(sqrt_price_at(0), [(-600, 600, 10**18)])
-    answers = answered(kernels, [pool], [(0, True, True, 2**200), (0, False, True, 2**200)])
+    answers = answered(kernels, packed([pool]), [(0, True, True, 2**200), (0, False, True, 2**200)])
     assert answers.status.tolist() == [PARTLY, PARTLY]
 
 
@@ -124,7 +125,7 @@ def test_a_swap_that_runs_out_of_prices_is_only_partly_filled(kernels: object) -
 def test_amounts_beyond_int256_and_beyond_the_reserves_are_refused(kernels: object) -> None:
     pool = ranged(sqrt_price_at(0), [(-600, 600, 10**18)])
     asked = [(0, True, True, 2**255), (1, True, True, MAX_RESERVE), (1, True, False, 1000), (0, True, True, 0)]
-    answers = answered(kernels, [pool, pair((1000, 1000))], asked)
+    answers = answered(kernels, packed([pool, pair((1000, 1000))]), asked)
     assert answers.status.tolist() == [UNFIT, UNFIT, SHORT, UNFIT]
 
 
