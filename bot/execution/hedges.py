@@ -116,14 +116,14 @@ class HedgeDesk:
         intent, plan = settled.intent, settled.plan
         self._inventory.release(intent.id)
         if not plan.orders:
-            return self._unwound(settled)
+            return self._unwound(settled) if plan.unwinds else []
+        uneven = self._uneven(intent)
+        if uneven:
+            intent = self._ledger.reopen_exposure(intent.id)
         if intent.exposure is not Exposure.OWED:
             return []
-        fresh = intent.id not in self._debts
-        debt = self._debts[intent.id] = self._debt(intent, plan, settled.receipt.block_number, fresh=fresh)
-        if debt.back:
-            detail = f"intent {intent.id}: {debt.remaining} units of {debt.order.base} are traded back"
-            self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
+        fresh = not uneven and intent.id not in self._debts
+        debt = self._owe(intent, plan, settled.receipt.block_number, fresh=fresh)
         if debt.open_order is None and self._may_order(plan.strategy):
             await self._hedge(debt)
         return self._close_paid()
@@ -304,7 +304,7 @@ class HedgeDesk:
         )
 
     def _close(self, debt: Debt) -> Closed:
-        exposure = Exposure.UNWOUND if debt.unwound else Exposure.HEDGED if self._moved(debt) else Exposure.NONE
+        exposure = Exposure.NONE if not self._moved(debt) else Exposure.UNWOUND if debt.unwound else Exposure.HEDGED
         self._ledger.close_exposure(debt.intent_id, exposure)
         del self._debts[debt.intent_id]
         return Closed(self._ledger.intent(debt.intent_id), exposure)
@@ -347,16 +347,33 @@ class HedgeDesk:
                 unwound_by=None if ours else debt.unwound_by,
                 unwind_failed=came_to_nothing if ours else debt.unwind_failed,
             )
-        elif came_to_nothing:
-            self._owe_again(settled)
+        else:
+            self._owe_again(plan.unwinds, settled.receipt.block_number, in_vain=came_to_nothing)
         return self._close_paid()
 
-    def _owe_again(self, settled: Settled) -> None:
-        """A debt may have been closed by what a reorganisation took out of its block, and which then did nothing."""
-        intent = self._ledger.reopen_exposure(settled.plan.unwinds)
-        if intent is not None:
-            self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), settled.receipt.block_number)
+    def _owe_again(self, plan_id: str, block_number: int, *, in_vain: bool) -> None:
+        """A debt may have been closed by what a reorganisation took out of its block: what unwound it then did nothing,
+        or it came back and what it unwound did not.
+        """
+        intent = self._ledger.intent_of(plan_id)
+        if intent is None or not (intent.exposure is Exposure.UNWOUND if in_vain else self._uneven(intent)):
+            return
+        if in_vain:
             self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
+        self._owe(self._ledger.reopen_exposure(intent.id), self._ledger.plan(plan_id), block_number)
+
+    def _uneven(self, intent: Intent) -> bool:
+        """Whether it was taken back although it came to nothing, and nobody owes that."""
+        came_to_nothing = intent.mined_as not in (None, MinedAs.OK)
+        return came_to_nothing and intent.exposure is not Exposure.OWED and bool(self._ledger.unwound_of(intent))
+
+    def _owe(self, intent: Intent, plan: Plan, block_number: int, *, fresh: bool = False) -> Debt:
+        """From now on, what it owes by the books."""
+        debt = self._debts[intent.id] = self._debt(intent, plan, block_number, fresh=fresh)
+        if debt.back:
+            detail = f"intent {intent.id}: {debt.remaining} units of {debt.order.base} are traded back"
+            self._ledger.record_event(Level.ERROR, "hedged_alone", detail)
+        return debt
 
     def _debt_of(self, plan_id: str) -> Debt | None:
         return next((debt for debt in self._debts.values() if debt.plan.id == plan_id), None)

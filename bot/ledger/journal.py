@@ -174,6 +174,10 @@ class Journal(Nonces):
         with self.read() as connection:
             return as_intent(self._load(connection, intent_id))
 
+    def intent_of(self, plan_id: str) -> Intent | None:
+        """What the plan of that id was made; None where it was never acted on."""
+        return next(iter(self._list(PlanRow.digest == plan_id)), None)
+
     def open_intents(self) -> tuple[Intent, ...]:
         """Intents that still ask for something: an answer of the chain, or the other side of a trade."""
         return self.remembered(("open", self.run.instance), self._open)

@@ -135,20 +135,19 @@ class Settlement(Journal):
             self._change(connection, change, exposure=exposure.value, settled_ms=self._now_ms())
             self._book_result(connection, intent_id)
 
-    def reopen_exposure(self, plan_id: str) -> Intent | None:
-        """What unwound a two-sided plan was lost in a reorganisation: the plan's intent owes its other side again.
+    def reopen_exposure(self, intent_id: int) -> Intent:
+        """What unwound a two-sided intent was lost in a reorganisation, or it was itself: it owes a side again.
 
-        None where that intent was not unwound.
+        Raises `IllegalMove` where it owes one already, or was hedged.
         """
         with self._write() as connection:
-            unwound = self._intents(connection, PlanRow.digest == plan_id, IntentRow.exposure == Exposure.UNWOUND.value)
-            if not unwound:
-                return None
-            (row,) = unwound
-            change = changing(IntentRow, IntentRow.id == row.id)
+            row = self._load(connection, intent_id)
+            if not row.two_sided or row.exposure not in (Exposure.UNWOUND, Exposure.NONE):
+                raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become owed again")
+            change = changing(IntentRow, IntentRow.id == intent_id)
             self._change(connection, change, exposure=Exposure.OWED.value, settled_ms=None)
-            self._book_result(connection, row.id)
-            return as_intent(self._load(connection, row.id))
+            self._book_result(connection, intent_id)
+            return as_intent(self._load(connection, intent_id))
 
     def _book_receipt(
         self, connection: Connection, row: Row[Any], receipt: Receipt, deltas: Mapping[Account, int]

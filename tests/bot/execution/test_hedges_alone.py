@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from bot.ledger.states import Exposure
 from bot.plan import Plan, Side
 from chains.exchanges.orders import OrderStatus
 from tests.bot.execution.given import (
+    BOOK,
     Reply,
     ScriptedExchange,
     begin,
@@ -21,6 +22,7 @@ from tests.bot.execution.given import (
     desk,
     fills,
     fills_all,
+    fills_nothing,
     head,
     open_ledger,
     pending,
@@ -32,7 +34,7 @@ from tests.bot.execution.given import (
 )
 from tests.bot.execution.hedging import ONE_ETH, at_block, names
 from tests.bot.ledger.given import StandingClock
-from tests.bot.market.samples import ETH_AT_EXCHANGE
+from tests.bot.market.samples import ETH_AT_EXCHANGE, WETH
 
 BASE = Account.of("binance", ETH_AT_EXCHANGE)
 
@@ -185,4 +187,41 @@ async def test_what_was_never_hedged_owes_nothing_back(tmp_path: Path) -> None:
     closed = await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 12, status=0))
     assert [done.exposure for done in closed] == [Exposure.NONE] and len(alone.exchange.placed) == 1
     assert not alone.out(intent) and alone.exchange.placed[0].amount == ONE_ETH
+    alone.ledger.close()
+
+
+@pytest.mark.parametrize("make", [sells_on_chain, buys_on_chain], ids=["sold on the chain", "bought on the chain"])
+@pytest.mark.parametrize("last", ["trade", "unwinding"])
+@pytest.mark.parametrize("killed", [False, True])
+async def test_what_unwound_a_trade_that_did_not_come_back_is_traded_back_once(
+    tmp_path: Path, make: Callable[[], Plan], last: str, killed: bool
+) -> None:
+    alone = Alone(tmp_path / "ledger.db", make())
+    alone.exchange.replies = [fills_nothing] * 4 + [fills_all]
+    intent = pending(alone.ledger, alone.plan)
+    await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 11))
+    for number in (12, 13, 14):
+        await at_block(alone.desk, number)
+    _, (unwind,) = await at_block(alone.desk, 15)
+    back = pending(alone.ledger, unwind)
+    await alone.desk.on_settled(settle(alone.ledger, back, unwind, 16))
+    assert alone.ledger.intent(intent.id).exposure is Exposure.UNWOUND
+    for number in (16, 11):
+        alone.ledger.undo_block(head(number).hash)
+    if killed:
+        alone.killed()
+    again, closed = [(intent, alone.plan, 0), (back, unwind, 1)], []
+    for number, (which, plan, status) in enumerate(again if last == "unwinding" else again[::-1], 31):
+        done = await alone.desk.on_settled(settle(alone.ledger, which, plan, number, status=status))
+        closed += [one.exposure for one in done]
+    assert await at_block(alone.desk, 33) == ([Exposure.NONE] if last == "unwinding" else [], [])
+    assert closed == ([Exposure.NONE] if last == "trade" else [])
+    *tried, traded = alone.ledger.orders_of(intent.id)
+    assert {order.filled_units for order in tried} == {0}
+    assert traded.side is not tried[0].side and traded.purpose is Purpose.UNWIND
+    swap = unwind.swaps[0]
+    weth = swap.amount_in if swap.token_in == WETH else swap.amount_out
+    assert traded.filled_units == BOOK.whole_lots(weth // 10 ** (WETH.decimals - ETH_AT_EXCHANGE.decimals))
+    assert not alone.out(intent) and not alone.desk.owes
+    assert names(alone.ledger).count("hedged_alone") == 1
     alone.ledger.close()

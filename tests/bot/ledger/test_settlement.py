@@ -225,11 +225,14 @@ def test_what_was_unwound_in_vain_owes_its_other_side_again_and_nothing_else_doe
     for intent, exposure in zip((vain, unwound, hedged), ends, strict=True):
         ledger.close_exposure(intent.id, exposure)
     settled = totals(ledger, "0")
-    owing = ledger.reopen_exposure(vain.plan_id)
+    owing = ledger.reopen_exposure(vain.id)
     assert owing == ledger.intent(vain.id) and owing.exposure is Exposure.OWED
     assert totals(ledger, "0") == [*settled, 0]
     assert [intent.id for intent in ledger.open_intents()] == [vain.id]
-    assert ledger.reopen_exposure(hedged.plan_id) is ledger.reopen_exposure(vain.plan_id) is None
+    assert ledger.intent_of(vain.plan_id) == owing and ledger.intent_of("another") is None
+    for refused in (hedged, vain):
+        with pytest.raises(IllegalMove, match=f"intent {refused.id} has exposure"):
+            ledger.reopen_exposure(refused.id)
     ledger.close_exposure(vain.id, Exposure.UNWOUND)
     assert totals(ledger, "0") == [*settled, 0, *settled]
 
