@@ -70,7 +70,7 @@ class _Reader:
             way = _run_way(key) if path == self.run_file else _strategy_way(key, values.get("name") or path.stem)
             if way:
                 self.used.add(key)
-                _put(values, way, value)
+                _put(values, way, key, value)
         return replace(document, values=values)
 
 
@@ -88,9 +88,12 @@ def _strategy_way(key: str, name: str) -> list[str]:
     return way if way[0] in ("parameters", "budget", "filter") else ["parameters", *way]
 
 
-def _put(values: dict[str, Any], way: Sequence[str], value: Any) -> None:
+def _put(values: dict[str, Any], way: Sequence[str], key: str, value: Any) -> None:
     for name in way[:-1]:
         values = values.setdefault(name, {})
+        if not isinstance(values, dict):
+            message = f"{name} has no keys of its own; a strategy's begin with its name, as in dex_arbitrage.min_profit"
+            raise ConfigError([Problem("--set", None, key, message)])
     values[way[-1]] = value
 
 

@@ -118,6 +118,7 @@ async def test_a_lower_threshold_is_supposed_to_trade_more_or_as_much(recording:
     ("text", "message"),
     [
         ("nonsense", "write `--set"),
+        ("strategies.dex_arbitrage.max_hops=2", "strategies has no keys of its own; a strategy's begin with its name"),
         ("dex_arbitrag.min_profit=1", "nothing in this run is called so"),
         ("dex_arbitrage.min_profi='1 ETH'", "did you mean"),
         ("execution.tip_gwei=much", "tip_gwei"),
