@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from bot import app
 from bot.clock import SystemClock
 from bot.config.load import BUILT_IN, load
 from bot.config.options import Quiet, RunOptions
+from bot.ending import Stopping
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import PlanRow, RefusalRow
 from bot.ledger.reading import events
@@ -23,7 +25,7 @@ from bot.plan import Plan, decode_plan
 from bot.report import Summary
 from chains.tools import ROOT
 
-BLOCKS = 12
+BLOCKS, MOST_BLOCKS = 12, 300
 SEED = 5
 REST = """
 enabled = false
@@ -45,6 +47,17 @@ class Ran:
     refusals: tuple[tuple[int, str, str, str], ...]
 
 
+class _UntilItSettled(Quiet):
+    """Ends its run after the first trade: how many blocks a clock makes until then depends on the machine."""
+
+    def __init__(self) -> None:
+        self.stopping = Stopping(self)
+
+    def line(self, text: str) -> None:
+        if re.search(r" (settled|hedged) ", text) and not self.stopping.asked.is_set():
+            self.stopping.heard()
+
+
 def _run(folder: Path, seed: int, mode: Mode = Mode.LIVE, *, stepped: bool = True, certified: bool = False) -> Ran:
     """The built-in run, as fast as it decides or by the clock, with its files in `folder`.
 
@@ -55,8 +68,9 @@ def _run(folder: Path, seed: int, mode: Mode = Mode.LIVE, *, stepped: bool = Tru
     assert was in text
     text = text.replace(was, now)
     (folder / "isthmus.toml").write_text(text + REST.format(certified=str(certified).lower()))
-    options = RunOptions(mode=mode, blocks=BLOCKS, seed=seed)
-    summary = asyncio.run(app.run(load(folder / "isthmus.toml"), options, Quiet()))
+    loaded, until = load(folder / "isthmus.toml"), None if stepped else _UntilItSettled()
+    options = RunOptions(mode=mode, blocks=BLOCKS if stepped else MOST_BLOCKS, seed=seed)
+    summary = asyncio.run(app.run(loaded, options, until or Quiet(), until.stopping if until else None))
     ledger = Ledger.view(summary.ledger_url, SystemClock())
     try:
         return Ran(summary, orjson.loads(orjson.dumps(summary.document())), *_decided(ledger, summary))
