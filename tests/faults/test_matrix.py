@@ -38,7 +38,8 @@ async def test_no_fault_leads_to_a_wrong_action_or_lasts_beyond_its_end(setting:
             recovery = await play(rig, *faults)
             return recovery is not None, await rig.settle(), list(rig.bot.bugs)
 
-    good, late = (True, [], []), (False, [], [])
+    nothing: tuple[list[Wrong], list[str]] = [], []
+    good, late = (True, *nothing), (False, *nothing)
     found = await asyncio.gather(*(played(*case) for case in covering()))
     again = [await played(*case) if one == late else one for case, one in zip(covering(), found, strict=True)]
     assert again == [good] * len(covering())
