@@ -48,7 +48,7 @@ class Deciding:
     def digest(self) -> str:
         """Hex of SHA-256 over every decision and its outcome so far: equal for runs that decided the same.
 
-        Hashes and addresses of a run's own making (block hashes, the executor, transactions) are left out.
+        What is of a run's own making (hashes of blocks and their seconds, the executor, transactions) is left out.
         """
         return self._digest.hexdigest()
 
@@ -167,7 +167,7 @@ class Deciding:
     def _told(self, plan: Plan, outcome: Sent | Refusal | None) -> None:
         self._counts["plans"] += 1
         said = outcome.reason.value if isinstance(outcome, Refusal) else "sent" if outcome else "simulated"
-        self._digest.update(encode_plan(replace(plan, block_hash="")) + said.encode())
+        self._digest.update(encode_plan(replace(plan, block_hash="", deadline_s=0)) + said.encode())
         self.on_told(plan, said)
         word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
         self._counts[word] += 1
