@@ -15,6 +15,24 @@ class Full(Exception):
     """No slack is left where a new neighbour or member should go: lay everything out anew."""
 
 
+class Places:
+    """Consecutive numbers for some of many owners, with slack for more: `of` an owner is its number, or -1."""
+
+    def __init__(self, owners: int, owning: I4) -> None:
+        self.of = np.full(owners, -1, np.int32)
+        self.of[owning] = np.arange(len(owning), dtype=np.int32)
+        self._used, self.room = len(owning), len(owning) + len(owning) // 8 + GROUP
+
+    def give(self, owner: int) -> None:
+        """A number, where the owner has none. Raises `Full`."""
+        if self.of[owner] >= 0:
+            return
+        if self._used == self.room:
+            raise Full
+        self.of[owner] = self._used
+        self._used += 1
+
+
 class Members:
     """One `Vias` table as it grows: members between each two hubs, each block with slack."""
 
@@ -23,10 +41,9 @@ class Members:
         count = np.zeros(hubs * hubs, np.int32)
         self.capacity = np.zeros(hubs * hubs, np.int32)
         owning = np.unique(np.concatenate([of for _, of, _, _ in slots])) if slots else np.zeros(0, np.int32)
-        of_owner = np.full(owners, -1, np.int32)
-        of_owner[owning] = np.arange(len(owning), dtype=np.int32)
-        slot = np.full((len(owning) + len(owning) // 8 + GROUP, hubs * hubs), -1, np.int32)
-        self.used = len(owning)
+        self._places = Places(owners, owning)
+        of_owner = self._places.of
+        slot = np.full((self._places.room, hubs * hubs), -1, np.int32)
         for block, of, cells, _ in slots:
             slot[of_owner[of], cells] = count[block] + np.arange(len(of), dtype=np.int32)
             count[block] += len(of)
@@ -47,11 +64,7 @@ class Members:
     def add(self, owner: int, block: int, cell: int, name: int) -> None:
         """A new member; none if it is known. Raises `Full`."""
         table = self.table
-        if table.of[owner] < 0:
-            if self.used == len(table.slot):
-                raise Full
-            table.of[owner] = self.used
-            self.used += 1
+        self._places.give(owner)
         slot = table.slot[table.of[owner]]
         if slot[cell] >= 0:
             return
@@ -145,21 +158,14 @@ class Topology:
 
     def _beyond(self, near_count: I4, hubs: int) -> tuple[I4, F4]:
         """A row per hub for each node that has neighbours which are no hubs, and for some more."""
-        owning = np.flatnonzero(near_count)
-        of = np.full(len(near_count), -1, np.int32)
-        of[owning] = np.arange(len(owning), dtype=np.int32)
-        self._beyond_used, rows = len(owning), len(owning) + len(owning) // 8 + GROUP
-        return of, np.zeros((rows * hubs, 2, LANES), np.float32)
+        self._beyond_places = Places(len(near_count), np.flatnonzero(near_count).astype(np.int32))
+        return self._beyond_places.of, np.zeros((self._beyond_places.room * hubs, 2, LANES), np.float32)
 
     def _attach_near(self, node: int, other: int, pair: int) -> None:
-        links, hubs = self.links, len(self.hub_node)
+        links = self.links
         if links.near_count[node] == self._room[node]:
             raise Full
-        if links.beyond_of[node] < 0:
-            if (self._beyond_used + 1) * hubs > len(links.beyond):
-                raise Full
-            links.beyond_of[node] = self._beyond_used
-            self._beyond_used += 1
+        self._beyond_places.give(node)
         links.near[links.near_first[node] + links.near_count[node]] = other, pair
         links.near_count[node] += 1
 
