@@ -11,7 +11,7 @@ from bot.snapshot.found import Found, Layout, gathered
 from bot.snapshot.layouts import calls, market, pools
 from chains.pools.registry import FAMILIES, Family
 from chains.snapshot import LeftOut, Snapshot
-from chains.snapshot.document import from_json, read_json
+from chains.snapshot.document import FORMAT, from_json, read_json
 from chains.snapshot.errors import SnapshotError
 
 LAYOUTS: Sequence[Layout] = (market.rows, market.extract, market.events, calls.calls, pools.pool, pools.ticks_only)
@@ -62,7 +62,7 @@ def _with_pools(snapshot: Snapshot, source: Path) -> Snapshot:
 
 
 def _is_snapshot(document: Any) -> bool:
-    return isinstance(document, dict) and "format" in document
+    return isinstance(document, dict) and document.get("format") == FORMAT
 
 
 def _files(folder: Path) -> list[Path]:
