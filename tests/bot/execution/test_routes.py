@@ -15,12 +15,12 @@ from bot.ledger.deliveries import Inclusion
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.plan import Plan
-from bot.simulator.verdict import Verdict
 from chains.blocks import Block
 from chains.node.sending import SendOutcome, SendStatus
 from chains.relays.destinations import MEMPOOL, Window
 from tests.bot.execution.given import cycle, head, sells_on_chain
 from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk, signer_at
+from tests.bot.execution.test_submission import leaves
 
 ABOVE_WEI = 10 ** (ETH_DECIMALS - 2)
 DEAR = cycle(profit_wei=ABOVE_WEI)
@@ -108,12 +108,7 @@ def signer(tmp_path: Path) -> Iterator[Connection]:
 async def sent(ledger: Ledger, signer: Connection, places: dict[str, Place], plan: Plan, blocks: int = 0) -> Sent:
     """`plan` sent through `places`, and followed for so many blocks that do not take it."""
     on = desk(ledger, ScriptedChain(), ScriptedSimulator(plan), signer, routes=routes(places=places))
-    ledger.record_plan(plan)
-    prepared = on.prepare(plan, head(10))
-    verdict = await on.verdict(prepared, head(10))
-    assert isinstance(verdict, Verdict)
-    left = await on.submit(prepared, verdict, head(10))
-    assert isinstance(left, Sent)
+    left = await leaves(on, ledger, plan)
     for number in range(11, 11 + blocks):
         await on.on_block(Block(head(number), ()))
     return left

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
-from bot.execution.transactions import Sent, TransactionDesk
+from bot.execution.transactions import TransactionDesk
 from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt
@@ -19,6 +19,7 @@ from chains.blocks import Block
 from chains.node.errors import NodeError
 from tests.bot.execution.given import cycle, head
 from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
+from tests.bot.execution.test_submission import leaves
 
 FINNEY = 10**15
 PLANS = [cycle(profit_wei=profit * FINNEY) for profit in (5, 6, 7)]
@@ -30,13 +31,7 @@ async def leave(on: TransactionDesk, ledger: Ledger, simulator: ScriptedSimulato
     intents = []
     for plan in plans:
         simulator.plan = plan
-        ledger.record_plan(plan)
-        prepared = on.prepare(plan, head(10))
-        verdict = await on.verdict(prepared, head(10))
-        assert isinstance(verdict, Verdict)
-        sent = await on.submit(prepared, verdict, head(10))
-        assert isinstance(sent, Sent)
-        intents.append(sent.intent.id)
+        intents.append((await leaves(on, ledger, plan)).intent.id)
     return intents
 
 
