@@ -1,54 +1,40 @@
-"""web3's WebSocket provider, with every answer handed straight to the request that waits for it.
-
-web3's own provider polls a cache until the answer is in it, which keeps a core busy for as long as a node thinks.
-"""
+"""JSON-RPC over a WebSocket, as every node and provider offers it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from web3 import WebSocketProvider
-from web3.exceptions import PersistentConnectionClosedOK, ProviderConnectionError
-from web3.types import RPCResponse
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from chains.concealing import Concealing
 from chains.node.answers import Answer, Request
 from chains.node.conversation import Conversation, Subscription
-from chains.node.errors import Unreachable, shown
+from chains.node.errors import BadAnswer, Unreachable, shown
 
 _MAX_FRAME_BYTES = 256 << 20
 _PING_INTERVAL_S = 20.0
+_CLOSE_TIMEOUT_S = 1.0
 
 
-class NodeSocket(WebSocketProvider):
+class NodeSocket:
     """One connection: a `Transport`. It does not reconnect by itself."""
 
     def __init__(self, url: str, now_ns: Callable[[], int], timeout_s: float) -> None:
-        super().__init__(
-            url,
-            websocket_kwargs={
-                "max_size": _MAX_FRAME_BYTES,
-                "compression": None,
-                "ping_interval": _PING_INTERVAL_S,
-                "ping_timeout": _PING_INTERVAL_S,
-                "open_timeout": timeout_s,
-                "close_timeout": 1.0,
-            },
-            use_text_frames=True,
-            request_timeout=timeout_s,
-            max_connection_retries=1,
-        )
         self._url = url
+        self._timeout_s = timeout_s
         self._conceal = Concealing.of_url(url)
         self._now_ns = now_ns
+        self._socket: ClientConnection | None = None
+        self._listener: asyncio.Task[None] | None = None
         self._conversation = Conversation(shown(url), self._send, timeout_s)
 
     @property
     def open(self) -> bool:
-        return self._ws is not None and not self._conversation.gone and self.is_open()
+        return self._socket is not None and not self._conversation.gone
 
     @property
     def subscriptions(self) -> int:
@@ -58,56 +44,58 @@ class NodeSocket(WebSocketProvider):
     async def open_up(self) -> None:
         """Connect. Raises `Unreachable`."""
         try:
-            await self.connect()
-        except (ProviderConnectionError, OSError, ValueError) as error:
-            cause = self._conceal(str(error.__cause__ or error))
+            self._socket = await connect(
+                self._url,
+                max_size=_MAX_FRAME_BYTES,
+                compression=None,
+                ping_interval=_PING_INTERVAL_S,
+                ping_timeout=_PING_INTERVAL_S,
+                open_timeout=self._timeout_s,
+                close_timeout=_CLOSE_TIMEOUT_S,
+            )
+        except (WebSocketException, OSError, TimeoutError, ValueError) as error:
+            cause = self._conceal(str(error))
             raise Unreachable(
                 f"{shown(self._url)}: no node answers ({cause}); start one there or correct the address"
             ) from None
+        self._listener = asyncio.create_task(self._listen(self._socket))
 
     async def shut(self) -> None:
         """Disconnect; requests in flight raise `Unreachable`."""
         self._conversation.lose()
-        with contextlib.suppress(Exception):
-            await self.disconnect()
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._socket is not None:
+            with contextlib.suppress(WebSocketException, OSError):
+                await self._socket.close()
 
     async def exchange(self, requests: Sequence[Request]) -> list[Answer]:
         """Raises `Unreachable`, `BadAnswer`."""
-        self._require_open()
         return await self._conversation.exchange(requests)
 
     async def listen(self, subscription: Subscription, *params: Any) -> None:
         """`eth_subscribe`. Raises `RpcError`, `Unreachable`."""
-        self._require_open()
         await self._conversation.subscribe(subscription, *params)
 
     async def unlisten(self, subscription: Subscription) -> None:
         """Stop the frames of `subscription`. Never raises."""
         await self._conversation.unsubscribe(subscription)
 
-    def _require_open(self) -> None:
-        if not self.open:
-            raise Unreachable(f"{shown(self._url)}: the connection is closed")
-
     async def _send(self, frame: bytes) -> None:
-        """Not by web3's `socket_send`, whose `wait_for` can swallow a cancellation (Python 3.11)."""
-        assert self._ws is not None, "only an open socket is sent over"
+        if self._socket is None:
+            raise Unreachable(f"{shown(self._url)}: the connection is closed")
         try:
-            await self._ws.send(frame.decode())
-        except (WebSocketException, OSError, ProviderConnectionError) as error:
+            await self._socket.send(frame, text=True)
+        except (WebSocketException, OSError) as error:
             raise Unreachable(f"{shown(self._url)}: the connection broke: {self._conceal(str(error))}") from None
 
-    async def socket_recv(self) -> RPCResponse:
-        """Read frames for as long as the socket lives; web3's listener task runs this and gets nothing back.
-
-        The end is told to web3 as an orderly one, because those who wait have been told already.
-        """
-        assert self._ws is not None
+    async def _listen(self, socket: ClientConnection) -> None:
         try:
             while True:
-                frame = await self._ws.recv(decode=False)
+                frame = await socket.recv(decode=False)
                 self._conversation.heard(self._conceal.raw(frame), self._now_ns())
-        except Exception as error:
-            raise PersistentConnectionClosedOK(user_message=f"the connection was lost: {error}") from error
+        except (WebSocketException, OSError, BadAnswer):
+            pass
         finally:
             self._conversation.lose()
