@@ -17,7 +17,6 @@ from bot.cli.parameters import ADDRESS, DURATION, config_option, passphrase_opti
 if TYPE_CHECKING:
     from bot.signer.policy import SignerPolicy
     from bot.signer.protocol import Status
-    from chains.assets import Address
 
 budget = Verbs(
     "budget",
@@ -145,27 +144,35 @@ def grant(
     """
     from bot.clock import SystemClock
     from bot.owner import deposit, new_grant, sign_grant
+    from bot.signer.grants import require_binding
 
     wei = wei_of(amount)
     now_s = int(SystemClock().wall_s())
-    meant: list[tuple[Path, str, int]]
+    meant: list[tuple[Path, str, int, SignerPolicy | None]]
     if operator is not None and chain_id is not None and into is not None:
-        meant = [(into, operator, chain_id)]
+        meant = [(into, operator, chain_id, None)]
     else:
-        meant = [(into or folder, *whose(folder)) for folder in control_folders(config_path, run_folder)]
+        policies = {folder: policy_of(folder) for folder in control_folders(config_path, run_folder)}
+        meant = [
+            (into or folder, operator or policy.operator, policy.chain_id, policy)
+            for folder, policy in policies.items()
+        ]
     passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(keystore))
-    written = {}
-    for folder, account, chain in meant:
+    signed = []
+    for folder, account, chain, policy in meant:
         made = new_grant(
             chain_id=chain,
-            operator=_address(operator or account),
+            operator=_address(account),
             strategy=strategy,
             limit=limit,
             amount_wei=wei,
             not_before_s=now_s,
             lasts_s=int(lasts_s),
         )
-        written[made.id] = str(deposit(sign_grant(made, keystore, passphrase), folder))
+        signed.append((sign_grant(made, keystore, passphrase), folder))
+        if policy is not None:
+            require_binding(signed[-1][0], policy)
+    written = {each.grant.id: str(deposit(each, folder)) for each, folder in signed}
     if as_json:
         emit({"grants": written, "limit": limit, "amount_wei": str(wei), "not_after_s": now_s + int(lasts_s)})
         return
@@ -193,8 +200,8 @@ def revoke(grant_id: str, reason: str, config_path: Path | None, run_folder: Pat
         click.echo(f"{grant_id} is revoked")
 
 
-def whose(folder: Path) -> tuple[Address, int]:
-    """Operator and chain of the signer whose kill switch is in `folder`."""
+def policy_of(folder: Path) -> SignerPolicy:
+    """What the signer of the kill switch in `folder` enforces. Raises `CommandFailed`."""
     from bot.signer.policy import read_policy
     from bot.signer.presence import last_seen
 
@@ -203,8 +210,7 @@ def whose(folder: Path) -> tuple[Address, int]:
         raise CommandFailed(
             f"{folder}: no signer was ever here; name --operator, --chain-id and --into", ExitCode.USAGE
         )
-    policy, _ = read_policy(Path(presence.policy))
-    return policy.operator, policy.chain_id
+    return read_policy(Path(presence.policy))[0]
 
 
 def _address(text: str) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.budget import limit_text, wei_of, whose
+from bot.cli.budget import limit_text, policy_of, wei_of
 from bot.cli.command import command
 from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
@@ -52,16 +52,16 @@ def set_(
     """
     from bot.clock import SystemClock
     from bot.owner import deposit_change, new_change, sign_change
-    from bot.signer.limits import COUNTS, SignedChange
+    from bot.signer.limits import COUNTS, SignedChange, owner_of
 
     most = _count(amount) if limit in COUNTS else wei_of(amount)
     passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(keystore)) if keystore else ""
     made = []
     for folder in control_folders(config_path, run_folder):
-        operator, chain_id = whose(folder)
+        policy = policy_of(folder)
         change = new_change(
-            chain_id=chain_id,
-            operator=operator,
+            chain_id=policy.chain_id,
+            operator=policy.operator,
             strategy=strategy,
             limit=limit,
             amount=most,
@@ -75,7 +75,9 @@ def set_(
                 f"{limit} is {limit_text(limit, str(before))}: to raise it, name the owner's key with --keystore",
                 ExitCode.REFUSED,
             )
-        deposit_change(sign_change(change, keystore, passphrase) if keystore else SignedChange(change), folder)
+        signed = sign_change(change, keystore, passphrase) if keystore else SignedChange(change)
+        owner_of(signed, policy)
+        deposit_change(signed, folder)
         if _standing(folder, change) != most:
             raise CommandFailed(f"{folder}: the signer did not take it; its audit says why", ExitCode.REFUSED)
         made.append({"folder": str(folder), "id": change.id, "before": str(before), "after": str(most)})
@@ -95,7 +97,7 @@ def _standing(folder: Path, change: LimitChange) -> int:
     from bot.signer.presence import last_seen
 
     presence = last_seen(folder)
-    assert presence is not None, "whose() looked"
+    assert presence is not None, "policy_of() looked"
     status, policy = look(folder, presence, SystemClock())
     limits = {"": policy.total, **policy.strategies}
     if change.strategy not in limits:

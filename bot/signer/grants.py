@@ -103,6 +103,19 @@ def decode_grant(data: bytes) -> SignedGrant:
         raise InvalidGrant(str(error)) from None
 
 
+def require_binding(signed: SignedGrant, policy: SignerPolicy) -> None:
+    """That a signer with `policy` takes this grant. Raises `InvalidGrant`."""
+    grant = signed.grant
+    if policy.owner is None:
+        raise InvalidGrant("the policy names no owner; write signer.owner")
+    if signed.signer() != policy.owner:
+        raise InvalidGrant(f"it was not signed by the owner, {policy.owner}")
+    if grant.chain_id != policy.chain_id or grant.operator not in policy.operators:
+        raise InvalidGrant(f"it is for {grant.operator} on chain {grant.chain_id}")
+    if grant.strategy and grant.strategy not in policy.strategies:
+        raise InvalidGrant(f"strategy {grant.strategy!r} is not in the policy")
+
+
 def grant_file(folder: Path, grant_id: str) -> Path:
     return folder / FOLDER / f"{grant_id}.json"
 
@@ -162,7 +175,9 @@ class GrantBook:
     def _taken(self, file: Path) -> Grant | None:
         try:
             signed = decode_grant(file.read_bytes())
-            self._check(signed, file)
+            require_binding(signed, self._policy)
+            if file.stem != signed.grant.id:
+                raise InvalidGrant(f"the file is named otherwise than its grant, {signed.grant.id}")
         except (InvalidGrant, OSError) as error:
             self._tell("grant_refused", file.stem, str(error))
             return None
@@ -172,19 +187,6 @@ class GrantBook:
         who = grant.strategy or "all strategies"
         self._tell("grant_taken", grant.id, f"{who}: {grant.amount_wei} wei of {grant.limit} until {grant.not_after_s}")
         return grant
-
-    def _check(self, signed: SignedGrant, file: Path) -> None:
-        grant, policy = signed.grant, self._policy
-        if policy.owner is None:
-            raise InvalidGrant("the policy names no owner; write signer.owner")
-        if signed.signer() != policy.owner:
-            raise InvalidGrant(f"it was not signed by the owner, {policy.owner}")
-        if grant.chain_id != policy.chain_id or grant.operator not in policy.operators:
-            raise InvalidGrant(f"it is for {grant.operator} on chain {grant.chain_id}")
-        if grant.strategy and grant.strategy not in policy.strategies:
-            raise InvalidGrant(f"strategy {grant.strategy!r} is not in the policy")
-        if file.stem != grant.id:
-            raise InvalidGrant(f"the file is named otherwise than its grant, {grant.id}")
 
     def _tell(self, what: str, name: str, detail: str) -> None:
         if f"{what} {name}" not in self._told:

@@ -100,6 +100,21 @@ class Taken:
     owner: Address | None
 
 
+def owner_of(signed: SignedChange, policy: SignerPolicy) -> Address | None:
+    """The owner who signed it; None where nobody did. Raises `InvalidChange` for anybody else's signature."""
+    if not signed.signature:
+        return None
+    try:
+        by = signed_by(signed.change.digest(), signed.signature)
+    except NotSigned as error:
+        raise InvalidChange(str(error)) from None
+    if policy.owner is None:
+        raise InvalidChange("the policy names no owner; write signer.owner")
+    if by != policy.owner:
+        raise InvalidChange(f"it was not signed by the owner, {policy.owner}")
+    return by
+
+
 def change_file(folder: Path, change_id: str) -> Path:
     return folder / FOLDER / f"{change_id}.json"
 
@@ -225,26 +240,13 @@ class LimitBook:
         before = standing.of(configured)
         if change.made_at_s < standing.changed_at_s:
             raise InvalidChange("the limit was changed since it was made; make it anew")
-        owner = self._owner(signed)
+        owner = owner_of(signed, self._policy)
         if owner is None and change.amount > before:
             raise InvalidChange(f"it raises the limit from {before} to {change.amount}, which only the owner may")
         taken = Taken(change, before, configured, owner)
         # Before it counts: what is not in the audit never was.
         self._note(SET, wire.encode(taken).decode())
         self._count(taken)
-
-    def _owner(self, signed: SignedChange) -> Address | None:
-        if not signed.signature:
-            return None
-        try:
-            by = signed_by(signed.change.digest(), signed.signature)
-        except NotSigned as error:
-            raise InvalidChange(str(error)) from None
-        if self._policy.owner is None:
-            raise InvalidChange("the policy names no owner; write signer.owner")
-        if by != self._policy.owner:
-            raise InvalidChange(f"it was not signed by the owner, {self._policy.owner}")
-        return by
 
     def _count(self, taken: Taken) -> None:
         change = taken.change

@@ -130,6 +130,22 @@ async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
     await told("budget", "revoke", "0x" + "00" * 16, "--config", config, code=2)
 
 
+async def test_what_the_signer_would_not_take_is_refused_before_it_is_written(
+    client: SignerClient, config: Path, tmp_path: Path
+) -> None:
+    passphrase, keystores = passphrase_file(tmp_path), (tmp_path / "owner.json", tmp_path / "foreign.json")
+    for keystore, secret in zip(keystores, (OWNER_SECRET, SECRET), strict=True):
+        keystore.write_bytes(seal(secret, PASSPHRASE.encode(), light=True))
+    more = ("--passphrase-file", passphrase, "--config", config)
+    grant = ("budget", "grant", "hour_loss", "1 ETH", "--for", "1h", *more)
+    raise_ = ("budget", "set", "hour_loss", "9 ETH", "--because", "a test", *more)
+    for words in (grant, raise_):
+        foreign = await told(*words, "--strategy", CYCLES, "--keystore", keystores[1], code=2)
+        assert f"not signed by the owner, {OWNER}" in foreign["said"]
+        assert "nobody" in (await told(*words, "--strategy", "nobody", "--keystore", keystores[0], code=2))["said"]
+    assert not [file for name in ("grants", "limits") for file in (client.switch.folder / name).glob("*")]
+
+
 async def test_a_limit_is_lowered_by_whoever_types_and_raised_by_the_owner_only(
     client: SignerClient, config: Path, tmp_path: Path
 ) -> None:
