@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -30,6 +30,7 @@ class UnsignedTransaction:
     gas_limit: int
     max_fee_wei: int
     tip_wei: int
+    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     def _fields(self) -> bytes:
         """The fields that are signed, encoded, without the list they form."""
@@ -48,7 +49,11 @@ class UnsignedTransaction:
     @property
     def digest(self) -> str:
         """Hex of keccak-256 over the sender and the payload: equal if and only if the same transaction."""
-        return str(keccak(bytes.fromhex(self.sender[2:]) + self.payload()).hex())
+        if not self._digest:
+            found = keccak(bytes.fromhex(self.sender[2:]) + self.payload()).hex()
+            # What it is of never changes, and every step of the road asks for it.
+            object.__setattr__(self, "_digest", found)
+        return self._digest
 
 
 def read_signed(raw: bytes, sender: Address) -> UnsignedTransaction:
