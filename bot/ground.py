@@ -11,10 +11,11 @@ from typing import Protocol
 
 from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
 from bot.simulator import Overlay, PrivateFork, Simulator
+from bot.simulator.overlay import balance_of_data
 from chains.anvil import Anvil
 from chains.assets import Address, Token, address
-from chains.blocks import Head
-from chains.node import Node, Submitter
+from chains.blocks import Head, Receipt
+from chains.node import BlockRef, Node, SendOutcome, Submitter
 
 _ETHER = 10**18
 _SCRATCH_WEI = 100 * _ETHER
@@ -42,7 +43,7 @@ class Ground(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveGround:
-    """The chain itself; also dry runs, which send nothing."""
+    """The chain itself."""
 
     node: Node
     simulator: Simulator
@@ -56,6 +57,17 @@ class LiveGround:
 
     def is_newest(self, head: Head) -> bool:
         return head.number >= self.node.newest_number
+
+
+@dataclass(frozen=True, slots=True)
+class DryGround(LiveGround):
+    """The chain itself, with what the run would own there laid over it. Nothing is sent."""
+
+    placed: Overlay
+
+    @property
+    def submitter(self) -> Submitter:
+        return _Overlaid(self.node, self.placed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,50 @@ class ForkGround:
     def is_newest(self, head: Head) -> bool:
         """Always: the fork's next block is made when the bot has come to the next head, and not before."""
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Overlaid:
+    """What `node` says, but of the accounts and contracts that `placed` lays over its chain."""
+
+    node: Submitter
+    placed: Overlay
+
+    async def send_raw(self, raw: bytes) -> SendOutcome:
+        raise PermissionError("a dry run sends nothing")
+
+    async def receipt(self, tx_hash: str) -> Receipt | None:
+        return await self.node.receipt(tx_hash)
+
+    async def knows(self, tx_hash: str) -> bool:
+        return await self.node.knows(tx_hash)
+
+    async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
+        nonce = self.placed.nonces.get(account)
+        return await self.node.nonce(account, block) if nonce is None else nonce
+
+    async def balance(self, account: Address, block: BlockRef = "latest") -> int:
+        wei = self.placed.native.get(account)
+        return await self.node.balance(account, block) if wei is None else wei
+
+    async def call(self, to: Address, data: bytes, block: BlockRef = "latest") -> bytes:
+        for (account, token), units in self.placed.tokens.items():
+            if token == to and data == balance_of_data(account):
+                return units.to_bytes(32, "big")
+        return await self.node.call(to, data, block)
+
+    async def code(self, account: Address, block: BlockRef = "latest") -> bytes:
+        code = self.placed.code.get(account)
+        return await self.node.code(account, block) if code is None else code
+
+    async def block_by_number(self, number: int) -> Head | None:
+        return await self.node.block_by_number(number)
+
+    def hash_at(self, number: int) -> str | None:
+        return self.node.hash_at(number)
+
+    async def head(self) -> Head:
+        return await self.node.head()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from bot.execution.agreement import differences, not_ours, strange_venues
 from bot.execution.deployment import Deployment, Venues, VerificationFailed, verify
 from bot.execution.hedges import TradingAccount
 from bot.execution.transactions import Identity
-from bot.ground import ForkGround, Ground, LiveGround, place_executor
+from bot.ground import DryGround, ForkGround, Ground, LiveGround, place_executor
 from bot.keys import new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc
@@ -93,7 +93,7 @@ class _Maker:
         )
         simulator.overlay = placed.overlay
         if self.mode is Mode.DRY:
-            return placed.deployment, LiveGround(world.node, simulator)
+            return placed.deployment, DryGround(world.node, simulator, placed.overlay)
         fork = await self.stack.enter_async_context(
             PrivateFork(
                 network,

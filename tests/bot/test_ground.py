@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import pytest
 from eth_utils.crypto import keccak
 
 from bot.clock import SystemClock
 from bot.execution.deployment import NO_VENUES, InventoryCap
-from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, ForkGround, LiveGround, place_executor
-from bot.simulator import PrivateFork, Simulator
+from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, LiveGround, place_executor
+from bot.simulator import Overlay, PrivateFork, Simulator
+from bot.simulator.overlay import balance_of_data
 from chains.assets import Address, Token
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import USDC, WETH
@@ -53,6 +55,22 @@ async def test_live_a_block_is_the_newest_until_the_node_tells_of_another(tmp_pa
         assert ground.is_newest(head)
         await road.mine(())
         assert not ground.is_newest(head)
+
+
+async def test_dry_what_the_run_would_own_is_there_and_nothing_can_be_sent(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenarios.read("below_gas"), tmp_path, stack)
+        live = road.road.ground
+        assert isinstance(live, LiveGround)
+        placed = Overlay(native={OPERATOR: OPERATOR_WEI}, nonces={OPERATOR: 7}, tokens={(OPERATOR, WETH_AT): 5})
+        chain = DryGround(live.node, live.simulator, placed).submitter
+        stranger = at(0xB)
+        assert (await chain.balance(OPERATOR), await chain.nonce(OPERATOR)) == (OPERATOR_WEI, 7)
+        assert int.from_bytes(await chain.call(WETH_AT, balance_of_data(OPERATOR)), "big") == 5
+        assert (await chain.balance(stranger), await chain.nonce(stranger)) == (0, 0)
+        assert (await chain.head()).hash == (await live.node.head()).hash
+        with pytest.raises(PermissionError, match="sends nothing"):
+            await chain.send_raw(b"")
 
 
 async def test_on_a_fork_every_block_is_the_newest(tmp_path: Path) -> None:

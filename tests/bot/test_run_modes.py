@@ -34,7 +34,8 @@ def test_dry_decides_and_simulates_and_sends_nothing(tmp_path: Path) -> None:
         assert run.end() == 0
     summary = run.document()
     assert summary["mode"] == "dry"
-    assert summary["simulated"] >= 1, run.stderr
+    for strategy in ("dex_arbitrage", "cex_dex_arbitrage"):
+        assert re.search(rf"^\d+ +{strategy} +dry ", run.stderr, re.MULTILINE), run.stderr
     assert (summary["sent"], sum(summary["settled"].values())) == (0, 0)
     assert summary["ledger_equals_chain"] is None, "there is nothing to compare"
     assert run.errors() == []
