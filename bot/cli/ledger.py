@@ -115,11 +115,12 @@ def restore(source: Path, ledger_url: str, beside: Path | None, as_json: bool) -
     Before that its books must equal the chain and the exchanges. What a journal's copy may not know counts as lost.
     """
     from bot.clock import SystemClock
-    from bot.ledger.backup import require_empty
+    from bot.ledger.backup import require_empty, require_whole
     from bot.ledger.backup import restore as put_back
     from bot.signer.copies import restoring
 
     clock, folder = SystemClock(), beside or _folder(ledger_url)
+    require_whole(source)
     require_empty(ledger_url)
     journals = []
     if folder is not None:

@@ -46,6 +46,10 @@ def backup(url: str, to: Path) -> Copied:
         raise LedgerError(f"backup {to}: there is a file already; name another one")
     if source.get_backend_name() == "sqlite" and not Path(str(source.database)).is_file():
         raise LedgerError(f"ledger {source.database}: there is no such file; a run creates it")
+    try:
+        to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerError(f"backup {to}: its folder cannot be made: {error.strerror}") from None
     part = to.with_name(to.name + ".part")
     part.unlink(missing_ok=True)
     try:
@@ -61,10 +65,7 @@ def backup(url: str, to: Path) -> Copied:
 
 def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None) -> Copied:
     """Puts the backup `source` where no ledger is. It trades only once it is reconciled. Raises `LedgerError`."""
-    if not source.is_file():
-        raise LedgerError(f"backup {source}: there is no such file")
-    whole, target = _checked(_file(source)), parse_url(url)
-    HeadFile(head_file_of(_file(source))).check_against(whole.head)
+    whole, target = require_whole(source), parse_url(url)
     require_empty(url)
     _copy(_file(source), target)
     kept = head_file or (head_file_of(target) if target.get_backend_name() == "sqlite" else None)
@@ -73,6 +74,15 @@ def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None)
         HeadFile(kept).write(whole.head, sync=True)
     with closing(Ledger.open(url, clock, head_file=head_file)) as ledger:
         ledger.mark_restored()
+    return whole
+
+
+def require_whole(source: Path) -> Copied:
+    """What the backup `source` holds, proven row by row. Raises `LedgerError`."""
+    if not source.is_file():
+        raise LedgerError(f"backup {source}: there is no such file")
+    whole = _checked(_file(source))
+    HeadFile(head_file_of(_file(source))).check_against(whole.head)
     return whole
 
 

@@ -68,7 +68,7 @@ def test_a_lost_head_file_is_accepted_only_by_saying_so(path: Path) -> None:
 
 
 def test_a_backup_is_put_back_in_the_place_of_what_was_lost(path: Path, tmp_path: Path) -> None:
-    copy, journal = tmp_path / "copy.sqlite3", path.parent / "signer" / f"signer-{OPERATOR}.db"
+    copy, journal = tmp_path / "safe" / "copy.sqlite3", path.parent / "signer" / f"signer-{OPERATOR}.db"
     assert "no signer's journal" in _ledger("backup", tmp_path / "none.sqlite3", "--ledger", path).stderr
     journal.parent.mkdir()
     with Journal(journal) as used:
@@ -83,6 +83,12 @@ def test_a_backup_is_put_back_in_the_place_of_what_was_lost(path: Path, tmp_path
     assert (halted.state, halted.because) == (Trading.HALTED, f"restored from {copy}; reconcile, then resume")
     assert _ledger("verify", "--ledger", path).exit_code == 0
     assert _ledger("restore", copy, "--to", path).exit_code == 4
+
+
+def test_where_there_is_no_backup_nothing_is_halted_and_nothing_is_made(tmp_path: Path) -> None:
+    result = _ledger("restore", tmp_path / "none.sqlite3", "--to", tmp_path / "runs" / "ledger.sqlite3")
+    assert result.exit_code == 4 and "none.sqlite3: there is no such file" in result.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def _damage(path: Path) -> None:

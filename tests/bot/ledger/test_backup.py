@@ -92,6 +92,12 @@ def test_a_damaged_ledger_is_not_backed_up_as_if_it_were_whole(in_file: Ledger, 
         database.commit()
 
 
+def test_a_folder_that_cannot_be_made_is_named(traded: Ledger, url: str, tmp_path: Path) -> None:
+    (tmp_path / "safe").touch()
+    with pytest.raises(LedgerError, match=r"safe/copy\.sqlite3: its folder cannot be made"):
+        backup(url, tmp_path / "safe" / "copy.sqlite3")
+
+
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="there is no such file; a run creates it"):
         backup(str(tmp_path / "none.sqlite3"), tmp_path / "copy.sqlite3")
