@@ -122,8 +122,9 @@ class TransactionDesk:
         may not have been told of.
         """
         self._require_known_senders()
+        restored = self._ledger.was_restored
         for operator in self.identity.operators:
-            self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator))
+            self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator), restored=restored)
         await self._home.recheck_mined()
         await self._home.send_all(await self._home.take_up())
 

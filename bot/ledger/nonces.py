@@ -26,11 +26,12 @@ _FIRST_AND_HIGHEST = select(_FIRST_NONCE.scalar_subquery(), _HIGHEST_NONCE.scala
 class Nonces(Results):
     """Which nonce comes next. Only a released intent gives its own back."""
 
-    def set_first_nonce(self, sender: Address, chain_nonce: int) -> None:
+    def set_first_nonce(self, sender: Address, chain_nonce: int, *, restored: bool = False) -> None:
         """Takes over `sender` at start, given how many transactions the chain counts for it.
 
-        Transactions the journal does not know are skipped with a warning while nothing is in flight. Otherwise, or
-        when the chain counts fewer than the ledger, raises `LedgerError`.
+        Transactions the journal does not know are skipped with a warning while nothing is in flight, and where it was
+        `restored`: what its copy knew as in flight has been decided since. Otherwise, or when the chain counts fewer
+        than the ledger, raises `LedgerError`.
         """
         with self._write() as connection:
             mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
@@ -46,7 +47,7 @@ class Nonces(Results):
             anything_waits = connection.execute(waiting).first() is not None
             if chain_nonce < expected and anything_waits:
                 return
-            if chain_nonce > expected and not anything_waits:
+            if chain_nonce > expected and (restored or not anything_waits):
                 self._change(connection, changing(SenderRow, *mine), first_nonce=chain_nonce)
                 detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
                 self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)

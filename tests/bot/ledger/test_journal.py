@@ -172,6 +172,12 @@ def test_transactions_sent_elsewhere_stop_a_start_with_intents_in_flight(ledger:
         ledger.set_first_nonce(SENDER, 2)
 
 
+def test_what_a_backup_did_not_know_to_be_sent_stops_no_start_on_it_whatever_was_in_flight(ledger: Ledger) -> None:
+    pending(ledger, 1)
+    ledger.set_first_nonce(SENDER, 5, restored=True)
+    assert ledger.next_nonce(SENDER) == 5
+
+
 def test_a_chain_that_forgot_transactions_is_another_chain(ledger: Ledger) -> None:
     intent = pending(ledger, 1)
     ledger.record_mined(intent.id, receipt(1), {})
