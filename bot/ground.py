@@ -5,15 +5,16 @@ Live, dry and fork differ here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
+from bot.execution.deployment import Deployment, deploy
+from bot.execution.settings import Bound, InventoryCap, Venues
 from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
 from chains.anvil import Anvil
-from chains.assets import Address, Token, address
+from chains.assets import Address, address
 from chains.blocks import Head, Receipt
 from chains.node import BlockRef, Node, SendOutcome, Submitter
 
@@ -146,7 +147,8 @@ class Placed:
 async def place_executor(
     operator: Address,
     profit_tokens: Sequence[Address],
-    caps: Mapping[Token, int],
+    inventory: Sequence[InventoryCap],
+    bound: Bound,
     chain_id: int,
     venues: Venues,
     further_operators: Sequence[Address] = (),
@@ -168,13 +170,14 @@ async def place_executor(
             further_operators=further_operators,
             treasury=address(owner.address),
             profit_tokens=profit_tokens,
-            inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
+            inventory=inventory,
+            bound=bound,
             chain_id=chain_id,
             venues=venues,
         )
         contracts = (made.executor, made.inventory)
         code = {at: bytes.fromhex((await scratch.rpc("eth_getCode", at, "latest"))[2:]) for at in contracts}
-    holdings = {(made.inventory, Address(token.address)): INVENTORY_BLOCKS * cap for token, cap in caps.items()}
+    holdings = {(made.inventory, cap.token): INVENTORY_BLOCKS * cap.per_block for cap in inventory}
     carried = [*holdings, *((made.executor, token) for token in profit_tokens)]
     operators = (operator, *further_operators)
     overlay = Overlay(

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import RunOptions
-from bot.config.tokens import inventory_caps, profit_tokens
+from bot.config.tokens import inventory_bound, inventory_caps, profit_tokens
 from bot.execution.agreement import differences, not_ours, strange_venues
-from bot.execution.deployment import Deployment, Venues, VerificationFailed, verify
+from bot.execution.deployment import Deployment, VerificationFailed, verify
 from bot.execution.hedges import TradingAccount
+from bot.execution.references import References
+from bot.execution.settings import Bound, InventoryCap, Rpc, Venues
 from bot.execution.transactions import Identity
 from bot.ground import DryGround, ForkGround, Ground, LiveGround, place_executor
 from bot.keys import new_keystore
@@ -56,6 +58,16 @@ class _Maker:
     caps: Mapping[Token, int]
     profits: Sequence[Address]
 
+    @property
+    def bound(self) -> Bound:
+        return inventory_bound(self.loaded.config)
+
+    async def _inventory(self, rpc: Rpc) -> tuple[InventoryCap, ...]:
+        """What an executor made for this run lends, and the pools it goes by."""
+        caps = [(Address(token.address), cap) for token, cap in self.caps.items()]
+        references = References(rpc, self.loaded.network, self.bound)
+        return await references.inventory(caps, self.loaded.config.executor.reference_pools)
+
     async def live(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Ground]:
         """The executor on the chain itself: deployed now on the twin, proven where it was deployed before."""
         world, chain_id = self.world, self.loaded.network.chain_id
@@ -66,7 +78,7 @@ class _Maker:
             wrong = [
                 *not_ours(made, operators),
                 *strange_venues(made, self.loaded.network),
-                *differences(made, self.profits, self.caps),
+                *differences(made, self.profits, self.caps, self.bound, self.loaded.config.executor.reference_pools),
             ]
             if wrong:
                 raise VerificationFailed("\n".join(wrong))
@@ -78,7 +90,8 @@ class _Maker:
             rpc,
             operators=operators,
             profit_tokens=self.profits,
-            caps=self.caps,
+            inventory=await self._inventory(rpc),
+            bound=self.bound,
             chain_id=chain_id,
             venues=Venues.of(self.loaded.network),
         )
@@ -88,8 +101,10 @@ class _Maker:
         """An executor that exists over forks only, with an inventory of its own."""
         network, world = self.loaded.network, self.world
         first, *further = operators
+        async with HttpRpc(world.http_url) as rpc:
+            inventory = await self._inventory(rpc)
         placed = await place_executor(
-            first, self.profits, self.caps, network.chain_id, Venues.of(network), further_operators=further
+            first, self.profits, inventory, self.bound, network.chain_id, Venues.of(network), further_operators=further
         )
         simulator.overlay = placed.overlay
         if self.mode is Mode.DRY:
@@ -126,8 +141,8 @@ class _Maker:
 async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: Clock, stack: AsyncExitStack) -> Hands:
     """Make or open the keys, find or place the contract, and stand on the ground of the run's mode.
 
-    Raises `KeystoreError`, `DeploymentFailed`, `VerificationFailed`, `ForkFailed`, `MissingTool`, and what the node
-    raises.
+    Raises `KeystoreError`, `NoReference`, `DeploymentFailed`, `VerificationFailed`, `ForkFailed`, `MissingTool`, and
+    what the node raises.
     """
     config, network = loaded.config, loaded.network
     keys, passphrase, operators = _keys(loaded, options, world)

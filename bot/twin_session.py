@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.engine import Engine
-from bot.execution.deployment import Deployment, InventoryCap, Venues, deploy
+from bot.execution.deployment import Deployment, deploy
+from bot.execution.settings import Bound, InventoryCap, Venues
 from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from bot.rpc import HttpRpc
 from chains.assets import Address, Assets, Token, address
@@ -53,7 +54,8 @@ async def deploy_on_twin(
     *,
     operators: Sequence[Address],
     profit_tokens: Sequence[Address],
-    caps: Mapping[Token, int],
+    inventory: Sequence[InventoryCap],
+    bound: Bound,
     chain_id: int,
     venues: Venues,
 ) -> Deployment:
@@ -75,7 +77,8 @@ async def deploy_on_twin(
             further_operators=operators[1:],
             treasury=owner_address,
             profit_tokens=profit_tokens,
-            inventory=[InventoryCap(Address(token.address), cap) for token, cap in caps.items()],
+            inventory=inventory,
+            bound=bound,
             chain_id=chain_id,
             venues=await venues.present(rpc),
         )
@@ -85,8 +88,7 @@ async def deploy_on_twin(
     made = await deploying
     for operator in operators:
         await twin.fund(operator, OPERATOR_WEI, {})
-    held = {Address(token.address): units for token, units in Funding.of(caps).tokens.items()}
-    await twin.fund(made.inventory, 0, held)
+    await twin.fund(made.inventory, 0, {cap.token: INVENTORY_BLOCKS * cap.per_block for cap in inventory})
     await _next_block(twin, rpc)
     return made
 

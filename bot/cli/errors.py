@@ -58,6 +58,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.signer.journal.JournalError": ExitCode.ENVIRONMENT,
         "bot.signer.policy.InvalidPolicy": ExitCode.ENVIRONMENT,
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
+        "bot.execution.references.NoReference": ExitCode.ERROR,
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
         "bot.balances.UnknownPlace": ExitCode.USAGE,
         "chains.pools.registry.UnknownFamily": ExitCode.USAGE,

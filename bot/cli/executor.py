@@ -91,20 +91,24 @@ async def deploy(
 ) -> None:
     """Deploy the executor and its inventory, then verify both. Owner, operator, treasury and tokens are fixed by it."""
     from bot.config.load import load
-    from bot.config.tokens import inventory_caps, profit_tokens
-    from bot.execution.deployment import InventoryCap, Venues, balance
+    from bot.config.tokens import inventory_bound, inventory_caps, profit_tokens
+    from bot.execution.deployment import balance
     from bot.execution.deployment import deploy as create
+    from bot.execution.references import References
+    from bot.execution.settings import Venues
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
     require_consent(loaded, live_on_chain_id)
     first, *further = [Address(operator) for operator in operators] or _configured_operators(loaded)
     gained = profit_tokens(loaded.config, loaded.network)
-    held = [InventoryCap(Address(token.address), cap) for token, cap in inventory_caps(loaded.config, loaded.network)]
+    caps = [(Address(token.address), cap) for token, cap in inventory_caps(loaded.config, loaded.network)]
+    bound = inventory_bound(loaded.config)
     async with node_rpc(loaded, node) as rpc:
-        for token in (*gained, *(cap.token for cap in held)):
+        for token in (*gained, *(token for token, _ in caps)):
             # Fixed for ever by the deployment: what is no token there would be found out by the first sweep.
             await balance(rpc, token, Address(treasury))
+        held = await References(rpc, loaded.network, bound).inventory(caps, loaded.config.executor.reference_pools)
         made = await create(
             rpc,
             owner_account(owner_keystore, passphrase_fd, passphrase_file),
@@ -113,6 +117,7 @@ async def deploy(
             treasury=Address(treasury),
             profit_tokens=gained,
             inventory=held,
+            bound=bound,
             chain_id=loaded.network.chain_id,
             venues=await Venues.of(loaded.network).present(rpc),
         )
@@ -253,11 +258,13 @@ def owner_account(keystore: Path, fd: int | None, file: Path | None) -> LocalAcc
 
 def _differences(made: Deployment, loaded: Loaded) -> list[str]:
     """What the run file says otherwise than the chain, one line each."""
-    from bot.config.tokens import inventory_caps, profit_tokens
+    from bot.config.tokens import inventory_bound, inventory_caps, profit_tokens
     from bot.execution.agreement import differences, strange_venues
 
     caps = dict(inventory_caps(loaded.config, loaded.network))
-    said = differences(made, profit_tokens(loaded.config, loaded.network), caps)
+    config = loaded.config
+    profits, bound = profit_tokens(config, loaded.network), inventory_bound(config)
+    said = differences(made, profits, caps, bound, config.executor.reference_pools)
     return [*strange_venues(made, loaded.network), *said]
 
 
@@ -276,6 +283,9 @@ def _tell(made: Deployment, *, as_json: bool) -> None:
                 "treasury": settings.treasury,
                 "profit_tokens": list(settings.profit_tokens),
                 "inventory_caps": caps,
+                "references": {cap.token: cap.reference for cap in settings.inventory[1:]},
+                "reference_window_s": settings.bound.window_s,
+                "allowed_slippage_ppm": settings.bound.slippage_ppm,
                 "venues": asdict(settings.venues),
             }
         )

@@ -46,7 +46,7 @@ async def status(
 ) -> None:
     """What the verified contracts hold, what the operator keys can pay for, and whether anybody may move anything.
 
-    Exit code 1 when a key is short of gas or an allowance stands, 0 when neither is so.
+    Exit code 1 when a key is short of gas, an allowance stands or a reference is silent, 0 otherwise.
     """
     from bot.config.load import load
     from bot.execution.standing import standing
@@ -136,7 +136,12 @@ def _problems(found: Standing, least: str) -> list[str]:
         f"{it.spender} may take {it.amount} base units of {it.token} from {it.contract}; deploy a new executor"
         for it in found.allowances
     ]
-    return [*short, *standing]
+    silent = [
+        f"the reference of {token} does not say what it is worth, so that it is not exchanged; wait until the pool is "
+        f"as old as {found.made.settings.bound.window_s} s, or deploy a new executor with another"
+        for token in found.silent
+    ]
+    return [*short, *standing, *silent]
 
 
 def _document(found: Standing) -> dict[str, object]:
@@ -150,6 +155,10 @@ def _document(found: Standing) -> dict[str, object]:
         "treasury": settings.treasury,
         "operators": [{**asdict(key), "balance_wei": str(key.balance_wei)} for key in found.keys],
         "caps": {cap.token: str(cap.per_block) for cap in settings.inventory},
+        "references": {cap.token: cap.reference for cap in settings.inventory[1:]},
+        "reference_window_s": settings.bound.window_s,
+        "allowed_slippage_ppm": settings.bound.slippage_ppm,
+        "silent": list(found.silent),
         "held": [{**asdict(it), "amount": str(it.amount)} for it in found.held],
         "allowances": [{**asdict(it), "amount": str(it.amount)} for it in found.allowances],
     }
@@ -161,7 +170,10 @@ def _print(found: Standing) -> None:
     for key in found.keys:
         click.echo(f"operator {key.operator} has {_coins(key.balance_wei)}")
     for cap in made.settings.inventory:
-        click.echo(f"cap {cap.per_block} base units of {cap.token} per block")
+        by = f", priced by {cap.reference}" if int(cap.reference, 16) else ""
+        click.echo(f"cap {cap.per_block} base units of {cap.token} per block{by}")
+    bound = made.settings.bound
+    click.echo(f"an exchange may end {bound.slippage_ppm} ppm below a mean price of {bound.window_s} s")
     for it in found.held:
         if it.amount:
             what = "wei" if int(it.token, 16) == 0 else f"base units of {it.token}"

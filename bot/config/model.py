@@ -236,6 +236,19 @@ class ExecutorSettings(Section):
     ] = ()
     """Inventory tokens and the most of each that may be spent per block. Fixed when it is deployed."""
 
+    reference_pools: Annotated[
+        tuple[ChainAddress, ...],
+        Field(strict=False, max_length=3, examples=[["0x11b815efB8f581194ae79006d24E0d814B7697F6"]]),
+        Many,
+    ] = ()
+    """The Uniswap V3 pools that price each inventory token beyond the first in it; left out: the deepest there are."""
+
+    reference_window_s: Annotated[int, Field(ge=60, le=86_400, examples=[600])] = 600
+    """Seconds an inventory price is the mean of: the longer, the dearer to bend. Fixed when it is deployed."""
+
+    allowed_slippage_ppm: Annotated[int, Field(ge=0, le=500_000, examples=[20_000])] = 20_000
+    """How far below that mean an exchange of inventory may end, in parts per million. Fixed when it is deployed."""
+
 
 class DashboardSettings(Section):
     """The page that shows what the bot does."""

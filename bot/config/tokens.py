@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from bot.config.errors import did_you_mean
 from bot.config.model import RunSections
 from bot.config.transfers import TransferSettings
+from bot.execution.settings import Bound
 from bot.market.transfers import Transfer
 from chains.assets import Address, Token, address
 from chains.networks import Network
@@ -26,6 +27,11 @@ def inventory_caps(sections: RunSections, network: Network) -> tuple[tuple[Token
     """Each inventory token with the most base units of it that may be spent per block."""
     named = ((network.token(cap.unit), cap) for cap in sections.executor.inventory_caps)
     return tuple((token, cap.units(token.decimals)) for token, cap in named)
+
+
+def inventory_bound(sections: RunSections) -> Bound:
+    """The least that must come back for what the inventory lends."""
+    return Bound(sections.executor.reference_window_s, sections.executor.allowed_slippage_ppm)
 
 
 def transfer_ends(network: Network, currencies: Iterable[Token]) -> dict[str, Token]:

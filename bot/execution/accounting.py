@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
 
-from bot.execution.deployment import NO_VENUES, Venues
+from bot.execution.settings import NO_VENUES, Venues
 from bot.ledger.records import SwapFill
 from bot.plan import Plan
 from chains.assets import ZERO_ADDRESS, Address, address

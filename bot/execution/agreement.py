@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from bot.execution.deployment import Deployment, Venues
+from bot.execution.deployment import Deployment
+from bot.execution.settings import Bound, Venues
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.networks import Network
 
 
-def differences(made: Deployment, profit_tokens: Iterable[Address], caps: Mapping[Token, int]) -> list[str]:
-    """What the run file says otherwise than the chain, one line each. `caps` are base units per block."""
+def differences(
+    made: Deployment,
+    profit_tokens: Iterable[Address],
+    caps: Mapping[Token, int],
+    bound: Bound,
+    references: Sequence[Address] = (),
+) -> list[str]:
+    """What the run file says otherwise than the chain, one line each. `caps` are base units per block.
+
+    `references` are the pools it names; it need not name any.
+    """
     settings = made.settings
     lines = []
     if set(profit_tokens) != set(settings.profit_tokens):
@@ -20,6 +30,14 @@ def differences(made: Deployment, profit_tokens: Iterable[Address], caps: Mappin
     if {Address(token.address): units for token, units in caps.items()} != on_chain:
         listed = ", ".join(f"{token} up to {units}" for token, units in on_chain.items()) or "none"
         lines.append(f"inventory caps on chain are {listed}; correct executor.inventory_caps")
+    if bound != settings.bound:
+        said, least = settings.bound, settings.bound.slippage_ppm
+        keys = "executor.reference_window_s and executor.allowed_slippage_ppm"
+        lines.append(f"an exchange may end {least} ppm below a mean of {said.window_s} s on chain; correct {keys}")
+    if references and list(references) != settings.references:
+        lines.append(
+            f"reference pools on chain are {', '.join(settings.references) or 'none'}; correct executor.reference_pools"
+        )
     return lines
 
 

@@ -67,12 +67,15 @@ EXECUTOR_IMMUTABLES = (
     *(f"PROFIT_TOKEN_{i}" for i in range(4)),
     *VENUE_IMMUTABLES,
 )
+BOUND_IMMUTABLES = ("WINDOW", "SLIPPAGE_PPM")
 INVENTORY_IMMUTABLES = (
     "EXECUTOR",
     "OWNER",
     "TREASURY",
     *(f"TOKEN_{i}" for i in range(4)),
     *(f"CAP_{i}" for i in range(4)),
+    *(f"REFERENCE_{i}" for i in range(1, 4)),
+    *BOUND_IMMUTABLES,
 )
 
 

@@ -5,43 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import encode as abi_encode
 from eth_utils.crypto import keccak
 from rlp import encode as rlp_encode
 
-from bot.execution.artefacts import VENUE_IMMUTABLES, Artefact, executor_artefact, inventory_artefact
+from bot.execution.artefacts import BOUND_IMMUTABLES, VENUE_IMMUTABLES, Artefact, executor_artefact, inventory_artefact
+from bot.execution.settings import MAX_TOKENS, NO_VENUES, Bound, ExecutorSettings, InventoryCap, Rpc, Venues
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
-from chains.loans import Lender, Loan
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
-
-    from chains.networks import Network
-
-MAX_TOKENS = 4
-"""As many profit tokens, as many inventory tokens and as many operators as the contracts have immutables for."""
 
 _CONSTRUCTOR = (
     "address",
     "address[]",
     "address",
     "address[]",
-    "address[]",
-    "uint128[]",
+    "(address[],uint128[],address[],uint32,uint32)",
     "(address,address,address,address,address)",
 )
 _GAS_MARGIN_PERCENT = 120
 _POLL_S = 0.2
 _POLLS = 600
-
-
-class Rpc(Protocol):
-    """Anything that answers JSON-RPC: `chains.anvil.Anvil`, `bot.rpc.HttpRpc`."""
-
-    async def rpc(self, method: str, *params: Any) -> Any: ...
 
 
 class DeploymentFailed(RuntimeError):
@@ -50,92 +38,6 @@ class DeploymentFailed(RuntimeError):
 
 class VerificationFailed(RuntimeError):
     """What is on chain is not this executor with these settings; the message names the difference."""
-
-
-@dataclass(frozen=True, slots=True)
-class InventoryCap:
-    """A token the inventory lends to `exchange`: at most `per_block` base units of it in one block."""
-
-    token: Address
-    per_block: int
-
-
-@dataclass(frozen=True, slots=True)
-class Venues:
-    """The singletons an executor settles hops at, and takes loans from; the zero address for what a chain lacks."""
-
-    wrapped_native: Address = ZERO_ADDRESS
-    pool_manager: Address = ZERO_ADDRESS
-    balancer_vault_v2: Address = ZERO_ADDRESS
-    balancer_vault_v3: Address = ZERO_ADDRESS
-    aave_pool: Address = ZERO_ADDRESS
-
-    @classmethod
-    def of(cls, network: Network) -> Venues:
-        """Those that `network` names among its contracts."""
-        return cls(
-            Address(network.wrapped.address),
-            network.contracts.get("uniswap_v4_pool_manager", ZERO_ADDRESS),
-            network.contracts.get("balancer_v2_vault", ZERO_ADDRESS),
-            network.contracts.get("balancer_v3_vault", ZERO_ADDRESS),
-            network.contracts.get("aave_v3_pool", ZERO_ADDRESS),
-        )
-
-    def lender(self, loan: Loan) -> Address:
-        """Whom `loan` comes from and goes back to. (Aave keeps its tokens elsewhere; its pool is who is asked.)"""
-        singletons = {
-            Lender.UNISWAP_V4: self.pool_manager,
-            Lender.BALANCER_V3: self.balancer_vault_v3,
-            Lender.BALANCER_V2: self.balancer_vault_v2,
-            Lender.AAVE_V3: self.aave_pool,
-        }
-        return singletons.get(loan.lender, loan.pool)
-
-    async def present(self, rpc: Rpc) -> Venues:
-        """Those of them that have code on the chain behind `rpc`."""
-        code = [await rpc.rpc("eth_getCode", at, "latest") for at in astuple(self)]
-        return Venues(*(at if found != "0x" else ZERO_ADDRESS for at, found in zip(astuple(self), code, strict=True)))
-
-
-NO_VENUES = Venues()
-"""A chain, or a test, with nothing but two-token pools and wrappers."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutorSettings:
-    """What an executor is made with, for ever. `profit_tokens` are those a cycle may earn in.
-
-    `operators` are one to four hot keys with the same rights: each may trade, none may withdraw.
-    """
-
-    owner: Address
-    operators: tuple[Address, ...]
-    treasury: Address
-    profit_tokens: tuple[Address, ...]
-    inventory: tuple[InventoryCap, ...] = ()
-    venues: Venues = NO_VENUES
-
-    def refusal(self) -> str | None:
-        """Why the contract would refuse these settings, in one line; None when it would not."""
-        listed = [cap.token for cap in self.inventory]
-        if ZERO_ADDRESS in (self.owner, *self.operators, self.treasury, *self.profit_tokens, *listed):
-            return "the zero address is nobody: name an owner, an operator, a treasury and real tokens"
-        if not 1 <= len(self.operators) <= MAX_TOKENS:
-            return f"{len(self.operators)} operators given: name one to {MAX_TOKENS}"
-        if len(set(self.operators)) < len(self.operators):
-            return "an operator is named twice"
-        if self.owner in self.operators:
-            return f"owner and operator are both {self.owner}: the key that trades must not be the key that withdraws"
-        if not 1 <= len(self.profit_tokens) <= MAX_TOKENS:
-            return f"{len(self.profit_tokens)} profit tokens given: name one to {MAX_TOKENS}"
-        if len(listed) > MAX_TOKENS:
-            return f"{len(listed)} inventory tokens given: at most {MAX_TOKENS} fit"
-        if len(set(listed)) < len(listed):
-            return "an inventory token is named twice"
-        for cap in self.inventory:
-            if not 0 < cap.per_block < 1 << 128:
-                return f"the cap of {cap.token} is {cap.per_block}: it must be positive and below 2^128"
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +59,7 @@ async def deploy(
     treasury: Address,
     profit_tokens: Sequence[Address],
     inventory: Sequence[InventoryCap],
+    bound: Bound,
     chain_id: int,
     venues: Venues = NO_VENUES,
     further_operators: Sequence[Address] = (),
@@ -172,19 +75,20 @@ async def deploy(
         tuple(profit_tokens),
         tuple(inventory),
         venues,
+        bound,
     )
     refusal = settings.refusal()
     if refusal:
         raise DeploymentFailed(refusal)
     tokens = [cap.token for cap in settings.inventory]
     caps = [cap.per_block for cap in settings.inventory]
+    stock = (tokens, caps, settings.references, *astuple(bound))
     arguments = (
         settings.owner,
         settings.operators,
         treasury,
         settings.profit_tokens,
-        tokens,
-        caps,
+        stock,
         astuple(venues),
     )
     receipt = await transact(
@@ -230,7 +134,14 @@ async def verify(
         rpc,
         inventory_artefact(),
         inventory,
-        {**parties, "EXECUTOR": int(executor, 16), **_numbered("TOKEN", tokens), **_numbered("CAP", caps)},
+        {
+            **parties,
+            "EXECUTOR": int(executor, 16),
+            **_numbered("TOKEN", tokens),
+            **_numbered("CAP", caps),
+            **_numbered("REFERENCE", [int(cap.reference, 16) for cap in found.inventory]),
+            **dict(zip(BOUND_IMMUTABLES, astuple(found.bound), strict=True)),
+        },
         hex(number),
     )
     return Deployment(executor, inventory, number, "0x" + keccak(code).hex(), found)
@@ -258,7 +169,12 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
     profit_tokens = [await party(executor, f"PROFIT_TOKEN_{i}") for i in range(MAX_TOKENS)]
     operators = [await party(executor, f"OPERATOR_{i}") for i in range(MAX_TOKENS)]
     caps = [
-        InventoryCap(await party(inventory, f"TOKEN_{i}"), await word(inventory, f"CAP_{i}")) for i in range(MAX_TOKENS)
+        InventoryCap(
+            await party(inventory, f"TOKEN_{i}"),
+            await word(inventory, f"CAP_{i}"),
+            await party(inventory, f"REFERENCE_{i}") if i else ZERO_ADDRESS,
+        )
+        for i in range(MAX_TOKENS)
     ]
     return ExecutorSettings(
         await party(executor, "OWNER"),
@@ -267,6 +183,7 @@ async def settings_of(rpc: Rpc, executor: Address, *, block: str = "latest") -> 
         tuple(token for token in profit_tokens if token != ZERO_ADDRESS),
         tuple(cap for cap in caps if cap.token != ZERO_ADDRESS),
         Venues(*[await party(executor, getter) for getter in VENUE_IMMUTABLES]),
+        Bound(*[await word(inventory, getter) for getter in BOUND_IMMUTABLES]),
     )
 
 
@@ -296,10 +213,16 @@ def call_data(signature: str, argument: Address) -> bytes:
 def _shown(value: object) -> str:
     if isinstance(value, Venues):
         return ", ".join(astuple(value))
+    if isinstance(value, Bound):
+        return f"a mean of {value.window_s} s less {value.slippage_ppm} ppm"
     if not isinstance(value, tuple):
         return str(value)
-    parts = (f"{item.token} up to {item.per_block}" if isinstance(item, InventoryCap) else str(item) for item in value)
-    return ", ".join(parts) or "none"
+    return ", ".join(_shown_cap(item) if isinstance(item, InventoryCap) else str(item) for item in value) or "none"
+
+
+def _shown_cap(cap: InventoryCap) -> str:
+    by = f" by {cap.reference}" if cap.reference != ZERO_ADDRESS else ""
+    return f"{cap.token} up to {cap.per_block}{by}"
 
 
 async def balance(rpc: Rpc, token: Address, holder: Address) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Generator, Iterator, Sequence
 
-from bot.execution.deployment import Venues
 from bot.execution.loans import Offer, Offers
+from bot.execution.settings import Venues
 from bot.market.multicall import LoadFailed, Node, ask_together
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, Token

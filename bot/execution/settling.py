@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bot.execution.build import Terms
-from bot.execution.deployment import NO_VENUES, Venues
+from bot.execution.settings import NO_VENUES, Venues
 from bot.ledger.records import Intent, WorstCase
 from bot.plan import Plan
 from bot.simulator.verdict import Verdict

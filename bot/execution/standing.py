@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from eth_abi.abi import encode as abi_encode
 from eth_utils.crypto import keccak
 
-from bot.execution.deployment import Deployment, DeploymentFailed, Rpc, balance, transact, verify
+from bot.execution.deployment import Deployment, DeploymentFailed, balance, transact, verify
+from bot.execution.settings import Rpc
+from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Standing:
     held: tuple[Held, ...]
     keys: tuple[Key, ...]
     allowances: tuple[Allowance, ...]
+    silent: tuple[Address, ...] = ()
+    """Inventory tokens whose reference does not say what they are worth: nothing can be exchanged for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ async def standing(rpc: Rpc, executor: Address, *, least_wei: int) -> Standing:
         tuple(held),
         await _keys(rpc, settings.operators, least_wei),
         tuple(found for found in allowances if found.amount),
+        await _silent(rpc, made),
     )
 
 
@@ -115,6 +120,18 @@ async def top_up(
         receipt = await transact(rpc, owner, chain_id, key.operator, b"", value_wei=lacking)
         sent.append(TopUp(key.operator, lacking, receipt["transactionHash"]))
     return tuple(sent)
+
+
+async def _silent(rpc: Rpc, made: Deployment) -> tuple[Address, ...]:
+    selector, types = keccak(text="leastOut(address,uint256,address)")[:4], ("address", "uint256", "address")
+    silent = []
+    for cap in made.settings.inventory[1:]:
+        data = selector + abi_encode(types, (made.settings.inventory[0].token, 1, cap.token))
+        try:
+            await rpc.rpc("eth_call", {"to": made.inventory, "data": "0x" + data.hex()}, "latest")
+        except RpcError:
+            silent.append(cap.token)
+    return tuple(silent)
 
 
 async def _keys(rpc: Rpc, operators: Sequence[Address], least_wei: int) -> tuple[Key, ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from eth_account.signers.local import LocalAccount
 from eth_utils.crypto import keccak
 
-from bot.execution.deployment import DeploymentFailed, Rpc, balance, call_data, transact, verify
+from bot.execution.deployment import DeploymentFailed, balance, call_data, transact, verify
+from bot.execution.settings import Rpc
 from chains.anvil import RpcError
 from chains.assets import Address, address
 

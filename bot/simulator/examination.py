@@ -89,7 +89,7 @@ async def _examined(
     frame: Frame,
     names: Mapping[Address, str],
 ) -> Examination:
-    reasons = RevertReasons.from_artefact()
+    reasons = RevertReasons.from_artefacts()
     screened = await simulator.alone(tx, head, watched)
     return Examination(
         verdict=await simulator.verdict(tx, head, watched),

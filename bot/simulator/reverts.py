@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 
 from chains.tools import ROOT
 
-EXECUTOR_ARTEFACT = ROOT / "contracts" / "out" / "Executor.sol" / "Executor.json"
+CONTRACTS = tuple(ROOT / "contracts" / "out" / f"{name}.sol" / f"{name}.json" for name in ("Executor", "Inventory"))
 
 # Solidity documentation, "Panic via assert and Error via require".
 _PANICS = {
@@ -27,6 +27,11 @@ _PANICS = {
     0x32: "index out of bounds",
     0x41: "out of memory",
     0x51: "call of an uninitialised function",
+}
+
+_MEANS = {
+    "OutputBelowReference": "less than the inventory's mean price asks for, its allowed slippage taken off",
+    "NoReference": "the pool that prices this token does not remember as far back as the mean price goes",
 }
 
 
@@ -57,12 +62,10 @@ class RevertReasons:
         self._errors = {error.selector: error for error in (*_BUILT_IN, *errors)}
 
     @classmethod
-    def from_artefact(cls, path: Path = EXECUTOR_ARTEFACT) -> Self:
-        """With the custom errors of a compiled contract; only Solidity's own where it is not compiled."""
-        if not path.is_file():
-            return cls()
-        abi = orjson.loads(path.read_bytes())["abi"]
-        return cls(_custom_error(entry) for entry in abi if entry["type"] == "error")
+    def from_artefacts(cls, paths: Iterable[Path] = CONTRACTS) -> Self:
+        """With the custom errors of compiled contracts; of one that is not compiled none."""
+        entries = [entry for path in paths if path.is_file() for entry in orjson.loads(path.read_bytes())["abi"]]
+        return cls(_custom_error(entry) for entry in entries if entry["type"] == "error")
 
     def read(self, data: bytes) -> str:
         """One line for a person. Data nobody knows is shown as hex; of long data only the beginning is read."""
@@ -87,7 +90,8 @@ class RevertReasons:
             return " ".join(str(values[0]).split()) or "reverted with an empty reason"
         if error.name == "Panic":
             return f"panic 0x{values[0]:02x} ({_PANICS.get(values[0], 'unknown')})"
-        return f"{error.name}({', '.join(map(_argument, error.arguments, values))})"
+        said = f"{error.name}({', '.join(map(_argument, error.arguments, values))})"
+        return f"{said}: {_MEANS[error.name]}" if error.name in _MEANS else said
 
 
 def _custom_error(entry: Mapping[str, Any]) -> CustomError:

@@ -74,7 +74,7 @@ class Simulator:
         """`prefetch` gives the fork what is known of each new block: it is for nodes that are far away."""
         self._network = network
         self._clock = clock
-        self._reasons = reasons or RevertReasons.from_artefact()
+        self._reasons = reasons or RevertReasons.from_artefacts()
         self._timeout_s = timeout_s
         self._final = final
         self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch)

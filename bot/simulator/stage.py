@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from eth_utils.crypto import keccak
 
 from bot.execution.build import Terms, unsigned_transaction
-from bot.execution.deployment import Venues
+from bot.execution.settings import UNBOUNDED, InventoryCap, Venues
 from bot.ground import Placed, place_executor
 from bot.plan import LASTS_S, Plan, Swap
 from bot.simulator.holdings import Watched
@@ -120,13 +121,19 @@ async def staged(plan: Plan, network: Network, *, movable: bool) -> Stage:
     profit_token = Address(first.token_in.address)
     venues = Venues.of(network)
     tokens = tokens_of(plan)
-    caps = {} if plan.atomic else {first.token_in: first.amount_in, plan.swaps[-1].token_out: plan.swaps[-1].amount_out}
-    actor = await place_executor(_OPERATOR, [profit_token], caps, network.chain_id, venues)
+    last = plan.swaps[-1]
+    caps = {} if plan.atomic else {first.token_in: first.amount_in, last.token_out: last.amount_out}
+    actor = await place_executor(_OPERATOR, [profit_token], _lent(caps), UNBOUNDED, network.chain_id, venues)
     mover = None
     if movable and len(tokens) <= MOST_TOKENS:
-        mover_caps = dict.fromkeys(tokens, _MOVER_CAP)
-        mover = await place_executor(_MOVER, [profit_token], mover_caps, network.chain_id, venues)
+        mover_caps = _lent(dict.fromkeys(tokens, _MOVER_CAP))
+        mover = await place_executor(_MOVER, [profit_token], mover_caps, UNBOUNDED, network.chain_id, venues)
     return Stage(plan, network, actor, mover)
+
+
+def _lent(caps: Mapping[Token, int]) -> list[InventoryCap]:
+    """An inventory of the stage's own, where nothing can be lost."""
+    return [InventoryCap(Address(token.address), cap) for token, cap in caps.items()]
 
 
 def tokens_of(plan: Plan) -> tuple[Token, ...]:

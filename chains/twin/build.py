@@ -25,6 +25,7 @@ from chains.twin.errors import CorruptSnapshot, TwinUnavailable
 from chains.twin.inventory import endow, holdings
 from chains.twin.manifest import manifest, read_manifest
 from chains.twin.market import PoolView
+from chains.twin.memory import HISTORY_S, grow_memories
 from chains.twin.opening import Opening, Progress, in_batches, open_pools, set_supply, write_contracts
 from chains.twin.parameters import CrowdParameters, TraderParameters
 from chains.twin.prices import PricePath
@@ -34,11 +35,11 @@ CHAIN_ID = 31337
 GAS_LIMIT = 30_000_000
 STATE_FILE, MANIFEST_FILE = "state.json", "manifest.json"
 
-_BUILD_BLOCKS = len(DEPLOYMENTS) + 5
+_BUILD_BLOCKS = len(DEPLOYMENTS) + 6
 _BUILD_GAS_LIMIT = 10**11
 _SHAPES_THE_STATE = (
     *("accounts", "anchors", "artefacts", "build", "data", "deploy", "inventory", "layout", "manifest", "market"),
-    *("opening", "parameters", "prices", "traded"),
+    *("memory", "opening", "parameters", "prices", "traded"),
 )
 
 
@@ -115,7 +116,8 @@ async def _build(folder: Path, stamp: str, progress: Progress) -> TwinState:
         [
             *("--no-mining", "--order", "fifo", "--chain-id", str(CHAIN_ID)),
             *("--gas-limit", str(_BUILD_GAS_LIMIT), "--block-base-fee-per-gas", "0"),
-            *("--number", str(SNAPSHOT_BLOCK - _BUILD_BLOCKS), "--timestamp", str(SNAPSHOT_TIME_S - _BUILD_BLOCKS)),
+            *("--number", str(SNAPSHOT_BLOCK - _BUILD_BLOCKS)),
+            *("--timestamp", str(SNAPSHOT_TIME_S - HISTORY_S - _BUILD_BLOCKS)),
         ]
     )
     async with anvil:
@@ -125,6 +127,7 @@ async def _build(folder: Path, stamp: str, progress: Progress) -> TwinState:
         progress("writing tokens", 0.1)
         await write_contracts(anvil, market)
         opening = await open_pools(anvil, market, progress)
+        await grow_memories(anvil, opening.pools)
         progress("giving traders their inventory", 0.6)
         await _endow(anvil, opening, TradedMarket(market, opening.pools, TraderParameters(), PricePath()).traded)
         head = await _last_block(anvil)
@@ -163,6 +166,7 @@ async def _last_block(anvil: Anvil) -> Mapping[str, Any]:
     opening_base_fee = CrowdParameters().base_fee_wei * 8 // 7
     await anvil.rpc("evm_setBlockGasLimit", hex(GAS_LIMIT))
     await anvil.rpc("anvil_setNextBlockBaseFeePerGas", hex(opening_base_fee))
+    await anvil.rpc("evm_setNextBlockTimestamp", hex(SNAPSHOT_TIME_S))
     await anvil.rpc("evm_mine")
     head: Mapping[str, Any] = await anvil.rpc("eth_getBlockByNumber", "latest", False)
     assert (int(head["number"], 16), int(head["timestamp"], 16)) == (SNAPSHOT_BLOCK, SNAPSHOT_TIME_S), head

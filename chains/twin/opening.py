@@ -124,7 +124,7 @@ async def open_pools(anvil: Anvil, snapshot: Snapshot, progress: Progress) -> Op
 async def _open_pairs(anvil: Anvil, pairs: Sequence[RecordedPair], opening: Opening) -> None:
     create = [(_FACTORY[pair.family], call_data("createPair(address,address)", *pair.tokens)) for pair in pairs]
     created = {}
-    for log in await _send(anvil, create, _CREATE_PAIR_GAS, [_PAIR_CREATED]):
+    for log in await send(anvil, create, _CREATE_PAIR_GAS, [_PAIR_CREATED]):
         factory, (pair_address, _) = address(log["address"]), decode(["address", "uint256"], _data(log))
         created[factory, _topic_address(log, 1), _topic_address(log, 2)] = address(pair_address)
     matching = _matching(pairs, lambda pair: created.get((_FACTORY[pair.family], *pair.tokens)), opening)
@@ -137,7 +137,7 @@ async def _open_pairs(anvil: Anvil, pairs: Sequence[RecordedPair], opening: Open
         ],
     )
     synced: dict[Address, tuple[int, int]] = {}
-    for log in await _send(anvil, [(pair.address, call_data("sync()")) for pair in matching], _SYNC_GAS, [_SYNC]):
+    for log in await send(anvil, [(pair.address, call_data("sync()")) for pair in matching], _SYNC_GAS, [_SYNC]):
         reserve0, reserve1 = decode(["uint112", "uint112"], _data(log))
         synced[address(log["address"])] = (reserve0, reserve1)
     for pair in matching:
@@ -171,7 +171,7 @@ async def _open_concentrated(anvil: Anvil, pools: Sequence[RecordedV3Pool], open
     created: dict[tuple[Address, Address, int], Address] = {}
     prices: dict[Address, tuple[int, int]] = {}
     liquidity: dict[Address, int] = {}
-    for log in await _send(anvil, opens, _OPEN_GAS, [_POOL_CREATED, _INITIALIZE, _V3_MINT]):
+    for log in await send(anvil, opens, _OPEN_GAS, [_POOL_CREATED, _INITIALIZE, _V3_MINT]):
         topic = bytes.fromhex(log["topics"][0][2:])
         if topic == _POOL_CREATED:
             _, pool_address = decode(["int24", "address"], _data(log))
@@ -209,7 +209,7 @@ def _matching(pools: Sequence[_Pool], created_at: Callable[[_Pool], Address | No
     return matching
 
 
-async def _send(
+async def send(
     anvil: Anvil, calls: Sequence[tuple[Address, str]], gas: int, topics: Sequence[bytes]
 ) -> list[Mapping[str, Any]]:
     """Send one transaction per call from the builder, mine them, and return the logs with one of `topics`."""

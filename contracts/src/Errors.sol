@@ -30,6 +30,7 @@ error UnlistedToken(address token);
 error WrongInputToken(address actual, address expected);
 error NoLender(uint256 hop);
 error CapExceeded(address token, uint256 drawn, uint256 cap);
+error NoReference(address token, address pool);
 
 // what happened
 error UnexpectedCallback(address caller);
@@ -37,6 +38,7 @@ error WrongDebt(address pool, int256 asked, uint256 owed);
 error MissedCallback(address pool);
 error GainBelowMinimum(int256 gain, uint256 minGain);
 error OutputBelowMinimum(uint256 received, uint256 minOut);
+error OutputBelowReference(uint256 received, uint256 least);
 error NoBalance(address token);
 error TransferFailed(address token, address to, uint256 amount);
 error TollTaken(address token, uint256 taken, uint256 amount);

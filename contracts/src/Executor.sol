@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import "./Errors.sol";
+import {Inventory} from "./Inventory.sol";
 import {Settings} from "./Settings.sol";
 import {Walker} from "./Walker.sol";
 import {IERC20} from "./interfaces/IERC20.sol";
@@ -39,10 +40,9 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         address[] memory operators,
         address treasury,
         address[] memory profitTokens,
-        address[] memory inventoryTokens,
-        uint128[] memory inventoryCaps,
+        Inventory.Stock memory stock,
         Venues memory venues
-    ) Settings(owner, operators, treasury, profitTokens, inventoryTokens, inventoryCaps, venues) {}
+    ) Settings(owner, operators, treasury, profitTokens, stock, venues) {}
 
     /* MODIFIERS */
 
@@ -97,7 +97,8 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
     /// @notice Sells the inventory's token along one route or several; what comes out goes back to the inventory.
     /// @param head The token sold, and the last block and second the call may land in (`Terms`).
     /// @param amounts How much of it, and the least that must come back.
-    /// @return received What the inventory's balance of `tokenOut` grew by: at least the least, and never nothing.
+    /// @return received What the inventory's balance of `tokenOut` grew by: at least the least, never nothing, and never
+    /// less than the inventory asks for.
     function exchange(uint256 head, uint256 amounts, address tokenOut, bytes32 parentHash, uint256[] calldata words)
         external
         onlyOperator
@@ -108,12 +109,11 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
         address tokenIn = Terms.token(head);
         (uint256 amountIn, uint256 minOut) = Terms.split(amounts);
         if (tokenIn == tokenOut) revert SameToken(tokenIn);
-        if (INVENTORY.capOf(tokenOut) == 0) revert UnlistedToken(tokenOut);
         if (words.length == 0) revert TooFewHops(0, 1);
-        uint256 balanceBefore = tokenOut.balanceOf(address(INVENTORY));
-        _sell(words, tokenIn, amountIn);
-        received = tokenOut.balanceOf(address(INVENTORY)) - balanceBefore;
+        uint256 least;
+        (received, least) = _trade(words, tokenIn, amountIn, tokenOut);
         if (received < minOut || received == 0) revert OutputBelowMinimum(received, minOut);
+        if (received < least) revert OutputBelowReference(received, least);
     }
 
     function _refuseTime(uint256 head) private view {
@@ -373,17 +373,33 @@ contract Executor is Walker, IPairCallbacks, IPoolCallbacks, IUnlockCallbacks, I
 
     /* INVENTORY */
 
-    function _sell(uint256[] calldata words, address token, uint256 amount) private {
+    /// @return received What the inventory's balance of `tokenOut` grew by.
+    /// @return least What it asks for what it gave.
+    function _trade(uint256[] calldata words, address token, uint256 amount, address tokenOut)
+        private
+        returns (uint256 received, uint256 least)
+    {
+        uint256 balanceBefore = tokenOut.balanceOf(address(INVENTORY));
+        least = _sell(words, token, amount, tokenOut);
+        received = tokenOut.balanceOf(address(INVENTORY)) - balanceBefore;
+    }
+
+    /// @return least What the inventory asks for what it gave.
+    function _sell(uint256[] calldata words, address token, uint256 amount, address tokenOut)
+        private
+        returns (uint256 least)
+    {
         if (!Hop.wrap(words[0]).isRoute()) {
-            INVENTORY.draw(token, amount, _entrance(Hop.wrap(words[0])));
-            return _walk(words, token, amount, address(INVENTORY));
+            least = INVENTORY.draw(token, amount, _entrance(Hop.wrap(words[0])), tokenOut);
+            _walk(words, token, amount, address(INVENTORY));
+            return least;
         }
         while (words.length != 0) {
             uint256 share;
             uint256[] calldata route;
             (route, share, words) = _nextRoute(words, amount);
             amount -= share;
-            _sell(route, token, share);
+            least += _sell(route, token, share, tokenOut);
         }
     }
 

@@ -39,15 +39,13 @@ abstract contract Settings {
 
     /// @param operators One to four hot keys, all with the same rights: each may trade, none may withdraw.
     /// @param profitTokens One to four tokens in which a cycle may earn.
-    /// @param inventoryTokens Up to four tokens the inventory lends to `exchange`.
-    /// @param inventoryCaps For each of them, the most that may be drawn in one block, in base units.
+    /// @param stock What the inventory lends to `exchange`, and on what terms.
     constructor(
         address owner,
         address[] memory operators,
         address treasury,
         address[] memory profitTokens,
-        address[] memory inventoryTokens,
-        uint128[] memory inventoryCaps,
+        Inventory.Stock memory stock,
         Venues memory venues
     ) {
         if (operators.length == 0 || operators.length > 4) revert InvalidSettings();
@@ -74,7 +72,7 @@ abstract contract Settings {
         BALANCER_VAULT_V2 = venues.balancerVaultV2;
         BALANCER_VAULT_V3 = venues.balancerVaultV3;
         AAVE_POOL = venues.aavePool;
-        INVENTORY = new Inventory(owner, treasury, inventoryTokens, inventoryCaps);
+        INVENTORY = new Inventory(owner, treasury, stock);
     }
 
     /* VIEWS */

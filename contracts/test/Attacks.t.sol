@@ -86,7 +86,9 @@ contract AttacksTest is World {
             hooked.hook(address(executor), attempts[i]);
             run(weth, 1e18, 0, hops);
         }
-        hooked.hook(address(inventory), abi.encodeCall(Inventory.draw, (address(weth), 1, address(hooked))));
+        hooked.hook(
+            address(inventory), abi.encodeCall(Inventory.draw, (address(weth), 1, address(hooked), address(dai)))
+        );
         run(weth, 1e18, 0, hops);
         assertEq(hooked.calls(), 6 * 2);
         assertEq(hooked.successes(), 0);
@@ -101,7 +103,8 @@ contract AttacksTest is World {
         tokens[0] = address(weth);
         address[] memory keys = new address[](1);
         keys[0] = address(forwarder);
-        Executor own = new Executor(address(this), keys, TREASURY, tokens, new address[](0), new uint128[](0), venues());
+        Inventory.Stock memory none;
+        Executor own = new Executor(address(this), keys, TREASURY, tokens, none, venues());
         uint256[] memory hops =
             path(v2(pair(weth, 100e18, hooked, 300e18), true), v2(pair(hooked, 200e18, weth, 100e18), true));
         bytes memory again = abi.encodeCall(Executor.run, (head(weth, 100), amounts(1e18, 0), 0, hops));
@@ -212,16 +215,24 @@ contract AttacksTest is World {
         assertNothingLost();
     }
 
-    /// @dev The most a stolen operator key can do: hand the block's cap to a pool of its own. The rest stays.
-    function testAStolenOperatorKeyLosesAtMostTheCapPerBlock() public {
+    /// @dev The most a stolen operator key can do: sell the block's cap to a pool of its own, for what the inventory
+    /// must have for it and nothing more.
+    function testAStolenOperatorKeyLosesAtMostTheSlippageOfTheCapPerBlock() public {
+        uint256 least = inventory.leastOut(address(weth), CAP, address(dai));
         EvilPool.Script memory script;
-        script.delivers = 1;
+        script.delivers = least - 1;
         EvilPool taker = evil(weth, dai, script);
-        dai.mint(address(taker), 10);
+        dai.mint(address(taker), least);
+        vm.expectRevert(abi.encodeWithSelector(OutputBelowReference.selector, least - 1, least));
+        exchange(weth, CAP, dai, 0, path(evilHop(taker, Kind.ConstantProduct)));
+        script.delivers = least;
+        taker.rewrite(address(weth), address(dai), script);
         exchange(weth, CAP, dai, 0, path(evilHop(taker, Kind.ConstantProduct)));
         vm.expectRevert(abi.encodeWithSelector(CapExceeded.selector, address(weth), CAP + 1, CAP));
         exchange(weth, 1, dai, 0, path(evilHop(taker, Kind.ConstantProduct)));
         assertEq(weth.balanceOf(address(inventory)), STOCK - CAP);
+        assertEq(dai.balanceOf(address(inventory)), STOCK + least);
+        assertTrue(least * 1e6 >= CAP * 29_997 / 1e4 * (1e6 - SLIPPAGE_PPM), "nine tenths of what three each come to");
         assertNothingLost();
     }
 

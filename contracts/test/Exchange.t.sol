@@ -115,7 +115,7 @@ contract ExchangeTest is World {
         for (uint256 i; i < others.length; ++i) {
             vm.expectRevert(abi.encodeWithSelector(NotExecutor.selector, others[i]));
             vm.prank(others[i]);
-            inventory.draw(address(weth), 1, others[i]);
+            inventory.draw(address(weth), 1, others[i], address(dai));
         }
     }
 }

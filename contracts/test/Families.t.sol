@@ -173,15 +173,12 @@ contract FamiliesTest is Families {
         TaxedToken taxed = new TaxedToken();
         address[] memory tokens = new address[](2);
         (tokens[0], tokens[1]) = (address(weth), address(taxed));
-        uint128[] memory caps = new uint128[](2);
-        (caps[0], caps[1]) = (CAP, CAP);
         executor = new OpenExecutor(
             OWNER,
             operators(),
             TREASURY,
             tokens,
-            tokens,
-            caps,
+            unbounded(tokens),
             Settings.Venues(address(0), address(0), address(0), address(0), address(0))
         );
         weth.mint(address(executor.INVENTORY()), STOCK);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Players} from "./base/Players.sol";
+import {Players, TrustingPlayers} from "./base/Players.sol";
 import {Test} from "./base/Test.sol";
 import {EvilPool} from "./mocks/Pools.sol";
 
@@ -20,7 +20,7 @@ contract InvariantsTest is Test {
     }
 
     function targetSelectors() public view returns (FuzzSelector[] memory targets) {
-        bytes4[] memory moves = new bytes4[](13);
+        bytes4[] memory moves = new bytes4[](15);
         moves[0] = players.moveMarket.selector;
         moves[1] = players.runHonestly.selector;
         moves[2] = players.runThroughEvil.selector;
@@ -34,6 +34,8 @@ contract InvariantsTest is Test {
         moves[10] = players.borrowHonestly.selector;
         moves[11] = players.reenter.selector;
         moves[12] = players.asksForTooMuch.selector;
+        moves[13] = players.moveReference.selector;
+        moves[14] = players.steal.selector;
         targets = new FuzzSelector[](1);
         targets[0] = FuzzSelector(address(players), moves);
     }
@@ -59,11 +61,18 @@ contract InvariantsTest is Test {
         assertEq(players.dirtyTransient(), 0);
     }
 
-    /// @dev What the executor holds falls by the owner's sweep only, and what the inventory holds by the cap in a block:
-    /// all a stolen operator key can take.
+    /// @dev What the executor holds falls by the owner's sweep only, and what the inventory holds of a token by the cap in
+    /// a block.
     function invariantOperatorCannotWithdraw() public view {
         assertEq(players.executorLosses(), 0);
         assertEq(players.inventoryLosses(), 0);
+    }
+
+    /// @dev What the inventory is worth falls by the allowed slippage of the caps in a block, whatever the pools say that
+    /// it is traded at, and whoever moves the one it goes by: all that a stolen operator key can take.
+    function invariantStolenKeyTakesTheSlippageOfTheCap() public view {
+        assertEq(players.meansMoved(), 0);
+        assertEq(players.overlosses(), 0);
     }
 
     function invariantProfitOrRevert() public view {
@@ -82,7 +91,7 @@ contract InvariantsTest is Test {
             players.runThroughEvil(dutiful, dutiful, 4 + 6 * kinds, 1e18);
         }
         for (uint256 kind; kind < 6; ++kind) {
-            players.exchangeThroughEvil(dutiful, 3 + 9 * kind, 1e18);
+            players.exchangeThroughEvil(dutiful, 1 + 9 * kind, 1e18);
         }
         uint256 evilly = players.evilSettled();
         assertEq(evilly, 36 + 6);
@@ -102,10 +111,31 @@ contract InvariantsTest is Test {
             players.reenter(which, 1e18, which / 16, "");
         }
         assertEq(players.reentriesTried(), 80);
+        players.moveReference(500e18, true);
+        for (uint256 more; more < 3; ++more) {
+            players.steal(1e18, true, more);
+            players.steal(1e18, false, more);
+        }
+        assertEq(players.thefts(), 4);
+        players.nextBlock();
         invariantNoNonOwnerGain();
         invariantNoAllowanceAtRest();
         invariantTransientClean();
         invariantOperatorCannotWithdraw();
+        invariantStolenKeyTakesTheSlippageOfTheCap();
         invariantProfitOrRevert();
+    }
+
+    /// @dev The fault that the invariant is there to find: an inventory which knows no prices.
+    function testAnInventoryWithoutAReferenceLosesMore() public {
+        Players trusting = new TrustingPlayers();
+        EvilPool.Script memory script;
+        script.asks = 1;
+        script.delivers = 1;
+        for (uint256 i; i < 2; ++i) {
+            (i == 0 ? players : trusting).exchangeThroughEvil(script, 3, 10e18);
+        }
+        assertEq(players.overlosses(), 0);
+        assertTrue(trusting.overlosses() > 0, "the twin is robbed of the whole cap");
     }
 }

@@ -89,9 +89,7 @@ contract OddTokensTest is World {
         odd = PlainToken(token);
         address[] memory both = new address[](2);
         (both[0], both[1]) = (address(weth), token);
-        uint128[] memory caps = new uint128[](2);
-        (caps[0], caps[1]) = (CAP, CAP);
-        executor = new OpenExecutor(OWNER, operators(), TREASURY, both, both, caps, venues());
+        executor = new OpenExecutor(OWNER, operators(), TREASURY, both, unbounded(both), venues());
         inventory = executor.INVENTORY();
         weth.mint(address(inventory), STOCK);
         market = pair(weth, 100e18, odd, 100e18);

@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import "../src/Errors.sol";
 import {Executor} from "../src/Executor.sol";
+import {Inventory} from "../src/Inventory.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {OpenExecutor, World} from "./base/World.sol";
 import {FixedPricePool, Pair} from "./mocks/Pools.sol";
@@ -104,7 +105,8 @@ contract RunTest is World {
         TolledToken tolled = new TolledToken();
         address[] memory earns = new address[](1);
         earns[0] = address(tolled);
-        executor = new OpenExecutor(OWNER, operators(), TREASURY, earns, new address[](0), new uint128[](0), venues());
+        Inventory.Stock memory nothing;
+        executor = new OpenExecutor(OWNER, operators(), TREASURY, earns, nothing, venues());
         tolled.mint(address(executor), 10e18);
         Pair first = pair(tolled, 100e18, mid, 300e18);
         Pair second = pair(mid, 200e18, tolled, 100e18);
@@ -257,21 +259,19 @@ contract RunTest is World {
         withTheOwner[1] = OWNER;
         address[] memory withNobody = operators();
         withNobody[1] = address(0);
-        uint128[] memory noCaps = new uint128[](0);
+        Inventory.Stock memory nothing;
         address[][4] memory wrong = [none, five, withTheOwner, withNobody];
         for (uint256 i; i < wrong.length; ++i) {
             vm.expectRevert(InvalidSettings.selector);
-            new Executor(OWNER, wrong[i], TREASURY, one, none, noCaps, venues());
+            new Executor(OWNER, wrong[i], TREASURY, one, nothing, venues());
         }
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(address(0), operators(), TREASURY, one, none, noCaps, venues());
+        new Executor(address(0), operators(), TREASURY, one, nothing, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, operators(), address(0), one, none, noCaps, venues());
+        new Executor(OWNER, operators(), address(0), one, nothing, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, operators(), TREASURY, none, none, noCaps, venues());
+        new Executor(OWNER, operators(), TREASURY, none, nothing, venues());
         vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, operators(), TREASURY, five, none, noCaps, venues());
-        vm.expectRevert(InvalidSettings.selector);
-        new Executor(OWNER, operators(), TREASURY, one, one, noCaps, venues());
+        new Executor(OWNER, operators(), TREASURY, five, nothing, venues());
     }
 }

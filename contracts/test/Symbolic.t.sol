@@ -65,9 +65,9 @@ contract SymbolicTest is Families {
         refused(caller, address(inventory), abi.encodeCall(inventory.sweep, (token)));
     }
 
-    function check_nobodyElseDraws(address caller, address token, uint256 amount, address to) public {
+    function check_nobodyElseDraws(address caller, address token, uint256 amount, address to, address out) public {
         vm.assume(caller != address(executor));
-        refused(caller, address(inventory), abi.encodeCall(inventory.draw, (token, amount, to)));
+        refused(caller, address(inventory), abi.encodeCall(inventory.draw, (token, amount, to, out)));
     }
 
     function check_coinsAreRefused(address caller, uint128 amount) public {

@@ -9,11 +9,11 @@ import pytest
 from eth_utils.crypto import keccak
 
 from bot.clock import SystemClock
-from bot.execution.deployment import NO_VENUES, InventoryCap
+from bot.execution.settings import NO_VENUES, Bound, InventoryCap
 from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, LiveGround, place_executor
 from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
-from chains.assets import Address, Token
+from chains.assets import Address
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import USDC, WETH
 from tests.chains.pools.samples import at
@@ -22,16 +22,17 @@ from tests.road.small import open_road
 
 OPERATOR = at(0xA)
 WETH_AT, USDC_AT = Address(WETH.address), Address(USDC.address)
-CAPS: dict[Token, int] = {WETH: 3 * ETHER, USDC: 5_000 * 10**6}
+INVENTORY = (InventoryCap(WETH_AT, 3 * ETHER), InventoryCap(USDC_AT, 5_000 * 10**6, at(0xB)))
+BOUND = Bound(600, 20_000)
 
 
 async def test_an_executor_is_lifted_onto_any_fork_with_its_real_code_and_a_stocked_inventory() -> None:
-    placed = await place_executor(OPERATOR, [WETH_AT], CAPS, 31337, NO_VENUES)
+    placed = await place_executor(OPERATOR, [WETH_AT], INVENTORY, BOUND, 31337, NO_VENUES)
     made, overlay = placed.deployment, placed.overlay
     assert "0x" + keccak(overlay.code[made.executor]).hex() == made.code_hash
     assert set(overlay.code) == {made.executor, made.inventory}
     assert made.settings.operators == (OPERATOR,) and made.settings.owner != OPERATOR
-    assert made.settings.inventory == (InventoryCap(WETH_AT, 3 * ETHER), InventoryCap(USDC_AT, 5_000 * 10**6))
+    assert (made.settings.inventory, made.settings.bound) == (INVENTORY, BOUND)
     assert overlay.native == {OPERATOR: OPERATOR_WEI} and overlay.nonces == {OPERATOR: 0}
     assert overlay.tokens == {
         (made.inventory, WETH_AT): INVENTORY_BLOCKS * 3 * ETHER,
@@ -42,7 +43,7 @@ async def test_an_executor_is_lifted_onto_any_fork_with_its_real_code_and_a_stoc
 
 
 async def test_no_two_runs_share_an_owner() -> None:
-    first, second = [await place_executor(OPERATOR, [WETH_AT], {}, 31337, NO_VENUES) for _ in range(2)]
+    first, second = [await place_executor(OPERATOR, [WETH_AT], (), BOUND, 31337, NO_VENUES) for _ in range(2)]
     assert first.deployment.settings.owner != second.deployment.settings.owner
 
 

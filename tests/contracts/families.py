@@ -10,7 +10,7 @@ import orjson
 from eth_abi.abi import encode
 
 from bot.exactness.contracts import Chain, ordered
-from bot.execution.deployment import Venues
+from bot.execution.settings import Venues
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.hops import BalancerV3Route, CurveRoute, Hop, HopKind

@@ -9,7 +9,8 @@ from math import isqrt
 from eth_abi.abi import decode as abi_decode
 from eth_account import Account
 
-from bot.execution.deployment import NO_VENUES, Deployment, InventoryCap, Venues, deploy
+from bot.execution.deployment import Deployment, deploy
+from bot.execution.settings import NO_VENUES, UNBOUNDED, InventoryCap, Venues
 from chains.anvil import Anvil, RpcError
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.executor import CycleCall, ExecutorCall, Hop, HopKind, encode
@@ -78,6 +79,7 @@ class Market:
             treasury=TREASURY,
             profit_tokens=[earned],
             inventory=[InventoryCap(earned, CAP), InventoryCap(dai, CAP)],
+            bound=UNBOUNDED,
             chain_id=CHAIN_ID,
             venues=venues,
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 
 from bot.execution.accounting import leg_fills, transfer_deltas
-from bot.execution.deployment import Venues
 from bot.execution.lenders import READ_EVERY, SingletonLenders
 from bot.execution.loans import LoanFrom, Offer, Offers
+from bot.execution.settings import Venues
 from bot.market import Market
 from bot.market.multicall import MULTICALL3
 from bot.plan import Plan

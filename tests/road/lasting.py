@@ -15,11 +15,12 @@ from typing import Any
 
 import orjson
 
-from bot.execution.deployment import Venues
+from bot.execution.references import References
+from bot.execution.settings import Bound, Venues
 from bot.keys import new_keystore
 from bot.rpc import HttpRpc
 from bot.twin_session import deploy_on_twin
-from chains.assets import Address, Token
+from chains.assets import Address
 from chains.exchanges.urls import ccxt_urls
 from chains.networks import load_network
 from chains.tools import ROOT
@@ -29,6 +30,9 @@ PASSPHRASE = "correct horse"
 API_KEY, API_SECRET = "lasting-key", "lasting-secret"
 SYMBOLS = ("ETH/USDT", "BTC/USDT")
 CAPS = {"WETH": 25 * 10**18, "USDT": 50_000 * 10**6, "WBTC": 15 * 10**7}
+BOUND = Bound(600, 20_000)
+"""A run file's own, where it names none."""
+
 HELD_AT_EXCHANGE = {"ETH": 100 * 10**8, "USDT": 200_000 * 10**8, "BTC": 6 * 10**8}
 
 _RUN = """\
@@ -140,14 +144,15 @@ async def open_lasting(
     network = load_network(folder / "lasting.toml")
     files = ["operator.json", *(f"operator-{number}.json" for number in range(2, operators + 1))]
     keys = tuple(new_keystore(folder / name, PASSPHRASE, light=True) for name in files)
-    caps: dict[Token, int] = {network.token(symbol): cap for symbol, cap in CAPS.items()}
+    caps = [(Address(network.token(symbol).address), cap) for symbol, cap in CAPS.items()]
     async with HttpRpc(twin.descriptor["rpc_http"]) as rpc:
         made = await deploy_on_twin(
             twin,
             rpc,
             operators=keys,
             profit_tokens=[Address(network.wrapped.address)],
-            caps=caps,
+            inventory=await References(rpc, network, BOUND).inventory(caps),
+            bound=BOUND,
             chain_id=network.chain_id,
             venues=Venues.of(network),
         )

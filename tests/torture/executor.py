@@ -1,6 +1,6 @@
 """The executor's invariants, long: `python -m tests.torture.executor [--runs 1000] [--depth 100]`.
 
-forge plays every actor of `contracts/test/base/Players.sol` in random order; each of the five invariants is a game.
+forge plays every actor of `contracts/test/base/Players.sol` in random order; each of the six invariants is a game.
 A move that was played less often than `--least` times proves too little, and fails.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from chains.tools import ROOT, foundry
 
-INVARIANTS = 5
+INVARIANTS = 6
 _PASSED = re.compile(r"\[PASS\] (invariant\w+)\(\) \(runs: (\d+), calls: (\d+)")
 _MOVE = re.compile(r"\| Players\s+\| (\w+)\s+\| (\d+)\s+\|")
 

@@ -43,3 +43,9 @@ interface ICurvePool {
 interface ICurveCryptoPool {
     function exchange(uint256 i, uint256 j, uint256 amountIn, uint256 minOut) external;
 }
+
+/// @notice What a Uniswap V3 pool, and a fork of it, remembers of its price.
+interface IPoolOracle {
+    /// @return tickSums The sum of the tick over all seconds until so many seconds ago; reverts for what it has forgotten.
+    function observe(uint32[] calldata secondsAgo) external view returns (int56[] memory tickSums, uint160[] memory);
+}

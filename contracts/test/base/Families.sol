@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Inventory} from "../../src/Inventory.sol";
 import {Settings} from "../../src/Settings.sol";
 import {IPoolManager} from "../../src/interfaces/ISingletons.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
@@ -43,7 +44,8 @@ abstract contract Families is World {
     function executorWith(address token, Settings.Venues memory singletons) internal returns (OpenExecutor) {
         address[] memory earns = new address[](1);
         earns[0] = token;
-        return new OpenExecutor(OWNER, operators(), TREASURY, earns, new address[](0), new uint128[](0), singletons);
+        Inventory.Stock memory none;
+        return new OpenExecutor(OWNER, operators(), TREASURY, earns, none, singletons);
     }
 
     function executorEarning(address token) internal returns (OpenExecutor) {

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Inventory} from "../../src/Inventory.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
 import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
 import {HookedToken, PlainToken} from "../mocks/Tokens.sol";
 import {Callbacks} from "./Callbacks.sol";
-import {Families} from "./Families.sol";
+import {Referenced} from "./Referenced.sol";
 
 /// @notice Everyone who may meet the executor, one move each: an outsider, a stolen operator key with pools of its own,
 /// an honest operator, the owner, the market. The books kept here are what the invariants compare.
-contract Players is Families {
+contract Players is Referenced {
+    /// @dev More than all that the decimals of `valued` lose.
+    uint256 private constant DUST = 1e6;
+
     Pair internal cheap;
     Pair internal dear;
     FixedPricePool internal flat;
@@ -30,6 +34,11 @@ contract Players is Families {
     uint256 public loansSettled;
     uint256 public reentriesTried;
     uint256 public gainsNotPaid;
+    uint256 public overlosses;
+    uint256 public meansMoved;
+    uint256 public thefts;
+    uint256 internal valueAtBlockStart;
+    int256 internal meanAtBlockStart;
     EvilPool[2] internal evils;
     Venue[11] internal families;
     FixedPricePool[11] internal homes;
@@ -46,8 +55,8 @@ contract Players is Families {
             tokens[i].mint(address(executor), 10e18);
             tokens[i].mint(address(manager), STOCK);
             executorFloor[tokens[i]] = 10e18;
-            stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
         }
+        _openBlock();
         for (uint256 i; i < families.length; ++i) {
             families[i] = venue(kinds()[i], weth, mid, 30);
             homes[i] = pool(PlainToken(families[i].token1), weth, 5);
@@ -242,7 +251,7 @@ contract Players is Families {
         attempts[Callbacks.COUNT + 1] =
             abi.encodeCall(executor.exchange, (now_, amounts(amount, 0), address(dai), 0, path(v3(flat, true))));
         attempts[Callbacks.COUNT + 2] = abi.encodeCall(executor.sweep, (address(weth)));
-        attempts[Callbacks.COUNT + 3] = abi.encodeCall(inventory.draw, (address(weth), amount, stranger));
+        attempts[Callbacks.COUNT + 3] = abi.encodeCall(inventory.draw, (address(weth), amount, stranger, address(dai)));
     }
 
     function ownerSweeps(uint256 which) external {
@@ -258,9 +267,34 @@ contract Players is Families {
 
     function nextBlock() external {
         vm.roll(block.number + 1);
-        for (uint256 i; i < 3; ++i) {
-            stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
-        }
+        vm.warp(block.timestamp + BLOCK_S);
+        // Arbitrageurs: after a block at most, its price is the market's again.
+        mover.bringBack(meanPool, weth);
+        _openBlock();
+    }
+
+    /// @notice Somebody, perhaps the thief, moves the inventory's reference.
+    function moveReference(uint256 amount, bool zeroForOne) external {
+        mover.move(meanPool, bound(amount, 1, 900e18), zeroForOne);
+        _close();
+    }
+
+    /// @notice A stolen key sells to a pool of its own, for about as little as the inventory takes.
+    function steal(uint256 amountIn, bool fromWeth, uint256 more) external {
+        (PlainToken from, PlainToken to) = fromWeth ? (weth, dai) : (dai, weth);
+        amountIn = bound(amountIn, 1, CAP);
+        EvilPool.Script memory script;
+        script.delivers = inventory.leastOut(address(from), amountIn, address(to)) + more % 3;
+        script.delivers = script.delivers > 1 ? script.delivers - 1 : 1;
+        EvilPool through = _evil(0, from, to, script);
+        to.mint(address(through), 40e18);
+        vm.prank(OPERATOR);
+        try executor.exchange(
+            head(from, block.number), amounts(amountIn, 0), address(to), 0, _hop(through, Kind.ConstantProduct)
+        ) {
+            ++thefts;
+        } catch {}
+        _close();
     }
 
     /// @dev Three scripts in four call back as often and ask for as much as is due, or few would pass the first check.
@@ -299,9 +333,26 @@ contract Players is Families {
         return path(word(address(through), kind, false), uint160(through.token1()) | 1 << 168);
     }
 
+    function _openBlock() private {
+        meanAtBlockStart = meanTick();
+        for (uint256 i; i < 3; ++i) {
+            stockAtBlockStart[tokens[i]] = tokens[i].balanceOf(address(inventory));
+        }
+        valueAtBlockStart = valued(stockAtBlockStart[weth], stockAtBlockStart[dai], meanAtBlockStart);
+    }
+
+    /// @dev What the inventory is worth, at the mean the block began with, falls by the slippage of what it may lend.
+    function _weigh() private {
+        if (meanTick() != meanAtBlockStart) ++meansMoved;
+        uint256 value = valued(weth.balanceOf(address(inventory)), dai.balanceOf(address(inventory)), meanAtBlockStart);
+        uint256 allowed = valued(CAP, CAP, meanAtBlockStart) * SLIPPAGE_PPM / 1e6 + DUST;
+        if (value + allowed < valueAtBlockStart) ++overlosses;
+    }
+
     /// @dev After each move, in the same transaction: transient storage is clean, and the floors rise to what is held.
     function _close() private {
         if (!executor.transientIsClean()) ++dirtyTransient;
+        _weigh();
         for (uint256 i; i < 3; ++i) {
             uint256 held = tokens[i].balanceOf(address(executor));
             if (held < executorFloor[tokens[i]]) ++executorLosses;
@@ -313,5 +364,13 @@ contract Players is Families {
                 if (tokens[i].allowance(address(executor), address(evils[j])) != 0) ++standingApprovals;
             }
         }
+    }
+}
+
+/// @notice The same players around an inventory that asks nothing of a trade but its cap.
+contract TrustingPlayers is Players {
+    function stocked(address[] memory held) internal override returns (Inventory.Stock memory) {
+        super.stocked(held);
+        return unbounded(held);
     }
 }

@@ -5,7 +5,7 @@ import {Executor} from "../../src/Executor.sol";
 import {Inventory} from "../../src/Inventory.sol";
 import {Settings} from "../../src/Settings.sol";
 import {Kind} from "../../src/libraries/Hops.sol";
-import {EvilPool, FixedPricePool, Pair} from "../mocks/Pools.sol";
+import {EvilPool, FixedPricePool, MeanPool, Pair} from "../mocks/Pools.sol";
 import {PlainToken} from "../mocks/Tokens.sol";
 import {Test} from "./Test.sol";
 
@@ -15,11 +15,10 @@ contract OpenExecutor is Executor {
         address owner,
         address[] memory operators,
         address treasury,
-        address[] memory a,
-        address[] memory b,
-        uint128[] memory c,
+        address[] memory profitTokens,
+        Inventory.Stock memory lends,
         Venues memory venues
-    ) Executor(owner, operators, treasury, a, b, c, venues) {}
+    ) Executor(owner, operators, treasury, profitTokens, lends, venues) {}
 
     function transientIsClean() external view returns (bool) {
         return locked == 0 && armed == 0 && managerUnlocked == 0;
@@ -35,6 +34,11 @@ abstract contract World is Test {
     address internal constant OUTSIDER = address(0x0D);
     uint128 internal constant CAP = 10e18;
     uint256 internal constant STOCK = 1000e18;
+    uint32 internal constant WINDOW = 600;
+    uint32 internal constant SLIPPAGE_PPM = 100_000;
+
+    /// @dev The tick next to a price of three.
+    int24 internal constant THRICE = 10_986;
 
     PlainToken internal weth;
     PlainToken internal dai;
@@ -47,9 +51,7 @@ abstract contract World is Test {
         (weth, dai, mid) = (new PlainToken(), new PlainToken(), new PlainToken());
         address[] memory tokens = new address[](2);
         (tokens[0], tokens[1]) = (address(weth), address(dai));
-        uint128[] memory caps = new uint128[](2);
-        (caps[0], caps[1]) = (CAP, CAP);
-        executor = new OpenExecutor(OWNER, operators(), TREASURY, tokens, tokens, caps, venues());
+        executor = new OpenExecutor(OWNER, operators(), TREASURY, tokens, stocked(tokens), venues());
         inventory = executor.INVENTORY();
         weth.mint(address(inventory), STOCK);
         dai.mint(address(inventory), STOCK);
@@ -58,6 +60,30 @@ abstract contract World is Test {
     function operators() internal pure returns (address[] memory keys) {
         keys = new address[](2);
         (keys[0], keys[1]) = (OPERATOR, SECOND_OPERATOR);
+    }
+
+    /// @notice What the inventory lends of two tokens, and on what terms: at a mean of three of the second for the first.
+    function stocked(address[] memory tokens) internal virtual returns (Inventory.Stock memory) {
+        return bounded(tokens, address(new MeanPool(tokens[0] < tokens[1] ? THRICE : -THRICE)), SLIPPAGE_PPM);
+    }
+
+    /// @notice Terms that ask nothing of a trade but its cap.
+    function unbounded(address[] memory tokens) internal pure returns (Inventory.Stock memory) {
+        return bounded(tokens, address(0), 1e6);
+    }
+
+    function bounded(address[] memory tokens, address mean, uint32 slippagePpm)
+        internal
+        pure
+        returns (Inventory.Stock memory made)
+    {
+        uint128[] memory caps = new uint128[](tokens.length);
+        for (uint256 i; i < tokens.length; ++i) {
+            caps[i] = CAP;
+        }
+        address[] memory means = new address[](mean == address(0) ? 0 : 1);
+        if (mean != address(0)) means[0] = mean;
+        return Inventory.Stock(tokens, caps, means, WINDOW, slippagePpm);
     }
 
     /// @notice The chain's singletons; none unless a test brings its own.

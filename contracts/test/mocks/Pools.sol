@@ -3,7 +3,14 @@ pragma solidity 0.8.37;
 
 import {IERC20} from "../../src/interfaces/IERC20.sol";
 import {ILoanCallbacks, IPairCallbacks, IPoolCallbacks} from "../../src/interfaces/ICallbacks.sol";
-import {ICurveCryptoPool, ICurvePool, IPairV2, IPoolV3, ISolidlyPair} from "../../src/interfaces/IPools.sol";
+import {
+    ICurveCryptoPool,
+    ICurvePool,
+    IPairV2,
+    IPoolOracle,
+    IPoolV3,
+    ISolidlyPair
+} from "../../src/interfaces/IPools.sol";
 import {IPoolLender} from "../../src/interfaces/ILenders.sol";
 import {PlainToken} from "./Tokens.sol";
 
@@ -100,6 +107,23 @@ contract FixedPricePool is IPoolV3, IPoolLender {
 
     function _askLoanBack(uint256 fee0, uint256 fee1, bytes calldata data) internal virtual {
         ILoanCallbacks(msg.sender).uniswapV3FlashCallback(fee0, fee1, data);
+    }
+}
+
+/// @notice The memory of a pool that never moved.
+contract MeanPool is IPoolOracle {
+    int24 public immutable TICK;
+
+    constructor(int24 tick) {
+        TICK = tick;
+    }
+
+    function observe(uint32[] calldata secondsAgo) external view returns (int56[] memory sums, uint160[] memory) {
+        sums = new int56[](secondsAgo.length);
+        for (uint256 i; i < sums.length; ++i) {
+            sums[i] = -int56(uint56(secondsAgo[i])) * TICK;
+        }
+        return (sums, new uint160[](secondsAgo.length));
     }
 }
 

@@ -16,7 +16,7 @@ from bot.execution.accounting import (
     transfer_deltas,
     transfers,
 )
-from bot.execution.deployment import Venues
+from bot.execution.settings import Venues
 from bot.ledger.records import SwapFill
 from bot.plan import Swap
 from chains.assets import ZERO_ADDRESS, Address, Token

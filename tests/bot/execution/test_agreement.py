@@ -7,7 +7,8 @@ from dataclasses import astuple, replace
 import pytest
 
 from bot.execution.agreement import not_ours, strange_venues
-from bot.execution.deployment import NO_VENUES, Deployment, ExecutorSettings, Venues
+from bot.execution.deployment import Deployment
+from bot.execution.settings import NO_VENUES, ExecutorSettings, Venues
 from chains.assets import Address
 from chains.networks import load_network
 from tests.chains.pools.samples import at

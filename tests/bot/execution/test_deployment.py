@@ -10,18 +10,8 @@ import pytest
 from eth_account import Account
 
 from bot.execution.artefacts import INVENTORY_IMMUTABLES, Artefact, executor_artefact
-from bot.execution.deployment import (
-    NO_VENUES,
-    Deployment,
-    DeploymentFailed,
-    ExecutorSettings,
-    InventoryCap,
-    Venues,
-    VerificationFailed,
-    deploy,
-    settings_of,
-    verify,
-)
+from bot.execution.deployment import Deployment, DeploymentFailed, VerificationFailed, deploy, settings_of, verify
+from bot.execution.settings import NO_VENUES, UNBOUNDED, Bound, ExecutorSettings, InventoryCap, Venues
 from bot.execution.sweeping import Swept, Unswept, sweep
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -34,6 +24,8 @@ OWNER = Account.from_key("0x" + "01" * 32)
 STRANGER = Account.from_key("0x" + "02" * 32)
 OPERATOR = address("0x" + "0b" * 20)
 SECOND = address("0x" + "1b" * 20)
+REFERENCE = address("0x" + "2b" * 20)
+BOUND = Bound(600, 20_000)
 TREASURY = address("0x" + "0c" * 20)
 
 
@@ -59,9 +51,11 @@ async def give(anvil: Anvil, token: Address, to: Address, amount: int) -> None:
 
 
 def settings(tokens: list[Address]) -> ExecutorSettings:
-    caps = (InventoryCap(tokens[0], 10**19), InventoryCap(tokens[1], 2 * 10**22))
+    caps = (InventoryCap(tokens[0], 10**19), InventoryCap(tokens[1], 2 * 10**22, REFERENCE))
     venues = Venues(*(address(f"0x{number:040x}") for number in range(1, 6)))
-    return ExecutorSettings(address(OWNER.address), (OPERATOR, SECOND), TREASURY, tuple(tokens[:2]), caps, venues)
+    return ExecutorSettings(
+        address(OWNER.address), (OPERATOR, SECOND), TREASURY, tuple(tokens[:2]), caps, venues, BOUND
+    )
 
 
 async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
@@ -74,6 +68,7 @@ async def deployed(anvil: Anvil, tokens: list[Address]) -> Deployment:
         treasury=meant.treasury,
         profit_tokens=meant.profit_tokens,
         inventory=meant.inventory,
+        bound=meant.bound,
         chain_id=CHAIN_ID,
         venues=meant.venues,
     )
@@ -96,6 +91,7 @@ async def test_what_was_deployed_is_verified_and_reads_back_as_it_was_meant(
         ({"treasury": OPERATOR}, "treasury"),
         ({"profit_tokens": (TREASURY,)}, "profit_tokens"),
         ({"inventory": ()}, "inventory"),
+        ({"bound": UNBOUNDED}, "bound"),
         ({"venues": NO_VENUES}, "venues"),
     ],
 )
@@ -148,6 +144,7 @@ async def test_another_chain_than_named_gets_nothing(anvil: Anvil, tokens: list[
             treasury=meant.treasury,
             profit_tokens=meant.profit_tokens,
             inventory=meant.inventory,
+            bound=meant.bound,
             chain_id=1,
         )
     assert await anvil.rpc("eth_getTransactionCount", OWNER.address, "pending") == "0x0"
@@ -205,6 +202,11 @@ async def test_a_strangers_key_sweeps_nothing(anvil: Anvil, tokens: list[Address
         ({"inventory": (InventoryCap(OPERATOR, 0),)}, "must be positive"),
         ({"inventory": (InventoryCap(OPERATOR, 1 << 128),)}, "below 2"),
         ({"inventory": tuple(InventoryCap(address(f"0x{i:040x}"), 1) for i in range(1, 6))}, "at most 4"),
+        ({"inventory": (InventoryCap(OPERATOR, 1), InventoryCap(SECOND, 1))}, "has no reference"),
+        ({"inventory": (InventoryCap(OPERATOR, 1, REFERENCE), InventoryCap(SECOND, 1, REFERENCE))}, "priced in"),
+        ({"bound": Bound(0, 1)}, "a mean price of 0 seconds"),
+        ({"bound": Bound(600, 1_000_001)}, "a slippage of 1000001 ppm"),
+        ({"bound": UNBOUNDED}, "needs no reference here"),
     ],
 )
 def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, object], words: str) -> None:
@@ -216,7 +218,7 @@ def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, o
 def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="run `make setup`"):
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
-    with pytest.raises(MissingTool, match="17 immutables, not 11"):
+    with pytest.raises(MissingTool, match="17 immutables, not 16"):
         Artefact.load("Executor", INVENTORY_IMMUTABLES)
 
 

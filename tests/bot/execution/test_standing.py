@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from eth_account import Account
 
-from bot.execution.deployment import Deployment, DeploymentFailed, InventoryCap, deploy
+from bot.execution.deployment import Deployment, DeploymentFailed, deploy
+from bot.execution.settings import UNBOUNDED, InventoryCap
 from bot.execution.standing import Held, standing, top_up
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -40,6 +41,7 @@ async def deployed(anvil: Anvil) -> tuple[Deployment, Address, Chain]:
         treasury=TREASURY,
         profit_tokens=[weth],
         inventory=[InventoryCap(weth, 5)],
+        bound=UNBOUNDED,
         chain_id=CHAIN_ID,
     )
     return made, weth, chain

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from eth_account import Account
 
-from bot.execution.deployment import Deployment, InventoryCap, deploy
+from bot.execution.deployment import Deployment, deploy
+from bot.execution.settings import UNBOUNDED as NO_BOUND
+from bot.execution.settings import InventoryCap
 from bot.market.dual.capture import Terms
 from bot.market.dual.exact import Trade
 from bot.market.opportunity import Step
@@ -100,7 +102,9 @@ async def rigged(anvil: Anvil, tokens: list[Address]) -> Rig:
     await anvil.rpc("evm_setAutomine", True)
     inventory = [InventoryCap(token, UNBOUNDED) for token in tokens]
     parties = {"operator": OPERATOR, "treasury": TREASURY}
-    made = await deploy(anvil, OWNER, **parties, profit_tokens=tokens, inventory=inventory, chain_id=CHAIN_ID)
+    made = await deploy(
+        anvil, OWNER, **parties, profit_tokens=tokens, inventory=inventory, bound=NO_BOUND, chain_id=CHAIN_ID
+    )
     await anvil.rpc("evm_setAutomine", False)
     for token in tokens:
         await anvil.rpc(*_call(set_balance(token, made.inventory, 10**30)))
