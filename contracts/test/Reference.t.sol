@@ -2,7 +2,6 @@
 pragma solidity 0.8.37;
 
 import "../src/Errors.sol";
-import {Executor} from "../src/Executor.sol";
 import {Inventory} from "../src/Inventory.sol";
 import {Kind} from "../src/libraries/Hops.sol";
 import {Mean} from "../src/libraries/Mean.sol";
@@ -171,6 +170,8 @@ contract ReferenceTest is Referenced {
         PowerProbe probe = new PowerProbe();
         vm.expectRevert(abi.encodeWithSelector(AmountTooLarge.selector, 2));
         probe.worth(2, 887_272);
+        vm.expectRevert(abi.encodeWithSelector(AmountTooLarge.selector, 1 << 128));
+        probe.worth(1 << 128, -1);
         vm.expectRevert(abi.encodeWithSelector(AmountTooLarge.selector, 1));
         probe.worth(1, 1_774_544);
     }

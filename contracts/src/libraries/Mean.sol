@@ -36,6 +36,7 @@ library Mean {
     /// @param amount Below 2^128, as the result must be.
     function worth(uint256 amount, int256 tick) internal pure returns (uint256 result) {
         if (amount == 0) return 0;
+        if (amount >> 128 != 0) revert AmountTooLarge(amount);
         (uint256 mantissa, uint256 exponent) = _power(tick < 0 ? uint256(-tick) : uint256(tick));
         if (tick < 0) return exponent > 127 ? 1 : _upDiv(amount << 127, mantissa << exponent);
         if (exponent < 128) result = _upDiv(amount * mantissa, 1 << (127 - exponent));

@@ -26,7 +26,7 @@ from tests.bot.config.writing import RUN, spoilt, written
 
 TREASURY = "0x1111111111111111111111111111111111111111"
 OPERATOR = "0x2222222222222222222222222222222222222222"
-WETH = load_network("twin").token("WETH").address
+WETH, USDT = (load_network("twin").token(symbol).address for symbol in ("WETH", "USDT"))
 ETHER = 10**18
 
 
@@ -87,6 +87,8 @@ def test_a_deployment_has_what_the_run_file_and_the_options_say(chain: Chain, de
     assert (deployed["operators"], deployed["treasury"]) == ([OPERATOR], TREASURY)
     assert deployed["profit_tokens"] == [WETH]
     assert deployed["inventory_caps"] == {WETH: str(20 * ETHER)}
+    assert (deployed["reference_window_s"], deployed["allowed_slippage_ppm"]) == (600, 20_000)
+    assert deployed["references"] == {}
 
 
 def test_what_is_no_token_on_the_chain_is_found_out_before_anything_is_deployed(chain: Chain, tmp_path: Path) -> None:
@@ -94,6 +96,17 @@ def test_what_is_no_token_on_the_chain_is_found_out_before_anything_is_deployed(
     before = chain.rpc("eth_getTransactionCount", chain.owner, "latest")
     result = chain.signed("deploy", "--treasury", TREASURY, "--operator", OPERATOR, config=config)
     assert result.exit_code == 1 and "it is no token on this chain" in result.stderr
+    assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
+
+
+def test_a_token_that_no_pool_prices_is_found_out_before_anything_is_deployed(chain: Chain, tmp_path: Path) -> None:
+    chain.rpc("anvil_setCode", USDT, "0x" + own_contract("TwinToken", "deployedBytecode").hex())
+    config = written(tmp_path, spoilt(RUN, '["20 WETH"]', '["20 WETH", "500 USDT"]'))
+    before = chain.rpc("eth_getTransactionCount", chain.owner, "latest")
+    result = chain.signed("deploy", "--treasury", TREASURY, "--operator", OPERATOR, config=config)
+    chain.rpc("anvil_setCode", USDT, "0x")
+    assert result.exit_code == 1, result.stderr
+    assert f"twin has no Uniswap V3 pool of {WETH} and {USDT}" in result.stderr
     assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
 
 
@@ -119,6 +132,12 @@ def test_a_run_file_that_says_otherwise_is_told(chain: Chain, deployed: dict[str
     assert result.stderr.splitlines() == [
         f"error: inventory caps on chain are {WETH} up to {20 * ETHER}; correct executor.inventory_caps"
     ]
+
+
+def test_a_run_file_with_another_price_bound_is_told(chain: Chain, deployed: dict[str, Any], tmp_path: Path) -> None:
+    config = written(tmp_path, spoilt(RUN, "[executor]", "[executor]\nallowed_slippage_ppm = 30_000"))
+    result = chain.isthmus("verify", "--executor", deployed["executor"], config=config)
+    assert result.exit_code == 1 and "20000 ppm below a mean of 600 s on chain" in result.stderr
 
 
 def test_an_address_without_a_contract_is_no_executor(chain: Chain) -> None:

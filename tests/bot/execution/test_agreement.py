@@ -6,10 +6,10 @@ from dataclasses import astuple, replace
 
 import pytest
 
-from bot.execution.agreement import not_ours, strange_venues
+from bot.execution.agreement import differences, not_ours, strange_venues
 from bot.execution.deployment import Deployment
-from bot.execution.settings import NO_VENUES, ExecutorSettings, Venues
-from chains.assets import Address
+from bot.execution.settings import NO_VENUES, Bound, ExecutorSettings, InventoryCap, Venues
+from chains.assets import Address, Token
 from chains.networks import load_network
 from tests.chains.pools.samples import at
 
@@ -32,6 +32,18 @@ def test_every_strange_singleton_is_named() -> None:
     lines = strange_venues(made_with(strangers), ETHEREUM)
     assert len(lines) == len(astuple(VENUES))
     assert f"pool_manager of executor {at(5)} is {at(11)}, and ethereum's is {VENUES.pool_manager}" in lines[1]
+
+
+def test_another_price_bound_than_the_run_files_is_told() -> None:
+    lent, bound = (InventoryCap(at(7), 1), InventoryCap(at(8), 2, at(9))), Bound(600, 20_000)
+    made = made_with(VENUES)
+    made = replace(made, settings=replace(made.settings, inventory=lent, bound=bound))
+    caps = {Token("ethereum", at(7), "A", 18): 1, Token("ethereum", at(8), "B", 18): 2}
+    assert differences(made, (at(4),), caps, bound) == differences(made, (at(4),), caps, bound, (at(9),)) == []
+    (slippage,) = differences(made, (at(4),), caps, Bound(600, 30_000))
+    assert "20000 ppm below a mean of 600 s on chain" in slippage and "executor.allowed_slippage_ppm" in slippage
+    (pools,) = differences(made, (at(4),), caps, bound, (at(10),))
+    assert pools == f"reference pools on chain are {at(9)}; correct executor.reference_pools"
 
 
 def test_each_key_that_the_executor_takes_no_orders_from_is_named() -> None:

@@ -15,11 +15,15 @@ from bot.execution.references import NoReference, References
 from bot.execution.settings import UNBOUNDED, Bound, InventoryCap
 from bot.execution.standing import standing
 from bot.simulator import RevertReasons
+from bot.simulator.verdict import Outcome
+from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil
 from chains.assets import Address
-from chains.executor import ExchangeCall
+from chains.executor import ExchangeCall, encode
 from chains.networks import load_network
+from chains.node import wire
 from chains.pools.pool import PoolFacts
+from tests.bot.simulator.support import GWEI, simulator_at
 from tests.chains.pools.contracts import ANVIL_ARGUMENTS
 from tests.contracts.market import CAP, CHAIN_ID, ETH, OPERATOR, OWNER, STOCK, TREASURY, Market, hops
 
@@ -122,6 +126,21 @@ async def test_an_exchange_below_the_mean_less_the_slippage_is_refused_in_words(
     assert said.startswith(f"OutputBelowReference(received={out}, least={least}): less than the inventory's mean price")
     fair = await market.quoted([pools["fair"]], market.weth, ETH)
     assert await trading.simulate(selling(market, pools["fair"], fair)) == fair >= least
+
+
+async def test_the_simulator_refuses_it_in_the_same_words_before_anything_is_signed(
+    market: Market, pools: Pools
+) -> None:
+    trading, anvil = await bounded(market), market.chain.anvil
+    await anvil.rpc("anvil_setBalance", OPERATOR, hex(ETH))
+    head = wire.header(await anvil.rpc("eth_getBlockByNumber", "latest", False)).head
+    data = encode(selling(market, pools["dear"]))
+    tx = UnsignedTransaction(CHAIN_ID, 0, OPERATOR, trading.executor, 0, data, 1_500_000, 50 * GWEI, GWEI)
+    async with simulator_at(anvil.http_url) as simulator:
+        verdicts = await simulator.screened(tx, head, ()), await simulator.verdict(tx, head, ())
+    for verdict in verdicts:
+        assert verdict is not None and verdict.outcome is Outcome.REVERTED
+        assert "OutputBelowReference(" in str(verdict.reason) and "the inventory's mean price" in str(verdict.reason)
 
 
 async def test_a_reference_that_forgot_is_named_by_the_contract_and_by_the_status(market: Market, pools: Pools) -> None:

@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 
 from chains.anvil import Anvil
 from chains.assets import address
+from chains.networks import load_network
 from chains.twin.artefacts import MULTICALL3_CODE_HASH, WETH9_CODE_HASH
 from chains.twin.build import TwinState
 from chains.twin.data import SNAPSHOT_BLOCK, SNAPSHOT_TIME_S, Family, RecordedPair, RecordedV3Pool, snapshot
@@ -25,6 +26,7 @@ from chains.twin.deploy import (
 from chains.twin.layout import MULTICALL3, WETH9
 from chains.twin.manifest import pool_addresses
 from chains.twin.market import on_cycles
+from chains.twin.memory import HISTORY_S, OBSERVATIONS
 from chains.twin.prices import USDC, USDT
 from tests.chains.twin.conftest import opened
 from tests.chains.twin.support import call
@@ -107,6 +109,20 @@ async def test_the_quoter_answers_within_and_beyond_the_recorded_tick(standing: 
     assert ticks == 0
     far, *_ = await call(standing, QUOTER_V2, call_data(signature, (WETH9, USDT, 2_000 * 10**18, 500, 0)))
     assert 0.97 * 2_000 * out < far < 2_000 * out
+
+
+@ON_ONE_CHAIN
+async def test_pools_of_well_known_tokens_remember_the_hour_before_and_keep_as_much(
+    standing: Anvil, state: TwinState
+) -> None:
+    known = {token.address for token in load_network("ethereum").tokens.values()}
+    pools = [it for it in state.manifest["pools"] if it["family"] == "uniswap_v3" and known.issuperset(it["tokens"])]
+    assert len(pools) == 17
+    for pool in pools:
+        observed = await call(standing, pool["address"], call_data("observe(uint32[])", [HISTORY_S, 0]))
+        tick, kept = [(await call(standing, pool["address"], call_data("slot0()")))[place] for place in (1, 4)]
+        earlier, now = observed[3:5]
+        assert (now - earlier) % 2**256 == tick * HISTORY_S % 2**256 and kept == OBSERVATIONS
 
 
 @ON_ONE_CHAIN
