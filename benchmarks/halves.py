@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 from sqlalchemy import Engine as Database
@@ -16,6 +17,7 @@ from sqlalchemy import event
 
 from bot.engine import Engine
 from bot.execution.stages import Stage, Stages
+from bot.ledger import quick
 from bot.rpc import HttpRpc
 from bot.signer.client import SignerClient
 from chains.anvil import Anvil
@@ -23,8 +25,7 @@ from chains.exchanges.adapter import Exchange
 from chains.node.endpoint import Endpoint
 
 _ASKED: Sequence[tuple[type[Any], str]] = (
-    *((Endpoint, name) for name in ("ask", "batch")),
-    *((rpc, "batch") for rpc in (HttpRpc, Anvil)),
+    *((rpc, "batch") for rpc in (Endpoint, HttpRpc, Anvil)),
     *((SignerClient, name) for name in ("sign", "replace", "settle")),
     *((Exchange, name) for name in ("place", "find")),
 )
@@ -67,6 +68,8 @@ class Halves:
         event.listen(Database, "before_cursor_execute", self._executed)
         try:
             with ExitStack() as patched:
+                for name in ("rows", "write_all"):
+                    patched.enter_context(_wrapped(quick, name, self._executing))
                 for kind, name in _ASKED:
                     patched.enter_context(_wrapped(kind, name, self._counting))
                 patched.enter_context(_wrapped(Stages, "begin", self._beginning))
@@ -81,6 +84,13 @@ class Halves:
 
     def _executed(self, *_: object) -> None:
         self._statements += 1
+
+    def _executing(self, execute: Callable[..., Any]) -> Callable[..., Any]:
+        def executed(*arguments: Any) -> Any:
+            self._executed()
+            return execute(*arguments)
+
+        return executed
 
     def _counting(self, asked: Callable[..., Any]) -> Callable[..., Any]:
         async def counted(*arguments: Any, **named: Any) -> Any:
@@ -119,7 +129,9 @@ class Halves:
 
 
 @contextmanager
-def _wrapped(kind: type[Any], name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+def _wrapped(
+    kind: type[Any] | ModuleType, name: str, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]
+) -> Iterator[None]:
     own = kind.__dict__[name]
     setattr(kind, name, wrap(own))
     try:

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
+from bot.ledger import quick
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.models import AttemptRow
 from bot.ledger.records import Attempt
@@ -21,7 +22,7 @@ _OF_INTENTS = _ATTEMPTS.where(AttemptRow.intent_id.in_(bindparam("intents", expa
 
 def attempts_of(connection: Connection, intent_id: int) -> tuple[Attempt, ...]:
     """Oldest first."""
-    return tuple(_as_attempt(row) for row in connection.execute(_OF_INTENT, {"intent": intent_id}))
+    return tuple(_as_attempt(row) for row in quick.rows(connection, _OF_INTENT, {"intent": intent_id}))
 
 
 def attempts_of_all(connection: Connection, intent_ids: Collection[int]) -> Mapping[int, tuple[Attempt, ...]]:
@@ -64,7 +65,7 @@ def mined_one(intent_id: int, attempts: tuple[Attempt, ...], tx_hash: str) -> At
     raise LedgerError(f"transaction {tx_hash} is not one of intent {intent_id}'s")
 
 
-def _as_attempt(row: Row[Any]) -> Attempt:
+def _as_attempt(row: Any) -> Attempt:
     return Attempt(
         intent_id=row.intent_id,
         number=row.number,

@@ -80,7 +80,7 @@ class Books(Decisions):
     def _held(self) -> Mapping[Account, int]:
         if self._batch is not None:
             return Holdings(self.run.instance).now(self._batch).units
-        return self.remembered("held", self._brought_up).units
+        return self.remembered("held", self._brought_up, (PostingRow,)).units
 
     def _brought_up(self, connection: Connection) -> Holdings:
         before = self._holdings

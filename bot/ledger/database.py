@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import StaticPool
 
 from bot.ledger.errors import LedgerError, explained
 from bot.ledger.types import SqliteSum
@@ -35,7 +36,8 @@ def connect(url: URL, *, read_only: bool = False) -> Engine:
     """An engine whose commits are on the disk when they return. Nothing is opened yet. Raises `LedgerError`."""
     if url.get_backend_name() != "sqlite":
         return _connect_server(url, read_only=read_only)
-    engine = create_engine(url)
+    # One connection writes, and each thread reads by its own.
+    engine = create_engine(url, poolclass=None if read_only else StaticPool)
     event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
     # sqlite3's own implicit BEGIN is deferred: two writers could then fail at their first write, half-way.
     event.listen(engine, "begin", _begin_reading if read_only else _begin_writing)
@@ -117,10 +119,14 @@ def _prepare_reader(connection: Any, _record: object) -> None:
 
 
 def _begin_writing(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    _begin(connection, "BEGIN IMMEDIATE")
 
 
 def _begin_reading(connection: Connection) -> None:
-    # Straight to the driver: it takes no lock and cannot fail, and a head is read from dozens of times.
+    _begin(connection, "BEGIN")
+
+
+def _begin(connection: Connection, how: str) -> None:
+    # Straight to the driver: a head begins dozens of times.
     driver: Any = connection.connection.dbapi_connection
-    driver.execute("BEGIN")
+    driver.execute(how)

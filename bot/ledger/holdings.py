@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, bindparam, func, select
 
-from bot.ledger import accounts
+from bot.ledger import accounts, quick
 from bot.ledger.book_models import PostingRow
 from bot.ledger.records import Account
 from bot.ledger.types import exact_sum
@@ -39,7 +39,7 @@ class Holdings:
     def now(self, connection: Connection) -> Holdings:
         """The same with every posting that `connection` sees."""
         units, newest = dict(self.units), self.newest
-        for row in connection.execute(_ADDED, {"after": self.newest, "instance": self.instance}):
+        for row in quick.rows(connection, _ADDED, {"after": self.newest, "instance": self.instance}):
             account = Account(row.place, row.account[len(accounts.ASSETS) :], row.token)
             units[account] = units.get(account, 0) + int(row.units)
             newest = max(newest, row.newest)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
 
+from bot.ledger import quick
 from bot.ledger.attempts import attempts_of, attempts_of_all, check_successor, may_have_left
 from bot.ledger.decisions import Level
 from bot.ledger.errors import ActedOn, IllegalMove, LedgerError, NonceMoved
@@ -32,7 +33,7 @@ _OPEN = _INTENTS.where(
     or_(IntentRow.state.in_([state.value for state in IN_FLIGHT]), IntentRow.exposure == Exposure.OWED.value)
 ).order_by(IntentRow.id)
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
-_CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
+CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
 _CHANGE_ATTEMPT = changing(
     AttemptRow, AttemptRow.intent_id == bindparam("intent"), AttemptRow.number == bindparam("attempt")
 )
@@ -50,7 +51,7 @@ class Journal(Nonces):
         with self._write_ahead("a reservation", leaves=False) as connection:
             self._check_marks(connection, plan)
             plan_row = self._keep_plan(connection, plan, self._now_ms())
-            if connection.execute(_OF_PLAN, {"plan": plan_row}).first() is not None:
+            if quick.first(connection, _OF_PLAN, {"plan": plan_row}) is not None:
                 raise ActedOn(f"plan {plan.id} has an intent already; the same decision is never acted on twice")
             expected = self._next_nonce(connection, sender)
             if nonce != expected:
@@ -180,7 +181,7 @@ class Journal(Nonces):
 
     def open_intents(self) -> tuple[Intent, ...]:
         """Intents that still ask for something: an answer of the chain, or the other side of a trade."""
-        return self.remembered(("open", self.run.instance), self._open)
+        return self.remembered(("open", self.run.instance), self._open, (IntentRow,))
 
     def mined_intents(self) -> tuple[Intent, ...]:
         """Intents whose block is not final yet."""
@@ -199,7 +200,7 @@ class Journal(Nonces):
         """Whether a plan has an intent, released or not."""
         with self.read() as connection:
             row = self._find_plan(connection, plan_id)
-            return row is not None and connection.execute(_OF_PLAN, {"plan": row}).first() is not None
+            return row is not None and quick.first(connection, _OF_PLAN, {"plan": row}) is not None
 
     def attempts(self, intent_id: int) -> tuple[Attempt, ...]:
         """The signed bytes of an intent, oldest first."""
@@ -214,7 +215,7 @@ class Journal(Nonces):
             return attempts_of_all(connection, [intent.id for intent in intents])
 
     def _open(self, connection: Connection) -> tuple[Intent, ...]:
-        return tuple(as_intent(row) for row in connection.execute(_OPEN, {"instance": self.run.instance}))
+        return tuple(as_intent(row) for row in quick.rows(connection, _OPEN, {"instance": self.run.instance}))
 
     def _list(self, which: ColumnElement[bool]) -> tuple[Intent, ...]:
         with self.read() as connection:
@@ -224,18 +225,18 @@ class Journal(Nonces):
         rows = _INTENTS.where(*which).order_by(IntentRow.id)
         return list(connection.execute(rows, {"instance": self.run.instance}).all())
 
-    def _load(self, connection: Connection, intent_id: int) -> Row[Any]:
+    def _load(self, connection: Connection, intent_id: int) -> Any:
         wanted = {"instance": self.run.instance, "intent": intent_id}
-        row = connection.execute(_INTENT, wanted).one_or_none()
+        row = quick.first(connection, _INTENT, wanted)
         if row is None:
             raise LedgerError(f"intent {intent_id} is not in the ledger of {self.run.instance}")
         return row
 
-    def _move(self, connection: Connection, row: Row[Any], wanted: IntentState, **values: Any) -> None:
+    def _move(self, connection: Connection, row: Any, wanted: IntentState, **values: Any) -> None:
         check_move(row.id, IntentState(row.state), wanted)
-        self._change(connection, _CHANGE_INTENT, intent=row.id, state=wanted.value, **values)
+        self._change(connection, CHANGE_INTENT, intent=row.id, state=wanted.value, **values)
 
-    def _move_with_newest(self, connection: Connection, row: Row[Any], wanted: IntentState) -> None:
+    def _move_with_newest(self, connection: Connection, row: Any, wanted: IntentState) -> None:
         self._move(connection, row, wanted)
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
 
@@ -276,7 +277,7 @@ class Journal(Nonces):
     def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
         """The attempt that was signed in this transaction, about to leave."""
         check_move(attempt.intent_id, IntentState.SIGNED, IntentState.SENDING)
-        self._change(connection, _CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
+        self._change(connection, CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
         self._set_attempt(connection, attempt, IntentState.SENDING)
         return replace(attempt, state=IntentState.SENDING)
 
@@ -292,7 +293,7 @@ class Journal(Nonces):
                 raise LedgerError(f"plan {plan.id} ends in {token}, which has no opening mark; add it to set_marks")
 
 
-def as_intent(row: Row[Any]) -> Intent:
+def as_intent(row: Any) -> Intent:
     """The value behind a row of `intents` joined with its plan's digest."""
     return Intent(
         id=row.id,

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from sqlalchemy import Connection, Engine, bindparam, select, text
 
+from bot.ledger import quick
 from bot.ledger.errors import LeaseLost, LedgerHeld
 from bot.ledger.seal_models import LeaseRow
 
@@ -127,7 +128,7 @@ def queue(connection: Connection) -> None:
 
 def lease_row(connection: Connection, name: str) -> LeaseState:
     """The lease as it stands; one that nobody ever took is free."""
-    row = connection.execute(_ROW, {"name": name}).one_or_none()
+    row = quick.first(connection, _ROW, {"name": name})
     return LeaseState() if row is None else LeaseState(row.token, row.holder, row.expires_ms)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import orjson
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 from sqlalchemy.engine import URL
 
 from bot.clock import Clock
@@ -28,6 +28,8 @@ from bot.ledger.records import Run
 from bot.ledger.store import changing
 from bot.ledger.token_reports import TokenReports
 from bot.mode import Mode
+
+_CHANGE_RUN = changing(RunRow, RunRow.id == bindparam("run"))
 
 
 class Ledger(Orders, TokenReports, Deliveries, Custody):
@@ -106,10 +108,9 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
 
     def finish_run(self, summary: Mapping[str, Any]) -> None:
         """Ends the run and keeps its summary."""
-        change = changing(RunRow, RunRow.id == self.run.id)
         document = orjson.dumps(summary, option=orjson.OPT_SORT_KEYS).decode()
         with self._write() as connection:
-            self._change(connection, change, finished_ms=self._now_ms(), summary=document)
+            self._change(connection, _CHANGE_RUN, run=self.run.id, finished_ms=self._now_ms(), summary=document)
 
     def _stand_on(self, connection: Connection, run: Run) -> Run:
         """The budgets' clock goes on from the latest the instance has seen, so that a restart frees nothing."""

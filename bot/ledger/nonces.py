@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
+from bot.ledger import quick
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
 from bot.ledger.models import IntentRow, SenderRow
@@ -20,7 +21,13 @@ _HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
     IntentRow.sender == _SENDER,
     IntentRow.state != IntentState.RELEASED.value,
 )
+_TABLES = (SenderRow, IntentRow)
 _FIRST_AND_HIGHEST = select(_FIRST_NONCE.scalar_subquery(), _HIGHEST_NONCE.scalar_subquery())
+
+
+_CHANGE = changing(
+    SenderRow, SenderRow.instance == bindparam("of_instance"), SenderRow.sender == bindparam("of_sender")
+)
 
 
 class Nonces(Results):
@@ -48,7 +55,8 @@ class Nonces(Results):
             if chain_nonce < expected and anything_waits:
                 return
             if chain_nonce > expected and (restored or not anything_waits):
-                self._change(connection, changing(SenderRow, *mine), first_nonce=chain_nonce)
+                of = {"of_instance": self.run.instance, "of_sender": sender}
+                self._change(connection, _CHANGE, **of, first_nonce=chain_nonce)
                 detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
                 self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
                 return
@@ -59,15 +67,16 @@ class Nonces(Results):
 
     def next_nonce(self, sender: Address) -> int:
         """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
-        return self.remembered(("nonce", sender), lambda connection: self._next_nonce(connection, sender))
+        return self.remembered(("nonce", sender), lambda connection: self._next_nonce(connection, sender), _TABLES)
 
     def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
         wanted = {"instance": self.run.instance, "sender": sender}
-        return connection.execute(_HIGHEST_NONCE, wanted).scalar_one()
+        ((highest,),) = quick.rows(connection, _HIGHEST_NONCE, wanted)
+        return highest  # type: ignore[no-any-return]
 
     def _next_nonce(self, connection: Connection, sender: str) -> int:
         wanted = {"instance": self.run.instance, "sender": sender}
-        first_nonce, highest = connection.execute(_FIRST_AND_HIGHEST, wanted).one()
+        ((first_nonce, highest),) = quick.rows(connection, _FIRST_AND_HIGHEST, wanted)
         if first_nonce is None:
             raise LedgerError(f"{sender} has no first nonce; call set_first_nonce with the chain's count at start")
         return int(first_nonce if highest is None else max(first_nonce, highest + 1))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, func, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
 
 from bot.ledger import accounts
 from bot.ledger.decisions import Level
@@ -21,6 +21,8 @@ from bot.plan import Order, Side
 
 _CLIENT_ID_DIGITS = 20
 """How much of a plan's id an order's client id carries; with prefix and counter it stays below Binance's 36."""
+
+_CHANGE_ORDER = changing(OrderRow, OrderRow.id == bindparam("order"))
 
 
 class Orders(Settlement):
@@ -75,7 +77,8 @@ class Orders(Settlement):
             known = OrderState(row.state)
             self._change(
                 connection,
-                changing(OrderRow, OrderRow.id == row.id),
+                _CHANGE_ORDER,
+                order=row.id,
                 state=order_state_after(known, state).value,
                 exchange_order_id=exchange_order_id or row.exchange_order_id,
                 updated_ms=self._now_ms(),
@@ -106,7 +109,8 @@ class Orders(Settlement):
             )
             self._change(
                 connection,
-                changing(OrderRow, OrderRow.id == row.id),
+                _CHANGE_ORDER,
+                order=row.id,
                 state=ended.value,
                 settled_by=by,
                 settled_because=because,

@@ -10,7 +10,7 @@ from fractions import Fraction
 from sqlalchemy import ColumnElement, Connection, bindparam, or_, select
 
 from bot.gas import ETHER, GasCoin
-from bot.ledger import accounts
+from bot.ledger import accounts, quick
 from bot.ledger.book_models import EntryRow, MarkRow, PostingRow
 from bot.ledger.types import exact_sum
 from chains.assets import ZERO_ADDRESS
@@ -23,6 +23,20 @@ Movement = tuple[str, str, int]
 
 _EARNING = or_(*(PostingRow.account.startswith(kind) for kind in (accounts.TRADING, accounts.GAS, accounts.FEES)))
 
+_EARNED = (
+    select(EntryRow.strategy, PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
+    .join(PostingRow, PostingRow.entry_id == EntryRow.id)
+    .where(_EARNING)
+    .group_by(EntryRow.strategy, PostingRow.place, PostingRow.token)
+)
+_OF_INTENT = EntryRow.intent_id == bindparam("intent")
+_EARNED_BY_INTENT = _EARNED.where(_OF_INTENT)
+_GAS_OF_INTENT = (
+    select(PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
+    .join(EntryRow, EntryRow.id == PostingRow.entry_id)
+    .where(_OF_INTENT, PostingRow.account.startswith(accounts.GAS))
+    .group_by(PostingRow.place, PostingRow.token)
+)
 _COIN = select(MarkRow.numerator, MarkRow.denominator).where(
     MarkRow.run_id == bindparam("run"), MarkRow.place == bindparam("network"), MarkRow.token == ZERO_ADDRESS
 )
@@ -85,27 +99,17 @@ def net_profit(connection: Connection, run_id: int) -> dict[str, Profit]:
 
 def profit_of_intent(connection: Connection, intent_id: int, marks: Marks) -> Profit:
     """Everything one intent earned and cost so far."""
-    rows = _earned(connection, EntryRow.intent_id == intent_id)
-    return valued(((place, token, units) for _, place, token, units in rows), marks)
+    rows = quick.rows(connection, _EARNED_BY_INTENT, {"intent": intent_id})
+    return valued(((place, token, -units) for _, place, token, units in rows), marks)
 
 
 def gas_of_intent(connection: Connection, intent_id: int, marks: Marks) -> int:
     """What the gas that one intent paid so far, in blocks that are canonical, cost: wei of ETH, rounded up."""
-    paid = (
-        select(PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
-        .join(EntryRow, EntryRow.id == PostingRow.entry_id)
-        .where(EntryRow.intent_id == intent_id, PostingRow.account.startswith(accounts.GAS))
-        .group_by(PostingRow.place, PostingRow.token)
-    )
-    return -valued(((place, token, -units) for place, token, units in connection.execute(paid)), marks).wei
+    paid = quick.rows(connection, _GAS_OF_INTENT, {"intent": intent_id})
+    return -valued(((place, token, -units) for place, token, units in paid), marks).wei
 
 
 def _earned(connection: Connection, which: ColumnElement[bool]) -> list[tuple[str, str, str, int]]:
     """(strategy, place, token, units earned): earnings are a minus in the books, a plus here."""
-    grouped = (
-        select(EntryRow.strategy, PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
-        .join(PostingRow, PostingRow.entry_id == EntryRow.id)
-        .where(which, _EARNING)
-        .group_by(EntryRow.strategy, PostingRow.place, PostingRow.token)
-    )
-    return [(strategy or "", place, token, -units) for strategy, place, token, units in connection.execute(grouped)]
+    grouped = connection.execute(_EARNED.where(which))
+    return [(strategy or "", place, token, -units) for strategy, place, token, units in grouped]

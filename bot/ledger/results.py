@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
+from bot.ledger import quick
 from bot.ledger.book_models import HaltRow, ResultRow
 from bot.ledger.books import Books
 from bot.ledger.decisions import Level
@@ -67,17 +68,20 @@ class Results(Books):
 
     def halted_because(self, strategy: str) -> str | None:
         """Why `strategy` is halted; None while it may trade."""
-        return self.remembered(("halted", strategy), lambda connection: self.halted_by(connection, strategy))
+        return self.remembered(
+            ("halted", strategy), lambda connection: self.halted_by(connection, strategy), (HaltRow,)
+        )
 
     def halted_by(self, connection: Connection, strategy: str) -> str | None:
         """`halted_because`, by what `connection` reads."""
-        row = connection.execute(_HALTED, {"instance": self.run.instance, "strategy": strategy}).first()
+        row = quick.first(connection, _HALTED, {"instance": self.run.instance, "strategy": strategy})
         return row.reason if row is not None and row.halted else None
 
     def totals(self, strategy: str) -> tuple[int, int]:
         """What `strategy` has earned in all, and its high-water mark, in wei; each result rounded down to a wei."""
-        with self.read() as connection:
-            return self.totals_by(connection, strategy)
+        return self.remembered(
+            ("totals", strategy), lambda connection: self.totals_by(connection, strategy), (ResultRow,)
+        )
 
     def _set_halted(self, connection: Connection, strategy: str, halted: bool, reason: str) -> None:
         self._insert(
@@ -100,8 +104,8 @@ class Results(Books):
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""
-        intent = connection.execute(_INTENT, {"intent": intent_id}).one()
-        rows = connection.execute(_RECORDED, {"intent": intent_id}).all()
+        (intent,) = quick.rows(connection, _INTENT, {"intent": intent_id})
+        rows = quick.rows(connection, _RECORDED, {"intent": intent_id})
         standing = {head_s: _Result(profit, gas, loss) for head_s, profit, gas, loss in rows if profit or gas or loss}
         if not is_closed(intent):
             # What is taken back leaves the sliding windows together with what it takes back: it frees nothing later.
@@ -125,7 +129,7 @@ class Results(Books):
 
     def totals_by(self, connection: Connection, strategy: str) -> tuple[int, int]:
         """`totals`, by what `connection` reads."""
-        row = connection.execute(_TOTALS, {"instance": self.run.instance, "strategy": strategy}).first()
+        row = quick.first(connection, _TOTALS, {"instance": self.run.instance, "strategy": strategy})
         return (row.cumulative_wei, row.high_water_wei) if row is not None else (0, 0)
 
     def _add_result(self, connection: Connection, intent: Row[Any], head_s: int, change: _Result) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Table, insert, select
 
+from bot.ledger import quick
 from bot.ledger.seal_models import SealRow
 
 CHANGING = frozenset({"runs", "senders", "intents", "attempts", "orders", "fills", "leases"})
@@ -87,7 +88,7 @@ def following(head: SealHead, relation: str, row: str, digest: bytes) -> SealHea
 
 def read_head(connection: Connection) -> SealHead:
     """The newest seal in the database."""
-    newest = connection.execute(_NEWEST).first()
+    newest = quick.first(connection, _NEWEST, {})
     return GENESIS if newest is None else SealHead(newest.id, bytes(newest.hash))
 
 
@@ -117,5 +118,5 @@ def append(connection: Connection, changes: Iterable[Change]) -> SealHead:
             }
         )
     if rows:
-        connection.execute(_INSERT, rows)
+        quick.write_all(connection, _INSERT, rows)
     return head

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.ledger import accounts
 from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.errors import IllegalMove, LedgerError
-from bot.ledger.journal import Journal, as_intent
+from bot.ledger.journal import CHANGE_INTENT, Journal, as_intent
 from bot.ledger.models import FillRow, IntentRow, OrderRow, PlanRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
 from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
@@ -18,6 +18,11 @@ from bot.ledger.store import changing
 from bot.plan import decode_plan
 from chains.assets import Address
 from chains.blocks import Receipt
+
+_CHANGE_FILLS = changing(
+    FillRow, FillRow.instance == bindparam("of_instance"), FillRow.block_hash == bindparam("of_block")
+)
+_CHANGE_FILL = _CHANGE_FILLS.where(FillRow.venue == bindparam("of_venue"), FillRow.trade_id == bindparam("of_trade"))
 
 
 class Settlement(Journal):
@@ -99,8 +104,8 @@ class Settlement(Journal):
             if final:
                 raise LedgerError(f"block {block_hash} was undone after intents {final} were final; stop and look")
             self._reverse_block(connection, block_hash)
-            fills = (FillRow.instance == self.run.instance, FillRow.block_hash == block_hash)
-            self._change(connection, changing(FillRow, *fills), undone=True)
+            of = {"of_instance": self.run.instance, "of_block": block_hash}
+            self._change(connection, _CHANGE_FILLS, **of, undone=True)
             for row in rows:
                 self._move_back(connection, row)
             return tuple(as_intent(self._load(connection, row.id)) for row in rows)
@@ -131,8 +136,8 @@ class Settlement(Journal):
             order = connection.execute(still_open.limit(1)).scalar_one_or_none()
             if order is not None:
                 raise IllegalMove(f"intent {intent_id} cannot close its exposure: order {order} may still trade")
-            change = changing(IntentRow, IntentRow.id == intent_id)
-            self._change(connection, change, exposure=exposure.value, settled_ms=self._now_ms())
+            closed_as = {"exposure": exposure.value, "settled_ms": self._now_ms()}
+            self._change(connection, CHANGE_INTENT, intent=intent_id, **closed_as)
             self._book_result(connection, intent_id)
 
     def reopen_exposure(self, intent_id: int) -> Intent:
@@ -144,8 +149,7 @@ class Settlement(Journal):
             row = self._load(connection, intent_id)
             if not row.two_sided or row.exposure not in (Exposure.UNWOUND, Exposure.NONE):
                 raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become owed again")
-            change = changing(IntentRow, IntentRow.id == intent_id)
-            self._change(connection, change, exposure=Exposure.OWED.value, settled_ms=None)
+            self._change(connection, CHANGE_INTENT, intent=intent_id, exposure=Exposure.OWED.value, settled_ms=None)
             self._book_result(connection, intent_id)
             return as_intent(self._load(connection, intent_id))
 
@@ -165,14 +169,9 @@ class Settlement(Journal):
 
     def _keep_swap(self, connection: Connection, intent_id: int, receipt: Receipt, swap: SwapFill) -> None:
         trade_id = f"{receipt.tx_hash}:{swap.leg}"
-        same = (
-            FillRow.instance == self.run.instance,
-            FillRow.venue == swap.pool,
-            FillRow.trade_id == trade_id,
-            FillRow.block_hash == receipt.block_hash,
-        )
+        same = {"of_instance": self.run.instance, "of_block": receipt.block_hash}
         # The block was undone and is canonical again: the fill is known, and holds again.
-        if self._change(connection, changing(FillRow, *same), undone=False):
+        if self._change(connection, _CHANGE_FILL, **same, of_venue=swap.pool, of_trade=trade_id, undone=False):
             return
         self._insert(
             connection,

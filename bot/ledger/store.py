@@ -5,25 +5,17 @@ Every change of a row goes through `_insert` or `_change`, and is sealed in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import closing, contextmanager
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Engine,
-    Insert,
-    PoolProxiedConnection,
-    bindparam,
-    insert,
-    select,
-    update,
-)
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, insert, select, update
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from bot.clock import Clock
+from bot.ledger import quick
 from bot.ledger.database import place
 from bot.ledger.errors import LedgerBroken, LedgerError, explained
 from bot.ledger.headfile import HeadFile
@@ -43,8 +35,9 @@ def changing(model: type[Base], *which: ColumnElement[bool]) -> ReturningUpdate[
 
 
 @cache
-def _insert_into(model: type[Base]) -> Insert:
-    return insert(model.__table__)  # type: ignore[arg-type]  # a mapped class's table is never a join here
+def _insert_into(model: type[Base]) -> ReturningInsert[Any]:
+    table = model.__table__
+    return insert(table).returning(*table.primary_key)  # type: ignore[arg-type]  # a mapped class's table is no join
 
 
 T = TypeVar("T")
@@ -71,7 +64,8 @@ class Store:
         self._batch: Connection | None = None
         self._waiting: list[Note] | None = None
         self._known: dict[Hashable, tuple[Hashable, Any]] = {}
-        self._watching: PoolProxiedConnection | None = None
+        self._written = Counter[str]()
+        self._kept: Connection | None = None
         self._commits = 0
         self._run: Run | None = None
         self._block_number = 0
@@ -137,14 +131,20 @@ class Store:
         if self._batch is not None:
             yield self._batch
             return
-        with explained(self._where), self._reader.connect() as connection:
+        with explained(self._where), self._reader.begin() as connection:
             yield connection
 
-    def remembered(self, key: Hashable, read: Callable[[Connection], T], as_of: Hashable = None) -> T:
-        """What `read` finds, read again only once anybody has committed anything since, or `as_of` is another."""
-        version = self._version(), self._run, as_of
+    def remembered(
+        self, key: Hashable, read: Callable[[Connection], T], of: Collection[type[Base]], as_of: Hashable = None
+    ) -> T:
+        """What `read` finds in the tables `of`, read again only once they were written to, or `as_of` is another.
+
+        What this process writes it knows; that another one has written anything, SQLite says.
+        """
+        others = self._others()
+        version = others, tuple(self._written[model.__tablename__] for model in of), self._run, as_of
         known = self._known.get(key)
-        if known is not None and version[0] is not None and known[0] == version:
+        if known is not None and others is not None and known[0] == version:
             return known[1]  # type: ignore[no-any-return]
         with self.read() as connection:
             found = read(connection)
@@ -153,24 +153,48 @@ class Store:
 
     def close(self) -> None:
         """Closes the connections. Everything recorded is on the disk already."""
-        if self._watching is not None:
-            self._watching.close()
-            self._watching = None
+        self._let_go()
         if self._head_file is not None:
             self._head_file.close()
         self._reader.dispose()
         self._writer.dispose()
 
-    def _version(self) -> int | None:
-        """Another one whenever a process has committed anything; None where that cannot be told for nothing."""
-        if self._batch is not None or self._reader.dialect.name != "sqlite":
+    def _others(self) -> int | None:
+        """Another one whenever another process has committed; None where that cannot be told for nothing."""
+        if self._batch is not None or self._writer.dialect.name != "sqlite":
             return None
         with explained(self._where):
-            if self._watching is None:
-                self._watching = self._reader.raw_connection()
-            cursor = self._watching.cursor()
-            (version,) = cursor.execute("PRAGMA data_version").fetchone()
+            driver: Any = self._connected().connection.dbapi_connection
+            (version,) = driver.execute("PRAGMA data_version").fetchone()
             return int(version)
+
+    def _connected(self) -> Connection:
+        """The connection that writes, kept: of its own commits SQLite says nothing to it."""
+        if self._kept is None:
+            self._kept = self._writer.connect()
+        return self._kept
+
+    def _let_go(self) -> None:
+        """Of another connection, SQLite would count the commits of other processes otherwise."""
+        kept, self._kept = self._kept, None
+        self._known.clear()
+        if kept is not None:
+            kept.close()
+
+    @contextmanager
+    def _one_transaction(self) -> Iterator[Connection]:
+        """A transaction. A server's connection is checked before each, as it may have gone meanwhile."""
+        if self._writer.dialect.name != "sqlite":
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        connection = self._connected()
+        try:
+            with connection.begin():
+                yield connection
+        except BaseException:
+            self._let_go()
+            raise
 
     @contextmanager
     def _write(self) -> Iterator[Connection]:
@@ -206,7 +230,7 @@ class Store:
             raise self._broken
         self._changes = []
         try:
-            with explained(self._where), self._writer.begin() as connection:
+            with explained(self._where), self._one_transaction() as connection:
                 self._fence(connection)
                 noted = self._noted(connection)
                 yield connection
@@ -218,13 +242,16 @@ class Store:
         except LedgerBroken as error:
             self._broken = error
             raise
+        finally:
+            self._written.update(change.relation for change in self._changes)
 
     def _empty_log(self) -> None:
         """Have SQLite move its log into the database now that nobody waits, before it does so in a commit by itself."""
         self._commits = 0
         if self._writer.dialect.name == "sqlite":
-            with explained(self._where), closing(self._writer.raw_connection()) as connection:
-                connection.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            with explained(self._where):
+                driver: Any = self._connected().connection.dbapi_connection
+                driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _noted(self, connection: Connection) -> int:
         """How many notes waited, and are part of this transaction now."""
@@ -242,18 +269,17 @@ class Store:
 
     def _insert(self, connection: Connection, model: type[Base], **values: Any) -> int:
         """The new row's id, or the first part of its key."""
-        key = connection.execute(_insert_into(model), values).inserted_primary_key
-        assert key is not None
-        table = model.__table__
-        named = dict(zip((column.name for column in table.primary_key), key, strict=True))
-        self._changes.append(change_of(table, {**values, **named}))  # type: ignore[arg-type]
+        (key,) = quick.rows(connection, _insert_into(model), values)
+        self._changes.append(change_of(model.__table__, {**values, **key._asdict()}))  # type: ignore[arg-type]
         return key[0]  # type: ignore[no-any-return]
 
     def _change(self, connection: Connection, statement: ReturningUpdate[Any], **values: Any) -> int:
-        """How many rows changed. `statement` is made by `changing`; `values` are its parameters and its new values."""
-        rows = connection.execute(statement, values).all()
+        """How many rows changed. `statement` is a constant made by `changing`; `values` are its parameters and its new
+        values.
+        """
+        rows = quick.rows(connection, statement, values)
         table = statement.table
-        self._changes += [change_of(table, row._mapping) for row in rows]  # type: ignore[arg-type]
+        self._changes += [change_of(table, row._asdict()) for row in rows]  # type: ignore[arg-type]
         return len(rows)
 
     def _plan_row(self, connection: Connection, plan_id: str) -> int:
@@ -263,8 +289,8 @@ class Store:
         return row
 
     def _find_plan(self, connection: Connection, plan_id: str) -> int | None:
-        wanted = {"instance": self.run.instance, "digest": plan_id}
-        return connection.execute(_PLAN, wanted).scalar_one_or_none()
+        found = quick.first(connection, _PLAN, {"instance": self.run.instance, "digest": plan_id})
+        return None if found is None else found.id
 
     def _now_ms(self) -> int:
         return int(self._clock.wall_s() * 1000)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, bindparam, case, or_, select
 
+from bot.ledger import quick
 from bot.ledger.book_models import ResultRow
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import IntentRow
@@ -67,17 +68,20 @@ class Usage:
 
 
 def read_usage(ledger: Ledger, strategy: str) -> Usage:
-    """The usage of `strategy` now: at the ledger's head time."""
-    return ledger.remembered(
-        ("usage", strategy), lambda connection: _usage(ledger, connection, strategy), as_of=ledger.head_s
+    """The usage of `strategy` now: at the ledger's head time. Each part is read again only once it may have changed."""
+    cumulative, high_water = ledger.totals(strategy)
+    # Before what is booked: where another process books between the two, too much counts as used, and not too little.
+    reserved = ledger.remembered(
+        ("reserved", strategy),
+        lambda connection: _reserved(connection, ledger.run.instance, strategy),
+        (IntentRow, ResultRow),
     )
-
-
-def _usage(ledger: Ledger, connection: Connection, strategy: str) -> Usage:
-    instance = ledger.run.instance
-    cumulative, high_water = ledger.totals_by(connection, strategy)
-    reserved = _reserved(connection, instance, strategy)
-    hour_loss, day_loss, gas_day = _booked(connection, instance, strategy, ledger.head_s)
+    hour_loss, day_loss, gas_day = ledger.remembered(
+        ("booked", strategy),
+        lambda connection: _booked(connection, ledger.run.instance, strategy, ledger.head_s),
+        (ResultRow,),
+        as_of=ledger.head_s,
+    )
     return Usage(
         capital_wei=reserved.capital_wei,
         reserved_loss_wei=reserved.loss_wei,
@@ -87,7 +91,7 @@ def _usage(ledger: Ledger, connection: Connection, strategy: str) -> Usage:
         gas_day_wei=gas_day,
         drawdown_wei=high_water - cumulative,
         in_flight=reserved.in_flight,
-        halted_because=ledger.halted_by(connection, strategy),
+        halted_because=ledger.halted_because(strategy),
     )
 
 
@@ -113,7 +117,7 @@ class _Reserved:
 
 def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved:
     by_intent: dict[int, list[_Unsettled]] = {}
-    for row in connection.execute(_UNSETTLED, {"instance": instance, "strategy": strategy}):
+    for row in quick.rows(connection, _UNSETTLED, {"instance": instance, "strategy": strategy}):
         by_intent.setdefault(row.id, []).append(row)
     reserved = _Reserved()
     for results in by_intent.values():
@@ -123,5 +127,5 @@ def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved
 
 def _booked(connection: Connection, instance: str, strategy: str, now_s: int) -> tuple[int, int, int]:
     wanted = {"instance": instance, "strategy": strategy, "hour": now_s - HOUR_S, "day": now_s - DAY_S}
-    hour_loss, day_loss, gas_day = connection.execute(_BOOKED, wanted).one()
+    ((hour_loss, day_loss, gas_day),) = quick.rows(connection, _BOOKED, wanted)
     return hour_loss or 0, day_loss or 0, gas_day or 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from bot.ledger.book_models import HaltRow
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerBroken, LedgerError, LedgerFull
 from bot.ledger.ledger import Ledger
@@ -103,6 +104,26 @@ def test_what_another_process_wrote_is_seen_at_once(in_file: Ledger, tmp_path: P
     other.halt("dex_arbitrage", "by another")
     assert in_file.halted_because("dex_arbitrage") == "by another"
     other.close()
+
+
+def test_what_is_remembered_is_read_again_once_its_tables_were_written_and_not_before(in_file: Ledger) -> None:
+    reads = list[str]()
+
+    def held() -> None:
+        in_file.remembered("asked", lambda connection: reads.append("read"), (HaltRow,))
+
+    held()
+    pending(in_file, 1)
+    held()
+    assert reads == ["read"]
+    in_file.halt("s", "a test")
+    held()
+    assert reads == ["read"] * 2
+    with pytest.raises(RuntimeError), in_file.batch():
+        in_file.resume("s", "a test")
+        raise RuntimeError
+    held()
+    assert reads == ["read"] * 3, "what a failed commit left behind, only the disk knows"
 
 
 def test_the_next_nonce_is_read_anew_after_every_reservation(ledger: Ledger) -> None:

@@ -94,7 +94,7 @@ def test_what_is_read_before_a_head_is_not_read_again_for_its_first_plan(
 ) -> None:
     guard = Guard(ledger, {DEX: AMPLE})
     guard.prepare()
-    monkeypatch.setattr("bot.risk.usage._usage", lambda *read: 1 / 0)
+    monkeypatch.setattr(Ledger, "read", lambda ledger: 1 / 0)
     assert guard.check(atomic_plan(1), WORST) is None
 
 
