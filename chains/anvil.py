@@ -31,10 +31,10 @@ class AnvilFailed(RuntimeError):
 
 
 class RpcError(RuntimeError):
-    """A JSON-RPC error answer. `code` and `data` are the node's own."""
+    """A JSON-RPC error answer, told in one line. `code`, `message` and `data` are the node's own."""
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
-        super().__init__(f"{method}: {message} ({code})")
+        super().__init__(f"{method}: {' '.join(message.split())} ({code})")
         self.code = code
         self.message = message
         self.data = data

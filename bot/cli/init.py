@@ -76,7 +76,7 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
             "@network@": network,
             '["@endpoints@"]': toml_value(nodes),
             '["@profit_tokens@"]': toml_value([_profit_token(known)]),
-            '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-known.gas.least_tip_wei // 10**9))),
+            '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-2 * known.gas.least_tip_wei // 10**9))),
         }
         for mark, value in marks.items():
             run_file = run_file.replace(mark, value)

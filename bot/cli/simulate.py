@@ -136,6 +136,8 @@ def _exit_code(verdict: Verdict) -> ExitCode:
 
 
 def _tell(examined: Examination, head: Head) -> None:
+    from bot.simulator.verdict import Outcome
+
     verdict = examined.verdict
     click.echo(f"on block {head.number} ({head.hash}): {verdict.outcome}")
     if verdict.reason:
@@ -146,7 +148,8 @@ def _tell(examined: Examination, head: Head) -> None:
         )
     if examined.trouble is not None:
         click.echo(f"  {examined.trouble}")
-    click.echo(f"  {verdict.gas_used:,} gas at {verdict.gas_price_wei} wei; {_agreement(examined)}")
+    if verdict.outcome is not Outcome.INVALID:
+        click.echo(f"  {verdict.gas_used:,} gas at {verdict.gas_price_wei} wei; {_agreement(examined)}")
     for (account, token), units in sorted(verdict.deltas.items()):
         if units:
             click.echo(f"  {_name(examined, account)}  {units:+d}  {_name(examined, token)}")

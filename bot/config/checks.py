@@ -25,6 +25,9 @@ from chains.relays.destinations import MEMPOOL
 
 TWIN = "twin"
 
+_OUTBIDDING = Decimal(9) / 8
+"""What stands in place of a transaction offers so much more at least: nodes ask for it (`bot.ledger.states`)."""
+
 
 class LiveRefused(ValueError):
     """A live run without everything it must be given; the message says what is missing."""
@@ -113,24 +116,28 @@ def _test_chain(document: Document, network: Network) -> Iterator[Problem]:
 
 
 def _tips(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
-    """A signer that signs no tip the network's nodes take would refuse everything."""
+    """A signer that signs no tip the network's nodes take would refuse everything, and one no higher, every NOOP."""
     least_gwei = Decimal(network.gas.least_tip_wei) / 10**9
-    if file.signer.max_tip_gwei < least_gwei or file.signer.max_fee_gwei < least_gwei:
-        key = "max_tip_gwei" if file.signer.max_tip_gwei < least_gwei else "max_fee_gwei"
-        message = f"{network.name} takes no tip below {least_gwei:g} gwei; write at least `{key} = {least_gwei:g}`"
-        yield document.problem(("signer", key), message)
+    needed_gwei = least_gwei * _OUTBIDDING
+    if file.signer.max_tip_gwei < needed_gwei or file.signer.max_fee_gwei < needed_gwei:
+        key = "max_tip_gwei" if file.signer.max_tip_gwei < needed_gwei else "max_fee_gwei"
+        why = f"{network.name} takes no tip below {least_gwei:g} gwei, and a NOOP offers an eighth more"
+        yield document.problem(("signer", key), f"{why}; write at least `{key} = {needed_gwei.normalize():f}`")
 
 
 def _own_tip(document: Document, file: RunFile) -> Iterator[Problem]:
-    """A tip that the signer does not sign would have it refuse everything."""
+    """A tip that the signer does not sign would have it refuse everything; a NOOP must find room above it."""
     tip, most = file.execution.tip_gwei, file.signer.max_tip_gwei
-    if tip <= most:
+    needed = tip * _OUTBIDDING
+    if needed <= most:
         return
     if "tip_gwei" in document.values.get("execution", {}):
-        message = f"more than signer.max_tip_gwei ({most:f}); lower it, or raise signer.max_tip_gwei"
+        message = f"a NOOP offers an eighth more, above signer.max_tip_gwei ({most:f}); lower it, or raise that"
         yield document.problem(("execution", "tip_gwei"), message)
     else:
-        message = f"less than execution.tip_gwei ({tip:f}); raise it, or write a lower execution.tip_gwei"
+        message = (
+            f"a NOOP offers an eighth more than execution.tip_gwei ({tip:f}); write at least {needed.normalize():f}"
+        )
         yield document.problem(("signer", "max_tip_gwei"), message)
 
 

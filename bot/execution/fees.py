@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 from bot.execution.build import Terms
 from bot.execution.marks import Marks, NoMark
 from bot.gas import ETHER, GasCoin
+from bot.ledger.states import most_to_outbid
 from bot.market.multicall import LoadFailed, Node, ask_all
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
@@ -73,8 +74,9 @@ def asking(node: Node) -> Ask:
 class FeePolicy:
     """A fixed tip, and a fee cap that survives the base fee doubling; a rollup's charge for bytes as it last said.
 
-    `tip_wei` and `max_fee_wei` are per gas; a head whose next base fee does not fit under the cap is not traded. What
-    is offered or charged is in `coin`; where it meets a profit, a budget or a limit, `coin` says what it costs in ETH.
+    `tip_wei` and `max_fee_wei` are per gas. A call leaves a NOOP room to outbid it: a head whose next base fee does not
+    fit under what is left of the cap is not traded. What is offered or charged is in `coin`; where it meets a profit, a
+    budget or a limit, `coin` says what it costs in ETH.
     """
 
     def __init__(
@@ -131,11 +133,12 @@ class FeePolicy:
         return model.sampled(data, _signed(last), answer) if answer else data
 
     def fees(self, gas: int, head: Head, tip_wei: int | None = None) -> Fees:
-        """The offer for a transaction that uses about `gas`, in the block after `head`; its bytes are not counted.
+        """The offer for a call that uses about `gas`, in the block after `head`; its bytes are not counted.
 
         The limit leaves room: refunds come after the fact, and inner calls get 63/64 of what is left (EIP-150).
         """
-        offer = self._model.offer(head, self.tip_wei if tip_wei is None else tip_wei, self.max_fee_wei)
+        tip_wei = self.tip_wei if tip_wei is None else tip_wei
+        offer = self._model.offer(head, tip_wei, most_to_outbid(self.max_fee_wei))
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
 

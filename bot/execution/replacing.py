@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from bot.ledger.states import AttemptKind, least_bump
+from bot.ledger.states import AttemptKind, least_bump, most_to_outbid
 from bot.transaction import Fees
 from chains.networks.gas import Offer
 from chains.node.sending import SendCause
@@ -37,8 +37,8 @@ class ReplacementPolicy:
     most_attempts: int = 6
 
     def for_calls(self) -> ReplacementPolicy:
-        """The same for a call, which is never raised so far that a NOOP could not outbid it any more."""
-        return replace(self, max_fee_wei=self.max_fee_wei * 8 // 9, max_tip_wei=self.max_tip_wei * 8 // 9)
+        """The same for a call, which never offers so much that a NOOP could not outbid it any more."""
+        return replace(self, max_fee_wei=most_to_outbid(self.max_fee_wei), max_tip_wei=most_to_outbid(self.max_tip_wei))
 
 
 class Step(StrEnum):

@@ -14,6 +14,7 @@ from fractions import Fraction
 from bot.execution.fees import INTRINSIC_GAS, FeePolicy
 from bot.execution.routes import Routes
 from bot.ledger.deliveries import Inclusion
+from bot.ledger.states import most_to_outbid
 from bot.plan import Plan
 from chains.assets import Address
 from chains.blocks import Head
@@ -86,7 +87,8 @@ def best_share(
 class Tips:
     """Chooses shares from what `inclusions` says, which is read anew once outcomes have changed.
 
-    `most_ppm` bounds every share, `max_tip_wei` every tip per gas; what comes to less than the fixed tip is not shared.
+    `most_ppm` bounds every share, `max_tip_wei` every tip per gas, and that of a NOOP that would have to outbid it;
+    what comes to less than the fixed tip is not shared.
     """
 
     def __init__(
@@ -102,7 +104,7 @@ class Tips:
         self._routes = routes
         self._fee_policy = fee_policy
         self._most_ppm = most_ppm
-        self._max_tip_wei = max_tip_wei
+        self._max_tip_wei = most_to_outbid(max_tip_wei)
         self._history: Sequence[Inclusion] | None = None
 
     def changed(self) -> None:

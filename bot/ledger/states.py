@@ -133,6 +133,11 @@ def least_bump(fee_wei: int) -> int:
     return -(-fee_wei * 9 // 8)
 
 
+def most_to_outbid(cap_wei: int) -> int:
+    """The highest fee whose replacement still fits under `cap_wei`, in wei per gas."""
+    return cap_wei * 8 // 9
+
+
 def order_state_after(current: OrderState, reported: OrderState) -> OrderState:
     """The state after a report. Evidence only grows, so reports may come late, twice and in any order.
 

@@ -33,6 +33,12 @@ async def test_an_answer_to_nothing_that_was_asked_is_a_failure_with_what_it_sai
             await anvil.rpc("eth_chainId")
 
 
+def test_an_error_of_several_lines_is_told_in_one() -> None:
+    assert (
+        str(RpcError("eth_call", -32603, "invalid type\nerror: null")) == "eth_call: invalid type error: null (-32603)"
+    )
+
+
 def _kept() -> set[Path]:
     return {*Path(tempfile.gettempdir()).glob("isthmus-anvil-*")}
 

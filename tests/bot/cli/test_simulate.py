@@ -128,6 +128,7 @@ async def test_a_mined_transaction_is_told_by_its_hash_as_it_was_mined_and_by_it
     file.write_bytes(orjson.dumps(mined))
     late = await simulated(on, str(file))
     assert late.exit_code == 1 and f"{OPERATOR} is at" in late.output
+    assert " gas at " not in late.output, "what is not known is no zero"
 
 
 async def test_a_block_whose_state_the_node_threw_away_is_said_to_be_that(tmp_path: Path):

@@ -33,9 +33,10 @@ def _written(folder: Path, network: str, tip: int) -> Path:
 
 
 def test_a_tip_that_no_node_of_the_network_takes_is_refused_with_the_least(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"polygon takes no tip below 30 gwei; write at least `max_tip_gwei = 30`"):
-        load(_written(tmp_path, "polygon", 10))
-    assert load(_written(tmp_path, "polygon", 30)).network.chain_id == 137
+    for tip in (10, 30, 33):
+        with pytest.raises(ConfigError, match=r"polygon takes no tip below 30 gwei.*least `max_tip_gwei = 33.75`"):
+            load(_written(tmp_path, "polygon", tip))
+    assert load(_written(tmp_path, "polygon", 34)).network.chain_id == 137
 
 
 @pytest.mark.parametrize("network", ["ethereum", "arbitrum", "base", "optimism", "bsc", "avalanche"])
@@ -57,4 +58,4 @@ def test_a_first_configuration_of_every_network_is_one_that_loads(tmp_path: Path
     assert CliRunner().invoke(main, arguments).exit_code == 0
     loaded = load(tmp_path / "isthmus.toml")
     assert loaded.network.name == network
-    assert loaded.config.signer.max_tip_gwei * 10**9 >= loaded.network.gas.least_tip_wei
+    assert loaded.config.signer.max_tip_gwei * 10**9 >= 2 * loaded.network.gas.least_tip_wei

@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 from bot.execution.fees import MAX_SLIPPAGE_PPM, FeePolicy, terms
 from bot.execution.marks import Marks, NoMark
+from bot.execution.replacing import ReplacementPolicy, outbidding
+from bot.ledger.states import most_to_outbid
 from bot.plan import Plan
 from chains.blocks import Head
+from chains.networks.gas import Offer
 from tests.bot.execution.given import MARKS, cycle, sells_on_chain
 from tests.bot.ledger.given import GWEI
 from tests.bot.market.samples import USDC, WETH
@@ -30,7 +33,7 @@ def _head(base_fee_wei: int, gas_used: int = 15_000_000) -> Head:
 def test_the_offer_survives_the_base_fee_doubling_once_more(base_fee_wei: int, gas_used: int, gas: int) -> None:
     head = _head(base_fee_wei, gas_used)
     offer = POLICY.fees(gas, head)
-    assert offer.max_fee_wei == min(2 * head.next_base_fee_wei() + 2 * GWEI, 200 * GWEI)
+    assert offer.max_fee_wei == min(2 * head.next_base_fee_wei() + 2 * GWEI, most_to_outbid(200 * GWEI))
     assert offer.tip_wei == 2 * GWEI
     assert POLICY.gas_price_wei(head) == head.next_base_fee_wei() + offer.tip_wei <= offer.max_fee_wei
     # EIP-150 holds back a 64th per inner call; two of them nest in a V3 flash swap.
@@ -38,9 +41,10 @@ def test_the_offer_survives_the_base_fee_doubling_once_more(base_fee_wei: int, g
 
 
 @given(st.integers(0, 10**13))
-def test_no_offer_exceeds_the_highest_fee(base_fee_wei: int) -> None:
+def test_no_offer_is_so_high_that_a_noop_in_its_place_exceeds_the_highest_fee(base_fee_wei: int) -> None:
     offer = POLICY.fees(200_000, _head(base_fee_wei))
-    assert offer.tip_wei <= offer.max_fee_wei <= 200 * GWEI
+    assert offer.tip_wei <= offer.max_fee_wei
+    assert outbidding(offer, Offer(0, 0), ReplacementPolicy(200 * GWEI, 10 * GWEI)) is not None
 
 
 @given(min_profit=wei, gas_cost=wei, mark=marks)

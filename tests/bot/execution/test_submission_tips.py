@@ -14,6 +14,7 @@ from bot.execution.routes import Routes
 from bot.execution.tips import MILLION, SHARES_PPM, Tips, best_share, chance
 from bot.ledger.deliveries import Handed, Inclusion
 from bot.ledger.ledger import Ledger
+from bot.ledger.states import least_bump
 from chains.relays.destinations import MEMPOOL, Mempool
 from tests.bot.execution.given import cycle, head
 from tests.bot.execution.scripted import FEE_POLICY, ScriptedChain, ScriptedSimulator, desk, signer_at
@@ -98,6 +99,13 @@ async def test_the_tip_is_in_the_terms_before_it_is_signed_and_what_became_of_it
         assert ledger.inclusions(9) == [Inclusion(MEMPOOL, plan.pools, 500_000, True)]
         known, pools = ledger.inclusions(9), plan.pools
         assert chance(known, MEMPOOL, pools, 500_000) > chance([], MEMPOOL, pools, 500_000)
+
+
+def test_no_plan_gains_so_much_that_its_tip_leaves_a_noop_no_room() -> None:
+    routes = Routes({MEMPOOL: Mempool(ScriptedChain().send_raw)})
+    tips = Tips(lambda _: [], routes, FEE_POLICY, most_ppm=950_000, max_tip_wei=10 * GWEI)
+    _, tip_wei = tips.offered(cycle(profit_wei=ETHER), 200_000, head(10))
+    assert tip_wei is not None and 9 * GWEI < least_bump(tip_wei) <= 10 * GWEI
 
 
 async def test_a_call_that_was_cancelled_is_a_loss_and_one_in_flight_is_neither(ledger: Ledger, tmp_path: Path) -> None:
