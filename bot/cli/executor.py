@@ -292,3 +292,5 @@ def _tell(made: Deployment, *, as_json: bool) -> None:
         return
     click.echo(f"executor {made.executor}, inventory {made.inventory}, as read in block {made.block_number}: verified")
     click.echo(f"owner {settings.owner}, operators {', '.join(settings.operators)}, treasury {settings.treasury}")
+    for cap in settings.inventory[1:]:
+        click.echo(f"{cap.token} is worth what {cap.reference} says, as a mean of {settings.bound.window_s} s")

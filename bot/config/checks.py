@@ -252,6 +252,10 @@ def _executor(document: Document, file: RunFile, network: Network) -> Iterator[P
         path: KeyPath = ("executor", "inventory_caps", index)
         yield from _known(document, path, cap.unit, tokens, "token", network)
         yield from _fits(document, path, cap, tokens)
+    named, priced = len(file.executor.reference_pools), max(len(file.executor.inventory_caps) - 1, 0)
+    if named not in (0, priced):
+        message = f"{named} pools for {priced} inventory tokens beyond the first; name one for each, or none"
+        yield document.problem(("executor", "reference_pools"), message)
 
 
 def _fits(document: Document, path: KeyPath, amount: Amount, decimals: Mapping[str, int]) -> Iterator[Problem]:

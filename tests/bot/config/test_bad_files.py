@@ -53,6 +53,13 @@ RUN_FILE = [
     ('"20 WETH"', '"-20 WETH"', 10, "executor.inventory_caps[0]", "write a positive amount"),
     ('"20 WETH"', '"0.0000000000000000001 WETH"', 10, "executor.inventory_caps[0]", "write fewer digits"),
     ("[executor]", "[executor]\nallowed_slippage_ppm = 500_001", 9, "executor.allowed_slippage_ppm", "500000"),
+    (
+        "[executor]",
+        '[executor]\nreference_pools = ["0x11b815efB8f581194ae79006d24E0d814B7697F6"]',
+        9,
+        "executor.reference_pools",
+        "1 pools for 0 inventory tokens beyond the first",
+    ),
     ("[executor]", "[executor]\nreference_window_s = 59", 9, "executor.reference_window_s", "60"),
     (
         "[executor]",
