@@ -69,7 +69,8 @@ async def reconcile(
             ledger.at_head(asked.head.number, asked.head.timestamp_s)
         if reason is not None:
             book_differences(ledger, found, reason)
-        _tell(found, run=ledger.run.id, asked=asked.called, in_flight=len(ledger.open_intents()), as_json=as_json)
+        in_flight = len(ledger.open_intents())
+        _tell(found, run=ledger.run.id, asked=asked.called, in_flight=in_flight, booked=reason, as_json=as_json)
     finally:
         ledger.close()
     return ExitCode.OK if found.equal or reason is not None else ExitCode.ERROR
@@ -126,7 +127,7 @@ def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
     return ask
 
 
-def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, as_json: bool) -> None:
+def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, booked: str | None, as_json: bool) -> None:
     if as_json:
         emit(
             {
@@ -134,6 +135,7 @@ def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, as_jso
                 "equal": found.equal,
                 "against": asked,
                 "in_flight": in_flight,
+                "booked": booked if found.differing else None,
                 "accounts": [_document(row) for row in found.rows],
                 "final": None
                 if found.final is None
@@ -153,6 +155,8 @@ def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, as_jso
         above = ", ".join(f"intent {intent.id} in block {intent.block_number}" for intent in found.final.above)
         settled = "equal" if not any(row.difference for row in found.final.rows) else "not equal"
         click.echo(f"as of final block {found.final.number}: {settled}; not final yet: {above or 'nothing'}")
+    if booked is not None and found.differing:
+        click.echo(f"{len(found.differing)} differences are booked: {booked}")
     if in_flight:
         click.echo(
             f"still in flight: {in_flight}; until they are settled by a run on this ledger, differences are theirs"

@@ -59,6 +59,14 @@ def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
     assert {row["difference"] for row in document["accounts"]} == {"0", "-1"}
 
 
+def test_what_is_explained_is_booked_once_and_said_to_be(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path, off_by=-1)
+    booked = _reconcile("--config", config, "--book", "a fee")
+    assert booked.exit_code == 0 and "1 differences are booked: a fee\n" in booked.stdout
+    again = _reconcile("--config", config)
+    assert again.exit_code == 0 and "equal to the last unit" in again.stdout, again.output
+
+
 def test_a_folder_without_a_ledger_says_what_makes_one(tmp_path: Path) -> None:
     result = _reconcile("--config", written(tmp_path))
     assert result.exit_code == 2
