@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from chains.tools import ROOT, foundry
+from tests.conftest import Counted
 
 MEASURED = [
     "--match-contract",
@@ -19,10 +20,12 @@ MEASURED = [
 """The tests that settle something, without the fuzzed ones."""
 
 
-def test_every_forge_test_passes() -> None:
+def test_every_forge_test_passes(counted: Counted) -> None:
     done = subprocess.run([foundry("forge"), "test"], cwd=ROOT, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
-    assert " 0 failed, 0 skipped" in done.stdout.splitlines()[-1]
+    last = done.stdout.splitlines()[-1]
+    assert " 0 failed, 0 skipped" in last
+    counted("executor", last)
 
 
 def test_gas_is_what_the_snapshot_says() -> None:

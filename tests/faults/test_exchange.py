@@ -10,6 +10,7 @@ import pytest
 
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
+from tests.conftest import Counted
 from tests.faults.hedging import hedging
 from tests.faults.venue import Call, Trouble
 
@@ -17,19 +18,22 @@ SCHEDULES = 12
 
 
 @pytest.mark.parametrize("call", Call)
-async def test_no_trouble_doubles_loses_or_ends_an_order(tmp_path: Path, call: Call) -> None:
+async def test_no_trouble_doubles_loses_or_ends_an_order(tmp_path: Path, counted: Counted, call: Call) -> None:
     async with hedging(tmp_path) as scene:
         befallen = [await scene.case(call, trouble) for trouble in Trouble]
     assert scene.wrong == []
     assert all(befallen), "each trouble must have been met"
-    print(f"{len(befallen)} troubles with {call}, {sum(befallen)} requests befallen: 0 wrong")
+    counted("exchange", f"{len(befallen)} troubles with {call}, {sum(befallen)} requests befallen: 0 wrong")
 
 
-async def test_troubles_that_come_and_go_while_the_bot_starts_anew_double_and_lose_nothing(tmp_path: Path) -> None:
+async def test_troubles_that_come_and_go_while_the_bot_starts_anew_double_and_lose_nothing(
+    tmp_path: Path, counted: Counted
+) -> None:
     async with hedging(tmp_path) as scene:
         for seed in range(SCHEDULES):
             await scene.schedule(seed)
     assert scene.wrong == [] and scene.local.struck
+    counted("exchange", f"{SCHEDULES} schedules: 0 wrong")
 
 
 class TakesSilenceForNo(Exchange):

@@ -9,12 +9,13 @@ import sys
 import pytest
 
 from chains.tools import ROOT
+from tests.conftest import Counted
 from tests.kills.strace import missing
 
 ONLY_THE_FIRST = 400
 
 
-def test_a_traced_trade_is_synced_before_it_is_sent_and_an_unsynced_twin_is_found_out() -> None:
+def test_a_traced_trade_is_synced_before_it_is_sent_and_an_unsynced_twin_is_found_out(counted: Counted) -> None:
     """Besides, a worker is struck at its first call of each kind."""
     if why_not := missing():
         pytest.skip(f"NOT RUN: {why_not}")
@@ -24,4 +25,4 @@ def test_a_traced_trade_is_synced_before_it_is_sent_and_an_unsynced_twin_is_foun
     last = played.stdout.splitlines()[-1]
     found = re.search(r"0 wrong; 0 of (\d+) transactions left unsynced, by the broken twin (\d+) of", last)
     assert found and all(int(count) > 0 for count in found.groups()), last
-    print(last)
+    counted("durability", last)

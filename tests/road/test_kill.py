@@ -12,6 +12,7 @@ from pathlib import Path
 from bot.ledger.errors import LedgerError
 from bot.ledger.summary import summarise
 from chains.twin.client import TwinProcess
+from tests.conftest import Counted
 from tests.road.judging import ledger_of, sent_intents, wrong_with
 from tests.road.lasting import Bot, Lasting, open_lasting
 
@@ -20,7 +21,7 @@ POLL_S = 0.02
 SETTLED_BEFORE = 2
 
 
-async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
+async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path, counted: Counted) -> None:
     async with TwinProcess(seed=5, block_time_s=1, pace_s=0, stepped=True, taker_fee_ppm=230) as twin:
         on = await open_lasting(twin, tmp_path, operators=2, certified=False)
         killed = await on.bot()
@@ -37,6 +38,8 @@ async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path) -> None:
         assert summary["in_flight"] == 0 and summary["trouble"] is None
         assert not _open_plans(on) & in_flight
         await _check(on)
+    ready = next(line for line in restarted.told.splitlines() if line.startswith("ready after"))
+    counted("restart", f"{len(in_flight)} in flight, {summary['blocks']} blocks: nothing twice; {ready}")
 
 
 async def _until(true: Callable[[], bool], bot: Bot) -> None:

@@ -54,6 +54,14 @@ TESTS = (
     *("tests/bot/signer", "tests/bot/ledger", "tests/bot/risk"),
     *("tests/bot/execution/test_transactions.py", "tests/bot/execution/test_taken_up.py"),
 )
+SHORT = {
+    "bot/signer/replacements.py": "tests/bot/signer/test_replacements.py",
+    "bot/signer/budget.py": "tests/bot/signer/test_budget.py",
+    "bot/ledger/nonces.py": "tests/bot/ledger/test_journal.py",
+    "bot/ledger/verify.py": "tests/bot/ledger/test_seals.py",
+}
+"""One file of each of four rooms, and the tests that are asked in a short form."""
+
 OTHERS = (
     *("_pytest.fixtures", "pytest_asyncio.plugin", "pytest_timeout", "hypothesis.stateful", "click.testing"),
     *("aiohttp.web", "alembic.command", "coincurve", "eth_account", "eth_abi", "numba", "numpy", "psycopg"),
@@ -129,16 +137,18 @@ class Play:
 def main(arguments: Sequence[str] | None = None) -> int:
     """0 when in each room enough of the faults were noticed, 1 when not, 4 when not all of them were tried."""
     parser = argparse.ArgumentParser("python -m tests.torture.mutation", description=__doc__)
-    parser.add_argument("--mutants", type=int, default=300, help="how many, drawn by the seed")
+    parser.add_argument("--mutants", type=int, help="how many, drawn by the seed [300; 8 in the short form]")
+    parser.add_argument("--short", action="store_true", help="one file of each of four rooms, and its own tests")
     parser.add_argument("--module", action="append", help="a file of these only, such as bot/signer/checks.py")
     parser.add_argument("--seed", type=int, default=2611)
     options = parser.parse_args(arguments)
     begun = time.monotonic()
     rooms = {file: room for room, files in ROOMS.items() for file in files}
-    drawn = draw(options.module or list(rooms), options.mutants, options.seed)
+    files, tests = (list(SHORT), tuple(SHORT.values())) if options.short else (list(rooms), TESTS)
+    drawn = draw(options.module or files, options.mutants or (8 if options.short else 300), options.seed)
     tried, killed = Counter[str](), Counter[str]()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), playing(list(rooms)) as play:
+    with suppress(KeyboardInterrupt), playing(files, tests) as play:
         for mutant in drawn:
             survives = play.survives(mutant)
             room = rooms.get(mutant.file, mutant.file)
@@ -153,6 +163,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     if missing:
         return _NOT_RUN
+    if options.short:
+        return 0 if killed.total() >= GOAL * tried.total() else 1
     return 0 if all(killed[room] >= GOAL * tried[room] for room in tried) else 1
 
 
@@ -171,26 +183,26 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
 
 
 @contextmanager
-def playing(files: Sequence[str]) -> Iterator[Play]:
-    """A copy of the project, and processes that run tests in it. Faults come into `files`."""
+def playing(files: Sequence[str], tests: Sequence[str] = TESTS) -> Iterator[Play]:
+    """A copy of the project, and processes that run `tests` in it. Faults come into `files`."""
     tree = Tree.plant(_HOME / "tree")
     with _server(tree, "server", *OTHERS) as cold:
-        reached = _reached(tree, cold, files)
-        with _server(tree, "warm", *(str(tree.root / file) for file in files), "--", *TESTS) as warm:
+        reached = _reached(tree, cold, files, tests)
+        with _server(tree, "warm", *(str(tree.root / file) for file in files), "--", *tests) as warm:
             yield Play(tree, warm, cold, reached)
 
 
-def _reached(tree: Tree, cold: Server, files: Sequence[str]) -> Sequence[Reached]:
-    """Runs all tests once, unless that was done on the same sources; those that fail even so are not asked.
+def _reached(tree: Tree, cold: Server, files: Sequence[str], tests: Sequence[str]) -> Sequence[Reached]:
+    """Runs all `tests` once, unless that was done on the same sources; those that fail even so are not asked.
 
     Raises `RuntimeError` where pytest cannot run.
     """
-    found = _HOME / f"reached-{tree.digest()}.json"
+    found = _HOME / f"reached-{tree.digest()}-{len(files)}.json"
     if not found.exists():
         with tree.noting(files):
-            answer = cold.asked(tests=TESTS, found=str(found), limit_s=_LONGEST_S)
+            answer = cold.asked(tests=tests, found=str(found), limit_s=_LONGEST_S)
         if answer["code"] not in (OK, SOME_FAILED):
-            raise RuntimeError(f"pytest ended with {answer['code']} before any fault; run it on {' '.join(TESTS)}")
+            raise RuntimeError(f"pytest ended with {answer['code']} before any fault; run it on {' '.join(tests)}")
     return sorted(read(found, tree.root), key=lambda test: test.took_s)
 
 

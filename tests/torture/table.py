@@ -83,10 +83,10 @@ TORTURES = (
     ),
     Torture(
         "tests.torture.restart",
-        "from kill -9 until the bot decides again, with 50 intents in flight: with 100,000 rows, and short with 10,000",
+        "from kill -9 until the bot decides again, with 10,000 rows and 50 intents in flight",
         "5 s, nothing doubled or lost",
-        ("--rows", "100000", "--seed", "1"),
-        ("--rows", "10000", "--seed", "1"),
+        ("--rows", "10000", "--in-flight", "50", "--seed", "1"),
+        ("--rows", "1000", "--in-flight", "10", "--seed", "1"),
     ),
     Torture(
         "benchmarks.bench_discovery",
@@ -187,7 +187,7 @@ TORTURES = (
         "faults written into the signer, its policy, the journal, the ledger and the risk rooms that a test notices",
         "85 % in each",
         ("--mutants", "300", "--seed", "2611"),
-        ("--mutants", "40", "--seed", "2611"),
+        ("--short",),
     ),
 )
 """In the order they run. A new torture is one more entry."""

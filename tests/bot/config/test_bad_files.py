@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from bot.cli import main
 from tests.bot.config.bad_sections import BUDGETS, RELAYS, SECTIONS
 from tests.bot.config.writing import RUN, spoilt, written
+from tests.conftest import Counted
 
 RUN_FILE = [
     # what is replaced, by what, the line and key that must be named, the remedy that must be given
@@ -283,8 +284,9 @@ def test_a_bad_file_is_answered_with_line_key_and_remedy(
     assert remedy in answer
 
 
-def test_at_least_120_bad_files_are_tried() -> None:
+def test_at_least_120_bad_files_are_tried(counted: Counted) -> None:
     assert len(BAD) >= 120
+    counted("bad configurations", f"{len(BAD)} files, each with its line, key and remedy")
 
 
 def test_a_missing_file_says_how_to_get_one(tmp_path: Path) -> None:

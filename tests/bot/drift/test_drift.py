@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bot.market import Market, VenueId
 from chains.blocks import Block
+from tests.conftest import Counted
 from tests.torture import drift
 
 HASTY = replace(drift.POLICY, second_look_s=0.0)
@@ -31,12 +32,15 @@ class LosesLogs(Market):
         super().apply(replace(block, logs=block.logs[:-1]) if block.head.number % 7 == 0 else block)
 
 
-async def test_pools_stay_what_a_fresh_load_says_through_reorganisations_gaps_and_repeated_heads() -> None:
+async def test_pools_stay_what_a_fresh_load_says_through_reorganisations_gaps_and_repeated_heads(
+    counted: Counted,
+) -> None:
     report = await drift.run(200, seed=3, check_every=50)
     assert report.wrong == [] and report.events == []
     assert (report.checks, report.pools_checked, report.counts["differed"]) == (4, 24, 0)
     assert report.counts["undone"] and report.counts["compared"] and report.blocks >= 200
     assert all(report.counts[f"heads_{fault}"] for fault in ("dropped", "twice", "back", "late"))
+    counted("drift", f"{report.blocks} blocks, {report.pools_checked} pool states against a fresh load: 0 differ")
 
 
 async def test_a_market_that_undoes_nothing_is_found_out() -> None:

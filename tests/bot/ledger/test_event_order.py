@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import TradeFill
 from bot.ledger.states import OrderState
-from tests.bot.ledger.event_order import Mined, Said, Tale, hurried, orders, tales, told
+from tests.bot.ledger.event_order import Mined, Said, Tale, hurried, told
+from tests.conftest import Counted
+from tests.torture import order
 
 
-@given(data=st.data())
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_events_in_any_order_make_one_ledger(in_file: Ledger, data: st.DataObject) -> None:
-    tale = data.draw(tales())
-    ledger = hurried(in_file)
-    assert told(ledger, tale, data.draw(orders(tale))) == told(ledger, tale, tale.in_order())
+def test_events_in_any_order_make_one_ledger(counted: Counted, capsys: pytest.CaptureFixture[str]) -> None:
+    assert order.main(["--permutations", "6"]) == 0
+    counted("order", capsys.readouterr().out.strip())
 
 
 def test_a_ledger_that_takes_every_report_for_news_is_found_out(in_file: Ledger) -> None:

@@ -15,6 +15,7 @@ from bot.signer.policy import UNLIMITED, StrategyLimits
 from bot.signer.switch import TOTAL
 from chains.assets import ZERO_ADDRESS
 from tests.bot.signer.budgeting import BudgetMachine, FixedWindowMachine
+from tests.conftest import Counted
 
 LIMITS = StrategyLimits(
     per_trade_wei=100,
@@ -54,9 +55,10 @@ def ask(budgets: Budgets, worst_case_wei: int = 10, exposure_wei: int = 0, now_s
     return decided.reason if isinstance(decided, Refusal) else None
 
 
-def test_no_sliding_window_is_ever_exceeded_and_nothing_that_fits_is_refused() -> None:
+def test_no_sliding_window_is_ever_exceeded_and_nothing_that_fits_is_refused(counted: Counted) -> None:
     short = settings(max_examples=25, stateful_step_count=40, deadline=None)
     run_state_machine_as_test(BudgetMachine, settings=short)
+    counted("budgets", "25 histories of up to 40 steps: 0 beyond a budget")
 
 
 def test_windows_that_begin_on_the_hour_are_found_out() -> None:
