@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
 from chains.assets import Address, address
@@ -67,7 +66,7 @@ def read_signed(raw: bytes, sender: Address) -> UnsignedTransaction:
             chain_id=numbers[0],
             nonce=numbers[1],
             sender=sender,
-            to=address(to_checksum_address(to)),
+            to=address("0x" + to.hex()),
             value_wei=numbers[5],
             data=data,
             gas_limit=numbers[2],

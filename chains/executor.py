@@ -13,10 +13,9 @@ from itertools import islice
 from eth_abi.abi import decode as abi_decode
 from eth_abi.abi import encode as abi_encode
 from eth_abi.exceptions import DecodingError, EncodingError
-from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from chains.assets import Address
+from chains.assets import Address, address
 from chains.hops import (
     BalancerV2Route,
     BalancerV3Route,
@@ -230,7 +229,7 @@ def _exchange(arguments: bytes) -> ExchangeCall:
     return ExchangeCall(
         address_in(head),
         amount_in,
-        Address(str(to_checksum_address(token_out))),
+        address(token_out),
         min_out,
         *_until(head),
         parent_hash,

@@ -9,9 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
-from eth_utils.address import to_checksum_address
-
-from chains.assets import ZERO_ADDRESS, Address
+from chains.assets import ZERO_ADDRESS, Address, address
 
 _ADDRESS_BITS = 160
 _FEE_BITS = 24
@@ -232,4 +230,4 @@ def bits(value: int | str, size: int) -> int:
 
 def address_in(word: int) -> Address:
     """The address in the lower 160 bits."""
-    return Address(str(to_checksum_address(f"0x{word & (1 << _ADDRESS_BITS) - 1:040x}")))
+    return address(f"0x{word & (1 << _ADDRESS_BITS) - 1:040x}")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from eth_utils.address import to_checksum_address
-
 from chains.assets import Address, address
 
 CALL_TYPE = 2
@@ -122,4 +120,4 @@ def _recipient(text: bytes) -> Address | None:
         return None
     if len(text) != _ADDRESS_BYTES:
         raise WrongType(f"a recipient of {len(text)} bytes")
-    return address(to_checksum_address(text))
+    return address("0x" + text.hex())

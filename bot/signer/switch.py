@@ -98,6 +98,9 @@ class KillSwitch:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        above = folder.absolute().parents[:_FOLDERS_ABOVE]
+        self._halt_files = tuple(place / HALT for place in (folder, *above))
+        self._newest: tuple[bytes, Switches] | None = None
 
     @property
     def path(self) -> Path:
@@ -117,7 +120,7 @@ class KillSwitch:
         """As `read`, and what was set apart from what stands above it."""
         try:
             by_hand = self._halt_file()
-            stored = wire.decode(Switches, self.path.read_bytes())
+            stored = self._decoded(self.path.read_bytes())
             if stored.version != _VERSION:
                 raise InvalidMessage(f"version {stored.version} is not {_VERSION}")
         except (OSError, InvalidMessage) as error:
@@ -161,12 +164,17 @@ class KillSwitch:
         except (OSError, InvalidMessage):
             return None
 
+    def _decoded(self, content: bytes) -> Switches:
+        """What the file says; the same bytes, which are read each time, say the same. Raises `InvalidMessage`."""
+        if self._newest is None or content != self._newest[0]:
+            self._newest = content, wire.decode(Switches, content)
+        return self._newest[1]
+
     def _halt_file(self) -> Path | None:
-        folders = (self.folder, *self.folder.absolute().parents[:_FOLDERS_ABOVE])
-        for folder in folders:
+        for file in self._halt_files:
             with suppress(FileNotFoundError):
-                (folder / HALT).lstat()
-                return folder / HALT
+                os.lstat(file)
+                return file
         return None
 
     @contextmanager
