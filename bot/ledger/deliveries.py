@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, ForeignKey, Index, String, Text, and_, bindparam, select
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import Connection, ForeignKey, Index, String, Text, and_, bindparam, exists, or_, select
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from bot.ledger.models import AttemptRow, Base, IntentRow, key
 from bot.ledger.states import AttemptKind, IntentState
@@ -16,6 +16,7 @@ from chains.assets import Address
 _LANDED = frozenset({IntentState.MINED.value, IntentState.FINAL.value})
 _DECIDED = (*_LANDED, IntentState.CANCELLED.value, IntentState.FOREIGN.value)
 _TAKEN = ("accepted", "already_known")
+_PUBLIC = "mempool"
 _SEPARATOR = " "
 
 
@@ -59,6 +60,13 @@ class Inclusion:
     landed: bool
 
 
+_OTHER = aliased(DeliveryRow)
+_TAKEN_IN_PUBLIC = exists().where(
+    _OTHER.intent_id == DeliveryRow.intent_id,
+    _OTHER.attempt == DeliveryRow.attempt,
+    _OTHER.destination == _PUBLIC,
+    _OTHER.status.in_(_TAKEN),
+)
 _NEWEST = (
     select(
         DeliveryRow.destination,
@@ -76,6 +84,7 @@ _NEWEST = (
         DeliveryRow.status.in_(_TAKEN),
         AttemptRow.kind == AttemptKind.CALL.value,
         IntentRow.state.in_(_DECIDED),
+        or_(DeliveryRow.destination == _PUBLIC, ~_TAKEN_IN_PUBLIC),
     )
     .order_by(DeliveryRow.id.desc())
 )
@@ -107,7 +116,10 @@ class Deliveries(Store):
         self._note(keep)
 
     def inclusions(self, limit: int) -> Sequence[Inclusion]:
-        """The newest calls whose outcome is known, newest first."""
+        """The newest calls whose outcome is known, newest first.
+
+        What the public took as well says nothing of a relay: it may have landed without it.
+        """
         with self.read() as connection:
             rows = connection.execute(_NEWEST.limit(limit), {"instance": self.run.instance}).all()
         return [

@@ -133,3 +133,16 @@ async def test_only_what_a_destination_took_counts(ledger: Ledger, tmp_path: Pat
         again = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
         await again.on_block(block(11))
         assert [each.destination for each in ledger.inclusions(9)] == [MEMPOOL]
+
+
+async def test_what_landed_in_public_too_says_nothing_of_a_relay(ledger: Ledger, tmp_path: Path) -> None:
+    chain = ScriptedChain()
+    ways = {name: Mempool(chain.send_raw) for name in (MEMPOOL, "relay")}
+    with signer_at(tmp_path) as signer:
+        for number, names in enumerate(((MEMPOOL, "relay"), ("relay",)), 10):
+            plan = cycle(number)
+            on = desk(ledger, chain, ScriptedSimulator(plan), signer, routes=Routes(ways, names))
+            left = await leaves(on, ledger, plan, number)
+            chain.receipts[left.tx_hash] = mined(left.tx_hash, head(number + 1), status=0)
+            await on.on_block(block(number + 1))
+    assert [each.destination for each in ledger.inclusions(9)] == ["relay", MEMPOOL]
