@@ -28,6 +28,11 @@ class Postgres:
             connection.execute(f"CREATE DATABASE {name}{copied}".encode())
         return name
 
+    def drop(self, name: str) -> None:
+        """Whoever still uses it is cut off: hundreds of them left to the end take the disk half a minute."""
+        with psycopg.connect(self.uri, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
     def url(self, database: str) -> str:
         """As SQLAlchemy wants it."""
         return self.uri.replace("postgresql://", "postgresql+psycopg://", 1).replace("/postgres?", f"/{database}?", 1)

@@ -39,16 +39,21 @@ def in_file(made: Path, tmp_path: Path) -> Iterator[Ledger]:
 def on_server(server: tuple[Postgres, str]) -> Iterator[Ledger]:
     """A ledger ready to trade, in PostgreSQL."""
     running, template = server
-    yield from _used(running.url(running.database(template)))
+    name = running.database(template)
+    yield from _used(running.url(name))
+    running.drop(name)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Where a ledger is to be made: nothing is there yet."""
     if request.param == "sqlite":
-        return str(tmp_path / "ledger.db")
+        yield str(tmp_path / "ledger.db")
+        return
     running: Postgres = request.getfixturevalue("server")[0]
-    return running.url(running.database())
+    name = running.database()
+    yield running.url(name)
+    running.drop(name)
 
 
 @pytest.fixture(params=["in_file", "on_server"], ids=["sqlite", "postgresql"])
