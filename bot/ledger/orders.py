@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
-from bot.ledger import accounts
+from bot.ledger import accounts, quick
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.models import FillRow, IntentRow, OrderRow
@@ -23,6 +23,21 @@ _CLIENT_ID_DIGITS = 20
 """How much of a plan's id an order's client id carries; with prefix and counter it stays below Binance's 36."""
 
 _CHANGE_ORDER = changing(OrderRow, OrderRow.id == bindparam("order"))
+_ORDERS = select(OrderRow.__table__).where(OrderRow.instance == bindparam("instance")).order_by(OrderRow.id)
+_ORDER = _ORDERS.where(OrderRow.id == bindparam("order"))
+_OF_INTENT = _ORDERS.where(OrderRow.intent_id == bindparam("intent"))
+_OPEN = _ORDERS.where(OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
+_NAMED = _ORDERS.where(OrderRow.exchange == bindparam("exchange"), OrderRow.client_id == bindparam("client"))
+_FILLED = {
+    side: select(exact_sum(gained).label("units")).where(FillRow.order_id == bindparam("order"))
+    for side, gained in ((Side.BUY, FillRow.amount_out), (Side.SELL, FillRow.amount_in))
+}
+_TRADE = select(FillRow.order_id, FillRow.amount_in, FillRow.amount_out).where(
+    FillRow.instance == bindparam("instance"),
+    FillRow.venue == bindparam("venue"),
+    FillRow.trade_id == bindparam("trade"),
+)
+_STRATEGY = select(IntentRow.strategy).where(IntentRow.id == bindparam("intent"))
 
 
 class Orders(Settlement):
@@ -59,7 +74,7 @@ class Orders(Settlement):
                 placed_ms=now_ms,
                 updated_ms=now_ms,
             )
-            return self._orders(connection, OrderRow.id == order_id)[0]
+            return self._orders(connection, _ORDER, order=order_id)[0]
 
     def record_order(
         self,
@@ -84,7 +99,7 @@ class Orders(Settlement):
                 updated_ms=self._now_ms(),
             )
             self._book_result(connection, row.intent_id)
-            return self._orders(connection, OrderRow.id == row.id)[0]
+            return self._orders(connection, _ORDER, order=row.id)[0]
 
     def settle_order(
         self, exchange: str, client_id: str, fills: Sequence[TradeFill], *, by: str, because: str
@@ -119,49 +134,44 @@ class Orders(Settlement):
             self._book_result(connection, row.intent_id)
             told = f"{client_id} at {exchange} is {ended}, by {by}: {because}"
             self._keep_event(connection, Level.WARNING, "order_settled_by_hand", told)
-            return self._orders(connection, OrderRow.id == row.id)[0]
+            return self._orders(connection, _ORDER, order=row.id)[0]
 
     def order(self, exchange: str, client_id: str) -> PlacedOrder:
         """Raises `LedgerError` when there is none."""
         with self.read() as connection:
             row = self._find_order(connection, exchange, client_id)
-            return self._orders(connection, OrderRow.id == row.id)[0]
+            return self._orders(connection, _ORDER, order=row.id)[0]
 
     def orders_of(self, intent_id: int) -> tuple[PlacedOrder, ...]:
         """The orders of an intent, oldest first."""
         with self.read() as connection:
-            return self._orders(connection, OrderRow.intent_id == intent_id)
+            return self._orders(connection, _OF_INTENT, intent=intent_id)
 
     def open_orders(self) -> tuple[PlacedOrder, ...]:
         """Orders that may still trade, those of unknown fate included."""
-        closed = [state.value for state in CLOSED_ORDERS]
         with self.read() as connection:
-            return self._orders(connection, OrderRow.state.not_in(closed))
+            return self._orders(connection, _OPEN)
 
-    def _find_order(self, connection: Connection, exchange: str, client_id: str) -> Row[Any]:
-        found = select(OrderRow.__table__).where(
-            OrderRow.instance == self.run.instance, OrderRow.exchange == exchange, OrderRow.client_id == client_id
-        )
-        row = connection.execute(found).one_or_none()
+    def _find_order(self, connection: Connection, exchange: str, client_id: str) -> Any:
+        wanted = {"instance": self.run.instance, "exchange": exchange, "client": client_id}
+        row = quick.first(connection, _NAMED, wanted)
         if row is None:
             raise LedgerError(f"order {client_id} at {exchange} is not in the ledger")
         return row
 
-    def _book_trade(self, connection: Connection, order: Row[Any], fill: TradeFill) -> None:
+    def _book_trade(self, connection: Connection, order: Any, fill: TradeFill) -> None:
         # Exchanges number trades per symbol.
         trade_id = f"{order.symbol}:{fill.trade_id}"
         buys = order.side == Side.BUY
         incoming, outgoing = (order.base, order.quote) if buys else (order.quote, order.base)
         gained, spent = (fill.base_units, fill.quote_units) if buys else (fill.quote_units, fill.base_units)
-        same = select(FillRow.order_id, FillRow.amount_in, FillRow.amount_out).where(
-            FillRow.instance == self.run.instance, FillRow.venue == order.exchange, FillRow.trade_id == trade_id
-        )
-        booked = connection.execute(same).one_or_none()
+        same = {"instance": self.run.instance, "venue": order.exchange, "trade": trade_id}
+        booked = quick.first(connection, _TRADE, same)
         if booked is not None:
             if tuple(booked) != (order.id, spent, gained):
                 raise LedgerError(f"trade {trade_id} at {order.exchange} was booked with other amounts; stop and look")
             return
-        strategy = connection.execute(select(IntentRow.strategy).where(IntentRow.id == order.intent_id)).scalar_one()
+        ((strategy,),) = quick.rows(connection, _STRATEGY, {"intent": order.intent_id})
         self._insert(
             connection,
             FillRow,
@@ -189,17 +199,16 @@ class Orders(Settlement):
         lines += accounts.moved(paid, accounts.FEES + strategy)
         self._post(connection, "trade", lines, source=trade_id, strategy=strategy, intent_id=order.intent_id)
 
-    def _orders(self, connection: Connection, *which: ColumnElement[bool]) -> tuple[PlacedOrder, ...]:
-        mine = OrderRow.instance == self.run.instance
-        rows = connection.execute(select(OrderRow.__table__).where(mine, *which).order_by(OrderRow.id)).all()
+    def _orders(self, connection: Connection, which: Select[Any], **wanted: Any) -> tuple[PlacedOrder, ...]:
+        rows = quick.rows(connection, which, {"instance": self.run.instance, **wanted})
         return tuple(_as_order(row, self._filled(connection, row)) for row in rows)
 
-    def _filled(self, connection: Connection, order: Row[Any]) -> int:
-        base = FillRow.amount_out if order.side == Side.BUY else FillRow.amount_in
-        return connection.execute(select(exact_sum(base)).where(FillRow.order_id == order.id)).scalar_one() or 0
+    def _filled(self, connection: Connection, order: Any) -> int:
+        ((units,),) = quick.rows(connection, _FILLED[Side(order.side)], {"order": order.id})
+        return units or 0
 
 
-def _as_order(row: Row[Any], filled_units: int) -> PlacedOrder:
+def _as_order(row: Any, filled_units: int) -> PlacedOrder:
     return PlacedOrder(
         id=row.id,
         client_id=row.client_id,

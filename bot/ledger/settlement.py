@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from bot.ledger import accounts
+from bot.ledger import accounts, quick
 from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import CHANGE_INTENT, Journal, as_intent
@@ -23,6 +23,12 @@ _CHANGE_FILLS = changing(
     FillRow, FillRow.instance == bindparam("of_instance"), FillRow.block_hash == bindparam("of_block")
 )
 _CHANGE_FILL = _CHANGE_FILLS.where(FillRow.venue == bindparam("of_venue"), FillRow.trade_id == bindparam("of_trade"))
+
+_SWAPS = (
+    select(FillRow.__table__)
+    .where(FillRow.intent_id == bindparam("intent"), FillRow.order_id.is_(None), FillRow.undone.is_(False))
+    .order_by(FillRow.id)
+)
 
 
 class Settlement(Journal):
@@ -64,13 +70,8 @@ class Settlement(Journal):
 
     def swaps_of(self, intent_id: int) -> tuple[SwapFill, ...]:
         """What the swaps of a mined intent did, in order; empty when none holds."""
-        rows = (
-            select(FillRow.__table__)
-            .where(FillRow.intent_id == intent_id, FillRow.order_id.is_(None), FillRow.undone.is_(False))
-            .order_by(FillRow.id)
-        )
         with self.read() as connection:
-            found = connection.execute(rows).all()
+            found = quick.rows(connection, _SWAPS, {"intent": intent_id})
         return tuple(
             SwapFill(leg, Address(row.venue), row.token_in, row.amount_in, row.token_out, row.amount_out)
             for leg, row in enumerate(found)
