@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.pool import StaticPool
 
 from bot.ledger.errors import LedgerError, explained
 from bot.ledger.types import SqliteSum
@@ -31,11 +32,14 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def connect(url: URL, *, read_only: bool = False) -> Engine:
-    """An engine whose commits are on the disk when they return. Nothing is opened yet. Raises `LedgerError`."""
+def connect(url: URL, *, read_only: bool = False, one: bool = False) -> Engine:
+    """An engine whose commits are on the disk when they return. Nothing is opened yet. Raises `LedgerError`.
+
+    With `one`, all that a file's writer does goes over one connection, and so by one thread.
+    """
     if url.get_backend_name() != "sqlite":
         return _connect_server(url, read_only=read_only)
-    engine = create_engine(url)
+    engine = create_engine(url, poolclass=StaticPool if one else None)
     event.listen(engine, "connect", _prepare_reader if read_only else _prepare_writer)
     # sqlite3's own implicit BEGIN is deferred: two writers could then fail at their first write, half-way.
     event.listen(engine, "begin", _begin_reading if read_only else _begin_writing)

@@ -44,7 +44,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         `LedgerError`, one line, when the ledger is corrupt, held, locked, full or cannot be reached.
         """
         parsed = parse_url(url)
-        writer = connect(parsed)
+        writer = connect(parsed, one=True)
         ledger = cls(writer, connect(parsed, read_only=True), clock, _head_file(parsed, head_file))
         try:
             upgrade(writer)
