@@ -12,7 +12,7 @@ Counted = Callable[[str, str], None]
 """Takes the name of a torture, as in `tests/torture/table.py`, and what its short form counted."""
 
 _COUNTED = "counted"
-WHOLE_BOTS = ("tests/faults/", "tests/kills/", "tests/road/")
+WHOLE_BOTS = ("tests/faults/", "tests/kills/", "tests/mutation/", "tests/road/", "tests/bot/test_run_")
 
 # A shared machine is slow at times; a property is about answers, never about milliseconds.
 settings.register_profile("isthmus", deadline=None, print_blob=True)

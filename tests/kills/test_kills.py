@@ -8,7 +8,7 @@ import sys
 from chains.tools import ROOT
 from tests.conftest import Counted
 
-KILLS, TWIN_KILLS = 16, 8
+KILLS, TWIN_KILLS = 12, 8
 
 
 def test_kills_lost_replies_and_reorganisations_double_and_lose_nothing_and_broken_twins_are_found_out(

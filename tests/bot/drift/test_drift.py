@@ -49,5 +49,5 @@ async def test_a_market_that_undoes_nothing_is_found_out() -> None:
 
 
 async def test_a_market_that_loses_logs_is_found_out() -> None:
-    report = await drift.run(60, seed=3, check_every=60, market_of=LosesLogs, policy=HASTY)
+    report = await drift.run(140, seed=3, check_every=140, market_of=LosesLogs, policy=HASTY)
     assert report.counts["differed"] and report.counts["diverged_missed_log"]
