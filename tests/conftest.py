@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from _pytest.terminal import TerminalReporter
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 Counted = Callable[[str, str], None]
 """Takes the name of a torture, as in `tests/torture/table.py`, and what its short form counted."""
@@ -14,8 +14,10 @@ Counted = Callable[[str, str], None]
 _COUNTED = "counted"
 WHOLE_BOTS = ("tests/faults/", "tests/kills/", "tests/mutation/", "tests/road/", "tests/bot/test_run_")
 
-# A shared machine is slow at times; a property is about answers, never about milliseconds.
-settings.register_profile("isthmus", deadline=None, print_blob=True)
+# A shared machine is slow at times; a property is about answers, never about milliseconds, nor about how many examples
+# a draw leaves out before it has one.
+_LEFT_OUT = [HealthCheck.filter_too_much, HealthCheck.too_slow]
+settings.register_profile("isthmus", deadline=None, print_blob=True, suppress_health_check=_LEFT_OUT)
 settings.load_profile("isthmus")
 
 
