@@ -38,7 +38,7 @@ class Collecting:
         """Collect what this decision and the ones before it left behind."""
         self._heads += 1
         if self._heads % _LOOKED_AT:
-            gc.collect(self._heads % 2 == 0)
+            gc.collect(0 if self._heads % 2 else 1)
         else:
             gc.collect()
             gc.freeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,13 +57,9 @@ class References:
         (first, cap), rest = caps[0], caps[1:]
         if named and len(named) != len(rest):
             raise NoReference(f"{len(named)} reference_pools for {len(rest)} inventory tokens beyond the first")
-        chosen = []
-        for index, (token, most) in enumerate(rest):
-            at = named[index] if named else await self._deepest(first, token)
-            if problem := await self.problem(first, token, at):
-                raise NoReference(problem)
-            chosen.append(InventoryCap(token, most, at))
-        return (InventoryCap(first, cap), *chosen)
+        meant: Sequence[Address | None] = named or [None] * len(rest)
+        asked = (self._priced(first, token, most, at) for (token, most), at in zip(rest, meant, strict=True))
+        return (InventoryCap(first, cap), *await asyncio.gather(*asked))
 
     async def problem(self, first: Address, token: Address, at: Address) -> str | None:
         """Why the pool at `at` cannot say what `token` is worth in `first`, in one line; None when it can."""
@@ -80,9 +77,15 @@ class References:
             return f"reference {at} does not remember {self.bound.window_s} s yet: {self._remedy(at)}"
         return None
 
+    async def _priced(self, first: Address, token: Address, most: int, named: Address | None) -> InventoryCap:
+        at = named or await self._deepest(first, token)
+        if problem := await self.problem(first, token, at):
+            raise NoReference(problem)
+        return InventoryCap(token, most, at)
+
     async def _deepest(self, first: Address, token: Address) -> Address:
         """The pool with the most liquidity, of those that remember enough where any does."""
-        pools = [await self._seen(at) for at in await self._made(first, token)]
+        pools = await asyncio.gather(*(self._seen(at) for at in await self._made(first, token)))
         if not pools:
             raise NoReference(
                 f"{self.network.name} has no Uniswap V3 pool of {first} and {token}, which would say what that is "
@@ -93,16 +96,15 @@ class References:
 
     async def _made(self, first: Address, token: Address, fees: Sequence[int] | None = None) -> list[Address]:
         """The pools of both that the network's factories have made, of these fees or of all there are."""
-        found = []
-        for factory in self.network.factories.values():
-            if factory.family is not Family.CONCENTRATED:
-                continue
-            for fee in fees or factory.tick_spacings:
-                asked = ("address", "address", "uint24"), (first, token, fee)
-                at = await self._ask(factory.address, "getPool(address,address,uint24)", "address", asked)
-                if at is not None and address(str(at)) != ZERO_ADDRESS:
-                    found.append(address(str(at)))
-        return found
+        asked = [
+            (factory.address, (("address", "address", "uint24"), (first, token, fee)))
+            for factory in self.network.factories.values()
+            if factory.family is Family.CONCENTRATED
+            for fee in fees or factory.tick_spacings
+        ]
+        signature = "getPool(address,address,uint24)"
+        found = await asyncio.gather(*(self._ask(at, signature, "address", what) for at, what in asked))
+        return [at for at in (address(str(each)) for each in found if each is not None) if at != ZERO_ADDRESS]
 
     async def _seen(self, at: Address) -> _Pool:
         liquidity = await self._ask(at, "liquidity()", "uint128") or 0

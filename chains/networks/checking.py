@@ -126,20 +126,18 @@ class _Checking:
         """The least of the means over the last blocks, half of them and a quarter: a pause says nothing."""
         latest = await self.rpc("eth_getBlockByNumber", "latest", False)
         number, now_s = int(latest["number"], 16), int(latest["timestamp"], 16)
-        span, means = min(_SPAN_BLOCKS, number), list[float]()
-        blocks = span
+        span, means = min(_SPAN_BLOCKS, number), dict[int, float]()
         while span and len(means) < _MEANS:
             earlier = await self.rpc("eth_getBlockByNumber", hex(number - span), False)
             if earlier is not None:
-                blocks = blocks if means else span
-                means.append((now_s - int(earlier["timestamp"], 16)) / span)
+                means[span] = (now_s - int(earlier["timestamp"], 16)) / span
             span //= 2
         if not means:
             return Finding("block time", Standing.UNKNOWN, "the chain has one block")
-        measured, stated = min(means), self.network.block_time_s
+        measured, stated = min(means.values()), self.network.block_time_s
         near = stated / _BLOCK_TIME_SLACK <= measured <= stated * _BLOCK_TIME_SLACK
         remedy = f"the file says {stated:g} s; correct block_time_s"
-        return _finding("block time", near, f"{measured:.3g} s over the last {blocks} blocks", remedy)
+        return _finding("block time", near, f"{measured:.3g} s over the last {max(means)} blocks", remedy)
 
     async def finality(self) -> Finding:
         try:

@@ -183,7 +183,7 @@ def equivalents() -> dict[tuple[str, str, str, str], str]:
 
 
 @contextmanager
-def playing(files: Sequence[str], tests: Sequence[str] = TESTS) -> Iterator[Play]:
+def playing(files: Sequence[str], tests: Sequence[str]) -> Iterator[Play]:
     """A copy of the project, and processes that run `tests` in it. Faults come into `files`."""
     tree = Tree.plant(_HOME / "tree")
     with _server(tree, "server", *OTHERS) as cold:
