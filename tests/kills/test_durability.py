@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 
 import pytest
 
-from chains.tools import ROOT
 from tests.conftest import Counted
 from tests.kills.strace import missing
+from tests.torture.apart import played
 
 ONLY_THE_FIRST = 400
 
@@ -19,10 +17,7 @@ def test_a_traced_trade_is_synced_before_it_is_sent_and_an_unsynced_twin_is_foun
     """Besides, a worker is struck at its first call of each kind."""
     if why_not := missing():
         pytest.skip(f"NOT RUN: {why_not}")
-    command = [sys.executable, "-m", "tests.torture.durability", "--every", str(ONLY_THE_FIRST)]
-    played = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert played.returncode == 0, played.stdout + played.stderr
-    last = played.stdout.splitlines()[-1]
+    last = played("durability", "--every", str(ONLY_THE_FIRST))
     found = re.search(r"0 wrong; 0 of (\d+) transactions left unsynced, by the broken twin (\d+) of", last)
     assert found and all(int(count) > 0 for count in found.groups()), last
     counted("durability", last)

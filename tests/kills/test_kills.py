@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
-from chains.tools import ROOT
 from tests.conftest import Counted
+from tests.torture.apart import played
 
 KILLS, TWIN_KILLS = 12, 8
 
@@ -15,10 +12,6 @@ def test_kills_lost_replies_and_reorganisations_double_and_lose_nothing_and_brok
     counted: Counted,
 ) -> None:
     """In a process of its own: it forks, which one with threads should not."""
-    command = [sys.executable, "-m", "tests.torture.kills"]
-    asked = ["--kills", str(KILLS), "--twin-kills", str(TWIN_KILLS)]
-    played = subprocess.run([*command, *asked], cwd=ROOT, capture_output=True, text=True, timeout=240)
-    assert played.returncode == 0, played.stdout + played.stderr
-    last = played.stdout.splitlines()[-1]
+    last = played("kills", "--kills", str(KILLS), "--twin-kills", str(TWIN_KILLS))
     assert last.startswith(f"{KILLS} kills, ") and ": 0 wrong; 3 of 3 broken twins found out" in last
     counted("kills", last)
