@@ -83,6 +83,7 @@ class Deciding:
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
                 lenders=None if road.lenders is None else road.lenders.offers,
                 optimum=walks,
+                most_gas=road.fee_policy.most_gas,
             )
             planned: dict[str, str] = {}
             for plan in strategy.on_market(view):

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
 from bot.market.combined import Walk
+from bot.market.opportunity import BLOCK_GAS
 from bot.market.routing import Routed, route
 from bot.plan import LASTS_S, Plan
 from chains.assets import Amount, Asset, Token
@@ -81,6 +82,7 @@ class MarketView:
     `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
     where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
+    `most_gas` is how much a plan may be estimated to burn for the signer to take it.
     """
 
     market: Market
@@ -93,6 +95,7 @@ class MarketView:
     allowed: Callable[[str, Token], bool] | None = None
     lenders: Offers | None = None
     optimum: tuple[Walk, ...] = ()
+    most_gas: int = BLOCK_GAS
     seen: list[Candidate] = field(default_factory=list, compare=False)
     """Every candidate handed out, for the ledger to remember what was passed over."""
 
@@ -120,6 +123,7 @@ class MarketView:
             inventory=self.inventory if books else None,
             allowed=self.allowed,
             max_routes=max_routes,
+            most_gas=self.most_gas,
         )
         if self.optimum and max_routes > 1 and not books:
             found = self._with_optimum(list(found), start, max_hops, max_routes)
@@ -140,6 +144,7 @@ class MarketView:
             max_routes=max_routes,
             gas_price_wei=price,
             allowed=self.allowed,
+            most_gas=self.most_gas,
         )
         if whole is None:
             return found

@@ -135,6 +135,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         network.gas,
         asking(ends.node),
         footing.marks.gas_coin(network.wrapped),
+        config.signer.gas_limit,
     )
     inventory = InventoryDesk(
         ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies

@@ -12,6 +12,7 @@ from bot.execution.marks import Marks, NoMark
 from bot.gas import ETHER, GasCoin
 from bot.ledger.states import most_to_outbid
 from bot.market.multicall import LoadFailed, Node, ask_all
+from bot.market.opportunity import BLOCK_GAS
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.transaction import Fees, UnsignedTransaction
@@ -86,11 +87,14 @@ class FeePolicy:
         model: GasModel | None = None,
         ask: Ask | None = None,
         coin: GasCoin = ETHER,
+        gas_limit: int = BLOCK_GAS,
     ) -> None:
-        """`ask` is needed where `model` charges for bytes."""
+        """`ask` is needed where `model` charges for bytes. `gas_limit` is the most that is signed."""
         self.coin = coin
         self.tip_wei = tip_wei
         self.max_fee_wei = max_fee_wei
+        self.most_gas = (gas_limit - _GAS_MARGIN) * 100 // (100 + _GAS_MARGIN_PERCENT)
+        """What a call may be estimated to burn for its limit not to be more than is signed."""
         self._model = model or GasModel("eip1559")
         self._ask = ask
         self._data: DataFees = NO_DATA

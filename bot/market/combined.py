@@ -19,7 +19,7 @@ from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward, forward
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
-from bot.market.opportunity import Opportunity, Step, gas_of_routes
+from bot.market.opportunity import BLOCK_GAS, Opportunity, Step, gas_of_routes
 from chains.assets import Asset
 from chains.hops import HopKind
 from chains.pools.pool import Piece, Pool, PoolError
@@ -74,12 +74,16 @@ Sized = tuple[Candidate, Opportunity]
 
 @dataclass(frozen=True, slots=True)
 class Combining:
-    """What combining needs of a market; gas is paid in the token that the walks begin in, as if that were ETH."""
+    """What combining needs of a market; gas is paid in the token that the walks begin in, as if that were ETH.
+
+    What is combined is estimated to burn no more than `most_gas`.
+    """
 
     pools: Mapping[str, Pool]
     gas_price_wei: int
     max_routes: int
     max_hops: int
+    most_gas: int = BLOCK_GAS
     _nets: dict[tuple[Walk, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def best(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> list[Walk]:
@@ -93,9 +97,9 @@ class Combining:
         while len(found) > 1:
             found = self._without_the_poorest(problem, found)
             choices.append(found)
-            if self.net(found) <= self.net(choices[-2]) and len(choices[-2]) <= self.max_routes:
+            if self.net(found) <= self.net(choices[-2]) and self._fits(choices[-2]):
                 break
-        few = [choice for choice in choices if choice and len(choice) <= self.max_routes]
+        few = [choice for choice in choices if choice and self._fits(choice)]
         if all(walk.amount_in <= SMALL for choice in few for walk in choice):
             few = [self._tried(choice) for choice in few]
         return self._trimmed(max(few, key=self.net, default=[]))
@@ -108,9 +112,15 @@ class Combining:
         return self._nets[asked]
 
     def _net(self, walks: Sequence[Walk]) -> int:
-        kinds = [[self._kind(way) for way in walk.ways] for walk in walks]
-        gas = gas_of_routes(kinds) if self.gas_price_wei and walks else 0
+        gas = self._gas(walks) if self.gas_price_wei and walks else 0
         return self._gain(walks) - gas * self.gas_price_wei
+
+    def _gas(self, walks: Sequence[Walk]) -> int:
+        return gas_of_routes([self._kind(way) for way in walk.ways] for walk in walks)
+
+    def _fits(self, walks: Sequence[Walk]) -> bool:
+        """Whether one transaction may hold them all."""
+        return len(walks) <= self.max_routes and self._gas(walks) <= self.most_gas
 
     def _without_the_poorest(self, problem: Problem, walks: list[Walk]) -> list[Walk]:
         """The optimum without the walk that is missed least."""

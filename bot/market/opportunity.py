@@ -59,6 +59,9 @@ GAS_LOAN = GAS_PER_LENDER[Lender.UNISWAP_V4]
 GAS_PER_ROUTE = 2_000
 """Gas of one more route in a settlement, besides its hops: its share, and the way into it."""
 
+BLOCK_GAS = 30_000_000
+"""About what a block holds: no transaction can burn more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

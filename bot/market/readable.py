@@ -16,7 +16,7 @@ from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
-from bot.market.opportunity import Opportunity
+from bot.market.opportunity import BLOCK_GAS, Opportunity
 from bot.market.packed.shapes import MAX_HOPS
 from bot.market.packing import ETH as ETH
 from bot.market.packing import Packing
@@ -165,6 +165,7 @@ class ReadableMarket:
         overlapping: bool = False,
         allowed: Allowed | None = None,
         max_routes: int = 1,
+        most_gas: int = BLOCK_GAS,
     ) -> Iterator[Opportunity]:
         """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
 
@@ -174,7 +175,8 @@ class ReadableMarket:
         walks whose product of rates is above `min_rate`, and whose gain pays for the gas at `gas_price_wei`, are
         given; at most `limit`. No venue appears in two of them unless `overlapping` is asked for, because two
         trades through one pool cannot both have its quote. `allowed` says of each hop's venue and token in whether
-        the walk may go there. All amounts are exact.
+        the walk may go there. Up to `max_routes` walks that share pools become one, where that nets more and is
+        estimated to burn no more than `most_gas`. All amounts are exact.
 
         >>> for opportunity in market.cycles(through=market.take_changed()):  # doctest: +SKIP
         ...     print(opportunity.explain())
@@ -182,9 +184,8 @@ class ReadableMarket:
         if not 2 <= max_hops <= MAX_HOPS or books not in (0, 1):
             raise ValueError(f"cycles have 2 to {MAX_HOPS} hops, and 0 or 1 order books; not {max_hops} and {books}")
         venues = [*self._pools, *self._books] if through is None else through
-        question = Question(
-            venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed, max_routes
-        )
+        which = venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
+        question = Question(*which, max_routes, most_gas)
         answer = self._answer(question)
         self._rest = answer.rest
         return iter(answer.opportunities)
@@ -198,11 +199,13 @@ class ReadableMarket:
         max_routes: int = 4,
         gas_price_wei: int = 0,
         allowed: Allowed | None = None,
+        most_gas: int = BLOCK_GAS,
     ) -> Opportunity | None:
         """The best that one transaction makes of these walks from a token of `start`: at the sizes that gain most
-        together, without those that earn less than their gas. None where nothing is gained. All amounts are exact.
+        together, without those that earn less than their gas, estimated to burn at most `most_gas`. None where
+        nothing is gained. All amounts are exact.
         """
-        question = Question((), start, max_hops, 0, 1.0, gas_price_wei, None, 1, False, allowed, max_routes)
+        question = Question((), start, max_hops, 0, 1.0, gas_price_wei, None, 1, False, allowed, max_routes, most_gas)
         return self._search.together(walks, question)
 
     def prepare(self, gas_price_wei: int = 0) -> None:

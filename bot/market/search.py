@@ -15,7 +15,7 @@ from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
-from bot.market.opportunity import GAS_BASE, GAS_PER_HOP, Opportunity, Step, gas_of
+from bot.market.opportunity import BLOCK_GAS, GAS_BASE, GAS_PER_HOP, Opportunity, Step, gas_of
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
@@ -58,6 +58,7 @@ class Question:
     overlapping: bool
     allowed: Allowed | None
     max_routes: int = 1
+    most_gas: int = BLOCK_GAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,8 @@ class Search:
         open_to = [walk for walk in walks if all(way in edges and _allows(question, edges[way]) for way in walk.ways)]
         if not open_to:
             return None
-        combining = Combining(self.pools, question.gas_price_wei, question.max_routes, question.max_hops)
+        limits = question.max_routes, question.max_hops, question.most_gas
+        combining = Combining(self.pools, question.gas_price_wei, *limits)
         best = combining.best(
             open_to, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out)
         )

@@ -156,6 +156,11 @@ class TestTheOptimum:
         gone.market.remove(self.THIRD.venue, "it went")
         assert all(self.THIRD.venue not in each.opportunity.venues for each in gone.cycles(max_routes=4))
 
+    def test_of_it_no_more_is_taken_than_the_signer_takes(self) -> None:
+        (whole,) = self._view().cycles(max_hops=2, max_routes=4)
+        (part,) = replace(self._view(), most_gas=whole.opportunity.gas_estimate - 1).cycles(max_hops=2, max_routes=4)
+        assert len(part.opportunity.routes) == 1 and part.opportunity.gas_estimate < whole.opportunity.gas_estimate
+
     def test_it_is_not_looked_at_by_who_wants_one_route(self) -> None:
         assert all(len(each.opportunity.routes) == 1 for each in self._view().cycles(max_hops=2, max_routes=1))
 

@@ -86,3 +86,9 @@ def test_a_two_sided_plan_never_slips_further_than_the_cap() -> None:
 def test_an_output_that_cannot_be_valued_has_no_terms() -> None:
     with pytest.raises(NoMark):
         terms(sells_on_chain(), 0, Marks({}))
+
+
+def test_what_may_be_estimated_is_what_a_limit_within_the_signers_leaves() -> None:
+    policy = FeePolicy(2 * GWEI, 200 * GWEI, gas_limit=1_500_000)
+    assert policy.fees(policy.most_gas, _head(GWEI)).gas_limit <= 1_500_000
+    assert policy.fees(policy.most_gas + 1, _head(GWEI)).gas_limit > 1_500_000

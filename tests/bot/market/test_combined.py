@@ -143,6 +143,17 @@ def test_no_more_routes_are_taken_than_may_be() -> None:
     assert [len(together([*there, back], walks, max_routes=most)) for most in (1, 2, 4, 6)] == [1, 2, 4, 6]
 
 
+def test_no_more_is_combined_than_one_transaction_may_burn() -> None:
+    pools, _ = _shared()
+    made = market(*pools)
+    (split,) = made.cycles(gas_price_wei=GWEI, max_routes=4)
+    assert len(split.routes) == 2
+    (just,) = made.cycles(gas_price_wei=GWEI, max_routes=4, most_gas=split.gas_estimate)
+    assert just == split
+    (less,) = made.cycles(gas_price_wei=GWEI, max_routes=4, most_gas=split.gas_estimate - 1)
+    assert len(less.routes) == 1 and less == next(made.cycles(gas_price_wei=GWEI))
+
+
 def test_walks_that_gain_nothing_together_are_none() -> None:
     pools: list[Pool] = [v2(1, A, B, (1_000, 1_000)), v2(2, A, B, (1_000, 1_000))]
     assert together(pools, [walk_through(*pools), walk_through(*pools[::-1])]) == []
