@@ -7,7 +7,7 @@ geth's documentation, which Anvil, Erigon, Nethermind and Reth share.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -40,28 +40,46 @@ class Readings:
     slots: Mapping[Address, Mapping[int, int]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One account's: its slots, how they are asked for, and what it said last and what that means."""
+
+    slots: Sequence[int]
+    asked: bytes
+    said: bytes = b""
+    balance_wei: int = 0
+    words: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, account: Address, slots: Sequence[int]) -> _Part:
+        words = (int(account, 16), _WORD * len(slots), *slots)
+        return cls(slots, b"".join([word.to_bytes(_WORD, "big") for word in words]))
+
+    def read(self, said: bytes) -> _Part:
+        """After it said this; itself where it said so before."""
+        if said == self.said:
+            return self
+        balance_wei, *words = (int.from_bytes(said[at : at + _WORD], "big") for at in range(0, len(said), _WORD))
+        return _Part(self.slots, self.asked, said, balance_wei, dict(zip(self.slots, words, strict=True)))
+
+
 class BulkRead:
     """The same accounts and slots, read at one block after another.
 
-    What an account says is taken apart again only where it says something else than at the block before.
+    What an account says is taken apart again only where it says something else than at the block before. What `before`
+    was told of the same slots is known already.
     """
 
-    def __init__(self, keys: Mapping[Address, Sequence[int]]) -> None:
-        data = bytearray()
-        self._spans: dict[Address, tuple[int, int, Sequence[int]]] = {}
-        at = 0
-        for account, slots in keys.items():
-            data += int(account, 16).to_bytes(_WORD, "big") + (_WORD * len(slots)).to_bytes(_WORD, "big")
-            data += b"".join([slot.to_bytes(_WORD, "big") for slot in slots])
-            end = at + _WORD * (1 + len(slots))
-            self._spans[account] = at, end, slots
-            at = end
-        self._length = at
-        code = {account: {"code": _OWN_SLOTS} for account, slots in keys.items() if slots}
-        self._call = {"to": _READER, "input": "0x" + data.hex(), "gas": hex(_MOST_GAS)}
-        self._code = {_READER: {"code": _IN_A_ROW}, **code}
-        self._said = b""
-        self._readings = Readings({}, {})
+    def __init__(self, keys: Mapping[Address, Sequence[int]], before: BulkRead | None = None) -> None:
+        known: Mapping[Address, _Part] = before._parts if before is not None else {}
+        self._parts: dict[Address, _Part] = {
+            account: part if (part := known.get(account)) and part.slots == slots else _Part.of(account, slots)
+            for account, slots in keys.items()
+        }
+        self._length = _WORD * sum(1 + len(slots) for slots in keys.values())
+        asked = b"".join([part.asked for part in self._parts.values()])
+        self._call = {"to": _READER, "input": "0x" + asked.hex(), "gas": hex(_MOST_GAS)}
+        self._code = {_READER: {"code": _IN_A_ROW}, **{at: {"code": _OWN_SLOTS} for at, slots in keys.items() if slots}}
 
     def question(self, block: str | Mapping[str, str]) -> tuple[Any, ...]:
         """The parameters of the one `eth_call`, at a block as JSON-RPC names it (EIP-1898)."""
@@ -72,17 +90,21 @@ class BulkRead:
 
         Raises `Unreadable`.
         """
-        said, before = bytes.fromhex(answer[2:]), self._said
+        said = bytes.fromhex(answer[2:])
         if len(said) != self._length:
             raise Unreadable(
                 f"the node answered {len(said)} bytes of state, not {self._length}; does it take overrides?"
             )
-        balances, found = dict(self._readings.balances), dict(self._readings.slots)
-        for account, (start, end, slots) in self._spans.items():
-            if before and said[start:end] == before[start:end]:
-                continue
-            words = [int.from_bytes(said[at : at + _WORD], "big") for at in range(start, end, _WORD)]
-            balances[account] = words[0]
-            found[account] = dict(zip(slots, words[1:], strict=True))
-        self._said, self._readings = said, Readings(balances, found)
-        return self._readings
+        at = 0
+        for account, part in self._parts.items():
+            end = at + _WORD * (1 + len(part.slots))
+            self._parts[account] = part.read(said[at:end])
+            at = end
+        return Readings(
+            {account: part.balance_wei for account, part in self._parts.items()},
+            {account: part.words for account, part in self._parts.items()},
+        )
+
+    def asks_for(self, keys: Mapping[Address, Sequence[int]]) -> bool:
+        """Whether that is what it reads."""
+        return keys.keys() == self._parts.keys() and all(keys[at] == part.slots for at, part in self._parts.items())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
@@ -17,7 +16,7 @@ from bot.simulator.state import PRECOMPILES, StateStore
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
-_ROUNDS = 3
+_ROUNDS = 4
 _EVERYWHERE = (ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS))
 
 
@@ -39,6 +38,7 @@ class Screen:
         self._nobodys = Surroundings.of_nobody()
         self._evms: dict[Surroundings, LocalEvm] = {}
         self._bulk: BulkRead | None = None
+        self._asked: BulkRead | None = None
         self._stands: tuple[int, Environment, StateStore] | None = None
 
     @property
@@ -59,19 +59,26 @@ class Screen:
         store = self._store
         if not store.accounts:
             return
-        bulk, senders = self._bulk, tuple(store.senders)
-        if bulk is None:
-            bulk = self._bulk = BulkRead(store.keys)
+        bulk = self._bulk = self._asked = self._reading()
+        senders = tuple(store.senders)
         block = {"blockHash": head.hash}
-        answer, *nonces = await asyncio.gather(
-            node.rpc("eth_call", *bulk.question(block)),
-            *(node.rpc("eth_getTransactionCount", sender, block) for sender in senders),
+        answer, *nonces = await node.batch(
+            [
+                ("eth_call", bulk.question(block)),
+                *(("eth_getTransactionCount", (sender, block)) for sender in senders),
+            ]
         )
-        if bulk is not self._bulk:
+        if bulk is not self._asked:
             return
         readings = bulk.read(answer)
         counted = (int(nonce, 16) for nonce in nonces)
         store.renew(head.hash, readings.balances, readings.slots, dict(zip(senders, counted, strict=True)))
+
+    def _reading(self) -> BulkRead:
+        """What reads everything that is worth it; the one of the block before, where that is the same."""
+        keys = self._store.keys
+        bulk = self._bulk
+        return bulk if bulk is not None and bulk.asks_for(keys) else BulkRead(keys, bulk)
 
     def answers(
         self, question: Question, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
@@ -90,7 +97,10 @@ class Screen:
     async def learned(
         self, question: Question, tracer: Asked, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
     ) -> tuple[Answer, ...]:
-        """As `answers`; what misses is asked of `tracer`, on the same block. Raises also what that raises."""
+        """As `answers`; what misses is asked of `tracer`, on the same block. Raises also what that raises.
+
+        What is worth reading by now is read before anything is traced, which costs a node many times as much.
+        """
         head = question.environment.head
         if not self.stands_on(head):
             await self.renew(head, tracer)
@@ -98,7 +108,9 @@ class Screen:
             try:
                 return self.answers(question, surroundings)
             except Missed:
-                if not await self._learn(question, tracer):
+                if self._store.unread:
+                    await self.renew(head, tracer)
+                elif not await self._learn(question, tracer):
                     raise NotAnsweredHere("it reads what cannot be known in this process") from None
         raise NotAnsweredHere(f"it still misses state after {_ROUNDS} rounds")
 
@@ -139,6 +151,6 @@ class Screen:
         there = {account: fields for account, fields in holding.items() if address(account) != READER}
         new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
         self._store.learn_empty(everywhere.read(held).balances)
-        self._bulk = None
+        self._asked = None
         self._store.senders.add(question.tx.sender)
         return any(new)

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from eth_utils.crypto import keccak
 
+from bot.simulator.ahead import Ahead
 from bot.simulator.blind import asked_by
 from chains.assets import ZERO_ADDRESS, Address, address
 
@@ -56,11 +57,17 @@ class StateStore:
         self.senders: set[Address] = set()
         self.version = 0
         """Grows with every change."""
+        self._ahead = Ahead()
 
     @property
     def keys(self) -> Mapping[Address, Sequence[int]]:
-        """Every slot known, by account; the accounts without any among them."""
-        return {account: tuple(self.slots.get(account, ())) for account in self.accounts}
+        """The slots to read at the next block, by account, as `Ahead.keys`; the accounts without any among them."""
+        return self._ahead.keys(self.accounts, self.slots)
+
+    @property
+    def unread(self) -> bool:
+        """Whether any of `keys` is not known."""
+        return any(slot not in self.slots.get(account, ()) for account, slots in self.keys.items() for slot in slots)
 
     def learn(self, block_hash: str, prestate: Mapping[str, Any]) -> bool:
         """Take in a `prestateTracer` answer about `block_hash`; whether it told anything new.
@@ -84,6 +91,7 @@ class StateStore:
                 self.accounts[account] = replace(known, balance_wei=balance_wei, nonce=nonce)
             learned = {int(slot, 16): int(value, 16) for slot, value in fields.get("storage", {}).items()}
             self.slots[account] = {**self.slots.get(account, {}), **learned}
+            self._ahead.note(account, learned, self.slots[account])
         self._forget_oldest()
         self.version += 1
         return self._size() != before
@@ -165,6 +173,7 @@ class StateStore:
             if account not in PRECOMPILES:
                 del self.accounts[account]
                 count -= len(self.slots.pop(account, ()))
+                self._ahead.forget(account)
 
 
 def _with(known: AccountState, balance_wei: int, nonce: int) -> AccountState:

@@ -11,6 +11,8 @@ _OPS = {
         "GT": 0x11,
         "CALLDATALOAD": 0x35,
         "CALLDATASIZE": 0x36,
+        "CALLDATACOPY": 0x37,
+        "CALL": 0xF1,
         "COINBASE": 0x41,
     },
     **{"PREVRANDAO": 0x44, "BASEFEE": 0x48, "BLOCKHASH": 0x40, "POP": 0x50, "MSTORE": 0x52, "SLOAD": 0x54},
