@@ -93,7 +93,7 @@ def measure(setup: Setup, blocks: int) -> None:
         f"p99 {signed.p99:.1f} ms over {result.sent} transactions of {ended.blocks} blocks ({ended.pools} pools); "
         f"p50/p99 of each half: {both}; of each step by itself in ms: {each_step}; "
         f"to each step in ms: {reached}; a bare append of 4 KiB with its fdatasync there: {synced_p50:.3f}/"
-        f"{synced_p99:.3f} ms; longest collection of garbage {ended.gc_pause_ms:.2f} ms",
+        f"{synced_p99:.3f} ms; longest collection of garbage {ended.gc_pause_ms:.2f} ms of processor time",
         {
             "final_verdict": setup.final,
             "ledger_and_journal": setup.where,

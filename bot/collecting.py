@@ -1,9 +1,9 @@
-"""Garbage is collected between decisions and not during them; what is there when a run is open is not looked at again.
+"""Garbage is collected between decisions and not during them; what a head leaves behind is looked at once.
 
 Cycles are few, since what the market is made of is freed when its last reference goes; but the interpreter looks for
-them whenever enough has been made, which is in the middle of a block as often as not. What is looked at is what the
-last four heads have made, and never again: each reference to something old is a miss of the processor's caches, and
-all that a run has would take it half a second. What becomes a cycle later stays, which is under one object a head.
+them whenever enough has been made, which is in the middle of a block as often as not. What is looked at is what one
+head has made, and never again: each reference to something old is a miss of the processor's caches, and all that a run
+has would take it half a second. What becomes a cycle later stays, which is about one object a head.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from bot.engine import Engine
     from chains.blocks import Head
 
-_LOOKED_AT = 4
-"""Heads whose objects are looked at; then what is still there is kept."""
+_FIRST = 3
+"""So many decisions make what stays, such as compiled statements: what they leave behind is kept unseen."""
 
 _AT_MOST = (200_000, 10, 10)
 """Where no heads come, the interpreter collects by itself once this much was made."""
@@ -28,27 +28,25 @@ _AT_MOST = (200_000, 10, 10)
 
 @dataclass(slots=True)
 class Collecting:
-    """`longest_ms` is the longest pause that a collection made since the run was open."""
+    """`longest_ms` is the longest that a collection took since the run was open, in processor time."""
 
     longest_ms: float = 0.0
     _heads: int = 0
     _began_ns: int = 0
 
     def on_decided(self, head: Head) -> None:
-        """Collect what this decision and the ones before it left behind."""
+        """Collect what this decision left behind; what is still there is kept."""
         self._heads += 1
-        if self._heads % _LOOKED_AT:
-            gc.collect(0 if self._heads % 2 else 1)
-        else:
-            gc.collect()
-            gc.freeze()
+        if self._heads > _FIRST:
+            gc.collect(0)
+        gc.freeze()
 
     def noted(self, phase: str, info: dict[str, int]) -> None:
         """Called by the interpreter before and after each collection."""
         if phase == "start":
-            self._began_ns = time.perf_counter_ns()
+            self._began_ns = time.thread_time_ns()
         elif self._began_ns:
-            self.longest_ms = max(self.longest_ms, (time.perf_counter_ns() - self._began_ns) / 1e6)
+            self.longest_ms = max(self.longest_ms, (time.thread_time_ns() - self._began_ns) / 1e6)
 
 
 @contextmanager
