@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 import orjson
 
@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,77}")
 _FRACTION = re.compile(r"(0|-?[1-9][0-9]{0,77})/([1-9][0-9]{0,77})")
-_HEX = re.compile(r"0x(?:[0-9a-f]{2})*")
 _KEY_SEPARATOR = ":"
+_AS_THEY_ARE = (str, bool, float, NoneType)
 
 
 class InvalidMessage(ValueError):
@@ -50,28 +50,31 @@ def read(data: bytes) -> Any:
 
 def parse(kind: type[T], document: object) -> T:
     """The value of type `kind` that a JSON document spells. Raises `InvalidMessage`."""
-    value: T = _parse(kind, document, kind.__name__)
+    try:
+        value: T = _parser(cast(Any, kind))(document)
+    except _Wrong as wrong:
+        raise InvalidMessage(f"{kind.__name__}{wrong}") from None
     return value
 
 
 def plain(value: object) -> Any:
     """What JSON can hold: integers become decimal strings, bytes hex, sets sorted lists."""
-    if value is None or isinstance(value, bool | float | str):
+    if isinstance(value, _AS_THEY_ARE):
         return value
     if isinstance(value, int):
         return str(value)
-    if isinstance(value, Fraction):
-        return f"{value.numerator}/{value.denominator}"
     if isinstance(value, bytes):
         return "0x" + value.hex()
+    if (names := _names(cast(Any, type(value)))) is not None:
+        return {name: plain(getattr(value, name)) for name in names}
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
     if isinstance(value, frozenset):
         return sorted(plain(item) for item in value)
     if isinstance(value, tuple):
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
         return {_plain_key(key): plain(item) for key, item in value.items()}
-    if dataclasses.is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     raise TypeError(f"a message cannot hold {type(value).__name__}")
 
 
@@ -79,111 +82,189 @@ def _plain_key(key: object) -> str:
     return _KEY_SEPARATOR.join(map(str, key)) if isinstance(key, tuple) else str(key)
 
 
-@lru_cache
-def _field_kinds(kind: type) -> dict[str, Any]:
-    hints = get_type_hints(kind)
-    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None of anything else."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else None
 
 
-def _parse(kind: Any, document: object, where: str) -> Any:
+class _Wrong(Exception):
+    """What is wrong with a value, and where in it: the path is put together only when there is something to say."""
+
+    def __init__(self, said: str, where: str = "") -> None:
+        super().__init__(said, where)
+        self._said, self._where = said, where
+
+    def within(self, where: str) -> _Wrong:
+        """The same, seen from what holds the value at `where`."""
+        return _Wrong(self._said, where + self._where)
+
+    def __str__(self) -> str:
+        return f"{self._where}: {self._said}"
+
+
+_Parser = Callable[[object], Any]
+
+
+@cache
+def _parser(kind: Any) -> _Parser:
+    """What reads values of `kind`, made once for each; it raises `_Wrong`."""
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        return _parse_dataclass(kind, document, where)
-    if kind is int:
-        return int(_text(document, where, _INTEGER, "an integer written as a decimal string"))
-    if kind is Fraction:
-        return _parse_fraction(document, where)
-    if kind is bytes:
-        return bytes.fromhex(_text(document, where, _HEX, "lower-case hex after 0x")[2:])
-    if kind is float:
-        return float(_instance(document, (int, float), where, "a number"))
-    if kind is bool:
-        return _instance(document, bool, where, "true or false")
-    if kind is str:
-        return _instance(document, str, where, "text")
-    if kind is Address:
-        return _parse_address(document, where)
+        return _dataclass_parser(kind)
+    if kind in _SIMPLE:
+        return _SIMPLE[kind]
     if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return _parse_enum(kind, document, where)
-    return _parse_generic(kind, document, where)
-
-
-def _parse_generic(kind: Any, document: object, where: str) -> Any:
-    arguments = get_args(kind)
-    origin = get_origin(kind)
+        return _enum_parser(kind)
+    arguments, origin = get_args(kind), get_origin(kind)
     if origin in (UnionType, Union):
         (present,) = (argument for argument in arguments if argument is not NoneType)
-        return None if document is None else _parse(present, document, where)
+        parse_present = _parser(present)
+        return lambda document: None if document is None else parse_present(document)
     if origin in (tuple, frozenset):
-        items = _instance(document, list, where, "a list")
-        return origin(_parse(arguments[0], item, f"{where}[{index}]") for index, item in enumerate(items))
+        return _list_parser(origin, arguments[0])
     if origin is Mapping:
-        key_kind, item_kind = arguments
-        entries = _instance(document, dict, where, "an object")
-        return {
-            _parse_key(key_kind, key, where): _parse(item_kind, item, f"{where}.{key}") for key, item in entries.items()
-        }
-    raise TypeError(f"{where}: no wire form for {kind}")
+        return _mapping_parser(*arguments)
+    raise TypeError(f"no wire form for {kind}")
 
 
-def _parse_key(kind: Any, key: str, where: str) -> Any:
+def _dataclass_parser(kind: type) -> _Parser:
+    hints = get_type_hints(kind)
+    parsers = {field.name: _parser(hints[field.name]) for field in dataclasses.fields(kind)}
+
+    def parse_dataclass(document: object) -> Any:
+        entries = _instance(document, dict, "an object")
+        if entries.keys() != parsers.keys():
+            if unknown := sorted(entries.keys() - parsers.keys()):
+                raise _Wrong(f"unknown key {unknown[0]!r}; known are {', '.join(sorted(parsers))}")
+            raise _Wrong(f"{min(parsers.keys() - entries.keys())!r} is missing")
+        values = {}
+        for name, item in entries.items():
+            try:
+                values[name] = parsers[name](item)
+            except _Wrong as wrong:
+                raise wrong.within(f".{name}") from None
+        return kind(**values)
+
+    return parse_dataclass
+
+
+def _list_parser(made: Callable[[list[Any]], Any], item_kind: Any) -> _Parser:
+    parse_item = _parser(item_kind)
+
+    def parse_list(document: object) -> Any:
+        values = []
+        for index, item in enumerate(_instance(document, list, "a list")):
+            try:
+                values.append(parse_item(item))
+            except _Wrong as wrong:
+                raise wrong.within(f"[{index}]") from None
+        return made(values)
+
+    return parse_list
+
+
+def _mapping_parser(key_kind: Any, item_kind: Any) -> _Parser:
+    parse_key, parse_item = _key_parser(key_kind), _parser(item_kind)
+
+    def parse_mapping(document: object) -> Any:
+        values = {}
+        for key, item in _instance(document, dict, "an object").items():
+            try:
+                parsed = parse_key(key)
+                values[parsed] = parse_item(item)
+            except _Wrong as wrong:
+                raise wrong.within(f".{key}") from None
+        return values
+
+    return parse_mapping
+
+
+def _key_parser(kind: Any) -> Callable[[str], Any]:
     if get_origin(kind) is not tuple:
-        return _parse(kind, key, f"{where}.{key}")
-    kinds, parts = get_args(kind), key.split(_KEY_SEPARATOR)
-    if len(kinds) != len(parts):
-        raise InvalidMessage(f"{where}.{key}: expected {len(kinds)} parts joined by '{_KEY_SEPARATOR}'")
-    return tuple(_parse(part_kind, part, f"{where}.{key}") for part_kind, part in zip(kinds, parts, strict=True))
+        return _parser(kind)
+    parsers = [_parser(part) for part in get_args(kind)]
+
+    def parse_key(key: str) -> Any:
+        parts = key.split(_KEY_SEPARATOR)
+        if len(parts) != len(parsers):
+            raise _Wrong(f"expected {len(parsers)} parts joined by '{_KEY_SEPARATOR}'")
+        return tuple([parse_part(part) for parse_part, part in zip(parsers, parts, strict=True)])
+
+    return parse_key
 
 
-def _parse_dataclass(kind: type, document: object, where: str) -> Any:
-    entries = _instance(document, dict, where, "an object")
-    kinds = _field_kinds(kind)
-    if unknown := sorted(entries.keys() - kinds.keys()):
-        raise InvalidMessage(f"{where}: unknown key {unknown[0]!r}; known are {', '.join(sorted(kinds))}")
-    if missing := sorted(kinds.keys() - entries.keys()):
-        raise InvalidMessage(f"{where}: {missing[0]!r} is missing")
-    return kind(**{name: _parse(kinds[name], item, f"{where}.{name}") for name, item in entries.items()})
+def _enum_parser(kind: type[StrEnum]) -> _Parser:
+    members = {str(member): member for member in kind}
+
+    def parse_enum(document: object) -> StrEnum:
+        text = _instance(document, str, "text")
+        if text not in members:
+            raise _Wrong(f"{text!r} is none of {', '.join(kind)}")
+        return members[text]
+
+    return parse_enum
 
 
-def _parse_address(document: object, where: str) -> Address:
-    text = _instance(document, str, where, "an address")
+def _address(document: object) -> Address:
+    text = _instance(document, str, "an address")
     try:
         canonical = address(text)
     except InvalidAddress as error:
-        raise InvalidMessage(f"{where}: {error}") from None
+        raise _Wrong(str(error)) from None
     if canonical != text:
-        raise InvalidMessage(f"{where}: {text} is not in EIP-55 form; write {canonical}")
+        raise _Wrong(f"{text} is not in EIP-55 form; write {canonical}")
     return canonical
 
 
-def _parse_fraction(document: object, where: str) -> Fraction:
+def _fraction(document: object) -> Fraction:
     expected = "a fraction in lowest terms, such as '1/5000'"
-    text = _text(document, where, _FRACTION, expected)
+    text = _text(document, _FRACTION, expected)
     value = Fraction(text)
     if plain(value) != text:
-        raise InvalidMessage(f"{where}: {_shown(text)} is not {expected}")
+        raise _Wrong(f"{_shown(text)} is not {expected}")
     return value
 
 
-def _parse_enum(kind: type[StrEnum], document: object, where: str) -> StrEnum:
-    text = _instance(document, str, where, "text")
-    if text not in kind.__members__.values():
-        raise InvalidMessage(f"{where}: {text!r} is none of {', '.join(kind)}")
-    return kind(text)
+def _integer(document: object) -> int:
+    return int(_text(document, _INTEGER, "an integer written as a decimal string"))
 
 
-def _text(document: object, where: str, pattern: re.Pattern[str], expected: str) -> str:
-    text = _instance(document, str, where, expected)
-    if not pattern.fullmatch(text):
-        raise InvalidMessage(f"{where}: {_shown(text)} is not {expected}")
-    return str(text)
+def _bytes(document: object) -> bytes:
+    expected = "lower-case hex after 0x"
+    text = _instance(document, str, expected)
+    try:
+        value = bytes.fromhex(text[2:])
+    except ValueError:
+        value = None
+    # There is one way to write it.
+    if value is None or plain(value) != text:
+        raise _Wrong(f"{_shown(text)} is not {expected}")
+    return value
 
 
-def _instance(document: object, kinds: Any, where: str, expected: str) -> Any:
+def _text(document: object, pattern: re.Pattern[str], expected: str) -> str:
+    if isinstance(document, str) and pattern.fullmatch(document):
+        return document
+    raise _Wrong(f"{_shown(document)} is not {expected}")
+
+
+def _instance(document: object, kinds: Any, expected: str) -> Any:
     if not isinstance(document, kinds) or (isinstance(document, bool) and kinds is not bool):
-        raise InvalidMessage(f"{where}: {_shown(document)} is not {expected}")
+        raise _Wrong(f"{_shown(document)} is not {expected}")
     return document
 
 
 def _shown(document: object) -> str:
     text = repr(document)
     return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+_SIMPLE: Mapping[Any, _Parser] = {
+    int: _integer,
+    Fraction: _fraction,
+    bytes: _bytes,
+    float: lambda document: float(_instance(document, (int, float), "a number")),
+    bool: lambda document: _instance(document, bool, "true or false"),
+    str: lambda document: _instance(document, str, "text"),
+    Address: _address,
+}
