@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from types import NoneType
 from typing import Any, cast
 
 import orjson
@@ -34,6 +35,7 @@ LASTS_S = 60
 comes sooner; where none are made for a while, or contracts count another chain's blocks (Arbitrum), this is the end."""
 
 _ANY_PARENT = bytes(32)
+_AS_THEY_ARE = (str, bool, NoneType)
 
 
 class Side(StrEnum):
@@ -164,19 +166,24 @@ class Plan:
 
 def _plain(value: object) -> Any:
     """Integers and decimals become strings, so that no reader can round them."""
-    if isinstance(value, bool | str) or value is None:
+    if isinstance(value, _AS_THEY_ARE):
         return value
-    if isinstance(value, int | Decimal):
-        return str(int(value)) if isinstance(value, int) else format(value, "f")
+    if isinstance(value, int):
+        return str(int(value))
+    if (names := _names(cast(Any, type(value)))) is not None:
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    if dataclasses.is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _names(cast(Any, type(value)))}
+    if isinstance(value, Decimal):
+        return format(value, "f")
     raise TypeError(f"a plan cannot hold {type(value).__name__}")
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
+def _names(kind: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass that are compared; None of anything else."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     return tuple(field.name for field in dataclasses.fields(kind) if field.compare)
 
 

@@ -29,13 +29,18 @@ class UnsignedTransaction:
     gas_limit: int
     max_fee_wei: int
     tip_wei: int
+    # Made once: what they are of never changes, and every step of the road asks for them.
     _digest: str = field(default="", init=False, repr=False, compare=False)
+    _encoded: bytes = field(default=b"", init=False, repr=False, compare=False)
 
     def _fields(self) -> bytes:
         """The fields that are signed, encoded, without the list they form."""
-        numbers = (self.chain_id, self.nonce, self.tip_wei, self.max_fee_wei, self.gas_limit)
-        to = bytes.fromhex(self.to[2:])
-        return b"".join((*map(_integer, numbers), _text(to), _integer(self.value_wei), _text(self.data), _EMPTY_LIST))
+        if not self._encoded:
+            numbers = (self.chain_id, self.nonce, self.tip_wei, self.max_fee_wei, self.gas_limit)
+            to, value = _text(bytes.fromhex(self.to[2:])), _integer(self.value_wei)
+            encoded = b"".join((*map(_integer, numbers), to, value, _text(self.data), _EMPTY_LIST))
+            object.__setattr__(self, "_encoded", encoded)
+        return self._encoded
 
     def payload(self) -> bytes:
         """The bytes that are hashed and signed (EIP-1559, EIP-2718)."""
@@ -50,7 +55,6 @@ class UnsignedTransaction:
         """Hex of keccak-256 over the sender and the payload: equal if and only if the same transaction."""
         if not self._digest:
             found = keccak(bytes.fromhex(self.sender[2:]) + self.payload()).hex()
-            # What it is of never changes, and every step of the road asks for it.
             object.__setattr__(self, "_digest", found)
         return self._digest
 
