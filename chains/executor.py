@@ -1,7 +1,7 @@
 """Call data of the executor contract's two entries, strictly decoded again; `chains.hops` packs what lies between.
 
 The layout is that of `contracts/src/Executor.sol`; `tests/contracts` holds both against each other. The signer imports
-this module, so it needs nothing but the ABI codec.
+this module, so it needs no codec of anybody's: all arguments are words, and the last one is an array of them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from eth_abi.abi import decode as abi_decode
-from eth_abi.abi import encode as abi_encode
-from eth_abi.exceptions import DecodingError, EncodingError
 from eth_utils.crypto import keccak
 
-from chains.assets import Address, address
+from chains.assets import Address
 from chains.hops import (
     BalancerV2Route,
     BalancerV3Route,
@@ -59,9 +56,7 @@ SIGNATURES = ("run(uint256,uint256,bytes32,uint256[])", "exchange(uint256,uint25
 RUN, EXCHANGE = SELECTORS = tuple(keccak(text=signature)[:4] for signature in SIGNATURES)
 """The first four bytes of the two entries' call data: `run`, then `exchange`."""
 
-_RUN_TYPES = ("uint256", "uint256", "bytes32", "uint256[]")
-_EXCHANGE_TYPES = ("uint256", "uint256", "address", "bytes32", "uint256[]")
-
+_WORD_BYTES = 32
 _TOKEN_BITS = 160
 _BLOCK_BITS = _TIME_BITS = 48
 _TIME_OFFSET = 208
@@ -131,17 +126,12 @@ def encode(call: ExecutorCall) -> bytes:
         if isinstance(call, CycleCall):
             if call.loan:
                 words.insert(0, pack_loan(call.loan))
-            run = (_head(call.token, call), _amounts(call.amount_in, call.min_gain), call.parent_hash, words)
-            return RUN + abi_encode(_RUN_TYPES, run)
-        exchange = (
-            _head(call.token_in, call),
-            _amounts(call.amount_in, call.min_out),
-            call.token_out,
-            call.parent_hash,
-            words,
-        )
-        return EXCHANGE + abi_encode(_EXCHANGE_TYPES, exchange)
-    except (EncodingError, TypeError) as error:
+            amounts = _amounts(call.amount_in, call.min_gain)
+            return RUN + _arguments([_head(call.token, call), amounts], call.parent_hash, words)
+        amounts = _amounts(call.amount_in, call.min_out)
+        bought = bits(call.token_out, _TOKEN_BITS)
+        return EXCHANGE + _arguments([_head(call.token_in, call), amounts, bought], call.parent_hash, words)
+    except (OverflowError, TypeError) as error:
         raise InvalidCallData(f"no call data for this call: {error}") from error
 
 
@@ -153,13 +143,31 @@ def decode(data: bytes) -> ExecutorCall:
     selector, arguments = data[:4], data[4:]
     if selector not in SELECTORS:
         raise InvalidCallData(f"selector 0x{selector.hex()} is neither run nor exchange")
-    try:
-        call = _cycle(arguments) if selector == RUN else _exchange(arguments)
-    except (DecodingError, OverflowError) as error:
-        raise InvalidCallData(f"the arguments cannot be read: {error}") from error
+    call = _cycle(arguments) if selector == RUN else _exchange(arguments)
     if encode(call) != data:
         raise InvalidCallData("the arguments are not in canonical form")
     return call
+
+
+def _arguments(fixed: Sequence[int], parent_hash: bytes, words: Sequence[int]) -> bytes:
+    """`fixed`, the hash, where the array begins, its length, and the array (Solidity's ABI)."""
+    if len(parent_hash) != _WORD_BYTES:
+        raise InvalidCallData(f"a parent hash of {len(parent_hash)} bytes")
+    begins = (len(fixed) + 2) * _WORD_BYTES
+    return b"".join((*map(_word, fixed), parent_hash, *map(_word, (begins, len(words), *words))))
+
+
+def _word(value: int) -> bytes:
+    return value.to_bytes(_WORD_BYTES, "big")
+
+
+def _read(arguments: bytes, fixed: int) -> tuple[list[int], bytes, list[int]]:
+    """The inverse of `_arguments`, for so many `fixed` ones."""
+    read = [int.from_bytes(arguments[at : at + _WORD_BYTES], "big") for at in range(0, len(arguments), _WORD_BYTES)]
+    words = read[fixed + 3 :]
+    if len(arguments) % _WORD_BYTES or read[fixed + 1 : fixed + 3] != [(fixed + 2) * _WORD_BYTES, len(words)]:
+        raise InvalidCallData("the arguments are not in canonical form")
+    return read[:fixed], arguments[fixed * _WORD_BYTES : (fixed + 1) * _WORD_BYTES], words
 
 
 def _head(token: Address, call: ExecutorCall) -> int:
@@ -215,7 +223,7 @@ def _routes(words: Sequence[int], amount_in: int) -> tuple[tuple[Hop, ...], tupl
 
 
 def _cycle(arguments: bytes) -> CycleCall:
-    head, amounts, parent_hash, words = abi_decode(_RUN_TYPES, arguments)
+    (head, amounts), parent_hash, words = _read(arguments, 2)
     loan = unpack_loan(words[0]) if words and is_loan(words[0]) else None
     amount_in, min_gain = _split(amounts)
     hops, shares = _routes(words[1:] if loan else words, amount_in)
@@ -223,13 +231,13 @@ def _cycle(arguments: bytes) -> CycleCall:
 
 
 def _exchange(arguments: bytes) -> ExchangeCall:
-    head, amounts, token_out, parent_hash, words = abi_decode(_EXCHANGE_TYPES, arguments)
+    (head, amounts, token_out), parent_hash, words = _read(arguments, 3)
     amount_in, min_out = _split(amounts)
     hops, shares = _routes(words, amount_in)
     return ExchangeCall(
         address_in(head),
         amount_in,
-        address(token_out),
+        address_in(token_out),
         min_out,
         *_until(head),
         parent_hash,

@@ -110,6 +110,7 @@ ROUTES: dict[HopKind, type[Route]] = {
 }
 """What a hop of these kinds must say beyond its first word; every other kind has no route."""
 
+_KINDS = frozenset(HopKind)
 _UNDIRECTED = frozenset({HopKind.CURVE, HopKind.CURVE_CRYPTO, HopKind.BALANCER_V2})
 """Kinds whose route says the direction; their `zero_for_one` is always false."""
 
@@ -161,7 +162,7 @@ def unpack(words: Sequence[int]) -> tuple[Hop, ...]:
 
 def _hop(word: int, rest: Iterator[int]) -> Hop:
     kind = word >> _KIND_OFFSET & 0xFF
-    if word >> _DIRECTION_OFFSET > 1 or kind not in set(HopKind):
+    if word >> _DIRECTION_OFFSET > 1 or kind not in _KINDS:
         raise InvalidCallData(f"{word:#066x} is not a hop")
     try:
         route = _route(HopKind(kind), rest)

@@ -7,6 +7,8 @@ import subprocess
 import sys
 
 import pytest
+from eth_abi.abi import decode as abi_decode
+from eth_abi.abi import encode as abi_encode
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +17,7 @@ from chains.executor import (
     EXCHANGE,
     RUN,
     SELECTORS,
+    SIGNATURES,
     CycleCall,
     ExchangeCall,
     Hop,
@@ -60,6 +63,14 @@ CYCLE = CycleCall(WETH, 10**18, 1, *TIMES, bytes(32), (Hop(HopKind.CONSTANT_PROD
 @given(calls())
 def test_decoding_is_the_inverse_of_encoding(call: CycleCall | ExchangeCall) -> None:
     assert decode(encode(call)) == call
+
+
+@given(calls())
+def test_the_arguments_are_written_as_by_the_general_codec(call: CycleCall | ExchangeCall) -> None:
+    encoded = encode(call)
+    name = SIGNATURES[SELECTORS.index(encoded[:4])]
+    kinds = name[name.index("(") + 1 : -1].split(",")
+    assert abi_encode(kinds, abi_decode(kinds, encoded[4:])) == encoded[4:]
 
 
 @given(st.sampled_from([*SELECTORS, b"", b"\xde\xad\xbe\xef"]), st.binary(max_size=400))
