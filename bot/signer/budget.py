@@ -70,12 +70,36 @@ class _Demand:
 
 
 @dataclass(slots=True)
+class _Window:
+    """What was settled within the last `span_s`, oldest first, and what that comes to."""
+
+    span_s: float
+    settled: deque[Settlement] = field(default_factory=deque)
+    lost_wei: int = 0
+    burned_wei: int = 0
+
+    def add(self, settlement: Settlement) -> None:
+        self.settled.append(settlement)
+        self.lost_wei += settlement.loss_wei
+        self.burned_wei += settlement.gas_cost_wei
+
+    def until(self, now_s: float) -> _Window:
+        """Itself, without what has left it by now."""
+        while self.settled and self.settled[0].at_s <= now_s - self.span_s:
+            gone = self.settled.popleft()
+            self.lost_wei -= gone.loss_wei
+            self.burned_wei -= gone.gas_cost_wei
+        return self
+
+
+@dataclass(slots=True)
 class _Account:
-    """`settled` is a day's, oldest first; `signed_s` a minute's; the sums are of all time, or since a resume."""
+    """`signed_s` is a minute's; the sums are of all time, or since a resume."""
 
     unsettled: dict[str, Entry] = field(default_factory=dict)
     owed: dict[str, int] = field(default_factory=dict)
-    settled: deque[Settlement] = field(default_factory=deque)
+    hour: _Window = field(default_factory=lambda: _Window(HOUR_S))
+    day: _Window = field(default_factory=lambda: _Window(DAY_S))
     signed_s: deque[float] = field(default_factory=deque)
     lost_wei: int = 0
     result_wei: int = 0
@@ -89,7 +113,8 @@ class _Account:
             self.owed.pop(entry.intent_id, None)
         if self.unsettled.pop(entry.intent_id, None) is None:
             return
-        self.settled.append(settlement)
+        self.hour.add(settlement)
+        self.day.add(settlement)
         self.lost_wei += settlement.loss_wei
         self.result_wei += settlement.result_wei
         self.high_water_wei = max(self.high_water_wei, self.result_wei)
@@ -101,18 +126,15 @@ class _Account:
         self.signed_s.clear()
 
     def usage(self, now_s: float) -> StrategyUsage:
-        while self.settled and self.settled[0].at_s <= now_s - DAY_S:
-            self.settled.popleft()
+        hour, day = self.hour.until(now_s), self.day.until(now_s)
         while self.signed_s and self.signed_s[0] <= now_s - MINUTE_S:
             self.signed_s.popleft()
         reserved = sum(entry.worst_case_wei for entry in self.unsettled.values())
-        hour = sum(settled.loss_wei for settled in self.settled if settled.at_s > now_s - HOUR_S)
         return StrategyUsage(
             reserved_wei=reserved,
-            hour_loss_wei=hour + reserved,
-            day_loss_wei=sum(settled.loss_wei for settled in self.settled) + reserved,
-            day_gas_wei=sum(settled.gas_cost_wei for settled in self.settled)
-            + sum(entry.worst_gas_wei for entry in self.unsettled.values()),
+            hour_loss_wei=hour.lost_wei + reserved,
+            day_loss_wei=day.lost_wei + reserved,
+            day_gas_wei=day.burned_wei + sum(entry.worst_gas_wei for entry in self.unsettled.values()),
             lifetime_loss_wei=self.lost_wei + reserved,
             exposure_wei=sum(self.owed.values()) + sum(entry.exposed_wei for entry in self.unsettled.values()),
             drawdown_wei=self.high_water_wei - self.result_wei,

@@ -90,7 +90,7 @@ class FixedWindows(Budgets):
     def usage(self, strategy: str, now_s: float):  # type: ignore[no-untyped-def]
         usage = super().usage(strategy, now_s)
         begun_s = math.floor(now_s / HOUR_S) * HOUR_S
-        settled = self._accounts[strategy].settled
+        settled = self._accounts[strategy].day.settled
         lost = sum(done.loss_wei for done in settled if done.at_s >= begun_s)
         return replace(usage, hour_loss_wei=lost + usage.reserved_wei)
 
