@@ -31,6 +31,7 @@ TOTAL = ""
 LOCK_TIMEOUT_S = 0.5
 _LOCK_STEP_S = 0.001
 _FOLDERS_ABOVE = 2
+_READ_BYTES = 64 * 1024
 _VERSION = 1
 
 
@@ -99,12 +100,11 @@ class KillSwitch:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         above = folder.absolute().parents[:_FOLDERS_ABOVE]
-        self._halt_files = tuple(place / HALT for place in (folder, *above))
+        self.path = folder / FILE
+        self._stored_at = str(self.path)
+        self._halt_files = tuple(str(place / HALT) for place in (folder, *above))
+        self._locks = str(folder / GATE), str(folder / LOCK)
         self._newest: tuple[bytes, Switches] | None = None
-
-    @property
-    def path(self) -> Path:
-        return self.folder / FILE
 
     def establish(self, at_s: float) -> None:
         """Set everything to ACTIVE where no switch was ever set here. Raises `SwitchUnwritten`."""
@@ -120,7 +120,7 @@ class KillSwitch:
         """As `read`, and what was set apart from what stands above it."""
         try:
             by_hand = self._halt_file()
-            stored = self._decoded(self.path.read_bytes())
+            stored = self._decoded(_content(self._stored_at))
             if stored.version != _VERSION:
                 raise InvalidMessage(f"version {stored.version} is not {_VERSION}")
         except (OSError, InvalidMessage) as error:
@@ -160,7 +160,7 @@ class KillSwitch:
 
     def _stored(self) -> Switches | None:
         try:
-            return wire.decode(Switches, self.path.read_bytes())
+            return wire.decode(Switches, _content(self._stored_at))
         except (OSError, InvalidMessage):
             return None
 
@@ -170,7 +170,7 @@ class KillSwitch:
             self._newest = content, wire.decode(Switches, content)
         return self._newest[1]
 
-    def _halt_file(self) -> Path | None:
+    def _halt_file(self) -> str | None:
         for file in self._halt_files:
             with suppress(FileNotFoundError):
                 os.lstat(file)
@@ -197,15 +197,24 @@ class KillSwitch:
 
         Whoever sets the switch keeps the gate shut meanwhile, so that a signer that is always busy lets them in.
         """
-        setting = kind == fcntl.LOCK_EX
-        with _flocked(self.folder / GATE, kind) as close_gate, _flocked(self.folder / LOCK, kind):
+        setting, (gate, lock) = kind == fcntl.LOCK_EX, self._locks
+        with _flocked(gate, kind) as close_gate, _flocked(lock, kind):
             if not setting:
                 close_gate()
             yield
 
 
+def _content(path: str) -> bytes:
+    """All that is in a file, without a file object: it is read twice for each signature. Raises `OSError`."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: os.read(descriptor, _READ_BYTES), b""))
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
-def _flocked(path: Path, kind: int) -> Iterator[Callable[[], None]]:
+def _flocked(path: str, kind: int) -> Iterator[Callable[[], None]]:
     """`path` locked, or given up on; what is yielded lets go of it early."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
     try:
