@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.drift.upkeep import Upkeep
 from bot.execution.marks import NoMark
-from bot.execution.settling import Sent
+from bot.execution.settling import Prepared, Sent
 from bot.execution.stages import Stage
 from bot.market import Opportunity, VenueId
 from bot.plan import Plan, encode_plan
@@ -136,19 +136,15 @@ class Deciding:
         if refusal is not None:
             return refusal
         try:
-            prepared = road.transactions.prepare(plan, head)
+            tried = await self._tried(plan, head)
         except NoMark as error:
             return Refusal(Reason.NO_MARK, str(error))
-        verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
-        if isinstance(verdict, Verdict) and verdict.gas_used > prepared.gas:
-            # Terms that pay for more gas are other call data, which may itself burn a little more.
-            prepared = road.transactions.prepare(plan, head, (verdict.gas_used - prepared.data_gas) * 102 // 100)
-            verdict = road.guard.check(plan, prepared.worst) or await road.transactions.verdict(prepared, head)
-        if road.witnesses is not None and isinstance(verdict, Verdict):
-            verdict = await road.witnesses.refusal(head, prepared.worst) or verdict
-        verdict = self._stale(head, plan) or verdict
-        if isinstance(verdict, Refusal):
-            return verdict
+        if road.witnesses is not None and not isinstance(tried, Refusal):
+            tried = await road.witnesses.refusal(head, tried[0].worst) or tried
+        tried = self._stale(head, plan) or tried
+        if isinstance(tried, Refusal):
+            return tried
+        prepared, verdict = tried
         road.transactions.stages.reached(Stage.SIMULATED)
         if not road.trading:
             in_use |= plan.pools
@@ -158,6 +154,23 @@ class Deciding:
             in_use |= plan.pools
             road.inventory.speak_for(sent.intent.id, plan)
         return sent
+
+    async def _tried(self, plan: Plan, head: Head) -> tuple[Prepared, Verdict] | Refusal:
+        """Its transaction, on terms that pay for the gas it was seen to burn, and the last word on that. Raises
+        `NoMark`.
+        """
+        desk, guard = self._road.transactions, self._road.guard
+        prepared, anew = desk.prepare(plan, head), False
+        for is_last, ask in ((False, desk.screened), (True, desk.verdict), (True, desk.verdict)):
+            shown = guard.check(plan, prepared.worst) or await ask(prepared, head)
+            if isinstance(shown, Refusal):
+                return shown
+            if shown is not None and shown.gas_used > prepared.gas and not anew:
+                # Terms that pay for more gas are other call data, which may itself burn a little more.
+                prepared, anew = desk.prepare(plan, head, (shown.gas_used - prepared.data_gas) * 102 // 100), True
+            elif shown is not None and is_last:
+                return prepared, shown
+        raise AssertionError("a plan is prepared anew once at most")
 
     def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
         shared = plan.pools & in_use

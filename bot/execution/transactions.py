@@ -6,7 +6,7 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.clock import Clock
@@ -33,6 +33,7 @@ from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.simulator import Simulator
+from bot.simulator.holdings import Watched
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import Address
@@ -201,22 +202,28 @@ class TransactionDesk:
         capital = self._marks.wei(first.token_in, plan.amount_in)
         return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
 
-    async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
-        """Run the exact transaction on top of `head`, after those already sent; refuse what shows no profit.
+    async def screened(self, prepared: Prepared, head: Head) -> Verdict | Refusal | None:
+        """What the transaction does in this process, or why that is not enough; None where only the fork can tell.
 
-        In this process first: what fails there never takes the fork's time.
+        What fails here never takes the fork's time.
         """
-        watch = self._gains.watched(prepared.plan)
-        after = self._operators.flowing()
-        screened = await self._simulator.screened(prepared.transaction, head, watch, after)
-        if screened is not None:
-            screened = prepared.charged(screened)
-            judged = self._judge.judged(prepared, screened)
-            if isinstance(judged, Refusal):
-                self._ledger.record_verdict(prepared.plan.id, screened)
-                return await self._named(judged, prepared.plan, head)
-        verdict = prepared.charged(await self._simulator.verdict(prepared.transaction, head, watch, after))
-        verdict = self._judge.borne(prepared, verdict)
+        verdict = await self._simulator.screened(prepared.transaction, head, *self._surroundings(prepared))
+        if verdict is None:
+            return None
+        verdict = prepared.charged(verdict)
+        judged = self._judge.judged(prepared, verdict)
+        if isinstance(judged, Refusal):
+            self._ledger.record_verdict(prepared.plan.id, verdict)
+        return await self._named(judged, prepared.plan, head)
+
+    def _surroundings(self, prepared: Prepared) -> tuple[Sequence[Watched], Sequence[UnsignedTransaction]]:
+        """Whose balances are looked at, and what was sent before."""
+        return self._gains.watched(prepared.plan), self._operators.flowing()
+
+    async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
+        """The last word: the exact transaction on top of `head`, after those already sent; or why it is not enough."""
+        verdict = await self._simulator.verdict(prepared.transaction, head, *self._surroundings(prepared))
+        verdict = self._judge.borne(prepared, prepared.charged(verdict))
         self._ledger.record_verdict(prepared.plan.id, verdict)
         return await self._named(self._judge.judged(prepared, verdict), prepared.plan, head)
 

@@ -37,7 +37,9 @@ class Screening(ScriptedSimulator):
 async def judged(ledger: Ledger, simulator: ScriptedSimulator) -> Verdict | Refusal:
     on = desk(ledger, ScriptedChain(), simulator, None)
     ledger.record_plan(cycle())
-    return await on.verdict(on.prepare(cycle(), head(10)), head(10))
+    prepared = on.prepare(cycle(), head(10))
+    screened = await on.screened(prepared, head(10))
+    return screened if isinstance(screened, Refusal) else await on.verdict(prepared, head(10))
 
 
 async def test_what_reverts_in_this_process_is_not_asked_of_the_fork(ledger: Ledger) -> None:
