@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bot.execution.marks import Marks
 from bot.market import Market, UnknownVenue
-from bot.market.opportunity import gas_of
+from bot.market.opportunity import gas_of_exchange
 from bot.plan import LASTS_S, Plan, Swap
 from chains.assets import Token
 from chains.blocks import Head
@@ -52,7 +52,7 @@ def unwinding(
         return None
     if swaps[0].amount_in > affordable:
         return None
-    gas = gas_of(swap.hop.kind for swap in swaps)
+    gas = gas_of_exchange(swap.hop.kind for swap in swaps)
     loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM
     return replace(
         plan,

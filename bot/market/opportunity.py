@@ -59,6 +59,9 @@ GAS_LOAN = GAS_PER_LENDER[Lender.UNISWAP_V4]
 GAS_PER_ROUTE = 2_000
 """Gas of one more route in a settlement, besides its hops: its share, and the way into it."""
 
+GAS_INVENTORY = 75_000
+"""Gas that an exchange of inventory adds to its hops: drawn within the cap, held to a mean price, and put back."""
+
 BLOCK_GAS = 30_000_000
 """About what a block holds: no transaction can burn more."""
 
@@ -137,6 +140,8 @@ class Opportunity:
     @property
     def gas_estimate(self) -> int:
         """Gas of the on-chain part."""
+        if self.hedge is not None:
+            return gas_of_exchange(step.hop.kind for step in self.steps if step.hop is not None)
         hops = ([step.hop.kind for step in route if step.hop is not None] for route in self.routes)
         return gas_of_routes(hops, self.loan)
 
@@ -177,6 +182,11 @@ class Opportunity:
 def gas_of(kinds: Iterable[HopKind]) -> int:
     """The gas a settlement through these kinds of hops is estimated to burn."""
     return gas_of_routes([kinds])
+
+
+def gas_of_exchange(kinds: Iterable[HopKind]) -> int:
+    """The gas that an exchange of inventory through these kinds of hops is estimated to burn."""
+    return GAS_BASE + GAS_INVENTORY + sum(GAS_PER_HOP[kind] for kind in kinds)
 
 
 def gas_of_routes(routes: Iterable[Iterable[HopKind]], loan: Loan | None = None) -> int:

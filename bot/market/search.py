@@ -15,7 +15,7 @@ from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
-from bot.market.opportunity import BLOCK_GAS, GAS_BASE, GAS_PER_HOP, Opportunity, Step, gas_of
+from bot.market.opportunity import BLOCK_GAS, GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportunity, Step, gas_of_exchange
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
@@ -169,7 +169,7 @@ class Search:
             starts=() if question.books else starts,
             max_hops=question.max_hops,
             gas_price_wei=int(question.gas_price_wei * unit),
-            gas_base=GAS_BASE,
+            gas_base=GAS_BASE + (GAS_INVENTORY if question.books else 0),
             gas_of_class=GAS_OF_CLASS,
         )
         return self.packing.detector(question.gas_price_wei).search(through, allowed)
@@ -217,7 +217,7 @@ class Search:
         if not gain > 0.0:
             return None
         value = gain * self.price(self.graph.asset_of[walk[0].source], question.start)
-        gas = gas_of(self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk[:-1])
+        gas = gas_of_exchange(self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk[:-1])
         net = value * WEI_PER_ETH - gas * question.gas_price_wei
         return Candidate(net, walk, amount_in, gain) if net > 0.0 else None
 
