@@ -17,7 +17,7 @@ from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
 _ROUNDS = 4
-_EVERYWHERE = (ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS))
+_EVERYWHERE = frozenset({ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS)})
 
 
 class Asked(Protocol):
@@ -40,6 +40,7 @@ class Screen:
         self._bulk: BulkRead | None = None
         self._asked: BulkRead | None = None
         self._stands: tuple[int, Environment, StateStore] | None = None
+        self._missing: tuple[int, Question, Sequence[Surroundings]] | None = None
 
     @property
     def store(self) -> StateStore:
@@ -89,10 +90,17 @@ class Screen:
         """
         if not self.stands_on(question.environment.head):
             raise Missed("nothing is known of this block yet")
+        asked = self._store.version, question, surroundings
+        if asked == self._missing:
+            raise Missed("nothing was learned since it missed")
         if len(surroundings) > 1:
             with contextlib.suppress(Missed):
                 return (self._answer(question, self._nobodys),) * len(surroundings)
-        return tuple(self._answer(question, one) for one in surroundings)
+        try:
+            return tuple(self._answer(question, one) for one in surroundings)
+        except Missed:
+            self._missing = asked
+            raise
 
     async def learned(
         self, question: Question, tracer: Asked, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
@@ -138,19 +146,21 @@ class Screen:
         """Whether `tracer` told anything new about what `question` touches."""
         head = question.environment.head
         block = {"blockHash": head.hash}
-        everywhere = BulkRead(dict.fromkeys(_EVERYWHERE, ()))
         tracing = {"tracer": "prestateTracer", "blockOverrides": question.environment.overrides(SURROUNDINGS[0])}
         reading = {**tracing, "stateOverrides": {READER: {"code": "0x" + READER_CODE.hex()}}}
-        held, running, holding = await tracer.batch(
-            [
-                ("eth_call", everywhere.question(block)),
-                ("debug_traceCall", (transaction_call(question.tx), block, tracing)),
-                ("debug_traceCall", (holdings.call_for(question.watched), block, reading)),
-            ]
-        )
+        calls: list[tuple[str, Sequence[Any]]] = [
+            ("debug_traceCall", (transaction_call(question.tx), block, tracing)),
+            ("debug_traceCall", (holdings.call_for(question.watched), block, reading)),
+        ]
+        everywhere = BulkRead(dict.fromkeys(_EVERYWHERE, ()))
+        # Once they are known, they are read with all else.
+        if not (self.stands_on(head) and self._store.accounts.keys() >= _EVERYWHERE):
+            calls.append(("eth_call", everywhere.question(block)))
+        running, holding, *held = await tracer.batch(calls)
         there = {account: fields for account, fields in holding.items() if address(account) != READER}
         new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
-        self._store.learn_empty(everywhere.read(held).balances)
+        for answer in held:
+            self._store.learn_empty(everywhere.read(answer).balances)
         self._asked = None
         self._store.senders.add(question.tx.sender)
         return any(new)

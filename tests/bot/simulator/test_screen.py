@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.reasons import Reason
+from bot.rpc import HttpRpc
 from bot.simulator import FinalVerdict, Overlay, Simulator, screen
 from bot.simulator import local as local_evm
 from bot.simulator.local import LocalEvm
@@ -143,6 +144,31 @@ async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing()
         head = await on.head()
         for path in ((0, 1), (1, 2), (2, 0), (0, 2, 1)):
             await both(fork, await on.swap(ETHER, path), head, [(OWNER, on.tokens[path[-1]])])
+
+
+async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatch: pytest.MonkeyPatch):
+    ran: list[Question] = []
+    asked: list[list[str]] = []
+    answer, batch = LocalEvm.answer, HttpRpc.batch
+
+    def running(self: LocalEvm, question: Question) -> Answer:
+        ran.append(question)
+        return answer(self, question)
+
+    async def noted(self: HttpRpc, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        asked.append([method for method, _ in calls])
+        return await batch(self, calls)
+
+    monkeypatch.setattr(LocalEvm, "answer", running)
+    monkeypatch.setattr(HttpRpc, "batch", noted)
+    async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as here:
+        head = await on.head()
+        assert (await here.verdict(await on.swap(ETHER, (0, 1)), head, [])).outcome is Outcome.OK
+        ran.clear()
+        asked.clear()
+        assert (await here.verdict(await on.swap(ETHER, (1, 2)), head, [])).outcome is Outcome.OK
+    assert asked == [["debug_traceCall", "debug_traceCall"]]
+    assert len(ran) == 3, "in nobody's block and in a builder's, and once more when it was learned"
 
 
 async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytest.MonkeyPatch):
