@@ -34,6 +34,9 @@ from chains.node import NodeEvent
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
 
+_TURNS_TO_ASK = 4
+"""So many turns of the event loop pass until a question is written by a task that another began for it."""
+
 
 class Engine:
     """Takes chain events one at a time; between two of them nothing is half decided.
@@ -160,7 +163,8 @@ class Engine:
         looking = asyncio.create_task(self._look(block))
         try:
             # What was begun asks its questions now, and is answered while the block is taken in.
-            await asyncio.sleep(0)
+            for _ in range(_TURNS_TO_ASK):
+                await asyncio.sleep(0)
             self._take_in(block)
             stages.reached(Stage.TAKEN_IN)
             self._close_stale_books(head)

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from bot.ledger.reading import decisions, events, opportunities
 from bot.ledger.states import Exposure
 from bot.market.books import usable
 from bot.plan import Plan, Swap
 from bot.reasons import Reason
+from bot.rpc import HttpRpc
 from bot.strategy import MarketView, Strategy
 from chains.assets import Token
+from chains.blocks import Block
 from chains.exchanges.troubles import FeedTrouble
+from chains.node.answers import Request
+from chains.node.endpoint import Endpoint
 from tests.bot.market import samples
 from tests.road import scenario as scenarios
 from tests.road.small import open_road
@@ -90,6 +97,34 @@ async def test_it_is_not_idle_while_a_trade_is_in_flight(tmp_path: Path) -> None
         assert not road.engine.idle
         await road.mine(())
         assert road.engine.idle
+
+
+async def test_what_a_head_needs_of_the_node_is_asked_for_before_the_block_is_taken_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node answers while this process is busy: receipts, the account's transactions, and what verdicts run on."""
+    asked: list[str] = []
+    for rpc in (Endpoint, HttpRpc):
+
+        async def noted(self: Any, calls: Sequence[Any], batch: Any = rpc.batch) -> Any:
+            asked.extend(call.method if isinstance(call, Request) else call[0] for call in calls)
+            return await batch(self, calls)
+
+        monkeypatch.setattr(rpc, "batch", noted)
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        await road.mine(())
+        assert not road.engine.idle, "a transaction is in flight"
+        apply, before = road.road.market.apply, list[str]()
+
+        def applied(block: Block) -> None:
+            before.extend(asked)
+            apply(block)
+
+        monkeypatch.setattr(road.road.market, "apply", applied)
+        asked.clear()
+        await road.mine(())
+    assert {"eth_getTransactionReceipt", "eth_getTransactionCount", "eth_call"} <= set(before)
 
 
 async def test_while_ending_nothing_new_is_begun(tmp_path: Path) -> None:
