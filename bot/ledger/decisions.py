@@ -131,7 +131,7 @@ class Decisions(Store):
         known = self._find_plan(connection, plan.id)
         if known is not None:
             return known
-        return self._insert(
+        row = self._insert(
             connection,
             PlanRow,
             run_id=self.run.id,
@@ -148,6 +148,8 @@ class Decisions(Store):
             note=plan.note,
             document=encode_plan(plan),
         )
+        self._plan_rows[self.run.instance, plan.id] = row
+        return row
 
 
 def _moved(moved: Sequence[IfMoved]) -> str | None:

@@ -58,6 +58,8 @@ class Store:
         self._lease: tuple[str, int] | None = None
         self._broken: LedgerBroken | None = None
         self._changes: list[Change] = []
+        # Found or made since the last transaction ended: what one that is rolled back made, nobody finds afterwards.
+        self._plan_rows: dict[tuple[str, str], int] = {}
         self._reader = reader
         self._clock = clock
         self._where = place(writer.url)
@@ -243,6 +245,7 @@ class Store:
             self._broken = error
             raise
         finally:
+            self._plan_rows.clear()
             self._written.update(change.relation for change in self._changes)
 
     def _empty_log(self) -> None:
@@ -289,8 +292,13 @@ class Store:
         return row
 
     def _find_plan(self, connection: Connection, plan_id: str) -> int | None:
-        found = quick.first(connection, _PLAN, {"instance": self.run.instance, "digest": plan_id})
-        return None if found is None else found.id
+        of = self.run.instance, plan_id
+        if of not in self._plan_rows:
+            found = quick.first(connection, _PLAN, {"instance": self.run.instance, "digest": plan_id})
+            if found is None:
+                return None
+            self._plan_rows[of] = found.id
+        return self._plan_rows[of]
 
     def _now_ms(self) -> int:
         return int(self._clock.wall_s() * 1000)
