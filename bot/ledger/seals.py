@@ -24,6 +24,8 @@ CHANGING = frozenset({"runs", "senders", "intents", "attempts", "orders", "fills
 
 UNSEALED_COLUMNS = frozenset({("leases", "expires_ms")})
 
+_NUMBERS, _BYTES = (int, Decimal), (bytes, memoryview)
+
 _NEWEST = select(SealRow.id, SealRow.hash).order_by(SealRow.id.desc()).limit(1)
 _AT = select(SealRow.hash)
 _INSERT = insert(SealRow.__table__)  # type: ignore[arg-type]  # a mapped class's table is never a join here
@@ -56,7 +58,11 @@ class Change:
 def change_of(table: Table, values: Mapping[str, Any]) -> Change:
     """The row of `table` with `values`, by column name; columns left out are NULL."""
     names, key = _columns(table)
-    content = {name: as_text(value) for name in names if (value := values.get(name)) is not None}
+    content = {}
+    for name in names:
+        value = values.get(name)
+        if value is not None:
+            content[name] = value if type(value) is str else as_text(value)
     row = "|".join([as_text(values.get(name)) for name in key])
     return Change(table.name, row, orjson.dumps(content))
 
@@ -72,9 +78,9 @@ def as_text(value: Any) -> str:
     """A column's value, the same from every database. Raises `TypeError` for a type no column has."""
     if isinstance(value, str):
         return value
-    if isinstance(value, int | Decimal):
+    if isinstance(value, _NUMBERS):
         return str(int(value))
-    if isinstance(value, bytes | memoryview):
+    if isinstance(value, _BYTES):
         return "0x" + value.hex()
     raise TypeError(f"a column cannot hold {type(value).__name__}")
 
@@ -105,7 +111,8 @@ def append(connection: Connection, changes: Iterable[Change]) -> SealHead:
     head = read_head(connection)
     rows = []
     for change in changes:
-        head = following(head, change.relation, change.row, change.digest)
+        digest = change.digest
+        head = following(head, change.relation, change.row, digest)
         kept = change.content.decode() if change.relation in CHANGING else None
         rows.append(
             {
@@ -113,7 +120,7 @@ def append(connection: Connection, changes: Iterable[Change]) -> SealHead:
                 "relation": change.relation,
                 "row": change.row,
                 "content": kept,
-                "digest": change.digest,
+                "digest": digest,
                 "hash": head.hash,
             }
         )
