@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import hashlib
 import os
 import signal
@@ -72,6 +73,8 @@ def main(arguments: list[str] | None = None) -> int:
                 _woken_by_signals() as woken,
                 announced(options.control, presence),
             ):
+                # What is here stays; a collection that went through all of it would fall into an answer.
+                gc.freeze()
                 print(READY, *policy.operators, flush=True)
                 server.serve(listener, woken, lambda numbers: _heed(signer, numbers))
     except (InvalidPolicy, KeystoreError, JournalError, SocketError, SwitchUnwritten, ValueError, OSError) as error:
