@@ -25,9 +25,9 @@ def widest_paths(
 ) -> tuple[dict[int, float], dict[int, float]]:
     """How wide the widest path from node `in_` is, in units of it, and what it prices a unit at; by node.
 
-    With `until`, only as far as that node.
+    With `until`, only as far as that node, and without what leads there no wider than is known already.
     """
-    widths, prices = {in_: math.inf}, {in_: 1.0}
+    widths, prices, rates = {in_: math.inf}, {in_: 1.0}, graph.rate
     settled: set[int] = set()
     queue = [(-math.inf, in_)]
     while queue:
@@ -37,32 +37,32 @@ def widest_paths(
         if node in settled:
             continue
         settled.add(node)
+        widest, price = widths[node], prices[node]
         for edge in leaving(graph, node, until):
-            if edge.target in settled or not graph.rate[edge.id]:
+            target, rate = edge.target, rates[edge.id]
+            if target in settled or not rate:
                 continue
-            back = opposite(graph, edge)
-            if not graph.rate[back.id]:
+            known = max(widths.get(target, 0.0), widths.get(until, 0.0) if until is not None else 0.0)
+            if known >= widest or (width := min(widest, depth_of(edge) * price)) <= known:
                 continue
-            width = min(widths[node], depth_of(edge) * prices[node])
-            if width > widths.get(edge.target, 0.0):
-                widths[edge.target] = width
-                prices[edge.target] = prices[node] * math.sqrt(graph.rate[back.id] / graph.rate[edge.id])
-                heapq.heappush(queue, (-width, edge.target))
+            back = rates[opposite(graph, edge).id]
+            if back:
+                widths[target], prices[target] = width, price * math.sqrt(back / rate)
+                heapq.heappush(queue, (-width, target))
     return widths, prices
 
 
 def leaving(graph: Graph, node: int, until: int | None = None) -> Iterator[Edge]:
-    """Edges out of `node`; on the way to one node, but for those to dead ends."""
+    """Edges out of `node`; on the way to one node those to it first, and none to dead ends."""
     both = (graph.pools, graph.books)
     if until is None:
         for neighbours in both:
             for numbers in neighbours.out.get(node, {}).values():
                 yield from map(graph.edge, numbers)
         return
+    for neighbours in both:
+        yield from map(graph.edge, neighbours.out.get(node, {}).get(until, ()))
     yield from map(graph.edge, graph.inner(node))
-    if graph.degree(until) <= 1:
-        for neighbours in both:
-            yield from map(graph.edge, neighbours.out.get(node, {}).get(until, ()))
 
 
 def opposite(graph: Graph, edge: Edge) -> Edge:

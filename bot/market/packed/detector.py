@@ -64,6 +64,7 @@ class Detector:
         self._arrays: Arrays | None = None
         self._open = np.ones(0, np.uint8), np.ones(0, np.uint8), np.zeros(0, np.uint8)
         self._closed = NO_PIECES[1], NO_PIECES[1], NO_PIECES[1]
+        self._costs: tuple[Filter, tuple[float, F8, F4] | None] = EVERYTHING, None
 
     def step(
         self,
@@ -132,11 +133,7 @@ class Detector:
             raise ValueError(f"0 or 1 hops can be of the counted classes; not {allowed.exactly}")
         classes = (1 << CLASSES) - 1 if allowed.classes is None else _bits(allowed.classes)
         edges, nodes, starts = self._gates(allowed)
-        price = allowed.gas_price_wei / WEI_PER_ETH
-        gas = (
-            np.zeros(CLASSES) if allowed.gas_of_class is None else np.asarray(allowed.gas_of_class, np.float64) * price
-        )
-        base = allowed.gas_base * price
+        base, gas, needed = self._priced(allowed)
         exactly = -1 if allowed.exactly is None else allowed.exactly
         limits = Limits(
             np.uint64(classes),
@@ -150,9 +147,23 @@ class Detector:
             base,
             gas,
         )
-        least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
-        needed = 1.0 + np.maximum(self._screen * least[:, None] / self.sizes[None, :], NOISE)
-        return limits, needed.astype(np.float32)
+        return limits, needed
+
+    def _priced(self, allowed: Filter) -> tuple[float, F8, F4]:
+        """Gas around the hops and by their classes, in ETH, and the least products; of one block the same each time."""
+        last, known = self._costs
+        if known is None or (
+            (last.gas_price_wei, last.gas_base) != (allowed.gas_price_wei, allowed.gas_base)
+            or last.gas_of_class is not allowed.gas_of_class
+        ):
+            price = allowed.gas_price_wei / WEI_PER_ETH
+            classes = np.zeros(CLASSES) if allowed.gas_of_class is None else allowed.gas_of_class
+            base, gas = allowed.gas_base * price, np.asarray(classes, np.float64) * price
+            least = base + gas.min() * np.arange(2, MAX_HOPS + 1)
+            needed = 1.0 + np.maximum(self._screen * least[:, None] / self.sizes[None, :], NOISE)
+            known = base, gas, needed.astype(np.float32)
+            self._costs = allowed, known
+        return known
 
     def _gates(self, allowed: Filter) -> tuple[U1, U1, U1]:
         """A byte per edge and node, whether it may be used, and per node its rank as a start.
@@ -181,10 +192,10 @@ class Detector:
 
     def _found(self) -> Found:
         work = self._work
+        there = work.found[:, 0] >= 0
         found = tuple(
-            Candidate(tuple(int(edge) for edge in walk if edge >= 0), *(float(value) for value in values))
-            for walk, values in zip(work.found, work.found_value, strict=True)
-            if walk[0] >= 0
+            Candidate(tuple(edge for edge in walk if edge >= 0), *values)
+            for walk, values in zip(work.found[there].tolist(), work.found_value[there].tolist(), strict=True)
         )
         hits, gaining = int(work.counts[HITS]), int(work.counts[GAINING])
         return Found(found, gaining - len(found), max(hits - self._most_sized, 0))
