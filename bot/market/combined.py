@@ -13,14 +13,14 @@ from itertools import permutations, product
 from typing import NamedTuple
 
 from bot.market.dual.decompose import shares
-from bot.market.dual.exact import Desk, swaps
+from bot.market.dual.exact import step_of
 from bot.market.dual.problem import Problem, Way, problem_along
 from bot.market.dual.solve import Solution, solve
-from bot.market.exact import PoolHop, backward, forward
+from bot.market.exact import PoolHop, backward
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
 from bot.market.opportunity import BLOCK_GAS, Opportunity, Step, gas_of_routes
-from chains.assets import Asset
+from chains.assets import Asset, Token
 from chains.hops import HopKind
 from chains.pools.pool import Piece, Pool, PoolError
 
@@ -68,6 +68,9 @@ class Candidate(NamedTuple):
         return Walk(tuple(ways), int(self.amount_in * 10 ** self.walk[0].token_in.decimals))
 
 
+_Swap = tuple[int, Way, int]
+"""The identity of a pool as it is, the way through it, and what goes in."""
+
 Sized = tuple[Candidate, Opportunity]
 """A candidate, and what it is in exact integers."""
 
@@ -85,6 +88,9 @@ class Combining:
     max_hops: int
     most_gas: int = BLOCK_GAS
     _nets: dict[tuple[Walk, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kinds: dict[Way, HopKind] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _paid: dict[_Swap, tuple[Pool, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _left: dict[_Swap, tuple[Pool, Pool]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def best(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> list[Walk]:
         """The walks to trade one after another, of the ways that these take, each by itself at its best size.
@@ -111,12 +117,24 @@ class Combining:
             self._nets[asked] = self._net(asked)
         return self._nets[asked]
 
+    def made(self, start: Asset, walks: Sequence[Walk]) -> Opportunity | None:
+        """The walks as one opportunity; None where a pool refuses, or nothing is gained."""
+        steps: list[Step] = []
+        gain = 0
+        try:
+            for walk, pools, amounts in self._traded(walks):
+                steps += map(step_of, pools, walk.ways, amounts, amounts[1:])
+                gain += amounts[-1] - walk.amount_in
+        except _NOT_TRADED:
+            return None
+        return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
+
     def _net(self, walks: Sequence[Walk]) -> int:
         gas = self._gas(walks) if self.gas_price_wei and walks else 0
         return self._gain(walks) - gas * self.gas_price_wei
 
     def _gas(self, walks: Sequence[Walk]) -> int:
-        return gas_of_routes([self._kind(way) for way in walk.ways] for walk in walks)
+        return gas_of_routes(map(self._kind, walk.ways) for walk in walks)
 
     def _fits(self, walks: Sequence[Walk]) -> bool:
         """Whether one transaction may hold them all."""
@@ -130,7 +148,10 @@ class Combining:
         return max((it for it in (solved, left) if len(it) < len(walks)), key=self.net)
 
     def _kind(self, way: Way) -> HopKind:
-        return self.pools[way.venue].hop(way.token_in, way.token_out).kind
+        kind = self._kinds.get(way)
+        if kind is None:
+            kind = self._kinds[way] = self.pools[way.venue].hop(way.token_in, way.token_out).kind
+        return kind
 
     def _solved(self, problem: Problem) -> list[Walk]:
         return walks_of(solve(problem), self.max_hops) if problem.ways else []
@@ -154,42 +175,83 @@ class Combining:
     def _trimmed(self, walks: Sequence[Walk]) -> list[Walk]:
         """The same walks, each with the least input that buys as many units of its coarsest token."""
         after: dict[str, Pool] = {}
+        left = _passes(walks)
         made = []
-        for walk in walks:
-            pools = [after.get(way.venue) or self.pools[way.venue] for way in walk.ways]
-            hops = [PoolHop(pool, way.token_in, way.token_out) for pool, way in zip(pools, walk.ways, strict=True)]
-            amounts = forward(hops, walk.amount_in)
-            if amounts is None:
-                return []
-            coarsest = min(range(len(hops)), key=amounts.__getitem__)
-            least = backward(hops[:coarsest], amounts[coarsest]) or walk.amount_in
-            amounts = forward(hops, min(least, walk.amount_in))
-            if amounts is None:
-                return []
-            made.append(Walk(walk.ways, amounts[0]))
-            for pool, way, amount in zip(pools, walk.ways, amounts[:-1], strict=True):
-                after[way.venue] = pool.swapped(way.token_in, amount, way.token_out)
+        try:
+            for walk in walks:
+                pools = self._standing(walk, after)
+                amounts = self._amounts(pools, walk.ways, walk.amount_in)
+                coarsest = min(range(len(walk.ways)), key=amounts.__getitem__)
+                before = map(PoolHop, pools[:coarsest], *_ends(walk.ways[:coarsest]))
+                least = backward(tuple(before), amounts[coarsest]) or walk.amount_in
+                if least < walk.amount_in:
+                    amounts = self._amounts(pools, walk.ways, least)
+                made.append(Walk(walk.ways, amounts[0]))
+                self._leave(pools, walk.ways, amounts, after, left)
+        except PoolError:
+            return []
         return made
 
     def _gain(self, walks: Sequence[Walk]) -> int:
         """What comes out less what goes in, exact; less than nothing where a pool refuses."""
-        left = Counter(way.venue for walk in walks for way in walk.ways)
-        after: dict[str, Pool] = {}
-        gain = 0
         try:
-            for walk in walks:
-                amount = walk.amount_in
-                for way in walk.ways:
-                    pool = after.get(way.venue) or self.pools[way.venue]
-                    paid = pool.paid(way.token_in, amount, way.token_out)
-                    left[way.venue] -= 1
-                    if left[way.venue]:
-                        after[way.venue] = pool.swapped(way.token_in, amount, way.token_out)
-                    amount = paid
-                gain += amount - walk.amount_in
+            return sum(amounts[-1] - amounts[0] for _, _, amounts in self._traded(walks))
         except _NOT_TRADED:
             return -1
-        return gain
+
+    def _traded(self, walks: Sequence[Walk]) -> Iterator[tuple[Walk, list[Pool], list[int]]]:
+        """Each walk on what those before it leave: its pools as they are then, what goes in, and what each pays.
+
+        Raises what pools raise.
+        """
+        after: dict[str, Pool] = {}
+        left = _passes(walks)
+        for walk in walks:
+            pools = self._standing(walk, after)
+            amounts = self._amounts(pools, walk.ways, walk.amount_in)
+            yield walk, pools, amounts
+            self._leave(pools, walk.ways, amounts, after, left)
+
+    def _standing(self, walk: Walk, after: Mapping[str, Pool]) -> list[Pool]:
+        return [after.get(way.venue) or self.pools[way.venue] for way in walk.ways]
+
+    def _amounts(self, pools: Sequence[Pool], ways: Sequence[Way], amount_in: int) -> list[int]:
+        """What goes in, and what each pool pays: walks are weighed in many companies, and most swaps are alike."""
+        amounts = [amount_in]
+        for pool, way in zip(pools, ways, strict=True):
+            swap = id(pool), way, amounts[-1]
+            known = self._paid.get(swap)
+            if known is None:
+                known = self._paid[swap] = pool, pool.paid(way.token_in, amounts[-1], way.token_out)
+            amounts.append(known[1])
+        return amounts
+
+    def _leave(
+        self,
+        pools: Sequence[Pool],
+        ways: Sequence[Way],
+        amounts: Sequence[int],
+        after: dict[str, Pool],
+        left: Counter[str],
+    ) -> None:
+        """What the swaps make of pools that are passed again: of equal swaps the same, by which the next are known."""
+        for pool, way, amount in zip(pools, ways, amounts, strict=False):
+            left[way.venue] -= 1
+            if left[way.venue]:
+                swap = id(pool), way, amount
+                known = self._left.get(swap)
+                if known is None:
+                    known = self._left[swap] = pool, pool.swapped(way.token_in, amount, way.token_out)
+                after[way.venue] = known[1]
+
+
+def _passes(walks: Sequence[Walk]) -> Counter[str]:
+    """How often the walks pass each venue."""
+    return Counter(way.venue for walk in walks for way in walk.ways)
+
+
+def _ends(ways: Sequence[Way]) -> tuple[list[Token], list[Token]]:
+    return [way.token_in for way in ways], [way.token_out for way in ways]
 
 
 def walks_of(solution: Solution, max_hops: int) -> list[Walk]:
@@ -229,23 +291,6 @@ def groups_of(found: Sequence[Sized], rivals: Sequence[Candidate]) -> Iterator[t
             first[0].update(venues)
             first[2].append(rival)
     return ((together, passed_over) for _, together, passed_over in groups)
-
-
-def combined(start: Asset, walks: Sequence[Walk], pools: Mapping[str, Pool]) -> Opportunity | None:
-    """The walks as one opportunity; None where a pool refuses, or nothing is gained."""
-    if not walks:
-        return None
-    desk = Desk(pools)
-    steps: list[Step] = []
-    gain = 0
-    try:
-        for walk in walks:
-            made = swaps(desk, walk.ways, walk.amount_in)
-            steps += made
-            gain += made[-1].amount_out - walk.amount_in
-    except _NOT_TRADED:
-        return None
-    return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
 
 
 def _problem(walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> Problem:

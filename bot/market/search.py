@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from bot.market.books import two_sided
-from bot.market.combined import MOST_WALKS, Candidate, Combining, Edges, Sized, Walk, combined, groups_of
+from bot.market.combined import MOST_WALKS, Candidate, Combining, Edges, Sized, Walk, groups_of
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
@@ -142,7 +142,7 @@ class Search:
         best = combining.best(
             open_to, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out)
         )
-        return combined(question.start, best, self.pools)
+        return combining.made(question.start, best) if best else None
 
     def _edge_of(self, way: Way) -> Edge | None:
         """The edge of a pool that the way goes along."""

@@ -118,12 +118,17 @@ def _along(desk: Desk, ways: tuple[Way, ...], amount_in: int, after: dict[str, V
     for way in ways:
         venue = after.get(way.venue) or desk.venue(way.venue)
         paid = venue.paid(way.token_in, amount_in, way.token_out)
-        rate = venue.marginal_price(way.token_in, way.token_out)
-        whole = rate * 10.0 ** (way.token_in.decimals - way.token_out.decimals)
-        hop = hop_of(venue, way.token_in, way.token_out)
+        made = step_of(venue, way, amount_in, paid)
         after[way.venue] = venue.swapped(way.token_in, amount_in, way.token_out)
-        yield Step(way.venue, way.token_in, way.token_out, amount_in, paid, whole, venue.fee_ppm, hop)
+        yield made
         amount_in = paid
+
+
+def step_of(venue: Venue, way: Way, amount_in: int, amount_out: int) -> Step:
+    """One hop at exact amounts through the venue as it is before the trade."""
+    whole = venue.marginal_price(way.token_in, way.token_out) * 10.0 ** (way.token_in.decimals - way.token_out.decimals)
+    hop = hop_of(venue, way.token_in, way.token_out)
+    return Step(way.venue, way.token_in, way.token_out, amount_in, amount_out, whole, venue.fee_ppm, hop)
 
 
 def walk_of(problem: Problem, cycle: Edges, sale: Edges = ()) -> Walk:

@@ -29,6 +29,10 @@ class Way:
     token_in: Token
     token_out: Token
 
+    def __hash__(self) -> int:
+        # Of texts, which keep their hashes: ways are looked up far more often than made.
+        return hash((self.venue, self.token_in.address, self.token_out.address))
+
 
 Curves = dict[Way, tuple[Piece, ...]]
 """What ways cost, by pieces whose rates only fall."""
@@ -138,10 +142,11 @@ def _laid_out(
 
 def opening_prices(problem: Problem) -> Floats:
     """A first guess: the price of each token in the numeraire along its widest path. 1.0 where no path leads there."""
-    prices = np.ones(len(problem.tokens))
+    prices = [1.0] * len(problem.tokens)
     into: dict[int, list[int]] = {}
-    for edge, (_, target) in enumerate(problem.ends):
-        into.setdefault(int(target), []).append(edge)
+    ends, first = problem.ends.tolist(), problem.pieces[problem.stretches[:, 0]][:, [RATE, CURVATURE, CAP]].tolist()
+    for edge, (_, target) in enumerate(ends):
+        into.setdefault(target, []).append(edge)
     best, settled = {0: math.inf}, set()
     queue = [(-math.inf, 0)]
     while queue:
@@ -150,15 +155,15 @@ def opening_prices(problem: Problem) -> Floats:
             continue
         settled.add(node)
         for edge in into.get(node, ()):
-            source = int(problem.ends[edge, 0])
+            source = ends[edge][0]
             if source in settled:
                 continue
-            rate, curvature, cap = problem.pieces[problem.stretches[edge, 0], [RATE, CURVATURE, CAP]]
+            rate, curvature, cap = first[edge]
             depth = min(-width, min(1.0 / curvature, cap) * rate * prices[node])
             if depth > best.get(source, 0.0):
                 best[source], prices[source] = depth, rate * prices[node]
                 heapq.heappush(queue, (-depth, source))
-    return prices
+    return np.array(prices)
 
 
 def _curves(venue: Venue) -> Iterator[tuple[Way, tuple[Piece, ...]]]:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from bot.market.combined import Combining, Walk, combined
+from bot.market.combined import Combining, Walk
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.kernels import Curve, optimal_input
@@ -46,8 +46,12 @@ def together(pools: list[Pool], walks: list[Walk], *, gas_price_wei: int = 0, ma
     return Combining(by_venue, gas_price_wei, max_routes, max_hops=3).best(walks, curve_of)
 
 
+def combined(pools: list[Pool], walks: list[Walk]) -> Opportunity | None:
+    return Combining({pool.venue: pool for pool in pools}, 0, len(walks), max_hops=3).made(ETH, walks)
+
+
 def gained(pools: list[Pool], walks: list[Walk]) -> int:
-    made = combined(ETH, walks, {pool.venue: pool for pool in pools})
+    made = combined(pools, walks)
     return 0 if made is None else made.gain
 
 
@@ -114,7 +118,7 @@ def test_a_split_of_real_sizes_is_the_best_there_is() -> None:
 
 def test_each_route_is_quoted_on_what_those_before_it_leave() -> None:
     pools, walks = _shared()
-    made = combined(ETH, together(pools, walks), {pool.venue: pool for pool in pools})
+    made = combined(pools, together(pools, walks))
     assert made is not None and len(made.routes) == 2
     state = {pool.venue: pool for pool in pools}
     for step in made.steps:
@@ -183,7 +187,7 @@ def test_disjoint_walks_stay_apart() -> None:
 
 def test_an_opportunity_of_several_routes_tells_each() -> None:
     pools, walks = _shared()
-    made = combined(ETH, together(pools, walks), {pool.venue: pool for pool in pools})
+    made = combined(pools, together(pools, walks))
     assert isinstance(made, Opportunity)
     assert str(made).startswith("WETH -> USDC -> WETH + WETH -> USDC -> WETH: ")
     assert made.explain().count("marginal") == 4 + 1
