@@ -49,6 +49,17 @@ def test_a_reservation_built_on_another_nonce_is_refused(ledger: Ledger) -> None
     assert ledger.open_intents() == ()
 
 
+def test_a_plan_whose_reservation_was_rolled_back_is_written_down_anew(ledger: Ledger) -> None:
+    first, second = atomic_plan(1), atomic_plan(2)
+    with pytest.raises(NonceMoved):
+        ledger.reserve(first, SENDER, 5, WORST, FEES)
+    # It gets the number that the first would have had.
+    ledger.reserve(second, SENDER, 0, WORST, FEES)
+    assert not ledger.is_acted_on(first.id)
+    assert ledger.reserve(first, SENDER, 1, WORST, FEES).plan_id == first.id
+    assert (ledger.plan(first.id), ledger.plan(second.id)) == (first, second)
+
+
 def test_the_same_decision_is_never_acted_on_twice(ledger: Ledger) -> None:
     ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
     with pytest.raises(LedgerError, match="has an intent already"):
