@@ -13,15 +13,19 @@ from chains.pools.observations import observations_of
 
 MOST_STALE = 512
 _MOST_OFFSETS = 64
-# One in the block that is read next, and one by what is already sent for the block after it.
+# By what is already sent for the block that a plan is tried in; and before that, in the block that is read next.
+_WRITES_BEFORE = 1
 _WRITES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Of an account as it said `words`: what may be touched next, and which observations nothing asks for any more."""
+    """Of an account as it said `words`: what may be touched on top of them and is not among them, what may be touched a
+    block later, and which observations nothing asks for any more.
+    """
 
     words: Mapping[int, int]
+    lacking: Collection[int]
     wanted: Collection[int]
     stale: Collection[int]
 
@@ -58,13 +62,19 @@ class Ahead:
             keys[account] = (*kept, *(slot for slot in ring.wanted if slot not in ring.words))
         return keys
 
+    def lacks(self, slots: Mapping[Address, Mapping[int, int]]) -> bool:
+        """Whether a run on top of these may touch what is not among them, as far as rings tell."""
+        return any(self._stands(account, slots[account]).lacking for account in self._offsets if account in slots)
+
     def _stands(self, account: Address, words: Mapping[int, int]) -> _Standing:
         standing = self._standing.get(account)
         if standing is None or standing.words is not words:
             ring = observations_of(words)
-            wanted = frozenset(ring.ahead(self._offsets[account], _WRITES_AHEAD)) if ring else frozenset()
-            stale = frozenset(slot for slot in words if ring and ring.holds(slot) and slot not in wanted)
-            standing = self._standing[account] = _Standing(words, wanted, stale)
+            offsets = self._offsets[account]
+            now = ring.ahead(offsets, _WRITES_BEFORE) if ring else set()
+            wanted = ring.ahead(offsets, _WRITES_AHEAD) if ring else set()
+            stale = {slot for slot in words if ring and ring.holds(slot) and slot not in wanted}
+            standing = self._standing[account] = _Standing(words, now - words.keys(), wanted, stale)
         return standing
 
     def forget(self, account: Address) -> None:

@@ -66,8 +66,8 @@ class StateStore:
 
     @property
     def unread(self) -> bool:
-        """Whether any of `keys` is not known."""
-        return any(slot not in self.slots.get(account, ()) for account, slots in self.keys.items() for slot in slots)
+        """Whether `keys` has what may be touched on this block and is not known."""
+        return self._ahead.lacks(self.slots)
 
     def learn(self, block_hash: str, prestate: Mapping[str, Any]) -> bool:
         """Take in a `prestateTracer` answer about `block_hash`; whether it told anything new.
