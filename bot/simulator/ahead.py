@@ -20,12 +20,9 @@ _WRITES_AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class _Standing:
-    """Of an account as it said `words`: what may be touched on top of them and is not among them, what may be touched a
-    block later, and which observations nothing asks for any more.
-    """
+    """Of an account as it said `words`: what may be touched next, and which observations nothing asks for any more."""
 
     words: Mapping[int, int]
-    lacking: Collection[int]
     wanted: Collection[int]
     stale: Collection[int]
 
@@ -64,17 +61,16 @@ class Ahead:
 
     def lacks(self, slots: Mapping[Address, Mapping[int, int]]) -> bool:
         """Whether a run on top of these may touch what is not among them, as far as rings tell."""
-        return any(self._stands(account, slots[account]).lacking for account in self._offsets if account in slots)
+        rings = ((observations_of(slots[account]), account) for account in self._offsets if account in slots)
+        return any(ring and ring.ahead(self._offsets[at], _WRITES_BEFORE) - slots[at].keys() for ring, at in rings)
 
     def _stands(self, account: Address, words: Mapping[int, int]) -> _Standing:
         standing = self._standing.get(account)
         if standing is None or standing.words is not words:
             ring = observations_of(words)
-            offsets = self._offsets[account]
-            now = ring.ahead(offsets, _WRITES_BEFORE) if ring else set()
-            wanted = ring.ahead(offsets, _WRITES_AHEAD) if ring else set()
+            wanted = ring.ahead(self._offsets[account], _WRITES_AHEAD) if ring else set()
             stale = {slot for slot in words if ring and ring.holds(slot) and slot not in wanted}
-            standing = self._standing[account] = _Standing(words, now - words.keys(), wanted, stale)
+            standing = self._standing[account] = _Standing(words, wanted, stale)
         return standing
 
     def forget(self, account: Address) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 
 
 class Op(IntEnum):
@@ -36,6 +37,8 @@ _UNKNOWABLE = frozenset({Op.CLZ, Op.BASEFEE, Op.BLOBBASEFEE, Op.CREATE})
 _OF_BUILDERS = frozenset({Op.COINBASE, Op.PREVRANDAO, Op.CREATE2})
 _LOOKED_FOR = _UNKNOWABLE | _OF_BUILDERS
 _DELEGATION = bytes.fromhex("ef0100")
+# Pairs of one factory have the same code, and so have most tokens that one launchpad made.
+_KEPT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Asked:
     asking: bool
 
 
+@lru_cache(maxsize=_KEPT)
 def asked_by(code: bytes) -> Asked:
     """What `code` could ask. A delegation (EIP-7702), which pyrevm does not know, is blind."""
     found = _executable(code)
