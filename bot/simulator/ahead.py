@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from chains.assets import Address
 from chains.pools.observations import observations_of
 
-MOST_STALE = 512
+MOST_STALE = 256
 _MOST_OFFSETS = 64
 # By what is already sent for the block that a plan is tried in; and before that, in the block that is read next.
 _WRITES_BEFORE = 1
