@@ -27,16 +27,19 @@ def brought(plan: Plan, market: Market, levels_bps: Sequence[int]) -> list[int |
         pools = {swap: through(swap, market) for swap in plan.swaps}
     except UnknownVenue:
         return [None for _ in levels_bps]
-    return [_brought(plan, pools, bps) for bps in levels_bps]
+    pressed: dict[Swap, _Pressed] = {}
+    return [_brought(plan, pools, pressed, bps) for bps in levels_bps]
 
 
-def _brought(plan: Plan, pools: Mapping[Swap, Pool], bps: int) -> int | None:
+def _brought(plan: Plan, pools: Mapping[Swap, Pool], pressed: dict[Swap, _Pressed], bps: int) -> int | None:
     """A pool that several routes go through is moved once, by the measure of the first, and stays as each leaves it."""
     moved: dict[str, Pool] = {}
     try:
         for swap, pool in pools.items():
             if pool.venue not in moved:
-                moved[pool.venue] = _moved(pool, swap, bps)
+                if swap not in pressed:
+                    pressed[swap] = _Pressed(pool, swap)
+                moved[pool.venue] = pressed[swap].moved(bps)
         return sum(_along(route, pools, moved) for route in plan.routes)
     except PoolError:
         return None
@@ -52,33 +55,57 @@ def _along(route: tuple[Swap, ...], pools: Mapping[Swap, Pool], moved: dict[str,
     return amount
 
 
-def _moved(pool: Pool, swap: Swap, bps: int) -> Pool:
-    """`pool` behind a trade after which `swap` brings `bps` less, to a thousandth of that. Raises `PoolError`.
+class _Pressed:
+    """`pool` behind trades after which `swap` brings less, level after level. Raises `PoolError`."""
 
-    False position, kept within its bracket: what a small trade takes from the next one is nearly proportional to it.
-    """
-    usual = pool.paid(swap.token_in, swap.amount_in, swap.token_out)
-    wanted = usual * bps // _BPS
-    low, high, trade = 0, 0, max(1, swap.amount_in * bps // _BPS)
-    enough: Pool | None = None
-    for _ in range(_MOST_STEPS):
-        behind, brings = _behind(pool, swap, trade)
-        lost = usual - brings
-        if behind and abs(lost - wanted) <= max(1, wanted // _FINE):
-            return behind
-        if lost < wanted:
-            low = trade
-        else:
-            high, enough = trade, behind or enough
-        if high and high - low <= 1:
-            break
-        trade = trade * wanted // lost if lost > 0 else 2 * trade
-        if high and not low < trade < high:
-            trade = (low + high) // 2
-        trade = max(trade, low + 1)
-    if enough is None:
-        raise InsufficientLiquidity(f"{pool.venue} cannot be moved {bps} bps")
-    return enough
+    def __init__(self, pool: Pool, swap: Swap) -> None:
+        self._pool, self._swap = pool, swap
+        self._usual = pool.paid(swap.token_in, swap.amount_in, swap.token_out)
+        self._found: tuple[int, int] | None = None
+        """The last trade found, and how much less the swap then brings."""
+
+    def moved(self, bps: int) -> Pool:
+        """After a trade by which the swap brings `bps` less, to a thousandth of that. Raises `PoolError`.
+
+        False position, kept within its bracket; the trade for one level tells nearly that for the next.
+        """
+        pool, swap, usual = self._pool, self._swap, self._usual
+        wanted = usual * bps // _BPS
+        low, high, trade = 0, 0, max(1, self._guess(wanted, bps))
+        enough: Pool | None = None
+        for _ in range(_MOST_STEPS):
+            behind, brings = _behind(pool, swap, trade)
+            lost = usual - brings
+            if behind and abs(lost - wanted) <= max(1, wanted // _FINE):
+                self._found = (trade, lost) if lost > _FINE else None
+                return behind
+            if lost < wanted:
+                low = trade
+            else:
+                high, enough = trade, behind or enough
+            if high and high - low <= 1:
+                break
+            trade = self._scaled(trade, lost, wanted) if lost > 0 else 2 * trade
+            if high and not low < trade < high:
+                trade = (low + high) // 2
+            trade = max(trade, low + 1)
+        if enough is None:
+            raise InsufficientLiquidity(f"{pool.venue} cannot be moved {bps} bps")
+        return enough
+
+    def _guess(self, wanted: int, bps: int) -> int:
+        if self._found is None:
+            return self._swap.amount_in * bps // _BPS
+        return self._scaled(*self._found, wanted)
+
+    def _scaled(self, trade: int, lost: int, wanted: int) -> int:
+        """The trade that takes `wanted` from the swap, where `trade` takes `lost`.
+
+        Of x · y = k a trade t leaves a small swap 1 / (1 + t / x)² of what it brings: to take the part b, t grows as
+        1 / √(1 - b) - 1, which is (4 b + 3 b²) / 8 up to the third power of b.
+        """
+        usual = self._usual
+        return trade * wanted * (4 * usual + 3 * wanted) // (lost * (4 * usual + 3 * lost))
 
 
 def _behind(pool: Pool, swap: Swap, trade: int) -> tuple[Pool | None, int]:

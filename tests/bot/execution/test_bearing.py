@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.deciding import Deciding
+from bot.execution import moving
 from bot.execution.halving import halved
 from bot.execution.judging import Bearing
 from bot.execution.moving import brought
@@ -64,6 +65,22 @@ def test_a_pool_moved_by_so_many_bps_brings_so_much_less(pool: Pool, side: int, 
     usual = plan.swaps[0].amount_out
     assert left is not None
     assert usual - left == pytest.approx(usual * bps / 10_000, rel=1.1e-3, abs=2)
+
+
+def test_of_several_levels_the_later_ones_are_found_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is waited for before a plan is signed."""
+    tried: list[int] = []
+    behind = moving._behind
+
+    def trying(pool: Pool, swap: Swap, trade: int) -> tuple[Pool | None, int]:
+        tried.append(trade)
+        return behind(pool, swap, trade)
+
+    monkeypatch.setattr(moving, "_behind", trying)
+    plan, market = gaining()
+    brought(plan, market, LEVELS_BPS)
+    at_first = 2
+    assert len(tried) <= len(plan.swaps) * (at_first + len(LEVELS_BPS) - 1)
 
 
 def test_what_a_plan_brings_falls_with_every_pool_that_moves() -> None:
