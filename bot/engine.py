@@ -172,6 +172,7 @@ class Engine:
             if road.lenders is not None:
                 await road.lenders.refresh(head)
             road.guard.prepare()
+            road.market.settle(self.deciding.screening_price_wei(head))
             found = await looking
         finally:
             looking.cancel()

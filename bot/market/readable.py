@@ -212,6 +212,11 @@ class ReadableMarket:
         """Do now what the first question at about that gas price would wait for."""
         ready()
         list(self.cycles((), gas_price_wei=gas_price_wei))
+        self.settle(gas_price_wei)
+
+    def settle(self, gas_price_wei: int) -> None:
+        """Have the kernels take in now what has changed, so that the next question at about that gas price need not."""
+        self._packing.sync()
         self._packing.detector(gas_price_wei).search(np.zeros(0, np.int32))
 
     def _answer(self, question: Question) -> Answer:

@@ -6,8 +6,10 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bot.market.dual.kernels import CAP, CURVATURE, RATE
+from bot.market.dual.problem import Problem
 from bot.market.dual.solve import Solution
 
 Edges = tuple[int, ...]
@@ -59,9 +61,8 @@ def shares(solution: Solution, most_hops: int) -> list[Share]:
     return sorted(found, key=lambda share: share.worth, reverse=True)
 
 
-def _outlets(solution: Solution) -> dict[int, int]:
+def _outlets(problem: Problem) -> dict[int, int]:
     """For each node the way that pays most of the numeraire for the first bit of it."""
-    problem = solution.problem
     best: dict[int, tuple[float, int]] = {}
     for edge, (source, target) in enumerate(problem.ends.tolist()):
         if target == 0:
@@ -75,18 +76,16 @@ class _Flows:
     """What is still to be taken apart."""
 
     def __init__(self, solution: Solution) -> None:
-        self.ends, self.prices = solution.problem.ends.tolist(), solution.prices
+        self.ends, self.prices = solution.problem.ends.tolist(), solution.prices.tolist()
         self.whole: dict[int, float] = {}
         self.ratio: dict[int, float] = {}
-        for edge in solution.amounts[:, 0].nonzero()[0].tolist():
-            source, target = self.ends[edge]
-            amount_in, amount_out = (float(amount) for amount in solution.amounts[edge])
-            self.whole[edge] = amount_in * float(self.prices[source])
-            self.ratio[edge] = amount_out * float(self.prices[target]) / self.whole[edge]
-        self._pieces, self._stretches = solution.problem.pieces, solution.problem.stretches
+        for edge, (amount_in, amount_out) in enumerate(solution.amounts.tolist()):
+            if amount_in:
+                source, target = self.ends[edge]
+                self.whole[edge] = amount_in * self.prices[source]
+                self.ratio[edge] = amount_out * self.prices[target] / self.whole[edge]
+        self._problem = solution.problem
         self.left = dict(self.whole)
-        self._pieces, self._stretches = solution.problem.pieces, solution.problem.stretches
-        self._outlet = _outlets(solution)
         self._between: dict[tuple[int, int], list[tuple[float, int]]] = {}
         self._after: dict[int, dict[int, None]] = {}
         self._before: dict[int, dict[int, None]] = {}
@@ -97,6 +96,10 @@ class _Flows:
             self._before.setdefault(target, {})[source] = None
         for ways in self._between.values():
             heapq.heapify(ways)
+
+    @cached_property
+    def _outlet(self) -> dict[int, int]:
+        return _outlets(self._problem)
 
     def widest_cycle(self, most_hops: int) -> Edges | None:
         """The walk from the numeraire back to it that carries most, preferring short ones; None if there is none."""
@@ -152,12 +155,12 @@ class _Flows:
         if hub and direct is not None and self._paid(direct, gained) >= NEARLY * worth:
             worth_in *= math.prod(self.ratio[edge] for edge in cycle[:hub])
             cycle, sale = cycle[hub:] + cycle[:hub], (direct,)
-        return Share(cycle, sale, worth_in / float(self.prices[self.ends[cycle[0]][0]]), worth)
+        return Share(cycle, sale, worth_in / self.prices[self.ends[cycle[0]][0]], worth)
 
     def _paid(self, outlet: int, worth: float) -> float:
         """What the sale of that much worth of its token brings, through the outlet's first piece."""
-        rate, curvature, cap = self._pieces[self._stretches[outlet, 0], [RATE, CURVATURE, CAP]]
-        amount = worth / float(self.prices[self.ends[outlet][0]])
+        rate, curvature, cap = self._problem.pieces[self._problem.stretches[outlet, 0], [RATE, CURVATURE, CAP]]
+        amount = worth / self.prices[self.ends[outlet][0]]
         return float(rate * amount / (1.0 + curvature * amount)) if amount < cap else 0.0
 
     def _leaving(self, node: int) -> list[tuple[int, int]]:
