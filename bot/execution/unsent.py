@@ -12,8 +12,8 @@ def unsent(ledger: Ledger) -> tuple[Intent, ...]:
 
     Between two blocks nothing is on its way to its first sending, so that these never will be sent.
     """
-    signed = [intent for intent in ledger.open_intents() if intent.state is IntentState.SIGNED]
+    open_ = ledger.open_intents()
+    signed = [intent for intent in open_ if intent.state is IntentState.SIGNED]
     attempts = ledger.attempts_of(signed)
     once = {intent.id for intent in signed if len(attempts[intent.id]) == 1}
-    left = (it for it in reversed(ledger.open_intents()) if it.state is IntentState.RESERVED or it.id in once)
-    return tuple(left)
+    return tuple(it for it in reversed(open_) if it.state is IntentState.RESERVED or it.id in once)

@@ -273,14 +273,18 @@ class Market(ReadableMarket):
         self._touched(venue)
 
     def _set_pool(self, pool: Pool) -> None:
-        directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
-        edges = self._graph.open(pool.venue, directions, is_book=False)
+        known = self._pools.get(pool.venue)
+        if known is not None and known.tokens == pool.tokens:
+            edges = self._graph.edges_of(pool.venue)
+        else:
+            directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
+            edges = self._graph.open(pool.venue, directions, is_book=False)
         try:
             rates = [rate_of(pool, edge) for edge in edges]
         except _NOT_UNDERSTOOD as error:
             self.lose([pool.venue], f"its prices cannot be told: {error}")
             return
-        if pool.venue not in self._pools:
+        if known is None:
             self._listen(pool)
         self._pools[pool.venue] = pool
         for edge, rate in zip(edges, rates, strict=True):

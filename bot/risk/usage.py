@@ -69,16 +69,18 @@ class Usage:
 
 def read_usage(ledger: Ledger, strategy: str) -> Usage:
     """The usage of `strategy` now: at the ledger's head time. Each part is read again only once it may have changed."""
-    cumulative, high_water = ledger.totals(strategy)
     # Before what is booked: where another process books between the two, too much counts as used, and not too little.
     reserved = ledger.remembered(
         ("reserved", strategy),
         lambda connection: _reserved(connection, ledger.run.instance, strategy),
         (IntentRow, ResultRow),
     )
-    hour_loss, day_loss, gas_day = ledger.remembered(
+    (cumulative, high_water), (hour_loss, day_loss, gas_day) = ledger.remembered(
         ("booked", strategy),
-        lambda connection: _booked(connection, ledger.run.instance, strategy, ledger.head_s),
+        lambda connection: (
+            ledger.totals_by(connection, strategy),
+            _booked(connection, ledger.run.instance, strategy, ledger.head_s),
+        ),
         (ResultRow,),
         as_of=ledger.head_s,
     )
