@@ -1,7 +1,7 @@
 """The market as numbers: which node each token is, which packed pools each venue is, and their state kept up to date.
 
-Whatever changes is only noted; it is taken in when somebody asks next. An order book stands between the tokens on a
-chain that its currencies' assets tie it to: once for each two of them in one place.
+Whatever changes is only noted; it is taken in by `sync`, at the latest when somebody asks next. An order book stands
+between the tokens on a chain that its currencies' assets tie it to: once for each two of them in one place.
 """
 
 from __future__ import annotations
