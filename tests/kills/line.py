@@ -25,7 +25,7 @@ _REMEMBERED = 8
 
 
 class Dropped(LookupError):
-    """The block that was asked about has been replaced."""
+    """The block that was asked about is not the newest any more."""
 
 
 @dataclass(slots=True)
@@ -70,11 +70,12 @@ class Line:
         return int(await self.rpc.rpc("eth_call", call, "latest"), 16)
 
     async def pool(self, facts: PoolFacts, at: Head) -> ConstantProductPool:
-        """As it stands after `at`. Raises `Dropped`."""
+        """As it stands after `at`, the newest block. Raises `Dropped`."""
         call = {"to": facts.address, "data": call_data("getReserves()")}
         words = await self.rpc.rpc("eth_call", call, block_parameter(at))
-        # While it replaces a block, Anvil may answer for that block's hash from the state of its successor.
-        if await self.rpc.rpc("eth_getBlockByHash", at.hash, False) is None:
+        # What Anvil is asked of its newest block it may answer from the state of the next one, if that comes meanwhile.
+        tip = await self._block("latest")
+        if tip is None or tip.hash != at.hash:
             raise Dropped(at.hash)
         reserves = int(words[2:66], 16), int(words[66:130], 16)
         return ConstantProductPool(facts.address, (facts.tokens[0], facts.tokens[1]), reserves, facts.fee_ppm)
