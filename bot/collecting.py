@@ -1,14 +1,15 @@
-"""Garbage is collected between decisions and not during them; what a head leaves behind is looked at once.
+"""Garbage is collected between decisions and not during them, and what is there when a run is open never looked at.
 
 Cycles are few, since what the market is made of is freed when its last reference goes; but the interpreter looks for
-them whenever enough has been made, which is in the middle of a block as often as not. What is looked at is what one
-head has made, and never again: each reference to something old is a miss of the processor's caches, and all that a run
-has would take it half a second. What becomes a cycle later stays, which is about one object a head.
+them whenever enough has been made, which is in the middle of a block as often as not. After a head, what that head has
+made is looked at, as each reference to something old is a miss of the processor's caches. What becomes a cycle later,
+such as a connection that is lost, is looked for once much of it has come together.
 """
 
 from __future__ import annotations
 
 import gc
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from chains.blocks import Head
 
 _FIRST = 3
-"""So many decisions make what stays, such as compiled statements: what they leave behind is kept unseen."""
+"""So many decisions make what stays, such as compiled statements: what they leave behind is never looked at."""
+
+_WEIGHED = 32
+"""So many heads pass until memory is weighed again, which takes a quarter of a millisecond."""
+
+_GROWN = 1.05
+"""Where it is that many times what it was, all is looked at that was made since the run was open."""
 
 _AT_MOST = (200_000, 10, 10)
 """Where no heads come, the interpreter collects by itself once this much was made."""
@@ -32,14 +39,20 @@ class Collecting:
 
     longest_ms: float = 0.0
     _heads: int = 0
+    _blocks: int = 0
     _began_ns: int = 0
 
     def on_decided(self, head: Head) -> None:
-        """Collect what this decision left behind; what is still there is kept."""
+        """Collect what this decision left behind."""
         self._heads += 1
-        if self._heads > _FIRST:
-            gc.collect(0)
-        gc.freeze()
+        if self._heads <= _FIRST:
+            gc.freeze()
+            self._blocks = sys.getallocatedblocks()
+            return
+        gc.collect(0)
+        if self._heads % _WEIGHED == 0 and sys.getallocatedblocks() > self._blocks * _GROWN:
+            gc.collect()
+            self._blocks = sys.getallocatedblocks()
 
     def noted(self, phase: str, info: dict[str, int]) -> None:
         """Called by the interpreter before and after each collection."""

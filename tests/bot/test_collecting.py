@@ -55,19 +55,26 @@ async def test_what_a_decision_left_behind_is_collected_after_it_and_not_during_
         assert knot() is None and len(made) == 50_000 and collecting.longest_ms > 0
 
 
-async def test_what_was_there_when_a_head_was_done_is_not_looked_at_again() -> None:
+async def test_what_was_there_when_a_run_was_open_is_not_looked_at() -> None:
+    kept = Knot()
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
-        kept = Knot()
-        seen = weakref.ref(kept)
         engine.on_decided(HEAD)
-        looked_at = [gc.get_objects(generation) for generation in range(3)]
-        assert not any(each is kept for generation in looked_at for each in generation)
-        del kept, looked_at
+        assert not any(each is kept for generation in range(3) for each in gc.get_objects(generation))
+
+
+async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown() -> None:
+    async with AsyncExitStack() as stack:
+        engine, _ = _begun(stack)
+        old = [Knot() for _ in range(200_000)]
+        engine.on_decided(HEAD)
+        seen = weakref.ref(old[0])
+        del old
         engine.on_decided(HEAD)
         assert seen() is not None
-    gc.collect()
-    assert seen() is None
+        for _ in range(100):
+            engine.on_decided(HEAD)
+        assert seen() is None
 
 
 async def test_whoever_was_told_of_decisions_before_still_is() -> None:
