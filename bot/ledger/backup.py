@@ -39,7 +39,7 @@ class Copied:
 def backup(url: str, to: Path) -> Copied:
     """Copies the ledger at `url`, which may be in use, into the new file `to`. Raises `LedgerError`.
 
-    Nothing is left behind of a copy that is not whole.
+    Only its owner can read it. Nothing is left behind of a copy that is not whole.
     """
     source = parse_url(url)
     if to.exists():
@@ -51,7 +51,11 @@ def backup(url: str, to: Path) -> Copied:
     except OSError as error:
         raise LedgerError(f"backup {to}: its folder cannot be made: {error.strerror}") from None
     part = to.with_name(to.name + ".part")
-    part.unlink(missing_ok=True)
+    try:
+        part.unlink(missing_ok=True)
+        part.touch(mode=0o600)
+    except OSError as error:
+        raise LedgerError(f"backup {to}: nothing can be written there: {error.strerror}") from None
     try:
         _copy(source, _file(part))
         copied = _checked(_file(part))

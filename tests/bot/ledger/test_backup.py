@@ -37,6 +37,11 @@ def test_a_backup_of_a_ledger_in_use_says_what_it_said_then(traded: Ledger, url:
         assert len(copy.open_intents()) == 0
 
 
+def test_a_backup_can_be_read_by_its_owner_only(traded: Ledger, url: str, tmp_path: Path) -> None:
+    backup(url, tmp_path / "copy.sqlite3")
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.glob("copy.sqlite3*")} == {0o600}
+
+
 def test_a_backup_taken_while_another_thread_writes_is_whole(traded: Ledger, url: str, tmp_path: Path) -> None:
     with _writing(traded):
         heads = [backup(url, tmp_path / f"copy-{number}.sqlite3").head.id for number in range(3)]
@@ -96,6 +101,12 @@ def test_a_folder_that_cannot_be_made_is_named(traded: Ledger, url: str, tmp_pat
     (tmp_path / "safe").touch()
     with pytest.raises(LedgerError, match=r"safe/copy\.sqlite3: its folder cannot be made"):
         backup(url, tmp_path / "safe" / "copy.sqlite3")
+
+
+def test_a_place_where_nothing_can_be_written_is_named(traded: Ledger, url: str, tmp_path: Path) -> None:
+    (tmp_path / "copy.sqlite3.part").mkdir()
+    with pytest.raises(LedgerError, match=r"copy\.sqlite3: nothing can be written there"):
+        backup(url, tmp_path / "copy.sqlite3")
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:
