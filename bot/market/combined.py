@@ -6,7 +6,6 @@ out, and the sizes are then made exact in integers, each walk on what those befo
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations, product
@@ -19,9 +18,8 @@ from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
-from bot.market.opportunity import BLOCK_GAS, Opportunity, Step, gas_of_routes
-from chains.assets import Asset, Token
-from chains.hops import HopKind
+from bot.market.opportunity import BLOCK_GAS, Opportunity, Step, gas_of_parts, gas_of_path
+from chains.assets import Asset
 from chains.pools.pool import Piece, Pool, PoolError
 
 MOST_WALKS = 12
@@ -68,8 +66,16 @@ class Candidate(NamedTuple):
         return Walk(tuple(ways), int(self.amount_in * 10 ** self.walk[0].token_in.decimals))
 
 
-_Swap = tuple[int, Way, int]
-"""The identity of a pool as it is, the way through it, and what goes in."""
+_Trip = tuple[tuple[int, ...], int]
+"""The numbers of a walk's ways, and what goes in: told from others far faster than the walk itself."""
+
+_Trips = tuple[_Trip, ...]
+
+_Swap = tuple[int, int, int]
+"""The identity of a pool as it is, the number of the way through it, and what goes in."""
+
+_Traded = tuple[_Trip, list[Pool], list[int]]
+"""A trip, its pools as they are then, what goes in, and what each pays."""
 
 Sized = tuple[Candidate, Opportunity]
 """A candidate, and what it is in exact integers."""
@@ -79,7 +85,8 @@ Sized = tuple[Candidate, Opportunity]
 class Combining:
     """What combining needs of a market; gas is paid in the token that the walks begin in, as if that were ETH.
 
-    What is combined is estimated to burn no more than `most_gas`.
+    What is combined is estimated to burn no more than `most_gas`. Ways are numbered as they are met: walks are weighed
+    in many companies, and numbers are quickly compared.
     """
 
     pools: Mapping[str, Pool]
@@ -87,8 +94,11 @@ class Combining:
     max_routes: int
     max_hops: int
     most_gas: int = BLOCK_GAS
-    _nets: dict[tuple[Walk, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _kinds: dict[Way, HopKind] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _numbers: dict[Way, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ways: list[Way] = field(default_factory=list, init=False, repr=False, compare=False)
+    _untouched: list[Pool] = field(default_factory=list, init=False, repr=False, compare=False)
+    _nets: dict[_Trips, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _burnt: dict[tuple[int, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: dict[_Swap, tuple[Pool, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _left: dict[_Swap, tuple[Pool, Pool]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -98,160 +108,180 @@ class Combining:
         `curve_of` is in base units. Empty where nothing is gained together.
         """
         problem = _problem(walks, curve_of)
-        found = self._solved(problem)
+        ways = tuple(map(self._number, problem.ways))
+        found = self._solved(problem, ways)
         choices = [found]
         while len(found) > 1:
-            found = self._without_the_poorest(problem, found)
+            found = self._without_the_poorest(problem, ways, found)
             choices.append(found)
-            if self.net(found) <= self.net(choices[-2]) and self._fits(choices[-2]):
+            if self._net(found) <= self._net(choices[-2]) and self._fits(choices[-2]):
                 break
         few = [choice for choice in choices if choice and self._fits(choice)]
-        if all(walk.amount_in <= SMALL for choice in few for walk in choice):
+        if all(amount_in <= SMALL for choice in few for _, amount_in in choice):
             few = [self._tried(choice) for choice in few]
-        return self._trimmed(max(few, key=self.net, default=[]))
-
-    def net(self, walks: Sequence[Walk]) -> int:
-        """What the walks gain together, after the gas of one transaction; asked again of the same, it is known."""
-        asked = tuple(walks)
-        if asked not in self._nets:
-            self._nets[asked] = self._net(asked)
-        return self._nets[asked]
+        best = self._trimmed(max(few, key=self._net, default=()))
+        return [Walk(tuple(self._ways[number] for number in numbers), amount_in) for numbers, amount_in in best]
 
     def made(self, start: Asset, walks: Sequence[Walk]) -> Opportunity | None:
         """The walks as one opportunity; None where a pool refuses, or nothing is gained."""
+        trips = tuple((tuple(map(self._number, walk.ways)), walk.amount_in) for walk in walks)
         steps: list[Step] = []
         gain = 0
         try:
-            for walk, pools, amounts in self._traded(walks):
-                steps += map(step_of, pools, walk.ways, amounts, amounts[1:])
-                gain += amounts[-1] - walk.amount_in
+            for (numbers, amount_in), pools, amounts in self._traded(trips):
+                ways = (self._ways[number] for number in numbers)
+                steps += map(step_of, pools, ways, amounts, amounts[1:])
+                gain += amounts[-1] - amount_in
         except _NOT_TRADED:
             return None
         return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
 
-    def _net(self, walks: Sequence[Walk]) -> int:
-        gas = self._gas(walks) if self.gas_price_wei and walks else 0
-        return self._gain(walks) - gas * self.gas_price_wei
+    def _number(self, way: Way) -> int:
+        number = self._numbers.get(way)
+        if number is None:
+            number = self._numbers[way] = len(self._ways)
+            self._ways.append(way)
+            self._untouched.append(self.pools[way.venue])
+        return number
 
-    def _gas(self, walks: Sequence[Walk]) -> int:
-        return gas_of_routes(map(self._kind, walk.ways) for walk in walks)
+    def _net(self, trips: _Trips) -> int:
+        """What the trips gain together, after the gas of one transaction; asked again of the same, it is known."""
+        net = self._nets.get(trips)
+        if net is None:
+            net = self._nets[trips] = self._weighed(trips)
+        return net
 
-    def _fits(self, walks: Sequence[Walk]) -> bool:
+    def _weighed(self, trips: _Trips) -> int:
+        gas = self._gas(trips) if self.gas_price_wei and trips else 0
+        return self._gain(trips) - gas * self.gas_price_wei
+
+    def _gas(self, trips: _Trips) -> int:
+        return gas_of_parts([self._burns(numbers) for numbers, _ in trips])
+
+    def _burns(self, numbers: tuple[int, ...]) -> int:
+        burns = self._burnt.get(numbers)
+        if burns is None:
+            ways = (self._ways[number] for number in numbers)
+            kinds = [self.pools[way.venue].hop(way.token_in, way.token_out).kind for way in ways]
+            burns = self._burnt[numbers] = gas_of_path(kinds)
+        return burns
+
+    def _fits(self, trips: _Trips) -> bool:
         """Whether one transaction may hold them all."""
-        return len(walks) <= self.max_routes and self._gas(walks) <= self.most_gas
+        return len(trips) <= self.max_routes and self._gas(trips) <= self.most_gas
 
-    def _without_the_poorest(self, problem: Problem, walks: list[Walk]) -> list[Walk]:
-        """The optimum without the walk that is missed least."""
-        left = max(([walk for walk in walks if walk is not one] for one in walks), key=self.net)
-        kept = {way for walk in left for way in walk.ways}
-        solved = self._solved(problem.restricted([at for at, way in enumerate(problem.ways) if way in kept]))
-        return max((it for it in (solved, left) if len(it) < len(walks)), key=self.net)
+    def _without_the_poorest(self, problem: Problem, ways: Sequence[int], trips: _Trips) -> _Trips:
+        """The optimum without the trip that is missed least."""
+        left = max((trips[:at] + trips[at + 1 :] for at in range(len(trips))), key=self._net)
+        kept = {number for numbers, _ in left for number in numbers}
+        places = [at for at, number in enumerate(ways) if number in kept]
+        solved = self._solved(problem.restricted(places), [ways[at] for at in places])
+        return max((it for it in (solved, left) if len(it) < len(trips)), key=self._net)
 
-    def _kind(self, way: Way) -> HopKind:
-        kind = self._kinds.get(way)
-        if kind is None:
-            kind = self._kinds[way] = self.pools[way.venue].hop(way.token_in, way.token_out).kind
-        return kind
+    def _solved(self, problem: Problem, ways: Sequence[int]) -> _Trips:
+        """The optimum's trips; `ways` are the numbers of the problem's."""
+        if not problem.ways:
+            return ()
+        taken = _taken(solve(problem), self.max_hops)
+        return tuple((tuple(ways[edge] for edge in cycle), amount_in) for cycle, amount_in in taken)
 
-    def _solved(self, problem: Problem) -> list[Walk]:
-        return walks_of(solve(problem), self.max_hops) if problem.ways else []
-
-    def _tried(self, walks: Sequence[Walk]) -> list[Walk]:
-        """The same walks, at the sizes around theirs and in the order that gain most in integers."""
-        reach = (int(TRIES ** (1 / len(walks))) - 1) // 2
-        best = max(permutations(walks), key=self.net)
+    def _tried(self, trips: _Trips) -> _Trips:
+        """The same trips, at the sizes around theirs and in the order that gain most in integers."""
+        reach = (int(TRIES ** (1 / len(trips))) - 1) // 2
+        best = max(permutations(trips), key=self._net)
         while True:
             around = (
-                tuple(Walk(walk.ways, walk.amount_in + move) for walk, move in zip(order, moves, strict=True))
+                tuple((numbers, amount_in + move) for (numbers, amount_in), move in zip(order, moves, strict=True))
                 for order in permutations(best)
-                for moves in product(range(-reach, reach + 1), repeat=len(walks))
+                for moves in product(range(-reach, reach + 1), repeat=len(trips))
             )
-            kept = (tuple(walk for walk in tried if walk.amount_in > 0) for tried in around)
-            better = max(kept, key=self._net)
-            if self.net(better) <= self.net(best):
-                return list(best)
+            better = max((tuple(trip for trip in tried if trip[1] > 0) for tried in around), key=self._weighed)
+            if self._net(better) <= self._net(best):
+                return best
             best = better
 
-    def _trimmed(self, walks: Sequence[Walk]) -> list[Walk]:
-        """The same walks, each with the least input that buys as many units of its coarsest token."""
+    def _trimmed(self, trips: _Trips) -> _Trips:
+        """The same trips, each with the least input that buys as many units of its coarsest token."""
         after: dict[str, Pool] = {}
-        left = _passes(walks)
-        made = []
+        left = self._passes(trips)
+        made: list[_Trip] = []
         try:
-            for walk in walks:
-                pools = self._standing(walk, after)
-                amounts = self._amounts(pools, walk.ways, walk.amount_in)
-                coarsest = min(range(len(walk.ways)), key=amounts.__getitem__)
-                before = map(PoolHop, pools[:coarsest], *_ends(walk.ways[:coarsest]))
-                least = backward(tuple(before), amounts[coarsest]) or walk.amount_in
-                if least < walk.amount_in:
-                    amounts = self._amounts(pools, walk.ways, least)
-                made.append(Walk(walk.ways, amounts[0]))
-                self._leave(pools, walk.ways, amounts, after, left)
+            for numbers, amount_in in trips:
+                pools = self._standing(numbers, after)
+                amounts = self._amounts(pools, numbers, amount_in)
+                coarsest = min(range(len(numbers)), key=amounts.__getitem__)
+                before = (self._ways[number] for number in numbers[:coarsest])
+                hops = [PoolHop(pool, way.token_in, way.token_out) for pool, way in zip(pools, before, strict=False)]
+                least = backward(hops, amounts[coarsest]) or amount_in
+                if least < amount_in:
+                    amounts = self._amounts(pools, numbers, least)
+                made.append((numbers, amounts[0]))
+                self._leave(pools, numbers, amounts, after, left)
         except PoolError:
-            return []
-        return made
+            return ()
+        return tuple(made)
 
-    def _gain(self, walks: Sequence[Walk]) -> int:
+    def _gain(self, trips: _Trips) -> int:
         """What comes out less what goes in, exact; less than nothing where a pool refuses."""
         try:
-            return sum(amounts[-1] - amounts[0] for _, _, amounts in self._traded(walks))
+            return sum(amounts[-1] - amounts[0] for _, _, amounts in self._traded(trips))
         except _NOT_TRADED:
             return -1
 
-    def _traded(self, walks: Sequence[Walk]) -> Iterator[tuple[Walk, list[Pool], list[int]]]:
-        """Each walk on what those before it leave: its pools as they are then, what goes in, and what each pays.
-
-        Raises what pools raise.
-        """
+    def _traded(self, trips: _Trips) -> Iterator[_Traded]:
+        """Each trip on what those before it leave. Raises what pools raise."""
         after: dict[str, Pool] = {}
-        left = _passes(walks)
-        for walk in walks:
-            pools = self._standing(walk, after)
-            amounts = self._amounts(pools, walk.ways, walk.amount_in)
-            yield walk, pools, amounts
-            self._leave(pools, walk.ways, amounts, after, left)
+        left = self._passes(trips)
+        for trip in trips:
+            numbers, amount_in = trip
+            pools = self._standing(numbers, after)
+            amounts = self._amounts(pools, numbers, amount_in)
+            yield trip, pools, amounts
+            self._leave(pools, numbers, amounts, after, left)
 
-    def _standing(self, walk: Walk, after: Mapping[str, Pool]) -> list[Pool]:
-        return [after.get(way.venue) or self.pools[way.venue] for way in walk.ways]
+    def _passes(self, trips: _Trips) -> dict[str, int]:
+        """How often the trips pass each venue."""
+        passes: dict[str, int] = {}
+        for numbers, _ in trips:
+            for number in numbers:
+                venue = self._ways[number].venue
+                passes[venue] = passes.get(venue, 0) + 1
+        return passes
 
-    def _amounts(self, pools: Sequence[Pool], ways: Sequence[Way], amount_in: int) -> list[int]:
-        """What goes in, and what each pool pays: walks are weighed in many companies, and most swaps are alike."""
+    def _standing(self, numbers: Sequence[int], after: Mapping[str, Pool]) -> list[Pool]:
+        return [after.get(self._ways[number].venue) or self._untouched[number] for number in numbers]
+
+    def _amounts(self, pools: Sequence[Pool], numbers: Sequence[int], amount_in: int) -> list[int]:
+        """What goes in, and what each pool pays: most swaps of a trip are alike in many companies."""
         amounts = [amount_in]
-        for pool, way in zip(pools, ways, strict=True):
-            swap = id(pool), way, amounts[-1]
+        for pool, number in zip(pools, numbers, strict=True):
+            swap = id(pool), number, amount_in
             known = self._paid.get(swap)
             if known is None:
-                known = self._paid[swap] = pool, pool.paid(way.token_in, amounts[-1], way.token_out)
-            amounts.append(known[1])
+                way = self._ways[number]
+                known = self._paid[swap] = pool, pool.paid(way.token_in, amount_in, way.token_out)
+            amount_in = known[1]
+            amounts.append(amount_in)
         return amounts
 
     def _leave(
         self,
         pools: Sequence[Pool],
-        ways: Sequence[Way],
+        numbers: Sequence[int],
         amounts: Sequence[int],
         after: dict[str, Pool],
-        left: Counter[str],
+        left: dict[str, int],
     ) -> None:
         """What the swaps make of pools that are passed again: of equal swaps the same, by which the next are known."""
-        for pool, way, amount in zip(pools, ways, amounts, strict=False):
+        for pool, number, amount in zip(pools, numbers, amounts, strict=False):
+            way = self._ways[number]
             left[way.venue] -= 1
             if left[way.venue]:
-                swap = id(pool), way, amount
+                swap = id(pool), number, amount
                 known = self._left.get(swap)
                 if known is None:
                     known = self._left[swap] = pool, pool.swapped(way.token_in, amount, way.token_out)
                 after[way.venue] = known[1]
-
-
-def _passes(walks: Sequence[Walk]) -> Counter[str]:
-    """How often the walks pass each venue."""
-    return Counter(way.venue for walk in walks for way in walk.ways)
-
-
-def _ends(ways: Sequence[Way]) -> tuple[list[Token], list[Token]]:
-    return [way.token_in for way in ways], [way.token_out for way in ways]
 
 
 def walks_of(solution: Solution, max_hops: int) -> list[Walk]:
@@ -259,13 +289,19 @@ def walks_of(solution: Solution, max_hops: int) -> list[Walk]:
 
     Without those that are too long, and those that pass a pool twice: it is locked by then.
     """
-    ways_of, found = solution.problem.ways, []
+    ways = solution.problem.ways
+    taken = _taken(solution, max_hops)
+    return [Walk(tuple(ways[edge] for edge in cycle), amount_in) for cycle, amount_in in taken]
+
+
+def _taken(solution: Solution, max_hops: int) -> Iterator[_Trip]:
+    """The same by the edges of the problem."""
+    ways = solution.problem.ways
     for share in shares(solution, max_hops):
-        ways = tuple(ways_of[edge] for edge in share.cycle)
-        once = len({way.venue for way in ways}) == len(ways)
-        if not share.sale and once and len(ways) <= max_hops and share.amount_in >= 1.0:
-            found.append(Walk(ways, int(share.amount_in)))
-    return found
+        cycle = share.cycle
+        once = len({ways[edge].venue for edge in cycle}) == len(cycle)
+        if not share.sale and once and len(cycle) <= max_hops and share.amount_in >= 1.0:
+            yield cycle, int(share.amount_in)
 
 
 def groups_of(found: Sequence[Sized], rivals: Sequence[Candidate]) -> Iterator[tuple[list[Sized], list[Candidate]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.market.graph import VenueId
@@ -192,12 +192,24 @@ def gas_of_exchange(kinds: Iterable[HopKind]) -> int:
 def gas_of_routes(routes: Iterable[Iterable[HopKind]], loan: Loan | None = None) -> int:
     """The same for several routes in one transaction, whose input is lent by `loan`, where it is."""
     paths = [list(kinds) for kinds in routes]
-    if loan is not None:
-        lent = GAS_PER_LENDER[loan.lender]
-    else:
-        lent = sum(GAS_LOAN for path in paths if path and path[0] in LENT_KINDS)
-    hops = sum(GAS_PER_HOP[kind] for path in paths for kind in path)
-    return GAS_BASE + lent + GAS_PER_ROUTE * (len(paths) - 1) + hops
+    if loan is None:
+        return gas_of_parts([gas_of_path(path) for path in paths])
+    return gas_of_parts([_gas_of_hops(path) for path in paths]) + GAS_PER_LENDER[loan.lender]
+
+
+def gas_of_path(kinds: Sequence[HopKind]) -> int:
+    """What one route adds to the gas of a settlement: its hops, and the loan of a first one that gives no credit."""
+    lent = GAS_LOAN if kinds and kinds[0] in LENT_KINDS else 0
+    return lent + _gas_of_hops(kinds)
+
+
+def gas_of_parts(parts: Sequence[int]) -> int:
+    """The gas of a settlement whose routes add so much each."""
+    return GAS_BASE + GAS_PER_ROUTE * (len(parts) - 1) + sum(parts)
+
+
+def _gas_of_hops(kinds: Iterable[HopKind]) -> int:
+    return sum(GAS_PER_HOP[kind] for kind in kinds)
 
 
 def disjoint(opportunities: Iterable[Opportunity]) -> list[Opportunity]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from chains.assets import Address, Token
@@ -23,6 +23,7 @@ from chains.pools.pool import (
     Piece,
     PoolFacts,
     changed_by,
+    moved,
     other_token,
     require_own,
     sells_first,
@@ -39,7 +40,7 @@ from chains.pools.tick_math import (
     set_bits,
     word_of,
 )
-from chains.pools.tick_walk import Filled, marginal_rate, range_pieces, walked
+from chains.pools.tick_walk import Filled, marginal_rate, range_pieces, walked, within_step
 from chains.pools.words import require_words, selector, signed, topic, unsigned, word
 
 INITIALIZE = topic("Initialize(uint160,int24)")
@@ -108,7 +109,7 @@ class ConcentratedPool(OwnContract):
     def swapped(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> Self:
         """The pool after exactly `amount_in` was swapped. Raises as `quote`."""
         filled = self._filled_whole(token_in, amount_in, token_out)
-        return replace(self, sqrt_price_x96=filled.sqrt_price_x96, tick=filled.tick, liquidity=filled.liquidity)
+        return moved(self, sqrt_price_x96=filled.sqrt_price_x96, tick=filled.tick, liquidity=filled.liquidity)
 
     def filled(self, token_in: Token, specified: int, sqrt_price_limit_x96: int | None = None) -> Filled:
         """What the contract's `swap` does with `specified` (input if positive, output if negative).
@@ -162,6 +163,10 @@ class ConcentratedPool(OwnContract):
 
     def _filled(self, specified: int, limit: int | None, *, zero_for_one: bool) -> Filled:
         if limit is None:
+            if self.sqrt_price_x96 and 0 < specified <= MAX_AMOUNT:
+                short = within_step(self.ticks, self.slot, specified, self.fee_ppm, zero_for_one=zero_for_one)
+                if short is not None:
+                    return short
             limit = MIN_SQRT_PRICE + 1 if zero_for_one else MAX_SQRT_PRICE - 1
         self._require_swappable(zero_for_one, specified, limit)
         step = step_exact_in if specified > 0 else step_exact_out

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from chains.assets import Address, Token
@@ -20,6 +20,7 @@ from chains.pools.pool import (
     Piece,
     PoolFacts,
     changed_by,
+    moved,
     other_token,
     require_own,
     sells_first,
@@ -91,8 +92,8 @@ class ConstantProductPool(OwnContract):
         amount_out = self.quote(token_in, amount_in, token_out)
         first, second = self.reserves
         if sells_first(self.tokens, token_in):
-            return replace(self, reserves=(first + amount_in, second - amount_out))
-        return replace(self, reserves=(first - amount_out, second + amount_in))
+            return moved(self, reserves=(first + amount_in, second - amount_out))
+        return moved(self, reserves=(first - amount_out, second + amount_in))
 
     def applied(self, log: Log) -> ConstantProductPool:
         """The pool after `log`. Unknown topics leave it unchanged. Raises `MalformedLog`."""

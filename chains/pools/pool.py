@@ -7,7 +7,8 @@ A family is one file: a frozen pool class with the methods of `Pool`, and a `loa
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, Protocol, Self, TypeGuard, TypeVar, runtime_checkable
 
 from chains.assets import Address, Token
@@ -326,6 +327,19 @@ def require_own(log: Log, pool: Address, topics: int, data_words: int) -> None:
             f"log {log.log_index} of block {log.block_number} from {pool} has {len(log.topics)} topics and "
             f"{len(log.data)} bytes; expected {topics} and {32 * data_words}"
         )
+
+
+def moved(pool: _State, **state: object) -> _State:
+    """`pool` with the `state` that its own swap led to: that is one of such a pool, and not looked at again."""
+    made = object.__new__(type(pool))
+    for name in _names(type(pool)):
+        object.__setattr__(made, name, state[name] if name in state else getattr(pool, name))
+    return made
+
+
+@cache
+def _names(kind: type[DataclassInstance]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
 
 
 def changed_by(log: Log, pool: _State, **changes: object) -> _State:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chains.pools.ladder import Slot, StepMath, leapt
-from chains.pools.pool import InsufficientLiquidity, Piece
+from chains.pools.pool import PPM, InsufficientLiquidity, Piece
 from chains.pools.tick_math import (
     MAX_SQRT_PRICE,
     MAX_TICK,
@@ -18,6 +18,7 @@ from chains.pools.tick_math import (
 )
 
 _ENDS = frozenset({MIN_SQRT_PRICE + 1, MAX_SQRT_PRICE - 1})
+_UINT256 = 2**256
 
 
 class Filled(NamedTuple):
@@ -36,6 +37,35 @@ class Filled(NamedTuple):
     def tick(self) -> int:
         """The pool's tick afterwards."""
         return tick_at(self.sqrt_price_x96) if self.stop is None else self.stop
+
+
+def within_step(ticks: Ticks, start: Slot, amount_in: int, fee_ppm: int, *, zero_for_one: bool) -> Filled | None:
+    """What a swap of exactly `amount_in` does that ends before the next tick; None of one that may not.
+
+    As `walked` by `step_exact_in`, of which it spares what only tells whether the tick is reached: an input that pays
+    for the whole step never leaves the price short of it. Raises `BeyondKnownLiquidity`.
+    """
+    price, tick, liquidity = start
+    if not liquidity:
+        return None
+    next_tick, _ = ticks.next_below(tick) if zero_for_one else ticks.next_above(tick)
+    if not MIN_TICK < next_tick < MAX_TICK:
+        return None
+    target, held = sqrt_price_at(next_tick), liquidity << 96
+    after_fee = amount_in * (PPM - fee_ppm) // PPM
+    if zero_for_one:
+        grown = held + after_fee * price
+        reached = -(-held * price // grown)
+        # Past 256 bits the contract rounds another way.
+        if reached <= target or grown >= _UINT256:
+            return None
+        amount_out = liquidity * (price - reached) >> 96
+    else:
+        reached = price + (after_fee << 96) // liquidity
+        if reached >= target:
+            return None
+        amount_out = held * (reached - price) // reached // price
+    return Filled(amount_in, amount_out, reached, liquidity, tick if reached == price else None)
 
 
 def walked(

@@ -54,6 +54,7 @@ def test_a_leap_ends_where_single_steps_end(pool, asked):
         swapped = outcome(pool.swapped, token_in, amount)
         if not isinstance(swapped, type) and exact_in:
             assert swapped.ticks is pool.ticks, "what was summed up is kept while no position changes"
+            assert replace(swapped) == swapped, "what a swap leaves is checked by nobody, and would pass"
             pool = swapped
 
 
