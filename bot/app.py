@@ -51,6 +51,7 @@ from bot.signer.account import standing
 from bot.signer.client import SignerClient
 from bot.signer.policy import SignerPolicy
 from bot.signer.switch import TOTAL, SwitchUnwritten
+from bot.simulator import Simulator
 from bot.starting import Starting
 from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
@@ -176,6 +177,7 @@ async def _open(
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
+    _make_ready_between_decisions(engine, hands.simulator)
     collecting = collect_between_decisions(engine, stack)
     starting.reached("watching")
     ledger.record_event(Level.INFO, "ready", str(starting))
@@ -295,6 +297,16 @@ async def _dashboard(
 
     engine.on_decided = tell
     out.line(f"dashboard: {url}")
+
+
+def _make_ready_between_decisions(engine: Engine, simulator: Simulator) -> None:
+    told_before = engine.on_decided
+
+    def decided(head: Head) -> None:
+        told_before(head)
+        simulator.make_ready()
+
+    engine.on_decided = decided
 
 
 def _seed(loaded: Loaded, options: RunOptions, world: World) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from bot.simulator.state import AccountState
@@ -15,7 +15,7 @@ _CREATION = "62{length:06x}80600b5f395ff3"
 
 
 class AnalysedAccounts:
-    """pyrevm's accounts by code and balance, kept from block to block as long as some account has both."""
+    """pyrevm's accounts by code and balance, kept from block to block."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[bytes, int], Any] = {}
@@ -29,8 +29,10 @@ class AnalysedAccounts:
             self._kept[key] = _created(known)
         return self._kept[key]
 
-    def keep(self, known: Iterable[AccountState]) -> None:
-        """What is none of `known` goes."""
+    def keep(self, known: Collection[AccountState]) -> None:
+        """What is none of `known` goes, once there are twice as many."""
+        if len(self._kept) <= 2 * len(known):
+            return
         wanted = {(each.code_hash, each.balance_wei) for each in known}
         self._kept = {key: made for key, made in self._kept.items() if key in wanted}
 

@@ -29,6 +29,7 @@ _UNKNOWN_OPCODES = frozenset({"OpcodeNotFound", "NotActivated"})
 _MISSED = "Database("
 _READER_STATE = AccountState.of(0, 1, READER_CODE)
 _EMPTY_STATE = AccountState.of(0, 0, b"")
+_NO_SLOTS: Mapping[int, int] = {}
 _BUILDERS = frozenset(each.coinbase for each in SURROUNDINGS)
 _BASE_GAS = 21_000
 _FLOOR_GAS_PER_TOKEN = 10
@@ -116,9 +117,9 @@ class LocalEvm:
         """Whether all that is in the EVM is in `store`, with code that may run here where it may now."""
         for account, known in self._store.accounts.items():
             now = store.accounts.get(account)
-            if now is None or self._left_out(account, now) is not self._left_out(account, known):
+            if now is None or (now is not known and self._left_out(account, now) is not self._left_out(account, known)):
                 return False
-            words, slots = store.slots.get(account, {}), self._store.slots.get(account, {})
+            words, slots = store.slots.get(account, _NO_SLOTS), self._store.slots.get(account, _NO_SLOTS)
             if words is not slots and not slots.keys() <= words.keys():
                 return False
         return True
@@ -193,15 +194,16 @@ class LocalEvm:
 
     def _lay(self, after: StateStore) -> None:
         """Stand on `after` where it differs from what is known; what must not run here stays a miss."""
+        before = self._store
         for account, known in after.accounts.items():
-            if self._left_out(account, known):
+            was, now = before.slots.get(account, _NO_SLOTS), after.slots.get(account, _NO_SLOTS)
+            was_known = before.accounts.get(account)
+            if (known is was_known and now is was) or self._left_out(account, known):
                 continue
-            if known != self._store.accounts.get(account):
+            if known != was_known:
                 self._evm.insert_account_info(account, self._accounts.account(known))
-            was = self._store.slots.get(account, {})
-            now = after.slots.get(account, {})
             if now is not was:
-                self._write(account, {slot: word for slot, word in now.items() if word != was.get(slot)})
+                self._write(account, [(slot, word) for slot, word in now.items() if word != was.get(slot)])
         self._store = after
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
@@ -238,15 +240,13 @@ class LocalEvm:
     def _left_out(self, account: Address, known: AccountState) -> bool:
         return known.blind or (self._surroundings.nobodys and (known.asking or account in _BUILDERS))
 
-    def _write(self, account: Address, slots: Mapping[int, int]) -> None:
-        evm = self._evm
-        point = evm.snapshot()
-        for slot, word in slots.items():
-            evm.insert_account_storage(account, slot, word)
+    def _write(self, account: Address, slots: Sequence[tuple[int, int]]) -> None:
+        snapshot, revert, insert = self._evm.snapshot, self._evm.revert, self._evm.insert_account_storage
+        for slot, word in slots:
             # Inserting leaves the account in the journal, where the next slot would be looked for at the node.
-            evm.revert(point)
-            point = evm.snapshot()
-        evm.revert(point)
+            point = snapshot()
+            insert(account, slot, word)
+            revert(point)
 
     def _set_balance(self, account: Address, balance_wei: int) -> None:
         self._evm.insert_account_info(account, plain_account(self._store.accounts[account], balance_wei))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -55,11 +56,9 @@ class _Part:
         words = (int(account, 16), _WORD * len(slots), *slots)
         return cls(slots, b"".join([word.to_bytes(_WORD, "big") for word in words]))
 
-    def read(self, said: bytes) -> _Part:
-        """After it said this; itself where it said so before."""
-        if said == self.said:
-            return self
-        balance_wei, *words = (int.from_bytes(said[at : at + _WORD], "big") for at in range(0, len(said), _WORD))
+    def after(self, said: bytes) -> _Part:
+        """After it said this."""
+        balance_wei, *words = [int.from_bytes(said[at : at + _WORD], "big") for at in range(0, len(said), _WORD)]
         return _Part(self.slots, self.asked, said, balance_wei, dict(zip(self.slots, words, strict=True)))
 
 
@@ -76,7 +75,9 @@ class BulkRead:
             account: part if (part := known.get(account)) and part.slots == slots else _Part.of(account, slots)
             for account, slots in keys.items()
         }
-        self._length = _WORD * sum(1 + len(slots) for slots in keys.values())
+        ends = list(accumulate(_WORD * (1 + len(slots)) for slots in keys.values()))
+        self._stretches = list(zip(keys, [0, *ends], ends, strict=False))
+        self._length = ends[-1] if ends else 0
         asked = b"".join([part.asked for part in self._parts.values()])
         self._call = {"to": _READER, "input": "0x" + asked.hex(), "gas": hex(_MOST_GAS)}
         self._code = {_READER: {"code": _IN_A_ROW}, **{at: {"code": _OWN_SLOTS} for at, slots in keys.items() if slots}}
@@ -95,11 +96,10 @@ class BulkRead:
             raise Unreadable(
                 f"the node answered {len(said)} bytes of state, not {self._length}; does it take overrides?"
             )
-        at = 0
-        for account, part in self._parts.items():
-            end = at + _WORD * (1 + len(part.slots))
-            self._parts[account] = part.read(said[at:end])
-            at = end
+        for account, begin, end in self._stretches:
+            part = self._parts[account]
+            if said[begin:end] != part.said:
+                self._parts[account] = part.after(said[begin:end])
         return Readings(
             {account: part.balance_wei for account, part in self._parts.items()},
             {account: part.words for account, part in self._parts.items()},

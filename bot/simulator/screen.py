@@ -39,6 +39,7 @@ class Screen:
         self._evms: dict[Surroundings, LocalEvm] = {}
         self._bulk: BulkRead | None = None
         self._asked: BulkRead | None = None
+        self._ready: tuple[int, BulkRead] | None = None
         self._stands: tuple[int, Environment, StateStore] | None = None
         self._missing: tuple[int, Question, Sequence[Surroundings]] | None = None
 
@@ -60,7 +61,9 @@ class Screen:
         store = self._store
         if not store.accounts:
             return
-        bulk = self._bulk = self._asked = self._reading()
+        self.make_ready()
+        assert self._ready is not None
+        bulk = self._bulk = self._asked = self._ready[1]
         senders = tuple(store.senders)
         block = {"blockHash": head.hash}
         answer, *nonces = await node.batch(
@@ -75,11 +78,13 @@ class Screen:
         counted = (int(nonce, 16) for nonce in nonces)
         store.renew(head.hash, readings.balances, readings.slots, dict(zip(senders, counted, strict=True)))
 
-    def _reading(self) -> BulkRead:
-        """What reads everything that is worth it; the one of the block before, where that is the same."""
-        keys = self._store.keys
-        bulk = self._bulk
-        return bulk if bulk is not None and bulk.asks_for(keys) else BulkRead(keys, bulk)
+    def make_ready(self) -> None:
+        """Work out now what `renew` will ask, for it to be sent at once when the next head comes."""
+        store = self._store
+        if not store.accounts or (self._ready is not None and self._ready[0] == store.version):
+            return
+        keys, bulk = store.keys, self._bulk
+        self._ready = store.version, bulk if bulk is not None and bulk.asks_for(keys) else BulkRead(keys, bulk)
 
     def answers(
         self, question: Question, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]
@@ -93,6 +98,10 @@ class Screen:
         asked = self._store.version, question, surroundings
         if asked == self._missing:
             raise Missed("nothing was learned since it missed")
+        if not self._store.accounts.keys() >= {token for _, token in question.watched} - {ZERO_ADDRESS}:
+            # An EVM that has missed is spent.
+            self._missing = asked
+            raise Missed("nothing is known of a token that is watched")
         if len(surroundings) > 1:
             with contextlib.suppress(Missed):
                 return (self._answer(question, self._nobodys),) * len(surroundings)

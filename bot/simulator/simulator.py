@@ -116,6 +116,11 @@ class Simulator:
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
 
+    def make_ready(self) -> None:
+        """Between two heads: work out what the next one's state is asked for, so that asking it takes no time."""
+        if self._standing.screen is not None:
+            self._standing.screen.make_ready()
+
     async def screened(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction] = ()
     ) -> Verdict | None:

@@ -100,6 +100,7 @@ class StateStore:
         """Accounts that every run needs, that hold no code, and that no tracer tells of."""
         for account, balance_wei in balances.items():
             self.accounts.setdefault(account, AccountState.of(balance_wei, 0, b""))
+        self.version += 1
 
     def renew(
         self,
@@ -109,11 +110,15 @@ class StateStore:
         nonces: Mapping[Address, int],
     ) -> None:
         """Everything as of `block_hash`. What is not in `balances` is forgotten."""
+        known = self.accounts
         self.accounts = {
-            account: _with(self.accounts[account], balance_wei, nonces.get(account, self.accounts[account].nonce))
+            account: it if it.balance_wei == balance_wei else replace(it, balance_wei=balance_wei)
             for account, balance_wei in balances.items()
-            if account in self.accounts
+            if (it := known.get(account)) is not None
         }
+        for sender in nonces.keys() & self.accounts.keys():
+            if self.accounts[sender].nonce != nonces[sender]:
+                self.accounts[sender] = replace(self.accounts[sender], nonce=nonces[sender])
         self.slots = {account: slots.get(account, {}) for account in self.accounts}
         self.block_hash = block_hash
         self.version += 1
@@ -174,10 +179,3 @@ class StateStore:
                 del self.accounts[account]
                 count -= len(self.slots.pop(account, ()))
                 self._ahead.forget(account)
-
-
-def _with(known: AccountState, balance_wei: int, nonce: int) -> AccountState:
-    """`known` with these; the same object where they are its own."""
-    if (balance_wei, nonce) == (known.balance_wei, known.nonce):
-        return known
-    return replace(known, balance_wei=balance_wei, nonce=nonce)

@@ -21,6 +21,7 @@ from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Head
+from tests.bot.execution.given import head
 from tests.bot.simulator.assembly import assemble, pays_when
 from tests.bot.simulator.support import (
     ETHER,
@@ -167,8 +168,40 @@ async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatc
         ran.clear()
         asked.clear()
         assert (await here.verdict(await on.swap(ETHER, (1, 2)), head, [])).outcome is Outcome.OK
-    assert asked == [["debug_traceCall", "debug_traceCall"]]
-    assert len(ran) == 3, "in nobody's block and in a builder's, and once more when it was learned"
+        assert asked == [["debug_traceCall", "debug_traceCall"]]
+        assert len(ran) == 3, "in nobody's block and in a builder's, and once more when it was learned"
+        ran.clear()
+        await placed(on, "0x" + assemble("0 SLOAD 0 MSTORE 32 0 RETURN").hex())
+        assert (await here.verdict(await on.transaction(ODD), await on.head(), [(OWNER, ODD)])).outcome is Outcome.OK
+    assert len(ran) == 1, "what can only miss spends no EVM"
+
+
+async def test_what_a_new_head_is_asked_was_worked_out_before_and_has_all_that_was_learned_since():
+    asked: list[Sequence[Any]] = []
+
+    class Node:
+        async def rpc(self, method: str, *params: Any) -> Any:
+            raise AssertionError
+
+        async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+            ((_, (call, _, code)),) = calls
+            asked.append((call, code))
+            # Of each account it is told the address and the length, and says the balance.
+            return ["0x" + "00" * (len(call["input"]) // 2 - 1 - 32 * (len(code) - 1))]
+
+    screened = screen.Screen(31337)
+    first, second = (head(number) for number in (10, 11))
+    known = {"balance": "0x1", "nonce": 1, "code": "0x00", "storage": {"0x7": "0x8"}}
+    screened.store.learn(first.hash, {ODD: known})
+    screened.make_ready()
+    made_ready = screened._ready
+    screened.make_ready()
+    assert screened._ready is made_ready, "nothing was learned since"
+    screened.store.learn(first.hash, {OWNER: known})
+    await screened.renew(second, Node())
+    ((_, code),) = asked
+    assert {ODD, OWNER} < code.keys() and screened.stands_on(second)
+    assert screened.store.slots == {ODD: {7: 0}, OWNER: {7: 0}}
 
 
 async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytest.MonkeyPatch):
@@ -178,7 +211,7 @@ async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytes
         head = await on.head()
         await both(fork, await on.swap(ETHER, (0, 1)), head, [(OWNER, on.tokens[1])])
         with pytest.raises(AssertionError):
-            await both(fork, await on.swap(ETHER, (1, 2)), head, [(OWNER, on.tokens[2])])
+            await both(fork, await on.swap(ETHER, (1, 2)), head, [(OWNER, on.tokens[1])])
 
 
 async def test_behind_other_transactions_it_answers_what_the_fork_does_and_forgets_them():
