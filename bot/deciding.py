@@ -161,13 +161,15 @@ class Deciding:
         """
         desk, guard = self._road.transactions, self._road.guard
         prepared, anew = desk.prepare(plan, head), False
+        refusal = guard.check(plan, prepared.worst)
         for is_last, ask in ((False, desk.screened), (True, desk.verdict), (True, desk.verdict)):
-            shown = guard.check(plan, prepared.worst) or await ask(prepared, head)
+            shown = refusal or await ask(prepared, head)
             if isinstance(shown, Refusal):
                 return shown
             if shown is not None and shown.gas_used > prepared.gas and not anew:
                 # Terms that pay for more gas are other call data, which may itself burn a little more.
                 prepared, anew = desk.prepare(plan, head, (shown.gas_used - prepared.data_gas) * 102 // 100), True
+                refusal = guard.check(plan, prepared.worst)
             elif shown is not None and is_last:
                 return prepared, shown
         raise AssertionError("a plan is prepared anew once at most")
