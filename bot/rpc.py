@@ -67,7 +67,7 @@ class HttpRpc:
         return (await self.batch([(method, params)]))[0]
 
     async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
-        """Several calls in one request, or in one each where the node takes no more; answers in order, errors as `rpc`."""
+        """Several calls, in one request where the node takes so many; answers in order. Raises as `rpc`."""
         if self._session is None:
             raise RuntimeError("HttpRpc is used inside `async with`")
         if len(calls) > 1 and not self._takes_batches:
