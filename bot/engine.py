@@ -17,7 +17,7 @@ from bot.execution.homecoming import Found, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.states import MinedAs
 from bot.market import OutOfOrder
 from bot.market.books import usable
@@ -150,6 +150,13 @@ class Engine:
                 await self._take_block(event)
         if isinstance(event, Block):
             await self._done(event.head)
+            self._get_ready()
+
+    def _get_ready(self) -> None:
+        """What the next head asks the ledger is read while nobody waits."""
+        with contextlib.suppress(LedgerError):
+            self._road.transactions.prepare_to_look()
+            self._road.guard.prepare()
 
     async def _take_block(self, block: Block) -> None:
         """What is owed and what may have lost comes home before anything is decided, all else after it."""

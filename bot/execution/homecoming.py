@@ -131,6 +131,12 @@ class Homecoming:
         self._ledger.release(intent.id, reason)
         await self._signing.abandon(intent)
 
+    def prepare_to_look(self) -> None:
+        """Read now what the next `look` asks the ledger, unless something is written before it."""
+        self._awaited()
+        for way in self._operators:
+            self._ledger.next_nonce(way.account)
+
     async def look(self, block: Block) -> Found:
         """Look for the receipts of what is in flight. Nothing is booked yet, but what was found is not in flight.
 
@@ -140,8 +146,7 @@ class Homecoming:
         await self._release_unsent("it could not be written down that it is sent")
         for way in self._operators:
             way.at_head(block.head)
-        awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
-        attempts = self._ledger.attempts_of(awaited)
+        awaited, attempts = self._awaited()
         landed = [self._landed(intent, attempts[intent.id], block.head) for intent in awaited]
         counted, coins, found = await asyncio.gather(self._counted(), self._coins(), asyncio.gather(*landed))
         for intent, at in zip(awaited, found, strict=True):
@@ -210,6 +215,11 @@ class Homecoming:
             if receipt is not None:
                 return receipt
         return None
+
+    def _awaited(self) -> tuple[Sequence[Intent], Mapping[int, tuple[Attempt, ...]]]:
+        """What may be in a block by now, and all that was signed for each."""
+        awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
+        return awaited, self._ledger.attempts_of(awaited)
 
     async def _release_unsent(self, reason: str) -> None:
         for intent in unsent(self._ledger):

@@ -137,6 +137,10 @@ class TransactionDesk:
                 "signer.further_keys until they are settled"
             )
 
+    def prepare_to_look(self) -> None:
+        """As `Homecoming.prepare_to_look`."""
+        self._home.prepare_to_look()
+
     async def look(self, block: Block) -> Found:
         """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""
         return await self._home.look(block)
@@ -261,6 +265,7 @@ class TransactionDesk:
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
         plan, transaction = prepared.plan, prepared.transaction
+        self._ledger.ask_others()
         halted = self._operators.refusal(transaction.sender)
         if halted is not None:
             return halted

@@ -211,8 +211,13 @@ class Journal(Nonces):
         """The signed bytes of each of them that has any, oldest first, read at once."""
         if not intents:
             return {}
-        with self.read() as connection:
-            return attempts_of_all(connection, [intent.id for intent in intents])
+        wanted = tuple(intent.id for intent in intents)
+        return self.remembered(
+            ("attempts", self.run.instance),
+            lambda connection: attempts_of_all(connection, wanted),
+            (AttemptRow,),
+            as_of=wanted,
+        )
 
     def _open(self, connection: Connection) -> tuple[Intent, ...]:
         return tuple(as_intent(row) for row in quick.rows(connection, _OPEN, {"instance": self.run.instance}))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
@@ -15,6 +17,7 @@ from bot.ledger.models import IntentRow
 from bot.ledger.pnl import gas_of_intent, profit_of_intent
 from bot.ledger.states import SETTLED, Exposure, MinedAs
 from bot.ledger.types import exact_sum
+from bot.ledger.windows import DAY_S, Windows
 
 _HALTED = (
     select(HaltRow.halted, HaltRow.reason)
@@ -54,6 +57,8 @@ class _Result:
 class Results(Books):
     """Results are added when an intent closes, and corrected by further rows, never changed."""
 
+    _windows: Mapping[str, Windows] = MappingProxyType({})
+
     def halt(self, strategy: str, reason: str) -> None:
         """Stops `strategy` until `resume`, across restarts."""
         with self._write() as connection:
@@ -82,6 +87,29 @@ class Results(Books):
         return self.remembered(
             ("totals", strategy), lambda connection: self.totals_by(connection, strategy), (ResultRow,)
         )
+
+    def booked(self, strategy: str) -> tuple[tuple[int, int], Windows]:
+        """`totals`, and what was lost and burnt in gas within a day of the present head."""
+        return self.remembered(
+            ("booked", strategy),
+            lambda connection: (self.totals_by(connection, strategy), self._recent(connection, strategy)),
+            (ResultRow,),
+        )
+
+    def _recent(self, connection: Connection, strategy: str) -> Windows:
+        instance, before = self.run.instance, self._windows.get(strategy)
+        if (
+            self._batch is not None
+            or before is None
+            or before.instance != instance
+            or before.since_s > self._head_s - DAY_S
+        ):
+            found = Windows.read(connection, instance, strategy, self._head_s)
+        else:
+            found = before.now(connection, self._head_s)
+        if self._batch is None:
+            self._windows = {**self._windows, strategy: found}
+        return found
 
     def _set_halted(self, connection: Connection, strategy: str, halted: bool, reason: str) -> None:
         self._insert(

@@ -67,7 +67,9 @@ class Store:
         self._waiting: list[Note] | None = None
         self._known: dict[Hashable, tuple[Hashable, Any]] = {}
         self._written = Counter[str]()
+        self._others_version: int | None = None
         self._kept: Connection | None = None
+        self._kept_reader: Connection | None = None
         self._commits = 0
         self._run: Run | None = None
         self._block_number = 0
@@ -115,6 +117,7 @@ class Store:
         """
         if self._waiting is not None:
             raise LedgerError("notes are gathered already; gatherings do not nest")
+        self.ask_others()
         self._waiting = []
         try:
             yield
@@ -133,15 +136,21 @@ class Store:
         if self._batch is not None:
             yield self._batch
             return
-        with explained(self._where), self._reader.begin() as connection:
+        with explained(self._where), self._reading() as connection:
             yield connection
+
+    def ask_others(self) -> None:
+        """Have the next `remembered` ask whether another process has written, as it does each time otherwise but while
+        notes are gathered: then once. To be called before anything is signed on what is remembered.
+        """
+        self._others_version = None
 
     def remembered(
         self, key: Hashable, read: Callable[[Connection], T], of: Collection[type[Base]], as_of: Hashable = None
     ) -> T:
         """What `read` finds in the tables `of`, read again only once they were written to, or `as_of` is another.
 
-        What this process writes it knows; that another one has written anything, SQLite says.
+        What this process writes it knows; that another one has written anything, SQLite says (`ask_others`).
         """
         others = self._others()
         version = others, tuple(self._written[model.__tablename__] for model in of), self._run, as_of
@@ -156,6 +165,7 @@ class Store:
     def close(self) -> None:
         """Closes the connections. Everything recorded is on the disk already."""
         self._let_go()
+        self._give_up_reader()
         if self._head_file is not None:
             self._head_file.close()
         self._reader.dispose()
@@ -165,10 +175,12 @@ class Store:
         """Another one whenever another process has committed; None where that cannot be told for nothing."""
         if self._batch is not None or self._writer.dialect.name != "sqlite":
             return None
-        with explained(self._where):
-            driver: Any = self._connected().connection.dbapi_connection
-            (version,) = driver.execute("PRAGMA data_version").fetchone()
-            return int(version)
+        if self._others_version is None or self._waiting is None:
+            with explained(self._where):
+                driver: Any = self._connected().connection.dbapi_connection
+                (version,) = driver.execute("PRAGMA data_version").fetchone()
+                self._others_version = int(version)
+        return self._others_version
 
     def _connected(self) -> Connection:
         """The connection that writes, kept: of its own commits SQLite says nothing to it."""
@@ -180,8 +192,31 @@ class Store:
         """Of another connection, SQLite would count the commits of other processes otherwise."""
         kept, self._kept = self._kept, None
         self._known.clear()
+        self.ask_others()
         if kept is not None:
             kept.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A transaction that reads: over a connection that is kept, where one thread asks a file."""
+        alone = self._reader is not self._writer and self._reader.dialect.name == "sqlite"
+        if not alone or (self._kept_reader is not None and self._kept_reader.in_transaction()):
+            with self._reader.begin() as connection:
+                yield connection
+            return
+        if self._kept_reader is None:
+            self._kept_reader = self._reader.connect()
+        try:
+            with self._kept_reader.begin():
+                yield self._kept_reader
+        except BaseException:
+            self._give_up_reader()
+            raise
+
+    def _give_up_reader(self) -> None:
+        reader, self._kept_reader = self._kept_reader, None
+        if reader is not None:
+            reader.close()
 
     @contextmanager
     def _one_transaction(self) -> Iterator[Connection]:

@@ -75,7 +75,10 @@ class Guard:
         self._now = dict(budgets)
 
     def prepare(self) -> None:
-        """Read what is used of all budgets now, so that the first plan of a head does not wait for it."""
+        """Read what is used of all budgets now, so that the first plan of a head does not wait for it.
+
+        What time alone frees needs no reading: it may be done long before the head.
+        """
         for strategy in self._budgets:
             read_usage(self._ledger, strategy)
 
@@ -84,6 +87,7 @@ class Guard:
 
         To be followed by `Ledger.reserve` without anything in between that could spend.
         """
+        self._ledger.ask_others()
         held = self._may_hold(plan) if self._may_hold is not None else None
         if held is not None:
             return held

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, case, or_, select
+from sqlalchemy import Connection, Row, bindparam, or_, select
 
 from bot.ledger import quick
 from bot.ledger.book_models import ResultRow
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import IntentRow
 from bot.ledger.states import HOLDS_RESERVATION, SETTLED, Exposure, IntentState, MinedAs, is_exposed
-from bot.ledger.types import exact_sum
+from bot.ledger.windows import DAY_S
 
 HOUR_S = 3_600
-DAY_S = 86_400
 
 # Built once: this is read for every plan, and building a statement costs more than running it.
 _UNSETTLED = (
@@ -35,15 +34,6 @@ _UNSETTLED = (
     )
 )
 _Unsettled = Row[int, str, str | None, str, int, int, int, int, int]
-_BOOKED = select(
-    exact_sum(case((ResultRow.head_s >= bindparam("hour"), ResultRow.loss_wei))),
-    exact_sum(ResultRow.loss_wei),
-    exact_sum(ResultRow.gas_wei),
-).where(
-    ResultRow.instance == bindparam("instance"),
-    ResultRow.strategy == bindparam("strategy"),
-    ResultRow.head_s >= bindparam("day"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +65,15 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
         lambda connection: _reserved(connection, ledger.run.instance, strategy),
         (IntentRow, ResultRow),
     )
-    (cumulative, high_water), (hour_loss, day_loss, gas_day) = ledger.remembered(
-        ("booked", strategy),
-        lambda connection: (
-            ledger.totals_by(connection, strategy),
-            _booked(connection, ledger.run.instance, strategy, ledger.head_s),
-        ),
-        (ResultRow,),
-        as_of=ledger.head_s,
-    )
+    (cumulative, high_water), booked = ledger.booked(strategy)
+    hour_s, day_s = ledger.head_s - HOUR_S, ledger.head_s - DAY_S
     return Usage(
         capital_wei=reserved.capital_wei,
         reserved_loss_wei=reserved.loss_wei,
         reserved_gas_wei=reserved.gas_wei,
-        hour_loss_wei=hour_loss,
-        day_loss_wei=day_loss,
-        gas_day_wei=gas_day,
+        hour_loss_wei=booked.loss_wei(hour_s),
+        day_loss_wei=booked.loss_wei(day_s),
+        gas_day_wei=booked.gas_wei(day_s),
         drawdown_wei=high_water - cumulative,
         in_flight=reserved.in_flight,
         halted_because=ledger.halted_because(strategy),
@@ -125,9 +108,3 @@ def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved
     for results in by_intent.values():
         reserved.add(results)
     return reserved
-
-
-def _booked(connection: Connection, instance: str, strategy: str, now_s: int) -> tuple[int, int, int]:
-    wanted = {"instance": instance, "strategy": strategy, "hour": now_s - HOUR_S, "day": now_s - DAY_S}
-    ((hour_loss, day_loss, gas_day),) = quick.rows(connection, _BOOKED, wanted)
-    return hour_loss or 0, day_loss or 0, gas_day or 0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from bot.ledger.reading import decisions, events, opportunities
 from bot.ledger.states import Exposure
+from bot.ledger.store import Store
 from bot.market.books import usable
 from bot.plan import Plan, Swap
 from bot.reasons import Reason
@@ -125,6 +127,30 @@ async def test_what_a_head_needs_of_the_node_is_asked_for_before_the_block_is_ta
         asked.clear()
         await road.mine(())
     assert {"eth_getTransactionReceipt", "eth_getTransactionCount", "eth_call"} <= set(before)
+
+
+async def test_what_a_head_asks_the_ledger_was_read_before_it_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        await road.mine(())
+        assert not road.engine.idle, "a transaction is in flight"
+        read, reads, decide = Store.read, list[str](), road.engine.deciding.decide
+
+        def noted(store: Store) -> AbstractContextManager[Connection]:
+            reads.append("read")
+            return read(store)
+
+        async def decided(*told: Any) -> None:
+            before.extend(reads)
+            await decide(*told)
+
+        before = list[str]()
+        monkeypatch.setattr(Store, "read", noted)
+        monkeypatch.setattr(road.engine.deciding, "decide", decided)
+        await road.mine(())
+        assert before == [] and reads
 
 
 async def test_while_ending_nothing_new_is_begun(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from bot.ledger.seal_models import SealRow
 from bot.ledger.states import IntentState
 from bot.ledger.store import _COMMITS_IN_LOG
 from bot.reasons import Reason, Refusal
+from bot.transaction import Fees
 from tests.bot.ledger.given import FEES, SENDER, WORST, StandingClock, atomic_plan, hash_of, pending
 
 
@@ -104,6 +105,32 @@ def test_what_another_process_wrote_is_seen_at_once(in_file: Ledger, tmp_path: P
     other.halt("dex_arbitrage", "by another")
     assert in_file.halted_because("dex_arbitrage") == "by another"
     other.close()
+
+
+def test_while_notes_are_gathered_others_are_asked_about_once_and_again_where_that_is_wanted(
+    in_file: Ledger, tmp_path: Path
+) -> None:
+    other = Ledger.open(str(tmp_path / "ledger.db"), StandingClock())
+    other.attach()
+    with in_file.gathering():
+        assert in_file.halted_because("dex_arbitrage") is None
+        other.halt("dex_arbitrage", "by another")
+        assert in_file.halted_because("dex_arbitrage") is None
+        in_file.ask_others()
+        assert in_file.halted_because("dex_arbitrage") == "by another"
+        other.resume("dex_arbitrage", "by another")
+    with in_file.gathering():
+        assert in_file.halted_because("dex_arbitrage") is None
+    other.close()
+
+
+def test_what_was_signed_is_read_again_once_more_is(in_file: Ledger) -> None:
+    one, two = pending(in_file, 1), pending(in_file, 2)
+    assert set(in_file.attempts_of([one])) == {one.id}
+    assert set(in_file.attempts_of([one, two])) == {one.id, two.id}
+    raised = Fees(FEES.gas_limit, 2 * FEES.max_fee_wei, 2 * FEES.tip_wei)
+    in_file.record_signed(one.id, b"more", hash_of("tx", 11), raised)
+    assert len(in_file.attempts_of([one, two])[one.id]) == 2
 
 
 def test_what_is_remembered_is_read_again_once_its_tables_were_written_and_not_before(in_file: Ledger) -> None:

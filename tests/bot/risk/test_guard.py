@@ -98,6 +98,28 @@ def test_what_is_read_before_a_head_is_not_read_again_for_its_first_plan(
     assert guard.check(atomic_plan(1), WORST) is None
 
 
+def test_as_time_passes_what_was_booked_is_not_read_again(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    lose(ledger, 1, 10**16)
+    lost = read_usage(ledger, DEX).hour_loss_wei
+    assert lost
+    monkeypatch.setattr(Ledger, "read", lambda ledger: 1 / 0)
+    for after_s, hour, day in ((HOUR_S, lost, lost), (HOUR_S + 1, 0, lost), (DAY_S, 0, lost), (DAY_S + 1, 0, 0)):
+        ledger.at_head(2, START_S + after_s)
+        usage = read_usage(ledger, DEX)
+        assert (usage.hour_loss_wei, usage.day_loss_wei) == (hour, day)
+
+
+def test_another_process_that_halts_within_a_head_is_heard_by_the_next_check(ledger: Ledger, tmp_path: Path) -> None:
+    guard, other = Guard(ledger, {DEX: AMPLE}), Ledger.open(str(tmp_path / "ledger.db"), StandingClock())
+    other.attach()
+    with ledger.gathering():
+        assert guard.check(atomic_plan(1), WORST) is None
+        other.halt(DEX, "by another")
+        refusal = guard.check(atomic_plan(1), WORST)
+    assert refusal is not None and refusal.reason is Reason.STRATEGY_HALTED
+    other.close()
+
+
 def test_all_strategies_together_have_a_limit_of_their_own(ledger: Ledger) -> None:
     both, total = {DEX: AMPLE, "cex_dex_arbitrage": AMPLE}, dataclasses.replace(AMPLE, hour_loss_wei=WORST.loss_wei)
     pending(ledger, 1, sell_plan(1), WORST_TWO_SIDED)
