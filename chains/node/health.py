@@ -84,12 +84,13 @@ class Health:
     def told(self, header: Header) -> None:
         """It said that `header` is its head, or was on the way to it."""
         head = header.head
-        self.newest = head.number
+        before, self.newest = self.newest, head.number
         self._heads[head.number] = head.hash
         if head.number:
             self._heads[head.number - 1] = head.parent_hash
-        for number in [number for number in self._heads if number > head.number]:
-            del self._heads[number]
+        if head.number < before:
+            for number in [number for number in self._heads if number > head.number]:
+                del self._heads[number]
         while len(self._heads) > _HEADS_KEPT:
             del self._heads[min(self._heads)]
 

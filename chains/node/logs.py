@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from chains.anvil import RpcError
@@ -35,8 +36,8 @@ async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes]) -> tupl
 
     Raises `RpcError`, `Unreachable`, `WrongChain`.
     """
-    wanted = frozenset(topics)
-    criteria = {"blockHash": head.hash, "topics": [["0x" + topic.hex() for topic in topics]]}
+    wanted, asked = _first_topics(tuple(topics))
+    criteria = {"blockHash": head.hash, "topics": [asked]}
 
     def read(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:
         found = _read(endpoint, documents)
@@ -148,6 +149,12 @@ class LogRanges:
                 return
             self._longest = min(2 * self._longest, _LONGEST)
         self._length = min(2 * self._length, self._longest)
+
+
+@lru_cache(maxsize=8)
+def _first_topics(topics: tuple[bytes, ...]) -> tuple[frozenset[bytes], list[str]]:
+    """The topics of a subscription, as its logs are held against them and as they are asked for: for every block."""
+    return frozenset(topics), ["0x" + topic.hex() for topic in topics]
 
 
 def _read(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:

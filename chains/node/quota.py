@@ -16,6 +16,7 @@ from chains.node.units import FOLLOWING, SETTLING, cost
 
 WARN_SHARE = 0.8
 _WRITE_EVERY_S = 15.0
+_DAY_S = 86_400
 _WRITE_SHARE = 0.01
 
 
@@ -74,6 +75,7 @@ class Quota:
         self._told = told
         self._in_flight = in_flight
         self._day = ""
+        self._day_number: float | None = None
         self._used = 0
         self._unwritten = 0
         self._written_s = 0.0
@@ -131,9 +133,11 @@ class Quota:
         return f"{self.used} units{cap} today"
 
     def _turn_day(self) -> None:
-        day = time.strftime("%Y-%m-%d", time.gmtime(self._wall_s()))
-        if day == self._day:
+        now_s = self._wall_s()
+        number = now_s // _DAY_S
+        if number == self._day_number:
             return
+        day, self._day_number = time.strftime("%Y-%m-%d", time.gmtime(now_s)), number
         if self._day:
             self.write()
         self._day, self._used, self._unwritten = day, 0, 0
