@@ -80,6 +80,8 @@ class Engine:
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
         self._road.market.set_book(book)
+        if self._head is not None and not self._taking:
+            self._road.market.pack()
         self.counts["books"] += 1
 
     def on_trouble(self, trouble: FeedTrouble) -> None:

@@ -71,6 +71,7 @@ class Packing:
         self._edges: dict[int, Edge] = {}
         self._numbers: dict[int, list[int]] = {}
         self._stale: dict[VenueId, None] = {}
+        self._moved: dict[int, float] = {}
         self._valued = 0
         self._ladder = Ladder(self.market)
         self.left_out: dict[VenueId, str] = {}
@@ -139,6 +140,7 @@ class Packing:
             elif pool is not None and not self._renewed(venue, pool, self._curve_of):
                 self._drop(venue)
                 fresh.append((venue, pool))
+        self._move()
         self._add(fresh)
         tied = {venue: None for venue in (*stale, *self._stale) if venue in self._books}
         self._stale = {}
@@ -174,6 +176,7 @@ class Packing:
             for venue, pool in after.items():
                 if venue in self._venues:
                     self._renewed(venue, pool, curve_of)
+            self._move()
             self.market.close(closed)
             yield
         finally:
@@ -181,9 +184,10 @@ class Packing:
             for venue in after:
                 if venue in self._venues:
                     self._renewed(venue, self._pools[venue], self._curve_of)
+            self._move()
 
     def _renewed(self, venue: VenueId, pool: Pool, curve_of: Callable[[Edge], Curve]) -> bool:
-        """Whether the pool's new state went into the room that its former one had."""
+        """Whether the pool's new state goes into the room that its former one had; a mere price does with `_move`."""
         known, edges = self._venues.get(venue), self._graph.edges_of(venue)
         if known is None or known.edges is not edges or known.made_of != _made_of(pool):
             return False
@@ -192,14 +196,21 @@ class Packing:
             self.market.set_reserves(number, _reserves(pool))
         elif is_ranged(pool):
             if known.anchor is not None and known.anchor.holds(pool):
-                self.market.set_root(number, root_price(pool))
+                self._moved[number] = root_price(pool)
             else:
+                self._moved.pop(number, None)
                 self.market.set_ranges(number, *ranges(pool), root_price(pool))
                 known.anchor = anchor(pool)
         else:
             for edge, at in zip(edges, self.market.edges_of(number), strict=True):
                 self.market.set_pieces(at, self._pieces(venue, edge, curve_of))
         return True
+
+    def _move(self) -> None:
+        """Write the root prices that were noted, all at once."""
+        moved, self._moved = self._moved, {}
+        if moved:
+            self.market.set_roots(tuple(moved), tuple(moved.values()))
 
     def _add(self, fresh: list[tuple[VenueId, Pool]]) -> None:
         """Take in pools that have no numbers yet, those of a kind together."""

@@ -31,6 +31,8 @@ class Anchor:
         """Whether the pool has the same ticks, and the liquidity that they make of this one's."""
         if pool.ticks is not self.ticks:
             return False
+        if pool.tick == self.tick:
+            return pool.liquidity == self.liquidity
         order, net = self.ticks.order, self.ticks.net
         low, high = bisect_right(order, min(self.tick, pool.tick)), bisect_right(order, max(self.tick, pool.tick))
         crossed = sum(net[tick] for tick in order[low:high])

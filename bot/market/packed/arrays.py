@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -190,13 +190,19 @@ class PackedMarket:
         state[5] = int(np.searchsorted(self._ranges["bound"][at], root, side="right")) - 1
         self._dirty[pool] = None
 
-    def set_root(self, pool: int, root_price: float) -> None:
-        """A RANGES pool's root price, √(token 1 per token 0) in whole units; its liquidity stays."""
-        state = self._pools["state"][pool]
-        first, rows = int(state[3]), int(state[4]) + 1
-        state[0] = root_price * state[1]
-        state[5] = int(np.searchsorted(self._ranges["bound"][first : first + rows], state[0], side="right")) - 1
-        self._dirty[pool] = None
+    def set_roots(self, pools: Sequence[int], root_prices: Sequence[float]) -> None:
+        """RANGES pools' root prices, √(token 1 per token 0) in whole units; their liquidity stays."""
+        state, bound, at = self._pools["state"], self._ranges["bound"], np.array(pools, np.int64)
+        moved = state[at]
+        roots = np.array(root_prices) * moved[:, 1]
+        first, ranges = moved[:, 3].astype(np.int64), moved[:, 4]
+        within = np.clip(moved[:, 5], 0, ranges - 1).astype(np.int64)
+        stays = (within == moved[:, 5]) & (bound[first + within] <= roots) & (roots < bound[first + within + 1])
+        for k in np.flatnonzero(~stays).tolist():
+            bounds = bound[first[k] : first[k] + int(ranges[k]) + 1]
+            moved[k, 5] = int(np.searchsorted(bounds, roots[k], side="right")) - 1
+        state[at, 0], state[at, 5] = roots, moved[:, 5]
+        self._dirty.update(dict.fromkeys(pools))
 
     def set_pieces(self, edge: int, pieces: F8) -> None:
         """One direction of a PIECES pool: rows of rate, curvature and cap in whole units, best price first."""

@@ -65,6 +65,7 @@ class Detector:
         self._open = np.ones(0, np.uint8), np.ones(0, np.uint8), np.zeros(0, np.uint8)
         self._closed = NO_PIECES[1], NO_PIECES[1], NO_PIECES[1]
         self._costs: tuple[Filter, tuple[float, F8, F4] | None] = EVERYTHING, None
+        self._everything: tuple[Limits, F4]
 
     def step(
         self,
@@ -88,18 +89,21 @@ class Detector:
         self._run(changes, self._limits(allowed), FOLLOW)
         return self._found()
 
+    def take_in(self) -> None:
+        """Take in what was changed on the market itself, so that the next search need not."""
+        dirty, links = self._refresh()
+        if len(dirty) or len(links):
+            self._run(_as_they_stand(dirty, links), self._everything, TAKE)
+
     def search(self, pools: I4, allowed: Filter = EVERYTHING) -> Found:
         """Search through pools as they stand, as another strategy would."""
-        dirty, links = self._refresh()
-        limits = self._limits(allowed)
-        if len(dirty) or len(links):
-            self._run(_as_they_stand(dirty, links), limits, TAKE)
-        self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), limits, SEARCH)
+        self.take_in()
+        self._run(_as_they_stand(np.asarray(pools, np.int32), NO_PIECES[1]), self._limits(allowed), SEARCH)
         return self._found()
 
     def size(self, walk: tuple[int, ...]) -> tuple[float, float]:
         """The best input of a closed walk of edges, and its gain, in ETH of value."""
-        self._refresh()
+        self.take_in()
         walks, sized = np.full((1, max(len(walk), MAX_HOPS)), -1, np.int32), np.zeros((1, 2))
         walks[0, : len(walk)] = walk
         hops, width = np.array([len(walk)], np.int32), len(walks[0])
@@ -122,7 +126,8 @@ class Detector:
         self._layouts = self._market.layouts
         self._work = self._new_work(len(arrays.chains.of), len(arrays.links.hub_of))
         everything = np.arange(self._market.pools, dtype=np.int32)
-        self._run(_as_they_stand(everything, links), self._limits(EVERYTHING), REFILL)
+        self._everything = self._limits(EVERYTHING)
+        self._run(_as_they_stand(everything, links), self._everything, REFILL)
         return NO_PIECES[1], NO_PIECES[1]
 
     def _limits(self, allowed: Filter) -> tuple[Limits, F4]:

@@ -36,13 +36,14 @@ def two_pools(**more):
     return cheap, dear
 
 
-def test_what_is_settled_beforehand_is_found_as_it_would_have_been_without_that():
+@pytest.mark.parametrize("pack", [False, True])
+def test_what_is_settled_beforehand_is_found_as_it_would_have_been_without_that(pack):
     cheap, dear = two_pools()
     asked, settled = market(cheap, dear), market(cheap, dear)
     for made in (asked, settled):
         made.prepare(10**9)
         made.apply(block(1, sync(dear, (2_100_000 * 10**6, 1_000 * WEI))))
-    settled.settle(10**9)
+    settled.pack() if pack else settled.settle(10**9)
     assert list(settled.cycles(gas_price_wei=10**9)) == list(asked.cycles(gas_price_wei=10**9)) != []
 
 

@@ -15,7 +15,7 @@ from bot.market.packed.reference import curve_of
 from chains.tools import ROOT
 from tests.bot.market.packed.samples import GAS, KEPT, hand_made, level, markets
 
-NONE = np.zeros(0, np.int32)
+NONE, ONE = np.zeros(0, np.int32), np.ones(1, np.int32)
 
 
 def walks(market, found):
@@ -295,6 +295,24 @@ def test_a_root_price_may_be_set_alone():
         )[0]
         for root in (np.sqrt(2000), np.sqrt(2400))
     )
-    market.set_root(int(one), float(np.sqrt(2400)))
+    market.set_roots([int(one)], [float(np.sqrt(2400))])
     for first, second in zip(market.edges_of(int(one)), market.edges_of(int(other)), strict=True):
         assert curve_of(first, market.arrays()) == curve_of(second, market.arrays())
+
+
+@given(st.lists(st.tuples(st.floats(0.5, 2.0), st.floats(0.5, 2.0)), min_size=1, max_size=5))
+def test_root_prices_set_together_lie_in_the_ranges_in_which_they_would_begin(moves):
+    market, _ = hand_made()
+    bounds = np.sqrt(2000 * np.linspace(0.8, 1.4, 30))
+    ends = np.array([[0, 1]], np.int32)
+
+    def add(share):
+        root = np.array([np.sqrt(2000) * share])
+        return int(market.add_ranges(ends, np.array([29]), bounds, np.full(30, 5e4), root, np.array([KEPT]), ONE)[0])
+
+    moved = [add(before) for before, _ in moves]
+    fresh = [add(after) for _, after in moves]
+    market.set_roots(moved, [float(np.sqrt(2000) * after) for _, after in moves])
+    state = market.arrays().pools.state
+    assert state[moved][:, [0, 5]].tolist() == state[fresh][:, [0, 5]].tolist()
+    assert set(moved) <= set(market.take_dirty()[0].tolist())
