@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
@@ -131,8 +130,7 @@ class Journal(Nonces):
         Raises `IllegalMove` where nodes would not take it in place of what left before.
         """
         with self._write_ahead("a signed transaction") as connection:
-            attempt = self._keep_signed(connection, intent_id, raw, tx_hash, fees, kind)
-            return self._begun(connection, attempt) if sending else attempt
+            return self._keep_signed(connection, intent_id, raw, tx_hash, fees, kind, sending=sending)
 
     def record_successors(self, successors: Iterable[Successor]) -> tuple[Attempt, ...]:
         """Keeps all of them in one commit, as `record_signed` does each with `sending`: none may leave before it.
@@ -140,10 +138,10 @@ class Journal(Nonces):
         Raises as `record_signed`; then none is kept.
         """
         with self._write_ahead("signed transactions") as connection:
-            signed = (
-                self._keep_signed(connection, it.intent_id, it.raw, it.tx_hash, it.fees, it.kind) for it in successors
+            return tuple(
+                self._keep_signed(connection, it.intent_id, it.raw, it.tx_hash, it.fees, it.kind, sending=True)
+                for it in successors
             )
-            return tuple(self._begun(connection, attempt) for attempt in signed)
 
     def mark_sending(self, intent_id: int) -> None:
         """To be committed before the first byte of the newest attempt leaves: from here on it may be anywhere."""
@@ -246,23 +244,36 @@ class Journal(Nonces):
         self._set_attempt(connection, attempts_of(connection, row.id)[-1], wanted)
 
     def _keep_signed(
-        self, connection: Connection, intent_id: int, raw: bytes, tx_hash: str, fees: Fees | None, kind: AttemptKind
+        self,
+        connection: Connection,
+        intent_id: int,
+        raw: bytes,
+        tx_hash: str,
+        fees: Fees | None,
+        kind: AttemptKind,
+        *,
+        sending: bool,
     ) -> Attempt:
-        """A further attempt, with what it may cost beyond the intent's reservation."""
+        """A further attempt, with what it may cost beyond the intent's reservation; about to leave, if `sending`."""
         row = self._load(connection, intent_id)
-        earlier = attempts_of(connection, intent_id)
+        # No state leads back to the one before the first attempt.
+        earlier = () if row.state == IntentState.RESERVED else attempts_of(connection, intent_id)
         fees = fees or Fees(row.gas_limit, row.max_fee_wei, row.tip_wei)
         check_successor(intent_id, earlier, kind, fees)
         coin = gas_coin_in(self._marks(connection), row.network)
         beyond = max(0, coin.cost_wei(fees.worst_cost_wei) - row.worst_gas_wei)
-        self._move(
+        check_move(intent_id, IntentState(row.state), IntentState.SIGNED)
+        state = IntentState.SENDING if sending else IntentState.SIGNED
+        self._change(
             connection,
-            row,
-            IntentState.SIGNED,
+            CHANGE_INTENT,
+            {"state": IntentState.SIGNED.value} if sending else None,
+            intent=intent_id,
+            state=state.value,
             worst_gas_wei=row.worst_gas_wei + beyond,
             worst_loss_wei=row.worst_loss_wei + beyond,
         )
-        attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind)
+        attempt = Attempt(intent_id, len(earlier) + 1, raw, tx_hash, fees, kind, state)
         self._insert(
             connection,
             AttemptRow,
@@ -274,17 +285,10 @@ class Journal(Nonces):
             gas_limit=fees.gas_limit,
             max_fee_wei=fees.max_fee_wei,
             tip_wei=fees.tip_wei,
-            state=attempt.state.value,
+            state=state.value,
             signed_ms=self._now_ms(),
         )
         return attempt
-
-    def _begun(self, connection: Connection, attempt: Attempt) -> Attempt:
-        """The attempt that was signed in this transaction, about to leave."""
-        check_move(attempt.intent_id, IntentState.SIGNED, IntentState.SENDING)
-        self._change(connection, CHANGE_INTENT, intent=attempt.intent_id, state=IntentState.SENDING.value)
-        self._set_attempt(connection, attempt, IntentState.SENDING)
-        return replace(attempt, state=IntentState.SENDING)
 
     def _set_attempt(self, connection: Connection, attempt: Attempt, state: IntentState) -> None:
         of = {"intent": attempt.intent_id, "attempt": attempt.number}

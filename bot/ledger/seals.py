@@ -7,7 +7,7 @@ the same for every database, and unchanged when a later version adds a column.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -25,6 +25,8 @@ CHANGING = frozenset({"runs", "senders", "intents", "attempts", "orders", "fills
 UNSEALED_COLUMNS = frozenset({("leases", "expires_ms")})
 
 _NUMBERS, _BYTES = (int, Decimal), (bytes, memoryview)
+_AS_TEXT: Mapping[type, Callable[[Any], str]] = {str: str, int: str, bytes: lambda value: "0x" + value.hex()}
+"""How the types that nearly every value has are written."""
 
 _NEWEST = select(SealRow.id, SealRow.hash).order_by(SealRow.id.desc()).limit(1)
 _AT = select(SealRow.hash)
@@ -62,7 +64,7 @@ def change_of(table: Table, values: Mapping[str, Any]) -> Change:
     for name in names:
         value = values.get(name)
         if value is not None:
-            content[name] = value if type(value) is str else as_text(value)
+            content[name] = _AS_TEXT.get(type(value), as_text)(value)
     row = "|".join([as_text(values.get(name)) for name in key])
     return Change(table.name, row, orjson.dumps(content))
 

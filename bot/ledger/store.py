@@ -6,7 +6,7 @@ Every change of a row goes through `_insert` or `_change`, and is sealed in the 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar
@@ -311,13 +311,23 @@ class Store:
         self._changes.append(change_of(model.__table__, {**values, **key._asdict()}))  # type: ignore[arg-type]
         return key[0]  # type: ignore[no-any-return]
 
-    def _change(self, connection: Connection, statement: ReturningUpdate[Any], **values: Any) -> int:
+    def _change(
+        self,
+        connection: Connection,
+        statement: ReturningUpdate[Any],
+        passing: Mapping[str, Any] | None = None,
+        /,
+        **values: Any,
+    ) -> int:
         """How many rows changed. `statement` is a constant made by `changing`; `values` are its parameters and its new
-        values.
+        values. What the rows were on the way, with the values of `passing`, is sealed before what they are.
         """
-        rows = quick.rows(connection, statement, values)
+        rows = [row._asdict() for row in quick.rows(connection, statement, values)]
         table = statement.table
-        self._changes += [change_of(table, row._asdict()) for row in rows]  # type: ignore[arg-type]
+        for row in rows:
+            if passing is not None:
+                self._changes.append(change_of(table, {**row, **passing}))  # type: ignore[arg-type]
+            self._changes.append(change_of(table, row))  # type: ignore[arg-type]
         return len(rows)
 
     def _plan_row(self, connection: Connection, plan_id: str) -> int:
