@@ -17,6 +17,7 @@ from bot.signer.protocol import (
     HEADER_BYTES,
     Cancel,
     Denial,
+    Draft,
     Heartbeat,
     Replace,
     Request,
@@ -50,6 +51,7 @@ class SignerClient:
         self._awake = awake
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
+        self._unread = 0
 
     @classmethod
     async def start(
@@ -91,6 +93,14 @@ class SignerClient:
     @property
     def pid(self) -> int:
         return self._awake.process.pid
+
+    def draft(self, request: SignRequest) -> None:
+        """Have it read what `sign` will be asked for in a moment, in the time until then. Never raises, nor waits."""
+        if self._connection is None or self._turn.locked():
+            return
+        with suppress(InvalidMessage, OSError):
+            self._connection[1].write(frame(Draft(request)))
+            self._unread += 1
 
     async def sign(self, request: SignRequest) -> Signed | Refusal:
         """The signed transaction, or why not. Asking again for the same intent gives the same bytes."""
@@ -153,8 +163,10 @@ class SignerClient:
         try:
             writer.write(message)
             await writer.drain()
-            header = await reader.readexactly(HEADER_BYTES)
-            return parse_response(await reader.readexactly(body_length(header)))
+            for _ in range(self._unread):
+                await _answer(reader)
+            self._unread = 0
+            return parse_response(await _answer(reader))
         except BaseException:
             # An answer given up on would be taken for the next one's.
             await self._disconnect()
@@ -164,7 +176,7 @@ class SignerClient:
         if self._connection is None:
             return
         _, writer = self._connection
-        self._connection = None
+        self._connection, self._unread = None, 0
         writer.transport.abort()
         with suppress(OSError):
             await writer.wait_closed()
@@ -176,3 +188,8 @@ class SignerClient:
         if isinstance(error, TimeoutError):
             return f"the signer gave no answer within {ANSWER_TIMEOUT_S} s"
         return f"the signer hung up: {error}"
+
+
+async def _answer(reader: asyncio.StreamReader) -> bytes:
+    """The body of the next frame."""
+    return await reader.readexactly(body_length(await reader.readexactly(HEADER_BYTES)))
