@@ -11,8 +11,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from eth_utils.crypto import keccak
-
 from bot.ledger.deliveries import Inclusion
 from bot.plan import Plan
 from chains.node.broadcast import together
@@ -98,6 +96,8 @@ class Routes:
 
     async def send(self, raw: bytes, names: Sequence[str], window: Window) -> list[Delivery]:
         """Hand `raw` to all of `names` at once; their answers, in order. Never raises."""
+        if len(names) == 1:
+            return [Delivery(names[0], await self._destinations[names[0]].send(raw, window))]
         outcomes = await asyncio.gather(*(self._destinations[name].send(raw, window) for name in names))
         return [Delivery(name, outcome) for name, outcome in zip(names, outcomes, strict=True)]
 
@@ -124,6 +124,6 @@ def unanswered(deliveries: Sequence[Delivery]) -> bool:
     return all(delivery.outcome.status is SendStatus.UNKNOWN for delivery in deliveries)
 
 
-def joined(raw: bytes, deliveries: Sequence[Delivery]) -> SendOutcome:
+def joined(tx_hash: str, deliveries: Sequence[Delivery]) -> SendOutcome:
     """What several answers come to: taken if one took it, refused only if nobody may have taken it."""
-    return together("0x" + keccak(raw).hex(), [delivery.outcome for delivery in deliveries])
+    return together(tx_hash, [delivery.outcome for delivery in deliveries])

@@ -167,7 +167,7 @@ class Submission:
         if attempt.state is IntentState.SIGNED:
             self._ledger.mark_sending(intent.id)
         deliveries = await self._delivered(intent, attempt)
-        outcome = joined(attempt.raw, deliveries)
+        outcome = joined(attempt.tx_hash, deliveries)
         followed = self._follow(intent)
         self._keep(intent, attempt, followed, deliveries)
         followed.refused = followed.in_doubt = None
