@@ -6,7 +6,7 @@ Looking comes before anything is decided on a head, booking may come after: what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -148,11 +148,18 @@ class Homecoming:
             way.at_head(block.head)
         awaited, attempts = self._awaited()
         landed = [self._landed(intent, attempts[intent.id], block.head) for intent in awaited]
-        counted, coins, found = await asyncio.gather(self._counted(), self._coins(), asyncio.gather(*landed))
+        keys = [way.account for way in self._operators]
+        paying = keys if self._operators.several else []
+        found, counted, coins = await asyncio.gather(
+            asyncio.gather(*landed),
+            asyncio.gather(*(self._told(self._submitter.nonce, key) for key in keys)),
+            asyncio.gather(*(self._told(self._submitter.balance, key) for key in paying)),
+        )
         for intent, at in zip(awaited, found, strict=True):
             if at is not None:
                 self._in_flight.transactions.pop(intent.id, None)
-        return Found(block.head, tuple(zip(awaited, found, strict=True)), counted, coins)
+        each = tuple(zip(awaited, found, strict=True))
+        return Found(block.head, each, _known(keys, counted), _known(paying, coins))
 
     def waits(self, found: Found) -> Waits:
         """Which plans may leave before what was found is booked.
@@ -225,22 +232,11 @@ class Homecoming:
         for intent in unsent(self._ledger):
             await self.release(intent, reason)
 
-    async def _counted(self) -> Mapping[Address, int]:
-        return await self._told(self._submitter.nonce)
-
-    async def _coins(self) -> Mapping[Address, int]:
-        return await self._told(self._submitter.balance) if self._operators.several else {}
-
-    async def _told(self, ask: Callable[[Address], Awaitable[int]]) -> Mapping[Address, int]:
-        """What the chain answers of each key; nothing of those of which it does not."""
-        told: dict[Address, int] = {}
-
-        async def tell(account: Address) -> None:
-            with suppress(*UNANSWERED):
-                told[account] = await ask(account)
-
-        await asyncio.gather(*(tell(way.account) for way in self._operators))
-        return told
+    async def _told(self, ask: Callable[[Address], Awaitable[int]], account: Address) -> int | None:
+        """What the chain answers of a key; None where it does not."""
+        with suppress(*UNANSWERED):
+            return await ask(account)
+        return None
 
     async def _landed(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Landed | None:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
@@ -363,3 +359,8 @@ class Homecoming:
         self._routes.changed()
         if self._tips is not None:
             self._tips.changed()
+
+
+def _known(accounts: Iterable[Address], told: Iterable[int | None]) -> Mapping[Address, int]:
+    """Of each account what was told of it; nothing of those of which nobody could say."""
+    return {account: said for account, said in zip(accounts, told, strict=True) if said is not None}
