@@ -63,6 +63,7 @@ class Store:
         self._reader = reader
         self._clock = clock
         self._where = place(writer.url)
+        self._is_file = writer.dialect.name == "sqlite"
         self._batch: Connection | None = None
         self._waiting: list[Note] | None = None
         self._known: dict[Hashable, tuple[Hashable, Any]] = {}
@@ -173,7 +174,7 @@ class Store:
 
     def _others(self) -> int | None:
         """Another one whenever another process has committed; None where that cannot be told for nothing."""
-        if self._batch is not None or self._writer.dialect.name != "sqlite":
+        if self._batch is not None or not self._is_file:
             return None
         if self._others_version is None or self._waiting is None:
             with explained(self._where):
@@ -199,7 +200,7 @@ class Store:
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """A transaction that reads: over a connection that is kept, where one thread asks a file."""
-        alone = self._reader is not self._writer and self._reader.dialect.name == "sqlite"
+        alone = self._reader is not self._writer and self._is_file
         if not alone or (self._kept_reader is not None and self._kept_reader.in_transaction()):
             with self._reader.begin() as connection:
                 yield connection
@@ -221,7 +222,7 @@ class Store:
     @contextmanager
     def _one_transaction(self) -> Iterator[Connection]:
         """A transaction. A server's connection is checked before each, as it may have gone meanwhile."""
-        if self._writer.dialect.name != "sqlite":
+        if not self._is_file:
             with self._writer.begin() as connection:
                 yield connection
             return
@@ -286,7 +287,7 @@ class Store:
     def _empty_log(self) -> None:
         """Have SQLite move its log into the database now that nobody waits, before it does so in a commit by itself."""
         self._commits = 0
-        if self._writer.dialect.name == "sqlite":
+        if self._is_file:
             with explained(self._where):
                 driver: Any = self._connected().connection.dbapi_connection
                 driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()

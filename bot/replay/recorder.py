@@ -194,13 +194,15 @@ class _RecordedEnd:
 
         async def asked(*args: Any, **named: Any) -> Any:
             try:
-                given = await found(*args, **named)
+                given = await getattr(self._end, attribute)(*args, **named)
             except Exception as error:
                 self._recorder.failure(name, args, named, error)
                 raise
             self._recorder.answer(name, args, named, given)
             return given
 
+        # From now on it is found at once: an end is asked several times a head.
+        self.__dict__[attribute] = asked
         return asked
 
 
