@@ -20,6 +20,9 @@ from tests.kills.killer import STEPS, killer
 from tests.kills.story import NOTHING, Outcome, Story
 from tests.kills.twins import BROKEN, WHOLE, Twin
 
+TWIN_STORIES = 4
+"""A broken twin must be found out in one of so many."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Plays as many stories as the kills take, then the broken twins; 0 when every promise was kept, but by them."""
@@ -27,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--per-story", type=int, default=100, help="kills on one chain and one ledger")
     parser.add_argument("--seed", type=int, default=1, help="of the first story; the next ones follow")
-    parser.add_argument("--twin-kills", type=int, default=25, help="what each broken twin gets, and must fail of")
+    parser.add_argument("--twin-kills", type=int, default=25, help="of a broken twin's stories, each")
     options = parser.parse_args(arguments)
     with killer() as line:
         return asyncio.run(_play(options, line))
@@ -45,13 +48,21 @@ async def _play(options: argparse.Namespace, line: Connection) -> int:
         seed += 1
     unnoticed = []
     for name, twin in BROKEN.items():
-        broken = await _story(setting, options.seed, options.twin_kills, twin, line, 3 * STEPS)
-        print(f"broken twin {name}: {broken}", flush=True)
-        if not broken.wrong:
+        if not await _found_out(setting, name, twin, options, line):
             unnoticed.append(name)
     noticed = f"{len(BROKEN) - len(unnoticed)} of {len(BROKEN)} broken twins found out"
     print(f"{total}; {noticed}; {time.monotonic() - begun:.0f} s")
     return 1 if total.wrong or unnoticed else 0
+
+
+async def _found_out(setting: Setting, name: str, twin: Twin, options: argparse.Namespace, line: Connection) -> bool:
+    """Whether a broken twin goes wrong in one of a few stories: in one of them no kill may fall where it errs."""
+    for seed in range(options.seed, options.seed + TWIN_STORIES):
+        broken = await _story(setting, seed, options.twin_kills, twin, line, 3 * STEPS)
+        print(f"broken twin {name}, seed {seed}: {broken}", flush=True)
+        if broken.wrong:
+            return True
+    return False
 
 
 async def _story(setting: Setting, seed: int, kills: int, twin: Twin, line: Connection, steps: int) -> Outcome:
