@@ -202,6 +202,7 @@ class Engine:
             await self.deciding.decide(head, in_use, partial(self._home_before, waits, found, in_use))
         if isinstance(found, Found):
             await self._home(found, in_use)
+        road.transactions.keep_borne(head)
         self._upkeep.after(head)
 
     def _waits(self, found: Found | str) -> Waits:

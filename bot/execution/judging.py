@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bot.execution.fees import FeePolicy
 from bot.execution.gains import Gains
@@ -54,19 +54,28 @@ class Judge:
             )
         return self._too_sensitive(verdict.moved) or verdict
 
-    def borne(self, prepared: Prepared, verdict: Verdict) -> Verdict:
-        """`verdict` with what the plan comes to where its pools move, if it is of a size for which that is asked.
+    def is_asked(self, prepared: Prepared, verdict: Verdict) -> bool:
+        """Whether the plan is of a size for which it is asked what it bears.
 
         What takes back an older plan is not asked: it has to leave, whatever others do.
         """
         bearing, plan = self._bearing, prepared.plan
         if bearing is None or verdict.outcome is not Outcome.OK or plan.unwinds:
-            return verdict
-        if self._marks.wei(plan.swaps[0].token_in, plan.amount_in) < bearing.above_wei:
-            return verdict
-        amounts = brought(plan, bearing.market, LEVELS_BPS)
-        moved = [self._if_moved(prepared, verdict, *each) for each in zip(LEVELS_BPS, amounts, strict=True)]
-        return replace(verdict, moved=tuple(moved))
+            return False
+        return self._marks.wei(plan.swaps[0].token_in, plan.amount_in) >= bearing.above_wei
+
+    def could_lose_too_much(self, prepared: Prepared, verdict: Verdict) -> bool:
+        """Whether it could be refused for what it bears: it loses its gas at most, or what its terms still allow."""
+        assert self._bearing is not None, "it is not asked"
+        plan = prepared.plan
+        least_wei = 0 if plan.atomic else min(0, self._gains.two_sided_wei(plan, prepared.terms.min_out))
+        return self.cost_wei(prepared.fees, verdict) - least_wei > self._bearing.most_loss_wei
+
+    def bears(self, prepared: Prepared, verdict: Verdict) -> tuple[IfMoved, ...]:
+        """What the plan comes to where its pools move from where they stand in the market."""
+        assert self._bearing is not None, "it is not asked"
+        amounts = brought(prepared.plan, self._bearing.market, LEVELS_BPS)
+        return tuple(self._if_moved(prepared, verdict, *each) for each in zip(LEVELS_BPS, amounts, strict=True))
 
     def smaller(self, plan: Plan) -> Plan | None:
         """A plan of half the size, for one that is too sensitive as it is."""

@@ -88,6 +88,7 @@ class TransactionDesk:
         self._in_flight = InFlight(ledger)
         self._tips = tips
         self._judge = Judge(self._gains, fee_policy, bearing)
+        self._to_be_borne: list[tuple[Prepared, Verdict]] = []
         routes = routes or Routes({MEMPOOL: Mempool(submitter.send_raw)})
         ways = [
             Submission(
@@ -227,9 +228,21 @@ class TransactionDesk:
     async def verdict(self, prepared: Prepared, head: Head) -> Verdict | Refusal:
         """The last word: the exact transaction on top of `head`, after those already sent; or why it is not enough."""
         verdict = await self._simulator.verdict(prepared.transaction, head, *self._surroundings(prepared))
-        verdict = self._judge.borne(prepared, prepared.charged(verdict))
+        verdict = prepared.charged(verdict)
+        if self._judge.is_asked(prepared, verdict):
+            if self._judge.could_lose_too_much(prepared, verdict):
+                verdict = replace(verdict, moved=self._judge.bears(prepared, verdict))
+            else:
+                self._to_be_borne.append((prepared, verdict))
         self._ledger.record_verdict(prepared.plan.id, verdict)
         return await self._named(self._judge.judged(prepared, verdict), prepared.plan, head)
+
+    def keep_borne(self, head: Head) -> None:
+        """Write down what large plans of `head` bear, where no answer would have kept them from leaving."""
+        asked, self._to_be_borne = self._to_be_borne, []
+        for prepared, verdict in asked:
+            if verdict.block_hash == head.hash:
+                self._ledger.record_borne(prepared.plan.id, verdict.tx_digest, self._judge.bears(prepared, verdict))
 
     def smaller(self, plan: Plan) -> Plan | None:
         """A plan of half the size, for one that is too sensitive as it is; None where that gains nothing."""

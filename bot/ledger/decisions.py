@@ -10,7 +10,7 @@ import orjson
 from sqlalchemy import Connection, select
 
 from bot.ledger.errors import LedgerError
-from bot.ledger.models import Base, EventRow, OpportunityRow, PlanRow, RefusalRow, TimingRow, VerdictRow
+from bot.ledger.models import Base, BearingRow, EventRow, OpportunityRow, PlanRow, RefusalRow, TimingRow, VerdictRow
 from bot.ledger.store import Store
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.reasons import Refusal
@@ -74,8 +74,12 @@ class Decisions(Store):
             gas_price_wei=verdict.gas_price_wei,
             deltas=orjson.dumps(deltas, option=orjson.OPT_SORT_KEYS).decode(),
             reason=verdict.reason,
-            moved=_moved(verdict.moved),
+            moved=_moved(verdict.moved) if verdict.moved else None,
         )
+
+    def record_borne(self, plan_id: str, tx_digest: str, moved: Sequence[IfMoved]) -> None:
+        """What a recorded plan bears, of which the verdict on the transaction `tx_digest` did not say it."""
+        self._note_about(BearingRow, plan_id, tx_digest=tx_digest, moved=_moved(moved))
 
     def record_refusal(self, refusal: Refusal, strategy: str, plan_id: str | None = None) -> None:
         """Why something was not done; `plan_id` when there was a plan already."""
@@ -152,9 +156,7 @@ class Decisions(Store):
         return row
 
 
-def _moved(moved: Sequence[IfMoved]) -> str | None:
-    if not moved:
-        return None
+def _moved(moved: Sequence[IfMoved]) -> str:
     return orjson.dumps(
         [{"bps": each.bps, "left_wei": str(each.left_wei), "settles": each.settles} for each in moved]
     ).decode()

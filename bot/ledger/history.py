@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select
 
 from bot.gas import GasCoin
 from bot.ledger.ledger import Ledger
-from bot.ledger.models import AttemptRow, FillRow, IntentRow, PlanRow, RefusalRow, VerdictRow
+from bot.ledger.models import AttemptRow, BearingRow, FillRow, IntentRow, PlanRow, RefusalRow, VerdictRow
 from bot.ledger.pnl import gas_coin_of, gas_of_intent, marks_of
 from bot.ledger.reading import Decision, Fill, RefusedPlan, decisions, fills
 from bot.plan import Plan, decode_plan
@@ -118,16 +118,20 @@ def _verdicts(connection: Connection, plan_row: int, coin: GasCoin) -> tuple[Rec
         VerdictRow.reason,
     )
     chosen = select(*columns, VerdictRow.moved).where(VerdictRow.plan_row == plan_row).order_by(VerdictRow.id)
+    later = select(BearingRow.tx_digest, BearingRow.moved).where(BearingRow.plan_row == plan_row)
+    borne = {row.tx_digest: row.moved for row in connection.execute(later)}
     return tuple(
         RecordedVerdict(
-            *row[:-1], gas_cost_wei=coin.cost_wei(row.gas_used * row.gas_price_wei), moved=_moved(row.moved)
+            *row[:-1],
+            gas_cost_wei=coin.cost_wei(row.gas_used * row.gas_price_wei),
+            moved=_moved(row.moved or borne.get(row.tx_digest)),
         )
         for row in connection.execute(chosen)
     )
 
 
 def _moved(document: str | None) -> tuple[IfMoved, ...]:
-    """As `Decisions.record_verdict` wrote it."""
+    """As `Decisions` wrote it."""
     return tuple(
         IfMoved(each["bps"], int(each["left_wei"]), each["settles"]) for each in orjson.loads(document or "[]")
     )

@@ -123,6 +123,17 @@ class VerdictRow(Base):
     moved: Mapped[str | None] = mapped_column(Text)
 
 
+class BearingRow(Base):
+    """`VerdictRow.moved` of the verdict on `tx_digest`, where it was worked out only after that was acted on."""
+
+    __tablename__ = "bearings"
+
+    id: Mapped[int] = key()
+    plan_row: Mapped[int] = mapped_column(ForeignKey("plans.id"), index=True)
+    tx_digest: Mapped[str] = mapped_column(String(64))
+    moved: Mapped[str] = mapped_column(Text)
+
+
 class RefusalRow(Base):
     __tablename__ = "refusals"
 

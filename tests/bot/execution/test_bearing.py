@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 
 from bot.deciding import Deciding
 from bot.execution import moving
+from bot.execution.build import Terms
 from bot.execution.halving import halved
 from bot.execution.judging import Bearing
 from bot.execution.moving import brought
+from bot.execution.transactions import TransactionDesk
 from bot.ledger.history import history
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import decisions
@@ -23,9 +25,8 @@ from bot.plan import Plan, Swap
 from bot.reasons import Reason, Refusal
 from bot.replay.why import screen
 from bot.simulator.sensitivity import movers
-from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
+from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
 from chains.assets import Token
-from chains.blocks import Head
 from chains.pools.pool import Pool
 from tests.bot.execution import given as at
 from tests.bot.execution.scripted import FEE_POLICY, GAS_USED, ScriptedChain, ScriptedSimulator, desk
@@ -110,23 +111,73 @@ def test_two_routes_through_one_pool_bring_no_more_than_both_swaps_one_after_the
     assert movers(split) == first.swaps, "nor is the pool moved twice before them"
 
 
-async def judged(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> Verdict | Refusal:
+def bearing_desk(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> TransactionDesk:
     bearing = Bearing(market, above_wei, most_loss_wei)
-    on = desk(ledger, ScriptedChain(), ScriptedSimulator(plan), None, bearing=bearing)
+    return desk(ledger, ScriptedChain(), ScriptedSimulator(plan), None, bearing=bearing)
+
+
+async def judged(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> Verdict | Refusal:
+    on = bearing_desk(ledger, plan, market, above_wei, most_loss_wei)
     ledger.record_plan(plan)
-    head: Head = HEAD
-    return await on.verdict(on.prepare(plan, head), head)
+    outcome = await on.verdict(on.prepare(plan, HEAD), HEAD)
+    on.keep_borne(HEAD)
+    return outcome
 
 
-async def test_a_large_plan_carries_what_it_comes_to_and_a_small_one_does_not(ledger: Ledger) -> None:
+def kept(ledger: Ledger) -> tuple[IfMoved, ...]:
+    """What the ledger says of the newest verdict on the newest plan."""
+    told = history(ledger, decisions(ledger, limit=1)[0].id)
+    assert told is not None
+    return told.verdicts[-1].moved
+
+
+async def test_of_a_large_plan_the_ledger_keeps_what_it_comes_to_and_of_a_small_one_it_does_not(
+    ledger: Ledger,
+) -> None:
     plan, market = gaining()
-    large = await judged(ledger, plan, market, ETHER, ETHER)
-    assert isinstance(large, Verdict) and [each.bps for each in large.moved] == list(LEVELS_BPS)
-    ten, fifty, hundred = large.moved
+    await judged(ledger, plan, market, ETHER + 1, ETHER)
+    assert kept(ledger) == ()
+    await judged(ledger, plan, market, ETHER, ETHER)
+    assert [each.bps for each in kept(ledger)] == list(LEVELS_BPS)
+    ten, fifty, hundred = kept(ledger)
     assert ten.settles and 0 < ten.left_wei < plan.expected_profit_wei
     assert not fifty.settles and not hundred.settles and fifty.left_wei == hundred.left_wei == -LOST
-    small = await judged(ledger, plan, market, ETHER + 1, ETHER)
-    assert isinstance(small, Verdict) and small.moved == ()
+
+
+async def test_what_a_plan_bears_is_asked_before_it_leaves_where_it_could_keep_it_from_leaving(ledger: Ledger) -> None:
+    plan, market = gaining()
+    at_once = await judged(ledger, plan, market, ETHER, LOST - 1)
+    assert isinstance(at_once, Verdict) and at_once.moved == kept(ledger) != ()
+    other = replace(plan, note="another")
+    later = await judged(ledger, other, market, ETHER, LOST)
+    assert isinstance(later, Verdict) and later.moved == () and kept(ledger) == at_once.moved
+
+
+@pytest.mark.parametrize("sold_ppm", [None, 0, 900_000, 999_000, 1_000_000])
+def test_no_plan_that_is_asked_later_could_have_been_refused(ledger: Ledger, sold_ppm: int | None) -> None:
+    """`sold_ppm` of its quote are the least a two-sided plan takes; a cycle is one without."""
+    plan, market = gaining() if sold_ppm is None else (at.sells_on_chain(), at.market())
+    judges = [bearing_desk(ledger, plan, market, 0, most)._judge for most in (0, LOST - 1, LOST, LOST + 1, 2 * ETHER)]
+    prepared = bearing_desk(ledger, plan, market, 0, 0).prepare(plan, HEAD)
+    if sold_ppm is not None:
+        prepared = replace(prepared, terms=Terms(0, plan.amount_out * sold_ppm // 10**6))
+    shown = Verdict(Outcome.OK, "", 10, HEAD.hash, GAS_USED, FEE_POLICY.gas_price_wei(HEAD))
+    asked = [judge.could_lose_too_much(prepared, shown) for judge in judges]
+    assert asked == sorted(asked, reverse=True) and asked[0] and not asked[-1]
+    for judge, at_once in zip(judges, asked, strict=True):
+        for arrives in range(0, plan.amount_out + 1, plan.amount_out // 50):
+            left = judge._if_moved(prepared, shown, 10, arrives)
+            assert at_once or judge._too_sensitive([left]) is None
+
+
+async def test_what_a_plan_of_an_older_head_bore_is_not_asked_of_the_market_any_more(ledger: Ledger) -> None:
+    plan, market = gaining()
+    on = bearing_desk(ledger, plan, market, ETHER, ETHER)
+    ledger.record_plan(plan)
+    await on.verdict(on.prepare(plan, HEAD), HEAD)
+    on.keep_borne(at.head(11))
+    on.keep_borne(HEAD)
+    assert kept(ledger) == ()
 
 
 @pytest.mark.parametrize(("most_loss_wei", "refused"), [(LOST, False), (LOST - 1, True)])
@@ -142,24 +193,22 @@ async def test_what_ten_bps_would_turn_into_too_much_of_a_loss_is_refused_by_nam
 
 async def test_what_takes_back_an_older_plan_is_not_asked_what_it_bears(ledger: Ledger) -> None:
     outcome = await judged(ledger, replace(at.cycle(), unwinds="0" * 32), at.market(), 0, 0)
-    assert isinstance(outcome, Verdict) and outcome.moved == ()
+    assert isinstance(outcome, Verdict) and outcome.moved == kept(ledger) == ()
 
 
 async def test_a_two_sided_plan_settles_down_to_its_least_output_and_reverts_below(ledger: Ledger) -> None:
     plan = at.sells_on_chain()
-    large = await judged(ledger, plan, at.market(), ETHER, ETHER)
-    assert isinstance(large, Verdict)
-    ten, _, hundred = large.moved
+    assert isinstance(await judged(ledger, plan, at.market(), ETHER, ETHER), Verdict)
+    ten, _, hundred = kept(ledger)
     assert ten.settles and not hundred.settles and hundred.left_wei == -LOST
     assert plan.min_profit_wei <= ten.left_wei < plan.expected_profit_wei
 
 
 async def test_the_ledger_keeps_what_a_plan_bears_and_why_tells_it(ledger: Ledger) -> None:
     plan, market = gaining()
-    verdict = await judged(ledger, plan, market, ETHER, ETHER)
+    await judged(ledger, plan, market, ETHER, ETHER)
     told = history(ledger, decisions(ledger, limit=1)[0].id)
-    assert isinstance(verdict, Verdict) and told is not None
-    assert told.verdicts[0].moved == verdict.moved and verdict.outcome is Outcome.OK
+    assert told is not None
     lines = [line.strip() for line in screen(told, None) if "pools move" in line]
     assert lines[0].startswith("if its pools move 10 bps against it: +0.00")
     assert lines[1] == f"if its pools move 50 bps against it: reverts, {-LOST / 10**18:+.6f} ETH"

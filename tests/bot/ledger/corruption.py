@@ -17,6 +17,7 @@ from bot.ledger.models import Base
 from bot.ledger.records import TradeFill
 from bot.ledger.seals import UNSEALED_COLUMNS
 from bot.ledger.states import OrderState
+from bot.simulator.verdict import LEVELS_BPS, IfMoved
 from tests.bot.ledger.given import (
     INVENTORY_USDT,
     INVENTORY_WETH,
@@ -195,6 +196,8 @@ def _trade(path: Path, trades: int) -> Ledger:
     ledger.hold("twin")
     for number in range(trades):
         intent = pending(ledger, number, sell_plan(number))
+        moved = [IfMoved(bps, -number, settles=False) for bps in LEVELS_BPS]
+        ledger.record_borne(intent.plan_id, f"{number:064}", moved)
         mined = receipt(number)
         ledger.record_mined(intent.id, mined, {INVENTORY_WETH: -(10**18), INVENTORY_USDT: 2010 * 10**6})
         if number % 3 == 2:
