@@ -60,6 +60,11 @@ class Candidate(NamedTuple):
         return {edge.venue for edge in self.walk}
 
     @property
+    def numbers(self) -> tuple[int, ...]:
+        """The edges' numbers, which are told from others far faster than the edges."""
+        return tuple(edge.id for edge in self.walk)
+
+    @property
     def as_walk(self) -> Walk:
         """The same in base units."""
         ways = (Way(edge.venue, edge.token_in, edge.token_out) for edge in self.walk)
@@ -107,8 +112,7 @@ class Combining:
 
         `curve_of` is in base units. Empty where nothing is gained together.
         """
-        problem = _problem(walks, curve_of)
-        ways = tuple(map(self._number, problem.ways))
+        problem, ways = self._posed(walks, curve_of)
         found = self._solved(problem, ways)
         choices = [found]
         while len(found) > 1:
@@ -135,6 +139,23 @@ class Combining:
         except _NOT_TRADED:
             return None
         return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
+
+    def _posed(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> tuple[Problem, tuple[int, ...]]:
+        """The walks' ways, each with as much of its curve as can matter, and the numbers of those that have a price."""
+        carried: dict[int, float] = {}
+        curves: dict[int, Curve] = {}
+        for walk in walks:
+            amount = float(walk.amount_in)
+            for way in walk.ways:
+                number = self._number(way)
+                if number not in curves:
+                    curves[number], carried[number] = curve_of(way), 0.0
+                carried[number] += amount
+                amount = output(curves[number], amount)
+        start = walks[0].ways[0].token_in
+        cut = {self._ways[number]: tuple(_cut(curves[number], ROOM * most)) for number, most in carried.items()}
+        problem = problem_along(cut, start)
+        return problem, tuple(map(self._number, problem.ways))
 
     def _number(self, way: Way) -> int:
         number = self._numbers.get(way)
@@ -327,20 +348,6 @@ def groups_of(found: Sequence[Sized], rivals: Sequence[Candidate]) -> Iterator[t
             first[0].update(venues)
             first[2].append(rival)
     return ((together, passed_over) for _, together, passed_over in groups)
-
-
-def _problem(walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> Problem:
-    """The walks' ways, each with as much of its curve as can matter."""
-    carried: dict[Way, float] = {}
-    curves: dict[Way, Curve] = {}
-    for walk in walks:
-        amount = float(walk.amount_in)
-        for way in walk.ways:
-            curves[way] = curves.get(way) or curve_of(way)
-            carried[way] = carried.get(way, 0.0) + amount
-            amount = output(curves[way], amount)
-    start = walks[0].ways[0].token_in
-    return problem_along({way: tuple(_cut(curves[way], ROOM * most)) for way, most in carried.items()}, start)
 
 
 def _cut(curve: Curve, most: float) -> Iterator[Piece]:

@@ -92,18 +92,19 @@ class Search:
             return Answer()
         found: list[Sized] = []
         rivals: list[Candidate] = []
-        tried: set[Edges] = set()
+        tried: set[tuple[int, ...]] = set()
+        allows = _asked_once(question)
         forbidden = set(self._without_inventory(question))
         taken: set[VenueId] = set()
         attempts, rest = question.limit * ATTEMPTS_PER_RESULT, 0
         for _ in range(MOST_ROUNDS):
             shown = self._ask(question, through, starts, forbidden)
             rest = shown.rest + shown.unsized
-            fresh = [one for one in self._candidates(shown, question) if one.walk not in tried]
+            fresh = [one for one in self._candidates(shown, question) if one.numbers not in tried]
             before = len(forbidden)
             for candidate in fresh:
-                tried.add(candidate.walk)
-                denied = [edge for edge in candidate.walk if not _allows(question, edge)]
+                tried.add(candidate.numbers)
+                denied = [edge for edge in candidate.walk if not allows(edge)]
                 forbidden.update(number for edge in denied for number in self.packing.edges_of(edge))
                 if denied:
                     continue
@@ -135,13 +136,13 @@ class Search:
         """
         edges = {way: edge for walk in walks for way in walk.ways if (edge := self._edge_of(way)) is not None}
         open_to = [walk for walk in walks if all(way in edges and _allows(question, edges[way]) for way in walk.ways)]
-        if not open_to:
-            return None
+        return self._combined(open_to, edges, question) if open_to else None
+
+    def _combined(self, walks: Sequence[Walk], edges: Mapping[Way, Edge], question: Question) -> Opportunity | None:
+        """The same of walks that may all be taken, along these edges."""
         limits = question.max_routes, question.max_hops, question.most_gas
         combining = Combining(self.pools, question.gas_price_wei, *limits)
-        best = combining.best(
-            open_to, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out)
-        )
+        best = combining.best(walks, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out))
         return combining.made(question.start, best) if best else None
 
     def _edge_of(self, way: Way) -> Edge | None:
@@ -155,7 +156,13 @@ class Search:
         if not rivals:
             return apart
         candidates = [*(candidate for candidate, _ in found), *rivals][:MOST_WALKS]
-        made = self.together([each.as_walk for each in candidates], question)
+        walks = [each.as_walk for each in candidates]
+        edges = {
+            way: edge
+            for walk, each in zip(walks, candidates, strict=True)
+            for way, edge in zip(walk.ways, each.walk, strict=True)
+        }
+        made = self._combined(walks, edges, question)
         alone = sum(each.net_profit_wei(question.gas_price_wei) for each in apart)
         return [made] if made is not None and made.net_profit_wei(question.gas_price_wei) > alone else apart
 
@@ -287,6 +294,18 @@ class Search:
 
 def _allows(question: Question, edge: Edge) -> bool:
     return question.allowed is None or question.allowed(edge.venue, edge.token_in)
+
+
+def _asked_once(question: Question) -> Callable[[Edge], bool]:
+    """`_allows` for this question: the walks of one answer take the same edges again and again."""
+    known: dict[int, bool] = {}
+
+    def allows(edge: Edge) -> bool:
+        if edge.id not in known:
+            known[edge.id] = _allows(question, edge)
+        return known[edge.id]
+
+    return allows
 
 
 def _held(inventory: Mapping[Token, int], token: Token) -> float:

@@ -13,12 +13,14 @@ from bot.market.packed.shapes import (
     GAINING,
     HITS,
     I4,
+    I8,
     LANES,
     PAIRS,
     PRODUCT,
     RANGES,
     REFILL,
     SEARCH,
+    SEARCHES,
     SIZED,
     TAKE,
     U1,
@@ -137,15 +139,18 @@ def turned(hops: int, source: I4, pair: I4, limits: Limits, walk: I4) -> int:
 
 
 @inlined
-def unseen(hops: int, walk: I4, seen: I4) -> bool:
-    """Note the walk in `walk[:hops]`; whether it is new in this search."""
+def unseen(hops: int, walk: I4, seen: I4, seen_in: I8, search: int) -> bool:
+    """Note the walk in `walk[:hops]`; whether it is new in the search of that number.
+
+    What other searches left counts as empty: to clear it each time would write more than all else together.
+    """
     size = len(seen)
     key = np.uint64(hops)
     for hop in range(hops):
         key = (key ^ np.uint64(walk[hop])) * np.uint64(0x9E3779B97F4A7C15)
         key ^= key >> np.uint64(29)
     at = np.int64(key % np.uint64(size))
-    while seen[at, 0] >= 0:
+    while seen_in[at] == search:
         same = True
         for hop in range(4):
             same &= seen[at, hop] == (walk[hop] if hop < hops else -1)
@@ -154,6 +159,7 @@ def unseen(hops: int, walk: I4, seen: I4) -> bool:
         at = (at + 1) % size
     for hop in range(4):
         seen[at, hop] = walk[hop] if hop < hops else -1
+    seen_in[at] = search
     return True
 
 
@@ -193,7 +199,7 @@ def size_lane(at: int, lane: int, hops: int, one: int, arrays: Arrays, limits: L
     for hop in range(hops):
         walk[hop] = walk[8 + (begin + hop) % hops]
         gas += limits.gas_of[pools.klass[edges.pool[walk[hop]]]]
-    if not unseen(hops, walk, work.seen):
+    if not unseen(hops, walk, work.seen, work.seen_in, work.counts[SEARCHES]):
         return
     work.counts[SIZED] += 1
     size, gain = size_walk(walk[:4], hops, pools, edges, arrays.curves, work.rest, walk[4:8])
@@ -247,7 +253,6 @@ def block_step(changes: Changes, arrays: Arrays, limits: Limits, work: Work, siz
             for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):
                 if limits.edges[edge]:
                     search_edge(edge, arrays, limits, work, needed, room)
-    if counts[HITS]:
-        work.seen[:] = -1
+    counts[SEARCHES] += 1
     for hit in range(min(counts[HITS], len(work.hits.gain))):
         size_hit(hit, arrays, limits, work, needed)

@@ -217,6 +217,7 @@ class Detector:
             np.zeros(12, np.int32),
             np.zeros(8, np.int32),
             np.zeros((4 * LANES * self._most_sized, 4), np.int32),
+            np.zeros(4 * LANES * self._most_sized, np.int64),
             np.zeros((self._most, MAX_HOPS), np.int32),
             np.zeros((self._most, 3)),
         )

@@ -193,7 +193,7 @@ class Hits(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Scratch and results. `found` is the best after sizing."""
+    """Scratch and results. `seen` are walks that were sized, `seen_in` the searches that did; `found` is the best."""
 
     pair_seen: U1
     pairs: I4
@@ -205,6 +205,7 @@ class Work(NamedTuple):
     walk: I4
     path: I4
     seen: I4
+    seen_in: I8
     found: I4
     found_value: F8
 
@@ -228,9 +229,9 @@ and from `FIRST_BACK` on the pairs of the way back, -1 behind the last."""
 FOLLOW, SEARCH, REFILL, TAKE = 0, 1, 2, 3
 """What a block step does: take in and search, search only, fill tables that were laid out anew, or take in only."""
 
-HITS, SIZED, GAINING, PAIRS = 0, 1, 2, 3
-"""Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, and how many links
-changed."""
+HITS, SIZED, GAINING, PAIRS, SEARCHES = 0, 1, 2, 3, 4
+"""Where `Work.counts` keeps how many walks passed the screen, were sized, gain after gas, how many links changed, and
+how many searches there were."""
 
 
 @dataclass(frozen=True, slots=True)
