@@ -26,11 +26,13 @@ class Marks:
 
     def wei(self, token: Token, units: int) -> int:
         """The value of `units` in wei, rounded down. Raises `NoMark`."""
-        return int(self._mark(token) * units // 1)
+        mark = self._mark(token)
+        return mark.numerator * units // mark.denominator
 
     def units(self, token: Token, wei: int) -> int:
         """How many base units `wei` are worth, rounded down. Raises `NoMark`."""
-        return int(Fraction(wei) / self._mark(token) // 1)
+        mark = self._mark(token)
+        return wei * mark.denominator // mark.numerator
 
     def units_worth(self, token: Token, wei: int) -> int:
         """The least base units that are worth `wei` or more. Raises `NoMark`."""

@@ -20,6 +20,8 @@ def agreed(question: Question, answers: Sequence[Answer]) -> Answer:
     """The answer that all give, with the most gas of any. Raises `CoinbasesDisagree`."""
     first = answers[0]
     for other in answers[1:]:
+        if other is first:
+            continue
         if other.succeeded != first.succeeded:
             raise CoinbasesDisagree("it succeeds in one builder's block and reverts in another's")
         if _moved(question, other) != _moved(question, first):

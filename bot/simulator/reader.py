@@ -6,11 +6,11 @@ geth's documentation, which Anvil, Erigon, Nethermind and Reth share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import accumulate
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from eth_utils.crypto import keccak
 
 from chains.assets import Address, address
@@ -43,43 +43,38 @@ class Readings:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One account's: its slots, how they are asked for, and what it said last and what that means."""
+    """One account's: its slots, and how they are asked for."""
 
     slots: Sequence[int]
     asked: bytes
-    said: bytes = b""
-    balance_wei: int = 0
-    words: Mapping[int, int] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, account: Address, slots: Sequence[int]) -> _Part:
-        words = (int(account, 16), _WORD * len(slots), *slots)
-        return cls(slots, b"".join([word.to_bytes(_WORD, "big") for word in words]))
-
-    def after(self, said: bytes) -> _Part:
-        """After it said this."""
-        balance_wei, *words = [int.from_bytes(said[at : at + _WORD], "big") for at in range(0, len(said), _WORD)]
-        return _Part(self.slots, self.asked, said, balance_wei, dict(zip(self.slots, words, strict=True)))
 
 
 class BulkRead:
     """The same accounts and slots, read at one block after another.
 
-    What an account says is taken apart again only where it says something else than at the block before. What `before`
-    was told of the same slots is known already.
+    Of what is said, only the words are taken apart that differ from those of the block before; from the start, `before`
+    says which those were, or else that all are zero.
     """
 
     def __init__(self, keys: Mapping[Address, Sequence[int]], before: BulkRead | None = None) -> None:
-        known: Mapping[Address, _Part] = before._parts if before is not None else {}
-        self._parts: dict[Address, _Part] = {
-            account: part if (part := known.get(account)) and part.slots == slots else _Part.of(account, slots)
-            for account, slots in keys.items()
-        }
-        ends = list(accumulate(_WORD * (1 + len(slots)) for slots in keys.values()))
-        self._stretches = list(zip(keys, [0, *ends], ends, strict=False))
-        self._length = ends[-1] if ends else 0
-        asked = b"".join([part.asked for part in self._parts.values()])
-        self._call = {"to": _READER, "input": "0x" + asked.hex(), "gas": hex(_MOST_GAS)}
+        self._parts: dict[Address, _Part] = {}
+        self._places: list[tuple[Address, int | None]] = []
+        self._balances: dict[Address, int] = {}
+        self._words: dict[Address, Mapping[int, int]] = {}
+        said = []
+        for account, slots in keys.items():
+            was = before._parts.get(account) if before is not None else None
+            again = was is not None and was.slots == slots
+            asked = was.asked if was is not None and again else _asking(account, slots)
+            self._parts[account] = _Part(slots, asked)
+            self._places += [(account, None), *((account, slot) for slot in slots)]
+            known = before._words.get(account, {}) if before is not None else {}
+            words = self._words[account] = known if again else {slot: known.get(slot, 0) for slot in slots}
+            balance_wei = self._balances[account] = before._balances.get(account, 0) if before is not None else 0
+            said += [balance_wei, *words.values()]
+        self._said = _in_words(said)
+        asked_all = b"".join([part.asked for part in self._parts.values()])
+        self._call = {"to": _READER, "input": "0x" + asked_all.hex(), "gas": hex(_MOST_GAS)}
         self._code = {_READER: {"code": _IN_A_ROW}, **{at: {"code": _OWN_SLOTS} for at, slots in keys.items() if slots}}
 
     def question(self, block: str | Mapping[str, str]) -> tuple[Any, ...]:
@@ -92,19 +87,39 @@ class BulkRead:
         Raises `Unreadable`.
         """
         said = bytes.fromhex(answer[2:])
-        if len(said) != self._length:
+        if len(said) != len(self._said):
             raise Unreadable(
-                f"the node answered {len(said)} bytes of state, not {self._length}; does it take overrides?"
+                f"the node answered {len(said)} bytes of state, not {len(self._said)}; does it take overrides?"
             )
-        for account, begin, end in self._stretches:
-            part = self._parts[account]
-            if said[begin:end] != part.said:
-                self._parts[account] = part.after(said[begin:end])
-        return Readings(
-            {account: part.balance_wei for account, part in self._parts.items()},
-            {account: part.words for account, part in self._parts.items()},
-        )
+        balances, words = dict(self._balances), dict(self._words)
+        anew: dict[Address, dict[int, int]] = {}
+        for index in _differing(said, self._said):
+            account, slot = self._places[index]
+            word = int.from_bytes(said[_WORD * index : _WORD * (index + 1)], "big")
+            if slot is None:
+                balances[account] = word
+                continue
+            if account not in anew:
+                words[account] = anew[account] = dict(words[account])
+            anew[account][slot] = word
+        self._said, self._balances, self._words = said, balances, words
+        return Readings(balances, words)
 
     def asks_for(self, keys: Mapping[Address, Sequence[int]]) -> bool:
         """Whether that is what it reads."""
         return keys.keys() == self._parts.keys() and all(keys[at] == part.slots for at, part in self._parts.items())
+
+
+def _differing(said: bytes, before: bytes) -> list[int]:
+    """Which words differ."""
+    now, then = (np.frombuffer(each, np.uint64).reshape(-1, _WORD // 8) for each in (said, before))
+    found: list[int] = np.flatnonzero((now != then).any(axis=1)).tolist()
+    return found
+
+
+def _asking(account: Address, slots: Sequence[int]) -> bytes:
+    return _in_words((int(account, 16), _WORD * len(slots), *slots))
+
+
+def _in_words(numbers: Iterable[int]) -> bytes:
+    return b"".join([number.to_bytes(_WORD, "big") for number in numbers])

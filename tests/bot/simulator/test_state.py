@@ -72,6 +72,22 @@ def test_what_an_account_says_again_is_the_same_object_and_what_it_says_anew_is_
         before, slots_before = words, dict(readings.slots)
 
 
+@given(
+    st.dictionaries(st.integers(0, 3), st.dictionaries(st.integers(0, 4), st.integers(0, 1) | WORDS), max_size=4),
+    st.dictionaries(st.integers(0, 3), st.dictionaries(st.integers(0, 4), st.integers(0, 1) | WORDS), max_size=4),
+)
+def test_other_slots_than_at_the_block_before_are_read_as_if_none_had_been(
+    first: dict[int, dict[int, int]], then: dict[int, dict[int, int]]
+):
+    bulk = None
+    for state in (first, then):
+        bulk = BulkRead({account(number): tuple(slots) for number, slots in state.items()}, bulk)
+        said = [word for number, slots in state.items() for word in (number, *slots.values())]
+        readings = bulk.read("0x" + "".join(f"{word:064x}" for word in said))
+        assert readings.slots == {account(number): slots for number, slots in state.items()}
+        assert readings.balances == {account(number): number for number in state}
+
+
 def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
     store = StateStore()
     prestate = {
