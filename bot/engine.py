@@ -203,6 +203,9 @@ class Engine:
         if isinstance(found, Found):
             await self._home(found, in_use)
         road.transactions.keep_borne(head)
+        if road.lenders is not None:
+            # So that the next head's plans need not wait for it.
+            await road.lenders.refresh(head, ahead=1)
         self._upkeep.after(head)
 
     def _waits(self, found: Found | str) -> Waits:

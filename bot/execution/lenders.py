@@ -42,9 +42,11 @@ class SingletonLenders:
         self._venues, self._tokens, self._node = venues, tokens, node
         self._read_at: int | None = None
 
-    async def refresh(self, head: Head) -> None:
-        """Ask them, where that is due. Where the node does not answer, nobody lends until it does."""
-        if self._read_at is not None and 0 <= head.number - self._read_at < READ_EVERY:
+    async def refresh(self, head: Head, *, ahead: int = 0) -> None:
+        """Ask them, where that is due, or will be in `ahead` blocks. Where the node does not answer, nobody lends until
+        it does.
+        """
+        if self._read_at is not None and 0 <= head.number + ahead - self._read_at < READ_EVERY:
             return
         askings = {f"{token}: {lender.name}": (token, asking) for token, lender, asking in self._askings()}
         if not askings:

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from bot.execution.lenders import READ_EVERY, SingletonLenders
+from bot.execution.settings import NO_VENUES
 from bot.ledger.reading import decisions, events, opportunities
 from bot.ledger.states import Exposure
 from bot.ledger.store import Store
@@ -22,6 +24,7 @@ from bot.strategy import MarketView, Strategy
 from chains.assets import Token
 from chains.blocks import Block
 from chains.exchanges.troubles import FeedTrouble
+from chains.loans import Lender
 from chains.node.answers import Request
 from chains.node.endpoint import Endpoint
 from tests.bot.market import samples
@@ -151,6 +154,34 @@ async def test_what_a_head_asks_the_ledger_was_read_before_it_came(
         monkeypatch.setattr(road.engine.deciding, "decide", decided)
         await road.mine(())
         assert before == [] and reads
+
+
+async def test_lenders_are_asked_after_what_a_head_decides_once_the_next_would_have_to_ask_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | str] = []
+
+    def decided(plan: Plan) -> Iterable[Plan]:
+        asked.append("decided")
+        return ()
+
+    class Asked(SingletonLenders):
+        def _askings(self) -> Any:
+            yield samples.WETH, Lender.AAVE_V3, iter(())
+
+    async def together(node: object, askings: object, block: str) -> tuple[dict[str, Any], dict[str, str]]:
+        asked.append("asked")
+        return {}, {}
+
+    monkeypatch.setattr("bot.execution.lenders.ask_together", together)
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[Planning(decided)])
+        monkeypatch.setattr(road.engine, "_road", replace(road.road, lenders=Asked(NO_VENUES, (), road.node)))
+        for number in range(READ_EVERY):
+            asked.append(number)
+            await road.mine(())
+    assert asked[:5] == [0, "asked", "decided", 1, 2]
+    assert asked[-3:] == [READ_EVERY - 2, READ_EVERY - 1, "asked"]
 
 
 async def test_while_ending_nothing_new_is_begun(tmp_path: Path) -> None:
