@@ -118,7 +118,6 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         booked = select(func.max(ResultRow.head_s)).where(ResultRow.instance == run.instance)
         seen = (connection.execute(latest).scalar_one() or 0 for latest in (reserved, booked))
         self._run = run
-        self._known.clear()
         self._block_number = 0
         self._head_s = max(seen)
         return run

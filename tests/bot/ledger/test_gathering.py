@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -122,6 +123,26 @@ def test_while_notes_are_gathered_others_are_asked_about_once_and_again_where_th
     with in_file.gathering():
         assert in_file.halted_because("dex_arbitrage") is None
     other.close()
+
+
+def test_what_a_batch_has_written_is_seen_inside_it(in_file: Ledger) -> None:
+    assert in_file.halted_because("dex_arbitrage") is None
+    with in_file.batch():
+        in_file.halt("dex_arbitrage", "in a batch")
+        assert in_file.halted_because("dex_arbitrage") == "in a batch"
+
+
+def test_a_ledger_that_was_closed_has_no_file_open(in_file: Ledger, tmp_path: Path) -> None:
+    in_file.halt("dex_arbitrage", "a test")
+    assert in_file.halted_because("dex_arbitrage") == "a test"
+    assert _open_files(tmp_path)
+    in_file.close()
+    assert not _open_files(tmp_path)
+
+
+def _open_files(folder: Path) -> list[str]:
+    links = (Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd"))
+    return [target for link in links if link.is_symlink() and (target := os.readlink(link)).startswith(f"{folder}/")]
 
 
 def test_what_was_signed_is_read_again_once_more_is(in_file: Ledger) -> None:

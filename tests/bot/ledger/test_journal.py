@@ -238,6 +238,7 @@ def test_several_replacements_are_about_to_be_sent_by_one_commit_or_none_of_them
     ]
     assert ledger.intent(first.id).worst.gas_wei == bumped(FEES).worst_cost_wei
     assert ledger.attempts_of([second, first]) == {it.id: ledger.attempts(it.id) for it in (first, second)}
+    assert ledger.attempts_of([]) == {}
 
 
 def test_what_a_replacement_may_cost_is_reserved_in_ether_where_gas_is_another_coin(ledger: Ledger) -> None:

@@ -49,7 +49,7 @@ def test_a_placed_order_is_open_before_anything_is_known_of_it(ledger: Ledger) -
 def test_each_order_of_an_intent_has_its_own_client_id(ledger: Ledger) -> None:
     first = placed(ledger)
     second = ledger.place_order(first.intent_id, hedge_order(), "spot", Purpose.UNWIND)
-    assert first.client_id != second.client_id
+    assert [order.client_id.rpartition("-")[2] for order in (first, second)] == ["1", "2"]
     assert ledger.orders_of(first.intent_id) == (first, second)
 
 
