@@ -180,6 +180,13 @@ def test_a_shadow_says_which_decisions_a_changed_strategy_makes_otherwise_and_wh
     assert f"dex_arbitrage: {len(told['different'])} times {Why.ONLY_ONE}\n" in by_hand
 
 
+def test_what_a_large_plan_bears_is_told_with_its_decision(
+    folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [asked(folder, monkeypatch, "why", str(number)).stdout for number in range(1, 20)]
+    assert any("if its pools move 100 bps against it: " in lines for lines in told)
+
+
 def test_one_decision_fits_one_screen(folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
     sent = next(
         number
