@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from bot.clock import SystemClock
 from bot.execution.fees import FeePolicy
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, Prepared, TransactionDesk
 from bot.ledger.ledger import Ledger
+from bot.ledger.models import PlanRow
 from bot.ledger.records import Account, Mark
 from bot.mode import Mode
 from bot.plan import Plan, Swap
@@ -158,11 +159,23 @@ async def _decide(
     plan = await _plan(scene.setting, line, head, again)
     if ledger.is_acted_on(plan.id) or desk.refusal() is not None:
         return
+    if not scene.forgets and _read_of_another_block(ledger, plan):
+        return
     ledger.record_plan(plan)
     prepared = desk.prepare(plan, head)
     sent = await desk.submit(prepared, _verdict(prepared, head, scene), head)
     if isinstance(sent, Refusal):
         ledger.record_refusal(sent, STRATEGY, plan.id)
+
+
+def _read_of_another_block(ledger: Ledger, plan: Plan) -> bool:
+    """Whether the same head led to another plan before: while Anvil makes a block, it may answer of the one before from
+    the new one's state, and say that the one before is still the newest.
+    """
+    with ledger.read() as connection:
+        decided = select(PlanRow.digest).where(PlanRow.block_hash == plan.block_hash, PlanRow.digest != plan.id)
+        others = connection.execute(decided).scalars().all()
+    return any(ledger.is_acted_on(other) for other in others)
 
 
 async def _plan(setting: Setting, line: Line, head: Head, again: str) -> Plan:
