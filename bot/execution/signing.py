@@ -18,13 +18,9 @@ from bot.transaction import Fees, UnsignedTransaction
 from chains.blocks import Head, Receipt
 from chains.executor import CycleCall, decode
 
-_DRAFT = "draft"
-
 
 class SigningParty(Protocol):
     """The part of `bot.signer.client.SignerClient` that is needed here."""
-
-    def draft(self, request: SignRequest) -> None: ...
 
     async def sign(self, request: SignRequest) -> Signed | Refusal: ...
 
@@ -43,14 +39,10 @@ class Signing:
         self._outcomes: dict[int, Settle] = {}
         self._exposed: dict[int, bool | None] = {}
 
-    def draft(self, prepared: Prepared, verdict: Verdict, head: Head) -> None:
-        """`sign` will be asked this as soon as its intent is on the disk; until then the signer can read it."""
-        self._party().draft(self._request(_DRAFT, prepared, verdict, head))
-
     async def sign(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
         """The signature that carries out a plan, or why there is none."""
         signer = self._party()
-        request = self._request(signer_id(intent), prepared, verdict, head)
+        request = self._request(intent, prepared, verdict, head)
         answer = await signer.sign(request)
         if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_NONCE:
             # The signer was not reached when an intent gave this nonce back: tell it now.
@@ -61,7 +53,7 @@ class Signing:
 
     async def outbid(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
         """The same call for the fees of `prepared`, to stand in place of what was signed before."""
-        return await self._party().replace(Replace(self._request(signer_id(intent), prepared, verdict, head)))
+        return await self._party().replace(Replace(self._request(intent, prepared, verdict, head)))
 
     async def cancel(self, intent: Intent, fees: Fees) -> Signed | Refusal:
         """A NOOP with the intent's nonce."""
@@ -126,18 +118,18 @@ class Signing:
         assert self._signer is not None, "dry mode has no signer"
         return self._signer
 
-    def _request(self, intent_id: str, prepared: Prepared, verdict: Verdict, head: Head) -> SignRequest:
+    def _request(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> SignRequest:
         identity = self._identity
         return SignRequest(
-            intent_id=intent_id,
+            intent_id=signer_id(intent),
             chain_id=identity.chain_id,
-            sender=prepared.transaction.sender,
+            sender=intent.sender,
             target=identity.executor,
             code_hash=identity.code_hash,
             plan=encode_plan(prepared.plan),
             min_gain=prepared.terms.min_gain,
             min_out=prepared.terms.min_out,
-            nonce=prepared.transaction.nonce,
+            nonce=intent.nonce,
             fees=prepared.fees,
             worst_case_wei=prepared.worst.loss_wei,
             head_number=head.number,

@@ -282,7 +282,6 @@ class TransactionDesk:
         halted = self._operators.refusal(transaction.sender)
         if halted is not None:
             return halted
-        self._signing.draft(prepared, verdict, head)
         try:
             intent = self._ledger.reserve(plan, transaction.sender, transaction.nonce, prepared.worst, prepared.fees)
         except ActedOn as error:

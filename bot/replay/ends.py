@@ -15,9 +15,6 @@ from chains.node import Submitter
 READ_AT_ONCE = frozenset({"hash_at"})
 """Methods of ends that decisions depend on and that wait for nobody."""
 
-UNHEARD = frozenset({"draft"})
-"""Methods of ends that nothing comes of."""
-
 
 class Playing(Protocol):
     """Who answers for the world."""
@@ -37,9 +34,6 @@ class PlayedEnd:
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method in READ_AT_ONCE:
             return partial(self._player.read, f"{self._end}.{method}")
-
-        if method in UNHEARD:
-            return lambda *_: None
 
         async def asked(*args: Any, **named: Any) -> Any:
             return await self._player.ask(f"{self._end}.{method}", args, named)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from bot.plan import InvalidPlan, Plan, Swap, decode_plan
@@ -36,8 +36,7 @@ class Case:
 
     `payload` are the very bytes that would be signed. `newest_head` is the highest block number any request ever named;
     `now_s` is the wall clock. `switch` is how the kill switch stands for the strategy, and `reduces` whether the plan
-    takes back one that was signed before. `judged`: of the same request, all that does not depend on these four was
-    found good already.
+    takes back one that was signed before.
     """
 
     policy: SignerPolicy
@@ -50,13 +49,6 @@ class Case:
     now_s: float
     switch: Switch = ACTIVE
     reduces: bool = False
-    judged: bool = False
-
-    def of(self, request: SignRequest, newest_head: int, now_s: float) -> Case | None:
-        """This case as that of `request`, which may differ in its intent's id only; None where it is another's."""
-        if _intent_problem(request.intent_id) or replace(self.request, intent_id=request.intent_id) != request:
-            return None
-        return replace(self, request=request, newest_head=newest_head, now_s=now_s)
 
     @property
     def limits(self) -> StrategyLimits:
@@ -122,15 +114,9 @@ def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s
     return Case(policy, request, plan, call, transaction, transaction.payload(), newest_head, now_s)
 
 
-def _intent_problem(intent_id: str) -> str | None:
-    if 0 < len(intent_id) <= MAX_INTENT_ID_LENGTH:
-        return None
-    return f"intent id of {len(intent_id)} characters; 1 to {MAX_INTENT_ID_LENGTH} are allowed"
-
-
 def _request_problem(request: SignRequest) -> str | None:
-    if problem := _intent_problem(request.intent_id):
-        return problem
+    if not 0 < len(request.intent_id) <= MAX_INTENT_ID_LENGTH:
+        return f"intent id of {len(request.intent_id)} characters; 1 to {MAX_INTENT_ID_LENGTH} are allowed"
     naturals: Mapping[str, tuple[int, int]] = {
         "nonce": (request.nonce, AMOUNT_LIMIT),
         "head_number": (request.head_number, BLOCK_LIMIT),

@@ -36,13 +36,10 @@ Check = Callable[[Case], str | None]
 def review(case: Case, answered: frozenset[Reason] = frozenset()) -> Refusal | None:
     """The first refusal of `CHECKS`, or None: everything not refused by then is permitted by name.
 
-    Questions of the reasons `answered` were answered when the same call was signed before; of a case that is `judged`,
-    those alone are asked whose answer another moment may change.
+    Questions of the reasons `answered` were answered when the same call was signed before.
     """
     for reason, check in CHECKS:
-        if reason in answered or (case.judged and reason not in OF_THE_MOMENT):
-            continue
-        if problem := check(case):
+        if reason not in answered and (problem := check(case)):
             return Refusal(reason, problem)
     return None
 
@@ -305,11 +302,3 @@ CHECKS: tuple[tuple[Reason, Check], ...] = (
     *attested.CHECKS,
     (Reason.SIGNER_WORST_CASE, _worst_case),
 )
-
-OF_THE_MOMENT = frozenset(
-    {Reason.SIGNER_HALTED, Reason.SIGNER_REDUCING, Reason.SIGNER_DEADLINE, Reason.SIGNER_VERDICT_STALE}
-)
-"""The checks that ask for the kill switch, the clock, the newest head or the journal: asked when it is signed, always.
-
-All others ask for the request and the policy alone, neither of which changes.
-"""

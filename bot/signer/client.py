@@ -17,7 +17,6 @@ from bot.signer.protocol import (
     HEADER_BYTES,
     Cancel,
     Denial,
-    Draft,
     Heartbeat,
     Replace,
     Request,
@@ -51,7 +50,6 @@ class SignerClient:
         self._awake = awake
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
-        self._unread = 0
 
     @classmethod
     async def start(
@@ -93,14 +91,6 @@ class SignerClient:
     @property
     def pid(self) -> int:
         return self._awake.process.pid
-
-    def draft(self, request: SignRequest) -> None:
-        """Have it read what `sign` will be asked for in a moment, in the time until then. Never raises, nor waits."""
-        if self._connection is None or self._turn.locked():
-            return
-        with suppress(InvalidMessage, OSError):
-            self._connection[1].write(frame(Draft(request)))
-            self._unread += 1
 
     async def sign(self, request: SignRequest) -> Signed | Refusal:
         """The signed transaction, or why not. Asking again for the same intent gives the same bytes."""
@@ -163,10 +153,8 @@ class SignerClient:
         try:
             writer.write(message)
             await writer.drain()
-            for _ in range(self._unread):
-                await _answer(reader)
-            self._unread = 0
-            return parse_response(await _answer(reader))
+            header = await reader.readexactly(HEADER_BYTES)
+            return parse_response(await reader.readexactly(body_length(header)))
         except BaseException:
             # An answer given up on would be taken for the next one's.
             await self._disconnect()
@@ -176,7 +164,7 @@ class SignerClient:
         if self._connection is None:
             return
         _, writer = self._connection
-        self._connection, self._unread = None, 0
+        self._connection = None
         writer.transport.abort()
         with suppress(OSError):
             await writer.wait_closed()
@@ -188,8 +176,3 @@ class SignerClient:
         if isinstance(error, TimeoutError):
             return f"the signer gave no answer within {ANSWER_TIMEOUT_S} s"
         return f"the signer hung up: {error}"
-
-
-async def _answer(reader: asyncio.StreamReader) -> bytes:
-    """The body of the next frame."""
-    return await reader.readexactly(body_length(await reader.readexactly(HEADER_BYTES)))

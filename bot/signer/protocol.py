@@ -45,21 +45,6 @@ class SignRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """What is about to be asked for, before the intent has a number: read and judged ahead, and nothing else.
-
-    Nothing is signed, reserved or kept on it. The request itself follows in full, under its own `intent_id`.
-    """
-
-    request: SignRequest
-
-
-@dataclass(frozen=True, slots=True)
-class Drafted:
-    """A draft was read. Whether it would be signed is not said."""
-
-
-@dataclass(frozen=True, slots=True)
 class Signed:
     """The signed transaction: its bytes and its hash (0x-prefixed hex). The same bytes for the same intent, always."""
 
@@ -178,25 +163,23 @@ class Denial:
     detail: str
 
 
-Request = SignRequest | Draft | Replace | Cancel | Settle | StatusRequest | Heartbeat
-Response = Signed | Drafted | Settled | Status | Denial
+Request = SignRequest | Replace | Cancel | Settle | StatusRequest | Heartbeat
+Response = Signed | Settled | Status | Denial
 
 _TAGS: Mapping[str, type[Request | Response]] = {
     "sign": SignRequest,
-    "draft": Draft,
     "replace": Replace,
     "cancel": Cancel,
     "settle": Settle,
     "status": StatusRequest,
     "heartbeat": Heartbeat,
     "signed": Signed,
-    "drafted": Drafted,
     "settled": Settled,
     "state": Status,
     "denial": Denial,
 }
 _TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
-_REQUESTS = (SignRequest, Draft, Replace, Cancel, Settle, StatusRequest, Heartbeat)
+_REQUESTS = (SignRequest, Replace, Cancel, Settle, StatusRequest, Heartbeat)
 
 
 def frame(message: Request | Response) -> bytes:

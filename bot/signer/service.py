@@ -15,7 +15,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.breakers import Breakers
 from bot.signer.budget import Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
-from bot.signer.checks import OF_THE_MOMENT, review, stopped
+from bot.signer.checks import review, stopped
 from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.gap import gaps
 from bot.signer.grants import GrantBook
@@ -26,8 +26,6 @@ from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
     Denial,
-    Draft,
-    Drafted,
     GrantUsage,
     Heartbeat,
     Replace,
@@ -74,7 +72,6 @@ class Signer:
         self._protections = protections
         self._newest_head = 0
         self._newest_time_s = 0.0
-        self._ahead: Case | None = None
         self._breakers = Breakers(switch, journal, self._now_s, self._on_resumed, policy.dead_man_s)
         self._reload()
 
@@ -113,8 +110,6 @@ class Signer:
                 signed = self._signature(request)
             self._breakers.throw()
             return signed
-        if isinstance(request, Draft):
-            return self._read_ahead(request.request)
         if isinstance(request, Settle):
             return self._settle(request)
         if isinstance(request, Heartbeat):
@@ -126,19 +121,9 @@ class Signer:
             return self._sign(request)
         return self._replace(request) if isinstance(request, Replace) else self._cancel(request)
 
-    def _read_ahead(self, request: SignRequest) -> Drafted:
-        """Nothing of what is remembered here is the engine's word: the case was built, and every check was passed."""
-        case = build(self._policy, request, newest_head=request.head_number, now_s=self._clock.wall_s())
-        if isinstance(case, Case) and review(case, OF_THE_MOMENT) is None:
-            self._ahead = replace(case, judged=True)
-        return Drafted()
-
     def _case(self, request: SignRequest) -> Case | Refusal:
-        newest_head, now_s = max(self._newest_head, request.head_number), self._clock.wall_s()
-        ahead, self._ahead = self._ahead, None
-        case = (ahead and ahead.of(request, newest_head, now_s)) or build(
-            self._policy, request, newest_head=newest_head, now_s=now_s
-        )
+        newest_head = max(self._newest_head, request.head_number)
+        case = build(self._policy, request, newest_head=newest_head, now_s=self._clock.wall_s())
         if isinstance(case, Refusal):
             return case
         self._newest_head = newest_head

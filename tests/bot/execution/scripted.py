@@ -18,7 +18,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
-from bot.signer.protocol import Cancel, Denial, Draft, Replace, Settle, Settled, Signed, SignRequest
+from bot.signer.protocol import Cancel, Denial, Replace, Settle, Settled, Signed, SignRequest
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
@@ -74,9 +74,6 @@ class Connection:
         self.lost: list[type] = []
         self.settled: list[Settle] = []
         self.replaced: list[Replace | Cancel] = []
-
-    def draft(self, request: SignRequest) -> None:
-        answer(self._signer, Draft(request))
 
     async def sign(self, request: SignRequest) -> Signed | Refusal:
         response = self._answered(request)

@@ -10,7 +10,7 @@ from typing import Any
 from bot.plan import Order, Plan, Side, Swap, encode_plan
 from bot.signer.key import SigningKey
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
-from bot.signer.protocol import HEADER_BYTES, Draft, Response, Settle, SignRequest, StatusRequest, frame
+from bot.signer.protocol import HEADER_BYTES, Response, Settle, SignRequest, StatusRequest, frame
 from bot.signer.service import Signer
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction
@@ -204,6 +204,6 @@ def ask(
     return dataclasses.replace(request, verdict=verdict_said)
 
 
-def answer(signer: Signer, request: SignRequest | Draft | Settle | StatusRequest) -> Response:
+def answer(signer: Signer, request: SignRequest | Settle | StatusRequest) -> Response:
     """The signer's answer to a message as it comes over the socket."""
     return signer.answer(frame(request)[HEADER_BYTES:])

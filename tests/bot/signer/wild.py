@@ -21,18 +21,7 @@ from bot.plan import Plan, Swap, encode_plan
 from bot.reasons import Reason
 from bot.signer.checks import review
 from bot.signer.journal import Journal
-from bot.signer.protocol import (
-    HEADER_BYTES,
-    Cancel,
-    Denial,
-    Draft,
-    Replace,
-    Settle,
-    Settled,
-    Signed,
-    SignRequest,
-    frame,
-)
+from bot.signer.protocol import HEADER_BYTES, Cancel, Denial, Replace, Settle, Settled, Signed, SignRequest, frame
 from bot.signer.service import Signer
 from bot.transaction import Fees
 from chains.assets import Address
@@ -186,8 +175,6 @@ def _plan(rng: random.Random, signer: Signer) -> str:
         request = _asked(rng, wild)
     except (InvalidCallData, ValueError):
         request = dataclasses.replace(_asked(rng, plan), plan=encode_plan(wild))
-    if rng.random() < 0.5:
-        answer(signer, Draft(dataclasses.replace(request, intent_id="draft")))
     return _judged(answer(signer, request))
 
 
