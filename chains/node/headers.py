@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eth_utils.crypto import keccak
+from rlp import encode as rlp_encode
 
 # In the order they are hashed. Source: the Yellow Paper, section 4.4; EIPs 1559, 4895, 4844, 4788 and 7685.
 _FIXED = (
@@ -46,9 +47,6 @@ _BESIDE = frozenset(
         "cumulativeGasUsed",
     }
 )
-_STRING, _LIST, _SHORT = 0x80, 0xC0, 55
-"""What an RLP prefix says of what follows, and up to which length it says that length too."""
-
 _KNOWN = _BESIDE | {name for name, _ in (*_FIXED, *_LATER)}
 
 
@@ -61,28 +59,11 @@ def header_hash(document: Mapping[str, Any]) -> str | None:
         return None
     names = [*_FIXED, *(field for field, there in zip(_LATER, present, strict=True) if there)]
     try:
-        fields = b"".join([string(_field(document[name], number=number)) for name, number in names])
-    except (TypeError, ValueError, OverflowError):
+        fields = [_field(document[name], number=number) for name, number in names]
+    except (TypeError, ValueError):
         return None
-    return "0x" + keccak(_prefixed(_LIST, fields)).hex()
+    return "0x" + keccak(rlp_encode(fields)).hex()
 
 
-def string(content: bytes) -> bytes:
-    """The RLP of a string of bytes (Yellow Paper, appendix B)."""
-    return content if len(content) == 1 and content[0] < _STRING else _prefixed(_STRING, content)
-
-
-def _prefixed(kind: int, content: bytes) -> bytes:
-    """`content` behind its length, which stands for itself while it is short."""
-    length = len(content)
-    if length <= _SHORT:
-        return bytes((kind + length,)) + content
-    written = length.to_bytes((length.bit_length() + 7) // 8, "big")
-    return bytes((kind + _SHORT + len(written),)) + written + content
-
-
-def _field(text: str, *, number: bool) -> bytes:
-    if not number:
-        return bytes.fromhex(text[2:])
-    value = int(text, 16)
-    return value.to_bytes((value.bit_length() + 7) // 8, "big")
+def _field(text: str, *, number: bool) -> int | bytes:
+    return int(text, 16) if number else bytes.fromhex(text[2:])

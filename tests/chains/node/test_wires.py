@@ -9,14 +9,13 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
-import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
 from chains.anvil import RpcError
 from chains.node import EndpointSettings, Unreachable
 from chains.node.endpoints import Wire
-from chains.node.headers import header_hash, string
+from chains.node.headers import header_hash
 from chains.node.ipc import Frames
 from chains.node.refusals import Meaning, meaning
 from tests.chains.node.support import SENDER, chain, node_on
@@ -53,11 +52,6 @@ async def test_a_headers_hash_is_that_of_its_fields_and_of_no_others():
             without = {name: value for name, value in header.items() if name != "stateRoot"}
             assert header_hash(without) is None
             assert header_hash({**header, "extDataHash": "0x00"}) is None
-
-
-@given(st.binary(max_size=70) | st.integers(200, 300).map(bytes) | st.just(bytes(70_000)))
-def test_a_string_is_written_as_rlp_writes_it(content: bytes):
-    assert string(content) == rlp.encode(content)
 
 
 # As go-ethereum, Erigon, Nethermind, reth and Anvil say it, and what stands behind public endpoints.
