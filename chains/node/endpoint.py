@@ -22,6 +22,7 @@ from chains.node.ipc import IpcSocket
 from chains.node.limits import Limiter
 from chains.node.quota import Quota
 from chains.node.refusals import Meaning, meaning
+from chains.node.socket import NodeSocket
 from chains.node.transport import NodeClock, Transport
 from chains.node.wire import Header
 
@@ -218,9 +219,6 @@ class Endpoint:
         transport: Transport
         match settings.wire:
             case Wire.WS:
-                # Here, because web3 is long in loading, and nothing else needs it.
-                from chains.node.socket import NodeSocket
-
                 transport = NodeSocket(settings.url, self.now_ns, self._timeout_s)
             case Wire.IPC:
                 transport = IpcSocket(settings.path, self.now_ns, self._timeout_s)
