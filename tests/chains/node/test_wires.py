@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import resource
+import socket
+import time
 from collections.abc import Iterator
 
 import orjson
@@ -14,10 +17,12 @@ from hypothesis import strategies as st
 
 from chains.anvil import RpcError
 from chains.node import EndpointSettings, Unreachable
+from chains.node.answers import Request
 from chains.node.endpoints import Wire
 from chains.node.headers import header_hash
 from chains.node.ipc import Frames
 from chains.node.refusals import Meaning, meaning
+from chains.node.socket import NodeSocket
 from tests.chains.node.support import SENDER, chain, node_on
 
 values = st.one_of(st.text(), st.integers(-(2**63), 2**63), st.lists(st.text(max_size=5)))
@@ -111,3 +116,18 @@ async def test_without_file_descriptors_left_the_node_is_unreachable_and_heals(w
             await node.balance(SENDER)
         assert await node.balance(SENDER) == 10**24
         await node.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux lets a program choose")
+async def test_answers_are_acknowledged_at_once_so_that_a_node_does_not_hold_the_next_one_back():
+    async with chain() as anvil:
+        wire = NodeSocket(anvil.ws_url, time.monotonic_ns, timeout_s=10)
+        await wire.open_up()
+        assert wire._socket is not None
+        raw = wire._socket.transport.get_extra_info("socket")
+        at_once = []
+        for _ in range(20):
+            await asyncio.gather(*(wire.exchange([Request("eth_blockNumber", [])]) for _ in range(3)))
+            at_once.append(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
+        await wire.shut()
+    assert at_once == [1] * len(at_once)
