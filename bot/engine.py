@@ -62,6 +62,8 @@ class Engine:
         self.deciding = Deciding(road, self._upkeep, self._stale, output, self.counts)
         self.on_decided: Callable[[Head], None] = lambda head: None
         """Called after each head that was decided on."""
+        self.on_left: Callable[[], None] = lambda: None
+        """Called on each head once all that it led to has left, before what may wait is booked."""
 
     @property
     def head(self) -> Head | None:
@@ -200,6 +202,7 @@ class Engine:
             self.counts["skipped"] += 1
         elif isinstance(found, Found) and self._old(head) is None and not self.ending:
             await self.deciding.decide(head, in_use, partial(self._home_before, waits, found, in_use))
+        self.on_left()
         if isinstance(found, Found):
             await self._home(found, in_use)
         road.transactions.keep_borne(head)
