@@ -20,7 +20,7 @@ from bot.execution.transactions import Identity
 from bot.ground import DryGround, ForkGround, Ground, LiveGround, place_executor
 from bot.keys import new_keystore
 from bot.mode import Mode
-from bot.rpc import HttpRpc
+from bot.rpc import HttpRpc, NodeRpc
 from bot.signer.keystore import KeystoreError
 from bot.signer.sources import KeySource, Kind, open_key
 from bot.simulator import FinalVerdict, PrivateFork, Simulator
@@ -156,6 +156,7 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
             timeout_s=config.simulator.timeout_s,
             final=FinalVerdict(config.simulator.final_verdict),
             prefetch=world.twin is None,
+            node=NodeRpc(world.node),
         )
     )
     accounts = await maker.accounts()

@@ -12,7 +12,9 @@ import orjson
 from chains.anvil import RpcError
 from chains.concealing import Concealing
 from chains.node import Node, SendStatus
-from chains.node.errors import Unreachable, shown
+from chains.node.answers import Request, refusal
+from chains.node.errors import Busy, Unreachable, shown
+from chains.node.refusals import Meaning, meaning
 
 _REFUSED = -32000
 
@@ -40,6 +42,14 @@ class NodeRpc:
         if outcome.status is SendStatus.UNKNOWN:
             raise Unreachable(outcome.detail)
         return outcome.tx_hash
+
+    async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Several reads, in one message where the node takes so many; answers in order. Raises as `rpc`."""
+        found = await self._node.request_all([Request(method, params) for method, params in calls])
+        for answer in found:
+            if isinstance(answer, RpcError):
+                raise answer
+        return found
 
 
 class HttpRpc:
@@ -90,6 +100,7 @@ class HttpRpc:
         said = said if isinstance(said, list) else [said]
         answers = {each.get("id"): each for each in said if isinstance(each, dict)}
         if len(requests) > 1 and answers.keys().isdisjoint(range(first, first + len(requests))):
+            self._require_not_busy(said[0])
             self._takes_batches = False
             return await self.batch(calls)
         if len(requests) == 1:
@@ -97,10 +108,16 @@ class HttpRpc:
             answers.setdefault(first, said[0])
         return [self._result(method, answers.get(number)) for number, (method, _) in enumerate(calls, first)]
 
+    def _require_not_busy(self, answer: Any) -> None:
+        """A limit that is reached says nothing about batches. Raises `Busy`."""
+        if isinstance(answer, dict) and "error" in answer:
+            error = refusal("batch", answer["error"])
+            if meaning(error, "batch") is Meaning.BUSY:
+                raise Busy(f"{shown(self._url)}: {error.message}; lower its requests_per_s")
+
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):
             raise Unreachable(f"{shown(self._url)} does not speak JSON-RPC; correct the URL")
         if "error" in answer:
-            refusal = answer["error"]
-            raise RpcError(method, refusal.get("code", 0), refusal.get("message", ""), refusal.get("data"))
+            raise refusal(method, answer["error"])
         return answer["result"]

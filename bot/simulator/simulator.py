@@ -32,6 +32,7 @@ from bot.simulator.question import (
 )
 from bot.simulator.reader import Unreadable
 from bot.simulator.reverts import RevertReasons
+from bot.simulator.screen import Asked
 from bot.simulator.standing import Standing
 from bot.simulator.trace import Frame
 from bot.simulator.verdict import Outcome, Screening, Verdict
@@ -70,14 +71,17 @@ class Simulator:
         timeout_s: float = 5.0,
         final: FinalVerdict = FinalVerdict.ANVIL,
         prefetch: bool = True,
+        node: Asked | None = None,
     ) -> None:
-        """`prefetch` gives the fork what is known of each new block: it is for nodes that are far away."""
+        """`prefetch` gives the fork what is known of each new block: it is for nodes that are far away. `node` is asked
+        for what this process knows of a block, instead of that address.
+        """
         self._network = network
         self._clock = clock
         self._reasons = reasons or RevertReasons.from_artefacts()
         self._timeout_s = timeout_s
         self._final = final
-        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch)
+        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node)
         self.screening = Screening(possible=self._standing.screen is not None)
         self._preparing: set[asyncio.Task[None]] = set()
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}

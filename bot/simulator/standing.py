@@ -13,11 +13,11 @@ from bot.simulator.fork import KnownState, PinnedFork
 from bot.simulator.overlay import Overlay
 from bot.simulator.question import Answer, Question, Surroundings
 from bot.simulator.reader import Unreadable
-from bot.simulator.screen import Screen
+from bot.simulator.screen import Asked, Screen
 from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head
-from chains.node import Unreachable
+from chains.node import NodeError, Unreachable
 
 _NO_SUCH_METHOD = -32601
 
@@ -25,16 +25,20 @@ _log = logging.getLogger(__name__)
 
 
 class Standing:
-    """A fork of the node at `rpc_http_url`, an overlay on it, and the same state in this process.
+    """A fork of the node at `rpc_http_url`, an overlay on it, and the same state in this process, read from `node`.
 
     Any number may ask at once; it moves only when nobody does. `screen` is None where this Python has no EVM. With
     `prefetch`, the fork is given what is known at each head, which saves asking a node that is far away.
     """
 
-    def __init__(self, rpc_http_url: str, chain_id: int, overlay: Overlay, *, prefetch: bool) -> None:
+    def __init__(
+        self, rpc_http_url: str, chain_id: int, overlay: Overlay, *, prefetch: bool, node: Asked | None = None
+    ) -> None:
+        """Without a `node`, the same address is asked."""
         self._fork = PinnedFork(rpc_http_url)
-        self._node = HttpRpc(rpc_http_url)
-        self._node_open = False
+        self._node = node
+        self._address = HttpRpc(rpc_http_url)
+        self._address_open = False
         self._node_traces = True
         self._overlay = overlay
         self._prefetch = prefetch
@@ -128,8 +132,8 @@ class Standing:
             self._renewal[1].cancel()
             await asyncio.gather(self._renewal[1], return_exceptions=True)
         await self._fork.discard()
-        if self._node_open:
-            await self._node.__aexit__()
+        if self._address_open:
+            await self._address.__aexit__()
 
     def _stands_on(self, head: Head) -> bool:
         return self._pinned == head.hash and self._fork.alive
@@ -178,12 +182,12 @@ class Standing:
         if screen is None:
             return
         try:
-            await screen.renew(head, anvil or await self._opened())
-        except (RpcError, AnvilFailed, Unreachable, Unreadable) as error:
+            await screen.renew(head, anvil or self._node or await self._opened())
+        except (RpcError, AnvilFailed, NodeError, Unreadable) as error:
             _log.info("block %d is not known in this process: %s", head.number, error)
 
     async def _opened(self) -> HttpRpc:
-        if not self._node_open:
-            await self._node.__aenter__()
-            self._node_open = True
-        return self._node
+        if not self._address_open:
+            await self._address.__aenter__()
+            self._address_open = True
+        return self._address

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -35,6 +35,7 @@ class Conversation:
         self._timeout_s = timeout_s
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._batches: set[int] = set()
         self._opening: dict[int, Subscription] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._frames = 0
@@ -107,18 +108,22 @@ class Conversation:
                 subscription.take(params["result"], arrived_ns)
 
     def _settle(self, number: Any, message: Any) -> None:
-        waiting = self._waiting.get(number) if isinstance(number, int) else None
-        if waiting is None and number is None and len(self._waiting) == 1:
-            # A refusal of a frame as a whole has no id; with one question open it is that one's.
-            waiting = next(iter(self._waiting.values()))
-        if waiting is not None and not waiting.done():
-            waiting.set_result(message)
+        concerned: Iterable[int] = [number] if isinstance(number, int) else []
+        if number is None:
+            # A refusal of a frame as a whole has no id: with one question open it is that one's, or else a batch's.
+            concerned = self._waiting if len(self._waiting) == 1 else self._batches
+        for first_id in concerned:
+            waiting = self._waiting.get(first_id)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(message)
 
     async def _ask(self, requests: Sequence[Request], first_id: int) -> list[Answer]:
         if self.gone:
             raise Unreachable(f"{self._where}: the connection is closed")
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[first_id] = waiting
+        if len(requests) > 1:
+            self._batches.add(first_id)
         frames = self._frames
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -133,6 +138,7 @@ class Conversation:
             ) from None
         finally:
             self._waiting.pop(first_id, None)
+            self._batches.discard(first_id)
         if isinstance(message, dict) and message.get("id") is None and len(requests) == 1:
             message = {**message, "id": first_id}
         return answers(self._where, requests, first_id, message)

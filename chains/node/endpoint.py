@@ -31,6 +31,7 @@ _SUSPECTED_AT_MOST_EVERY_S = 1.0
 _REST_BLOCKS = 0.5
 _LEAST_LONGEST_REST_S = 0.5
 """An endpoint that is well again is found out within half a block, or half a second."""
+_LONGEST_REST = 12
 
 
 class Hashing:
@@ -38,6 +39,34 @@ class Hashing:
 
     def __init__(self) -> None:
         self.holds = False
+
+
+class Batches:
+    """Whether an endpoint takes several calls in one message, as far as is known."""
+
+    def __init__(self) -> None:
+        self._refused = False
+        self._lost = 0
+        self._rest = 0
+
+    def next(self) -> bool:
+        """Whether the next calls go in one message. After each such message that was lost, ever fewer do."""
+        if self._rest:
+            self._rest -= 1
+            return False
+        return not self._refused
+
+    def refused(self) -> None:
+        """What it refused so, it answered call by call."""
+        self._refused = True
+
+    def lost(self) -> None:
+        """The connection broke, or nothing came: that may be chance, or how it refuses."""
+        self._rest = 2 ** min(self._lost, _LONGEST_REST)
+        self._lost += 1
+
+    def answered(self) -> None:
+        self._lost = 0
 
 
 class Endpoint:
@@ -69,6 +98,7 @@ class Endpoint:
         self.limiter = Limiter(settings.requests_per_s, self.now_s, rng, longest_rest_s)
         self.not_asked = set(settings.not_asked)
         self.hash_parameters = True
+        self.batches = Batches()
         self.reconnects = 0
         self.when_dropped: set[Callable[[], None]] = set()
         self._network = network
@@ -126,7 +156,12 @@ class Endpoint:
         [answer] = await self.batch([Request(method, params)])
         if not isinstance(answer, RpcError):
             return answer
-        match meaning(answer, method, _by_hash(params)):
+        self.refuses(answer, method, params)
+        raise answer
+
+    def refuses(self, answer: RpcError, method: str, params: Sequence[Any]) -> None:
+        """Take from a refusal what it says of the endpoint itself. Raises `Busy`."""
+        match meaning(answer, method, by_hash(params)):
             case Meaning.BUSY:
                 self._told_busy(None)
                 raise Busy(f"{self.name}: {answer.message}; lower its requests_per_s")
@@ -134,7 +169,6 @@ class Endpoint:
                 self.suspect()
             case Meaning.NO_METHOD:
                 self.not_asked.add(method)
-        raise answer
 
     async def batch(self, requests: Sequence[Request]) -> list[Answer]:
         """Several calls in one message, answers in order. Raises `Unreachable`, `WrongChain`."""
@@ -305,5 +339,6 @@ class Endpoint:
             self.note_down(f"{self.name}: failed {self.health.failures_in_a_row} times in a row")
 
 
-def _by_hash(params: Sequence[Any]) -> bool:
+def by_hash(params: Sequence[Any]) -> bool:
+    """Whether a call names its block by the hash."""
     return any(isinstance(param, dict) and "blockHash" in param for param in params)

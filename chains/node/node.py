@@ -223,7 +223,7 @@ class Node(JsonRpcReads):
         return await (await self._leading.endpoint()).ask(method, *params)
 
     async def batch(self, requests: Sequence[Request]) -> list[Answer]:
-        """Several reads in one message, answers in order: results, and `RpcError`s. Raises `NodeError`."""
+        """Several reads in one message, answers in order as one endpoint gives them. Raises `NodeError`."""
         failures: list[Exception] = []
         for endpoint in self._pool.ranked_for(requests):
             try:
@@ -231,6 +231,13 @@ class Node(JsonRpcReads):
             except NodeError as error:
                 failures.append(error)
         raise self._pool.summed_up(failures, "batch", ())
+
+    async def request_all(self, requests: Sequence[Request]) -> list[Answer]:
+        """Several reads, answers in order, each as `request` gives it; a refusal is an answer. Raises `NodeError`.
+
+        They are one message where an endpoint takes that.
+        """
+        return await self._pool.ask_all(requests)
 
     async def send_raw(self, raw: bytes) -> SendOutcome:
         """Hand a signed transaction to every endpoint. Never raises: no answer is `SendStatus.UNKNOWN`."""

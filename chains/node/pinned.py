@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 from chains.anvil import RpcError
-from chains.node.endpoint import Endpoint
+from chains.node.answers import Answer, Request
+from chains.node.endpoint import Endpoint, by_hash
+from chains.node.errors import BadAnswer, Busy, QuotaSpent, Unreachable
 from chains.node.refusals import Meaning, meaning
 
 _NOT_FOUND = -32001
@@ -25,6 +28,53 @@ async def ask_pinned(endpoint: Endpoint, method: str, params: Sequence[Any]) -> 
                 raise
             endpoint.hash_parameters = False
     return await _by_number(endpoint, method, params, place)
+
+
+async def ask_all_pinned(endpoint: Endpoint, requests: Sequence[Request]) -> list[Answer]:
+    """Several calls, in one message where the endpoint takes that; a refusal is an answer. Raises `NodeError`."""
+    numbered = not endpoint.hash_parameters and any(by_hash(request.params) for request in requests)
+    if len(requests) == 1 or numbered or not endpoint.batches.next():
+        return await _one_by_one(endpoint, requests)
+    try:
+        found = await endpoint.batch(requests)
+    except BadAnswer:
+        found = await _one_by_one(endpoint, requests)
+        endpoint.batches.refused()
+        return found
+    except (Busy, QuotaSpent):
+        raise
+    except Unreachable:
+        endpoint.batches.lost()
+        raise
+    endpoint.batches.answered()
+    if all(map(_not_as_one, found, requests)):
+        # Who takes no batches may refuse each of its calls as what it is itself: unknown, or malformed.
+        found = await _one_by_one(endpoint, requests)
+        if not all(isinstance(answer, RpcError) for answer in found):
+            endpoint.batches.refused()
+        return found
+    for answer, request in zip(found, requests, strict=True):
+        if isinstance(answer, RpcError):
+            endpoint.refuses(answer, request.method, request.params)
+    return found
+
+
+def _not_as_one(answer: Answer, request: Request) -> bool:
+    return isinstance(answer, RpcError) and meaning(answer, request.method, by_hash(request.params)) in (
+        Meaning.FINAL,
+        Meaning.NO_METHOD,
+    )
+
+
+async def _one_by_one(endpoint: Endpoint, requests: Sequence[Request]) -> list[Answer]:
+    return await asyncio.gather(*(_answer(endpoint, request) for request in requests))
+
+
+async def _answer(endpoint: Endpoint, request: Request) -> Answer:
+    try:
+        return await ask_pinned(endpoint, request.method, request.params)
+    except RpcError as error:
+        return error
 
 
 async def _by_number(endpoint: Endpoint, method: str, params: Sequence[Any], place: int) -> Any:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from chains.anvil import RpcError
 from chains.networks import Network
-from chains.node.answers import Request
+from chains.node.answers import Answer, Request
 from chains.node.endpoint import Endpoint, Hashing
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import InvalidEndpoint, NoArchive, NodeError, QuotaSpent, Unreachable, WrongChain
 from chains.node.events import Events
 from chains.node.health import Fault
-from chains.node.pinned import ask_pinned
+from chains.node.pinned import ask_all_pinned, ask_pinned
 from chains.node.quota import Quota, UsageFile
 from chains.node.refusals import Meaning, meaning
 from chains.node.transport import NodeClock
@@ -27,6 +27,7 @@ _ERROR_WEIGHT = 5.0
 Read = TypeVar("Read")
 Reader = Callable[[Endpoint, Any], Read]
 """Turns a result into what is wanted. May raise `Disproved` or `BadAnswer`: then another endpoint is asked."""
+Asking = Callable[[Endpoint], Coroutine[Any, Any, Read]]
 
 
 class Pool:
@@ -76,17 +77,46 @@ class Pool:
 
         Raises `RpcError` for what every endpoint would refuse, `NoArchive`, `Unreachable`, `WrongChain`.
         """
-        queue = deque(self._ranked(method))
-        if not queue:
+        endpoints = self._ranked(method)
+        if not endpoints:
             raise self.nobody(method)
+
+        async def asking(endpoint: Endpoint) -> Read:
+            return read(endpoint, await ask_pinned(endpoint, method, params))
+
+        return await self._first(endpoints, asking, method, params)
+
+    async def ask_all(self, requests: Sequence[Request]) -> list[Answer]:
+        """Several reads in one message, where an endpoint takes that; a refusal is an answer. Raises `NodeError`.
+
+        What whoever answered cannot know is asked of the others, call by call.
+        """
+
+        async def asking(endpoint: Endpoint) -> list[Answer]:
+            return await ask_all_pinned(endpoint, requests)
+
+        found = await self._first(self.ranked_for(requests), asking, "batch", ())
+        for at, (answer, request) in enumerate(zip(found, requests, strict=True)):
+            if isinstance(answer, RpcError) and not is_final(answer, request.method, request.params):
+                try:
+                    found[at] = await self.ask(request.method, request.params, lambda endpoint, result: result)
+                except RpcError as error:
+                    found[at] = error
+        return found
+
+    async def _first(
+        self, endpoints: Iterable[Endpoint], asking: Asking[Read], method: str, params: Sequence[Any]
+    ) -> Read:
+        """What the first of `endpoints` to answer says, each asked when those before it have failed or take long."""
+        queue = deque(endpoints)
         if len(queue) == 1:
-            return await self._ask_again_if_lost(queue[0], method, params, read)
+            return await self._ask_again_if_lost(queue[0], asking, method, params)
         failures: list[Exception] = []
         pending: dict[asyncio.Task[Read], Endpoint] = {}
 
         def start() -> None:
             endpoint = queue.popleft()
-            task = asyncio.create_task(self._ask_one(endpoint, method, params, read))
+            task = asyncio.create_task(asking(endpoint))
             task.add_done_callback(_heard)
             pending[task] = endpoint
 
@@ -174,11 +204,11 @@ class Pool:
         return failures
 
     async def _ask_again_if_lost(
-        self, endpoint: Endpoint, method: str, params: Sequence[Any], read: Reader[Read]
+        self, endpoint: Endpoint, asking: Asking[Read], method: str, params: Sequence[Any]
     ) -> Read:
         """There is nobody else: if the connection drops under the question, it is asked again over another."""
         try:
-            return await self._ask_one(endpoint, method, params, read)
+            return await asking(endpoint)
         except Unreachable:
             if endpoint.connected or not endpoint.streams or endpoint.health.dropped:
                 raise
@@ -186,10 +216,7 @@ class Pool:
             if _meaning(error, method, params) is Meaning.NO_STATE:
                 raise self.summed_up([error], method, params) from None
             raise
-        return await self._ask_one(endpoint, method, params, read)
-
-    async def _ask_one(self, endpoint: Endpoint, method: str, params: Sequence[Any], read: Reader[Read]) -> Read:
-        return read(endpoint, await ask_pinned(endpoint, method, params))
+        return await asking(endpoint)
 
     def _ranked(self, method: str) -> list[Endpoint]:
         """Those that may be asked, best first. Of those that were given a rest only the one that rests least."""

@@ -61,6 +61,23 @@ async def test_what_such_a_node_refuses_is_that_calls_refusal():
     await runner.cleanup()
 
 
+async def test_a_limit_that_is_reached_says_nothing_about_batches():
+    asked: list[Any] = []
+
+    def take(request: Any) -> Any:
+        asked.append(request)
+        limit = {"code": 429, "message": "too many requests"}
+        return REFUSAL | {"error": limit} if len(asked) == 1 else [said(call) for call in request]
+
+    runner, url = await served(take)
+    async with HttpRpc(url) as rpc:
+        with pytest.raises(Unreachable, match="too many requests"):
+            await rpc.batch(CALLS)
+        assert await rpc.batch(CALLS) == ["eth_call", "eth_chainId"]
+    await runner.cleanup()
+    assert len(asked) == 2
+
+
 async def test_a_batch_is_one_request_where_it_is_taken_and_what_speaks_no_json_rpc_is_named():
     asked: list[Any] = []
 

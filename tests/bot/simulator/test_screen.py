@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.reasons import Reason
-from bot.rpc import HttpRpc
+from bot.rpc import HttpRpc, NodeRpc
 from bot.simulator import FinalVerdict, Overlay, Simulator, screen
 from bot.simulator import local as local_evm
 from bot.simulator.local import LocalEvm
@@ -33,8 +33,10 @@ from tests.bot.simulator.support import (
     call_data,
     simulator,
     simulator_at,
+    twin,
     world,
 )
+from tests.chains.node.support import node_on
 
 ODD = address("0x" + "0d" * 20)
 TITAN = SURROUNDINGS[0].coinbase
@@ -102,6 +104,41 @@ async def test_the_next_block_is_read_at_once_and_judged_as_it_is():
             await fork.prepare(head)
             await both(fork, tx, head, watch)
             await on.really(head, tx)
+
+
+async def test_a_block_is_known_by_the_word_of_the_node_and_where_that_is_gone_the_fork_judges(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    asked: list[list[str]] = []
+    batch = HttpRpc.batch
+
+    async def noted(self: HttpRpc, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        asked.append([method for method, _ in calls])
+        return await batch(self, calls)
+
+    async with (
+        world() as on,
+        node_on(on.anvil.ws_url, network=twin()) as node,
+        simulator(on, final=FinalVerdict.IN_PROCESS, node=NodeRpc(node)) as here,
+    ):
+        watch = [(OWNER, token) for token in on.tokens]
+
+        async def judged() -> None:
+            head, tx = await on.head(), await on.swap(10**21, (0, 1))
+            await here.prepare(head)
+            verdict = await here.verdict(tx, head, watch)
+            assert verdict.outcome is Outcome.OK
+            before = await on.balance(OWNER, on.tokens[1])
+            await on.really(head, tx)
+            assert verdict.delta(OWNER, on.tokens[1]) == await on.balance(OWNER, on.tokens[1]) - before
+
+        await judged()
+        monkeypatch.setattr(HttpRpc, "batch", noted)
+        called = node.calls_made
+        await judged()
+        assert (node.calls_made > called, asked, here.pid) == (True, [], None)
+        await node.close()
+        await judged()
 
 
 async def test_an_evm_is_moved_from_block_to_block_and_answers_as_the_fork_does(monkeypatch: pytest.MonkeyPatch):

@@ -18,12 +18,16 @@ PASS = object()
 
 
 class Scripted:
-    """`replace` sees every call first; `slow_s` delays every message; `counts` are the calls by method."""
+    """`replace` sees every call first; `slow_s` delays every message; `counts` are the calls by method.
+
+    `batch` is said to every batch as a whole, unless it is `PASS`.
+    """
 
     def __init__(self, behind: Anvil | None = None) -> None:
         self.behind = behind
         self.replace: Replace = lambda method, params: PASS
         self.slow_s = 0.0
+        self.batch: Any = PASS
         self.counts: Counter[str] = Counter()
         self.messages = 0
         self._runner: web.AppRunner | None = None
@@ -46,6 +50,8 @@ class Scripted:
         self.messages += 1
         document = orjson.loads(await request.read())
         await asyncio.sleep(self.slow_s)
+        if isinstance(document, list) and self.batch is not PASS:
+            return web.Response(body=orjson.dumps(self.batch))
         asked = document if isinstance(document, list) else [document]
         answers = []
         for item in asked:

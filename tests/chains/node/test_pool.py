@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -239,6 +240,113 @@ async def test_a_batch_is_one_message_and_its_answers_are_in_order():
         assert node.calls_made == 1 + 3
     async with chain() as anvil, node_on(anvil.ws_url) as node:
         assert (await node.batch(asked))[0] == BALANCE
+
+
+BATCH = [Request("eth_getBalance", (SENDER, "latest")), Request("eth_chainId", ())]
+ANSWERED = [BALANCE, "0x7a69"]
+
+
+def refused(code: int, message: str) -> dict[str, object]:
+    return {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [refused(-32600, "batch requests are not supported"), refused(-32601, "method not found"), [{"id": None}], "no"],
+    ids=["malformed", "no such method", "one answer", "no answer"],
+)
+async def test_who_refuses_several_calls_in_one_message_is_asked_each_by_itself_from_then_on(said: object):
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        server.batch = said
+        for messages in (1 + 2, 2):
+            before = server.messages
+            assert await node.request_all(BATCH) == ANSWERED
+            assert server.messages - before == messages
+        assert await node.balance(SENDER) == 10**24
+
+
+async def test_over_a_websocket_a_refusal_without_a_number_is_that_of_the_batches_that_wait():
+    async with chain() as anvil, node_on(anvil.ws_url) as node:
+        [endpoint] = node.endpoints
+        conversation = (await endpoint.ready())._conversation  # type: ignore[attr-defined]
+        send, sent = conversation._send, list[bytes]()
+
+        async def refuses(frame: bytes) -> None:
+            sent.append(frame)
+            if frame.startswith(b"["):
+                conversation.heard(orjson.dumps(refused(-32600, "no batches")), 0)
+            else:
+                await send(frame)
+
+        conversation._send = refuses
+        alone, *batches = await asyncio.gather(
+            node.balance(SENDER), node.request_all(BATCH), node.request_all(BATCH[::-1])
+        )
+        assert (alone, batches) == (10**24, [ANSWERED, ANSWERED[::-1]])
+        assert sum(frame.startswith(b"[") for frame in sent) == 2
+
+
+async def test_a_limit_that_is_reached_does_not_count_as_refusing_several_calls_in_one_message():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        server.batch = refused(-32005, "rate limit exceeded")
+        with pytest.raises(Busy):
+            await node.request_all(BATCH)
+        server.batch, before = PASS, server.messages
+        assert await node.request_all(BATCH) == ANSWERED
+        assert server.messages - before == 1
+
+
+async def test_several_calls_in_one_message_that_was_lost_are_asked_so_again_after_a_while():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        taken = []
+        for lost in (True, False, True, False, False, False):
+            server.replace = only("eth_chainId", web.Response(status=503)) if lost else lambda method, params: PASS
+            before = server.messages
+            if lost:
+                with pytest.raises(Unreachable):
+                    await node.request_all(BATCH)
+            else:
+                assert await node.request_all(BATCH) == ANSWERED
+            taken.append(server.messages - before)
+        assert taken == [1, 2, 1, 2, 2, 1]
+
+
+async def test_of_several_calls_what_one_endpoint_does_not_know_is_asked_of_the_next():
+    async with chain() as anvil, Scripted(anvil) as first, node_on(first.url, anvil.http_url) as node:
+        first.replace = only("eth_getBalance", lambda params: RpcError("", -32000, "header not found"))
+        assert await node.request_all(BATCH) == ANSWERED
+        assert first.counts["eth_getBalance"] > 0
+
+
+async def test_of_several_calls_one_that_every_endpoint_would_refuse_is_refused_and_the_others_answered():
+    async with chain() as anvil, Scripted(anvil) as first, node_on(first.url, anvil.http_url) as node:
+        first.replace = only("eth_getBalance", lambda params: RpcError("", 3, "execution reverted"))
+        reverted, chain_id = await node.request_all(BATCH)
+        assert isinstance(reverted, RpcError)
+        assert (chain_id, first.counts["eth_getBalance"]) == ("0x7a69", 1)
+
+
+async def test_several_calls_go_on_to_the_next_endpoint_as_one_message_where_the_first_is_busy():
+    async with (
+        chain() as anvil,
+        Scripted(anvil) as first,
+        Scripted(anvil) as second,
+        node_on(first.url, second.url) as node,
+    ):
+        first.batch, before = refused(429, "too many requests"), second.messages
+        assert await node.request_all(BATCH) == ANSWERED
+        assert second.messages - before == 1
+
+
+async def test_several_calls_name_a_block_by_number_where_hashes_are_not_taken():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        at = {"blockHash": (await node.head()).hash}
+        asked = [Request("eth_getBalance", (SENDER, at)), Request("eth_getTransactionCount", (SENDER, at))]
+        no_hash = RpcError("", -32602, "invalid argument 1: json: cannot unmarshal object into Go value of type string")
+        server.replace = lambda method, params: no_hash if isinstance(params[-1], dict) else PASS
+        for _ in range(2):
+            assert await node.request_all(asked) == [BALANCE, "0x0"]
+        assert server.counts["eth_getTransactionCount"] == 1 + 1 + 1
 
 
 async def test_a_block_hash_is_read_by_number_where_hashes_are_not_taken_and_looked_at_before_and_after():
