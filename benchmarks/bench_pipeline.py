@@ -112,7 +112,7 @@ def measure(setup: Setup, blocks: int) -> None:
 def main() -> None:
     """Print figure 9."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--blocks", type=int, default=200, help="blocks of each run; the figure is stated over 1,000")
+    parser.add_argument("--blocks", type=int, default=1000, help="blocks of each run")
     parser.add_argument("--only", choices=("disk", "ram", "anvil"), help="one of the runs alone")
     options = parser.parse_args()
     setups = {"disk": Setup("in_process"), "anvil": Setup("anvil")}

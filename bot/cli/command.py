@@ -6,6 +6,7 @@ import asyncio
 import functools
 import inspect
 import os
+import select
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,8 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callback], click
             except (click.ClickException, click.exceptions.Exit, click.Abort):
                 raise
             except Exception as error:
+                if isinstance(error, BrokenPipeError) and _nobody_reads():
+                    raise
                 if debug:
                     traceback.print_exc()
                 raise failure(error, as_json=as_json) from error
@@ -120,6 +123,13 @@ class Verbs(click.Group):
         if standalone_mode:
             sys.exit(int(code or 0))
         return code
+
+
+def _nobody_reads() -> bool:
+    """Whether what stdout is piped into has ended, such as `head`."""
+    watched = select.poll()
+    watched.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in watched.poll(0))
 
 
 def _usage(error: click.UsageError) -> str:

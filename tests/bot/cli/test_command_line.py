@@ -212,3 +212,12 @@ def test_progress_vanishes_from_a_terminal() -> None:
 def test_lines_leave_stdout_to_machines_when_asked(capsys: pytest.CaptureFixture[str]) -> None:
     TerminalReporter(lines_to_stderr=True).line("decided")
     assert capsys.readouterr() == ("", "decided\n")
+
+
+def test_a_reader_that_has_read_enough_is_no_error() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = [sys.executable, "-m", "bot", "networks", "list"]
+    ended = subprocess.run(arguments, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (ExitCode.ERROR, b"")
