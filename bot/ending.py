@@ -8,7 +8,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The last one comes where a terminal is closed; a run under `nohup` does not hear it."""
+
 HALT_SIGNAL = signal.SIGUSR1
 
 
@@ -19,7 +21,7 @@ class Output(Protocol):
 
 
 class Stopping:
-    """Ctrl-C and SIGTERM, heard by the task that enters this context.
+    """Ctrl-C, SIGTERM and a closed terminal, heard by the task that enters this context.
 
     Before `trading` is set, and from the second signal on, the task is cancelled; the first signal while trading only
     sets `asked`.
@@ -48,9 +50,12 @@ class Stopping:
         if self._listens:
             _listen(None)
 
-    def heard(self) -> None:
-        """A person wants it to end. Nothing happens before the context is entered, or after it is left."""
-        if self._task is None:
+    def heard(self, insisting: bool = True) -> None:
+        """A person wants it to end; one who is not `insisting` says so once, however often it is heard.
+
+        Nothing happens before the context is entered, or after it is left.
+        """
+        if self._task is None or (self.asked.is_set() and not insisting):
             return
         if self.trading and not self.asked.is_set():
             self.asked.set()
@@ -60,7 +65,7 @@ class Stopping:
 
 
 class StoppingTogether:
-    """Ctrl-C and SIGTERM for several runs in one process: each of them hears every signal."""
+    """Ctrl-C, SIGTERM and a closed terminal for several runs in one process: each of them hears every signal."""
 
     def __init__(self) -> None:
         self._runs: list[Stopping] = []
@@ -79,21 +84,25 @@ class StoppingTogether:
     ) -> None:
         _listen(None)
 
-    def _heard(self) -> None:
+    def _heard(self, insisting: bool) -> None:
         for stopping in self._runs:
-            stopping.heard()
+            stopping.heard(insisting)
 
     def _halted(self) -> None:
         for stopping in self._runs:
             stopping.on_halt()
 
 
-def _listen(heard: Callable[[], None] | None, halted: Callable[[], None] | None = None) -> None:
+def _listen(heard: Callable[[bool], None] | None, halted: Callable[[], None] | None = None) -> None:
     """Call `heard`, or `halted`, on each signal from now on; None: leave the signals alone again."""
     loop = asyncio.get_running_loop()
     for number in (*SIGNALS, HALT_SIGNAL):
-        called = halted if number is HALT_SIGNAL else heard
-        if called is None:
+        if signal.getsignal(number) is signal.SIG_IGN:
+            continue
+        if heard is None or halted is None:
             loop.remove_signal_handler(number)
+        elif number is HALT_SIGNAL:
+            loop.add_signal_handler(number, halted)
         else:
-            loop.add_signal_handler(number, called)
+            # A shell and the system may both say that the terminal is closed.
+            loop.add_signal_handler(number, heard, number is not signal.SIGHUP)

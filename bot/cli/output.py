@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -45,6 +47,8 @@ def _coloured(found: re.Match[str]) -> str:
 class TerminalReporter:
     """A run's words on a terminal. Where stdout is for machines, the lines go to stderr with the progress.
 
+    A run goes on where its words find nobody any more, or no space on the disk: its ledger has them all.
+
     `prefix` stands before every line, where several runs share the terminal.
     """
 
@@ -57,7 +61,7 @@ class TerminalReporter:
     def line(self, text: str) -> None:
         """One line; where it is a terminal's, a decision's outcome has its colour."""
         self._clear()
-        click.echo(self._prefix + _OUTCOME.sub(_coloured, text), err=self._err)
+        _say(self._prefix + _OUTCOME.sub(_coloured, text), err=self._err)
 
     def progress(self, text: str, done: int, total: int) -> None:
         if not self._terminal:
@@ -65,10 +69,19 @@ class TerminalReporter:
         self._clear()
         if done < total:
             shown = f"{self._prefix}{text} {done * 100 // max(total, 1)} %"
-            click.echo(shown, err=True, nl=False)
+            _say(shown, err=True, nl=False)
             self._width = len(shown)
 
     def _clear(self) -> None:
         if self._width:
-            click.echo(f"\r{' ' * self._width}\r", err=True, nl=False)
+            _say(f"\r{' ' * self._width}\r", err=True, nl=False)
             self._width = 0
+
+
+def _say(text: str, *, err: bool, nl: bool = True) -> None:
+    try:
+        click.echo(text, err=err, nl=nl)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            # The pipe's other end, or the terminal, is gone for good.
+            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), (sys.stderr if err else sys.stdout).fileno())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
 from bot.clock import SystemClock
+from bot.config.options import Quiet
+from bot.ending import Stopping
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from tests.bot.running import Isthmus, twin_config
@@ -46,12 +50,38 @@ def test_asked_twice_a_run_stops_where_it_stands(tmp_path: Path) -> None:
     assert run.process.returncode == 0 or run.errors() == ["stopped"]
 
 
-def test_asked_while_it_opens_a_run_ends_at_once_and_leaves_no_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP])
+def test_asked_while_it_opens_a_run_ends_at_once_and_leaves_no_folder(tmp_path: Path, asked: signal.Signals) -> None:
     with _running(tmp_path) as run:
         run.until("twin: chain")
-        run.process.send_signal(signal.SIGTERM)
+        run.process.send_signal(asked)
         assert run.end(15) == 130
     assert run.errors() == ["stopped"]
+
+
+async def test_a_closed_terminal_is_heard_once_however_often_it_is_said() -> None:
+    with Stopping(Quiet()) as stopping:
+        stopping.trading = True
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.sleep(0.01)
+        assert stopping.asked.is_set()
+        os.kill(os.getpid(), signal.SIGTERM)
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.sleep(10)
+
+
+async def test_a_run_under_nohup_does_not_end_with_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with Stopping(Quiet()) as stopping:
+            stopping.trading = True
+            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.wait_for(stopping.asked.wait(), 10)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(

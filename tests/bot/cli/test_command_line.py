@@ -214,6 +214,21 @@ def test_lines_leave_stdout_to_machines_when_asked(capsys: pytest.CaptureFixture
     assert capsys.readouterr() == ("", "decided\n")
 
 
+@pytest.mark.parametrize("full", [False, True], ids=["nobody reads", "no space"])
+def test_a_run_goes_on_where_its_words_go_nowhere(full: bool) -> None:
+    script = (
+        "import sys\nfrom bot.cli.output import TerminalReporter\nreporter = TerminalReporter()\n"
+        "for number in range(3):\n    reporter.line('decided')\nprint('to the end', file=sys.stderr)\n"
+    )
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open("/dev/full", "wb") as no_space, os.fdopen(writing, "wb") as nobody:
+        out = no_space if full else nobody
+        arguments = [sys.executable, "-c", script]
+        ended = subprocess.run(arguments, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, check=False)
+    assert b"to the end" in ended.stderr
+
+
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
