@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bot.ledger.history import History
+from bot.ledger.history import History, RecordedVerdict
+from bot.plan import Plan
 from bot.replay.codec import decode
 from bot.replay.player import Decision
 from bot.replay.recorder import Kind
@@ -16,6 +18,7 @@ from bot.risk.budget import Budget
 from bot.risk.guard import ether
 from bot.risk.usage import Usage
 from bot.telling import eth
+from chains.assets import Token
 
 _USED = {
     "capital_wei": ("capital_wei",),
@@ -77,7 +80,7 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
         yield f"  {order.exchange}: {order.side} {amount:f} {order.base.symbol} at {order.limit_price} or better"
     yield f"expected {eth(plan.expected_profit_wei)} before gas, at least {ether(plan.min_profit_wei)} after it"
     yield f"gas estimated {plan.gas_estimate}, to land by block {plan.deadline_block}"
-    for verdict in history.verdicts:
+    for verdict in _told_apart(history.verdicts):
         cost = ether(verdict.gas_cost_wei)
         why = f": {verdict.reason}" if verdict.reason else ""
         yield f"verdict {verdict.outcome} on block {verdict.block_number}, gas {verdict.gas_used} for {cost}{why}"
@@ -96,8 +99,32 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
         if intent.block_number is not None:
             yield f"mined in block {intent.block_number}, gas {intent.gas_used} for {ether(intent.gas_wei)}"
         yield f"exposure {intent.exposure}" + (f", transaction {decision.tx_hash}" if decision.tx_hash else "")
+    shown = partial(_amount, {token.address: token for token in _tokens(plan)})
     for fill in history.fills:
-        moved = f"{fill.amount_in} of {fill.token_in} for {fill.amount_out} of {fill.token_out}"
+        moved = f"{shown(fill.token_in, fill.amount_in)} for {shown(fill.token_out, fill.amount_out)}"
         yield f"  filled at {fill.venue}: {moved}{', undone' if fill.undone else ''}"
     if decision.profit_wei is not None:
         yield f"came to {eth(decision.profit_wei)} after gas and fees"
+
+
+def _told_apart(verdicts: Sequence[RecordedVerdict]) -> Iterator[RecordedVerdict]:
+    """One of those in a row that differ in nothing a person is told: the same plan on terms that pay for more gas."""
+    before = None
+    for verdict in verdicts:
+        told = replace(verdict, tx_digest="")
+        if told != before:
+            yield verdict
+        before = told
+
+
+def _tokens(plan: Plan) -> Iterator[Token]:
+    for swap in plan.swaps:
+        yield from (swap.token_in, swap.token_out)
+    for order in plan.orders:
+        yield from (order.base, order.quote)
+
+
+def _amount(tokens: Mapping[str, Token], address: str, units: int) -> str:
+    """In whole tokens where the plan knows the token: what unwinds it may go through others."""
+    token = tokens.get(address)
+    return f"{units} of {address}" if token is None else f"{token.whole(units):f} {token.symbol}"

@@ -198,4 +198,7 @@ def test_one_decision_fits_one_screen(folder: Path, summary: Summary, monkeypatc
     text = "\n".join(lines)
     for part in ("marginal", "fee", "verdict ok", "budget hour loss", "gas", "tip", "intent", "filled at", "came to"):
         assert part in text, part
+    told = [line for line in lines if line.startswith("verdict")]
+    assert len(told) == len(set(told))
+    assert not any(" of 0x" in line for line in lines if line.startswith("  filled at")), "in whole tokens"
     assert asked(folder, monkeypatch, "why", "ffffffffff").exit_code == 2
