@@ -18,6 +18,7 @@ from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError, LedgerFull
+from bot.ledger.records import Intent, PlacedOrder
 from bot.ledger.states import MinedAs
 from bot.market import OutOfOrder
 from bot.market.books import usable
@@ -28,6 +29,7 @@ from bot.telling import Teller
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.books import Book
+from chains.exchanges.orders import OrderReport
 from chains.exchanges.troubles import FeedTrouble
 from chains.node import NodeEvent
 
@@ -258,10 +260,20 @@ class Engine:
         self.on_decided(head)
 
     async def _bring_home(self, found: Found, in_use: set[Address]) -> None:
-        """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`."""
+        """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`.
+
+        What is in a block and the orders for its other side are one commit, what the exchanges answer and what is final
+        another; what is still out is seen to while the exchanges are waited for.
+        """
         road, head = self._road, found.head
-        for settled in await road.transactions.bring_home(found):
-            await self._settled(settled)
+        settled, placed = self._settle(found)
+        paying = asyncio.create_task(road.hedges.pay(settled, placed))
+        final: Sequence[Intent] = ()
+        try:
+            final = await road.transactions.go_on(found, settled)
+        finally:
+            # Whatever became of the rest, what was traded is booked.
+            self._close(final, placed, await paying)
         gas_price_wei = road.fee_policy.coin.cost_wei(road.fee_policy.gas_price_wei(head))
         closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
         self._told_closed(closed)
@@ -332,13 +344,26 @@ class Engine:
             return None
         return Refusal(Reason.STALE_DATA, f"block {head.number} is not the newest any more; it would come too late")
 
-    async def _settled(self, settled: Settled) -> None:
+    def _settle(self, found: Found) -> tuple[Sequence[Settled], Sequence[PlacedOrder]]:
         """The chain has answered; a two-sided plan goes on at the exchange and is told when that is done too."""
-        self._told_closed(await self._road.hedges.on_settled(settled))
-        if settled.plan.orders and settled.intent.mined_as is MinedAs.OK:
-            return
-        self.counts["not_as_simulated"] += bool(settled.explanation)
-        self._output.line(self._teller.settled(settled))
+        landed = [intent for intent, at in found.awaited if at is not None]
+        if not landed:
+            return (), ()
+        with self._road.hedges.together(acts=any(intent.two_sided for intent in landed)):
+            settled = self._road.transactions.settle(found)
+            placed = self._road.hedges.owe(settled)
+        for each in settled:
+            if not each.plan.orders or each.intent.mined_as is not MinedAs.OK:
+                self.counts["not_as_simulated"] += bool(each.explanation)
+                self._output.line(self._teller.settled(each))
+        return settled, placed
+
+    def _close(self, final: Sequence[Intent], placed: Sequence[PlacedOrder], reports: Sequence[OrderReport]) -> None:
+        if final or self._road.hedges.owes:
+            with self._road.hedges.together():
+                self._road.transactions.mark_final(final)
+                closed = self._road.hedges.book(placed, reports)
+            self._told_closed(closed)
 
     def _told_closed(self, closed: Sequence[Closed]) -> None:
         for done in closed:

@@ -7,7 +7,8 @@ unknown is QUARANTINED: it keeps what it may have spent, and its symbol rests, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
@@ -111,22 +112,51 @@ class HedgeDesk:
                     return Refusal(Reason.ORDER_QUARANTINED, detail)
         return self._inventory.refusal(plan)
 
-    async def on_settled(self, settled: Settled) -> list[Closed]:
-        """The chain side is in a block: owe the exchange exactly what filled, and hedge it now."""
+    @contextmanager
+    def together(self, *, acts: bool = False) -> Iterator[None]:
+        """One `batch` of the ledger; where it fails, what is owed is what was owed before it."""
+        debts = dict(self._debts)
+        try:
+            with self._ledger.batch(acts=acts):
+                yield
+        except BaseException:
+            self._debts = debts
+            raise
+
+    def owe(self, settled: Iterable[Settled]) -> list[PlacedOrder]:
+        """The chain sides are in a block: owe the exchange exactly what filled; the orders that are to pay it now.
+
+        They may leave once they are on the disk, by `pay`; `book` is to follow it.
+        """
+        placed = (self._owe_other_side(each) for each in settled)
+        return [order for order in placed if order is not None]
+
+    async def pay(self, settled: Iterable[Settled], placed: Iterable[PlacedOrder]) -> list[OrderReport]:
+        """What the exchanges say of orders that are `placed` for what is `settled`, both of which is on the disk."""
+        for each in settled:
+            self._inventory.release(each.intent.id)
+        return [await self._send(order) for order in placed]
+
+    def book(self, placed: Iterable[PlacedOrder], reports: Iterable[OrderReport]) -> list[Closed]:
+        """Write down what the exchanges said of `placed`, and close what is paid."""
+        for order, report in zip(placed, reports, strict=True):
+            self._book(self._debts[order.intent_id], order.client_id, report)
+        return self._close_paid()
+
+    def _owe_other_side(self, settled: Settled) -> PlacedOrder | None:
         intent, plan = settled.intent, settled.plan
-        self._inventory.release(intent.id)
         if not plan.orders:
-            return self._unwound(settled) if plan.unwinds else []
+            if plan.unwinds:
+                self._unwound(settled)
+            return None
         uneven = self._uneven(intent)
         if uneven:
             intent = self._ledger.reopen_exposure(intent.id)
         if intent.exposure is not Exposure.OWED:
-            return []
+            return None
         fresh = not uneven and intent.id not in self._debts
         debt = self._owe(intent, plan, settled.receipt.block_number, fresh=fresh)
-        if debt.open_order is None and self._may_order(plan.strategy):
-            await self._hedge(debt)
-        return self._close_paid()
+        return self._order(debt) if debt.open_order is None and self._may_order(plan.strategy) else None
 
     async def on_block(self, head: Head, gas_price_wei: int) -> tuple[list[Closed], list[Plan]]:
         """Go on with every debt. The plans returned unwind on the chain what missed its deadline."""
@@ -236,19 +266,27 @@ class HedgeDesk:
             self._inventory.hold_back(placed.client_id, of.quote, units)
 
     async def _hedge(self, debt: Debt) -> None:
-        """One immediate-or-cancel order for all that is owed, priced from the newest book."""
+        placed = self._order(debt)
+        if placed is not None:
+            self._book(self._debts[debt.intent_id], placed.client_id, await self._send(placed))
+
+    def _order(self, debt: Debt) -> PlacedOrder | None:
+        """One immediate-or-cancel order for all that is owed, priced from the newest book, written down to be sent.
+
+        From now on it may be anywhere: only what the exchange says of it ends it.
+        """
         template = debt.order
-        exchange = self._exchanges[template.exchange]
-        book = self._market.book(template.exchange, template.symbol)
-        order = self._priced(debt, book)
+        order = self._priced(debt, self._market.book(template.exchange, template.symbol))
         if order is None:
-            return
+            return None
         purpose = Purpose.UNWIND if debt.back else Purpose.HEDGE
-        placed = self._ledger.place_order(debt.intent_id, order, exchange.name, purpose)
-        report = await exchange.place(
-            ExchangeOrder(order.symbol, order.side.value, order.amount, order.limit_price, placed.client_id)
-        )
-        self._book(debt, placed.client_id, report)
+        placed = self._ledger.place_order(debt.intent_id, order, self._exchanges[template.exchange].name, purpose)
+        self._debts[debt.intent_id] = replace(debt, open_order=placed.client_id)
+        return placed
+
+    async def _send(self, placed: PlacedOrder) -> OrderReport:
+        order = ExchangeOrder(placed.symbol, placed.side.value, placed.amount, placed.limit_price, placed.client_id)
+        return await self._exchanges[placed.exchange].place(order)
 
     def _priced(self, debt: Debt, book: Book) -> Order | None:
         """The order that pays the debt at the newest prices; None where the book cannot take it now."""
@@ -334,7 +372,7 @@ class HedgeDesk:
         self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
         return (plan,)
 
-    def _unwound(self, settled: Settled) -> list[Closed]:
+    def _unwound(self, settled: Settled) -> None:
         """A plan that unwinds another is in a block: what is still owed after it, by the books."""
         plan, came_to_nothing = settled.plan, settled.intent.mined_as is not MinedAs.OK
         debt = self._debt_of(plan.unwinds)
@@ -349,7 +387,6 @@ class HedgeDesk:
             )
         else:
             self._owe_again(plan.unwinds, settled.receipt.block_number, in_vain=came_to_nothing)
-        return self._close_paid()
 
     def _owe_again(self, plan_id: str, block_number: int, *, in_vain: bool) -> None:
         """A debt may have been closed by what a reorganisation took out of its block: what unwound it then did nothing,

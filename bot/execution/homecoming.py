@@ -177,32 +177,43 @@ class Homecoming:
             return Waits.NOTHING
         return Waits.CYCLES if any(intent.two_sided for intent, _ in found.awaited) else Waits.ALL
 
-    async def book(self, found: Found) -> list[Settled]:
-        """Book what was found; what is still out is sent again, outbid or cancelled.
+    def settle(self, found: Found) -> list[Settled]:
+        """Book what was found, perhaps in a batch: only the ledger is told. `go_on` follows once that holds."""
+        return [self._settle(intent, at) for intent, at in found.awaited if at is not None]
+
+    async def go_on(self, found: Found, settled: Sequence[Settled]) -> list[Intent]:
+        """What is still out is sent again, outbid or cancelled; what nothing can undo any more is to be `mark_final`.
 
         All that replaces something is in the ledger, in one commit, before any of it leaves.
         """
-        settled = list[Settled]()
+        for each in settled:
+            self._operators.of(each.intent).forget(each.intent)
+            self._learn()
+            self._signing.mined(each.intent, each.receipt, each.profit_wei)
         moved = list[tuple[Intent, Moved]]()
         self._operators.note_coins(found.coins)
-        attempts = self._ledger.attempts_of([intent for intent, at in found.awaited if at is None])
+        out = [intent for intent, at in found.awaited if at is None]
+        attempts = self._ledger.attempts_of(out)
         try:
-            for intent, at in found.awaited:
-                if at is not None:
-                    settled.append(self._settle(intent, at))
-                else:
-                    moved.append((intent, await self._move_on(intent, attempts[intent.id], found.head)))
+            for intent in out:
+                moved.append((intent, await self._move_on(intent, attempts[intent.id], found.head)))
         finally:
             # What was signed before the node fell silent is kept as well: it leaves with the next block.
             newest = await self._replace([(intent, it.replacement) for intent, it in moved if it.replacement])
         await self.send_all([(intent, newest.get(intent.id)) for intent, it in moved if it.leaves])
         self._leave_out_foreign(found)
-        await self._hold(found.head)
+        final = await self._held(found.head)
         await self._signing.covered()
         for way in self._operators:
             if way.account in found.counted:
                 way.watch_nonce(found.counted[way.account], found.head)
-        return settled
+        return final
+
+    def mark_final(self, final: Iterable[Intent]) -> None:
+        """What `go_on` has found to be: the signer heard of it."""
+        for intent in final:
+            self._ledger.mark_final(intent.id)
+            self._in_flight.forget(intent)
 
     async def send_all(self, leaving: Sequence[tuple[Intent, Attempt | None]]) -> None:
         """Send the newest attempt of each, read where it is not given: in order, and answered together, so that nodes
@@ -303,12 +314,13 @@ class Homecoming:
             if at is None and intent.id not in open_:
                 self._in_flight.transactions.pop(intent.id, None)
 
-    async def _hold(self, head: Head) -> None:
-        """What nothing can undo any more is final; the signer hears first, so that a crash leaves nothing reserved.
+    async def _held(self, head: Head) -> list[Intent]:
+        """What nothing can undo any more; the signer hears first, so that a crash leaves nothing reserved.
 
         What is in a block that is not of the chain up to `head` is pending again: it was booked from another branch
         before this process began, and no event tells of it.
         """
+        final = list[Intent]()
         for intent in self._ledger.mined_intents():
             if intent.block_number is None or intent.block_hash is None:
                 continue
@@ -320,13 +332,11 @@ class Homecoming:
             if canonical != intent.block_hash:
                 self._undo_block(intent.block_hash)
             elif deep and await self._signing.final(intent):
-                self._ledger.mark_final(intent.id)
-                self._in_flight.forget(intent)
+                final.append(intent)
+        return final
 
     def _settle(self, intent: Intent, at: Landed) -> Settled:
         plan, receipt = self._in_flight.plan(intent), at.receipt
-        self._operators.of(intent).forget(intent)
-        self._learn()
         called = at.attempt.kind is AttemptKind.CALL
         booked = {Account(intent.network, owner, token): units for (owner, token), units in at.deltas.items()}
         fills = leg_fills(plan, receipt, self._gains.identity.venues) if called else []
@@ -334,7 +344,6 @@ class Homecoming:
         explanation = self._explain(intent, plan, at) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        self._signing.mined(intent, receipt, at.profit_wei)
         return Settled(intent, plan, receipt, dict(at.deltas), at.profit_wei, self._gas_wei(receipt), explanation)
 
     def _explain(self, intent: Intent, plan: Plan, at: Landed) -> str:

@@ -102,8 +102,9 @@ class Signing:
             intent = self._ledger.intent(intent_id)
             if intent.exposure is not Exposure.OWED:
                 await self.final(intent)
+        intents = {intent.id: intent for intent in self._ledger.mined_intents()}
         for intent_id, known in list(self._exposed.items()):
-            intent = self._ledger.intent(intent_id)
+            intent = intents.get(intent_id) or self._ledger.intent(intent_id)
             if intent.is_exposed is not known and await self._told_exposed(intent):
                 self._exposed[intent_id] = intent.is_exposed
 

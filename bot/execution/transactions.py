@@ -150,13 +150,27 @@ class TransactionDesk:
         """Which plans may leave before what was found is booked, as `Homecoming.waits`."""
         return self._home.waits(found)
 
+    def settle(self, found: Found) -> list[Settled]:
+        """As `Homecoming.settle`."""
+        return self._home.settle(found)
+
+    async def go_on(self, found: Found, settled: Sequence[Settled]) -> list[Intent]:
+        """As `Homecoming.go_on`."""
+        return await self._home.go_on(found, settled)
+
+    def mark_final(self, final: Sequence[Intent]) -> None:
+        """As `Homecoming.mark_final`."""
+        self._home.mark_final(final)
+
     async def bring_home(self, found: Found) -> list[Settled]:
-        """Book what was found, and go on with what is still out."""
-        return await self._home.book(found)
+        """`settle`, and all that follows it."""
+        settled = self.settle(found)
+        self.mark_final(await self.go_on(found, settled))
+        return settled
 
     async def on_block(self, block: Block) -> list[Settled]:
         """`look`, and `bring_home` at once."""
-        return await self._home.book(await self._home.look(block))
+        return await self.bring_home(await self._home.look(block))
 
     def undo(self, event: Undone) -> None:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""

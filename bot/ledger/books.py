@@ -91,11 +91,12 @@ class Books(Decisions):
 
     def _marks(self, connection: Connection) -> Marks:
         """The run's opening prices, which are read once: they are set before anything is traded, and stand."""
-        if self._batch is not None:
-            return marks_of(connection, self.run.id)
-        if self._opening is None or self._opening[0] != self.run.id:
-            self._opening = self.run.id, marks_of(connection, self.run.id)
-        return self._opening[1]
+        if self._opening is not None and self._opening[0] == self.run.id:
+            return self._opening[1]
+        marks = marks_of(connection, self.run.id)
+        if self._batch is None:
+            self._opening = self.run.id, marks
+        return marks
 
     def _lines_of(self, account: Account) -> tuple[ColumnElement[bool], ...]:
         return (

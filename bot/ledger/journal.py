@@ -31,6 +31,7 @@ _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
 _OPEN = _INTENTS.where(
     or_(IntentRow.state.in_([state.value for state in IN_FLIGHT]), IntentRow.exposure == Exposure.OWED.value)
 ).order_by(IntentRow.id)
+_MINED = _INTENTS.where(IntentRow.state == IntentState.MINED.value).order_by(IntentRow.id)
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
 CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
 _CHANGE_ATTEMPT = changing(
@@ -183,7 +184,7 @@ class Journal(Nonces):
 
     def mined_intents(self) -> tuple[Intent, ...]:
         """Intents whose block is not final yet."""
-        return self._list(IntentRow.state == IntentState.MINED.value)
+        return self.remembered(("mined", self.run.instance), self._mined, (IntentRow,))
 
     def intents_above(self, number: int) -> tuple[Intent, ...]:
         """Intents that stand in a block above `number`."""
@@ -219,6 +220,9 @@ class Journal(Nonces):
 
     def _open(self, connection: Connection) -> tuple[Intent, ...]:
         return tuple(as_intent(row) for row in quick.rows(connection, _OPEN, {"instance": self.run.instance}))
+
+    def _mined(self, connection: Connection) -> tuple[Intent, ...]:
+        return tuple(as_intent(row) for row in quick.rows(connection, _MINED, {"instance": self.run.instance}))
 
     def _list(self, which: ColumnElement[bool]) -> tuple[Intent, ...]:
         with self.read() as connection:

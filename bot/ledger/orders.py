@@ -32,6 +32,7 @@ _FILLED = {
     side: select(exact_sum(gained).label("units")).where(FillRow.order_id == bindparam("order"))
     for side, gained in ((Side.BUY, FillRow.amount_out), (Side.SELL, FillRow.amount_in))
 }
+_PLACED = select(func.count(OrderRow.id)).where(OrderRow.intent_id == bindparam("intent"))
 _TRADE = select(FillRow.order_id, FillRow.amount_in, FillRow.amount_out).where(
     FillRow.instance == bindparam("instance"),
     FillRow.venue == bindparam("venue"),
@@ -52,8 +53,7 @@ class Orders(Settlement):
             row = self._load(connection, intent_id)
             if row.exposure != Exposure.OWED:
                 raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}: it owes no order")
-            placed = select(func.count(OrderRow.id)).where(OrderRow.intent_id == intent_id)
-            number = connection.execute(placed).scalar_one() + 1
+            ((placed,),) = quick.rows(connection, _PLACED, {"intent": intent_id})
             now_ms = self._now_ms()
             order_id = self._insert(
                 connection,
@@ -61,7 +61,7 @@ class Orders(Settlement):
                 instance=self.run.instance,
                 intent_id=intent_id,
                 exchange=order.exchange,
-                client_id=f"isthmus-{row.digest[:_CLIENT_ID_DIGITS]}-{number}",
+                client_id=f"isthmus-{row.digest[:_CLIENT_ID_DIGITS]}-{placed + 1}",
                 purpose=purpose.value,
                 owner=owner,
                 symbol=order.symbol,

@@ -29,6 +29,11 @@ _SWAPS = (
     .where(FillRow.intent_id == bindparam("intent"), FillRow.order_id.is_(None), FillRow.undone.is_(False))
     .order_by(FillRow.id)
 )
+_STILL_OPEN = (
+    select(OrderRow.client_id)
+    .where(OrderRow.intent_id == bindparam("intent"), OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
+    .limit(1)
+)
 
 
 class Settlement(Journal):
@@ -130,13 +135,11 @@ class Settlement(Journal):
             ends = {Exposure.HEDGED, Exposure.UNWOUND} | ({Exposure.NONE} if row.mined_as != MinedAs.OK else set())
             if row.exposure != Exposure.OWED or exposure not in ends:
                 raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become {exposure}")
-            closed = [state.value for state in CLOSED_ORDERS]
-            still_open = select(OrderRow.client_id).where(
-                OrderRow.intent_id == intent_id, OrderRow.state.not_in(closed)
-            )
-            order = connection.execute(still_open.limit(1)).scalar_one_or_none()
+            order = quick.first(connection, _STILL_OPEN, {"intent": intent_id})
             if order is not None:
-                raise IllegalMove(f"intent {intent_id} cannot close its exposure: order {order} may still trade")
+                raise IllegalMove(
+                    f"intent {intent_id} cannot close its exposure: order {order.client_id} may still trade"
+                )
             closed_as = {"exposure": exposure.value, "settled_ms": self._now_ms()}
             self._change(connection, CHANGE_INTENT, intent=intent_id, **closed_as)
             self._book_result(connection, intent_id)

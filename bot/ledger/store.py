@@ -65,6 +65,7 @@ class Store:
         self._where = place(writer.url)
         self._is_file = writer.dialect.name == "sqlite"
         self._batch: Connection | None = None
+        self._batch_acts = False
         self._waiting: list[Note] | None = None
         self._known: dict[Hashable, tuple[Hashable, Any]] = {}
         self._written = Counter[str]()
@@ -99,16 +100,20 @@ class Store:
         self._head_s = max(self._head_s, timestamp_s)
 
     @contextmanager
-    def batch(self) -> Iterator[None]:
-        """One transaction for all that is recorded inside. Nothing that acts on the world may be in it."""
+    def batch(self, *, acts: bool = False) -> Iterator[None]:
+        """One transaction for all that is recorded inside. Nothing that acts on the world may be in it.
+
+        With `acts`, what is to be on the disk before something leaves this machine may be in it: that leaves once the
+        batch has ended.
+        """
         if self._batch is not None:
             raise LedgerError("a batch is open already; batches do not nest")
-        with self._transaction(acts=False) as connection:
-            self._batch = connection
+        with self._transaction(acts=acts) as connection:
+            self._batch, self._batch_acts = connection, acts
             try:
                 yield
             finally:
-                self._batch = None
+                self._batch, self._batch_acts = None, False
 
     @contextmanager
     def gathering(self) -> Iterator[None]:
@@ -256,6 +261,9 @@ class Store:
 
         The head file is synced too where something `leaves` this machine next.
         """
+        if self._batch is not None and self._batch_acts:
+            yield self._batch
+            return
         if self._batch is not None:
             raise LedgerError(f"{act} must be committed before the bot acts on it; not inside a batch")
         with self._transaction(acts=leaves) as connection:

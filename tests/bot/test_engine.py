@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from bot.execution.homecoming import Homecoming
 from bot.execution.lenders import READ_EVERY, SingletonLenders
 from bot.execution.settings import NO_VENUES
 from bot.ledger.reading import decisions, events, opportunities
@@ -27,6 +28,7 @@ from chains.exchanges.troubles import FeedTrouble
 from chains.loans import Lender
 from chains.node.answers import Request
 from chains.node.endpoint import Endpoint
+from chains.node.errors import Unreachable
 from tests.bot.market import samples
 from tests.road import scenario as scenarios
 from tests.road.small import open_road
@@ -203,6 +205,24 @@ async def test_while_ending_what_is_owed_is_still_unwound(tmp_path: Path) -> Non
             await road.mine(())
         assert road.engine.idle
         assert road.ledger.intent(1).exposure is Exposure.UNWOUND
+
+
+async def test_a_node_that_falls_silent_while_the_rest_goes_on_leaves_no_chain_side_without_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def silent(*_: object) -> None:
+        raise Unreachable("the node is gone")
+
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenarios.read("exchange_gap"), tmp_path, stack)
+        for step in scenarios.read("exchange_gap").steps[:2]:
+            if step.book:
+                road.show(step.book)
+            if road.engine.head is not None:
+                monkeypatch.setattr(Homecoming, "_held", silent)
+            await road.mine(step.swaps)
+        assert [event.name for event in events(road.ledger)].count("node_gone") == 1
+        assert road.ledger.intent(1).exposure is Exposure.HEDGED
 
 
 async def test_what_a_strategy_was_shown_is_remembered_with_the_plan_it_became(tmp_path: Path) -> None:

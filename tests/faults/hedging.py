@@ -32,6 +32,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
+from tests.bot.execution.hedging import on_settled
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.market.samples import ASSETS, ETH_AT_EXCHANGE, USD_AT_EXCHANGE
 from tests.chains.exchanges.making import ANCHORS, COIN, KEY, SECRET
@@ -90,7 +91,7 @@ class Hedging:
         desk = await self._desk()
         intent = pending(self.ledger, plan)
         self._befall(troubles[0])
-        await desk.on_settled(settle(self.ledger, intent, plan, self._fresh_block()))
+        await on_settled(desk, settle(self.ledger, intent, plan, self._fresh_block()))
         for befallen in [*troubles[1:], *[{}] * BLOCKS]:
             self._judge_orders(intent.id)
             if restarts is not None and restarts.random() < 0.3:

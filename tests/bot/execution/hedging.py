@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bot.execution.debts import Closed
 from bot.execution.hedges import HedgeDesk
+from bot.execution.settling import Settled
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import Account
@@ -21,10 +23,17 @@ ONE_ETH = 10**8
 USD_ACCOUNT = Account.of("binance", USD_AT_EXCHANGE)
 
 
+async def on_settled(on: HedgeDesk, settled: Settled) -> list[Closed]:
+    """As the engine does it: booked and ordered in one commit, sent, and what was answered in another."""
+    with on.together(acts=True):
+        placed = on.owe([settled])
+    return on.book(placed, await on.pay([settled], placed))
+
+
 async def settled(on: HedgeDesk, ledger: Ledger, plan: Plan, block: int = 11) -> tuple[int, list[Exposure]]:
     """`plan` sent and mined as planned; its intent, and what closed at once."""
     intent = pending(ledger, plan)
-    closed = await on.on_settled(settle(ledger, intent, plan, block))
+    closed = await on_settled(on, settle(ledger, intent, plan, block))
     return intent.id, [done.exposure for done in closed]
 
 

@@ -29,7 +29,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, at_block, names, settled
+from tests.bot.execution.hedging import ONE_ETH, at_block, names, on_settled, settled
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.market import samples
 from tests.bot.market.samples import USDC, WETH
@@ -102,7 +102,7 @@ class TestTheDeadline:
         assert 0 <= swap.amount_out - 6 * 10**17 < 10**12
         back = pending(ledger, unwind)
         assert await at_block(on, 16) == ([], [])
-        done = await on.on_settled(settle(ledger, back, unwind, 16))
+        done = await on_settled(on, settle(ledger, back, unwind, 16))
         assert [closing.exposure for closing in done] == [Exposure.UNWOUND]
         assert ledger.intent(intent).exposure is Exposure.UNWOUND
         assert len(exchange.placed) == 4
@@ -150,10 +150,10 @@ class TestTheDeadline:
             await at_block(on, number)
         _, (unwind,) = await at_block(on, 15)
         back = pending(ledger, unwind)
-        await on.on_settled(settle(ledger, back, unwind, 16))
+        await on_settled(on, settle(ledger, back, unwind, 16))
         assert ledger.intent(intent).exposure is Exposure.UNWOUND and not on.owes
         ledger.undo_block(head(16).hash)
-        assert await on.on_settled(settle(ledger, back, unwind, 17, status=status)) == []
+        assert await on_settled(on, settle(ledger, back, unwind, 17, status=status)) == []
         assert ledger.intent(intent).is_exposed == on.owes == (status == 0)
         assert ("unwound_in_vain" in names(ledger)) == on.owes
         assert await at_block(on, 17) == ([Exposure.HEDGED] if status == 0 else [], [])
@@ -172,7 +172,7 @@ async def _fail(on: HedgeDesk, ledger: Ledger, unwind: Plan, how: str) -> None:
     if how == "refused":
         on.unwind_failed(unwind.id)
     elif how == "reverted":
-        assert await on.on_settled(settle(ledger, pending(ledger, unwind), unwind, 16, status=0)) == []
+        assert await on_settled(on, settle(ledger, pending(ledger, unwind), unwind, 16, status=0)) == []
     else:
         ledger.release(ledger.reserve(unwind, OPERATOR, ledger.next_nonce(OPERATOR), WORST, FEES).id, how)
 

@@ -32,7 +32,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, at_block, names
+from tests.bot.execution.hedging import ONE_ETH, at_block, names, on_settled
 from tests.bot.ledger.given import StandingClock
 from tests.bot.market.samples import ETH_AT_EXCHANGE, WETH
 
@@ -50,7 +50,7 @@ class Alone:
 
     async def hedged(self) -> Intent:
         intent = pending(self.ledger, self.plan)
-        closed = await self.desk.on_settled(settle(self.ledger, intent, self.plan, 11))
+        closed = await on_settled(self.desk, settle(self.ledger, intent, self.plan, 11))
         assert [done.exposure for done in closed] == [Exposure.HEDGED]
         self.ledger.undo_block(head(11).hash)
         return intent
@@ -59,7 +59,7 @@ class Alone:
         """It reverts; the exchange answers what is placed from then on as `replies` say."""
         intent = await self.hedged()
         self.exchange.replies = list(replies)
-        closed = await self.desk.on_settled(settle(self.ledger, intent, self.plan, 12, status=0))
+        closed = await on_settled(self.desk, settle(self.ledger, intent, self.plan, 12, status=0))
         return intent, [done.exposure for done in closed]
 
     def killed(self) -> HedgeDesk:
@@ -148,9 +148,9 @@ async def test_a_hedge_of_which_it_was_not_known_yet_counts_once_it_is(tmp_path:
     alone = Alone(tmp_path / "ledger.db", sells_on_chain())
     alone.exchange.replies = [says_nothing]
     intent = pending(alone.ledger, alone.plan)
-    await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 11))
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
     alone.ledger.undo_block(head(11).hash)
-    assert await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 12, status=0)) == []
+    assert await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 12, status=0)) == []
     first = alone.exchange.placed[0]
     alone.exchange.known[first.client_id] = report(first, OrderStatus.CANCELLED, 6 * 10**7)
     alone.exchange.replies = [fills_all]
@@ -163,7 +163,7 @@ async def test_a_hedge_of_which_it_was_not_known_yet_counts_once_it_is(tmp_path:
 async def test_while_halted_nothing_is_placed_and_it_stays_out(alone: Alone) -> None:
     intent = await alone.hedged()
     alone.desk._may_order = lambda strategy: False
-    await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 12, status=0))
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 12, status=0))
     assert await at_block(alone.desk, 13) == ([], []) and len(alone.exchange.placed) == 1
     assert alone.out(intent) and alone.desk.owes
 
@@ -172,7 +172,7 @@ async def test_a_chain_side_that_comes_back_after_all_is_hedged_anew(alone: Alon
     intent, _ = await alone.left(fills_all)
     alone.ledger.undo_block(head(12).hash)
     alone.exchange.replies = [fills_all]
-    closed = await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 13))
+    closed = await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 13))
     assert [done.exposure for done in closed] == [Exposure.HEDGED]
     hedge, _, again = alone.ledger.orders_of(intent.id)
     assert (again.side, again.amount, again.purpose) == (hedge.side, hedge.amount, Purpose.HEDGE)
@@ -182,9 +182,9 @@ async def test_what_was_never_hedged_owes_nothing_back(tmp_path: Path) -> None:
     alone = Alone(tmp_path / "ledger.db", sells_on_chain())
     alone.exchange.replies = [rejects]
     intent = pending(alone.ledger, alone.plan)
-    await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 11))
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
     alone.ledger.undo_block(head(11).hash)
-    closed = await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 12, status=0))
+    closed = await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 12, status=0))
     assert [done.exposure for done in closed] == [Exposure.NONE] and len(alone.exchange.placed) == 1
     assert not alone.out(intent) and alone.exchange.placed[0].amount == ONE_ETH
     alone.ledger.close()
@@ -199,12 +199,12 @@ async def test_what_unwound_a_trade_that_did_not_come_back_is_traded_back_once(
     alone = Alone(tmp_path / "ledger.db", make())
     alone.exchange.replies = [fills_nothing] * 4 + [fills_all]
     intent = pending(alone.ledger, alone.plan)
-    await alone.desk.on_settled(settle(alone.ledger, intent, alone.plan, 11))
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
     for number in (12, 13, 14):
         await at_block(alone.desk, number)
     _, (unwind,) = await at_block(alone.desk, 15)
     back = pending(alone.ledger, unwind)
-    await alone.desk.on_settled(settle(alone.ledger, back, unwind, 16))
+    await on_settled(alone.desk, settle(alone.ledger, back, unwind, 16))
     assert alone.ledger.intent(intent.id).exposure is Exposure.UNWOUND
     for number in (16, 11):
         alone.ledger.undo_block(head(number).hash)
@@ -212,7 +212,7 @@ async def test_what_unwound_a_trade_that_did_not_come_back_is_traded_back_once(
         alone.killed()
     again, closed = [(intent, alone.plan, 0), (back, unwind, 1)], []
     for number, (which, plan, status) in enumerate(again if last == "unwinding" else again[::-1], 31):
-        done = await alone.desk.on_settled(settle(alone.ledger, which, plan, number, status=status))
+        done = await on_settled(alone.desk, settle(alone.ledger, which, plan, number, status=status))
         closed += [one.exposure for one in done]
     assert await at_block(alone.desk, 33) == ([Exposure.NONE] if last == "unwinding" else [], [])
     assert closed == ([Exposure.NONE] if last == "trade" else [])

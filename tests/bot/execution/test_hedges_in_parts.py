@@ -26,7 +26,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import at_block
+from tests.bot.execution.hedging import at_block, on_settled
 from tests.bot.ledger.given import ETHER, StandingClock
 from tests.bot.market.samples import USDC, WETH
 
@@ -50,7 +50,7 @@ class InParts:
     async def overdue(self) -> tuple[Intent, Plan]:
         """Its intent, and the first plan that unwinds a part of it."""
         intent = pending(self.ledger, self.plan)
-        await self.on.on_settled(settle(self.ledger, intent, self.plan, 11))
+        await on_settled(self.on, settle(self.ledger, intent, self.plan, 11))
         for number in (12, 13, 14):
             await at_block(self.on, number)
         return intent, await self.unwinding(15)
@@ -61,8 +61,8 @@ class InParts:
         return unwind
 
     async def unwound(self, unwind: Plan, number: int, *, status: int = 1) -> list[Exposure]:
-        done = await self.on.on_settled(
-            settle(self.ledger, pending(self.ledger, unwind), unwind, number, status=status)
+        done = await on_settled(
+            self.on, settle(self.ledger, pending(self.ledger, unwind), unwind, number, status=status)
         )
         return [closed.exposure for closed in done]
 
@@ -110,9 +110,9 @@ async def test_each_block_unwinds_what_it_may_until_nothing_is_owed(trade: InPar
 async def test_a_part_counts_once_when_its_block_is_replaced(trade: InParts) -> None:
     intent, first = await trade.overdue()
     back = pending(trade.ledger, first)
-    assert await trade.on.on_settled(settle(trade.ledger, back, first, 16)) == []
+    assert await on_settled(trade.on, settle(trade.ledger, back, first, 16)) == []
     trade.ledger.undo_block(head(16).hash)
-    assert await trade.on.on_settled(settle(trade.ledger, back, first, 17)) == []
+    assert await on_settled(trade.on, settle(trade.ledger, back, first, 17)) == []
     second = await trade.unwinding(17)
     await trade.unwound(second, 18)
     third = await trade.unwinding(18)
@@ -124,9 +124,9 @@ async def test_a_part_counts_once_when_its_block_is_replaced(trade: InParts) -> 
 async def test_a_part_that_a_replaced_block_undid_for_good_is_owed_again(trade: InParts) -> None:
     _, first = await trade.overdue()
     back = pending(trade.ledger, first)
-    await trade.on.on_settled(settle(trade.ledger, back, first, 16))
+    await on_settled(trade.on, settle(trade.ledger, back, first, 16))
     trade.ledger.undo_block(head(16).hash)
-    assert await trade.on.on_settled(settle(trade.ledger, back, first, 17, status=0)) == []
+    assert await on_settled(trade.on, settle(trade.ledger, back, first, 17, status=0)) == []
     parts = []
     for number in (17, 18, 19):
         parts.append(await trade.unwinding(number))

@@ -28,7 +28,7 @@ from tests.bot.execution.given import (
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, at_block, settled
+from tests.bot.execution.hedging import ONE_ETH, at_block, on_settled, settled
 from tests.bot.ledger.given import StandingClock
 from tests.bot.market import samples
 
@@ -104,7 +104,7 @@ class TestARestart:
         back = pending(ledger, unwind)
         ledger, on = self._again(ledger, path, exchange)
         assert await at_block(on, 31) == ([], [])
-        done = await on.on_settled(settle(ledger, back, unwind, 31))
+        done = await on_settled(on, settle(ledger, back, unwind, 31))
         assert [closing.exposure for closing in done] == [Exposure.UNWOUND]
         assert ledger.intent(intent).exposure is Exposure.UNWOUND and len(exchange.placed) == 4
         ledger.close()
@@ -130,9 +130,9 @@ class TestAReorganisation:
         on = desk(ledger, exchange)
         plan = sells_on_chain()
         intent = pending(ledger, plan)
-        await on.on_settled(settle(ledger, intent, plan, 11))
+        await on_settled(on, settle(ledger, intent, plan, 11))
         self._undo(ledger)
-        assert await on.on_settled(settle(ledger, intent, plan, 12)) == []
+        assert await on_settled(on, settle(ledger, intent, plan, 12)) == []
         assert len(exchange.placed) == 1 and ledger.intent(intent.id).exposure is Exposure.HEDGED
 
     async def test_a_hedge_that_was_begun_goes_on_with_the_rest(self, ledger: Ledger) -> None:
@@ -140,9 +140,9 @@ class TestAReorganisation:
         on = desk(ledger, exchange)
         plan = sells_on_chain()
         intent = pending(ledger, plan)
-        await on.on_settled(settle(ledger, intent, plan, 11))
+        await on_settled(on, settle(ledger, intent, plan, 11))
         self._undo(ledger)
-        closed = await on.on_settled(settle(ledger, intent, plan, 12))
+        closed = await on_settled(on, settle(ledger, intent, plan, 12))
         assert [done.exposure for done in closed] == [Exposure.HEDGED]
         assert [order.amount for order in exchange.placed] == [ONE_ETH, 7 * 10**7]
 
@@ -152,11 +152,11 @@ class TestAReorganisation:
         on = desk(ledger, exchange, on=venues)
         plan = sells_on_chain()
         intent = pending(ledger, plan)
-        await on.on_settled(settle(ledger, intent, plan, 11))
+        await on_settled(on, settle(ledger, intent, plan, 11))
         self._undo(ledger)
         venues.set_book(BOOK)
         assert await at_block(on, 12) == ([], []) and exchange.placed == []
-        closed = await on.on_settled(settle(ledger, intent, plan, 13))
+        closed = await on_settled(on, settle(ledger, intent, plan, 13))
         assert [done.exposure for done in closed] == [Exposure.HEDGED]
 
     async def test_an_order_of_unknown_fate_is_still_looked_up(self, ledger: Ledger) -> None:
@@ -164,13 +164,13 @@ class TestAReorganisation:
         on = desk(ledger, exchange)
         plan = sells_on_chain()
         intent = pending(ledger, plan)
-        await on.on_settled(settle(ledger, intent, plan, 11))
+        await on_settled(on, settle(ledger, intent, plan, 11))
         self._undo(ledger)
         assert await at_block(on, 12) == ([], [])
         assert on.refusal(buys_on_chain(12)) is not None
         exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
         assert await at_block(on, 13) == ([], []), "the chain side does not stand"
-        closed = await on.on_settled(settle(ledger, intent, plan, 14))
+        closed = await on_settled(on, settle(ledger, intent, plan, 14))
         assert [done.exposure for done in closed] == [Exposure.HEDGED] and len(exchange.placed) == 1
 
     @staticmethod

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
+from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason
@@ -18,12 +21,48 @@ from tests.bot.execution.given import (
     head,
     inventory,
     open_ledger,
+    pending,
     says_nothing,
     sells_on_chain,
+    settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, USD_ACCOUNT, at_block, names, settled
+from tests.bot.execution.hedging import ONE_ETH, USD_ACCOUNT, at_block, names, on_settled, settled
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import USD_AT_EXCHANGE
+
+
+class TestADiskThatIsFull:
+    async def test_what_could_not_be_written_down_is_owed_anew(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange = ScriptedExchange([fills_all])
+        on = desk(ledger, exchange)
+        done = settle(ledger, pending(ledger, plan := sells_on_chain()), plan, 11)
+        with pytest.raises(LedgerFull), monkeypatch.context() as full, on.together(acts=True):
+            full.setattr("bot.ledger.store.append", _full)
+            on.owe([done])
+        assert not on.owes and exchange.placed == [] and ledger.orders_of(done.intent.id) == ()
+        assert [closed.exposure for closed in await on_settled(on, done)] == [Exposure.HEDGED]
+
+    async def test_an_order_whose_answer_could_not_be_written_down_is_looked_for_and_not_placed_again(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange = ScriptedExchange([fills_all])
+        on = desk(ledger, exchange)
+        done = settle(ledger, pending(ledger, plan := sells_on_chain()), plan, 11)
+        with on.together(acts=True):
+            placed = on.owe([done])
+        reports = await on.pay([done], placed)
+        with pytest.raises(LedgerFull), monkeypatch.context() as full, on.together():
+            full.setattr("bot.ledger.store.append", _full)
+            on.book(placed, reports)
+        exchange.known[placed[0].client_id] = reports[0]
+        assert await at_block(on, 12) == ([Exposure.HEDGED], [])
+        assert len(exchange.placed) == 1 and exchange.asked == [placed[0].client_id]
+
+
+def _full(*_: object) -> None:
+    raise LedgerFull("no space")
 
 
 class TestALostReply:

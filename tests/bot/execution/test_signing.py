@@ -38,8 +38,12 @@ class Heard:
         return Settled(0)
 
 
+def mined(now: Any) -> tuple[Any, ...]:
+    return (now,) if now.state is IntentState.MINED else ()
+
+
 def signing(heard: Heard, now: Any) -> Signing:
-    ledger: Any = SimpleNamespace(intent=lambda intent_id: now)
+    ledger: Any = SimpleNamespace(intent=lambda intent_id: now, mined_intents=lambda: mined(now))
     return Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
 
 
@@ -87,7 +91,8 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
         )
     )
     now = SimpleNamespace(intent=owing)
-    on = Signing(SimpleNamespace(), SimpleNamespace(intent=lambda intent_id: now.intent), heard)  # type: ignore[arg-type]
+    ledger: Any = SimpleNamespace(intent=lambda intent_id: now.intent, mined_intents=lambda: mined(now.intent))
+    on = Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
     on.mined(owing, RECEIPT, 5)
     await on.covered()
     assert heard.told == []

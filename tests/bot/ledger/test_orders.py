@@ -59,6 +59,19 @@ def test_an_order_is_committed_before_it_is_sent(ledger: Ledger) -> None:
         ledger.place_order(order.intent_id, hedge_order(), "spot")
 
 
+def test_an_order_may_be_in_a_batch_that_ends_before_it_leaves(ledger: Ledger) -> None:
+    first = placed(ledger)
+    with pytest.raises(ZeroDivisionError), ledger.batch(acts=True):
+        ledger.place_order(first.intent_id, hedge_order(), "spot")
+        raise ZeroDivisionError
+    assert ledger.orders_of(first.intent_id) == (first,)
+    with ledger.batch(acts=True):
+        second = ledger.place_order(first.intent_id, hedge_order(), "spot")
+    assert ledger.orders_of(first.intent_id) == (first, second)
+    with ledger.batch(), pytest.raises(LedgerError, match="not inside a batch"):
+        ledger.place_order(first.intent_id, hedge_order(), "spot")
+
+
 def test_an_order_of_unknown_fate_stays_open(ledger: Ledger) -> None:
     order = placed(ledger)
     unknown = ledger.record_order("binance", order.client_id, OrderState.UNKNOWN)
