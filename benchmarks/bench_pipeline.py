@@ -4,8 +4,10 @@ ledger and the signer's journal on the disk, the last word once with the bot's o
 Every head is told in two halves (`halves.py`): until the last of its signed bytes left, and what comes after that. With
 them stand the steps of the first half, each by itself, and how many SQL statements and round trips a head takes.
 
-Beside it stands what one `fdatasync` costs on that disk, and the same run with ledger and journal on a RAM disk. That
-one promises nothing, so that it is no figure of the bot's: it shows what is left when syncing costs nothing.
+Beside it stands what one `fdatasync` costs on that disk; what three commits, a hop to another process and one answer of
+a node take by themselves (`least.py`), below which no road that has them comes; and the same run with ledger and journal
+on a RAM disk. That one promises nothing, so that it is no figure of the bot's: it shows what is left when syncing costs
+nothing.
 
 Run as `python -m benchmarks.bench_pipeline [--blocks N]`. A line for people and a line of JSON each.
 """
@@ -23,6 +25,7 @@ from typing import Any
 
 from benchmarks.disks import ram_disk, sync_ms
 from benchmarks.halves import Half, Halves
+from benchmarks.least import least
 from benchmarks.machine import report
 from bot import app
 from bot.config.load import BUILT_IN, load
@@ -75,6 +78,7 @@ def measure(setup: Setup, blocks: int) -> None:
     halves = Halves()
     with TemporaryDirectory(dir=setup.folder) as folder, halves.watching():
         synced_p50, synced_p99 = sync_ms(Path(folder))
+        floor = least(Path(folder))
         ended = run(Path(folder), blocks, setup.final)
     stages = {stage: ended.result.stages_ms[stage] for stage in Stage if stage in ended.result.stages_ms}
     signed, result = stages[Stage.SIGNED], ended.result
@@ -93,7 +97,9 @@ def measure(setup: Setup, blocks: int) -> None:
         f"p99 {signed.p99:.1f} ms over {result.sent} transactions of {ended.blocks} blocks ({ended.pools} pools); "
         f"p50/p99 of each half: {both}; of each step by itself in ms: {each_step}; "
         f"to each step in ms: {reached}; a bare append of 4 KiB with its fdatasync there: {synced_p50:.3f}/"
-        f"{synced_p99:.3f} ms; longest collection of garbage {ended.gc_pause_ms:.2f} ms of processor time",
+        f"{synced_p99:.3f} ms; with no code run, three commits there {floor.commits_ms:.2f} ms, a hop to another "
+        f"process and back {floor.hop_ms:.2f} ms, one answer of a node {floor.answer_ms:.2f} ms, together "
+        f"{floor.road_ms:.2f} ms; longest collection of garbage {ended.gc_pause_ms:.2f} ms of processor time",
         {
             "final_verdict": setup.final,
             "ledger_and_journal": setup.where,
@@ -103,6 +109,7 @@ def measure(setup: Setup, blocks: int) -> None:
             "steps_ms": steps,
             "halves": told,
             "fdatasync_ms": [synced_p50, synced_p99],
+            "least_ms": {"commits": floor.commits_ms, "hop": floor.hop_ms, "answer": floor.answer_ms},
             "gc_pause_ms": ended.gc_pause_ms,
             "goal_ms": [2, 5],
         },
