@@ -5,8 +5,8 @@ Every head is told in two halves (`halves.py`): until the last of its signed byt
 them stand the steps of the first half, each by itself, and how many SQL statements and round trips a head takes.
 
 Beside it stands what one `fdatasync` costs on that disk; what three commits, a hop to another process and one answer of
-a node take by themselves (`least.py`), below which no road that has them comes; and the same run with its files on a RAM
-disk. That one promises nothing, so that it is no figure of the bot's: it shows what is left when syncing costs nothing.
+a node take by themselves (`least.py`), below which no road that has them comes; and the same run with its files on a
+RAM disk. That one promises nothing, so that it is no figure of the bot's: it shows what is left when syncing is free.
 
 Run as `python -m benchmarks.bench_pipeline [--blocks N]`. A line for people and a line of JSON each.
 """
