@@ -144,7 +144,7 @@ async def _open(
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
     starting.reached("books")
-    async with TokenLab(network, world.http_url) as lab:
+    async with TokenLab(network, world.fork_url) as lab:
         await tokens.open(lab, world.node.request)
     starting.reached("tokens")
     signer = None

@@ -112,7 +112,7 @@ class _Maker:
         fork = await self.stack.enter_async_context(
             PrivateFork(
                 network,
-                world.http_url,
+                world.fork_url,
                 self.clock,
                 accounts=operators,
                 carried=placed.carried,
@@ -151,7 +151,7 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
     simulator = await stack.enter_async_context(
         Simulator(
             network,
-            world.http_url,
+            world.fork_url,
             clock,
             timeout_s=config.simulator.timeout_s,
             final=FinalVerdict(config.simulator.final_verdict),

@@ -44,13 +44,14 @@ class World:
     """Everything outside the bot, connected.
 
     `folder` is private to the run; `memory` holds what later runs on the same chain must know too, which is the same
-    folder where nothing outlives the run. `instance` names this world's history. `http_url` is where forks read
-    `node` from.
+    folder where nothing outlives the run. `instance` names this world's history. `node` can be read at `http_url`, and
+    over a WebSocket at `fork_url`, by those who ask for much at once.
     """
 
     network: Network
     node: Node
     http_url: str
+    fork_url: str
     exchanges: Mapping[str, Exchange]
     api_keys: Mapping[str, tuple[str, str]]
     twin: TwinProcess | None
@@ -103,7 +104,11 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     node = await stack.enter_async_context(node_of(config, network, clock, urls))
     node.in_flight = lambda: ledger.begun and bool(ledger.open_intents())
     # The twin is one local node without limits: between it and its forks a gateway would save nothing, and cost time.
-    http_url = described.get("rpc_http") or (await stack.enter_async_context(Gateway(node))).url
+    if described:
+        http_url, fork_url = described["rpc_http"], described["rpc_ws"]
+    else:
+        gateway = await stack.enter_async_context(Gateway(node))
+        http_url, fork_url = gateway.url, gateway.ws_url
     keys = {settings.name: _api_key(settings, twin) for settings in config.exchanges}
     exchanges = {}
     for settings in config.exchanges:
@@ -116,6 +121,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         network=network,
         node=node,
         http_url=http_url,
+        fork_url=fork_url,
         exchanges=exchanges,
         api_keys=keys,
         twin=twin,

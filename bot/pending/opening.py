@@ -23,7 +23,7 @@ async def open_pending(
     def count(tx: PendingTransaction, supposed: Supposed) -> None:
         engine.counts["pending_cycles"] += sum(1 for _ in supposed.cycles(through=supposed.changed))
 
-    trial = await stack.enter_async_context(Trial(world.network, world.http_url))
+    trial = await stack.enter_async_context(Trial(world.network, world.fork_url))
     watch = PendingWatch(
         world.node,
         trial,

@@ -18,11 +18,11 @@ UNTRIED = (ForkFailed, AnvilFailed, RpcError)
 
 
 class Trial:
-    """An Anvil of its own, forked from the node at `rpc_http_url`. An async context manager."""
+    """An Anvil of its own, forked from the node at `rpc_url`. An async context manager."""
 
-    def __init__(self, network: Network, rpc_http_url: str) -> None:
+    def __init__(self, network: Network, rpc_url: str) -> None:
         self._network = network
-        self._fork = PinnedFork(rpc_http_url)
+        self._fork = PinnedFork(rpc_url)
         self._pinned: str | None = None
 
     async def __aenter__(self) -> Self:

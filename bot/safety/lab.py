@@ -45,11 +45,11 @@ class _Subject:
 
 
 class TokenLab:
-    """Measures tokens of `network` on a fork of the node at `rpc_http_url`. An async context manager."""
+    """Measures tokens of `network` on a fork of the node at `rpc_url`. An async context manager."""
 
-    def __init__(self, network: Network, rpc_http_url: str) -> None:
+    def __init__(self, network: Network, rpc_url: str) -> None:
         self._network = network
-        self._fork = PinnedFork(rpc_http_url)
+        self._fork = PinnedFork(rpc_url)
         self._pinned: str | None = None
         self._turn = asyncio.Lock()
 

@@ -56,10 +56,13 @@ def cannot_fork(head: Head, error: AnvilFailed | RpcError) -> ForkFailed:
 
 
 class PinnedFork:
-    """A fork of the node at `rpc_http_url`. `restarts` counts how often Anvil had to be started again."""
+    """A fork of the node at `rpc_url`, which is read over HTTP or a WebSocket.
 
-    def __init__(self, rpc_http_url: str) -> None:
-        self._url = rpc_http_url
+    `restarts` counts how often Anvil had to be started again.
+    """
+
+    def __init__(self, rpc_url: str) -> None:
+        self._url = rpc_url
         self._anvil: Anvil | None = None
         self.restarts = 0
         self._started = False

@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class PrivateFork(JsonRpcReads):
-    """A `Submitter` on a fork of the node at `rpc_http_url`. An async context manager.
+    """A `Submitter` on a fork of the node at `rpc_url`. An async context manager.
 
     `accounts` keep their native coin and nonce from head to head, `carried` (account, ERC-20) pairs their balance.
     `overlay` is what lies over the first fork; its code and storage lie over every later one too.
@@ -40,7 +40,7 @@ class PrivateFork(JsonRpcReads):
     def __init__(
         self,
         network: Network,
-        rpc_http_url: str,
+        rpc_url: str,
         clock: Clock,
         *,
         accounts: Sequence[Address],
@@ -52,7 +52,7 @@ class PrivateFork(JsonRpcReads):
         self._accounts = tuple(accounts)
         self._carried = tuple(carried)
         self._overlay = overlay or Overlay()
-        self._fork = PinnedFork(rpc_http_url)
+        self._fork = PinnedFork(rpc_url)
         self._head: Head | None = None
         self._pending: dict[str, bytes] = {}
         self._mined: tuple[Receipt, ...] = ()

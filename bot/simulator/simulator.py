@@ -54,7 +54,7 @@ class FinalVerdict(StrEnum):
 
 
 class Simulator:
-    """Verdicts on a fork of the node at `rpc_http_url`, and fast ones in this process. An async context manager.
+    """Verdicts on a fork of the node at `rpc_url`, and fast ones in this process. An async context manager.
 
     A question that cannot be answered exactly (a failed read, a dead or slow fork, a block that is no longer
     canonical, a transaction no block would take) has the outcome INVALID, never a number.
@@ -63,7 +63,7 @@ class Simulator:
     def __init__(
         self,
         network: Network,
-        rpc_http_url: str,
+        rpc_url: str,
         clock: Clock,
         *,
         overlay: Overlay | None = None,
@@ -81,7 +81,7 @@ class Simulator:
         self._reasons = reasons or RevertReasons.from_artefacts()
         self._timeout_s = timeout_s
         self._final = final
-        self._standing = Standing(rpc_http_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node)
+        self._standing = Standing(rpc_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node)
         self.screening = Screening(possible=self._standing.screen is not None)
         self._preparing: set[asyncio.Task[None]] = set()
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}

@@ -25,19 +25,19 @@ _log = logging.getLogger(__name__)
 
 
 class Standing:
-    """A fork of the node at `rpc_http_url`, an overlay on it, and the same state in this process, read from `node`.
+    """A fork of the node at `rpc_url`, an overlay on it, and the same state in this process, read from `node`.
 
     Any number may ask at once; it moves only when nobody does. `screen` is None where this Python has no EVM. With
     `prefetch`, the fork is given what is known at each head, which saves asking a node that is far away.
     """
 
     def __init__(
-        self, rpc_http_url: str, chain_id: int, overlay: Overlay, *, prefetch: bool, node: Asked | None = None
+        self, rpc_url: str, chain_id: int, overlay: Overlay, *, prefetch: bool, node: Asked | None = None
     ) -> None:
-        """Without a `node`, the same address is asked."""
-        self._fork = PinnedFork(rpc_http_url)
+        """Without a `node`, the same address is asked, by HTTP."""
+        self._fork = PinnedFork(rpc_url)
         self._node = node
-        self._address = HttpRpc(rpc_http_url)
+        self._address = HttpRpc(rpc_url)
         self._address_open = False
         self._node_traces = True
         self._overlay = overlay

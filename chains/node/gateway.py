@@ -7,6 +7,7 @@ where the fork asks by number. What cannot change is remembered. A read that fai
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Protocol, Self
@@ -16,6 +17,7 @@ from aiohttp import web
 
 from chains.anvil import RpcError
 from chains.networks import Network
+from chains.node.acknowledging import acknowledge_at_once
 from chains.node.errors import NodeError
 from chains.node.wire import block_parameter
 
@@ -53,12 +55,16 @@ class Served(Protocol):
 
 
 class Gateway:
-    """Serves reads of `node` over HTTP on a free loopback port. An async context manager."""
+    """Serves reads of `node` over HTTP and WebSockets on a free loopback port. An async context manager.
+
+    A fork asks for hundreds of things on each new block: over HTTP, each at once needs a connection of its own.
+    """
 
     def __init__(self, node: Served) -> None:
         self._node = node
         self._runner: web.ServerRunner | None = None
         self._port = 0
+        self._open: set[web.WebSocketResponse] = set()
         self._known: OrderedDict[bytes, Any] = OrderedDict()
         self._known_bytes = 0
         self._asking: dict[bytes, asyncio.Future[Any]] = {}
@@ -68,6 +74,10 @@ class Gateway:
     @property
     def url(self) -> str:
         return f"http://{_HOST}:{self._port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{_HOST}:{self._port}"
 
     async def __aenter__(self) -> Self:
         runner = self._runner = web.ServerRunner(web.Server(self._handle, access_log=None))
@@ -79,17 +89,44 @@ class Gateway:
 
     async def __aexit__(self, *exc: object) -> None:
         if self._runner is not None:
+            # A server waits for those who still talk to it.
+            await asyncio.gather(*(socket.close() for socket in set(self._open)))
             await self._runner.cleanup()
             self._runner = None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._converse(request)
+        return web.Response(body=await self._answered(await request.read()), content_type="application/json")
+
+    async def _converse(self, request: web.BaseRequest) -> web.WebSocketResponse:
+        """Answer each frame as soon as its answer is there, whatever was asked before it."""
+        spoken = web.WebSocketResponse(max_msg_size=_MAX_BODY_BYTES, compress=False)
+        await spoken.prepare(request)
+        self._open.add(spoken)
         try:
-            document = orjson.loads(await request.read())
+            async with asyncio.TaskGroup() as answering:
+                async for frame in spoken:
+                    acknowledge_at_once(request.transport)
+                    if frame.type in (web.WSMsgType.TEXT, web.WSMsgType.BINARY):
+                        answering.create_task(self._say(spoken, frame.data))
+        finally:
+            self._open.discard(spoken)
+        return spoken
+
+    async def _say(self, spoken: web.WebSocketResponse, asked: bytes | str) -> None:
+        answer = await self._answered(asked)
+        with contextlib.suppress(ConnectionError):
+            await spoken.send_str(answer.decode())
+
+    async def _answered(self, asked: bytes | str) -> bytes:
+        try:
+            document = orjson.loads(asked)
         except orjson.JSONDecodeError:
-            return _response(_error(None, _PARSE_ERROR, "not JSON"))
+            return orjson.dumps(_error(None, _PARSE_ERROR, "not JSON"))
         if isinstance(document, list):
-            return _response(await asyncio.gather(*(self._answer(item) for item in document)))
-        return _response(await self._answer(document))
+            return orjson.dumps(await asyncio.gather(*(self._answer(item) for item in document)))
+        return orjson.dumps(await self._answer(document))
 
     async def _answer(self, document: Any) -> dict[str, Any]:
         if not isinstance(document, dict) or not isinstance(document.get("method"), str):
@@ -175,7 +212,3 @@ def _unchanging(method: str, params: Sequence[Any]) -> bool:
 def _error(number: Any, code: int, message: str, data: Any = None) -> dict[str, Any]:
     refusal = {"code": code, "message": message} if data is None else {"code": code, "message": message, "data": data}
     return {"jsonrpc": "2.0", "id": number, "error": refusal}
-
-
-def _response(document: Any) -> web.Response:
-    return web.Response(body=orjson.dumps(document), content_type="application/json")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
 from chains.concealing import Concealing
+from chains.node.acknowledging import acknowledge_at_once
 from chains.node.answers import Answer, Request
 from chains.node.conversation import Conversation, Subscription
 from chains.node.errors import BadAnswer, Unreachable, shown
@@ -88,7 +88,7 @@ class NodeSocket:
             raise Unreachable(f"{shown(self._url)}: the connection is closed")
         try:
             await self._socket.send(frame, text=True)
-            _acknowledge_at_once(self._socket)
+            acknowledge_at_once(self._socket.transport)
         except (WebSocketException, OSError) as error:
             raise Unreachable(f"{shown(self._url)}: the connection broke: {self._conceal(str(error))}") from None
 
@@ -96,21 +96,9 @@ class NodeSocket:
         try:
             while True:
                 frame = await connection.recv(decode=False)
-                _acknowledge_at_once(connection)
+                acknowledge_at_once(connection.transport)
                 self._conversation.heard(self._conceal.raw(frame), self._now_ns())
         except (WebSocketException, OSError, BadAnswer):
             pass
         finally:
             self._conversation.lose()
-
-
-def _acknowledge_at_once(connection: ClientConnection) -> None:
-    """What comes next is acknowledged as it arrives, where the system can (Linux); it forgets this now and then.
-
-    A node that does not set TCP_NODELAY, such as Anvil, keeps a second answer back until its first is acknowledged,
-    which a system puts off by 40 ms where nothing is sent meanwhile (RFC 896, RFC 1122 4.2.3.2).
-    """
-    raw = connection.transport.get_extra_info("socket")
-    if raw is not None and hasattr(socket, "TCP_QUICKACK"):
-        with contextlib.suppress(OSError):
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

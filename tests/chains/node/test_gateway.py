@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import aiohttp
@@ -16,14 +17,51 @@ from tests.chains.node.scripted import PASS, Scripted, only
 from tests.chains.node.support import LOGGER, SENDER, TOPIC, Follow, chain, emit, mine, node_on
 
 
-async def test_a_fork_through_the_gateway_reads_what_the_chain_has():
+@pytest.mark.parametrize("wire", ["url", "ws_url"])
+async def test_a_fork_through_the_gateway_reads_what_the_chain_has(wire: str):
     async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
         await emit(anvil)
         before = node.calls_made
-        async with Anvil(["--fork-url", gateway.url, "--no-storage-caching"]) as fork:
+        async with Anvil(["--fork-url", getattr(gateway, wire), "--no-storage-caching"]) as fork:
             assert await fork.rpc("eth_getCode", LOGGER, "latest") == await anvil.rpc("eth_getCode", LOGGER, "latest")
             assert await fork.rpc("eth_getTransactionCount", SENDER, "latest") == "0x1"
         assert node.calls_made > before
+
+
+async def test_over_a_websocket_an_answer_does_not_wait_for_what_was_asked_before_it():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node, Gateway(node) as gateway:
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def hold(method: str, params: list[Any]) -> Any:
+            if method == "eth_getBalance":
+                asked.set()
+                await answered.wait()
+            return PASS
+
+        server.replace = hold
+        async with aiohttp.ClientSession() as session, session.ws_connect(gateway.ws_url) as spoken:
+            await spoken.send_str(_question(1, "eth_getBalance", SENDER, "latest"))
+            await asked.wait()
+            await spoken.send_str(_question(2, "eth_getTransactionCount", SENDER, "latest"))
+            await spoken.send_str("this is not JSON")
+            first = [orjson.loads((await spoken.receive()).data) for _ in range(2)]
+            answered.set()
+            last = orjson.loads((await spoken.receive()).data)
+        assert {document["id"] for document in first} == {None, 2}
+        assert (last["id"], last["result"]) == (1, hex(10**24))
+
+
+async def test_a_gateway_ends_though_somebody_still_talks_to_it():
+    async with chain() as anvil, node_on(anvil.ws_url) as node, aiohttp.ClientSession() as session:
+        async with asyncio.timeout(10), Gateway(node) as gateway:
+            spoken = await session.ws_connect(gateway.ws_url)
+            await spoken.send_str(_question(1, "eth_chainId"))
+            await spoken.receive()
+        assert (await spoken.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+def _question(number: int, method: str, *params: Any) -> str:
+    return orjson.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).decode()
 
 
 async def test_reads_of_a_followed_block_are_pinned_to_its_hash_and_asked_once():
