@@ -39,6 +39,7 @@ from bot.reasons import Refusal
 from bot.risk.budget import Budget
 from bot.risk.guard import Guard
 from bot.road import Road
+from bot.rpc import NodeRpc
 from bot.signer.client import SignerClient
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
@@ -193,7 +194,9 @@ class Bot:
             node = await stack.enter_async_context(self.node())
             node.listen(lambda event: self.told.line(f"{event.name}: {event.detail}"))
             gateway = await stack.enter_async_context(Gateway(node))
-            simulator = await stack.enter_async_context(Simulator(self.network, gateway.url, SystemClock()))
+            simulator = await stack.enter_async_context(
+                Simulator(self.network, gateway.ws_url, SystemClock(), node=NodeRpc(node))
+            )
             head = await node.head()
             market = await open_market(self.network, node, head, KnownPools(self.chain.setting.pools, {}), _silently)
             road = await self._road(node, simulator, market, head, stack)
