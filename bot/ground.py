@@ -17,6 +17,7 @@ from chains.anvil import Anvil
 from chains.assets import Address, address
 from chains.blocks import Head, Receipt
 from chains.node import BlockRef, Node, SendOutcome, Submitter
+from chains.node.seen import Seen
 
 _ETHER = 10**18
 _SCRATCH_WEI = 100 * _ETHER
@@ -110,6 +111,13 @@ class _Overlaid:
     async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
         nonce = self.placed.nonces.get(account)
         return await self.node.nonce(account, block) if nonce is None else nonce
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        nonces = {account: n for account, n in self.placed.nonces.items() if account in counted}
+        wei = {account: held for account, held in self.placed.native.items() if account in paying}
+        others = [account for account in counted if account not in nonces]
+        found = await self.node.seen(tx_hashes, others, [account for account in paying if account not in wei])
+        return Seen(found.receipts, {**found.nonces, **nonces}, {**found.balances, **wei})
 
     async def balance(self, account: Address, block: BlockRef = "latest") -> int:
         wei = self.placed.native.get(account)

@@ -6,8 +6,7 @@ Looking comes before anything is decided on a head, booking may come after: what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -33,6 +32,7 @@ from bot.transaction import read_signed
 from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
+from chains.node.seen import Seen
 
 _AWAITED = (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
 
@@ -147,19 +147,14 @@ class Homecoming:
         for way in self._operators:
             way.at_head(block.head)
         awaited, attempts = self._awaited()
-        landed = [self._landed(intent, attempts[intent.id], block.head) for intent in awaited]
-        keys = [way.account for way in self._operators]
-        paying = keys if self._operators.several else []
-        found, counted, coins = await asyncio.gather(
-            asyncio.gather(*landed),
-            asyncio.gather(*(self._told(self._submitter.nonce, key) for key in keys)),
-            asyncio.gather(*(self._told(self._submitter.balance, key) for key in paying)),
-        )
-        for intent, at in zip(awaited, found, strict=True):
+        seen = await self._seen([attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]])
+        each = [
+            (intent, await self._landed(intent, attempts[intent.id], seen.receipts, block.head)) for intent in awaited
+        ]
+        for intent, at in each:
             if at is not None:
                 self._in_flight.transactions.pop(intent.id, None)
-        each = tuple(zip(awaited, found, strict=True))
-        return Found(block.head, each, _known(keys, counted), _known(paying, coins))
+        return Found(block.head, each, seen.nonces, seen.balances)
 
     def waits(self, found: Found) -> Waits:
         """Which plans may leave before what was found is booked.
@@ -243,16 +238,22 @@ class Homecoming:
         for intent in unsent(self._ledger):
             await self.release(intent, reason)
 
-    async def _told(self, ask: Callable[[Address], Awaitable[int]], account: Address) -> int | None:
-        """What the chain answers of a key; None where it does not."""
-        with suppress(*UNANSWERED):
-            return await ask(account)
-        return None
+    async def _seen(self, tx_hashes: Sequence[str]) -> Seen:
+        """What the chain says of these and of every key. Raises `UNANSWERED` where there is one to look for."""
+        keys = [way.account for way in self._operators]
+        try:
+            return await self._submitter.seen(tx_hashes, keys, keys if self._operators.several else [])
+        except UNANSWERED:
+            if tx_hashes:
+                raise
+        return Seen({}, {}, {})
 
-    async def _landed(self, intent: Intent, attempts: Sequence[Attempt], head: Head) -> Landed | None:
+    async def _landed(
+        self, intent: Intent, attempts: Sequence[Attempt], receipts: Mapping[str, Receipt | None], head: Head
+    ) -> Landed | None:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
         for attempt in attempts:
-            receipt = await self._submitter.receipt(attempt.tx_hash)
+            receipt = receipts[attempt.tx_hash]
             if receipt is not None and await self._canonical(receipt.block_number, head) == receipt.block_hash:
                 return self._valued(intent, attempt, receipt)
         return None
@@ -368,8 +369,3 @@ class Homecoming:
         self._routes.changed()
         if self._tips is not None:
             self._tips.changed()
-
-
-def _known(accounts: Iterable[Address], told: Iterable[int | None]) -> Mapping[Address, int]:
-    """Of each account what was told of it; nothing of those of which nobody could say."""
-    return {account: said for account, said in zip(accounts, told, strict=True) if said is not None}

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bot.plan import Leg, Plan, decode_plan
-from bot.replay.codec import decode
+from bot.replay.codec import decode, encode
 from bot.replay.opening import TAPE
 from bot.replay.player import Decision
-from bot.replay.recorder import Kind
+from bot.replay.recorder import Kind, key
 from bot.replay.tape import read_tape
 from bot.signer.protocol import Signed
 from bot.simulator.verdict import Verdict
 from chains.assets import Address
 from chains.blocks import Block, Receipt
+from chains.node.seen import Seen
 
 _Key = tuple[str, str]
 _VERDICTS = ("simulator.screened", "simulator.verdict")
@@ -68,10 +69,8 @@ class Remembered:
                 elif name == "signer.sign" and len(given) == 1:
                     answer = decode(given[0])
                     signed = answer if isinstance(answer, Signed) else None
-                elif name == "chain.receipt" and len(given) == 1 and given[0] is not None:
-                    receipt: Receipt = decode(given[0])
-                    if receipt.tx_hash in trade_of:
-                        found.receipts[trade_of[receipt.tx_hash]] = receipt
+                elif name == "chain.seen" and len(given) == 1:
+                    found._see(decode(given[0]), trade_of)
             elif record[0] == Kind.READING:
                 found.readings[record[1], record[2]] = record[3]
             elif record[0] == Kind.DECISION:
@@ -84,3 +83,12 @@ class Remembered:
                     found.traded.add((plan.block_number, plan.pools))
                 verdict = signed = None
         return found
+
+    def _see(self, seen: Seen, trade_of: Mapping[str, Trade]) -> None:
+        """Each answer by itself: another road looks for other transactions at the same head."""
+        for name, said in (("receipt", seen.receipts), ("nonce", seen.nonces), ("balance", seen.balances)):
+            for asked, answer in said.items():
+                self.answers.setdefault((f"chain.{name}", key((asked,), {})), []).append([encode(answer)])
+        for tx_hash, receipt in seen.receipts.items():
+            if receipt is not None and tx_hash in trade_of:
+                self.receipts[trade_of[tx_hash]] = receipt

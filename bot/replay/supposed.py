@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from eth_utils.crypto import keccak
 
@@ -24,6 +24,7 @@ from bot.gas import GasCoin
 from bot.market import Market
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
+from bot.replay.ends import PlayedEnd
 from bot.replay.heard import Heard, settle
 from bot.replay.player import Decision
 from bot.replay.recorder import key
@@ -37,6 +38,7 @@ from chains.blocks import Head, Log, Receipt
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 from chains.exchanges.paper import PaperExchange
 from chains.node.court import Agreement, Opinion
+from chains.node.seen import seen_one_by_one
 from chains.node.sending import SendOutcome, SendStatus
 from chains.pools.pool import PoolError
 
@@ -113,7 +115,10 @@ class Supposing:
             given = answers[min(turn, len(answers) - 1)]
             if len(given) > 1:
                 raise decode_error(given[1])
-            return self._noted(name, asked, decode(given[0]))
+            if name != "chain.seen":
+                return self._noted(name, asked, decode(given[0]))
+        if name == "chain.seen":
+            return await seen_one_by_one(cast(Any, PlayedEnd(self, "chain")), *asked)
         answer = self._supposed(name, *asked)
         return await answer if asyncio.iscoroutine(answer) else answer
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from chains.anvil import RpcError
+from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Log
 from chains.networks import Network
 from chains.node.answers import Answer, Request
@@ -29,6 +30,8 @@ from chains.node.logs import LogChunk, LogRanges, logs_of_block
 from chains.node.pool import Pool
 from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
+from chains.node.seen import Seen, questions
+from chains.node.seen import read as read_seen
 from chains.node.sending import SendOutcome
 from chains.node.transport import NodeClock
 from chains.node.wire import Header
@@ -238,6 +241,11 @@ class Node(JsonRpcReads):
         They are one message where an endpoint takes that.
         """
         return await self._pool.ask_all(requests)
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        """As `JsonRpcReads.seen`, in one message where an endpoint takes that."""
+        asked = questions(tx_hashes, counted, paying)
+        return read_seen(tx_hashes, counted, paying, await self.request_all(asked) if asked else [])
 
     async def send_raw(self, raw: bytes) -> SendOutcome:
         """Hand a signed transaction to every endpoint. Never raises: no answer is `SendStatus.UNKNOWN`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -12,6 +13,7 @@ from chains.assets import Address
 from chains.blocks import Head, Receipt
 from chains.node import wire
 from chains.node.errors import NodeError, Unreachable
+from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import SendOutcome, SendStatus, read_refusal
 from chains.node.wire import BlockRef, Header
 
@@ -52,6 +54,10 @@ class JsonRpcReads(ABC):
         """What became of a transaction; `None` while it is not in a block."""
         document = await self.request("eth_getTransactionReceipt", tx_hash)
         return wire.receipt(document) if document else None
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        """What became of transactions, how many those of `counted` sent, and what those of `paying` hold in wei."""
+        return await seen_one_by_one(self, tx_hashes, counted, paying)
 
     async def knows(self, tx_hash: str) -> bool:
         """Whether the place has a transaction, in a block or waiting for one."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from chains.assets import Address
 from chains.blocks import Head, Receipt
+from chains.node.seen import Seen
 from chains.node.sending import SendOutcome
 from chains.node.wire import BlockRef
 
@@ -27,6 +29,10 @@ class Submitter(Protocol):
 
     async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
         """The next nonce of `account`."""
+        ...
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        """What became of transactions, how many those of `counted` sent, and what those of `paying` hold in wei."""
         ...
 
     async def balance(self, account: Address, block: BlockRef = "latest") -> int:

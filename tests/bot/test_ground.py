@@ -14,6 +14,7 @@ from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, Li
 from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
 from chains.assets import Address
+from chains.node.seen import Seen
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import USDC, WETH
 from tests.chains.pools.samples import at
@@ -69,6 +70,10 @@ async def test_dry_what_the_run_would_own_is_there_and_nothing_can_be_sent(tmp_p
         assert (await chain.balance(OPERATOR), await chain.nonce(OPERATOR)) == (OPERATOR_WEI, 7)
         assert int.from_bytes(await chain.call(WETH_AT, balance_of_data(OPERATOR)), "big") == 5
         assert (await chain.balance(stranger), await chain.nonce(stranger)) == (0, 0)
+        both = [OPERATOR, stranger]
+        seen = await chain.seen([], both, both)
+        assert seen == Seen({}, {OPERATOR: 7, stranger: 0}, {OPERATOR: OPERATOR_WEI, stranger: 0})
+        assert await chain.seen([], [OPERATOR], []) == Seen({}, {OPERATOR: 7}, {})
         assert (await chain.head()).hash == (await live.node.head()).hash
         with pytest.raises(PermissionError, match="sends nothing"):
             await chain.send_raw(b"")

@@ -13,6 +13,7 @@ from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import SendOutcome, SendStatus
+from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import read_refusal
 from chains.node.wire import BlockRef, block_parameter, header, receipt
 from chains.pools.constant_product import ConstantProductPool
@@ -61,6 +62,9 @@ class Line:
 
     async def nonce(self, account: Address, block: BlockRef = "latest") -> int:
         return int(await self.rpc.rpc("eth_getTransactionCount", account, block_parameter(block)), 16)
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        return await seen_one_by_one(self, tx_hashes, counted, paying)
 
     async def balance(self, account: Address, block: BlockRef = "latest") -> int:
         return int(await self.rpc.rpc("eth_getBalance", account, block_parameter(block)), 16)

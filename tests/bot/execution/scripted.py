@@ -23,9 +23,11 @@ from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
+from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Head, Receipt
 from chains.node import SendOutcome, SendStatus
+from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import SendCause
 from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock
@@ -156,6 +158,12 @@ class ScriptedChain:
 
     async def nonce(self, account: Address, block: object = "latest") -> int:
         return self.count
+
+    async def balance(self, account: Address, block: object = "latest") -> int:
+        raise RpcError("eth_getBalance", 0, "not scripted")
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        return await seen_one_by_one(self, tx_hashes, counted, paying)
 
     def hash_at(self, number: int) -> str | None:
         return self.followed.get(number)

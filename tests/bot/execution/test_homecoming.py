@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+
+import pytest
 
 from bot.execution.homecoming import Found, Waits
 from bot.execution.transactions import TransactionDesk
@@ -11,6 +14,8 @@ from bot.ledger.states import AttemptKind, IntentState
 from bot.risk.usage import read_usage
 from chains.assets import Address
 from chains.blocks import Block, Receipt
+from chains.node import Unreachable
+from chains.node.seen import Seen
 from tests.bot.execution.carrying import gains, must_be_sent, reverts
 from tests.bot.execution.given import cycle, head, sells_on_chain
 from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
@@ -59,6 +64,24 @@ async def test_what_was_found_is_not_simulated_before_the_next_plan_any_more(
     await must_be_sent(on, ledger, cycle(11), 11)
     ((_, after),) = simulator.asked
     assert after == ()
+
+
+class Silent(ScriptedChain):
+    """Answers nothing."""
+
+    async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        raise Unreachable("nobody answers")
+
+
+async def test_where_nobody_answers_nothing_is_found_and_what_is_in_flight_is_not_taken_for_missing(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on = desk(ledger, Silent(), ScriptedSimulator(cycle()), signer)
+    found = await on.look(Block(head(10), ()))
+    assert (found.awaited, found.counted, on.waits(found)) == ([], {}, Waits.NOTHING)
+    await must_be_sent(desk(ledger, chain, ScriptedSimulator(cycle()), signer), ledger, cycle())
+    with pytest.raises(Unreachable):
+        await on.look(Block(head(11), ()))
 
 
 async def test_what_lost_is_booked_before_anything_is_decided(

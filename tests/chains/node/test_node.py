@@ -13,8 +13,10 @@ from chains.anvil import Anvil, RpcError
 from chains.assets import address
 from chains.node import SendCause, SendStatus, Unreachable, WrongChain
 from chains.node.errors import InvalidEndpoint, shown
+from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import read_refusal
 from chains.node.wire import bloom_mask, may_contain
+from tests.chains.node.scripted import Scripted, only
 from tests.chains.node.support import LOGGER, LOGGER_CODE, SENDER, TOPIC, TcpProxy, chain, emit, mine, node_on
 
 WALLET = Account.from_key(b"\x42" * 32)
@@ -121,6 +123,35 @@ async def test_a_sent_transaction_is_accepted_then_known_then_mined():
         again = await node.send_raw(signed())
         assert (again.status, again.cause) == (SendStatus.REFUSED, SendCause.NONCE_TOO_LOW)
         assert again.tx_hash == first.tx_hash
+
+
+async def test_what_became_of_transactions_and_accounts_is_seen_in_one_message():
+    unknown = "0x" + "11" * 32
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        mined = await emit(anvil)
+        server.messages = 0
+        seen = await node.seen([mined, unknown], [SENDER, LOGGER], [SENDER])
+        assert server.messages == 1
+        assert seen.receipts == {mined: await node.receipt(mined), unknown: None}
+        assert seen.receipts[mined] is not None
+        assert seen.nonces == {SENDER: await node.nonce(SENDER), LOGGER: await node.nonce(LOGGER)}
+        assert seen.balances == {SENDER: await node.balance(SENDER)}
+        assert seen == await seen_one_by_one(node, [mined, unknown], [SENDER, LOGGER], [SENDER])
+        assert await node.seen([], [], []) == Seen({}, {}, {})
+
+
+async def test_an_account_of_which_nobody_can_say_is_left_out_and_a_receipt_that_is_refused_is_not_taken_for_none():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        mined = await emit(anvil)
+        refusal = RpcError("", -32602, "no")
+        server.replace = only("eth_getTransactionCount", refusal)
+        for seen in (await node.seen([mined], [SENDER], []), await seen_one_by_one(node, [mined], [SENDER], [])):
+            assert (seen.nonces, seen.receipts[mined] is not None) == ({}, True)
+        server.replace = only("eth_getTransactionReceipt", refusal)
+        with pytest.raises(RpcError):
+            await node.seen([mined], [SENDER], [])
+        with pytest.raises(RpcError):
+            await seen_one_by_one(node, [mined], [SENDER], [])
 
 
 @pytest.mark.parametrize(
