@@ -70,6 +70,7 @@ class LocalEvm:
         self._store = StateStore()
         self._accounts = accounts
         self._held: dict[Watched, int] = {}
+        self._watched: Sequence[Watched] = ()
         self._reading: tuple[Sequence[Watched], bytes] = (), b""
         self._evm: Any = pyrevm.EVM(
             env=pyrevm.Env(cfg=pyrevm.CfgEnv(chain_id=chain_id)),
@@ -124,12 +125,20 @@ class LocalEvm:
                 return False
         return True
 
+    def look_again(self) -> None:
+        """Ask now what those hold that were looked at last: most likely it is theirs again that a plan changes.
+
+        Raises `Missed`, `NotAnsweredHere`, `Unanswered`.
+        """
+        self._before(self._watched)
+
     def answer(self, question: Question) -> Answer:
         """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
         tx = question.tx
         if (self._surroundings.coinbase, ZERO_ADDRESS) in question.watched:
             raise NotAnsweredHere("the block's builder is watched")
         question.check_nonces({sender: self._known(sender).nonce for sender in question.senders})
+        self._watched = question.watched
         with self._behind(question.earlier):
             before = self._before(question.watched)
             question.check_funds(before)
@@ -223,7 +232,7 @@ class LocalEvm:
 
     def _before(self, watched: Sequence[Watched]) -> dict[Watched, int]:
         """What is held before anything runs: asked once a block, apart, so that nothing is warm after it."""
-        unknown = [pair for pair in watched if pair not in self._held]
+        unknown = tuple(pair for pair in watched if pair not in self._held)
         if unknown:
             point = self._evm.snapshot()
             self._held.update(self._balances(unknown))

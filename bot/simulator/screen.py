@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts
-from bot.simulator.holdings import ASKER, READER, READER_CODE
+from bot.simulator.holdings import ASKER, READER, READER_CODE, Unanswered
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
 from bot.simulator.reader import BulkRead
@@ -85,6 +85,19 @@ class Screen:
             return
         keys, bulk = store.keys, self._bulk
         self._ready = store.version, bulk if bulk is not None and bulk.asks_for(keys) else BulkRead(keys, bulk)
+
+    def stand(self, environment: Environment) -> None:
+        """Have the EVM that is asked first stand in that block, so that the first question there need not wait for it.
+
+        One that is not made yet is made once something is asked.
+        """
+        if not self.stands_on(environment.head) or self._nobodys not in self._evms:
+            return
+        evm = self._evm(environment, self._nobodys)
+        try:
+            evm.look_again()
+        except (Missed, NotAnsweredHere, Unanswered):
+            del self._evms[self._nobodys]
 
     def answers(
         self, question: Question, surroundings: Sequence[Surroundings] = SURROUNDINGS[:1]

@@ -114,7 +114,8 @@ class Simulator:
     async def prepare(self, head: Head) -> None:
         """Begin to stand on `head` and return at once; what fails is told by the verdicts that need it.
 
-        Where this process has the last word, the fork moves only once it is asked something.
+        Where this process has the last word, its EVM moves as soon as the head's state is known, while the node is
+        still asked other things, and the fork only once it is asked something.
         """
         task = asyncio.create_task(self._prepare(head))
         self._preparing.add(task)
@@ -222,7 +223,9 @@ class Simulator:
     async def _prepare(self, head: Head) -> None:
         with contextlib.suppress(ForkFailed, AnvilFailed, RpcError):
             if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
-                await self._standing.known_on(head)
+                screen = await self._standing.known_on(head)
+                if screen is not None:
+                    screen.stand(self._environment(head))
                 return
             async with self._standing.on(head):
                 pass

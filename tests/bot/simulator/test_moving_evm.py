@@ -69,6 +69,7 @@ def test_it_answers_as_one_made_anew(blocks: list[tuple[int, int, bytes, int]], 
             moved = LocalEvm(store, environment(number), where, CHAIN_ID, accounts)
         else:
             assert moved.move(store, environment(number))
+            moved.look_again()
         anew = LocalEvm(store, environment(number), where, CHAIN_ID, AnalysedAccounts())
         answers = asked(moved, number, nonce)
         assert answers == asked(anew, number, nonce)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,7 +15,7 @@ from bot.reasons import Reason
 from bot.rpc import HttpRpc, NodeRpc
 from bot.simulator import FinalVerdict, Overlay, Simulator, screen
 from bot.simulator import local as local_evm
-from bot.simulator.local import LocalEvm
+from bot.simulator.local import LocalEvm, Missed
 from bot.simulator.question import SURROUNDINGS, Answer, Question
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction
@@ -175,6 +176,31 @@ async def test_where_this_process_has_the_last_word_no_fork_is_started_while_the
             await on.really(head, tx)
             gained = await on.balance(OWNER, on.tokens[path[-1]]) - before
             assert verdict.delta(OWNER, on.tokens[path[-1]]) == gained > 0
+
+
+@pytest.mark.parametrize("misses", [False, True])
+async def test_the_evm_stands_on_a_head_before_it_is_asked_there_unless_it_misses(
+    monkeypatch: pytest.MonkeyPatch, misses: bool
+):
+    async with world() as on, simulator_at(on.anvil.http_url, final=FinalVerdict.IN_PROCESS) as here:
+        watch = [(OWNER, token) for token in on.tokens]
+        head, tx = await on.head(), await on.swap(10**22, (0, 1))
+        assert (await here.verdict(tx, head, watch)).outcome is Outcome.OK
+        await on.really(head, tx)
+        head, tx = await on.head(), await on.swap(10**21, (0, 1))
+        if misses:
+            monkeypatch.setattr(LocalEvm, "_before", Mock(side_effect=Missed))
+        await here.prepare(head)
+        await asyncio.gather(*here._preparing)
+        monkeypatch.undo()
+        laid, asked = (Mock(side_effect=getattr(LocalEvm, name)) for name in ("_lay", "_balances"))
+        monkeypatch.setattr(LocalEvm, "_lay", lambda *given: laid(*given))
+        monkeypatch.setattr(LocalEvm, "_balances", lambda *given: asked(*given))
+        verdict = await here.verdict(tx, head, watch)
+        assert (laid.call_count, asked.call_count) == ((1, 2) if misses else (0, 1))
+        before = await on.balance(OWNER, on.tokens[1])
+        await on.really(head, tx)
+        assert verdict.delta(OWNER, on.tokens[1]) == await on.balance(OWNER, on.tokens[1]) - before
 
 
 async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing():
