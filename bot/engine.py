@@ -55,6 +55,7 @@ class Engine:
         self.ending = False
         self._taking = False
         self._brought_home = self._went_home = True
+        self._final: Sequence[Intent] = ()
         self._full_disk = FullDisk(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
@@ -172,6 +173,7 @@ class Engine:
         stages = road.transactions.stages
         stages.begin(head)
         self._brought_home = self._went_home = False
+        self._final = ()
         silent = await unanswered(road.ground.on_head(head))
         looking = asyncio.create_task(self._look(block))
         try:
@@ -207,6 +209,8 @@ class Engine:
         self.on_left()
         if isinstance(found, Found):
             await self._home(found, in_use)
+            # It only makes room: no plan waits for it.
+            await road.transactions.finish(self._final)
         road.transactions.keep_borne(head)
         if road.lenders is not None:
             # So that the next head's plans need not wait for it.
@@ -262,18 +266,17 @@ class Engine:
     async def _bring_home(self, found: Found, in_use: set[Address]) -> None:
         """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`.
 
-        What is in a block and the orders for its other side are one commit, what the exchanges answer and what is final
-        another; what is still out is seen to while the exchanges are waited for.
+        What is in a block and the orders for its other side are one commit, what the exchanges answer another; what is
+        still out is seen to while they are waited for.
         """
         road, head = self._road, found.head
         settled, placed = self._settle(found)
         paying = asyncio.create_task(road.hedges.pay(settled, placed))
-        final: Sequence[Intent] = ()
         try:
-            final = await road.transactions.go_on(found, settled)
+            self._final = await road.transactions.go_on(found, settled)
         finally:
             # Whatever became of the rest, what was traded is booked.
-            self._close(final, placed, await paying)
+            self._close(placed, await paying)
         gas_price_wei = road.fee_policy.coin.cost_wei(road.fee_policy.gas_price_wei(head))
         closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
         self._told_closed(closed)
@@ -358,10 +361,9 @@ class Engine:
                 self._output.line(self._teller.settled(each))
         return settled, placed
 
-    def _close(self, final: Sequence[Intent], placed: Sequence[PlacedOrder], reports: Sequence[OrderReport]) -> None:
-        if final or self._road.hedges.owes:
+    def _close(self, placed: Sequence[PlacedOrder], reports: Sequence[OrderReport]) -> None:
+        if self._road.hedges.owes:
             with self._road.hedges.together():
-                self._road.transactions.mark_final(final)
                 closed = self._road.hedges.book(placed, reports)
             self._told_closed(closed)
 

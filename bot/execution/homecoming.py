@@ -177,7 +177,7 @@ class Homecoming:
         return [self._settle(intent, at) for intent, at in found.awaited if at is not None]
 
     async def go_on(self, found: Found, settled: Sequence[Settled]) -> list[Intent]:
-        """What is still out is sent again, outbid or cancelled; what nothing can undo any more is to be `mark_final`.
+        """What is still out is sent again, outbid or cancelled; what nothing can undo any more is returned.
 
         All that replaces something is in the ledger, in one commit, before any of it leaves.
         """
@@ -198,17 +198,23 @@ class Homecoming:
         await self.send_all([(intent, newest.get(intent.id)) for intent, it in moved if it.leaves])
         self._leave_out_foreign(found)
         final = await self._held(found.head)
-        await self._signing.covered()
         for way in self._operators:
             if way.account in found.counted:
                 way.watch_nonce(found.counted[way.account], found.head)
         return final
 
-    def mark_final(self, final: Iterable[Intent]) -> None:
-        """What `go_on` has found to be: the signer heard of it."""
-        for intent in final:
-            self._ledger.mark_final(intent.id)
+    async def finish(self, final: Iterable[Intent]) -> None:
+        """What nothing can undo any more is final, and has nothing reserved; the signer hears first, so that a crash
+        leaves nothing reserved there.
+        """
+        heard = [intent for intent in final if await self._signing.final(intent)]
+        if heard:
+            with self._ledger.batch():
+                for intent in heard:
+                    self._ledger.mark_final(intent.id)
+        for intent in heard:
             self._in_flight.forget(intent)
+        await self._signing.covered()
 
     async def send_all(self, leaving: Sequence[tuple[Intent, Attempt | None]]) -> None:
         """Send the newest attempt of each, read where it is not given: in order, and answered together, so that nodes
@@ -316,7 +322,7 @@ class Homecoming:
                 self._in_flight.transactions.pop(intent.id, None)
 
     async def _held(self, head: Head) -> list[Intent]:
-        """What nothing can undo any more; the signer hears first, so that a crash leaves nothing reserved.
+        """What nothing can undo any more.
 
         What is in a block that is not of the chain up to `head` is pending again: it was booked from another branch
         before this process began, and no event tells of it.
@@ -332,7 +338,7 @@ class Homecoming:
                 canonical = self._submitter.hash_at(intent.block_number) or intent.block_hash
             if canonical != intent.block_hash:
                 self._undo_block(intent.block_hash)
-            elif deep and await self._signing.final(intent):
+            elif deep:
                 final.append(intent)
         return final
 

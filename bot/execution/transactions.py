@@ -158,14 +158,14 @@ class TransactionDesk:
         """As `Homecoming.go_on`."""
         return await self._home.go_on(found, settled)
 
-    def mark_final(self, final: Sequence[Intent]) -> None:
-        """As `Homecoming.mark_final`."""
-        self._home.mark_final(final)
+    async def finish(self, final: Sequence[Intent]) -> None:
+        """As `Homecoming.finish`."""
+        await self._home.finish(final)
 
     async def bring_home(self, found: Found) -> list[Settled]:
         """`settle`, and all that follows it."""
         settled = self.settle(found)
-        self.mark_final(await self.go_on(found, settled))
+        await self.finish(await self.go_on(found, settled))
         return settled
 
     async def on_block(self, block: Block) -> list[Settled]:

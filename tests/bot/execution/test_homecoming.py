@@ -18,7 +18,7 @@ from chains.node import Unreachable
 from chains.node.seen import Seen
 from tests.bot.execution.carrying import gains, must_be_sent, reverts
 from tests.bot.execution.given import cycle, head, sells_on_chain
-from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
+from tests.bot.execution.scripted import FINALITY_BLOCKS, Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import GWEI
 from tests.bot.signer.making import OPERATOR
 
@@ -53,6 +53,20 @@ async def test_a_cycle_that_earned_is_booked_later_and_keeps_its_worst_case_unti
     for spent, reserved in (("day_loss_wei", "reserved_loss_wei"), ("gas_day_wei", "reserved_gas_wei")):
         used = [getattr(usage, spent) + getattr(usage, reserved) for usage in (before, after)]
         assert used[0] >= used[1]
+
+
+async def test_what_is_final_keeps_its_worst_case_until_the_rest_is_done(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    on, found = await sent_and_looked(ledger, chain, signer)
+    await on.bring_home(found)
+    deep = await on.look(Block(head(11 + FINALITY_BLOCKS), ()))
+    final = await on.go_on(deep, on.settle(deep))
+    reserved = read_usage(ledger, cycle().strategy).reserved_loss_wei
+    assert [intent.state for intent in final] == [IntentState.MINED] and reserved > 0
+    await on.finish(final)
+    assert ledger.intent(final[0].id).state is IntentState.FINAL
+    assert read_usage(ledger, cycle().strategy).reserved_loss_wei == 0 and ledger.mined_intents() == ()
 
 
 async def test_what_was_found_is_not_simulated_before_the_next_plan_any_more(
