@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ from bot.ledger.reading import events
 from tests.bot.running import Isthmus, twin_config
 
 A_TRADE = r" (settled|hedged) "
+
+
+@pytest.fixture(autouse=True)
+def hears_its_terminal() -> Iterator[None]:
+    """As a run does that is started from a terminal, whatever these tests were started by."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def _running(folder: Path, *words: str) -> Isthmus:
@@ -72,16 +81,13 @@ async def test_a_closed_terminal_is_heard_once_however_often_it_is_said() -> Non
 
 
 async def test_a_run_under_nohup_does_not_end_with_its_terminal() -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        with Stopping(Quiet()) as stopping:
-            stopping.trading = True
-            os.kill(os.getpid(), signal.SIGHUP)
-            os.kill(os.getpid(), signal.SIGTERM)
-            await asyncio.wait_for(stopping.asked.wait(), 10)
-        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Stopping(Quiet()) as stopping:
+        stopping.trading = True
+        os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(stopping.asked.wait(), 10)
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize(
