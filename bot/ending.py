@@ -97,7 +97,7 @@ def _listen(heard: Callable[[bool], None] | None, halted: Callable[[], None] | N
     """Call `heard`, or `halted`, on each signal from now on; None: leave the signals alone again."""
     loop = asyncio.get_running_loop()
     for number in (*SIGNALS, HALT_SIGNAL):
-        if signal.getsignal(number) is signal.SIG_IGN:
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
             continue
         if heard is None or halted is None:
             loop.remove_signal_handler(number)
