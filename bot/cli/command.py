@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import os
 import select
 import sys
 import traceback
@@ -16,7 +15,7 @@ from typing import Any
 import click
 
 from bot.cli.errors import CommandFailed, ExitCode, exit_code, explained
-from bot.cli.output import emit
+from bot.cli.output import emit, silence
 
 _INTERRUPTED = 130
 
@@ -118,7 +117,7 @@ class Verbs(click.Group):
         except (KeyboardInterrupt, click.Abort):
             code = _complain("stopped", _INTERRUPTED)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout)
             code = ExitCode.ERROR
         if standalone_mode:
             sys.exit(int(code or 0))

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -32,6 +32,12 @@ def emit(document: Mapping[str, Any]) -> None:
     import orjson
 
     click.echo(orjson.dumps(document, default=_plain))
+
+
+def silence(stream: TextIO) -> None:
+    """What goes there from now on, and what it still holds, is thrown away."""
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _plain(value: Any) -> Any:
@@ -84,4 +90,4 @@ def _say(text: str, *, err: bool, nl: bool = True) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             # The pipe's other end, or the terminal, is gone for good.
-            os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), (sys.stderr if err else sys.stdout).fileno())
+            silence(sys.stderr if err else sys.stdout)
