@@ -178,8 +178,7 @@ async def _open(
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
     _make_ready_between_decisions(engine, hands.simulator)
-    in_process = config.simulator.final_verdict == "in_process"
-    collecting = collect_between_decisions(engine, stack, settling=in_process)
+    collecting = collect_between_decisions(engine, stack)
     starting.reached("watching")
     ledger.record_event(Level.INFO, "ready", str(starting))
     out.line(str(starting))

@@ -1,14 +1,11 @@
 """Garbage is collected between decisions and not during them, and what is there when a run is open never looked at.
 
-Cycles are few, since what the market is made of is freed when its last reference goes; but the interpreter looks for
-them whenever enough has been made, which is in the middle of a block as often as not. After a head, what that head has
-made is looked at, as each reference to something old is a miss of the processor's caches: once when its last bytes
-have left, and once when it is booked. What becomes a cycle later, such as a connection that is lost, is looked for once
-much of it has come together.
-
-Where next to nothing becomes a cycle later, what outlives a few heads is taken for what stays and never looked at
-again, so that no collection ever has much to look at. A fork that moves to each head loses its connections with the one
-before; there, all of it is looked at where memory has grown.
+Next to nothing becomes a cycle, since what the market is made of is freed when its last reference goes; but the
+interpreter looks for cycles whenever enough has been made, which is in the middle of a block as often as not. Here what
+a head has made is taken for what stays, which takes no time: what deciding made once its bytes have left, the rest once
+the head is booked. Of every few such halves one is looked at before, and where that finds garbage, as after a strategy
+that leaves cycles, so is each of the next. What becomes a cycle later, such as a connection that is lost, is looked for
+once much of it has come together.
 """
 
 from __future__ import annotations
@@ -31,13 +28,11 @@ _FIRST = 3
 _WEIGHED = 32
 """So many heads pass until memory is weighed again, which takes a quarter of a millisecond."""
 
-_SETTLED = 2
-"""So many heads pass until what outlived them is taken for what stays."""
+_LOOKED = 15
+"""One of so many halves of heads is looked at where nothing was found before; an odd number, so that both are."""
 
-_GROWN = {False: 1.05, True: 1.25}
-"""By whether what outlives a few heads is taken for what stays: where memory is that many times what it was, all is
-looked at that was made since the run was open.
-"""
+_GROWN = 1.25
+"""Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second."""
 
 _AT_MOST = (200_000, 10, 10)
 """Where no heads come, the interpreter collects by itself once this much was made."""
@@ -45,39 +40,34 @@ _AT_MOST = (200_000, 10, 10)
 
 @dataclass(slots=True)
 class Collecting:
-    """`longest_ms` is the longest that a collection took since the run was open, in processor time.
+    """`longest_ms` is the longest that a collection took since the run was open, in processor time."""
 
-    With `settling`, what outlives a few heads is not looked at again.
-    """
-
-    settling: bool = False
     longest_ms: float = 0.0
     _heads: int = 0
+    _halves: int = 0
+    _lost: int = 0
     _blocks: int = 0
     _began_ns: int = 0
 
     def on_left(self) -> None:
-        """Collect what deciding left behind."""
-        if self._heads >= _FIRST:
-            gc.collect(0)
+        """Settle what deciding made."""
+        self._halves += 1
+        if self._heads > _FIRST and (self._lost or self._halves % _LOOKED == 0):
+            # Of all generations, it would give back lists of spare objects too, which takes a millisecond by itself.
+            self._lost = gc.collect(0)
+        gc.freeze()
 
     def on_decided(self, head: Head) -> None:
-        """Collect what this head left behind since."""
+        """Settle what this head made since."""
+        self.on_left()
         self._heads += 1
         if self._heads <= _FIRST:
-            gc.freeze()
             self._blocks = sys.getallocatedblocks()
-            return
-        settled = self.settling and self._heads % _SETTLED == 0
-        # Of all generations, it would give back lists of spare objects too, which takes a millisecond by itself.
-        gc.collect(1 if settled else 0)
-        if self._heads % _WEIGHED == 0 and sys.getallocatedblocks() > self._blocks * _GROWN[self.settling]:
-            if self.settling:
-                gc.unfreeze()
+        elif self._heads % _WEIGHED == 0 and sys.getallocatedblocks() > self._blocks * _GROWN:
+            gc.unfreeze()
             gc.collect()
-            self._blocks = sys.getallocatedblocks()
-        if settled:
             gc.freeze()
+            self._blocks = sys.getallocatedblocks()
 
     def noted(self, phase: str, info: dict[str, int]) -> None:
         """Called by the interpreter before and after each collection."""
@@ -100,9 +90,9 @@ def keeping_all() -> Iterator[None]:
             gc.enable()
 
 
-def collect_between_decisions(engine: Engine, stack: AsyncExitStack, *, settling: bool = False) -> Collecting:
-    """From now on, until `stack` closes; `settling` as in `Collecting`."""
-    collecting = Collecting(settling)
+def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecting:
+    """From now on, until `stack` closes."""
+    collecting = Collecting()
     before, told_before = gc.get_threshold(), engine.on_decided
     # Of what opening a run makes, one object in fifty is garbage: to look for it would take longer than any block.
     gc.freeze()

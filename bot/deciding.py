@@ -103,11 +103,10 @@ class Deciding:
 
     def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
         """Every opportunity the strategy was shown, with the plan it became, if it became one."""
-        for candidate in view.seen:
-            route = str(candidate.opportunity)
-            gain_wei = candidate.opportunity.gain_wei
-            self._road.ledger.record_opportunity(view.strategy, route, gain_wei, planned.get(route))
-            self.on_seen(view.strategy, view.head.number, candidate.opportunity)
+        for seen in view.seen:
+            route = str(seen)
+            self._road.ledger.record_opportunity(view.strategy, route, seen.gain_wei, planned.get(route))
+            self.on_seen(view.strategy, view.head.number, seen)
         self._counts["opportunities"] += len(view.seen)
 
     async def _decided_on(

@@ -96,8 +96,8 @@ class MarketView:
     lenders: Offers | None = None
     optimum: tuple[Walk, ...] = ()
     most_gas: int = BLOCK_GAS
-    seen: list[Candidate] = field(default_factory=list, compare=False)
-    """Every candidate handed out, for the ledger to remember what was passed over."""
+    seen: list[Opportunity] = field(default_factory=list, compare=False)
+    """Every opportunity handed out, for the ledger to remember what was passed over."""
 
     def cycles(
         self,
@@ -128,9 +128,8 @@ class MarketView:
         if self.optimum and max_routes > 1 and not books:
             found = self._with_optimum(list(found), start, max_hops, max_routes)
         for opportunity in found if books else self._funded(found, LoanFrom(loan)):
-            candidate = Candidate(opportunity, self, self.strategy)
-            self.seen.append(candidate)
-            yield candidate
+            self.seen.append(opportunity)
+            yield Candidate(opportunity, self, self.strategy)
 
     def _with_optimum(
         self, found: list[Opportunity], start: Asset, max_hops: int, max_routes: int

@@ -37,11 +37,12 @@ def _engine() -> Engine:
     return cast(Engine, SimpleNamespace(on_decided=lambda head: None, on_left=lambda: None))
 
 
-def _begun(stack: AsyncExitStack, *, settling: bool = False) -> tuple[Engine, Collecting]:
+def _begun(stack: AsyncExitStack) -> tuple[Engine, Collecting]:
     """A run whose first decisions are made."""
     engine = _engine()
-    collecting = collect_between_decisions(engine, stack, settling=settling)
+    collecting = collect_between_decisions(engine, stack)
     for _ in range(10):
+        engine.on_left()
         engine.on_decided(HEAD)
     return engine, collecting
 
@@ -49,11 +50,16 @@ def _begun(stack: AsyncExitStack, *, settling: bool = False) -> tuple[Engine, Co
 async def test_what_a_decision_left_behind_is_collected_after_it_and_not_during_it() -> None:
     async with AsyncExitStack() as stack:
         engine, collecting = _begun(stack)
-        knot = weakref.ref(Knot())
+        knots = [weakref.ref(Knot()) for _ in range(20)]
         made: list[Any] = [[] for _ in range(50_000)]
-        assert knot() is not None
-        engine.on_decided(HEAD)
-        assert knot() is None and len(made) == 50_000 and collecting.longest_ms > 0
+        assert all(knot() is not None for knot in knots)
+        for _ in range(10):
+            knots.append(weakref.ref(Knot()))
+            engine.on_left()
+            knots.append(weakref.ref(Knot()))
+            engine.on_decided(HEAD)
+        # One half of fifteen is looked at, and once garbage was found there, each of the next.
+        assert knots[-1]() is None and len(made) == 50_000 and collecting.longest_ms > 0
 
 
 async def test_what_was_there_when_a_run_was_open_is_not_looked_at() -> None:
@@ -64,31 +70,35 @@ async def test_what_was_there_when_a_run_was_open_is_not_looked_at() -> None:
         assert not any(each is kept for generation in range(3) for each in gc.get_objects(generation))
 
 
-async def test_what_deciding_left_behind_is_collected_once_its_bytes_have_left() -> None:
+@pytest.mark.parametrize("half", range(2))
+async def test_where_nothing_is_lost_few_heads_are_looked_at(half: int) -> None:
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
-        knot = weakref.ref(Knot())
-        engine.on_left()
-        assert knot() is None
+        found = list[bool]()
+        for _ in range(15):
+            knots = list[weakref.ref[Knot]]()
+            for number, settle in enumerate((engine.on_left, lambda: engine.on_decided(HEAD))):
+                if number == half:
+                    knots.append(weakref.ref(Knot()))
+                settle()
+            found.append(knots[0]() is None)
+            if found[-1]:
+                break
+        # Each of the halves is looked at sooner or later.
+        assert found[-1] and len(found) > 1
 
 
-async def test_where_little_is_lost_what_outlives_a_few_heads_is_not_looked_at_again() -> None:
-    looked_at = dict[bool, int]()
-    for settling in (False, True):
-        async with AsyncExitStack() as stack:
-            engine, _ = _begun(stack, settling=settling)
-            kept = [Knot() for _ in range(5_000)]
-            for _ in range(10):
-                engine.on_decided(HEAD)
-            looked_at[settling] = sum(type(each) is Knot for each in gc.get_objects())
-            del kept
-    assert looked_at == {False: 5_000, True: 0}
-
-
-@pytest.mark.parametrize("settling", [False, True])
-async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown(settling: bool) -> None:
+async def test_what_outlives_a_head_is_not_looked_at_again() -> None:
     async with AsyncExitStack() as stack:
-        engine, _ = _begun(stack, settling=settling)
+        engine, _ = _begun(stack)
+        kept = [Knot() for _ in range(5_000)]
+        engine.on_decided(HEAD)
+        assert not any(type(each) is Knot for each in gc.get_objects()) and len(kept) == 5_000
+
+
+async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown() -> None:
+    async with AsyncExitStack() as stack:
+        engine, _ = _begun(stack)
         old = [Knot() for _ in range(sys.getallocatedblocks() // 2)]
         for _ in range(4):
             engine.on_decided(HEAD)

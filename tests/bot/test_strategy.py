@@ -109,7 +109,7 @@ def test_nothing_is_bought_with_what_is_not_held() -> None:
 def test_what_was_shown_is_remembered_planned_or_not() -> None:
     shown = view(market(CHEAP, DEAR))
     assert shown.seen == []
-    assert shown.seen == list(shown.cycles()) and len(shown.seen) == 1
+    assert shown.seen == [each.opportunity for each in shown.cycles()] and len(shown.seen) == 1
 
 
 def test_a_view_prices_assets_for_screening() -> None:
