@@ -31,7 +31,7 @@ _WEIGHED = 32
 _LOOKED = 15
 """One of so many halves of heads is looked at where nothing was found before; an odd number, so that both are."""
 
-_GROWN = 1.25
+_GROWN = 1.1
 """Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second."""
 
 _AT_MOST = (200_000, 10, 10)
