@@ -52,7 +52,7 @@ from bot.signer.client import SignerClient
 from bot.signer.policy import SignerPolicy
 from bot.signer.switch import TOTAL, SwitchUnwritten
 from bot.simulator import Simulator
-from bot.starting import Starting
+from bot.starting import Starting, load_kernels
 from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
 from bot.world import World, open_world
@@ -68,6 +68,10 @@ async def run(loaded: Loaded, options: RunOptions, out: Reporter, stopping: Stop
     sys.setswitchinterval(_SWITCH_S)
     clock = SystemClock()
     begun_ns, starting = clock.monotonic_ns(), Starting(clock)
+    # First, since a signer that is awake halts what proves its books no more, and connections end that nobody answers.
+    with keeping_all():
+        load_kernels(loaded.network.assets, out.line)
+    starting.reached("kernels")
     with stopping or Stopping(out) as stopping:
         async with AsyncExitStack() as stack:
             with keeping_all():
@@ -166,7 +170,7 @@ async def _open(
         await exchange.watch(ears.on_book, ears.on_trouble)
     await open_pending(config.pending, world, market, engine, stack)
     ears.prepare(head)
-    starting.reached("kernels")
+    starting.reached("search")
     if config.dashboard.enabled:
         keys = hands.identity.operators
         await _dashboard(loaded, world, keys, market, known, engine, halting, clock, out, stack)

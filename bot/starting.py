@@ -1,10 +1,32 @@
-"""How long a start takes, step by step, until a run is ready to decide."""
+"""What a start does before all else, and how long it takes, step by step, until a run is ready to decide."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from threading import Timer
 
 from bot.clock import Clock
+from bot.market import Market
+from chains.assets import Assets
+
+_TOLD_AFTER_S = 5.0
+_LONG = "kernels: being loaded; where this version never ran they are compiled first, once, which may take minutes"
+
+
+def load_kernels(assets: Assets, tell: Callable[[str], None]) -> None:
+    """Load what the first search of a market would wait for, compiled first where it is not kept yet.
+
+    The calling thread does nothing else meanwhile: nothing may be open that has to be kept alive. A person is told once
+    where it takes long.
+    """
+    telling = Timer(_TOLD_AFTER_S, tell, [_LONG])
+    telling.daemon = True
+    telling.start()
+    try:
+        Market(assets).prepare()
+    finally:
+        telling.cancel()
 
 
 class Starting:
