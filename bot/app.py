@@ -177,7 +177,7 @@ async def _open(
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
-    await _watch(loaded, options, world, engine, road, halting, allowances, signer, stopping, clock, out, stack)
+    await _watch(loaded, options, world, engine, head, road, halting, allowances, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -215,6 +215,7 @@ async def _watch(
     options: RunOptions,
     world: World,
     engine: Engine,
+    first: Head,
     road: Road,
     halting: Halting,
     allowances: Allowances,
@@ -237,6 +238,7 @@ async def _watch(
     watch = Watch(
         halting=halting,
         engine=engine,
+        first=first,
         ledger=world.ledger,
         node=world.node if options.mode is Mode.LIVE else None,
         settings=loaded.config.breakers,

@@ -60,6 +60,7 @@ class Watch:
         *,
         halting: Halting,
         engine: Running,
+        first: Head,
         ledger: Ledger,
         node: FinalReader | None,
         settings: BreakerSettings,
@@ -69,9 +70,12 @@ class Watch:
         clock: Clock,
         out: Output,
     ) -> None:
-        """Without a `node` whose state is ours alone to change, the books are not proven during the run."""
+        """At `first` the books were opened. Without a `node` whose state is ours alone to change, they are not proven
+        during the run.
+        """
         self._halting = halting
         self._engine = engine
+        self._first = first
         self._ledger = ledger
         self._node = node
         self._settings = settings
@@ -162,7 +166,7 @@ class Watch:
                 self._halting.halt("a breaker", f"{Reason.PROVIDERS_DISAGREE}: for {now_s - since_s:.0f} s")
 
     async def _prove(self) -> None:
-        head, due_s = self._engine.head, self._proven_s + self._settings.prove_every_s
+        head, due_s = self._head(), self._proven_s + self._settings.prove_every_s
         if self._node is None or head is None or not self._engine.booked:
             return
         if self._clock.wall_s() < due_s and not self._missing:
@@ -177,6 +181,10 @@ class Watch:
             return
         self._proven_s = self._clock.wall_s()
         await self._judge(proof)
+
+    def _head(self) -> Head | None:
+        """Where the ledger stands: until a block comes, where it was opened, unless something is in flight since."""
+        return self._engine.head or (self._first if self._engine.idle else None)
 
     async def _still_proven(self) -> None:
         """No block came since: what held at the newest one holds still. A silent chain is not a dead watch."""

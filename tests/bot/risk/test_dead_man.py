@@ -46,9 +46,11 @@ async def test_a_killed_watch_halts_the_signer_by_itself(ledger: Ledger, tmp_pat
         policy=dataclasses.replace(POLICY, dead_man_s=DEAD_MAN_S),
         directory=tmp_path / "signer",
     ) as client:
+        head = Head(1, "0x01", "0x", 1, 1, 0, 30_000_000)
         watch = Watch(
             halting=Halting(client.switch, SystemClock()),
-            engine=Engine(head=Head(1, "0x01", "0x", 1, 1, 0, 30_000_000)),
+            engine=Engine(head=head),
+            first=head,
             ledger=ledger,
             node=chain,
             settings=BreakerSettings.model_construct(prove_every_s=0.2),

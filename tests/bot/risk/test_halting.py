@@ -115,6 +115,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
     watch = Watch(
         halting=halting,
         engine=engine,
+        first=FIRST,
         ledger=ledger,
         node=chain,
         settings=BreakerSettings(),
@@ -255,6 +256,31 @@ def test_a_chain_that_is_silent_is_no_dead_watch_and_books_that_do_not_hold_are_
     given.clock.now_s += 60
     given.look()
     assert len(given.beats) == 2
+
+
+def test_until_a_block_comes_the_books_are_proven_where_they_were_opened_unless_something_is_in_flight(
+    given: Given,
+) -> None:
+    given.engine.idle = False
+    given.clock.now_s += 60
+    given.look()
+    assert given.beats == []
+    given.engine.idle = True
+    for _ in range(2):
+        given.look()
+        given.clock.now_s += 60
+    assert given.beats == [NOW_S + 60, NOW_S + 120]
+    assert given.chain.asked == {FIRST.hash}
+
+
+def test_books_that_do_not_hold_where_they_were_opened_are_no_proof(given: Given) -> None:
+    given.chain.held[next(iter(given.chain.held))] -= 1
+    for _ in range(3):
+        given.clock.now_s += 60
+        given.look()
+    assert given.beats == [] and given.state() is Trading.ACTIVE
+    given.look(head=1)
+    assert given.state() is Trading.HALTED
 
 
 def test_money_that_is_missing_at_the_final_block_halts_too(given: Given) -> None:
