@@ -7,6 +7,7 @@ unknown is QUARANTINED: it keeps what it may have spent, and its symbol rests, u
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -132,10 +133,13 @@ class HedgeDesk:
         return [order for order in placed if order is not None]
 
     async def pay(self, settled: Iterable[Settled], placed: Iterable[PlacedOrder]) -> list[OrderReport]:
-        """What the exchanges say of orders that are `placed` for what is `settled`, both of which is on the disk."""
+        """What the exchanges say of orders that are `placed` for what is `settled`, both of which is on the disk.
+
+        They leave together: each spends only what was set aside for it, so none waits for another's answer.
+        """
         for each in settled:
             self._inventory.release(each.intent.id)
-        return [await self._send(order) for order in placed]
+        return await asyncio.gather(*(self._send(order) for order in placed))
 
     def book(self, placed: Iterable[PlacedOrder], reports: Iterable[OrderReport]) -> list[Closed]:
         """Write down what the exchanges said of `placed`, and close what is paid."""
@@ -159,18 +163,25 @@ class HedgeDesk:
         return self._order(debt) if debt.open_order is None and self._may_order(plan.strategy) else None
 
     async def on_block(self, head: Head, gas_price_wei: int) -> tuple[list[Closed], list[Plan]]:
-        """Go on with every debt. The plans returned unwind on the chain what missed its deadline."""
-        unwinds: list[Plan] = []
+        """Go on with every debt: all are ordered or looked up at once, and each answer is booked as it comes.
+
+        The plans returned unwind on the chain what missed its deadline.
+        """
         self._give_up_lost()
-        for debt in list(self._debts.values()):
-            if debt.open_order is not None:
-                await self._look_up(debt, debt.open_order)
-            elif debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy):
-                if debt.back or debt.unwind_failed or head.number <= debt.deadline_block:
-                    debt = self._debts[debt.intent_id] = replace(debt, unwind_failed=False)
-                    await self._hedge(debt)
-                else:
-                    unwinds += self._unwind(debt, head, gas_price_wei)
+        unclear = [(debt, debt.open_order) for debt in self._debts.values() if debt.open_order is not None]
+        ready = [debt for debt in self._debts.values() if debt.open_order is None and self._goes_on(debt)]
+        due = [debt for debt in ready if debt.back or debt.unwind_failed or head.number <= debt.deadline_block]
+        placed = self._order_all(due)
+        ended = await asyncio.gather(
+            *(self._hedge(order) for order in placed),
+            *(self._look_up(debt, client_id) for debt, client_id in unclear),
+            return_exceptions=True,
+        )
+        # Raised once all have ended: what came late would be booked beside the next block.
+        for error in ended:
+            if error is not None:
+                raise error
+        unwinds = [plan for debt in ready if debt not in due for plan in self._unwind(debt, head, gas_price_wei)]
         return self._close_paid(), unwinds
 
     def unwind_failed(self, plan_id: str) -> None:
@@ -265,10 +276,22 @@ class HedgeDesk:
             units = int(spent.scaleb(of.quote.decimals).to_integral_value(ROUND_CEILING))
             self._inventory.hold_back(placed.client_id, of.quote, units)
 
-    async def _hedge(self, debt: Debt) -> None:
-        placed = self._order(debt)
-        if placed is not None:
-            self._book(self._debts[debt.intent_id], placed.client_id, await self._send(placed))
+    def _goes_on(self, debt: Debt) -> bool:
+        """Whether an order or an unwinding may be begun for it."""
+        return debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy)
+
+    def _order_all(self, due: Sequence[Debt]) -> list[PlacedOrder]:
+        """The orders that pay them, on the disk by one commit."""
+        if not due:
+            return []
+        with self.together(acts=True):
+            self._debts |= {debt.intent_id: replace(debt, unwind_failed=False) for debt in due}
+            placed = [self._order(self._debts[debt.intent_id]) for debt in due]
+        return [order for order in placed if order is not None]
+
+    async def _hedge(self, placed: PlacedOrder) -> None:
+        report = await self._send(placed)
+        self._book(self._debts[placed.intent_id], placed.client_id, report)
 
     def _order(self, debt: Debt) -> PlacedOrder | None:
         """One immediate-or-cancel order for all that is owed, priced from the newest book, written down to be sent.

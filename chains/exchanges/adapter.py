@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import logging
 import time
@@ -36,6 +37,10 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
+
+JUDGES_EACH_ALONE = frozenset({"binance", "binanceus", "bybit"})
+"""Exchanges to which a request is valid by its own timestamp, whatever came before it. Others may want a number that
+rises with each, and refuse what was overtaken: there, what is asked of orders is asked one at a time."""
 
 
 class Exchange:
@@ -89,6 +94,7 @@ class Exchange:
         self._fetch = client.fetch
         client.fetch = self._counted_fetch
         self._has_key = bool(api_key)
+        self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
         self._terms: dict[str, reading.Terms] = {}
@@ -178,27 +184,15 @@ class Exchange:
                 f"{terms.base.whole(terms.lot)} and ticks of {terms.quote.whole(terms.tick)}"
             )
             return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=detail)
-        try:
-            raw = await self._client.create_order(
-                order.symbol,
-                "limit",
-                order.side,
-                format(terms.base.whole(order.amount), "f"),
-                format(order.limit_price, "f"),
-                {"timeInForce": "IOC", "clientOrderId": order.client_id},
-            )
-        except Exception as error:
-            return reading.failure(order, error, self._conceal)
-        try:
-            return await self._report(raw, order.client_id)
-        except Exception as error:
-            return reading.unknown(order, error, self._conceal)
+        async with self._turn:
+            return await self._place(order, terms)
 
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`."""
         try:
-            raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
-            return await self._report(raw, client_id)
+            async with self._turn:
+                raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
+                return await self._report(raw, client_id)
         except ccxt.OrderNotFound:
             return None
         except ccxt.BaseError as error:
@@ -207,7 +201,8 @@ class Exchange:
     async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
         """End an order if it is still open, and say how it ended; None if unknown. Raises `ExchangeUnavailable`."""
         try:
-            await self._client.cancel_order(None, symbol, {"clientOrderId": client_id})
+            async with self._turn:
+                await self._client.cancel_order(None, symbol, {"clientOrderId": client_id})
         except ccxt.OrderNotFound:
             pass  # ended already, or never known: `find` tells which
         except ccxt.BaseError as error:
@@ -309,6 +304,23 @@ class Exchange:
         for _, _, arrival in self._waiting:
             if not arrival.done():
                 arrival.set_exception(self._ended)
+
+    async def _place(self, order: ExchangeOrder, terms: reading.Terms) -> OrderReport:
+        try:
+            raw = await self._client.create_order(
+                order.symbol,
+                "limit",
+                order.side,
+                format(terms.base.whole(order.amount), "f"),
+                format(order.limit_price, "f"),
+                {"timeInForce": "IOC", "clientOrderId": order.client_id},
+            )
+        except Exception as error:
+            return reading.failure(order, error, self._conceal)
+        try:
+            return await self._report(raw, order.client_id)
+        except Exception as error:
+            return reading.unknown(order, error, self._conceal)
 
     async def _report(self, raw: reading.Raw, client_id: str) -> OrderReport:
         symbol = raw["symbol"]

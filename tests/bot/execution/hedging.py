@@ -23,11 +23,11 @@ ONE_ETH = 10**8
 USD_ACCOUNT = Account.of("binance", USD_AT_EXCHANGE)
 
 
-async def on_settled(on: HedgeDesk, settled: Settled) -> list[Closed]:
+async def on_settled(on: HedgeDesk, *settled: Settled) -> list[Closed]:
     """As the engine does it: booked and ordered in one commit, sent, and what was answered in another."""
     with on.together(acts=True):
-        placed = on.owe([settled])
-    return on.book(placed, await on.pay([settled], placed))
+        placed = on.owe(settled)
+    return on.book(placed, await on.pay(settled, placed))
 
 
 async def settled(on: HedgeDesk, ledger: Ledger, plan: Plan, block: int = 11) -> tuple[int, list[Exposure]]:

@@ -182,6 +182,28 @@ class Secretive(LocalExchange):
         return await super()._answer(request, handler)
 
 
+class Crowded(LocalExchange):
+    """Answers what is asked of orders once `crowd` such requests have been before it together; `most` were."""
+
+    def __init__(self, crowd: int) -> None:
+        super().__init__(ANCHORS)
+        self.most = self._waiting = 0
+        self._crowd = crowd
+        self._crowded = asyncio.Event()
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.endswith("/order"):
+            return await super()._answer(request, handler)
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        if self._waiting >= self._crowd:
+            self._crowded.set()
+        await self._crowded.wait()
+        await asyncio.sleep(0.05)
+        self._waiting -= 1
+        return await super()._answer(request, handler)
+
+
 @asynccontextmanager
 async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
     """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
@@ -227,6 +249,20 @@ async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
     async with broken(LocalExchange(ANCHORS)) as exchange:
         report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
         assert (report.status, report.filled) == (OrderStatus.FILLED, COIN)
+
+
+@pytest.mark.parametrize(("alone", "together"), [({"binance"}, 4), (set[str](), 1)])
+async def test_orders_wait_for_each_other_only_where_a_request_may_not_overtake_another(
+    monkeypatch: pytest.MonkeyPatch, alone: set[str], together: int
+) -> None:
+    monkeypatch.setattr("chains.exchanges.adapter.JUDGES_EACH_ALONE", alone)
+    local = Crowded(together)
+    async with broken(local) as exchange:
+        book = await exchange.fetch_book(ETH)
+        orders = [an_order(book, "buy", COIN // 10, name) for name in ("one", "two", "three")]
+        *reports, found = await asyncio.gather(*map(exchange.place, orders), exchange.find("none", ETH))
+    assert local.most == together
+    assert [report.status for report in reports] == [OrderStatus.FILLED] * 3 and found is None
 
 
 async def test_an_unreachable_exchange_is_named_without_its_signature() -> None:
