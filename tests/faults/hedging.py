@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from bot.execution.debts import HedgePolicy
 from bot.execution.hedges import HedgeDesk, TradingAccount
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import fills
 from bot.ledger.records import Account, Purpose, TradeFill
-from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState
+from bot.ledger.states import CLOSED_ORDERS, UNCLEAR_ORDERS, Exposure, OrderState
 from bot.plan import Plan
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local.orders import NewOrder, Order, OrderKind, TimeInForce
@@ -44,6 +45,8 @@ PATIENCE_MS, IMPATIENCE_MS = 10_000, 150
 BLOCKS = 3
 """How long a trouble lasts, in blocks; and how many more it may take until all is known that can be."""
 GAS_PRICE_WEI = 10 * GWEI
+_STEP_S = 0.05
+"""About how long the exchange takes to answer several orders."""
 _NEVER_UNWOUND = HedgePolicy(tolerance_ppm=1_000, deadline_blocks=10**6)
 _CURRENCIES = (ETH_AT_EXCHANGE, USD_AT_EXCHANGE)
 
@@ -67,41 +70,68 @@ class Hedging:
             await self._cancelled(trouble)
         else:
             troubles = {call: trouble} if call is Call.NEW else {Call.NEW: Trouble.LOST, call: trouble}
-            await self._hedged(sells_on_chain(self._fresh_block()), [troubles] * BLOCKS)
+            await self._hedged([sells_on_chain(self._fresh_block())], [troubles] * BLOCKS)
         self.wrong[wrong:] = [f"{call} {trouble}: {one}" for one in self.wrong[wrong:]]
         return self.local.struck - struck
 
     async def schedule(self, seed: int) -> None:
-        """A hedge of random size while random troubles come and go, and the bot starts anew at random."""
+        """Hedges of random size while random troubles come and go, and the bot starts anew at random."""
         rng = random.Random(seed)
-        number, wrong = self._fresh_block(), len(self.wrong)
-        sells = sells_on_chain(number, rng.randrange(ETHER // 100, 30 * ETHER, 10**12))
-        plan = sells if rng.random() < 0.5 else buys_on_chain(number, rng.randrange(20 * 10**6, 60_000 * 10**6))
+        wrong = len(self.wrong)
+        plans = [self._random_plan(rng) for _ in range(rng.randint(1, 3))]
         troubles = [
             {call: rng.choice(list(Trouble)) for call in (Call.NEW, Call.FETCH) if rng.random() < 0.5}
             for _ in range(rng.randint(1, 5))
         ]
-        await self._hedged(plan, troubles, restarts=rng)
+        await self._hedged(plans, troubles, restarts=rng)
         self.wrong[wrong:] = [f"seed {seed}: {one}" for one in self.wrong[wrong:]]
 
+    def _random_plan(self, rng: random.Random) -> Plan:
+        number = self._fresh_block()
+        if rng.random() < 0.5:
+            return sells_on_chain(number, rng.randrange(ETHER // 100, 30 * ETHER, 10**12))
+        return buys_on_chain(number, rng.randrange(20 * 10**6, 60_000 * 10**6))
+
     async def _hedged(
-        self, plan: Plan, troubles: Sequence[dict[Call, Trouble]], restarts: random.Random | None = None
+        self, plans: Sequence[Plan], troubles: Sequence[dict[Call, Trouble]], restarts: random.Random | None = None
     ) -> None:
+        """All of `plans` have their chain sides in one block."""
         before = await self._standing()
         desk = await self._desk()
-        intent = pending(self.ledger, plan)
+        intents = [pending(self.ledger, plan).id for plan in plans]
         self._befall(troubles[0])
-        await on_settled(desk, settle(self.ledger, intent, plan, self._fresh_block()))
+        number = self._fresh_block()
+        settled = [
+            settle(self.ledger, self.ledger.intent(intent), plan, number)
+            for intent, plan in zip(intents, plans, strict=True)
+        ]
+        desk = await self._lived(desk, on_settled(desk, *settled), restarts)
         for befallen in [*troubles[1:], *[{}] * BLOCKS]:
-            self._judge_orders(intent.id)
+            for intent in intents:
+                self._judge_orders(intent)
             if restarts is not None and restarts.random() < 0.3:
                 desk = await self._desk(start=True)
             self._befall(befallen)
-            await desk.on_block(head(self._fresh_block()), GAS_PRICE_WEI)
-        owed = plan.orders[0].amount if plan.swaps[0].token_in.symbol == "WETH" else plan.swaps[-1].amount_out // 10**10
-        self._judge(intent.id, owed, before, await self._standing())
-        if self.ledger.intent(intent.id).exposure is Exposure.OWED and self._all_closed(intent.id):
-            self.ledger.close_exposure(intent.id, Exposure.UNWOUND)
+            desk = await self._lived(desk, desk.on_block(head(self._fresh_block()), GAS_PRICE_WEI), restarts)
+        after = await self._standing()
+        for intent, plan in zip(intents, plans, strict=True):
+            self._judge(intent, _owed(plan), before, after)
+            self._end(intent)
+
+    async def _lived(
+        self, desk: HedgeDesk, step: Coroutine[Any, Any, object], restarts: random.Random | None
+    ) -> HedgeDesk:
+        """The desk that goes on after `step`: another one where the bot ended in the middle of it."""
+        stepping = asyncio.create_task(step)
+        if restarts is None or restarts.random() < 0.8:
+            await stepping
+            return desk
+        await asyncio.wait([stepping], timeout=restarts.random() * _STEP_S)
+        if stepping.cancel():
+            await asyncio.wait([stepping])
+        else:
+            stepping.result()
+        return await self._desk(start=True)
 
     async def _cancelled(self, trouble: Trouble) -> None:
         """An order that filled in part and rests is cancelled."""
@@ -160,6 +190,14 @@ class Hedging:
         if before != after:
             self.wrong.append(f"the accounts are off: {before} before, {after} after")
 
+    def _end(self, intent_id: int) -> None:
+        """A person settles what never came to the exchange: the next desks have nothing to do with it."""
+        for order in self.ledger.orders_of(intent_id):
+            if order.state in UNCLEAR_ORDERS and not self._there(order.client_id):
+                self.ledger.settle_order(order.exchange, order.client_id, (), by="a person", because="it never came")
+        if self.ledger.intent(intent_id).exposure is Exposure.OWED and self._all_closed(intent_id):
+            self.ledger.close_exposure(intent_id, Exposure.UNWOUND)
+
     def _all_closed(self, intent_id: int) -> bool:
         return all(order.state in CLOSED_ORDERS for order in self.ledger.orders_of(intent_id))
 
@@ -201,6 +239,11 @@ class Hedging:
     def _fresh_block(self) -> int:
         self._block += 1
         return self._block
+
+
+def _owed(plan: Plan) -> int:
+    """Base units of the order's currency that its chain side leaves to be traded."""
+    return plan.orders[0].amount if plan.swaps[0].token_in.symbol == "WETH" else plan.swaps[-1].amount_out // 10**10
 
 
 @asynccontextmanager

@@ -1,8 +1,9 @@
 """An exchange that misbehaves: `python -m tests.torture.exchange [--schedules 2000] [--seed 1]`.
 
-Every trouble on every call about an order, and then random ones that come and go while hedges are placed and the bot
-starts anew. What the ledger says is held against what the exchange did: nothing is doubled, lost or off, and no order
-is taken for ended without evidence. One schedule is played again by `--seed N --schedules 1`.
+Every trouble on every call about an order, and then random ones that come and go while hedges are placed, several at
+once, and the bot starts anew, between two blocks or in the middle of one. What the ledger says is held against what the
+exchange did: nothing is doubled, lost or off, and no order is taken for ended without evidence. One schedule is played
+again by `--seed N --schedules 1`.
 """
 
 from __future__ import annotations
