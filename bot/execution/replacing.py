@@ -56,7 +56,7 @@ class Standing:
 
     `signed` counts attempts of the newest one's `kind`; `age_blocks` is since that one left. `known` is whether a
     destination has it, `refused` why none would. `expired`: no block to come may hold the call. `unwanted`: it should
-    not land any more.
+    not land any more. `outgrown`: the next block charges more than it offers.
     """
 
     kind: AttemptKind
@@ -66,6 +66,13 @@ class Standing:
     refused: SendCause | None = None
     expired: bool = False
     unwanted: bool = False
+    outgrown: bool = False
+
+    def may_be_signed(self, most: int) -> bool:
+        """Whether one more of at most `most` may be. Half of the NOOPs are for a market that has outgrown the last:
+        waiting alone, for a node that loses what it takes or behind another nonce, must not leave none for that.
+        """
+        return self.signed < (most // 2 if self.kind is AttemptKind.NOOP and not self.outgrown else most)
 
 
 def next_step(standing: Standing, policy: ReplacementPolicy) -> Step:
@@ -78,7 +85,7 @@ def next_step(standing: Standing, policy: ReplacementPolicy) -> Step:
     if refused in NEVER_TAKEN:
         # A NOOP that cannot be paid for. It is tried again ever more seldom, should somebody send coins.
         return Step.RESEND if standing.age_blocks.bit_count() == 1 else Step.WAIT
-    if due and standing.signed < policy.most_attempts:
+    if due and standing.may_be_signed(policy.most_attempts):
         return Step.BUMP
     return Step.RESEND if due or not standing.known else Step.WAIT
 

@@ -204,6 +204,7 @@ class Submission:
             refused=followed.refused,
             expired=head.number >= intent.deadline_block,
             unwanted=not self._wanted(intent.strategy) or self._ledger.halted_because(intent.strategy) is not None,
+            outgrown=newest.fees.max_fee_wei < self._fee_policy.gas_price_wei(head),
         )
         step = next_step(standing, self._policy)
         replaced = await self._replace(intent, newest, step, head) if step in (Step.BUMP, Step.CANCEL) else None
@@ -303,12 +304,15 @@ class Submission:
         return None if fees is None else replace(fees, gas_limit=limits.gas_limit, data_fee_wei=limits.data_fee_wei)
 
     def _noop_fees(self, intent: Intent, newest: Attempt, before: UnsignedTransaction, head: Head) -> Fees | None:
-        """What a NOOP offers; None where it would cost more than what it saves from."""
+        """What a NOOP offers, at most what it saves from; None where that does not pay for the next block either."""
         noop = replace(before, to=self.account, value_wei=0, data=b"")
-        fees = self._fees_over(intent, newest, self._fee_policy.noop(noop, head), head, self._policy)
-        if fees is None or self._fee_policy.coin.cost_wei(fees.worst_cost_wei) > intent.worst.loss_wei:
+        limits, cap_wei = self._fee_policy.noop(noop, head), self._policy.max_fee_wei
+        saved = self._fee_policy.coin.coins(intent.worst.loss_wei)
+        most_wei = (saved - limits.data_fee_wei) // limits.gas_limit
+        if most_wei < min(self._fee_policy.gas_price_wei(head), cap_wei):
             return None
-        return fees
+        policy = replace(self._policy, max_fee_wei=min(most_wei, cap_wei))
+        return self._fees_over(intent, newest, limits, head, policy)
 
     def _waits(self, intent: Intent) -> bool:
         return intent.sender == self.account and intent.state in IN_FLIGHT

@@ -21,6 +21,7 @@ from tests.bot.execution.stage import FEE_CAP_WEI, TIP_CAP_WEI, open_stage
 from tests.chains.relays.local import Breach
 from tests.faults.bot import SECRET
 from tests.faults.chain import GWEI
+from tests.faults.geth import Pooled
 
 BLOCKS_TO_HOME = 8
 """Within how many blocks of a fee spike a transaction is included or cancelled."""
@@ -85,6 +86,31 @@ async def test_beyond_the_cap_nothing_is_overpaid_and_it_comes_home_when_the_spi
     taken, wrongs, offers = await _through_a_spike(tmp_path, 210)
     assert taken == BLOCKS_TO_HOME + 1 and wrongs == []
     assert all(fee <= FEE_CAP_WEI for _, fee, _ in offers)
+
+
+@pytest.mark.parametrize("base_fee_gwei", [30, 60])
+async def test_what_a_node_has_lost_for_long_comes_home_however_dear_gas_became_within_what_is_reserved(
+    tmp_path: Path, base_fee_gwei: int
+) -> None:
+    """At 60 gwei a NOOP that survives the base fee doubling would cost more than that."""
+    async with open_stage(tmp_path) as stage:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(stage.blocks, "_taken", _lost)
+            sent = await stage.send()
+            await stage.advance(30)
+        stage.blocks.base_fee_wei = base_fee_gwei * GWEI
+        taken = await stage.home(BLOCKS_TO_HOME + 1)
+        assert taken <= BLOCKS_TO_HOME
+        intent = stage.ledger.intent(sent.intent.id)
+        assert intent.mined_as is MinedAs.NOOP
+        fees = stage.ledger.attempts(intent.id)[-1].fees
+        assert fees.worst_cost_wei <= intent.worst.loss_wei
+        assert await stage.wrongs() == []
+
+
+async def _lost(raw: str) -> str:
+    """A node's yes to what it forgets at once."""
+    return Pooled.read(raw).tx_hash
 
 
 @pytest.mark.parametrize("twin", [BumpsOneFee, TakesTheNextNonce])

@@ -58,6 +58,7 @@ def test_a_call_that_was_raised_can_still_be_outbid_by_its_noop(old: Fees, marke
     [
         (WAITING, Step.WAIT),
         (replace(WAITING, age_blocks=2), Step.BUMP),
+        (replace(WAITING, age_blocks=2, signed=5), Step.BUMP),
         (replace(WAITING, age_blocks=2, signed=6), Step.RESEND),
         (replace(WAITING, age_blocks=9, known=False), Step.RESEND),
         (replace(WAITING, refused=SendCause.FEE_TOO_LOW, known=False), Step.BUMP),
@@ -75,6 +76,9 @@ def test_a_call_that_was_raised_can_still_be_outbid_by_its_noop(old: Fees, marke
         (replace(WAITING, refused=SendCause.NONCE_TOO_HIGH, known=False), Step.RESEND),
         (replace(NOOP, expired=True), Step.WAIT),
         (replace(NOOP, expired=True, age_blocks=2), Step.BUMP),
+        (replace(NOOP, expired=True, age_blocks=2, signed=3), Step.RESEND),
+        (replace(NOOP, expired=True, age_blocks=2, signed=3, outgrown=True), Step.BUMP),
+        (replace(NOOP, expired=True, age_blocks=2, signed=6, outgrown=True), Step.RESEND),
         (replace(NOOP, expired=True, known=False), Step.RESEND),
     ],
     ids=str,
@@ -97,6 +101,7 @@ def test_a_noop_that_cannot_be_paid_for_is_tried_ever_more_seldom_and_never_give
     refused=st.sampled_from((None, *SendCause)),
     expired=st.booleans(),
     unwanted=st.booleans(),
+    outgrown=st.booleans(),
 )
 def test_a_noop_is_never_followed_by_the_call_and_no_call_is_signed_after_its_deadline(
     kind: AttemptKind,
@@ -106,8 +111,9 @@ def test_a_noop_is_never_followed_by_the_call_and_no_call_is_signed_after_its_de
     refused: SendCause | None,
     expired: bool,
     unwanted: bool,
+    outgrown: bool,
 ) -> None:
-    standing = Standing(kind, signed, age, known, refused, expired, unwanted)
+    standing = Standing(kind, signed, age, known, refused, expired, unwanted, outgrown)
     step = next_step(standing, POLICY)
     if kind is AttemptKind.NOOP:
         assert step is not Step.CANCEL
