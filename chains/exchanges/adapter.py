@@ -27,6 +27,9 @@ DEPTH = 100
 FOLLOWED_DEPTH = 1_000
 """Levels ccxt follows per side: what a snapshot lacks is missing until it changes, so more than are kept."""
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
+IDLE_S = 10.0
+"""An account that is asked nothing for so long is asked the time: the connection that an order will need is closed by
+then or soon after (aiohttp keeps one for 15 s), and a new one takes two round trips before the order leaves."""
 
 QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -143,6 +146,8 @@ class Exchange:
         self._tasks = [asyncio.create_task(self._follow(symbol, on_book, on_trouble)) for symbol in self.symbols]
         for task in self._tasks:
             task.add_done_callback(self._follower_ended)
+        if self._has_key and self._client.has["fetchTime"]:
+            self._tasks.append(asyncio.create_task(self._stay_connected()))
         try:
             async with asyncio.timeout(first_within_s):
                 await asyncio.gather(*(self.reached(symbol, 0) for symbol in self.symbols))
@@ -282,6 +287,14 @@ class Exchange:
             self.books[symbol] = book
             on_book(book)
             self._wake(symbol, book.nonce)
+
+    async def _stay_connected(self) -> None:
+        while True:
+            before = self.calls_made
+            await asyncio.sleep(IDLE_S)
+            if self.calls_made == before:
+                with contextlib.suppress(ccxt.BaseError):
+                    await self._client.fetch_time()
 
     def _book(self, symbol: str, raw: reading.Raw) -> Book:
         return self._terms[symbol].book(self.name, symbol, raw, DEPTH, self._monotonic_ns())

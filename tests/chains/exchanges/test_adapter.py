@@ -204,6 +204,20 @@ class Crowded(LocalExchange):
         return await super()._answer(request, handler)
 
 
+class Untimely(LocalExchange):
+    """Counts how often it is asked the time, and does not tell."""
+
+    def __init__(self) -> None:
+        super().__init__(ANCHORS)
+        self.asked = asyncio.Semaphore(0)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.endswith("/time"):
+            return await super()._answer(request, handler)
+        self.asked.release()
+        raise web.HTTPServiceUnavailable
+
+
 @asynccontextmanager
 async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
     """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
@@ -263,6 +277,18 @@ async def test_orders_wait_for_each_other_only_where_a_request_may_not_overtake_
         *reports, found = await asyncio.gather(*map(exchange.place, orders), exchange.find("none", ETH))
     assert local.most == together
     assert [report.status for report in reports] == [OrderStatus.FILLED] * 3 and found is None
+
+
+async def test_an_idle_account_is_asked_the_time_to_keep_its_connection_and_followed_whatever_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chains.exchanges.adapter.IDLE_S", 0.01)
+    local = Untimely()
+    async with broken(local) as exchange:
+        await exchange.watch(lambda book: None)
+        for _ in range(3):
+            await asyncio.wait_for(local.asked.acquire(), 30)
+        await exchange.reached(ETH, exchange.books[ETH].nonce)
 
 
 async def test_an_unreachable_exchange_is_named_without_its_signature() -> None:
