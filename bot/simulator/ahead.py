@@ -32,6 +32,7 @@ class Ahead:
 
     def __init__(self) -> None:
         self._offsets: dict[Address, dict[int, None]] = {}
+        self._searched: dict[Address, set[int]] = {}
         self._standing: dict[Address, _Standing] = {}
 
     def note(self, account: Address, touched: Collection[int], words: Mapping[int, int]) -> None:
@@ -40,11 +41,14 @@ class Ahead:
         if ring is None:
             return
         known = self._offsets.setdefault(account, {})
-        for offset in [ring.offset(slot) for slot in touched if ring.holds(slot)]:
+        offsets = [ring.offset(slot) for slot in touched if ring.holds(slot)]
+        for offset in offsets:
             known.pop(offset, None)
             known[offset] = None
         for offset in list(known)[:-_MOST_OFFSETS]:
             del known[offset]
+        # A swap searches nothing.
+        self._searched[account] = ring.searched(offsets) or self._searched.get(account, set())
         self._standing.pop(account, None)
 
     def keys(
@@ -62,17 +66,22 @@ class Ahead:
     def lacks(self, slots: Mapping[Address, Mapping[int, int]]) -> bool:
         """Whether a run on top of these may touch what is not among them, as far as rings tell."""
         rings = ((observations_of(slots[account]), account) for account in self._offsets if account in slots)
-        return any(ring and ring.ahead(self._offsets[at], _WRITES_BEFORE) - slots[at].keys() for ring, at in rings)
+        return any(ring and ring.ahead(self._wanted(at), _WRITES_BEFORE) - slots[at].keys() for ring, at in rings)
 
     def _stands(self, account: Address, words: Mapping[int, int]) -> _Standing:
         standing = self._standing.get(account)
         if standing is None or standing.words is not words:
             ring = observations_of(words)
-            wanted = ring.ahead(self._offsets[account], _WRITES_AHEAD) if ring else set()
+            wanted = ring.ahead(self._wanted(account), _WRITES_AHEAD) if ring else set()
             stale = {slot for slot in words if ring and ring.holds(slot) and slot not in wanted}
             standing = self._standing[account] = _Standing(words, wanted, stale)
         return standing
 
+    def _wanted(self, account: Address) -> Collection[int]:
+        """Offsets that were touched, and those that searches for the same age come to as time goes on."""
+        return self._offsets[account].keys() | self._searched[account]
+
     def forget(self, account: Address) -> None:
         self._offsets.pop(account, None)
+        self._searched.pop(account, None)
         self._standing.pop(account, None)

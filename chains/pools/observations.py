@@ -8,7 +8,7 @@ Source: v3-core and PancakeSwap's v3-core, UniswapV3Pool.sol, PancakeV3Pool.sol,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from chains.pools.tick_math import MAX_SQRT_PRICE, MIN_SQRT_PRICE
@@ -23,6 +23,8 @@ _UNISWAP_UNLOCKED_AT, _PANCAKE_UNLOCKED_AT = 8, 32
 _UNISWAP_FIRST, _PANCAKE_FIRST = 8, 9
 _MAPPINGS = 3
 """Ticks, their bitmap and positions lie between what every swap may touch and the first observation."""
+_NEAR = 48
+"""By how many observations the end of a search for one and the same age may move until it is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,33 @@ class Observations:
     def holds(self, slot: int) -> bool:
         """Whether an observation can lie in `slot`."""
         return self.first <= slot <= self.first + _UINT16
+
+    def searched(self, offsets: Collection[int]) -> set[int]:
+        """The offsets that searches touch which end about where those did that touched `offsets`."""
+        touched = list(self._halved(lambda first, middle, last: middle % self.cardinality in offsets))
+        passed = {(first, last) for first, _, last in touched}
+        ends = [
+            middle
+            for first, middle, last in touched
+            if (first, middle - 1) not in passed and (middle + 1, last) not in passed
+        ]
+
+        def is_near(first: int, middle: int, last: int) -> bool:
+            return any(first - _NEAR <= end <= last + _NEAR for end in ends)
+
+        # What a search comes to is compared with the one after it.
+        return {offset for _, middle, _ in self._halved(is_near) for offset in (middle, middle + 1)}
+
+    def _halved(self, goes_there: Callable[[int, int, int], bool]) -> Iterator[tuple[int, int, int]]:
+        """The parts of the ring, as offsets, that searches go to: from all of it, the oldest first, to a half of that,
+        and so on, each from its middle (Oracle.binarySearch)."""
+        parts = [(1, self.cardinality)]
+        while parts:
+            first, last = parts.pop()
+            middle = (first + last) // 2
+            if first <= last and goes_there(first, middle, last):
+                yield first, middle, last
+                parts += [(first, middle - 1), (middle + 1, last)]
 
     def ahead(self, offsets: Iterable[int], writes: int) -> set[int]:
         """What calls touch that touch the observations at `offsets`, and swaps, after up to so many `writes`."""

@@ -222,4 +222,28 @@ def test_what_is_read_is_bounded_and_holds_what_the_next_write_touches(
         touched = {now.slot(offset) for offset in (0, 1, *offsets)}
         assert touched <= set(ahead.keys([pool], {pool: held})[pool])
         held = {**dict.fromkeys(ahead.keys([pool], {pool: held})[pool], 1), 0: state_word(index, cardinality)}
-        assert len(held) <= MOST_STALE + 100
+        assert len(held) <= MOST_STALE + 200
+
+
+def search(ring: Observations, end: int) -> set[int]:
+    """The slots that Oracle.binarySearch touches on its way to the observation `end` after the newest, around it."""
+    first, last = ring.index + 1, ring.index + ring.cardinality
+    touched: set[int] = set()
+    while (middle := (first + last) // 2) != ring.index + end:
+        touched |= {ring.slot(middle - ring.index), ring.slot(middle + 1 - ring.index)}
+        first, last = (first, middle - 1) if middle > ring.index + end else (middle + 1, last)
+    return touched | {ring.slot(end), ring.slot(end + 1)}
+
+
+@given(st.data(), st.integers(1, 5_000), st.integers(-40, 40))
+def test_a_search_for_the_same_age_is_read_ahead_wherever_it_ends_in_the_next_blocks(
+    data: st.DataObject, cardinality: int, moved: int
+):
+    ahead, pool = Ahead(), address("0x" + "70" * 20)
+    index, end = data.draw(st.integers(0, cardinality - 1)), data.draw(st.integers(1, cardinality))
+    ring = Observations(8, index, cardinality, cardinality)
+    held = {0: state_word(index, cardinality), **dict.fromkeys(search(ring, end), 1)}
+    ahead.note(pool, held, held)
+    read = set(ahead.keys([pool], {pool: held})[pool])
+    assert search(ring.written(), min(max(1, end + moved), cardinality)) <= read
+    assert len(read) <= 400
