@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
 _ROUNDS = 4
+# Until a question has been written that another task asks.
+_TURNS_TO_ASK = 4
 _EVERYWHERE = frozenset({ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS)})
 
 
@@ -37,6 +39,7 @@ class Screen:
         self._accounts = AnalysedAccounts()
         self._nobodys = Surroundings.of_nobody()
         self._evms: dict[Surroundings, LocalEvm] = {}
+        self._spent: Surroundings | None = None
         self._bulk: BulkRead | None = None
         self._asked: BulkRead | None = None
         self._ready: tuple[int, BulkRead] | None = None
@@ -115,11 +118,8 @@ class Screen:
             # An EVM that has missed is spent.
             self._missing = asked
             raise Missed("nothing is known of a token that is watched")
-        if len(surroundings) > 1:
-            with contextlib.suppress(Missed):
-                return (self._answer(question, self._nobodys),) * len(surroundings)
         try:
-            return tuple(self._answer(question, one) for one in surroundings)
+            return self._ran(question, surroundings)
         except Missed:
             self._missing = asked
             raise
@@ -140,9 +140,20 @@ class Screen:
             except Missed:
                 if self._store.unread:
                     await self.renew(head, tracer)
-                elif not await self._learn(question, tracer):
+                elif not await self._learn(question, tracer) and not self._store.unread:
                     raise NotAnsweredHere("it reads what cannot be known in this process") from None
         raise NotAnsweredHere(f"it still misses state after {_ROUNDS} rounds")
+
+    def _ran(self, question: Question, surroundings: Sequence[Surroundings]) -> tuple[Answer, ...]:
+        """The answers, by as few runs as tell them."""
+        if len(surroundings) > 1:
+            try:
+                return (self._answer(question, self._nobodys),) * len(surroundings)
+            except Missed:
+                # Builders' blocks know more than nobody's only where code asks who builds.
+                if not any(known.asking for known in self._store.accounts.values()):
+                    raise
+        return tuple(self._answer(question, one) for one in surroundings)
 
     def _answer(self, question: Question, surroundings: Surroundings) -> Answer:
         evm = self._evm(question.environment, surroundings)
@@ -150,6 +161,7 @@ class Screen:
             return evm.answer(question)
         except BaseException:
             self._evms.pop(surroundings, None)
+            self._spent = surroundings
             raise
 
     def _evm(self, environment: Environment, surroundings: Surroundings) -> LocalEvm:
@@ -161,8 +173,15 @@ class Screen:
         evm = self._evms.pop(surroundings, None)
         if evm is None or not evm.move(store, environment):
             evm = LocalEvm(store, environment, surroundings, self._chain_id, self._accounts)
-        self._evms[surroundings] = evm
+        self._evms[surroundings], self._spent = evm, None
         return evm
+
+    async def _make_anew(self, environment: Environment) -> None:
+        """Have an EVM stand in that block instead of the spent one, while others are waited for."""
+        for _ in range(_TURNS_TO_ASK):
+            await asyncio.sleep(0)
+        if self._spent is not None and self.stands_on(environment.head):
+            self._evm(environment, self._spent)
 
     async def _learn(self, question: Question, tracer: Asked) -> bool:
         """Whether `tracer` told anything new about what `question` touches."""
@@ -178,7 +197,7 @@ class Screen:
         # Once they are known, they are read with all else.
         if not (self.stands_on(head) and self._store.accounts.keys() >= _EVERYWHERE):
             calls.append(("eth_call", everywhere.question(block)))
-        running, holding, *held = await tracer.batch(calls)
+        (running, holding, *held), _ = await asyncio.gather(tracer.batch(calls), self._make_anew(question.environment))
         there = {account: fields for account, fields in holding.items() if address(account) != READER}
         new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
         for answer in held:

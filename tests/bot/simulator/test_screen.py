@@ -213,7 +213,8 @@ async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing()
 async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatch: pytest.MonkeyPatch):
     ran: list[Question] = []
     asked: list[list[str]] = []
-    answer, batch = LocalEvm.answer, HttpRpc.batch
+    made_meanwhile: list[int] = []
+    made, answer, batch = Mock(side_effect=LocalEvm), LocalEvm.answer, HttpRpc.batch
 
     def running(self: LocalEvm, question: Question) -> Answer:
         ran.append(question)
@@ -221,8 +222,13 @@ async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatc
 
     async def noted(self: HttpRpc, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
         asked.append([method for method, _ in calls])
-        return await batch(self, calls)
+        made.reset_mock()
+        answers = await batch(self, calls)
+        await asyncio.sleep(0.01)
+        made_meanwhile.append(made.call_count)
+        return answers
 
+    monkeypatch.setattr(screen, "LocalEvm", made)
     monkeypatch.setattr(LocalEvm, "answer", running)
     monkeypatch.setattr(HttpRpc, "batch", noted)
     async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as here:
@@ -232,7 +238,8 @@ async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatc
         asked.clear()
         assert (await here.verdict(await on.swap(ETHER, (1, 2)), head, [])).outcome is Outcome.OK
         assert asked == [["debug_traceCall", "debug_traceCall"]]
-        assert len(ran) == 3, "in nobody's block and in a builder's, and once more when it was learned"
+        assert len(ran) == 2, "in nobody's block, and once more when it was learned"
+        assert made_meanwhile[-1] == 1 and made.call_count == 1, "what ran again was made while the node was asked"
         ran.clear()
         await placed(on, "0x" + assemble("0 SLOAD 0 MSTORE 32 0 RETURN").hex())
         assert (await here.verdict(await on.transaction(ODD), await on.head(), [(OWNER, ODD)])).outcome is Outcome.OK
