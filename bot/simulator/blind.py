@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -57,34 +58,36 @@ def asked_by(code: bytes) -> Asked:
 
 
 def _executable(code: bytes) -> set[int]:
-    """Which of the opcodes `code` could execute.
+    """Which of the opcodes that are looked for `code` could execute.
 
     What follows the end of a basic block is reachable only from a JUMPDEST on, so metadata rarely counts.
     """
     found: set[int] = set()
     at = 0
-    while (at := _past(_LIVE, code, at)) < len(code):
-        if code[at] in _ENDS:
-            at = _past(_DEAD, code, at + 1)
-        else:
-            found.add(code[at])
-            at += 1
+    while (at := _past_others(code, at)) < len(code):
+        found.add(code[at])
+        at += 1
     return found
 
 
-def _past(run: re.Pattern[bytes], code: bytes, at: int) -> int:
-    matched = run.match(code, at)
+def _past_others(code: bytes, at: int) -> int:
+    matched = _OTHERS.match(code, at)
     assert matched is not None, "a run may be empty"
     return matched.end()
 
 
-def _run_but(stops: frozenset[int]) -> re.Pattern[bytes]:
-    """Instructions one after another, with what they push, up to one of `stops`. A loop over them is ten times as slow:
-    it was most of what a contract that was never met before took."""
+def _one_of(opcodes: Iterable[int]) -> bytes:
+    return b"[%b]" % b"".join(rb"\x%02x" % op for op in opcodes)
+
+
+def _run_but(stops: frozenset[int], also: bytes = b"(?!)") -> bytes:
+    """Instructions one after another, with what they push, up to one of `stops`, and what is `also` passed. A loop over
+    them is ten times as slow: it was most of what a contract that was never met before took."""
     pushes = (rb"\x%02x[\x00-\xff]{0,%d}+" % (op, op - Op.PUSH1 + 1) for op in range(Op.PUSH1, Op.PUSH32 + 1))
-    single = (rb"\x%02x" % op for op in range(256) if not (op in stops or Op.PUSH1 <= op <= Op.PUSH32))
-    return re.compile(rb"(?:[%b]++|%b)*+" % (b"".join(single), b"|".join(pushes)))
+    single = _one_of(op for op in range(256) if not (op in stops or Op.PUSH1 <= op <= Op.PUSH32))
+    return rb"(?:%b++|%b|%b)*+" % (single, b"|".join(pushes), also)
 
 
-_LIVE = _run_but(_ENDS | _LOOKED_FOR)
-_DEAD = _run_but(frozenset({Op.JUMPDEST}))
+_DEAD = _one_of(sorted(_ENDS)) + _run_but(frozenset({Op.JUMPDEST}))
+_OTHERS = re.compile(_run_but(_ENDS | _LOOKED_FOR, _DEAD))
+"""From an instruction that can be reached to the next one that is looked for."""
