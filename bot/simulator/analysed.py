@@ -20,6 +20,12 @@ class AnalysedAccounts:
     def __init__(self) -> None:
         self._kept: dict[tuple[bytes, int], Any] = {}
 
+    def kept(self, known: AccountState) -> Any | None:
+        """`account`, where that takes no time; None where its code is not analysed yet."""
+        if not 0 < len(known.code) <= _MOST_CODE:
+            return plain_account(known, known.balance_wei)
+        return self._kept.get((known.code_hash, known.balance_wei))
+
     def account(self, known: AccountState) -> Any:
         """`known` as pyrevm takes it. Of a contract, the nonce is 1: only creating others could tell the difference."""
         if not 0 < len(known.code) <= _MOST_CODE:

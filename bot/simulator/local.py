@@ -69,6 +69,7 @@ class LocalEvm:
         self._surroundings = surroundings
         self._store = StateStore()
         self._accounts = accounts
+        self._unanalysed: set[Address] = set()
         self._held: dict[Watched, int] = {}
         self._watched: Sequence[Watched] = ()
         self._reading: tuple[Sequence[Watched], bytes] = (), b""
@@ -131,6 +132,12 @@ class LocalEvm:
         Raises `Missed`, `NotAnsweredHere`, `Unanswered`.
         """
         self._before(self._watched)
+
+    def analyse(self) -> None:
+        """Have the code analysed now that was not yet, so that later calls need not do it each time."""
+        for account in self._unanalysed & self._store.accounts.keys():
+            self._evm.insert_account_info(account, self._accounts.account(self._store.accounts[account]))
+        self._unanalysed.clear()
 
     def answer(self, question: Question) -> Answer:
         """What the transaction does. Raises `Missed`, `NotAnsweredHere`, `Unanswered`."""
@@ -210,10 +217,17 @@ class LocalEvm:
             if (known is was_known and now is was) or self._left_out(account, known):
                 continue
             if known != was_known:
-                self._evm.insert_account_info(account, self._accounts.account(known))
+                self._insert(account, known)
             if now is not was:
                 self._write(account, [(slot, word) for slot, word in now.items() if word != was.get(slot)])
         self._store = after
+
+    def _insert(self, account: Address, known: AccountState) -> None:
+        """As it is, where its code was not analysed yet: that takes longer than the few calls of one question."""
+        kept = self._accounts.kept(known)
+        if kept is None:
+            self._unanalysed.add(account)
+        self._evm.insert_account_info(account, kept or plain_account(known, known.balance_wei))
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
         """What it returned, whether it succeeded, and its gas."""

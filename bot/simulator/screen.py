@@ -64,7 +64,7 @@ class Screen:
         store = self._store
         if not store.accounts:
             return
-        self.make_ready()
+        self._work_out()
         assert self._ready is not None
         bulk = self._bulk = self._asked = self._ready[1]
         senders = tuple(store.senders)
@@ -82,6 +82,12 @@ class Screen:
         store.renew(head.hash, readings.balances, readings.slots, dict(zip(senders, counted, strict=True)))
 
     def make_ready(self) -> None:
+        """Between two heads: do what the next one, and the questions there, would wait for."""
+        self._work_out()
+        for evm in self._evms.values():
+            evm.analyse()
+
+    def _work_out(self) -> None:
         """Work out now what `renew` will ask, for it to be sent at once when the next head comes."""
         store = self._store
         if not store.accounts or (self._ready is not None and self._ready[0] == store.version):

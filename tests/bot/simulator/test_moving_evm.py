@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.simulator import local
+from bot.simulator import analysed, local
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.local import LocalEvm
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Surroundings, ask
@@ -73,7 +74,22 @@ def test_it_answers_as_one_made_anew(blocks: list[tuple[int, int, bytes, int]], 
         anew = LocalEvm(store, environment(number), where, CHAIN_ID, AnalysedAccounts())
         answers = asked(moved, number, nonce)
         assert answers == asked(anew, number, nonce)
+        moved.analyse()
+        assert answers == asked(moved, number, nonce)
         assert answers[0].deltas[SENDER, COUNTER] == (number + 1 if code == COUNTS else slot)
+
+
+def test_code_is_analysed_between_two_blocks_and_not_while_a_question_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    evm = LocalEvm(known(10, 7, 0, COUNTS, 0), environment(10), SURROUNDINGS[0], CHAIN_ID, AnalysedAccounts())
+    created = Mock(side_effect=analysed._created)
+    monkeypatch.setattr(analysed, "_created", created)
+    answers = asked(evm, 10, 0)
+    assert created.call_count == 0
+    evm.analyse()
+    assert created.call_count == 1
+    assert asked(evm, 10, 0) == answers
+    evm.analyse()
+    assert created.call_count == 1
 
 
 def test_it_is_not_moved_where_something_is_not_known_any_more() -> None:
