@@ -305,6 +305,7 @@ def test_money_that_two_heads_say_is_missing_halts_everything(given: Given) -> N
     assert given.state() is Trading.HALTED
     assert "reconciliation_failed" in str(given.switch.of(TOTAL))
     assert given.beats == []
+    assert [event.level for event in events(given.ledger) if event.name == "reconciliation_failed"] == [Level.ERROR]
 
 
 def test_a_node_that_answers_of_the_block_it_is_adding_halts_nothing(given: Given) -> None:
