@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,8 +31,11 @@ _WEIGHED = 32
 _LOOKED = 15
 """One of so many halves of heads is looked at where nothing was found before; an odd number, so that both are."""
 
-_GROWN = 1.1
-"""Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second."""
+_GROWN = 1.05
+_APART_S = 600.0
+"""Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second: at most
+once in ten minutes, right after a head.
+"""
 
 _AT_MOST = (200_000, 10, 10)
 """Where no heads come, the interpreter collects by itself once this much was made."""
@@ -47,6 +50,7 @@ class Collecting:
     _halves: int = 0
     _lost: int = 0
     _blocks: int = 0
+    _looked_s: float = field(default_factory=time.monotonic)
     _began_ns: int = 0
 
     def on_left(self) -> None:
@@ -63,11 +67,14 @@ class Collecting:
         self._heads += 1
         if self._heads <= _FIRST:
             self._blocks = sys.getallocatedblocks()
-        elif self._heads % _WEIGHED == 0 and sys.getallocatedblocks() > self._blocks * _GROWN:
+        elif self._heads % _WEIGHED == 0 and self._has_grown():
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-            self._blocks = sys.getallocatedblocks()
+            self._blocks, self._looked_s = sys.getallocatedblocks(), time.monotonic()
+
+    def _has_grown(self) -> bool:
+        return time.monotonic() - self._looked_s > _APART_S and sys.getallocatedblocks() > self._blocks * _GROWN
 
     def noted(self, phase: str, info: dict[str, int]) -> None:
         """Called by the interpreter before and after each collection."""

@@ -96,7 +96,11 @@ async def test_what_outlives_a_head_is_not_looked_at_again() -> None:
         assert not any(type(each) is Knot for each in gc.get_objects()) and len(kept) == 5_000
 
 
-async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown() -> None:
+@pytest.mark.parametrize(("apart_s", "collected"), [(0.0, True), (60.0, False)])
+async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown_and_not_too_often(
+    monkeypatch: pytest.MonkeyPatch, apart_s: float, collected: bool
+) -> None:
+    monkeypatch.setattr("bot.collecting._APART_S", apart_s)
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
         old = [Knot() for _ in range(sys.getallocatedblocks() // 2)]
@@ -108,7 +112,7 @@ async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown() -
         assert seen() is not None
         for _ in range(100):
             engine.on_decided(HEAD)
-        assert seen() is None
+        assert (seen() is None) is collected
 
 
 async def test_whoever_was_told_of_decisions_before_still_is() -> None:

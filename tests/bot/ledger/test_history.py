@@ -6,12 +6,17 @@ from bot.ledger.history import history, last_settled_swaps
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import decisions
 from bot.ledger.records import SwapFill
+from bot.mode import Mode
 from bot.reasons import Reason, Refusal
 from bot.simulator.verdict import Outcome, Verdict
 from tests.bot.ledger.given import (
     GAS_COST_WEI,
+    INSTANCE,
     INVENTORY_WETH,
+    MARKS,
+    NETWORK,
     POOL,
+    START_S,
     USDT,
     WETH,
     atomic_plan,
@@ -67,3 +72,20 @@ def test_the_last_settled_swaps_are_those_that_still_stand(ledger: Ledger) -> No
     assert last_settled_swaps(ledger) == atomic_plan(2)
     ledger.undo_block(receipt(2).block_hash)
     assert last_settled_swaps(ledger) == atomic_plan(1)
+
+
+def test_a_new_run_goes_on_from_the_newest_time_that_its_instance_has_seen(ledger: Ledger) -> None:
+    def restarted(instance: str) -> int:
+        ledger.start_run(Mode.LIVE, NETWORK, 31337, 7, "digest", instance)
+        return ledger.head_s
+
+    first = pending(ledger, 1)
+    ledger.at_head(5, START_S + 50)
+    ledger.record_mined(first.id, receipt(1), {})
+    assert restarted(INSTANCE) == START_S + 50
+    ledger.set_marks(MARKS)
+    ledger.at_head(9, START_S + 90)
+    pending(ledger, 2)
+    assert restarted(INSTANCE) == START_S + 90
+    assert restarted("another") == 0
+    assert restarted(INSTANCE) == START_S + 90
