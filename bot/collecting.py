@@ -1,4 +1,4 @@
-"""Garbage is collected between decisions and not during them, and what is there when a run is open never looked at.
+"""Garbage is collected between decisions and not during them, and what is there when a run is open hardly ever.
 
 Next to nothing becomes a cycle, since what the market is made of is freed when its last reference goes; but the
 interpreter looks for cycles whenever enough has been made, which is in the middle of a block as often as not. Here what
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from chains.blocks import Head
 
 _FIRST = 3
-"""So many decisions make what stays, such as compiled statements: what they leave behind is never looked at."""
+"""So many decisions make what stays, such as compiled statements: they are looked at only with all there is."""
 
 _WEIGHED = 32
 """So many heads pass until memory is weighed again, which takes a quarter of a millisecond."""
@@ -53,8 +53,8 @@ class Collecting:
     _looked_s: float = field(default_factory=time.monotonic)
     _began_ns: int = 0
 
-    def on_left(self) -> None:
-        """Settle what deciding made."""
+    def settle(self) -> None:
+        """What was made since the last time is taken for what stays, in some of these halves of heads after a look."""
         self._halves += 1
         if self._heads > _FIRST and (self._lost or self._halves % _LOOKED == 0):
             # Of all generations, it would give back lists of spare objects too, which takes a millisecond by itself.
@@ -62,8 +62,8 @@ class Collecting:
         gc.freeze()
 
     def on_decided(self, head: Head) -> None:
-        """Settle what this head made since."""
-        self.on_left()
+        """Settle what booking this head made, and now and then look at all there is."""
+        self.settle()
         self._heads += 1
         if self._heads <= _FIRST:
             self._blocks = sys.getallocatedblocks()
@@ -115,6 +115,6 @@ def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecti
         gc.set_threshold(*before)
         gc.unfreeze()
 
-    engine.on_decided, engine.on_left = decided, collecting.on_left
+    engine.on_decided, engine.on_left = decided, collecting.settle
     stack.callback(as_before)
     return collecting

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 
+from bot.clock import others_asked
 from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
@@ -35,9 +36,6 @@ from chains.node import NodeEvent
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""
-
-_TURNS_TO_ASK = 4
-"""So many turns of the event loop pass until a question is written by a task that another began for it."""
 
 
 class Engine:
@@ -178,8 +176,7 @@ class Engine:
         looking = asyncio.create_task(self._look(block))
         try:
             # What was begun asks its questions now, and is answered while the block is taken in.
-            for _ in range(_TURNS_TO_ASK):
-                await asyncio.sleep(0)
+            await others_asked()
             self._take_in(block)
             stages.reached(Stage.TAKEN_IN)
             self._close_stale_books(head)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
+from bot.clock import others_asked
 from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.holdings import ASKER, READER, READER_CODE, Unanswered
@@ -17,8 +18,6 @@ from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
 _ROUNDS = 4
-# Until a question has been written that another task asks.
-_TURNS_TO_ASK = 4
 _EVERYWHERE = frozenset({ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS)})
 
 
@@ -184,8 +183,7 @@ class Screen:
 
     async def _make_anew(self, environment: Environment) -> None:
         """Have an EVM stand in that block instead of the spent one, while others are waited for."""
-        for _ in range(_TURNS_TO_ASK):
-            await asyncio.sleep(0)
+        await others_asked()
         if self._spent is not None and self.stands_on(environment.head):
             self._evm(environment, self._spent)
 
