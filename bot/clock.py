@@ -31,6 +31,6 @@ class SystemClock:
 
 
 async def others_asked() -> None:
-    """Return once the tasks that were begun have written their questions: they are answered while the caller goes on."""
+    """Return once the tasks that were begun have written what they ask: they are answered while the caller goes on."""
     for _ in range(_TURNS_TO_ASK):
         await asyncio.sleep(0)
