@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import Protocol
-
-_TURNS_TO_ASK = 4
-"""So many turns of the event loop pass until a question is written by a task that another began for it."""
 
 
 class Clock(Protocol):
@@ -28,9 +24,3 @@ class SystemClock:
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
-
-
-async def others_asked() -> None:
-    """Return once the tasks that were begun have written what they ask: they are answered while the caller goes on."""
-    for _ in range(_TURNS_TO_ASK):
-        await asyncio.sleep(0)

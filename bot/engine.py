@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 
-from bot.clock import others_asked
 from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
@@ -27,6 +26,7 @@ from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.road import Output, Road
 from bot.telling import Teller
+from bot.turns import others_asked
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.books import Book

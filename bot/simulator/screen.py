@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Any, Protocol
 
-from bot.clock import others_asked
 from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.holdings import ASKER, READER, READER_CODE, Unanswered
@@ -14,6 +13,7 @@ from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
 from bot.simulator.reader import BulkRead
 from bot.simulator.state import PRECOMPILES, StateStore
+from bot.turns import others_asked
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
 
