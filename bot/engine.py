@@ -26,13 +26,13 @@ from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.road import Output, Road
 from bot.telling import Teller
-from bot.turns import others_asked
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.books import Book
 from chains.exchanges.orders import OrderReport
 from chains.exchanges.troubles import FeedTrouble
 from chains.node import NodeEvent
+from chains.node.reads import others_asked
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""

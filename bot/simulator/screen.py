@@ -13,9 +13,9 @@ from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
 from bot.simulator.reader import BulkRead
 from bot.simulator.state import PRECOMPILES, StateStore
-from bot.turns import others_asked
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
+from chains.node.reads import others_asked
 
 _ROUNDS = 4
 _EVERYWHERE = frozenset({ZERO_ADDRESS, ASKER, *PRECOMPILES, *(one.coinbase for one in SURROUNDINGS)})

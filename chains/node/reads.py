@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,15 @@ from chains.node.errors import NodeError, Unreachable
 from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import SendOutcome, SendStatus, read_refusal
 from chains.node.wire import BlockRef, Header
+
+_TURNS_TO_ASK = 4
+"""So many turns of the event loop pass until a question is written by a task that another began for it."""
+
+
+async def others_asked() -> None:
+    """Return once the tasks that were begun have written what they ask: they are answered while the caller goes on."""
+    for _ in range(_TURNS_TO_ASK):
+        await asyncio.sleep(0)
 
 
 class JsonRpcReads(ABC):
