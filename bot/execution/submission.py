@@ -35,17 +35,24 @@ _READS = 2
 _NOOP_BLOCKS = 4
 """How many blocks ahead a NOOP may land in, before it is sent again."""
 
+_MAY_BE_SIGNED = frozenset({Reason.SIGNER_UNREACHABLE, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL})
+"""Refusals after which the signer may hold what it was asked for: asked the same again, it gives those bytes."""
+
 UNANSWERED = (NodeError, RpcError)
 """What asking the chain raises when it gives no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outbid:
-    """A call signed again for higher fees, or why it was not; `worthless` when it should be cancelled instead."""
+    """A call signed again for higher fees, or why it was not; `worthless` when it should be cancelled instead.
+
+    `refused` is the signer's answer, where it was asked and did not sign.
+    """
 
     signed: Signed | None
     why_not: str = ""
     worthless: bool = False
+    refused: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +83,17 @@ Canceller = Callable[[Intent, Fees], Awaitable[Signed | Refusal]]
 
 @dataclass(slots=True)
 class _Followed:
-    """What is remembered of an intent while it is in flight; a new process begins to count anew."""
+    """What is remembered of an intent while it is in flight; a new process begins to count anew.
+
+    `floor` are fees that were too low for the signer, `asked` those that it may have signed.
+    """
 
     left_at: int
     refused: SendCause | None = None
     in_doubt: SendCause | None = None
     reads: int = 0
     floor: Fees | None = None
+    asked: Fees | None = None
     lost: bool = False
     share_ppm: int = 0
     told: set[tuple[int, str, str]] = field(default_factory=set)
@@ -237,7 +248,7 @@ class Submission:
                 return self._replacement(newest, outbid.signed, AttemptKind.CALL)
             self._ledger.record_event(Level.INFO, "not_outbid", f"intent {intent.id}: {outbid.why_not}")
             if not outbid.worthless:
-                self._follow(intent).floor = fees
+                self._not_signed(intent, fees, outbid.refused)
                 return None
         fees = self._noop_fees(intent, newest, before, head)
         if fees is None:
@@ -245,9 +256,18 @@ class Submission:
         answer = await self._cancel(intent, fees)
         if isinstance(answer, Signed):
             return self._replacement(newest, answer, AttemptKind.NOOP)
-        self._follow(intent).floor = fees
+        self._not_signed(intent, fees, answer)
         self._ledger.record_event(Level.WARNING, "not_cancelled", f"intent {intent.id}: {answer}")
         return None
+
+    def _not_signed(self, intent: Intent, fees: Fees | None, refused: Refusal | None) -> None:
+        """The next offer is higher only where the signer finds this one too low for what it has signed before."""
+        if refused is None:
+            return
+        if refused.reason is Reason.SIGNER_REPLACEMENT:
+            self._follow(intent).floor = fees
+        elif refused.reason in _MAY_BE_SIGNED:
+            self._follow(intent).asked = fees
 
     def _replacement(self, before: Attempt, signed: Signed, kind: AttemptKind) -> Replacement:
         transaction = read_signed(signed.raw, self.account)
@@ -263,7 +283,7 @@ class Submission:
         level, name = (Level.INFO, "outbid") if called else (Level.WARNING, "cancelling")
         self._ledger.record_event(level, name, detail)
         followed = self._follow(intent)
-        followed.left_at, followed.floor = self._head_number, None
+        followed.left_at, followed.floor, followed.asked = self._head_number, None, None
         given = followed.given if before.kind is AttemptKind.CALL else ()
         await self._routes.withdraw(
             before.raw, sorted(given) or self._names(intent, before), self._window(intent, before)
@@ -293,15 +313,21 @@ class Submission:
     def _fees_over(
         self, intent: Intent, newest: Attempt, limits: Fees, head: Head, policy: ReplacementPolicy
     ) -> Fees | None:
-        """The least that replaces `newest`, under `limits`' gas; more, where the signer asked for more."""
-        floor = self._follow(intent).floor
+        """The least that replaces `newest`, under `limits`' gas; more, where the signer asked for more, and the same as
+        it may have signed unheard, where that is enough.
+        """
+        floor, asked = self._follow(intent).floor, self._follow(intent).asked
         old = newest.fees
         if floor is not None:
             old = replace(
                 old, max_fee_wei=max(old.max_fee_wei, floor.max_fee_wei), tip_wei=max(old.tip_wei, floor.tip_wei)
             )
         fees = outbidding(old, self._fee_policy.offer(head), policy)
-        return None if fees is None else replace(fees, gas_limit=limits.gas_limit, data_fee_wei=limits.data_fee_wei)
+        if fees is None:
+            return None
+        if asked is not None and fees.tip_wei <= asked.tip_wei <= policy.max_tip_wei:
+            fees = asked if fees.max_fee_wei <= asked.max_fee_wei <= policy.max_fee_wei else fees
+        return replace(fees, gas_limit=limits.gas_limit, data_fee_wei=limits.data_fee_wei)
 
     def _noop_fees(self, intent: Intent, newest: Attempt, before: UnsignedTransaction, head: Head) -> Fees | None:
         """What a NOOP offers, at most what it saves from; None where that does not pay for the next block either."""

@@ -287,7 +287,7 @@ class TransactionDesk:
         if left < plan.min_profit_wei:
             return Outbid(None, f"{left} wei would be left, at least {plan.min_profit_wei} wanted", worthless=True)
         answer = await self._signing.outbid(intent, prepared, verdict, head)
-        return Outbid(answer) if isinstance(answer, Signed) else Outbid(None, str(answer))
+        return Outbid(answer) if isinstance(answer, Signed) else Outbid(None, str(answer), refused=answer)
 
     async def submit(self, prepared: Prepared, verdict: Verdict, head: Head) -> Sent | Refusal:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""

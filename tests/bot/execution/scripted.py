@@ -69,11 +69,15 @@ Lost = Callable[[object], bool]
 
 
 class Connection:
-    """The client's side of a real signer; loses the answers it is told to lose, after the signer has given them."""
+    """The client's side of a real signer; loses the answers it is told to lose, after the signer has given them.
+
+    While it is `away`, the signer is not even asked.
+    """
 
     def __init__(self, signer: Signer) -> None:
         self._signer = signer
         self.lost: list[type] = []
+        self.away = False
         self.settled: list[Settle] = []
         self.replaced: list[Replace | Cancel] = []
 
@@ -95,6 +99,8 @@ class Connection:
         return response
 
     def _answered(self, request: SignRequest | Replace | Cancel | Settle) -> object:
+        if self.away:
+            return Refusal(Reason.SIGNER_UNREACHABLE, "the signer hung up")
         response = answer(self._signer, request)
         if type(request) in self.lost:
             self.lost.remove(type(request))

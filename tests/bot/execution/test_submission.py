@@ -338,3 +338,54 @@ class TestARestart:
         assert told(ledger, "not_cancelled") and len(ledger.attempts(left.intent.id)) == 1
         await on.on_block(block(12))
         assert ledger.attempts(left.intent.id)[-1].kind is AttemptKind.NOOP
+
+
+class TestWhatWasNotSigned:
+    """It raises no fee: nobody has seen what was only asked for."""
+
+    async def test_a_noop_asked_for_in_vain_for_long_offers_an_eighth_more_than_the_call(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        await leaves(on, ledger, cycle())
+        signer.away = True
+        for number in range(11, 60):
+            await on.on_block(block(number))
+        assert len(told(ledger, "not_cancelled")) == 49
+        signer.away = False
+        await on.on_block(block(60))
+        call, noop = sent_transactions(chain)[0], sent_transactions(chain)[-1]
+        assert noop.data == b""
+        assert (noop.max_fee_wei, noop.tip_wei) == (-(-call.max_fee_wei * 9 // 8), -(-call.tip_wei * 9 // 8))
+
+    @pytest.mark.parametrize("trouble", ["simulator", "signer"])
+    async def test_a_call_that_was_not_raised_at_one_block_is_raised_by_an_eighth_at_the_next(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection, trouble: str
+    ) -> None:
+        chain.says = [SendCause.FEE_TOO_LOW] * 2
+        simulator = ScriptedSimulator(LASTING)
+        on = desk(ledger, chain, simulator, signer)
+        await leaves(on, ledger, LASTING)
+        signer.away = trouble == "signer"
+        simulator.changes = {"outcome": Outcome.INVALID, "reason": "no answer"} if trouble == "simulator" else {}
+        await on.on_block(block(11))
+        signer.away, simulator.changes = False, {}
+        await on.on_block(block(12))
+        first, second, third = sent_transactions(chain)
+        assert first == second and third.data == first.data
+        assert (third.max_fee_wei, third.tip_wei) == (-(-first.max_fee_wei * 9 // 8), -(-first.tip_wei * 9 // 8))
+
+    @pytest.mark.parametrize("base_fee_wei", [GWEI // 2, 2 * GWEI, 20 * GWEI])
+    async def test_a_signature_whose_answer_was_lost_is_found_again_whatever_the_market_does(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection, base_fee_wei: int
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        left = await leaves(on, ledger, cycle())
+        signer.lost = [Cancel]
+        await on.on_block(block(11, 10 * GWEI))
+        await on.on_block(block(12, base_fee_wei))
+        if base_fee_wei < 10 * GWEI:
+            assert signer.replaced[0] == signer.replaced[1], "the same again gives the same bytes"
+        else:
+            await on.on_block(block(13, base_fee_wei))
+        assert ledger.attempts(left.intent.id)[-1].kind is AttemptKind.NOOP
