@@ -129,7 +129,7 @@ class Deciding:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
         road.transactions.stages.reached(Stage.DECIDED)
-        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal()
+        refusal = self._stale(head, plan) or self._overlap(plan, in_use) or road.transactions.refusal(plan)
         refusal = refusal or road.hedges.refusal(plan)
         refusal = refusal or await road.fee_policy.refresh(head)
         if refusal is not None:

@@ -89,6 +89,7 @@ class Reason(StrEnum):
     ORDER_UNKNOWN = "order_unknown"
     ORDER_QUARANTINED = "order_quarantined"
     ACCOUNT_HALTED = "account_halted"
+    TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     ALREADY_DECIDED = "already_decided"
 
 

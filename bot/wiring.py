@@ -154,6 +154,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         unwind_loss_ppm=execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,
         clock=clock,
+        most_in_flight=execution.most_in_flight,
         routes=routes,
         replacing=ReplacementPolicy(
             max_fee_wei=int(config.signer.max_fee_gwei * GWEI),

@@ -194,6 +194,9 @@ class ExecutionSettings(Section):
     outbid_after_blocks: Annotated[int, Field(ge=1, le=100, examples=[2])] = 2
     """How many blocks a transaction waits before the same call is signed for fees an eighth higher."""
 
+    most_in_flight: Annotated[int, Field(ge=1, le=1_000, examples=[16])] = 16
+    """Most transactions of one key that wait for a block (geth is sure to keep 16); what unwinds may exceed it."""
+
     hedge_tolerance_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[1000])] = 1_000
     """How far past the book's price a hedge may reach, in parts per million."""
 

@@ -13,7 +13,7 @@ from bot.execution.submission import Submission
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent
-from bot.reasons import Refusal
+from bot.reasons import Reason, Refusal
 from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import Address
 
@@ -21,7 +21,9 @@ from chains.assets import Address
 class Operators:
     """The ways out of several keys, in the order of the configuration."""
 
-    def __init__(self, ways: Sequence[Submission], in_flight: InFlight, ledger: Ledger) -> None:
+    def __init__(self, ways: Sequence[Submission], in_flight: InFlight, ledger: Ledger, most: int) -> None:
+        """While `most` transactions of a key wait for a block, nothing new leaves it but what unwinds."""
+        self._most = most
         self._ways = {way.account: way for way in ways}
         self._in_flight = in_flight
         self._ledger = ledger
@@ -40,19 +42,31 @@ class Operators:
         """The way of the key that sent it; the first one's, once that key is no operator of the run any more."""
         return self._ways.get(intent.sender) or next(iter(self))
 
-    def refusal(self, sender: Address | None = None) -> Refusal | None:
-        """Why nothing new may leave, of `sender` or else of any key; None while it may."""
-        if sender is not None:
-            return self._ways[sender].refusal()
-        refused = [way.refusal() for way in self]
+    def refusal(self, sender: Address | None = None, *, unwinds: bool = False) -> Refusal | None:
+        """Why nothing new may leave of `sender` or else of any key, be it that it `unwinds`; None while it may."""
+        ways = self if sender is None else (self._ways[sender],)
+        refused = [way.refusal() or (None if unwinds else self._full(way)) for way in ways]
         return None if None in refused else refused[0]
+
+    def _full(self, way: Submission) -> Refusal | None:
+        waiting = self._waiting[way.account]
+        if waiting < self._most:
+            return None
+        return Refusal(
+            Reason.TOO_MANY_IN_FLIGHT,
+            f"{waiting} transactions of {way.account} wait for a block, and execution.most_in_flight is {self._most}",
+        )
+
+    @property
+    def _waiting(self) -> Counter[Address]:
+        return Counter(transaction.sender for transaction in self._in_flight.transactions.values())
 
     def ready(self) -> list[Address]:
         """Those that may send something new, all where none may: with the fewest transactions in flight first, of
         equals the one that has begun the fewest in this run.
         """
-        waiting = Counter(transaction.sender for transaction in self._in_flight.transactions.values())
-        free = [way.account for way in self if not self.several or way.refusal() is None]
+        waiting = self._waiting
+        free = [way.account for way in self if not self.several or (way.refusal() or self._full(way)) is None]
         return sorted(free or self._ways, key=lambda account: (waiting[account], self._taken[account]))
 
     def begin(self, intent: Intent, share_ppm: int) -> None:

@@ -68,12 +68,14 @@ class TransactionDesk:
         wanted: Callable[[str], bool] = lambda strategy: True,
         tips: Tips | None = None,
         bearing: Bearing | None = None,
+        most_in_flight: int = 16,
     ) -> None:
         """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
 
         What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
         strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed; without `bearing`,
-        no plan is asked what it bears.
+        no plan is asked what it bears. While `most_in_flight` transactions of a key wait for a block, it sends nothing
+        new but what unwinds.
         """
         self.identity = identity
         self._ledger = ledger
@@ -105,7 +107,7 @@ class TransactionDesk:
             )
             for operator in identity.operators
         ]
-        self._operators = Operators(ways, self._in_flight, ledger)
+        self._operators = Operators(ways, self._in_flight, ledger, most_in_flight)
         self._home = Homecoming(
             ledger=ledger,
             in_flight=self._in_flight,
@@ -176,9 +178,9 @@ class TransactionDesk:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
         self._home.undo(event)
 
-    def refusal(self) -> Refusal | None:
-        """Why nothing new may be sent with any key; None while it may."""
-        return self._operators.refusal()
+    def refusal(self, plan: Plan | None = None) -> Refusal | None:
+        """Why nothing new, or else not `plan`, may be sent with any key; None while it may."""
+        return self._operators.refusal(unwinds=plan is not None and bool(plan.unwinds))
 
     def prepare(self, plan: Plan, head: Head, gas: int = 0) -> Prepared:
         """The transaction for `plan` on top of `head`, with the fees and terms it would be signed with.
@@ -293,7 +295,7 @@ class TransactionDesk:
         """Reserve, have it signed, and send it: each in the ledger before the next begins."""
         plan, transaction = prepared.plan, prepared.transaction
         self._ledger.ask_others()
-        halted = self._operators.refusal(transaction.sender)
+        halted = self._operators.refusal(transaction.sender, unwinds=bool(plan.unwinds))
         if halted is not None:
             return halted
         try:

@@ -109,7 +109,10 @@ def _allow_much(folder: Path) -> None:
         strategy = _PLANS.sub(r"\1 = 100", _AMOUNT.sub(r'\1 = "5000 ETH"', strategy))
         (folder / f"{name}.toml").write_text(strategy)
         text = text.replace(f"{ROOT}/strategies/{name}.toml", f"{name}.toml")
-    run.write_text(f"{text}\n[state]\nmax_age_s = {_PATIENCE_S}\n\n[simulator]\ntimeout_s = 60\n")
+    sections = (
+        f"[state]\nmax_age_s = {_PATIENCE_S}\n\n[simulator]\ntimeout_s = 60\n\n[execution]\nmost_in_flight = 1000\n"
+    )
+    run.write_text(f"{text}\n{sections}")
 
 
 async def _displaced(on: Lasting, in_flight: int, bot: Bot) -> None:

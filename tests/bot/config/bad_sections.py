@@ -18,6 +18,7 @@ _IN_SECTIONS = [
     ("execution", "tip_gwei = 9", "tip_gwei", "a NOOP offers an eighth more, above signer.max_tip_gwei (10); lower it"),
     ("execution", "tip_share_percent = 101", "tip_share_percent", "95 or less"),
     ("execution", "outbid_after_blocks = 0", "outbid_after_blocks", "1 or more"),
+    ("execution", "most_in_flight = 0", "most_in_flight", "1 or more"),
     ("execution", "hedge_tolerance_ppm = 1_000_001", "hedge_tolerance_ppm", "100000 or less"),
     ("execution", "unwind_loss_ppm = -1", "unwind_loss_ppm", "0 or more"),
     ("execution", 'agree_above = "1 USDC"', "agree_above", "budgets are counted in ETH"),

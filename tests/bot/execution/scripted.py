@@ -222,6 +222,7 @@ def desk(
     bearing: Bearing | None = None,
     identity: Identity = IDENTITY,
     routes: Routes | None = None,
+    most_in_flight: int = 16,
 ) -> TransactionDesk:
     return TransactionDesk(
         identity=identity,
@@ -237,4 +238,5 @@ def desk(
         tips=tips,
         bearing=bearing,
         routes=routes,
+        most_in_flight=most_in_flight,
     )

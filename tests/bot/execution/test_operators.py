@@ -18,7 +18,7 @@ from bot.reasons import Reason
 from bot.simulator.verdict import Verdict
 from bot.transaction import Fees, read_signed
 from chains.assets import Address
-from chains.blocks import Block
+from chains.blocks import Block, Receipt
 from chains.node.sending import SendCause
 from tests.bot.execution.given import OPERATOR, WORST, cycle, head
 from tests.bot.execution.scripted import (
@@ -123,6 +123,32 @@ async def test_a_halted_account_is_one_key_less_and_all_halted_are_none(on: Tran
     ledger.halt(f"account:{SECOND}", "another program uses this key")
     refused = on.refusal()
     assert refused is not None and refused.reason is Reason.ACCOUNT_HALTED
+
+
+async def test_a_key_behind_which_enough_wait_is_passed_over_and_all_are_until_a_block_takes_one(
+    ledger: Ledger, chain: Chain, signer: Connection
+) -> None:
+    simulator = ScriptedSimulator(plan(0))
+    on = desk(ledger, chain, simulator, signer, identity=BOTH, most_in_flight=2)
+    await on.start()
+    assert await senders(on, ledger, range(3)) == [(OPERATOR, 0), (SECOND, 0), (OPERATOR, 1)]
+    assert await senders(on, ledger, range(3, 4)) == [(SECOND, 1)]
+    refused = on.refusal(plan(4))
+    assert refused is not None and refused.reason is Reason.TOO_MANY_IN_FLIGHT
+    assert f"2 transactions of {OPERATOR} wait for a block, and execution.most_in_flight is 2" in refused.detail
+    ledger.record_plan(plan(4))
+    again = on.prepare(plan(4), head(10))
+    verdict = await on.verdict(again, head(10))
+    assert isinstance(verdict, Verdict)
+    assert await on.submit(again, verdict, head(10)) == refused, "nothing is reserved for what may not leave"
+    assert len(simulator.asked[-1][1]) == 4, "what waits is expected to land"
+    assert on.refusal(replace(plan(4), unwinds="what is owed")) is None
+
+    first = ledger.attempts(1)[-1].tx_hash
+    chain.counts[OPERATOR] = 1
+    chain.receipts[first] = Receipt(first, 11, head(11).hash, 0, 0, 21_000, 3 * GWEI, ())
+    await on.on_block(Block(head(11), ()))
+    assert on.refusal(plan(4)) is None
 
 
 async def test_a_key_that_cannot_pay_is_passed_over_told_once_and_taken_again_when_it_can(
