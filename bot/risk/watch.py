@@ -166,8 +166,9 @@ class Watch:
                 self._halting.halt("a breaker", f"{Reason.PROVIDERS_DISAGREE}: for {now_s - since_s:.0f} s")
 
     async def _prove(self) -> None:
-        head, due_s = self._head(), self._proven_s + self._settings.prove_every_s
-        if self._node is None or head is None or not self._engine.booked:
+        # Until a block comes the ledger stands where it was opened: what is in flight since moves it in a block only.
+        head, due_s = self._engine.head or self._first, self._proven_s + self._settings.prove_every_s
+        if self._node is None or not self._engine.booked:
             return
         if self._clock.wall_s() < due_s and not self._missing:
             return
@@ -181,10 +182,6 @@ class Watch:
             return
         self._proven_s = self._clock.wall_s()
         await self._judge(proof)
-
-    def _head(self) -> Head | None:
-        """Where the ledger stands: until a block comes, where it was opened, unless something is in flight since."""
-        return self._engine.head or (self._first if self._engine.idle else None)
 
     async def _still_proven(self) -> None:
         """No block came since: what held at the newest one holds still. A silent chain is not a dead watch."""

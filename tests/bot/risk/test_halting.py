@@ -20,7 +20,7 @@ from bot.risk.watch import Watch
 from bot.signer.switch import HALT, TOTAL, KillSwitch, Trading
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
-from tests.bot.ledger.given import atomic_plan
+from tests.bot.ledger.given import atomic_plan, pending
 from tests.told import Told
 
 NOW_S = 1_700_000_000.0
@@ -258,19 +258,25 @@ def test_a_chain_that_is_silent_is_no_dead_watch_and_books_that_do_not_hold_are_
     assert len(given.beats) == 2
 
 
-def test_until_a_block_comes_the_books_are_proven_where_they_were_opened_unless_something_is_in_flight(
-    given: Given,
-) -> None:
-    given.engine.idle = False
-    given.clock.now_s += 60
-    given.look()
-    assert given.beats == []
-    given.engine.idle = True
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_until_a_block_comes_the_books_are_proven_where_they_were_opened(given: Given, in_flight: bool) -> None:
+    """What is in flight moves them in a block only."""
+    if in_flight:
+        pending(given.ledger, 1)
+        given.engine.idle = False
     for _ in range(2):
-        given.look()
         given.clock.now_s += 60
+        given.look()
     assert given.beats == [NOW_S + 60, NOW_S + 120]
     assert given.chain.asked == {FIRST.hash}
+
+
+def test_while_the_first_block_is_taken_in_nothing_is_proven(given: Given) -> None:
+    given.engine.booked = False
+    for _ in range(2):
+        given.clock.now_s += 60
+        given.look()
+    assert given.beats == [] and not given.chain.asked
 
 
 def test_books_that_do_not_hold_where_they_were_opened_are_no_proof(given: Given) -> None:
