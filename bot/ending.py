@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,6 +14,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The last one comes where a terminal is closed; a run under `nohup` does not hear it."""
 
 HALT_SIGNAL = signal.SIGUSR1
+
+STOPPED = 130
+"""The exit code of what a person stopped at once."""
 
 
 class Output(Protocol):
@@ -93,11 +98,41 @@ class StoppingTogether:
             stopping.on_halt()
 
 
+@contextmanager
+def stopping_at_once() -> Iterator[None]:
+    """Every signal meanwhile ends the process where it stands: no loop hears what its thread is too busy for.
+
+    Nothing may be open that has to be closed. An exception would be lost where machine code is made.
+    """
+    before = {number: signal.getsignal(number) for number in (*SIGNALS, HALT_SIGNAL)}
+    heard = {number for number, handler in before.items() if not _kept_from_us(number, handler)}
+    for number in heard:
+        signal.signal(number, _stop_at_once)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, before[number])
+            # As a loop sets it: no call outside Python ends early because of a signal.
+            signal.siginterrupt(number, False)
+
+
+def _stop_at_once(number: int, frame: object) -> None:
+    with suppress(OSError):
+        os.write(2, b"error: stopped\n")
+    os._exit(STOPPED)
+
+
+def _kept_from_us(number: signal.Signals, handler: object) -> bool:
+    """Whether it is a closed terminal's, and whoever started this wants it to go on without one."""
+    return number is signal.SIGHUP and handler is signal.SIG_IGN
+
+
 def _listen(heard: Callable[[bool], None] | None, halted: Callable[[], None] | None = None) -> None:
     """Call `heard`, or `halted`, on each signal from now on; None: leave the signals alone again."""
     loop = asyncio.get_running_loop()
     for number in (*SIGNALS, HALT_SIGNAL):
-        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+        if _kept_from_us(number, signal.getsignal(number)):
             continue
         if heard is None or halted is None:
             loop.remove_signal_handler(number)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from threading import Timer
 
 from bot.clock import Clock
+from bot.ending import stopping_at_once
 from bot.market import Market
 from chains.assets import Assets
 
@@ -24,7 +25,8 @@ def load_kernels(assets: Assets, tell: Callable[[str], None]) -> None:
     telling.daemon = True
     telling.start()
     try:
-        Market(assets).prepare()
+        with stopping_at_once():
+            Market(assets).prepare()
     finally:
         telling.cancel()
 

@@ -13,13 +13,12 @@ from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
 from bot.cli.parameters import DURATION, found_config, opening_secret, passphrase_options, read_passphrase
 from bot.collecting import keeping_all
+from bot.ending import STOPPED
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
     from bot.config.options import RunOptions
     from bot.report import Summary
-
-_STOPPED = 130
 
 
 @command(
@@ -147,7 +146,7 @@ def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) ->
     documents = []
     for end in ends:
         if end.summary is None:
-            codes.append(_STOPPED if end.error is None else exit_code(end.error))
+            codes.append(STOPPED if end.error is None else exit_code(end.error))
             problems = ["stopped"] if end.error is None else explained(end.error).splitlines()
             documents.append({"network": end.network, "error": {"exit_code": int(codes[-1]), "problems": problems}})
             reason = "; ".join(problems)

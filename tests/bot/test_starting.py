@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from bot.starting import load_kernels
 from chains.kernels.cache import compiled
 from chains.tools import ROOT
 from tests.bot.market.samples import ASSETS
-from tests.bot.running import twin_config
+from tests.bot.running import Isthmus, twin_config
 from tests.told import Told
 
 _OPENED = """
@@ -41,6 +42,17 @@ app.open_world = opened
 asyncio.run(app.run(load(Path(sys.argv[1])), RunOptions(), Quiet()))
 """
 
+_OTHER = """
+network = "second.toml"
+strategies = ["{root}/strategies/dex_arbitrage.toml"]
+[node]
+endpoints = ["http://127.0.0.1:9"]
+[ledger]
+folder = "runs"
+[dashboard]
+enabled = false
+"""
+
 
 @pytest.mark.skipif(not compiled(), reason="nothing is compiled here")
 def test_all_that_a_search_waits_for_is_compiled_before_a_run_opens_anything(tmp_path: Path) -> None:
@@ -48,6 +60,30 @@ def test_all_that_a_search_waits_for_is_compiled_before_a_run_opens_anything(tmp
     run = [sys.executable, "-c", _OPENED, str(twin_config(tmp_path))]
     done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[1, 1, 1]"] * 2
+
+
+@pytest.mark.skipif(not compiled(), reason="nothing is compiled here")
+@pytest.mark.parametrize("networks", [1, 2])
+def test_whoever_stops_a_run_while_it_compiles_does_not_wait_for_the_compiler(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, networks: int
+) -> None:
+    kept = tmp_path / "kernels"
+    monkeypatch.setenv("ISTHMUS_KERNEL_CACHE", str(kept))
+    files = [twin_config(tmp_path)]
+    if networks > 1:
+        (tmp_path / "second.toml").write_text('inherits = "twin"\nchain_id = 1337\n')
+        files.append(tmp_path / "other.toml")
+        files[1].write_text(_OTHER.format(root=ROOT))
+    words = [word for file in files for word in ("--config", str(file))]
+    with Isthmus(tmp_path, "run", *words, "--mode", "dry") as run:
+        deadline_s = time.monotonic() + 60
+        while not any(kept.rglob("*.nbc")):
+            assert run.process.poll() is None and time.monotonic() < deadline_s
+            time.sleep(0.02)
+        run.process.send_signal(signal.SIGINT)
+        assert run.end(3) == 130
+    assert run.errors() == ["stopped"]
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize(("takes_s", "lines"), [(0.0, 0), (0.5, 1)])
