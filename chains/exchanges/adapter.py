@@ -95,7 +95,7 @@ class Exchange:
         self._client = client
         self._conceal = Concealing((api_key, secret))
         self._fetch = client.fetch
-        client.fetch = self._counted_fetch
+        client.fetch = self._fetched
         self._has_key = bool(api_key)
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._monotonic_ns = monotonic_ns
@@ -170,10 +170,9 @@ class Exchange:
     async def fetch_book(self, symbol: str) -> Book:
         """The book by request. Raises `ExchangeUnavailable`."""
         try:
-            raw = await self._client.fetch_order_book(symbol, DEPTH)
-        except ccxt.BaseError as error:
+            return self._book(symbol, await self._client.fetch_order_book(symbol, DEPTH))
+        except Exception as error:
             raise self._unavailable(error) from None
-        return self._book(symbol, raw)
 
     async def place(self, order: ExchangeOrder) -> OrderReport:
         """Send an immediate-or-cancel limit order once, and say what is known of it.
@@ -200,7 +199,7 @@ class Exchange:
                 return await self._report(raw, client_id)
         except ccxt.OrderNotFound:
             return None
-        except ccxt.BaseError as error:
+        except Exception as error:
             raise self._unavailable(error) from None
 
     async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
@@ -210,7 +209,7 @@ class Exchange:
                 await self._client.cancel_order(None, symbol, {"clientOrderId": client_id})
         except ccxt.OrderNotFound:
             pass  # ended already, or never known: `find` tells which
-        except ccxt.BaseError as error:
+        except Exception as error:
             raise self._unavailable(error) from None
         return await self.find(client_id, symbol)
 
@@ -218,19 +217,18 @@ class Exchange:
         """What the account owns per currency, locked or not, zeros left out. Raises `ExchangeUnavailable`."""
         try:
             total = (await self._client.fetch_balance())["total"]
-        except ccxt.BaseError as error:
+            owned = {currency: self.token(currency).units(amount) for currency, amount in total.items()}
+        except Exception as error:
             raise self._unavailable(error) from None
-        owned = {currency: self.token(currency).units(amount) for currency, amount in total.items()}
         return {currency: amount for currency, amount in sorted(owned.items()) if amount}
 
     async def clock_skew_ms(self) -> int:
         """How far the exchange's clock is ahead of this machine's, half a round trip allowed for."""
         begun = self._client.milliseconds()
         try:
-            theirs = await self._client.fetch_time()
-        except ccxt.BaseError as error:
+            return int(await self._client.fetch_time() - (begun + self._client.milliseconds()) // 2)
+        except Exception as error:
             raise self._unavailable(error) from None
-        return int(theirs - (begun + self._client.milliseconds()) // 2)
 
     async def may_withdraw(self) -> bool | None:
         """Whether the API key could withdraw; `None` where the exchange does not tell."""
@@ -273,15 +271,15 @@ class Exchange:
         failures = 0
         while True:
             try:
-                raw = await self._client.watch_order_book(symbol, FOLLOWED_DEPTH)
-            except ccxt.BaseError as error:
+                book = self._book(symbol, await self._client.watch_order_book(symbol, FOLLOWED_DEPTH))
+            except Exception as error:
+                # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
                 self._forget_settled_futures()
                 on_trouble(FeedTrouble(self.name, symbol, self._told(error)))
                 await asyncio.sleep(min(RETRY_FIRST_S * 2**failures, RETRY_MOST_S) if failures else 0)
                 failures += 1
                 continue
             failures = 0
-            book = self._book(symbol, raw)
             if not book.nonce and symbol in self.books and self.books[symbol].nonce:
                 continue  # ccxt is between two snapshots
             self.books[symbol] = book
@@ -293,7 +291,7 @@ class Exchange:
             before = self.calls_made
             await asyncio.sleep(IDLE_S)
             if self.calls_made == before:
-                with contextlib.suppress(ccxt.BaseError):
+                with contextlib.suppress(Exception):
                     await self._client.fetch_time()
 
     def _book(self, symbol: str, raw: reading.Raw) -> Book:
@@ -347,9 +345,16 @@ class Exchange:
             raise ccxt.BadResponse(f"order {client_id} filled {raw['filled']}, but its trades do not add up to that")
         return reading.report(raw, client_id, fills)
 
-    async def _counted_fetch(self, *args: Any, **kwargs: Any) -> Any:
+    async def _fetched(self, *args: Any, **kwargs: Any) -> Any:
+        """What ccxt asks for, counted. A page is no answer: ccxt would take it for an empty account, or for a snapshot
+        without an id, after which it waits for one for ever.
+        """
         self.calls_made += 1
-        return await self._fetch(*args, **kwargs)
+        said = await self._fetch(*args, **kwargs)
+        # Some tell the time as a bare number.
+        if isinstance(said, dict | list) or (isinstance(said, str) and said.strip().isdecimal()):
+            return said
+        raise ccxt.ExchangeNotAvailable(f"no JSON, but {str(said)[:100]!r}")
 
     def _told(self, error: BaseException) -> str:
         return reading.told(error, self._conceal)

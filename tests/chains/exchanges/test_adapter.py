@@ -218,6 +218,24 @@ class Untimely(LocalExchange):
         raise web.HTTPServiceUnavailable
 
 
+class Paged(LocalExchange):
+    """Says `page` instead of what is asked of it at `path`, while there is one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(ANCHORS)
+        self.path = path
+        self.page: str | None = None
+        self.status = 200
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.page is None or request.method != "GET" or not request.path.endswith(self.path):
+            return await super()._answer(request, handler)
+        return web.Response(text=self.page, status=self.status, content_type="application/json")
+
+
+PAGES = ["<html>Checking your browser before accessing the exchange.</html>", "", '{"lastUpdateId": 5, "bids": [']
+
+
 @asynccontextmanager
 async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
     """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
@@ -289,6 +307,53 @@ async def test_an_idle_account_is_asked_the_time_to_keep_its_connection_and_foll
         for _ in range(3):
             await asyncio.wait_for(local.asked.acquire(), 30)
         await exchange.reached(ETH, exchange.books[ETH].nonce)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("path", ["/order", "/myTrades"])
+async def test_a_page_where_an_order_should_be_is_no_answer(path: str, page: str) -> None:
+    local = Paged(path)
+    async with broken(local) as exchange:
+        await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        local.page = page
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+        local.page = None
+        found = await exchange.find("one", ETH)
+    assert found is not None and found.filled == COIN
+
+
+async def test_an_order_that_cannot_be_read_is_no_answer() -> None:
+    local = Paged("/order")
+    async with broken(local) as exchange:
+        local.page = '{"symbol": "ETHUSDT", "orderId": 1, "executedQty": "0", "status": "EXPIRED"}'
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_where_balances_should_be_is_no_empty_account(page: str) -> None:
+    local = Paged("/account")
+    async with broken(local) as exchange:
+        assert await exchange.balances() == {"USDT": 10_000 * COIN}
+        local.page = page
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.balances()
+
+
+@pytest.mark.parametrize(("page", "status"), [*((page, 200) for page in PAGES), ('{"code": "odd"}', 400)])
+async def test_a_page_where_a_snapshot_should_be_is_noticed_and_healed(page: str, status: int) -> None:
+    local = Paged("/depth")
+    async with broken(local) as exchange:
+        noticed = asyncio.Semaphore(0)
+        await exchange.watch(lambda book: None, lambda trouble: noticed.release())
+        local.page, local.status = page, status
+        await local.drop_streams()
+        async with asyncio.timeout(10):
+            await noticed.acquire()
+            await noticed.acquire()
+            local.page = None
+            await exchange.reached(ETH, (await local.advance(2_000))["ETHUSDT"])
 
 
 async def test_an_unreachable_exchange_is_named_without_its_signature() -> None:
