@@ -15,7 +15,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
 
 from bot.execution.debts import Closed, Debt, HedgePolicy
-from bot.execution.inventory import InventoryDesk
+from bot.execution.inventory import InventoryDesk, spent_by
 from bot.execution.marks import Marks
 from bot.execution.transactions import Settled
 from bot.execution.unwind import unwinding
@@ -76,6 +76,7 @@ class HedgeDesk:
         self._policies = policies
         self._may_order = may_order
         self._debts: dict[int, Debt] = {}
+        inventory.owed = self._owed
 
     def start(self, head: Head) -> None:
         """Take up the debts the ledger still knows of, and what was on its way to end them.
@@ -196,6 +197,11 @@ class HedgeDesk:
         if awaited:
             for lost in awaited - {intent.plan_id for intent in self._ledger.open_intents()}:
                 self.unwind_failed(lost)
+
+    def _owed(self) -> list[tuple[Token, int]]:
+        """What the exchanges are to be paid; what an order in quarantine may have spent is held back already."""
+        paid = (debt for debt in self._debts.values() if debt.unwound_by is None and not debt.quarantined)
+        return [spent_by(debt.order, debt.remaining) for debt in paid]
 
     def _debt(self, intent: Intent, plan: Plan, block_number: int, *, fresh: bool = False) -> Debt:
         """What moved on the chain, less what was taken back there and what closed orders have traded against it.

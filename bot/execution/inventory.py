@@ -1,12 +1,12 @@
-"""What may be spent of our own: balances by the ledger, less what plans in flight have spoken for."""
+"""What may be spent of our own: balances by the ledger, less what plans in flight have spoken for and what is owed."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account
-from bot.plan import Plan, Side
+from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
 from bot.strategy import Inventory
 from chains.assets import Address, Token
@@ -34,6 +34,8 @@ class InventoryDesk:
         self._currencies = currencies
         self._spoken_for: dict[int, Mapping[Token, int]] = {}
         self._held_back: dict[str, tuple[Token, int]] = {}
+        self.owed: Callable[[], Iterable[tuple[Token, int]]] = tuple
+        """What is to pay the other sides of plans whose chain side is settled."""
 
     def free(self) -> Inventory:
         """Base units that may be spent now, per token; on the chain within what one block may release."""
@@ -76,14 +78,18 @@ class InventoryDesk:
         self._held_back.pop(client_id, None)
 
     def _used(self, token: Token) -> int:
-        held_back = sum(units for held, units in self._held_back.values() if held == token)
-        return held_back + sum(spends.get(token, 0) for spends in self._spoken_for.values())
+        apart = sum(units for held, units in (*self._held_back.values(), *self.owed()) if held == token)
+        return apart + sum(spends.get(token, 0) for spends in self._spoken_for.values())
 
     def _spends(self, plan: Plan) -> dict[Token, int]:
-        spends = {plan.swaps[0].token_in: plan.amount_in}
-        for order in plan.orders:
-            if order.side is Side.SELL:
-                spends[order.base] = order.amount
-            else:
-                spends[order.quote] = order.expected_quote * (_PPM + _PRICE_RESERVE_PPM) // _PPM
-        return spends
+        return {
+            plan.swaps[0].token_in: plan.amount_in,
+            **dict(spent_by(order, order.amount) for order in plan.orders),
+        }
+
+
+def spent_by(order: Order, amount: int) -> tuple[Token, int]:
+    """What `amount` base units of `order` may spend."""
+    if order.side is Side.SELL:
+        return order.base, amount
+    return order.quote, order.expected_quote * amount * (_PPM + _PRICE_RESERVE_PPM) // (order.amount * _PPM)

@@ -11,6 +11,7 @@ from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import Exposure
 from bot.plan import Plan
+from bot.reasons import Reason
 from tests.bot.execution.given import (
     BOOK,
     FEES,
@@ -23,16 +24,17 @@ from tests.bot.execution.given import (
     fills_all,
     fills_nothing,
     head,
+    inventory,
     market,
     pending,
     rejects,
     sells_on_chain,
     settle,
 )
-from tests.bot.execution.hedging import ONE_ETH, at_block, names, on_settled, settled
+from tests.bot.execution.hedging import ONE_ETH, USD_ACCOUNT, at_block, names, on_settled, settled
 from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.market import samples
-from tests.bot.market.samples import USDC, WETH
+from tests.bot.market.samples import USD_AT_EXCHANGE, USDC, WETH
 from tests.bot.signer.making import OPERATOR
 
 
@@ -86,6 +88,19 @@ async def test_dust_below_the_least_order_stays_in_the_inventory(ledger: Ledger)
     _, closed = await settled(desk(ledger, exchange), ledger, sells_on_chain())
     # A lot is 0.0001 ETH, 0.20 USDT: the exchange takes nothing below 5.
     assert closed == [Exposure.HEDGED] and len(exchange.placed) == 1
+
+
+async def test_what_is_still_owed_to_an_exchange_is_promised_to_no_other_plan(ledger: Ledger) -> None:
+    spending = inventory(ledger)
+    on = desk(ledger, ScriptedExchange([fills(4 * ONE_ETH), fills_all]), spending=spending)
+    had = spending.free()[USD_AT_EXCHANGE]
+    await settled(on, ledger, sells_on_chain(weth=10 * ETHER))
+    spent = had - ledger.balance(USD_ACCOUNT)
+    assert had - spending.free()[USD_AT_EXCHANGE] == spent + 6 * 2000 * ONE_ETH * 101 // 100
+    refusal = on.refusal(sells_on_chain(11, weth=10 * ETHER))
+    assert refusal is not None and refusal.reason is Reason.NO_INVENTORY
+    assert (await at_block(on, 12))[0] == [Exposure.HEDGED]
+    assert spending.free()[USD_AT_EXCHANGE] == ledger.balance(USD_ACCOUNT)
 
 
 class TestTheDeadline:
