@@ -14,7 +14,7 @@ from typing import Any
 from bot.simulator import holdings
 from bot.simulator.analysed import AnalysedAccounts, plain_account
 from bot.simulator.holdings import ASKER, READER, READER_CODE, Watched
-from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, gas_price_wei
+from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, check_funds, gas_price_wei
 from bot.simulator.state import AccountState, StateStore
 from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -196,6 +196,7 @@ class LocalEvm:
         before = self._before([(tx.sender, ZERO_ADDRESS)])
         price_wei = gas_price_wei(tx, self._environment.base_fee_wei)
         held_wei, held_back_wei = before[tx.sender, ZERO_ADDRESS], tx.gas_limit * price_wei
+        check_funds(tx, held_wei)
         with self._holding_back(tx, held_wei, held_back_wei):
             *_, gas_used = self._transact(tx, price_wei)
             self._evm.reset_transient_storage()

@@ -157,11 +157,8 @@ class Question:
             nonces[tx.sender] += 1
 
     def check_funds(self, before: Mapping[Watched, int]) -> None:
-        """A block takes only what its sender can pay for. Raises `Unanswered`."""
-        needed = self.tx.gas_limit * self.tx.max_fee_wei + self.tx.value_wei
-        held = before[self.tx.sender, ZERO_ADDRESS]
-        if held < needed:
-            raise Unanswered(f"{self.tx.sender} holds {held} wei, but the transaction can cost {needed}")
+        """As `check_funds`, of the transaction in question."""
+        check_funds(self.tx, before[self.tx.sender, ZERO_ADDRESS])
 
     def _balances(self, outcome: Mapping[str, Any]) -> dict[Watched, int]:
         data = bytes.fromhex(outcome["returnData"][2:])
@@ -184,6 +181,13 @@ def ask(
             raise Unanswered(f"tip {candidate.tip_wei} is above the max fee {candidate.max_fee_wei} (wei)")
     watched = tuple(dict.fromkeys(((tx.sender, ZERO_ADDRESS), *watch)))
     return Question(tx, tuple(earlier), watched, environment)
+
+
+def check_funds(tx: UnsignedTransaction, held_wei: int) -> None:
+    """A block takes only what its sender can pay for. Raises `Unanswered`."""
+    needed = tx.gas_limit * tx.max_fee_wei + tx.value_wei
+    if held_wei < needed:
+        raise Unanswered(f"{tx.sender} holds {held_wei} wei, but the transaction can cost {needed}")
 
 
 def transaction_call(tx: UnsignedTransaction) -> dict[str, str]:

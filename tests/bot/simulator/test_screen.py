@@ -300,6 +300,21 @@ async def test_behind_other_transactions_it_answers_what_the_fork_does_and_forge
         assert behind.delta(*watch[1]) < unhindered.delta(*watch[1])
 
 
+@pytest.mark.parametrize("final", FinalVerdict)
+async def test_behind_what_its_sender_cannot_pay_for_there_is_no_verdict(final: FinalVerdict):
+    async with world() as on, simulator(on, final=final) as fork:
+        await on.anvil.rpc("anvil_setBalance", OWNER, hex(ETHER // 100))
+        await on.anvil.rpc("evm_mine")
+        head, watch = await on.head(), [(OWNER, token) for token in on.tokens]
+        first = await on.swap(12_345, (0, 1, 2, 0))
+        assert (await fork.verdict(first, head, watch)).outcome is Outcome.OK
+        await fork.screened(first, head, watch)
+        dear, behind = replace(first, max_fee_wei=100 * GWEI, tip_wei=99 * GWEI), replace(first, nonce=first.nonce + 1)
+        assert await fork.screened(behind, head, watch, [dear]) is None
+        assert (await fork.verdict(behind, head, watch, [dear])).outcome is Outcome.INVALID
+        assert (await fork.verdict(first, head, watch)).outcome is Outcome.OK
+
+
 @pytest.mark.parametrize(
     "code",
     ["BASEFEE ISZERO @pay JUMPI STOP pay: STOP", "1 NUMBER SUB BLOCKHASH POP STOP"],
