@@ -11,7 +11,7 @@ from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.holdings import ASKER, READER, READER_CODE, Unanswered
 from bot.simulator.local import LocalEvm, Missed, NotAnsweredHere
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Question, Surroundings, transaction_call
-from bot.simulator.reader import BulkRead
+from bot.simulator.reader import BulkRead, Unreadable
 from bot.simulator.state import PRECOMPILES, StateStore
 from chains.assets import ZERO_ADDRESS, address
 from chains.blocks import Head
@@ -188,7 +188,7 @@ class Screen:
             self._evm(environment, self._spent)
 
     async def _learn(self, question: Question, tracer: Asked) -> bool:
-        """Whether `tracer` told anything new about what `question` touches."""
+        """Whether `tracer` told anything new about what `question` touches. Raises `Unreadable`, what it raises."""
         head = question.environment.head
         block = {"blockHash": head.hash}
         tracing = {"tracer": "prestateTracer", "blockOverrides": question.environment.overrides(SURROUNDINGS[0])}
@@ -202,8 +202,12 @@ class Screen:
         if not (self.stands_on(head) and self._store.accounts.keys() >= _EVERYWHERE):
             calls.append(("eth_call", everywhere.question(block)))
         (running, holding, *held), _ = await asyncio.gather(tracer.batch(calls), self._make_anew(question.environment))
-        there = {account: fields for account, fields in holding.items() if address(account) != READER}
-        new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
+        try:
+            there = {account: fields for account, fields in holding.items() if address(account) != READER}
+            new = [self._store.learn(head.hash, prestate) for prestate in (running, there)]
+        except (AttributeError, TypeError, ValueError) as error:
+            # Some nodes pass over which tracer is asked for, and tell every opcode instead.
+            raise Unreadable(f"the node does not tell what a call touches: {error}") from None
         for answer in held:
             self._store.learn_empty(everywhere.read(answer).balances)
         self._asked = None

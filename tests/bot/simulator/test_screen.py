@@ -178,6 +178,30 @@ async def test_where_this_process_has_the_last_word_no_fork_is_started_while_the
             assert verdict.delta(OWNER, on.tokens[path[-1]]) == gained > 0
 
 
+@pytest.mark.parametrize(
+    "told", [{"gas": 21_000, "failed": False, "returnValue": "", "structLogs": []}, {OWNER: None}, None, "0x"], ids=str
+)
+async def test_a_node_that_traces_in_its_own_way_leaves_the_verdict_to_the_fork(
+    monkeypatch: pytest.MonkeyPatch, told: object
+):
+    batch = HttpRpc.batch
+
+    async def traces_otherwise(self: HttpRpc, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        answers = await batch(self, calls)
+        return [
+            told if method == "debug_traceCall" else answer for (method, _), answer in zip(calls, answers, strict=True)
+        ]
+
+    monkeypatch.setattr(HttpRpc, "batch", traces_otherwise)
+    async with world() as on, simulator_at(on.anvil.http_url, final=FinalVerdict.IN_PROCESS) as here:
+        for _ in range(2):
+            head, tx = await on.head(), await on.swap(10**22, (0, 1))
+            await here.prepare(head)
+            verdict = await here.verdict(tx, head, [(OWNER, token) for token in on.tokens])
+            assert verdict.outcome is Outcome.OK and here.pid is not None
+            await on.really(head, tx)
+
+
 @pytest.mark.parametrize("misses", [False, True])
 async def test_the_evm_stands_on_a_head_before_it_is_asked_there_unless_it_misses(
     monkeypatch: pytest.MonkeyPatch, misses: bool
