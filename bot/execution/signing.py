@@ -19,6 +19,12 @@ from chains.blocks import Head, Receipt
 from chains.executor import CycleCall, decode
 
 
+_NOT_TAKEN_IN = frozenset(
+    {Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL}
+)
+"""Refusals after which the signer does not know what it was told: it is told again, or it would reserve for ever."""
+
+
 class SigningParty(Protocol):
     """The part of `bot.signer.client.SignerClient` that is needed here."""
 
@@ -88,7 +94,7 @@ class Signing:
         self._exposed.pop(intent.id, None)
         told = replace(outcome, owed=intent.exposure is Exposure.OWED)
         answer = await self._signer.settle(told)
-        if isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_UNREACHABLE:
+        if isinstance(answer, Refusal) and answer.reason in _NOT_TAKEN_IN:
             return False
         if told.owed:
             self._outcomes[intent.id] = told
@@ -113,7 +119,7 @@ class Signing:
             return True
         told = Settle(signer_id(intent), 0, 0, owed=intent.is_exposed, final=False)
         answer = await self._signer.settle(told)
-        return not (isinstance(answer, Refusal) and answer.reason is Reason.SIGNER_UNREACHABLE)
+        return not (isinstance(answer, Refusal) and answer.reason in _NOT_TAKEN_IN)
 
     def _party(self) -> SigningParty:
         assert self._signer is not None, "dry mode has no signer"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from bot.execution.signing import Signing
 from bot.ledger.states import Exposure, IntentState, MinedAs, is_exposed
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Settle, Settled
 
 RECEIPT: Any = SimpleNamespace(gas_cost_wei=21)
+DEAF = [Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL]
 
 
 def intent(state: IntentState, exposure: Exposure) -> Any:
@@ -25,15 +28,15 @@ def intent(state: IntentState, exposure: Exposure) -> Any:
 
 
 class Heard:
-    """A signer that keeps what it is told; deaf while `deaf`."""
+    """A signer that keeps what it is told, but while it is `deaf` for some reason."""
 
     def __init__(self) -> None:
         self.told: list[Settle] = []
-        self.deaf = False
+        self.deaf: Reason | None = None
 
     async def settle(self, settle: Settle) -> Settled | Refusal:
-        if self.deaf:
-            return Refusal(Reason.SIGNER_UNREACHABLE, "a test")
+        if self.deaf is not None:
+            return Refusal(self.deaf, "a test")
         self.told.append(settle)
         return Settled(0)
 
@@ -58,16 +61,26 @@ async def test_what_is_owed_stays_reserved_until_its_other_side_is_done() -> Non
     assert heard.told == [Settle("1:plan", 21, 5, owed=True), Settle("1:plan", 21, 5)]
 
 
-async def test_a_deaf_signer_is_told_again_before_the_ledger_says_final() -> None:
+@pytest.mark.parametrize("deaf", DEAF)
+async def test_a_deaf_signer_is_told_again_before_the_ledger_says_final(deaf: Reason) -> None:
     heard = Heard()
     mined = intent(IntentState.MINED, Exposure.NONE)
     on = signing(heard, mined)
     on.mined(mined, RECEIPT, 5)
-    heard.deaf = True
+    heard.deaf = deaf
     assert not await on.final(mined)
-    heard.deaf = False
+    heard.deaf = None
     assert await on.final(mined)
     assert heard.told == [Settle("1:plan", 21, 5)]
+
+
+async def test_what_a_signer_will_not_take_keeps_nothing_from_being_final() -> None:
+    heard = Heard()
+    mined = intent(IntentState.MINED, Exposure.NONE)
+    on = signing(heard, mined)
+    on.mined(mined, RECEIPT, 5)
+    heard.deaf = Reason.SIGNER_SETTLEMENT
+    assert await on.final(mined)
 
 
 async def test_an_outcome_whose_block_was_replaced_is_never_told() -> None:
@@ -111,13 +124,14 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
     assert heard.told == [covered, exposed, covered, Settle("1:plan", 21, 6)]
 
 
-async def test_a_deaf_signer_is_told_again_what_is_done_on_both_sides() -> None:
+@pytest.mark.parametrize("deaf", DEAF)
+async def test_a_deaf_signer_is_told_again_what_is_done_on_both_sides(deaf: Reason) -> None:
     heard = Heard()
     done = intent(IntentState.MINED, Exposure.HEDGED)
     on = signing(heard, done)
     on.mined(done, RECEIPT, 5)
-    heard.deaf = True
+    heard.deaf = deaf
     await on.covered()
-    heard.deaf = False
+    heard.deaf = None
     await on.covered()
     assert heard.told == [Settle("1:plan", 0, 0, final=False)]
