@@ -18,7 +18,6 @@ from bot.transaction import Fees, UnsignedTransaction
 from chains.blocks import Head, Receipt
 from chains.executor import CycleCall, decode
 
-
 _NOT_TAKEN_IN = frozenset(
     {Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL}
 )
