@@ -45,6 +45,36 @@ def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequen
     return meant
 
 
+def require_strategy(strategy: str, folders: Sequence[Path], config_path: Path | None, run_folder: Path | None) -> None:
+    """Refuse a misspelt `strategy`, whose switch would stop nobody; empty: all of them.
+
+    Known is what the signers meant may sign for, what ever had a switch, and what the run file names. Where a signer's
+    policy cannot be read, every name is taken: a halt must not fail for want of it. Raises `CommandFailed`.
+    """
+    from bot.cli.parameters import found_config
+    from bot.config.errors import did_you_mean
+    from bot.config.load import load
+    from bot.signer.policy import InvalidPolicy, read_policy
+    from bot.signer.presence import last_seen
+    from bot.signer.switch import TOTAL, KillSwitch
+
+    known = set[str]()
+    for folder in folders:
+        presence = last_seen(folder)
+        if presence is None:
+            return
+        try:
+            policy, _ = read_policy(Path(presence.policy))
+        except InvalidPolicy:
+            return
+        known |= {*policy.strategies, *KillSwitch(folder).read().switches}
+    if run_folder is None:
+        known |= {each.name for each in load(found_config(config_path)).config.strategies}
+    if strategy not in {TOTAL, *known}:
+        remedy = did_you_mean(strategy, known - {TOTAL})
+        raise CommandFailed(f"no strategy {strategy!r} trades here; {remedy}", ExitCode.USAGE)
+
+
 def person() -> str:
     """Who types: for the audit."""
     import getpass

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bot.cli.command import command
-from bot.cli.control import control_folders, person, run_option
+from bot.cli.control import control_folders, person, require_strategy, run_option
 from bot.cli.output import emit
 from bot.cli.parameters import config_option
 
@@ -42,8 +42,10 @@ def _set(
     from bot.signer.switch import KillSwitch, Trading
 
     state = Trading.REDUCING if flatten else Trading.HALTED
+    folders = control_folders(config_path, run_folder)
+    require_strategy(strategy, folders, config_path, run_folder)
     set_to = {}
-    for folder in control_folders(config_path, run_folder):
+    for folder in folders:
         switch = KillSwitch(folder).set(
             strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bot.cli.command import command
-from bot.cli.control import control_folders, person, run_option
+from bot.cli.control import control_folders, person, require_strategy, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
@@ -41,12 +41,12 @@ def resume(
         if not strategy:
             raise
         folders = []
+    if folders:
+        require_strategy(strategy, folders, config_path, run_folder)
     was = [f"{folder}: {before}" for folder in folders if (before := _resumed(folder, strategy, reason)) is not None]
     halted = None if was or not strategy else _resumed_in_ledger(config_path, ledger_url, strategy, reason)
     if not was and halted is None:
-        raise CommandFailed(
-            f"{strategy or 'nothing'} is not halted; `isthmus budget show` says what is", ExitCode.USAGE
-        )
+        raise CommandFailed("nothing is halted; `isthmus budget show` shows every switch", ExitCode.USAGE)
     if as_json:
         emit({"strategy": strategy or None, "was_halted": halted or "; ".join(was), "because": reason})
     else:

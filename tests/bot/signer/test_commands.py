@@ -22,6 +22,7 @@ from bot.signer.keystore import seal
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import Signed
 from bot.signer.switch import KillSwitch, Trading
+from chains.tools import ROOT
 from tests.bot.running import twin_config
 from tests.bot.signer.making import CYCLES, ETHER, POLICY, SECRET, ask
 from tests.bot.signer.owning import OWNER, OWNER_SECRET
@@ -100,7 +101,36 @@ async def test_flatten_reduces_first(client: SignerClient, config: Path) -> None
 
 
 async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config: Path) -> None:
-    await told("resume", "--config", config, "--because", "why not", code=2)
+    answer = await told("resume", "--config", config, "--because", "why not", code=2)
+    assert "nothing is halted" in answer["said"]
+
+
+def _rename_first_strategy(config: Path, name: str) -> None:
+    file = ROOT / "strategies" / "dex_arbitrage.toml"
+    (config.parent / f"{name}.toml").write_text(file.read_text())
+    config.write_text(config.read_text().replace(str(file), f"{name}.toml"))
+
+
+@pytest.mark.parametrize("words", [("halt",), ("flatten",), ("resume", "--because", "why not")])
+async def test_a_misspelt_strategy_is_refused_since_it_would_stop_nobody(
+    client: SignerClient, config: Path, words: tuple[str, ...]
+) -> None:
+    answer = await told(*words, f"{CYCLES}s", "--config", config, code=2)
+    assert f"did you mean '{CYCLES}'?" in answer["said"]
+    assert f"{CYCLES}s" not in KillSwitch(client.switch.folder).read().switches
+
+
+async def test_what_only_the_run_file_names_yet_can_be_halted_before_it_trades(
+    client: SignerClient, config: Path
+) -> None:
+    _rename_first_strategy(config, "newcomer")
+    await told("halt", "newcomer", "--config", config)
+    assert KillSwitch(client.switch.folder).of("newcomer").state is Trading.HALTED
+
+
+async def test_where_the_policy_cannot_be_read_any_name_can_be_halted(client: SignerClient, config: Path) -> None:
+    (client.switch.folder.parent / "signer" / "policy.json").unlink()
+    await told("halt", "anything", "--config", config)
 
 
 async def test_nothing_to_halt_is_a_usage_error(config: Path) -> None:
