@@ -62,11 +62,12 @@ class Operators:
         return Counter(transaction.sender for transaction in self._in_flight.transactions.values())
 
     def ready(self) -> list[Address]:
-        """Those that may send something new, all where none may: with the fewest transactions in flight first, of
-        equals the one that has begun the fewest in this run.
+        """Those that may send something new, where none may those that may send what unwinds, and else all: with the
+        fewest transactions in flight first, of equals the one that has begun the fewest in this run.
         """
         waiting = self._waiting
-        free = [way.account for way in self if not self.several or (way.refusal() or self._full(way)) is None]
+        open_ = [way for way in self if not self.several or way.refusal() is None]
+        free = [way.account for way in open_ if self._full(way) is None] or [way.account for way in open_]
         return sorted(free or self._ways, key=lambda account: (waiting[account], self._taken[account]))
 
     def begin(self, intent: Intent, share_ppm: int) -> None:

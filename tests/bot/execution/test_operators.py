@@ -151,6 +151,18 @@ async def test_a_key_behind_which_enough_wait_is_passed_over_and_all_are_until_a
     assert on.refusal(plan(4)) is None
 
 
+async def test_what_unwinds_leaves_by_a_key_behind_which_enough_wait_and_not_by_one_that_is_halted(
+    ledger: Ledger, chain: Chain, signer: Connection
+) -> None:
+    on = desk(ledger, chain, ScriptedSimulator(plan(0)), signer, identity=BOTH, most_in_flight=1)
+    await on.start()
+    ledger.halt(f"account:{OPERATOR}", "another program uses this key")
+    assert await senders(on, ledger, range(1)) == [(SECOND, 0)]
+    back = replace(plan(1), unwinds=plan(0).id)
+    assert on.refusal(plan(1)) is not None and on.refusal(back) is None
+    assert on.prepare(back, head(10)).transaction.sender == SECOND
+
+
 async def test_a_key_that_cannot_pay_is_passed_over_told_once_and_taken_again_when_it_can(
     on: TransactionDesk, ledger: Ledger, chain: Chain
 ) -> None:
