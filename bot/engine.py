@@ -157,6 +157,10 @@ class Engine:
             await self._done(event.head)
             self._get_ready()
 
+    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
+        """What the next head's look asks the node, as things stand between two heads. Raises `LedgerError`."""
+        return self._road.transactions.sought()
+
     def _get_ready(self) -> None:
         """What the next head asks the ledger is read while nobody waits."""
         with contextlib.suppress(LedgerError):

@@ -43,6 +43,19 @@ class Ground(Protocol):
         ...
 
 
+class Expecting(Ground, Protocol):
+    """A ground that can be told of a head before its logs are here."""
+
+    def expect(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> None:
+        """`head` is the next one, and only its logs are not here yet: what is asked on it may be asked now.
+
+        The rest is what the submitter's `seen` will be asked there.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class LiveGround:
     """The chain itself."""
@@ -53,6 +66,12 @@ class LiveGround:
     @property
     def submitter(self) -> Submitter:
         return self.node
+
+    def expect(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> None:
+        self.simulator.expect(head)
+        self.node.expect(head, tx_hashes, counted, paying)
 
     async def on_head(self, head: Head) -> None:
         await self.simulator.prepare(head)
@@ -71,6 +90,12 @@ class DryGround(LiveGround):
     def submitter(self) -> Submitter:
         return _Overlaid(self.node, self.placed)
 
+    def expect(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> None:
+        """The node is asked nothing of keys that only lie over it."""
+        self.simulator.expect(head)
+
 
 @dataclass(frozen=True, slots=True)
 class ForkGround:
@@ -82,6 +107,11 @@ class ForkGround:
     @property
     def submitter(self) -> Submitter:
         return self.fork
+
+    def expect(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> None:
+        """Nothing: the fork's own block is not made yet."""
 
     async def on_head(self, head: Head) -> None:
         self.simulator.overlay = await self.fork.advance(head)

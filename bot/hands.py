@@ -17,7 +17,7 @@ from bot.execution.hedges import TradingAccount
 from bot.execution.references import References
 from bot.execution.settings import Bound, InventoryCap, Rpc, Venues
 from bot.execution.transactions import Identity
-from bot.ground import DryGround, ForkGround, Ground, LiveGround, place_executor
+from bot.ground import DryGround, Expecting, ForkGround, LiveGround, place_executor
 from bot.keys import new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc, NodeRpc
@@ -37,7 +37,7 @@ class Hands:
     """Who acts, with what, and where it ends up. `keys` and `passphrase` go to the signer and nowhere else."""
 
     identity: Identity
-    ground: Ground
+    ground: Expecting
     simulator: Simulator
     accounts: Mapping[str, TradingAccount]
     caps: Mapping[Token, int]
@@ -68,7 +68,7 @@ class _Maker:
         references = References(rpc, self.loaded.network, self.bound)
         return await references.inventory(caps, self.loaded.config.executor.reference_pools)
 
-    async def live(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Ground]:
+    async def live(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Expecting]:
         """The executor on the chain itself: deployed now on the twin, proven where it was deployed before."""
         world, chain_id = self.world, self.loaded.network.chain_id
         configured = self.loaded.config.executor.address
@@ -97,7 +97,7 @@ class _Maker:
         )
         return made, LiveGround(world.node, simulator)
 
-    async def over_a_fork(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Ground]:
+    async def over_a_fork(self, operators: Sequence[Address], simulator: Simulator) -> tuple[Deployment, Expecting]:
         """An executor that exists over forks only, with an inventory of its own."""
         network, world = self.loaded.network, self.world
         first, *further = operators

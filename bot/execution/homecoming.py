@@ -137,6 +137,13 @@ class Homecoming:
         for way in self._operators:
             self._ledger.next_nonce(way.account)
 
+    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
+        """What `look` asks of the node as things stand: of which transactions, whose count, and whose coins."""
+        awaited, attempts = self._awaited()
+        keys = [way.account for way in self._operators]
+        paying = keys if self._operators.several else []
+        return [attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]], keys, paying
+
     async def look(self, block: Block) -> Found:
         """Look for the receipts of what is in flight. Nothing is booked yet, but what was found is not in flight.
 
@@ -147,7 +154,7 @@ class Homecoming:
         for way in self._operators:
             way.at_head(block.head)
         awaited, attempts = self._awaited()
-        seen = await self._seen([attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]])
+        seen = await self._seen(*self.sought())
         each = [
             (intent, await self._landed(intent, attempts[intent.id], seen.receipts, block.head)) for intent in awaited
         ]
@@ -244,11 +251,10 @@ class Homecoming:
         for intent in unsent(self._ledger):
             await self.release(intent, reason)
 
-    async def _seen(self, tx_hashes: Sequence[str]) -> Seen:
-        """What the chain says of these and of every key. Raises `UNANSWERED` where there is one to look for."""
-        keys = [way.account for way in self._operators]
+    async def _seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
+        """What the chain says of these. Raises `UNANSWERED` where there is a transaction to look for."""
         try:
-            return await self._submitter.seen(tx_hashes, keys, keys if self._operators.several else [])
+            return await self._submitter.seen(tx_hashes, counted, paying)
         except UNANSWERED:
             if tx_hashes:
                 raise

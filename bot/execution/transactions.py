@@ -144,6 +144,10 @@ class TransactionDesk:
         """As `Homecoming.prepare_to_look`."""
         self._home.prepare_to_look()
 
+    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
+        """As `Homecoming.sought`."""
+        return self._home.sought()
+
     async def look(self, block: Block) -> Found:
         """What became of what is in flight, as `Homecoming.look`; to be given to `bring_home` before the next block."""
         return await self._home.look(block)

@@ -83,7 +83,8 @@ class Simulator:
         self._final = final
         self._standing = Standing(rpc_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node)
         self.screening = Screening(possible=self._standing.screen is not None)
-        self._preparing: set[asyncio.Task[None]] = set()
+        self._preparing: set[asyncio.Task[bool]] = set()
+        self._begun: tuple[str, asyncio.Task[bool] | None] = "", None
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}
 
     async def __aenter__(self) -> Self:
@@ -111,15 +112,36 @@ class Simulator:
     def overlay(self, overlay: Overlay) -> None:
         self._standing.overlay = overlay
 
+    def expect(self, head: Head) -> None:
+        """Begin to stand on `head`, of which not everything is known yet; `prepare` makes up for what fails."""
+        self._begun = head.hash, self._begin(head)
+
     async def prepare(self, head: Head) -> None:
-        """Begin to stand on `head` and return at once; what fails is told by the verdicts that need it.
+        """Begin to stand on `head`, unless that was begun, and return at once; what fails is told by the verdicts that
+        need it.
 
         Where this process has the last word, its EVM moves as soon as the head's state is known, while the node is
         still asked other things, and the fork only once it is asked something.
         """
+        (begun, task), self._begun = self._begun, ("", None)
+        if task is None or begun != head.hash:
+            self._begin(head)
+        elif not task.done():
+            task.add_done_callback(lambda task: self._begin_again(task, head))
+        else:
+            self._begin_again(task, head)
+
+    def _begin(self, head: Head) -> asyncio.Task[bool]:
         task = asyncio.create_task(self._prepare(head))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
+        return task
+
+    def _begin_again(self, begun: asyncio.Task[bool], head: Head) -> None:
+        """Unless what was begun has come to stand there, as it does where the node knew the block already."""
+        if not begun.cancelled() and not begun.result():
+            self._standing.read_again()
+            self._begin(head)
 
     def make_ready(self) -> None:
         """Between two heads: work out what the next one's state is asked for, so that asking it takes no time."""
@@ -220,15 +242,17 @@ class Simulator:
         await asyncio.gather(*preparing, return_exceptions=True)
         await self._standing.close()
 
-    async def _prepare(self, head: Head) -> None:
+    async def _prepare(self, head: Head) -> bool:
+        """Whether it came to stand there."""
         with contextlib.suppress(ForkFailed, AnvilFailed, RpcError):
             if self._final is FinalVerdict.IN_PROCESS and self._standing.screen is not None:
                 screen = await self._standing.known_on(head)
                 if screen is not None:
                     screen.stand(self._environment(head))
-                return
+                return screen is not None
             async with self._standing.on(head):
-                pass
+                return True
+        return False
 
     def _question(
         self, tx: UnsignedTransaction, head: Head, watch: Sequence[Watched], after: Sequence[UnsignedTransaction]

@@ -116,6 +116,10 @@ class Standing:
             _log.info("block %d is asked of the fork: %s", question.environment.head.number, error)
         return None
 
+    def read_again(self) -> None:
+        """What was read in vain is read once more, when it is asked for next."""
+        self._renewal = None
+
     def code_hash(self, account: Address) -> str:
         """Of the code known at `account` (0x-prefixed hex); empty where it is not known."""
         known = self.screen.store.accounts.get(account) if self.screen is not None else None

@@ -30,7 +30,7 @@ from chains.node.logs import LogChunk, LogRanges, logs_of_block
 from chains.node.pool import Pool
 from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
-from chains.node.seen import Seen, questions
+from chains.node.seen import Ahead, Seen, questions
 from chains.node.seen import read as read_seen
 from chains.node.sending import SendOutcome
 from chains.node.transport import NodeClock
@@ -53,8 +53,9 @@ class Node(JsonRpcReads):
     """The node of `network` at `endpoints`. An async context manager; what drops out comes back by itself.
 
     `usage` is the file in which used units are counted, shared by all processes with the same keys. `in_flight` may be
-    set to tell whether a transaction waits to be settled, which is done beyond the day's units too. `calls_made` counts
-    JSON-RPC requests, `reconnects` lost connections.
+    set to tell whether a transaction waits to be settled, which is done beyond the day's units too. `on_coming` may be
+    set to hear of each new head of `blocks` as soon as its logs are asked for. `calls_made` counts JSON-RPC requests,
+    `reconnects` lost connections.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Node(JsonRpcReads):
         """
         self.network = network
         self.in_flight: Callable[[], bool] = lambda: False
+        self.on_coming: Callable[[Head], None] = lambda head: None
         self._clock = clock
         self._head_timeout_s = head_timeout_s or max(_BLOCKS_OF_SILENCE * network.block_time_s, _LEAST_HEAD_TIMEOUT_S)
         self._events = Events()
@@ -93,6 +95,7 @@ class Node(JsonRpcReads):
         self._lookout = Lookout(self._pool, self._court, self._leading, self._allowance)
         self._broadcast = Broadcast(self._pool)
         self._ranges = LogRanges(self._pool)
+        self._ahead = Ahead(self.batch)
         self._closed = False
         self._aim = 0
 
@@ -143,6 +146,7 @@ class Node(JsonRpcReads):
     async def close(self) -> None:
         """Disconnect for good. Iterators of `blocks` end with `Unreachable`."""
         self._closed = True
+        self._ahead.forget()
         await asyncio.gather(self._broadcast.close(), self._lookout.close(), self._court.close())
         await self._pool.close()
 
@@ -188,10 +192,16 @@ class Node(JsonRpcReads):
 
     async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
         """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`."""
+        self._ahead.forget()
+        # The logs are asked for first, and what comes later hears of it only while they are waited for.
+        coming = asyncio.get_running_loop().call_soon(self.on_coming, head) if head.number == self._aim else None
         try:
             found = await logs_of_block(self._pool, head, topics)
         except RpcError as error:
             raise Vanished(f"block {head.hash}: {error}") from None
+        finally:
+            if coming is not None:
+                coming.cancel()
         if not found:
             self._allowance.use()
         return found
@@ -243,9 +253,18 @@ class Node(JsonRpcReads):
         return await self._pool.ask_all(requests)
 
     async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
-        """As `JsonRpcReads.seen`, in one message where an endpoint takes that."""
+        """As `JsonRpcReads.seen`, in one message where an endpoint takes that, or as it was expected."""
+        expected = await self._ahead.answer(tx_hashes, counted, paying)
+        if expected is not None:
+            return expected
         asked = questions(tx_hashes, counted, paying)
         return read_seen(tx_hashes, counted, paying, await self.request_all(asked) if asked else [])
+
+    def expect(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> None:
+        """`seen` will be called with these on `head`: it is asked already now."""
+        self._ahead.ask(head, tx_hashes, counted, paying)
 
     async def send_raw(self, raw: bytes) -> SendOutcome:
         """Hand a signed transaction to every endpoint. Never raises: no answer is `SendStatus.UNKNOWN`."""

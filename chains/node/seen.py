@@ -10,12 +10,18 @@ from typing import Protocol
 
 from chains.anvil import RpcError
 from chains.assets import Address
-from chains.blocks import Receipt
+from chains.blocks import Head, Receipt
 from chains.node.answers import Answer, Request
 from chains.node.errors import NodeError
-from chains.node.wire import receipt
+from chains.node.wire import BlockRef, block_parameter, receipt
 
 _LATEST = "latest"
+
+_PATIENCE_S = 0.5
+"""So long what was asked ahead is waited for; then it is asked of every endpoint, as if it had not been."""
+
+_REFUSALS = 3
+"""After so many in a row nothing is asked ahead any more: the endpoint cannot, and each costs as much as an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +55,15 @@ async def seen_one_by_one(
     return Seen(dict(zip(tx_hashes, receipts, strict=True)), _known(counted, nonces), _known(paying, balances))
 
 
-def questions(tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> list[Request]:
+def questions(
+    tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address], block: BlockRef = _LATEST
+) -> list[Request]:
     """The calls that tell what is to be seen."""
+    at = block_parameter(block)
     return [
         *(Request("eth_getTransactionReceipt", (tx_hash,)) for tx_hash in tx_hashes),
-        *(Request("eth_getTransactionCount", (account, _LATEST)) for account in counted),
-        *(Request("eth_getBalance", (account, _LATEST)) for account in paying),
+        *(Request("eth_getTransactionCount", (account, at)) for account in counted),
+        *(Request("eth_getBalance", (account, at)) for account in paying),
     ]
 
 
@@ -73,6 +82,58 @@ def read(
         _known(counted, map(_number, answers[first_nonce:first_balance])),
         _known(paying, map(_number, answers[first_balance:])),
     )
+
+
+@dataclass(slots=True)
+class Ahead:
+    """What will be asked on a new head, asked by `batch` while that head's logs are still under way.
+
+    An answer counts only where one endpoint gave all of it as of that block: one that does not know the block yet, and
+    would not know its receipts, refuses to count an account's transactions there.
+    """
+
+    batch: Callable[[Sequence[Request]], Awaitable[list[Answer]]]
+    _asked: tuple[Sequence[str], Sequence[Address], Sequence[Address]] = ((), (), ())
+    _answer: asyncio.Task[Seen | None] | None = None
+    _refused: int = 0
+
+    def ask(self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> None:
+        """Ask now what is to be seen as of `head`; what was asked before is given up."""
+        self.forget()
+        if counted and self._refused < _REFUSALS:
+            self._asked = tx_hashes, counted, paying
+            self._answer = asyncio.create_task(self._seen(head, *self._asked))
+
+    async def answer(
+        self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> Seen | None:
+        """What was seen, once; None where that was not asked, was refused, or takes too long."""
+        answer, self._answer = self._answer, None
+        if answer is None:
+            return None
+        if self._asked == (tx_hashes, counted, paying):
+            await asyncio.wait([answer], timeout=_PATIENCE_S)
+            if answer.done():
+                return answer.result()
+        answer.cancel()
+        return None
+
+    def forget(self) -> None:
+        """What was asked is of a head that does not come next."""
+        if self._answer is not None:
+            self._answer.cancel()
+            self._answer = None
+
+    async def _seen(
+        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
+    ) -> Seen | None:
+        try:
+            answers = await self.batch(questions(tx_hashes, counted, paying, head))
+        except (NodeError, RpcError):
+            return None
+        refused = any(isinstance(answer, RpcError) for answer in answers)
+        self._refused = self._refused + 1 if refused else 0
+        return None if refused else read(tx_hashes, counted, paying, answers)
 
 
 def _number(answer: Answer) -> int | None:

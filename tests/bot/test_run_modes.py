@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from bot import app
 from bot.cli import main
 from bot.cli.errors import ExitCode
 from bot.cli.run import _ended
 from bot.clock import SystemClock
+from bot.config.load import load
+from bot.config.options import Quiet, RunOptions
 from bot.drift.divergence import Divergence
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row
@@ -21,6 +24,9 @@ from bot.ledger.records import Account
 from bot.ledger.summary import Latency, RunSummary
 from bot.mode import Mode
 from bot.report import Summary
+from bot.simulator import Simulator
+from chains.blocks import Head
+from chains.node.seen import Ahead, Seen
 from chains.tools import ROOT
 from tests.bot.running import Isthmus, twin_config
 
@@ -39,6 +45,30 @@ def test_dry_decides_and_simulates_and_sends_nothing(tmp_path: Path) -> None:
     assert (summary["sent"], sum(summary["settled"].values())) == (0, 0)
     assert summary["ledger_equals_chain"] is None, "there is nothing to compare"
     assert run.errors() == []
+
+
+async def test_live_what_is_asked_on_a_head_is_asked_together_with_its_logs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[Seen | None] = []
+    answer, expect = Ahead.answer, Simulator.expect
+    expected: list[Head] = []
+
+    async def answered(self: Ahead, *asked: Any) -> Seen | None:
+        found.append(await answer(self, *asked))
+        return found[-1]
+
+    def noted(self: Simulator, head: Head) -> None:
+        expected.append(head)
+        expect(self, head)
+
+    monkeypatch.setattr(Ahead, "answer", answered)
+    monkeypatch.setattr(Simulator, "expect", noted)
+    summary = await app.run(load(twin_config(tmp_path, certified=False)), RunOptions(blocks=6), Quiet())
+    assert len([seen for seen in found if seen is not None]) >= 6, found
+    assert any(receipt for seen in found if seen is not None for receipt in seen.receipts.values())
+    assert len({head.hash for head in expected}) >= 6
+    assert summary.result.sent and not summary.in_flight
 
 
 def test_fork_trades_on_a_private_chain_and_carries_its_balances_on(tmp_path: Path) -> None:

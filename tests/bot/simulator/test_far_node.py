@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from bot.simulator import Simulator
+from bot.simulator import FinalVerdict, Simulator
 from bot.simulator.verdict import Outcome
 from chains.blocks import Head
 from tests.bot.simulator.support import OWNER, World, simulator_at, world
@@ -85,3 +85,34 @@ async def test_in_process_a_new_head_costs_a_far_node_one_round_trip() -> None:
         assert await simulator.screened(tx, head, watch)
         assert far.round_trips == 1
         assert far.requests["eth_getStorageAt"] == far.requests["debug_traceCall"] == 0
+
+
+async def test_a_head_that_was_expected_is_read_once_and_once_more_where_the_node_did_not_know_it_yet() -> None:
+    async with (
+        world() as on,
+        Far(on.anvil.http_url) as far,
+        simulator_at(far.http_url, timeout_s=60, final=FinalVerdict.IN_PROCESS) as simulator,
+    ):
+        watch = [(OWNER, token) for token in on.tokens]
+        assert await simulator.verdict(await on.swap(_AMOUNT, _PATH), await on.head(), watch)
+        await on.really(await on.head(), await on.swap(_AMOUNT, _PATH))
+        head, tx = await on.head(), await on.swap(_AMOUNT, _PATH)
+        far.forget()
+        simulator.expect(head)
+        await simulator.prepare(head)
+        assert (await simulator.verdict(tx, head, watch)).outcome is Outcome.OK
+        assert far.requests["eth_call"] == far.round_trips == 1
+
+        await on.really(head, tx)
+        head, tx = await on.head(), await on.swap(_AMOUNT, _PATH)
+        far.schedule.clear()
+        far.schedule.plan(Fault(Kind.UNAVAILABLE, requests=1), Fault(Kind.SLOW_40_MS))
+        far.forget()
+        simulator.expect(head)
+        await asyncio.sleep(0.2)
+        assert far.round_trips == 1
+        await simulator.prepare(head)
+        await asyncio.sleep(0.2)
+        assert far.round_trips == 2
+        assert (await simulator.verdict(tx, head, watch)).outcome is Outcome.OK
+        assert far.round_trips == 2
