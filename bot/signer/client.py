@@ -37,6 +37,8 @@ from bot.signer.wire import InvalidMessage
 from chains.assets import Address
 
 ANSWER_TIMEOUT_S = 5.0
+_SILENT_S = 1.0
+"""For so long after an answer that did not come nothing is asked: a head waits for it once, and not for each intent."""
 
 Answer = TypeVar("Answer", Signed, Settled, Status)
 
@@ -50,6 +52,7 @@ class SignerClient:
         self._awake = awake
         self._connection: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         self._turn = asyncio.Lock()
+        self._silent_until_s = 0.0
 
     @classmethod
     async def start(
@@ -136,8 +139,8 @@ class SignerClient:
         except InvalidMessage as error:
             return Refusal(Reason.SIGNER_MALFORMED, str(error))
         try:
-            async with self._turn, asyncio.timeout(ANSWER_TIMEOUT_S):
-                response = await self._exchange(message)
+            async with self._turn:
+                response = await self._answer(message)
         except (OSError, EOFError, TimeoutError, InvalidMessage) as error:
             return Refusal(Reason.SIGNER_UNREACHABLE, self._trouble(error))
         if isinstance(response, Denial):
@@ -145,6 +148,18 @@ class SignerClient:
         if not isinstance(response, expected):
             return Refusal(Reason.SIGNER_UNREACHABLE, f"the signer answered {type(response).__name__}")
         return response
+
+    async def _answer(self, message: bytes) -> Response:
+        """As `_exchange`. Raises `TimeoutError` as well: at once where one was, a moment ago."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._silent_until_s:
+            raise TimeoutError
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return await self._exchange(message)
+        except TimeoutError:
+            self._silent_until_s = loop.time() + _SILENT_S
+            raise
 
     async def _exchange(self, message: bytes) -> Response:
         if self._connection is None:

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -86,6 +87,28 @@ async def test_an_answer_given_up_on_is_not_taken_for_the_next(client: SignerCli
     given_up.cancel()
     await asyncio.gather(given_up, return_exceptions=True)
     assert isinstance(await client.status(), Status)
+
+
+async def test_one_that_hangs_is_waited_for_once_and_not_for_each_question_of_a_head(
+    client: SignerClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(await client.sign(now_ask()), Signed)
+    monkeypatch.setattr("bot.signer.client.ANSWER_TIMEOUT_S", 1.0)
+    os.kill(client.pid, signal.SIGSTOP)
+    try:
+        begun_s = time.monotonic()
+        questions = (client.settle(Settle("intent-1", GAS_COST_WEI, GAIN)), *(client.status() for _ in range(4)))
+        answers = [await question for question in questions]
+        assert time.monotonic() - begun_s < 2
+        assert {answer.reason for answer in answers if isinstance(answer, Refusal)} == {Reason.SIGNER_UNREACHABLE}
+        assert not any(isinstance(answer, Status | Settled) for answer in answers)
+    finally:
+        os.kill(client.pid, signal.SIGCONT)
+    monkeypatch.undo()
+    async with asyncio.timeout(10):
+        while isinstance(await client.status(), Refusal):  # noqa: ASYNC110 - nothing tells when it answers again
+            await asyncio.sleep(0.05)
+    assert await client.settle(Settle("intent-1", GAS_COST_WEI, GAIN)) == Settled(0)
 
 
 async def test_socket_and_files_are_the_owners_alone(client: SignerClient, tmp_path: Path) -> None:
