@@ -42,23 +42,54 @@ class SendOutcome:
 
 
 # Fragments of the nodes' own messages, lower case. Sources: go-ethereum core/error.go and core/txpool/errors.go,
-# Foundry's anvil InvalidTransactionError, Nethermind AcceptTxResult, Besu TransactionInvalidReason.
-_KNOWN = ("already known", "alreadyknown", "already imported", "known transaction")
+# Foundry's anvil InvalidTransactionError, Nethermind AcceptTxResult, Besu TransactionInvalidReason and RpcErrorType,
+# Erigon txpoolcfg DiscardReason. The first that is found counts.
+_KNOWN = ("already known", "alreadyknown", "already imported", "known transaction", "with same hash")
 _REFUSALS: tuple[tuple[SendCause, tuple[str, ...]], ...] = (
     (SendCause.NONCE_TOO_LOW, ("nonce too low", "oldnonce", "nonce_too_low")),
     (SendCause.NONCE_TOO_HIGH, ("nonce too high", "noncegap", "nonce_too_high")),
-    (SendCause.REPLACEMENT_UNDERPRICED, ("replacement transaction underpriced", "transaction_replacement_underpriced")),
-    (SendCause.INSUFFICIENT_FUNDS, ("insufficient funds", "insufficientfunds", "upfront_cost_exceeds_balance")),
+    (
+        SendCause.REPLACEMENT_UNDERPRICED,
+        (
+            "replacement transaction underpriced",
+            "transaction_replacement_underpriced",
+            "could not replace existing tx",
+        ),
+    ),
+    (
+        SendCause.INSUFFICIENT_FUNDS,
+        (
+            "insufficient funds",
+            "insufficientfunds",
+            "upfront_cost_exceeds_balance",
+            "upfront cost exceeds account balance",
+        ),
+    ),
     (
         SendCause.FEE_TOO_LOW,
-        ("transaction underpriced", "max fee per gas less than block base fee", "feetoolow", "gas price too low"),
+        (
+            "underpriced",
+            "max fee per gas less than block base fee",
+            "feetoolow",
+            "fee too low",
+            "gas price too low",
+            "gas price below",
+        ),
     ),
     (
         SendCause.GAS_LIMIT,
-        ("intrinsic gas too low", "exceeds block gas limit", "gas limit too high", "gas too high", "out of gas"),
+        (
+            "intrinsic gas too low",
+            "intrinsicgas",
+            "exceeds block gas limit",
+            "gas limit too high",
+            "gas limit is too high",
+            "gas too high",
+            "out of gas",
+        ),
     ),
     (SendCause.WRONG_CHAIN, ("invalid chain id", "invalid chainid", "wrong chain", "chain id does not match")),
-    (SendCause.POOL_FULL, ("txpool is full", "transaction pool is full", "in-flight transaction limit")),
+    (SendCause.POOL_FULL, ("pool is full", "in-flight transaction limit")),
     (
         SendCause.MALFORMED,
         (

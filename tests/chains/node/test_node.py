@@ -199,9 +199,23 @@ async def test_no_answer_to_a_sent_transaction_is_unknown_never_refused():
         ("txpool is full", SendStatus.REFUSED, SendCause.POOL_FULL),
         ("daily request count exceeded, request rate limited", SendStatus.UNKNOWN, None),
         ("internal error", SendStatus.UNKNOWN, None),
+        # Erigon's.
+        ("INTERNAL_ERROR: existing txn with same hash", SendStatus.ALREADY_KNOWN, None),
+        ("INTERNAL_ERROR: could not replace existing tx", SendStatus.REFUSED, SendCause.REPLACEMENT_UNDERPRICED),
+        ("INTERNAL_ERROR: underpriced", SendStatus.REFUSED, SendCause.FEE_TOO_LOW),
+        ("INTERNAL_ERROR: fee too low", SendStatus.REFUSED, SendCause.FEE_TOO_LOW),
+        ("INTERNAL_ERROR: IntrinsicGas", SendStatus.REFUSED, SendCause.GAS_LIMIT),
+        ("INTERNAL_ERROR: gas limit is too high", SendStatus.REFUSED, SendCause.GAS_LIMIT),
+        ("INTERNAL_ERROR: baseFee sub-pool is full", SendStatus.REFUSED, SendCause.POOL_FULL),
+        # Besu's.
+        ("Gas price below configured minimum gas price", SendStatus.REFUSED, SendCause.FEE_TOO_LOW),
+        ("Gas price below current base fee", SendStatus.REFUSED, SendCause.FEE_TOO_LOW),
+        ("Upfront cost exceeds account balance", SendStatus.REFUSED, SendCause.INSUFFICIENT_FUNDS),
+        ("Transaction gas limit exceeds block gas limit", SendStatus.REFUSED, SendCause.GAS_LIMIT),
+        ("Replacement transaction underpriced", SendStatus.REFUSED, SendCause.REPLACEMENT_UNDERPRICED),
     ],
 )
-def test_geths_words_are_understood_and_unknown_words_are_unknown(text: str, status: SendStatus, cause: SendCause):
+def test_nodes_words_are_understood_and_unknown_words_are_unknown(text: str, status: SendStatus, cause: SendCause):
     outcome = read_refusal(RpcError("eth_sendRawTransaction", -32000, text), "0x00")
     assert (outcome.status, outcome.cause, outcome.detail) == (status, cause, text)
 
