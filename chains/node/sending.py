@@ -54,6 +54,7 @@ _REFUSALS: tuple[tuple[SendCause, tuple[str, ...]], ...] = (
             "replacement transaction underpriced",
             "transaction_replacement_underpriced",
             "could not replace existing tx",
+            "replacementnotallowed",
         ),
     ),
     (
@@ -81,6 +82,7 @@ _REFUSALS: tuple[tuple[SendCause, tuple[str, ...]], ...] = (
         (
             "intrinsic gas too low",
             "intrinsicgas",
+            "intrinsic gas exceeds gas limit",
             "exceeds block gas limit",
             "gas limit too high",
             "gas limit is too high",

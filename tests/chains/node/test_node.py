@@ -213,6 +213,9 @@ async def test_no_answer_to_a_sent_transaction_is_unknown_never_refused():
         ("Upfront cost exceeds account balance", SendStatus.REFUSED, SendCause.INSUFFICIENT_FUNDS),
         ("Transaction gas limit exceeds block gas limit", SendStatus.REFUSED, SendCause.GAS_LIMIT),
         ("Replacement transaction underpriced", SendStatus.REFUSED, SendCause.REPLACEMENT_UNDERPRICED),
+        ("Intrinsic gas exceeds gas limit", SendStatus.REFUSED, SendCause.GAS_LIMIT),
+        # Nethermind's, before it took geth's.
+        ("ReplacementNotAllowed", SendStatus.REFUSED, SendCause.REPLACEMENT_UNDERPRICED),
     ],
 )
 def test_nodes_words_are_understood_and_unknown_words_are_unknown(text: str, status: SendStatus, cause: SendCause):
