@@ -13,7 +13,7 @@ from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
 from bot.execution.debts import Closed
-from bot.execution.homecoming import Found, Waits
+from bot.execution.homecoming import Found, Sought, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
@@ -157,7 +157,7 @@ class Engine:
             await self._done(event.head)
             self._get_ready()
 
-    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
+    def sought(self) -> Sought:
         """What the next head's look asks the node, as things stand between two heads. Raises `LedgerError`."""
         return self._road.transactions.sought()
 

@@ -5,12 +5,15 @@ Live, dry and fork differ here and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.execution.deployment import Deployment, deploy
+from bot.execution.homecoming import Sought
 from bot.execution.settings import Bound, InventoryCap, Venues
+from bot.ledger.errors import LedgerError
 from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
 from chains.anvil import Anvil
@@ -120,6 +123,19 @@ class ForkGround:
     def is_newest(self, head: Head) -> bool:
         """Always: the fork's next block is made when the bot has come to the next head, and not before."""
         return True
+
+
+def ask_ahead(node: Node, ground: Expecting, sought: Callable[[], Sought]) -> None:
+    """Have what is asked on each head of `node` be asked while its logs are read: far nodes are waited for once then.
+
+    `sought` is what the submitter's `seen` will be asked on the next head; it may raise `LedgerError`.
+    """
+
+    def coming(head: Head) -> None:
+        with suppress(LedgerError):
+            ground.expect(head, *sought())
+
+    node.on_coming = coming
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.config.options import Reporter, RunOptions
 from bot.discovery.watch import PoolWatch
 from bot.ending import Stopping
 from bot.engine import Engine
+from bot.ground import ask_ahead
 from bot.hands import Hands
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
@@ -81,7 +82,7 @@ class Session:
     async def trade(self) -> None:
         """Follow the chain until the end asked for; then bring home what is in flight."""
         self.stopping.trading = True
-        self.world.node.on_coming = self._coming
+        ask_ahead(self.world.node, self.hands.ground, self.engine.sought)
         topics = {*topics_of(families_with(self.loaded.config.families)), *(self.pools.topics if self.pools else ())}
         events = self.tokens.seen(self.world.node.blocks(sorted(topics), self.first, self.ears.on_silence))
         events = self.pools.seen(events) if self.pools else events
@@ -98,11 +99,6 @@ class Session:
                 await self._until(lambda: self.engine.idle or self._number() >= last)
         await self._between_two_blocks()
         self.stop()
-
-    def _coming(self, head: Head) -> None:
-        """What is asked on each head is asked while its logs are read: far nodes are waited for once, not twice."""
-        with suppress(LedgerError):
-            self.hands.ground.expect(head, *self.engine.sought())
 
     async def _between_two_blocks(self) -> None:
         """Wait for the end of the block that is being taken in: what was begun for it is not left half done."""

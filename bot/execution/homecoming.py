@@ -34,6 +34,9 @@ from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
 from chains.node.seen import Seen
 
+Sought = tuple[Sequence[str], Sequence[Address], Sequence[Address]]
+"""What a look asks: hashes of transactions, whose transactions to count, and whose coins."""
+
 _AWAITED = (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
 
 
@@ -137,8 +140,8 @@ class Homecoming:
         for way in self._operators:
             self._ledger.next_nonce(way.account)
 
-    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
-        """What `look` asks of the node as things stand: of which transactions, whose count, and whose coins."""
+    def sought(self) -> Sought:
+        """What `look` asks of the node as things stand."""
         awaited, attempts = self._awaited()
         keys = [way.account for way in self._operators]
         paying = keys if self._operators.several else []

@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.gains import Gains
-from bot.execution.homecoming import Found, Homecoming, Waits
+from bot.execution.homecoming import Found, Homecoming, Sought, Waits
 from bot.execution.inflight import InFlight
 from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
@@ -144,7 +144,7 @@ class TransactionDesk:
         """As `Homecoming.prepare_to_look`."""
         self._home.prepare_to_look()
 
-    def sought(self) -> tuple[Sequence[str], Sequence[Address], Sequence[Address]]:
+    def sought(self) -> Sought:
         """As `Homecoming.sought`."""
         return self._home.sought()
 

@@ -26,7 +26,7 @@ from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
-from bot.ground import LiveGround
+from bot.ground import LiveGround, ask_ahead
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -203,6 +203,7 @@ class Bot:
             await road.transactions.start()
             road.hedges.start(head)
             engine = Engine(road, self.told)
+            ask_ahead(node, cast(LiveGround, road.ground), engine.sought)
             events = node.blocks(sorted(TOPICS), head, engine.on_silence)
             self.engine, self.first = engine, head
             await engine.run(events)

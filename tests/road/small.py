@@ -25,7 +25,7 @@ from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.gas import ETHER as ETHER_COIN
 from bot.gas import GasCoin
-from bot.ground import LiveGround
+from bot.ground import LiveGround, ask_ahead
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.market import Market
@@ -352,6 +352,7 @@ async def _wired(
     )
     await transactions.start()
     hedges.start(head)
+    ground = LiveGround(node, simulator)
     road = Road(
         market=market,
         strategies=[strategy.create() for strategy in config.strategies],
@@ -361,7 +362,7 @@ async def _wired(
         inventory=inventory,
         ledger=ledger,
         fee_policy=fee_policy,
-        ground=LiveGround(node, simulator),
+        ground=ground,
         filters={},
         upkeep=upkeeping(node, KnownPools(tuple(pools.values()), {}), AuditPolicy()),
         network=network.name,
@@ -370,7 +371,9 @@ async def _wired(
     events = node.blocks(sorted(TOPICS), head)
     stack.push_async_callback(events.aclose)
     output = Told()
-    return SmallRoad(scenario, chain, pools, ledger, road, Engine(road, output), output, exchange, node, signer, events)
+    engine = Engine(road, output)
+    ask_ahead(node, ground, engine.sought)
+    return SmallRoad(scenario, chain, pools, ledger, road, engine, output, exchange, node, signer, events)
 
 
 def _book(given: BookGiven) -> Book:
