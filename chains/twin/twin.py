@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Twin:
 
     async def __aenter__(self) -> Self:
         """Build the state if need be, and start. Raises as `ensure_state`."""
+        _require_free(self._options.rpc_port)
         async with AsyncExitStack() as stack:
             self._state = await ensure_state(self._options.folder, self._progress)
             self._anvil = await stack.enter_async_context(_node(self._state, self._options.rpc_port))
@@ -196,6 +198,16 @@ class Twin:
     async def _latest(self) -> Mapping[str, Any]:
         head: Mapping[str, Any] = await self._anvil.rpc("eth_getBlockByNumber", "latest", False)
         return head
+
+
+def _require_free(port: int) -> None:
+    """Anvil would only say that an address is in use, and not which. Raises `TwinUnavailable`."""
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise port_taken("node", port, error) from error
 
 
 def _node(state: TwinState, port: int) -> Anvil:
