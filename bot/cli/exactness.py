@@ -50,6 +50,11 @@ def exactness(
     from chains.pools.registry import loader
 
     page = into.read_text(encoding="utf-8") if into is not None else ""
+    if into is not None:
+        try:
+            tables_replaced(page, "")
+        except ValueError as error:
+            raise click.UsageError(f"{into}: {error}") from None
     known = families_with(family_files)
     for family in families:
         loader(family, known)

@@ -62,6 +62,16 @@ def test_a_part_of_the_families_does_not_take_the_others_rows_away(tmp_path):
     assert result.exit_code == 2 and "lists concentrated as well" in result.stderr and page.read_bytes() == before
 
 
+def test_a_page_without_a_place_for_the_table_is_refused_before_anything_is_asked(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("bot.exactness.report.exactness", lambda *families, **more: asked.append(families) or [])
+    page = tmp_path / "page.md"
+    page.write_text("nothing here\n", encoding="utf-8")
+    result = CliRunner().invoke(main, ["exactness", "--into", str(page)])
+    assert result.exit_code == 2 and "page.md: the page has no place for the table" in result.stderr
+    assert not asked
+
+
 def test_an_unknown_family_is_a_usage_error():
     result = CliRunner().invoke(main, ["exactness", "--family", "wishful"])
     assert result.exit_code == 2 and "known are" in result.stderr
