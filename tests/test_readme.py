@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from click import Context, Group
 from click.testing import CliRunner
 
 from bot.cli import main
@@ -20,6 +21,13 @@ def test_the_strategy_it_shows_is_the_one_that_ships():
 def test_every_verb_it_names_exists():
     for verb in re.findall(r"^\| `isthmus ([a-z]+)", README, re.MULTILINE):
         assert CliRunner().invoke(main, [verb, "--help"]).exit_code == 0, verb
+
+
+def test_every_command_of_a_verb_that_it_names_is_there_and_none_is_left_out():
+    for row in re.findall(r"^\| `isthmus ([^`]+)`", README, re.MULTILINE):
+        verb, _, names = row.partition(" ")
+        found = main.get_command(Context(main), verb)
+        assert names.split("\\|") == (list(found.list_commands(Context(found))) if isinstance(found, Group) else [""]), row
 
 
 def test_every_target_it_names_is_in_the_makefile():
