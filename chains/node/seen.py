@@ -17,7 +17,7 @@ from chains.node.wire import BlockRef, block_parameter, receipt
 
 _LATEST = "latest"
 
-_PATIENCE_S = 0.5
+_PATIENCE_S = 0.2
 """So long what was asked ahead is waited for; then it is asked of every endpoint, as if it had not been."""
 
 _REFUSALS = 3
