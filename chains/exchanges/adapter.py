@@ -28,8 +28,8 @@ FOLLOWED_DEPTH = 1_000
 """Levels ccxt follows per side: what a snapshot lacks is missing until it changes, so more than are kept."""
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
 IDLE_S = 6.0
-"""An account that is asked nothing for so long, at most for twice as long, is asked the time: soon after, the connection
-that an order will need is closed (aiohttp keeps one for 15 s), and a new one takes two round trips before it leaves."""
+"""An account that is asked nothing for so long, at most for twice as long, is asked the time: soon after, the
+connection that an order will need is closed (aiohttp keeps one for 15 s), and a new one first takes two round trips."""
 
 QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
