@@ -27,7 +27,8 @@ def test_every_command_of_a_verb_that_it_names_is_there_and_none_is_left_out():
     for row in re.findall(r"^\| `isthmus ([^`]+)`", README, re.MULTILINE):
         verb, _, names = row.partition(" ")
         found = main.get_command(Context(main), verb)
-        assert names.split("\\|") == (list(found.list_commands(Context(found))) if isinstance(found, Group) else [""]), row
+        there = list(found.list_commands(Context(found))) if isinstance(found, Group) else [""]
+        assert names.split("\\|") == there, row
 
 
 def test_every_target_it_names_is_in_the_makefile():
