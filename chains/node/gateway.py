@@ -102,7 +102,11 @@ class Gateway:
     async def _converse(self, request: web.BaseRequest) -> web.WebSocketResponse:
         """Answer each frame as soon as its answer is there, whatever was asked before it."""
         spoken = web.WebSocketResponse(max_msg_size=_MAX_BODY_BYTES, compress=False)
-        await spoken.prepare(request)
+        try:
+            await spoken.prepare(request)
+        except ConnectionError:
+            # A fork hangs up while it is let in, where it is moved meanwhile.
+            return spoken
         self._open.add(spoken)
         try:
             async with asyncio.TaskGroup() as answering:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 import aiohttp
@@ -58,6 +60,25 @@ async def test_a_gateway_ends_though_somebody_still_talks_to_it():
             await spoken.send_str(_question(1, "eth_chainId"))
             await spoken.receive()
         assert (await spoken.receive()).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
+
+
+async def test_who_hangs_up_while_he_is_let_in_leaves_nothing_but_the_others_served(caplog: pytest.LogCaptureFixture):
+    """As the fork's Anvil does when it is moved to another block."""
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        host, port = gateway.url.removeprefix("http://").rstrip("/").split(":")
+        upgrade = (
+            "GET / HTTP/1.1\r\nhost: gateway\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
+            "sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        for _ in range(20):
+            with socket.create_connection((host, int(port))) as hasty:
+                hasty.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                hasty.sendall(upgrade.encode())
+            await asyncio.sleep(0.005)
+        async with aiohttp.ClientSession() as session, session.ws_connect(gateway.ws_url) as spoken:
+            await spoken.send_str(_question(1, "eth_chainId"))
+            assert orjson.loads((await spoken.receive()).data)["id"] == 1
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("aiohttp")] == []
 
 
 def _question(number: int, method: str, *params: Any) -> str:
