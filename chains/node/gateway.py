@@ -99,14 +99,14 @@ class Gateway:
             return await self._converse(request)
         return web.Response(body=await self._answered(await request.read()), content_type="application/json")
 
-    async def _converse(self, request: web.BaseRequest) -> web.WebSocketResponse:
+    async def _converse(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer each frame as soon as its answer is there, whatever was asked before it."""
         spoken = web.WebSocketResponse(max_msg_size=_MAX_BODY_BYTES, compress=False)
         try:
             await spoken.prepare(request)
         except ConnectionError:
             # A fork hangs up while it is let in, where it is moved meanwhile.
-            return spoken
+            return web.Response()
         self._open.add(spoken)
         try:
             async with asyncio.TaskGroup() as answering:
