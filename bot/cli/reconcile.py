@@ -40,7 +40,7 @@ class Sources:
 @command(
     "reconcile",
     examples=[
-        "isthmus reconcile                          the latest run; on the twin, as it stood when the run ended",
+        "isthmus reconcile                          the latest run; on the twin or a fork, as it was at the end",
         "isthmus reconcile --config isthmus.toml    against your node and your exchanges, as they are now",
         'isthmus reconcile --book "deposit of 3 May"   what differs came from outside, or went there',
     ],
@@ -91,14 +91,15 @@ def latest_ledger(loaded: Loaded) -> str:
 
 @asynccontextmanager
 async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
-    """The node and the exchanges of the configuration; for the twin, which is gone, what they said last."""
+    """The node and the exchanges of the configuration; for a twin or a fork, which is gone, the last it said."""
     from bot.balances import at_exchanges, final_block, on_chain
     from bot.clock import SystemClock
     from bot.exchanges import exchange_of
     from bot.ledger.reading import observed_balances
+    from bot.mode import Mode
     from bot.nodes import node_of
 
-    if not loaded.config.node.endpoints:
+    if not loaded.config.node.endpoints or ledger.run.mode is Mode.FORK:
         recorded = _recorded(observed_balances(ledger))
         yield Sources(recorded, recorded, "the chain and the exchanges as the run left them")
         return

@@ -23,12 +23,12 @@ NATIVE = Account("twin", OWNER, ZERO_ADDRESS)
 SPOT = Account("binance", "spot", "ETH")
 
 
-def _run_that_ended(folder: Path, *, off_by: int = 0) -> Path:
+def _run_that_ended(folder: Path, *, off_by: int = 0, mode: Mode = Mode.LIVE) -> Path:
     """A run file, and beside it the ledger of a run on the twin that has asked for its balances."""
     runs = folder / "var" / "runs"
     runs.mkdir(parents=True)
     ledger = Ledger.open(str(runs / "one.sqlite3"), SystemClock())
-    ledger.start_run(Mode.LIVE, "twin", 31337, 1, "digest", "instance")
+    ledger.start_run(mode, "twin", 31337, 1, "digest", "instance")
     ledger.open_account(NATIVE, 10**18)
     ledger.open_account(SPOT, 10**8)
     ledger.record_balances({NATIVE: 5, SPOT: 5})
@@ -47,6 +47,14 @@ def test_a_run_on_the_twin_is_proved_by_what_it_last_saw(tmp_path: Path) -> None
     assert result.stdout == (
         "run 1: 2 accounts against the chain and the exchanges as the run left them: equal to the last unit\n"
     )
+
+
+def test_a_run_on_a_private_fork_is_proved_by_what_it_last_saw_and_not_by_the_chain(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path, mode=Mode.FORK)
+    config.write_text(f'{config.read_text()}\n[node]\nendpoints = ["http://127.0.0.1:9"]\n')
+    result = _reconcile("--config", config)
+    assert result.exit_code == 0, result.stderr
+    assert "as the run left them: equal to the last unit" in result.stdout
 
 
 def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
