@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
@@ -44,9 +45,23 @@ def _process_control(option: int, value: int) -> bool:
 
 
 def _leave_network() -> bool:
-    """Into an empty network namespace; without privilege, by way of a user namespace of our own."""
+    """Into an empty network namespace; without privilege, by way of a user namespace of our own, where it can be had.
+
+    A root without capabilities, as in some containers, may make one and not be himself in it: a child tries it first.
+    """
     if _linux("unshare", _CLONE_NEWNET):
         return True
+    child = os.fork()
+    if child == 0:
+        left = False
+        with suppress(OSError):
+            left = _leave_as_ourselves()
+        os._exit(0 if left else 1)
+    _, status = os.waitpid(child, 0)
+    return status == 0 and _leave_as_ourselves()
+
+
+def _leave_as_ourselves() -> bool:
     user, group = os.getuid(), os.getgid()
     if not _linux("unshare", _CLONE_NEWUSER | _CLONE_NEWNET):
         return False

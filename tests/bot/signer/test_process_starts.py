@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,22 @@ async def test_a_directory_others_can_enter_is_refused(keystore: Path, tmp_path:
     _, errors = await process.communicate()
     assert process.returncode == 1
     assert errors.decode() == f"signer: {run} must be yours alone; run: chmod 700 {run}\n"
+
+
+def test_who_may_not_be_himself_in_a_namespace_of_his_own_stays_where_he_is() -> None:
+    """As root without capabilities, which some containers are: nothing but the network is kept then, and it is said."""
+    script = (
+        "import os\n"
+        "from bot.signer import confinement as tried\n"
+        "linux, write, user = tried._linux, tried.Path.write_text, os.getuid()\n"
+        "def unprivileged(function, *arguments):\n"
+        "    return arguments != (tried._CLONE_NEWNET,) and linux(function, *arguments)\n"
+        "def refused(path, text):\n"
+        "    if path.name == 'uid_map':\n"
+        "        raise PermissionError(1, 'Operation not permitted')\n"
+        "    return write(path, text)\n"
+        "tried._linux, tried.Path.write_text = unprivileged, refused\n"
+        "print(tried.confine(), os.getuid() == user)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "'no_network': False" in told and "'not_dumpable': True" in told and told.endswith("True\n")
