@@ -31,6 +31,11 @@ _WEIGHED = 32
 _LOOKED = 15
 """One of so many halves of heads is looked at where nothing was found before; an odd number, so that both are."""
 
+_LARGE = 1_500
+"""A half that made more would be looked at for longer than a millisecond: one of the next is in its place, unless as
+many again as are passed over anyway were as large.
+"""
+
 _GROWN = 1.05
 _APART_S = 600.0
 """Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second: at most
@@ -47,7 +52,7 @@ class Collecting:
 
     longest_ms: float = 0.0
     _heads: int = 0
-    _halves: int = 0
+    _passed: int = 0
     _lost: int = 0
     _blocks: int = 0
     _looked_s: float = field(default_factory=time.monotonic)
@@ -55,10 +60,10 @@ class Collecting:
 
     def settle(self) -> None:
         """What was made since the last time is taken for what stays, in some of these halves of heads after a look."""
-        self._halves += 1
-        if self._heads > _FIRST and (self._lost or self._halves % _LOOKED == 0):
+        self._passed += 1
+        if self._heads > _FIRST and (self._lost or self._is_due()):
             # Of all generations, it would give back lists of spare objects too, which takes a millisecond by itself.
-            self._lost = gc.collect(0)
+            self._lost, self._passed = gc.collect(0), 0
         gc.freeze()
 
     def on_decided(self, head: Head) -> None:
@@ -72,6 +77,10 @@ class Collecting:
             gc.collect()
             gc.freeze()
             self._blocks, self._looked_s = sys.getallocatedblocks(), time.monotonic()
+
+    def _is_due(self) -> bool:
+        made, *_ = gc.get_count()
+        return self._passed >= _LOOKED and (made <= _LARGE or self._passed >= 2 * _LOOKED)
 
     def _has_grown(self) -> bool:
         return time.monotonic() - self._looked_s > _APART_S and sys.getallocatedblocks() > self._blocks * _GROWN

@@ -88,6 +88,31 @@ async def test_where_nothing_is_lost_few_heads_are_looked_at(half: int) -> None:
         assert found[-1] and len(found) > 1
 
 
+async def _looked_at(large: range) -> list[int]:
+    """Which of sixty halves are looked at, where those in `large` make much."""
+    looked, made = list[int](), list[Any]()
+    async with AsyncExitStack() as stack:
+        engine, _ = _begun(stack)
+
+        def note(phase: str, info: dict[str, int]) -> None:
+            if phase == "start":
+                looked.append(half)
+
+        gc.callbacks.append(note)
+        stack.callback(gc.callbacks.remove, note)
+        for half in range(60):
+            made += [[] for _ in range(3_000 * (half in large))]
+            engine.on_left()
+    return looked
+
+
+async def test_a_large_half_is_not_looked_at_while_a_smaller_one_may_be_in_its_place() -> None:
+    first, second, third, *_ = await _looked_at(range(0))
+    assert (second - first, third - second) == (15, 15)
+    assert (await _looked_at(range(second, second + 1)))[1] == second + 1
+    assert (await _looked_at(range(second, 60)))[1] == third
+
+
 async def test_what_outlives_a_head_is_not_looked_at_again() -> None:
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
