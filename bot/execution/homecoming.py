@@ -142,10 +142,7 @@ class Homecoming:
 
     def sought(self) -> Sought:
         """What `look` asks of the node as things stand."""
-        awaited, attempts = self._awaited()
-        keys = [way.account for way in self._operators]
-        paying = keys if self._operators.several else []
-        return [attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]], keys, paying
+        return self._sought(*self._awaited())
 
     async def look(self, block: Block) -> Found:
         """Look for the receipts of what is in flight. Nothing is booked yet, but what was found is not in flight.
@@ -157,7 +154,7 @@ class Homecoming:
         for way in self._operators:
             way.at_head(block.head)
         awaited, attempts = self._awaited()
-        seen = await self._seen(*self.sought())
+        seen = await self._seen(*self._sought(awaited, attempts))
         each = [
             (intent, await self._landed(intent, attempts[intent.id], seen.receipts, block.head)) for intent in awaited
         ]
@@ -249,6 +246,11 @@ class Homecoming:
         """What may be in a block by now, and all that was signed for each."""
         awaited = [intent for intent in self._ledger.open_intents() if intent.state in _AWAITED]
         return awaited, self._ledger.attempts_of(awaited)
+
+    def _sought(self, awaited: Sequence[Intent], attempts: Mapping[int, tuple[Attempt, ...]]) -> Sought:
+        keys = [way.account for way in self._operators]
+        paying = keys if self._operators.several else []
+        return [attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]], keys, paying
 
     async def _release_unsent(self, reason: str) -> None:
         for intent in unsent(self._ledger):
