@@ -13,7 +13,7 @@ from bot.deciding import Deciding
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
 from bot.execution.debts import Closed
-from bot.execution.homecoming import Found, Sought, Waits
+from bot.execution.homecoming import Found, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
@@ -33,6 +33,7 @@ from chains.exchanges.orders import OrderReport
 from chains.exchanges.troubles import FeedTrouble
 from chains.node import NodeEvent
 from chains.node.reads import others_asked
+from chains.node.seen import Sought
 
 STALE_BOOK_S = 10.0
 """Nothing is decided on an order book that has been silent for longer."""

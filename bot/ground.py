@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.execution.deployment import Deployment, deploy
-from bot.execution.homecoming import Sought
 from bot.execution.settings import Bound, InventoryCap, Venues
 from bot.ledger.errors import LedgerError
 from bot.simulator import Overlay, PrivateFork, Simulator
@@ -20,7 +19,7 @@ from chains.anvil import Anvil
 from chains.assets import Address, address
 from chains.blocks import Head, Receipt
 from chains.node import BlockRef, Node, SendOutcome, Submitter
-from chains.node.seen import Seen
+from chains.node.seen import Seen, Sought
 
 _ETHER = 10**18
 _SCRATCH_WEI = 100 * _ETHER
@@ -49,12 +48,10 @@ class Ground(Protocol):
 class Expecting(Ground, Protocol):
     """A ground that can be told of a head before its logs are here."""
 
-    def expect(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> None:
+    def expect(self, head: Head, sought: Sought) -> None:
         """`head` is the next one, and only its logs are not here yet: what is asked on it may be asked now.
 
-        The rest is what the submitter's `seen` will be asked there.
+        `sought` is what the submitter's `seen` will be asked there.
         """
         ...
 
@@ -70,11 +67,9 @@ class LiveGround:
     def submitter(self) -> Submitter:
         return self.node
 
-    def expect(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> None:
+    def expect(self, head: Head, sought: Sought) -> None:
         self.simulator.expect(head)
-        self.node.expect(head, tx_hashes, counted, paying)
+        self.node.expect(head, sought)
 
     async def on_head(self, head: Head) -> None:
         await self.simulator.prepare(head)
@@ -93,9 +88,7 @@ class DryGround(LiveGround):
     def submitter(self) -> Submitter:
         return _Overlaid(self.node, self.placed)
 
-    def expect(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> None:
+    def expect(self, head: Head, sought: Sought) -> None:
         """The node is asked nothing of keys that only lie over it."""
         self.simulator.expect(head)
 
@@ -111,9 +104,7 @@ class ForkGround:
     def submitter(self) -> Submitter:
         return self.fork
 
-    def expect(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> None:
+    def expect(self, head: Head, sought: Sought) -> None:
         """Nothing: the fork's own block is not made yet."""
 
     async def on_head(self, head: Head) -> None:
@@ -133,7 +124,7 @@ def ask_ahead(node: Node, ground: Expecting, sought: Callable[[], Sought]) -> No
 
     def coming(head: Head) -> None:
         with suppress(LedgerError):
-            ground.expect(head, *sought())
+            ground.expect(head, sought())
 
     node.on_coming = coming
 

@@ -32,10 +32,7 @@ from bot.transaction import read_signed
 from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
-from chains.node.seen import Seen
-
-Sought = tuple[Sequence[str], Sequence[Address], Sequence[Address]]
-"""What a look asks: hashes of transactions, whose transactions to count, and whose coins."""
+from chains.node.seen import Seen, Sought
 
 _AWAITED = (IntentState.SIGNED, IntentState.SENDING, IntentState.PENDING)
 

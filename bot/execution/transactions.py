@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.gains import Gains
-from bot.execution.homecoming import Found, Homecoming, Sought, Waits
+from bot.execution.homecoming import Found, Homecoming, Waits
 from bot.execution.inflight import InFlight
 from bot.execution.judging import Bearing, Judge
 from bot.execution.marks import Marks
@@ -39,6 +39,7 @@ from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import Address
 from chains.blocks import Block, Head, Undone
 from chains.node import Submitter
+from chains.node.seen import Sought
 from chains.relays.destinations import MEMPOOL, Mempool
 
 __all__ = ["Identity", "Prepared", "Sent", "Settled", "TransactionDesk"]

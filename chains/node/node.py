@@ -30,7 +30,7 @@ from chains.node.logs import LogChunk, LogRanges, logs_of_block
 from chains.node.pool import Pool
 from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
-from chains.node.seen import Ahead, Seen, questions
+from chains.node.seen import Ahead, Seen, Sought, questions
 from chains.node.seen import read as read_seen
 from chains.node.sending import SendOutcome
 from chains.node.transport import NodeClock
@@ -254,17 +254,15 @@ class Node(JsonRpcReads):
 
     async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
         """As `JsonRpcReads.seen`, in one message where an endpoint takes that, or as it was expected."""
-        expected = await self._ahead.answer(tx_hashes, counted, paying)
+        expected = await self._ahead.answer((tx_hashes, counted, paying))
         if expected is not None:
             return expected
         asked = questions(tx_hashes, counted, paying)
         return read_seen(tx_hashes, counted, paying, await self.request_all(asked) if asked else [])
 
-    def expect(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> None:
-        """`seen` will be called with these on `head`: it is asked already now."""
-        self._ahead.ask(head, tx_hashes, counted, paying)
+    def expect(self, head: Head, sought: Sought) -> None:
+        """`seen` will be called with `sought` on `head`: it is asked already now."""
+        self._ahead.ask(head, sought)
 
     async def send_raw(self, raw: bytes) -> SendOutcome:
         """Hand a signed transaction to every endpoint. Never raises: no answer is `SendStatus.UNKNOWN`."""

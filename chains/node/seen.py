@@ -17,6 +17,9 @@ from chains.node.wire import BlockRef, block_parameter, receipt
 
 _LATEST = "latest"
 
+Sought = tuple[Sequence[str], Sequence[Address], Sequence[Address]]
+"""What is to be seen: hashes of transactions, whose transactions to count, and whose coins."""
+
 _PATIENCE_S = 0.2
 """So long what was asked ahead is waited for; then it is asked of every endpoint, as if it had not been."""
 
@@ -93,25 +96,23 @@ class Ahead:
     """
 
     batch: Callable[[Sequence[Request]], Awaitable[list[Answer]]]
-    _asked: tuple[Sequence[str], Sequence[Address], Sequence[Address]] = ((), (), ())
+    _sought: Sought = ((), (), ())
     _answer: asyncio.Task[Seen | None] | None = None
     _refused: int = 0
 
-    def ask(self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> None:
+    def ask(self, head: Head, sought: Sought) -> None:
         """Ask now what is to be seen as of `head`; what was asked before is given up."""
         self.forget()
+        _, counted, _ = self._sought = sought
         if counted and self._refused < _REFUSALS:
-            self._asked = tx_hashes, counted, paying
-            self._answer = asyncio.create_task(self._seen(head, *self._asked))
+            self._answer = asyncio.create_task(self._seen(head, sought))
 
-    async def answer(
-        self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> Seen | None:
+    async def answer(self, sought: Sought) -> Seen | None:
         """What was seen, once; None where that was not asked, was refused, or takes too long."""
         answer, self._answer = self._answer, None
         if answer is None:
             return None
-        if self._asked == (tx_hashes, counted, paying):
+        if self._sought == sought:
             await asyncio.wait([answer], timeout=_PATIENCE_S)
             if answer.done():
                 return answer.result()
@@ -124,16 +125,14 @@ class Ahead:
             self._answer.cancel()
             self._answer = None
 
-    async def _seen(
-        self, head: Head, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]
-    ) -> Seen | None:
+    async def _seen(self, head: Head, sought: Sought) -> Seen | None:
         try:
-            answers = await self.batch(questions(tx_hashes, counted, paying, head))
+            answers = await self.batch(questions(*sought, head))
         except (NodeError, RpcError):
             return None
         refused = any(isinstance(answer, RpcError) for answer in answers)
         self._refused = self._refused + 1 if refused else 0
-        return None if refused else read(tx_hashes, counted, paying, answers)
+        return None if refused else read(*sought, answers)
 
 
 def _number(answer: Answer) -> int | None:

@@ -40,7 +40,7 @@ async def test_it_is_asked_before_the_logs_are_here_and_not_once_more() -> None:
 
         def expect(head: Head) -> None:
             coming.append(head)
-            node.expect(head, [mined], [SENDER], [SENDER])
+            node.expect(head, ([mined], [SENDER], [SENDER]))
 
         node.on_coming = expect
         async with contextlib.aclosing(node.blocks([TOPIC], before)) as events:
@@ -59,9 +59,9 @@ async def test_it_is_asked_before_the_logs_are_here_and_not_once_more() -> None:
 async def test_what_was_not_expected_is_asked_and_so_is_everything_once_the_next_blocks_logs_are() -> None:
     async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
         _, head, mined = await head_with_a_transaction(node, anvil)
-        node.expect(head, [mined], [SENDER], [])
+        node.expect(head, ([mined], [SENDER], []))
         assert (await node.seen([mined], [SENDER, LOGGER], [])).nonces == {SENDER: 1, LOGGER: 0}
-        node.expect(head, [mined], [SENDER], [])
+        node.expect(head, ([mined], [SENDER], []))
         await asyncio.sleep(0.1)
         later = await emit(anvil)
         await node.logs_of(await node.head(), [TOPIC])
@@ -85,11 +85,11 @@ async def test_an_endpoint_that_does_not_know_the_block_yet_is_not_believed_that
 
         server.replace = lags
         for _ in range(3):
-            node.expect(head, [mined], [SENDER], [])
+            node.expect(head, ([mined], [SENDER], []))
             seen = await node.seen([mined], [SENDER], [])
             assert seen.receipts[mined] is not None and seen.nonces == {SENDER: 1}
         assert ahead == 3
-        node.expect(head, [mined], [SENDER], [])
+        node.expect(head, ([mined], [SENDER], []))
         assert (await node.seen([mined], [SENDER], [])).nonces == {SENDER: 1}
         assert ahead == 3, "who cannot tell is not asked ahead for ever"
 
@@ -107,7 +107,7 @@ async def test_one_that_does_not_answer_is_not_waited_for_longer_than_the_others
         server.replace = lambda method, params: (
             late() if method == "eth_getTransactionCount" and isinstance(params[1], dict) else PASS
         )
-        node.expect(head, [mined], [SENDER], [])
+        node.expect(head, ([mined], [SENDER], []))
         async with asyncio.timeout(3):
             assert (await node.seen([mined], [SENDER], [])).nonces == {SENDER: 1}
         released.set()
