@@ -110,14 +110,20 @@ class Chain:
         return Token(_PLACE, at, symbol, 18)
 
     async def transact(self, fields: dict[str, str]) -> dict[str, Any]:
-        """Send a transaction of these fields; its receipt. Raises `Reverted`."""
+        """Send a transaction of these fields; its receipt. Raises `Reverted`.
+
+        It is out of Anvil's pool as well: what a pool still holds of a block is mined again, or takes the next of its
+        nonce with it, where the chain is reverted meanwhile.
+        """
         transaction = {"from": self.account, "gas": hex(_GAS), "gasPrice": "0x0", **fields}
         digest = await self.anvil.rpc("eth_sendTransaction", transaction)
-        receipt: dict[str, Any] | None = None
-        while receipt is None:
-            receipt = await self.anvil.rpc("eth_getTransactionReceipt", digest)
-        if receipt["status"] != "0x1":
-            raise Reverted(f"a transaction to {fields.get('to', 'a new contract')} reverted: {fields['data'][:74]}…")
+        while (await self.anvil.rpc("txpool_status"))["pending"] != "0x0":
+            pass
+        receipt: dict[str, Any] | None = await self.anvil.rpc("eth_getTransactionReceipt", digest)
+        if receipt is None or receipt["status"] != "0x1":
+            what = "reverted" if receipt else "was not mined"
+            data = fields.get("data", "no data")[:74]
+            raise Reverted(f"a transaction to {fields.get('to', 'a new contract')} {what}: {data}…")
         return receipt
 
 

@@ -174,19 +174,9 @@ async def _mock(chain: Chain, file: str, name: str, types: list[str] | None = No
     """Deploy a mock as forge built it."""
     document = orjson.loads((ROOT / "contracts" / "out" / f"{file}.sol" / f"{name}.json").read_bytes())
     data = document["bytecode"]["object"] + encode(types or [], values).hex()
-    receipt = await _sent(chain, {"data": data})
+    receipt = await chain.transact({"data": data})
     return address(receipt["contractAddress"])
 
 
 async def _pay(chain: Chain, to: Address, amount: int) -> None:
-    await _sent(chain, {"to": to, "value": hex(amount)})
-
-
-async def _sent(chain: Chain, fields: dict[str, str]) -> dict[str, Any]:
-    transaction = {"from": chain.account, "gas": hex(10**8), "gasPrice": "0x0", **fields}
-    digest = await chain.anvil.rpc("eth_sendTransaction", transaction)
-    receipt: dict[str, Any] | None = None
-    while receipt is None:
-        receipt = await chain.anvil.rpc("eth_getTransactionReceipt", digest)
-    assert receipt["status"] == "0x1", fields
-    return receipt
+    await chain.transact({"to": to, "value": hex(amount)})

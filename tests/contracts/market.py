@@ -143,11 +143,7 @@ class Market:
         anvil = self.chain.anvil
         await anvil.rpc("anvil_impersonateAccount", OPERATOR)
         await anvil.rpc("anvil_setBalance", OPERATOR, hex(ETH))
-        digest = await anvil.rpc("eth_sendTransaction", self._transaction(call, OPERATOR))
-        receipt = None
-        while receipt is None:
-            receipt = await anvil.rpc("eth_getTransactionReceipt", digest)
-        assert receipt["status"] == "0x1", f"reverted: {call}"
+        receipt = await self.chain.transact(self._transaction(call, OPERATOR))
         return int(receipt["gasUsed"], 16)
 
     async def refusal(self, call: ExecutorCall, sender: str = OPERATOR) -> bytes:

@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from eth_abi.abi import encode
-
 from bot.exactness.contracts import Chain
 from bot.safety.report import Oddity, Taxes
 from chains.anvil import Anvil
@@ -134,14 +132,8 @@ class OddWorld:
 
     async def deploy(self, file: str, name: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> Address:
         """Deploy a contract of the corpus."""
-        code = artefact(file, name)["bytecode"]["object"] + encode(types, values).hex()
-        sent = {"from": self.chain.account, "data": code, "gas": hex(10_000_000)}
-        digest = await self.chain.anvil.rpc("eth_sendTransaction", sent)
-        receipt = None
-        while receipt is None:
-            receipt = await self.chain.anvil.rpc("eth_getTransactionReceipt", digest)
-        assert receipt["status"] == "0x1", name
-        return address(receipt["contractAddress"])
+        code = bytes.fromhex(artefact(file, name)["bytecode"]["object"][2:])
+        return await self.chain.create(code, types, values)
 
     async def pair(self, token: Address) -> Address:
         """A pair of `token` and the base, with plenty of both."""
