@@ -26,11 +26,11 @@ from benchmarks.disks import ram_disk, sync_ms
 from benchmarks.halves import Half, Halves
 from benchmarks.least import least
 from benchmarks.machine import report
-from bot import app
 from bot.config.load import BUILT_IN, load
 from bot.config.options import Quiet, RunOptions
 from bot.execution.stages import Stage
-from bot.report import Summary
+from bot.run import app
+from bot.run.report import Summary
 from chains.tools import ROOT
 
 SEED = 1

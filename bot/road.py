@@ -13,13 +13,13 @@ from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.lenders import SingletonLenders
 from bot.execution.transactions import TransactionDesk
-from bot.ground import Ground
 from bot.ledger.ledger import Ledger
 from bot.market import Market, VenueId
 from bot.market.combined import Walk
 from bot.risk.guard import Guard
 from bot.strategy import Strategy
-from bot.witnesses import Witnesses
+from bot.world.ground import Ground
+from bot.world.witnesses import Witnesses
 from chains.assets import Token
 
 Filter = Callable[[VenueId, Token], bool]

@@ -20,7 +20,6 @@ from bot.execution.marks import Marks
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
-from bot.ground import Ground
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.market import Market
@@ -29,13 +28,14 @@ from bot.opening import filters, ledger_marks, open_accounts, upkeeping
 from bot.permissions import GWEI, budgets, total_budget
 from bot.plan import Plan
 from bot.reasons import Refusal
-from bot.relays import routes_of
 from bot.risk.allowances import Allowance, unchanged
 from bot.risk.guard import Guard
 from bot.road import Optimal, Road
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
-from bot.witnesses import Witnesses
+from bot.world.ground import Ground
+from bot.world.relays import routes_of
+from bot.world.witnesses import Witnesses
 from chains.assets import Token
 from chains.blocks import Block, Head
 from chains.node import Node

@@ -12,7 +12,7 @@ Counted = Callable[[str, str], None]
 """Takes the name of a torture, as in `tests/torture/table.py`, and what its short form counted."""
 
 _COUNTED = "counted"
-WHOLE_BOTS = ("tests/faults/", "tests/kills/", "tests/mutation/", "tests/road/", "tests/bot/test_run_")
+WHOLE_BOTS = ("tests/faults/", "tests/kills/", "tests/mutation/", "tests/road/", "tests/bot/run/test_run_")
 
 # A shared machine is slow at times; a property is about answers, never about milliseconds, nor about how many examples
 # a draw leaves out before it has one.

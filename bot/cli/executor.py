@@ -236,8 +236,8 @@ def which_executor(loaded: Loaded, given: str | None) -> str:
 def node_rpc(loaded: Loaded, node: str | None) -> NodeRpc:
     """The node given, or those configured. Raises `click.UsageError`."""
     from bot.clock import SystemClock
-    from bot.nodes import node_of
     from bot.rpc import NodeRpc
+    from bot.world.nodes import node_of
 
     if node is None and not loaded.config.node.endpoints:
         raise click.UsageError("which node? give --node (`isthmus twin` prints its own), or write node.endpoints")

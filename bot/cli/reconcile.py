@@ -94,10 +94,10 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
     """The node and the exchanges of the configuration; for a twin or a fork, which is gone, the last it said."""
     from bot.balances import at_exchanges, final_block, on_chain
     from bot.clock import SystemClock
-    from bot.exchanges import exchange_of
     from bot.ledger.reading import observed_balances
     from bot.mode import Mode
-    from bot.nodes import node_of
+    from bot.world.exchanges import exchange_of
+    from bot.world.nodes import node_of
 
     if not loaded.config.node.endpoints or ledger.run.mode is Mode.FORK:
         recorded = _recorded(observed_balances(ledger))

@@ -15,7 +15,7 @@ from bot.cli.parameters import config_option, found_config
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
-    from bot.relays import Answered
+    from bot.world.relays import Answered
 
 relays = Verbs(
     "relays",
@@ -59,7 +59,7 @@ async def test(config_path: Path | None, names: tuple[str, ...], as_json: bool) 
     has neither eth_callBundle nor the method of its kind is none.
     """
     from bot.config.load import load
-    from bot.relays import ask_relays
+    from bot.world.relays import ask_relays
 
     loaded = load(found_config(config_path))
     known = {relay.name: relay for relay in loaded.config.relays}

@@ -12,13 +12,13 @@ from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import TerminalReporter, emit
 from bot.cli.parameters import DURATION, found_config, opening_secret, passphrase_options, read_passphrase
-from bot.collecting import keeping_all
-from bot.ending import STOPPED
+from bot.run.collecting import keeping_all
+from bot.run.ending import STOPPED
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
     from bot.config.options import RunOptions
-    from bot.report import Summary
+    from bot.run.report import Summary
 
 
 @command(
@@ -99,7 +99,7 @@ def run(
         return _run_several(planned, as_json)
     # Here, because it loads every room: a refused configuration should not have to wait for that.
     with keeping_all():
-        from bot import app
+        from bot.run import app
 
     try:
         summary = asyncio.run(app.run(*planned[0], TerminalReporter(lines_to_stderr=as_json)))
@@ -130,7 +130,7 @@ def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) ->
     from bot.cli.errors import exit_code, explained
 
     with keeping_all():
-        from bot.networks import Planned, run_together
+        from bot.run.networks import Planned, run_together
 
     width = max(len(loaded.network.name) for loaded, _ in planned)
     runs = [

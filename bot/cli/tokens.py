@@ -87,7 +87,7 @@ async def place_named(node: str | None, network: str, config_path: Path | None) 
     from bot.clock import SystemClock
     from bot.config.load import load
     from bot.config.values import plain
-    from bot.nodes import node_of
+    from bot.world.nodes import node_of
     from chains.networks import load_network
     from chains.node.gateway import Gateway
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from bot.config.checks import TWIN
 from bot.config.model import ExchangeSettings, RunConfig
 from bot.doctor.checks import Check, Status, graded
-from bot.exchanges import exchange_of
+from bot.world.exchanges import exchange_of
 from chains.exchanges.adapter import Exchange
 
 SKEW_WARN_MS = 500

@@ -17,10 +17,10 @@ from bot.doctor.checks import Check, Status, graded
 from bot.execution.deployment import balance, settings_of
 from bot.keys import keystore_address
 from bot.ledger.ledger import Ledger
-from bot.nodes import node_of
 from bot.rpc import NodeRpc
 from bot.signer.keystore import KeystoreError
 from bot.signer.sources import Kind
+from bot.world.nodes import node_of
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head

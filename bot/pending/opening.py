@@ -10,7 +10,7 @@ from bot.market import Market, Supposed
 from bot.pending.transaction import PendingTransaction
 from bot.pending.trial import Trial
 from bot.pending.watch import PendingWatch
-from bot.world import World
+from bot.world.world import World
 
 
 async def open_pending(

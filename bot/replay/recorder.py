@@ -15,7 +15,6 @@ import orjson
 
 from bot.clock import Clock
 from bot.engine import Engine
-from bot.ground import Ground
 from bot.market import Opportunity
 from bot.plan import Plan, encode_plan
 from bot.replay.codec import encode, encode_error
@@ -24,6 +23,7 @@ from bot.replay.levels import BookWriter
 from bot.replay.tape import TapeWriter
 from bot.risk.guard import Guard
 from bot.wiring import Ends
+from bot.world.ground import Ground
 from chains.blocks import ChainEvent, Head
 from chains.exchanges.books import Book
 from chains.exchanges.troubles import FeedTrouble

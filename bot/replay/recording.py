@@ -17,7 +17,7 @@ from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, pools_at, tex
 from bot.replay.recorder import Recorder
 from bot.replay.tape import TapeWriter
 from bot.wiring import Ends, Footing
-from bot.world import World
+from bot.world.world import World
 from chains.blocks import Head
 
 

@@ -9,11 +9,11 @@ from eth_utils.crypto import keccak
 
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.settings import UNBOUNDED, InventoryCap, Venues
-from bot.ground import Placed, place_executor
 from bot.plan import LASTS_S, Plan, Swap
 from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
 from bot.transaction import Fees, UnsignedTransaction
+from bot.world.ground import Placed, place_executor
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.blocks import Head
 from chains.executor import ExchangeCall, encode

@@ -26,7 +26,6 @@ from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
-from bot.ground import LiveGround, ask_ahead
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
@@ -48,6 +47,7 @@ from bot.signer.protocol import Signed, SignRequest
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.simulator import Simulator
+from bot.world.ground import LiveGround, ask_ahead
 from chains.anvil import AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head

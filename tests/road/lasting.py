@@ -19,7 +19,7 @@ from bot.execution.references import References
 from bot.execution.settings import Bound, Venues
 from bot.keys import new_keystore
 from bot.rpc import HttpRpc
-from bot.twin_session import deploy_on_twin
+from bot.run.twin_session import deploy_on_twin
 from chains.assets import Address
 from chains.exchanges.urls import ccxt_urls
 from chains.networks import load_network

@@ -25,7 +25,6 @@ from bot.execution.marks import Marks
 from bot.execution.transactions import Identity, TransactionDesk
 from bot.gas import ETHER as ETHER_COIN
 from bot.gas import GasCoin
-from bot.ground import LiveGround, ask_ahead
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.market import Market
@@ -39,6 +38,7 @@ from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
 from bot.simulator import Simulator
 from bot.strategy import Strategy
+from bot.world.ground import LiveGround, ask_ahead
 from chains.anvil import Anvil
 from chains.assets import Token
 from chains.blocks import ChainEvent, Undone

@@ -12,17 +12,17 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from bot import app
 from bot.clock import SystemClock
 from bot.config.load import BUILT_IN, load
 from bot.config.options import Quiet, RunOptions
-from bot.ending import Stopping
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import PlanRow, RefusalRow
 from bot.ledger.reading import events
 from bot.mode import Mode
 from bot.plan import Plan, decode_plan
-from bot.report import Summary
+from bot.run import app
+from bot.run.ending import Stopping
+from bot.run.report import Summary
 from chains.tools import ROOT
 
 BLOCKS, MOST_BLOCKS = 12, 300

@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from bot import app
 from bot.config.load import load
 from bot.config.options import Quiet, RunOptions
-from bot.report import Summary
+from bot.run import app
+from bot.run.report import Summary
 from tests.bot.running import twin_config
 
 BLOCKS_PER_HOUR = 300

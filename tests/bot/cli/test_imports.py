@@ -10,7 +10,7 @@ import pytest
 from chains.tools import ROOT
 
 _HELP = "import sys\nfrom bot.cli import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    print()\n"
-_RUN = "import sys\nimport bot.cli.run\nimport bot.app\n"
+_RUN = "import sys\nimport bot.cli.run\nimport bot.run.app\n"
 _TELL = "print(*sys.modules)"
 
 
@@ -24,7 +24,7 @@ def loaded(program: str) -> set[str]:
     ("program", "most", "never"),
     [
         (_HELP, 200, {"pydantic", "web3", "ccxt", "aiohttp", "sqlalchemy", "numpy"}),
-        (_RUN, 1_250, {"alembic", "ccxt", "eth_account", "numba", "pyrevm", "requests", "web3"}),
+        (_RUN, 1_260, {"alembic", "ccxt", "eth_account", "numba", "pyrevm", "requests", "web3"}),
     ],
     ids=["help", "run"],
 )

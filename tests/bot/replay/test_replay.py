@@ -12,7 +12,6 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from bot import app
 from bot.cli import main
 from bot.config.errors import ConfigError
 from bot.config.load import BUILT_IN, load
@@ -25,7 +24,8 @@ from bot.replay.opening import TAPE
 from bot.replay.recordings import latest
 from bot.replay.settings import Settings
 from bot.replay.tape import read_tape
-from bot.report import Summary
+from bot.run import app
+from bot.run.report import Summary
 from bot.strategy import MarketView
 from chains.tools import ROOT
 from strategies.dex_arbitrage import DexArbitrage

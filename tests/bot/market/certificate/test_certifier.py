@@ -5,11 +5,11 @@ import os
 
 import pytest
 
-from bot.certifying import Optimum
 from bot.market.certificate.certifier import Certifier
 from bot.market.certificate.messages import Update
 from bot.market.certificate.worker import Certificates
 from bot.market.dual.capture import Cause, Terms
+from bot.run.certifying import Optimum
 from tests.bot.market.samples import USDC, WETH, block, book, market, sync, v2
 
 WEI = 10**18

@@ -6,7 +6,7 @@ import pytest
 
 from bot.ledger.records import WorstCase
 from bot.reasons import Reason
-from bot.witnesses import Witnesses
+from bot.world.witnesses import Witnesses
 from tests.chains.node.support import chain, mine, node_on
 
 

@@ -18,8 +18,8 @@ from click.testing import CliRunner
 
 from bot.cli import main
 from bot.config.options import Quiet
-from bot.ending import StoppingTogether
 from bot.rpc import HttpRpc
+from bot.run.ending import StoppingTogether
 from chains.networks import Network, load_network
 from chains.networks.checking import Finding, Standing, check
 from chains.tools import ROOT

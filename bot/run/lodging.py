@@ -6,11 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.config.options import Reporter
-from bot.hands import Hands
+from bot.run.hands import Hands
 from bot.signer.account import Standing, let_through
 from bot.signer.awaking import Awaking
 from bot.signer.files import SIGNER_FOLDER
-from bot.world import World
+from bot.world.world import World
 
 
 async def begin_signer(standing: Standing, world: World, hands: Hands, out: Reporter) -> Awaking:

@@ -12,9 +12,9 @@ import pytest
 
 from bot.clock import SystemClock
 from bot.config.options import Quiet
-from bot.ending import Stopping
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
+from bot.run.ending import Stopping
 from tests.bot.running import Isthmus, twin_config
 
 A_TRADE = r" (settled|hedged) "

@@ -5,12 +5,12 @@ from fractions import Fraction
 import orjson
 import pytest
 
-from bot.certifying import EVENT, NOT_PLANNED, _record, captured
 from bot.gas import ETHER, GasCoin
 from bot.ledger.decisions import Level
 from bot.market.certificate.messages import Certified
 from bot.market.dual.capture import Cause
 from bot.reasons import Reason, Refusal
+from bot.run.certifying import EVENT, NOT_PLANNED, _record, captured
 from tests.bot.ledger.given import atomic_plan, open_ledger
 
 

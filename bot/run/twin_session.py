@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from bot.engine import Engine
 from bot.execution.deployment import Deployment, deploy
 from bot.execution.settings import Bound, InventoryCap, Venues
-from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from bot.rpc import HttpRpc
+from bot.world.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from chains.assets import Address, Assets, Token, address
 from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.twin.client import TwinProcess

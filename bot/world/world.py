@@ -16,13 +16,13 @@ from bot.config.load import Loaded
 from bot.config.model import ExchangeSettings
 from bot.config.options import Reporter, RunOptions
 from bot.config.values import plain
-from bot.exchanges import exchange_of
 from bot.ledger.custody import renewing
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
-from bot.nodes import node_of
 from bot.signer.files import SIGNER_FOLDER
 from bot.signer.switch import CONTROL_NAME, KillSwitch
+from bot.world.exchanges import exchange_of
+from bot.world.nodes import node_of
 from chains.assets import Address
 from chains.exchanges.urls import ccxt_urls
 from chains.networks import Network

@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import pytest
 
-from bot.collecting import Collecting, collect_between_decisions
 from bot.engine import Engine
+from bot.run.collecting import Collecting, collect_between_decisions
 from tests.bot.execution.given import head
 
 HEAD = head(10)
@@ -125,7 +125,7 @@ async def test_what_outlives_a_head_is_not_looked_at_again() -> None:
 async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown_and_not_too_often(
     monkeypatch: pytest.MonkeyPatch, apart_s: float, collected: bool
 ) -> None:
-    monkeypatch.setattr("bot.collecting._APART_S", apart_s)
+    monkeypatch.setattr("bot.run.collecting._APART_S", apart_s)
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
         old = [Knot() for _ in range(sys.getallocatedblocks() // 2)]

@@ -9,7 +9,7 @@ import orjson
 from bot.ledger.reconcile import Reconciliation, Row
 from bot.ledger.records import Account
 from bot.ledger.summary import Latency, RunSummary
-from bot.report import Summary
+from bot.run.report import Summary
 
 WEI = 123_456_789_012_345_678_901
 ACCOUNT = Account("twin", "0xowner", "0xtoken")

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from bot import app
 from bot.cli import main
 from bot.cli.errors import ExitCode
 from bot.cli.run import _ended
@@ -23,7 +22,8 @@ from bot.ledger.reconcile import Reconciliation, Row
 from bot.ledger.records import Account
 from bot.ledger.summary import Latency, RunSummary
 from bot.mode import Mode
-from bot.report import Summary
+from bot.run import app
+from bot.run.report import Summary
 from bot.simulator import Simulator
 from chains.blocks import Head
 from chains.node.seen import Ahead, Seen

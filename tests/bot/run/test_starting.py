@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import starting
 from bot.market import Market
-from bot.starting import load_kernels
+from bot.run import starting
+from bot.run.starting import load_kernels
 from chains.kernels.cache import compiled
 from chains.tools import ROOT
 from tests.bot.market.samples import ASSETS
@@ -22,7 +22,7 @@ from tests.told import Told
 _OPENED = """
 import asyncio, sys
 from pathlib import Path
-from bot import app
+from bot.run import app
 from bot.config.load import load
 from bot.config.options import Quiet, RunOptions
 from bot.market.dual.compiled import kernels

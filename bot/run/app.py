@@ -8,25 +8,20 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
-from bot.certifying import Optimum, certify
 from bot.clock import Clock, SystemClock
-from bot.collecting import collect_between_decisions, keeping_all
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.dashboard.app import Dashboard
 from bot.dashboard.live import LiveRun
 from bot.dashboard.stopping import StopFailed, UnknownStrategy
 from bot.drift.freshness import Freshness
-from bot.ending import Stopping
 from bot.engine import Engine
 from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
-from bot.hands import Hands, open_hands
 from bot.known import KnownPools
 from bot.ledger.decisions import Level
 from bot.ledger.keylock import key_in_use
 from bot.ledger.ledger import Ledger
-from bot.lodging import begin_signer
 from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
@@ -36,26 +31,31 @@ from bot.opening import (
 )
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, scopes, signer_policy
-from bot.relays import open_relays
-from bot.reopening import require_reconciled
 from bot.replay.recording import begin_recording
-from bot.report import Summary
 from bot.risk.allowances import Allowances
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
 from bot.road import Road
+from bot.run.certifying import Optimum, certify
+from bot.run.collecting import collect_between_decisions, keeping_all
+from bot.run.ending import Stopping
+from bot.run.hands import Hands, open_hands
+from bot.run.lodging import begin_signer
+from bot.run.reopening import require_reconciled
+from bot.run.report import Summary
+from bot.run.session import Session
+from bot.run.starting import Starting, load_kernels
+from bot.run.twin_session import Stepper
 from bot.safety.lab import TokenLab
 from bot.safety.watch import TokenWatch
-from bot.session import Session
 from bot.signer.account import standing
 from bot.signer.client import SignerClient
 from bot.signer.policy import SignerPolicy
 from bot.signer.switch import TOTAL, SwitchUnwritten
 from bot.simulator import Simulator
-from bot.starting import Starting, load_kernels
-from bot.twin_session import Stepper
 from bot.wiring import Ends, Footing, build_road, open_books, start
-from bot.world import World, open_world
+from bot.world.relays import open_relays
+from bot.world.world import World, open_world
 from chains.assets import Address
 from chains.blocks import Head
 

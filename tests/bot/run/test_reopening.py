@@ -12,7 +12,7 @@ from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row, book_differences
 from bot.ledger.records import Account
-from bot.reopening import require_reconciled
+from bot.run.reopening import require_reconciled
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
 from tests.bot.execution.given import head

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from threading import Timer
 
 from bot.clock import Clock
-from bot.ending import stopping_at_once
 from bot.market import Market
+from bot.run.ending import stopping_at_once
 from chains.assets import Assets
 
 _TOLD_AFTER_S = 5.0

@@ -11,7 +11,7 @@ import pytest
 from bot.config.load import load
 from bot.execution.build import unsigned_transaction
 from bot.execution.fees import terms
-from bot.relays import IDENTITY_FILE, open_relays, routes_of
+from bot.world.relays import IDENTITY_FILE, open_relays, routes_of
 from chains.executor import decode
 from chains.networks import load_network
 from chains.node.sending import SendOutcome, SendStatus

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.lodging import moved
+from bot.run.lodging import moved
 from bot.signer.journal import Journal
 
 

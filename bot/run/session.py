@@ -8,16 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.balances import BalanceReader, at_exchanges, final_block, on_chain
-from bot.certifying import LAST_ANSWERS_S, captured
 from bot.clock import Clock
-from bot.collecting import Collecting
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.discovery.watch import PoolWatch
-from bot.ending import Stopping
 from bot.engine import Engine
-from bot.ground import ask_ahead
-from bot.hands import Hands
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
 from bot.ledger.reconcile import Reconciliation, reconcile
@@ -26,11 +21,16 @@ from bot.market import Market
 from bot.market.certificate.certifier import Certifier
 from bot.mode import Mode
 from bot.replay.recorder import Ears, Recorder
-from bot.report import Summary
+from bot.run.certifying import LAST_ANSWERS_S, captured
+from bot.run.collecting import Collecting
+from bot.run.ending import Stopping
+from bot.run.hands import Hands
+from bot.run.report import Summary
+from bot.run.twin_session import Stepper
 from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
-from bot.twin_session import Stepper
-from bot.world import World
+from bot.world.ground import ask_ahead
+from bot.world.world import World
 from chains.anvil import AnvilFailed, RpcError
 from chains.blocks import Head
 from chains.exchanges.troubles import ExchangeUnavailable

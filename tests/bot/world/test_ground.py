@@ -10,9 +10,9 @@ from eth_utils.crypto import keccak
 
 from bot.clock import SystemClock
 from bot.execution.settings import NO_VENUES, Bound, InventoryCap
-from bot.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, LiveGround, place_executor
 from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
+from bot.world.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, LiveGround, place_executor
 from chains.assets import Address
 from chains.node.seen import Seen
 from tests.bot.ledger.given import ETHER

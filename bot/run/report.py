@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from bot.certifying import Captured
 from bot.ledger.reconcile import Reconciliation
 from bot.ledger.summary import RunSummary
 from bot.mode import Mode
+from bot.run.certifying import Captured
 from bot.simulator.verdict import Screening
 from bot.telling import eth
 

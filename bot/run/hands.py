@@ -17,15 +17,15 @@ from bot.execution.hedges import TradingAccount
 from bot.execution.references import References
 from bot.execution.settings import Bound, InventoryCap, Rpc, Venues
 from bot.execution.transactions import Identity
-from bot.ground import DryGround, Expecting, ForkGround, LiveGround, place_executor
 from bot.keys import new_keystore
 from bot.mode import Mode
 from bot.rpc import HttpRpc, NodeRpc
+from bot.run.twin_session import Funding, deploy_on_twin, exchange_units
 from bot.signer.keystore import KeystoreError
 from bot.signer.sources import KeySource, Kind, open_key
 from bot.simulator import FinalVerdict, PrivateFork, Simulator
-from bot.twin_session import Funding, deploy_on_twin, exchange_units
-from bot.world import World
+from bot.world.ground import DryGround, Expecting, ForkGround, LiveGround, place_executor
+from bot.world.world import World
 from chains.assets import Address, Token
 from chains.exchanges.paper import PaperExchange
 

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from bot import app
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
-from bot.ending import Stopping, StoppingTogether
-from bot.report import Summary
+from bot.run import app
+from bot.run.ending import Stopping, StoppingTogether
+from bot.run.report import Summary
 
 
 @dataclass(frozen=True, slots=True)
