@@ -7,7 +7,7 @@ policy names). Drawn once, an amount is used up, across restarts too. A revocati
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -160,6 +160,13 @@ class GrantBook:
         files = self._dropped.files(now_s)
         if files is None:
             return
+        try:
+            self._heed(files)
+        except BaseException:
+            self._dropped.look_again()
+            raise
+
+    def _heed(self, files: Sequence[Path]) -> None:
         for file in files:
             if file.suffix == ".revoked":
                 self._revoke(file.stem)

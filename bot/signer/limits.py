@@ -32,7 +32,9 @@ MAX_AMOUNT = 2**127
 MAX_TEXT = 200
 FRESH_S = 86_400
 AHEAD_S = 300
-"""A change is taken within a day of its making, and from a clock that is no more than minutes ahead."""
+"""A raise is taken within a day of its making, and from a clock that is no more than minutes ahead. What lowers a limit
+is taken whatever the clocks say.
+"""
 
 _ID = re.compile(r"0x[0-9a-f]{32}")
 _TYPE = "Limit(address operator,string strategy,string limit,uint256 amount,uint256 madeAt,bytes16 id)"
@@ -99,6 +101,11 @@ class Taken:
     configured: int
     owner: Address | None
 
+    @property
+    def raises(self) -> bool:
+        """Whether only the owner may do so."""
+        return self.change.amount > self.before
+
 
 def owner_of(signed: SignedChange, policy: SignerPolicy) -> Address | None:
     """The owner who signed it; None where nobody did. Raises `InvalidChange` for anybody else's signature."""
@@ -139,11 +146,11 @@ class _Standing:
         return limit if self.lowered is None else min(limit, self.lowered)
 
     def take(self, taken: Taken) -> None:
-        if taken.owner is None:
-            self.lowered = taken.change.amount
-        else:
+        if taken.raises:
             self.raised, self.configured, self.lowered = taken.change.amount, taken.configured, None
-        self.changed_at_s = taken.change.made_at_s
+        else:
+            self.lowered = taken.change.amount
+        self.changed_at_s = max(self.changed_at_s, taken.change.made_at_s)
 
 
 class LimitBook:
@@ -207,12 +214,12 @@ class LimitBook:
         read = []
         for file in files:
             try:
-                read.append(self._read(file, now_s))
+                read.append(self._read(file))
             except (InvalidChange, InvalidMessage, OSError) as error:
                 self._refuse(file.stem, error)
         for signed in sorted(read, key=lambda signed: (signed.change.made_at_s, signed.change.id)):
             try:
-                self._take(signed)
+                self._take(signed, now_s)
             except InvalidChange as error:
                 self._refuse(signed.change.id, error)
 
@@ -220,7 +227,7 @@ class LimitBook:
         self._note(REFUSED, f"{change_id} {error}")
         self._known.add(change_id)
 
-    def _read(self, file: Path, now_s: float) -> SignedChange:
+    def _read(self, file: Path) -> SignedChange:
         signed = wire.decode(SignedChange, file.read_bytes())
         change, policy = signed.change, self._policy
         if file.stem != change.id:
@@ -229,24 +236,28 @@ class LimitBook:
             raise InvalidChange(f"it is for {change.operator} on chain {change.chain_id}")
         if change.strategy != TOTAL and change.strategy not in policy.strategies:
             raise InvalidChange(f"strategy {change.strategy!r} is not in the policy")
-        if not now_s - FRESH_S <= change.made_at_s <= now_s + AHEAD_S:
-            raise InvalidChange("it was not made within the last day; make it anew")
         return signed
 
-    def _take(self, signed: SignedChange) -> None:
+    def _take(self, signed: SignedChange, now_s: float) -> None:
         change = signed.change
         standing = self._standing.get((change.strategy, change.limit), _Standing())
         configured = getattr(self._configured(change.strategy), field_of(change.limit))
-        before = standing.of(configured)
-        if change.made_at_s < standing.changed_at_s:
-            raise InvalidChange("the limit was changed since it was made; make it anew")
-        owner = owner_of(signed, self._policy)
-        if owner is None and change.amount > before:
-            raise InvalidChange(f"it raises the limit from {before} to {change.amount}, which only the owner may")
-        taken = Taken(change, before, configured, owner)
+        taken = Taken(change, standing.of(configured), configured, owner_of(signed, self._policy))
+        if taken.raises:
+            self._require_raise(taken, standing, now_s)
         # Before it counts: what is not in the audit never was.
         self._note(SET, wire.encode(taken).decode())
         self._count(taken)
+
+    def _require_raise(self, taken: Taken, standing: _Standing, now_s: float) -> None:
+        change = taken.change
+        if taken.owner is None:
+            raised = f"from {taken.before} to {change.amount}"
+            raise InvalidChange(f"it raises the limit {raised}, which only the owner may")
+        if not now_s - FRESH_S <= change.made_at_s <= now_s + AHEAD_S:
+            raise InvalidChange("it was not made within the last day; make it anew")
+        if change.made_at_s < standing.changed_at_s:
+            raise InvalidChange("the limit was changed since it was made; make it anew")
 
     def _count(self, taken: Taken) -> None:
         change = taken.change

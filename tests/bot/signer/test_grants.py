@@ -14,7 +14,7 @@ from bot.reasons import Reason
 from bot.signer.grants import LIMITS, InvalidGrant, SignedGrant, decode_grant, encode_grant, grant_file
 from bot.signer.journal import Journal
 from bot.signer.policy import InvalidPolicy
-from bot.signer.protocol import HEADER_BYTES, Replace, Settle, Signed, Status, StatusRequest, frame
+from bot.signer.protocol import HEADER_BYTES, Denial, Replace, Settle, Signed, Status, StatusRequest, frame
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.conftest import new_signer
@@ -75,6 +75,26 @@ def test_a_revoked_grant_stays_revoked_even_if_its_revocation_goes_away(
     for signer in (owned, new_signer(journal, clock, switch, OWNED)):
         assert refused(ask_for(signer, "over", 1)) is Reason.SIGNER_BUDGET_HOUR_LOSS
     assert [what for _, what, _ in journal.audit()] == ["grant_taken", "grant_revoked"]
+
+
+def test_a_journal_that_cannot_be_written_heeds_a_revocation_once_it_can(
+    owned: Signer, switch: KillSwitch, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill_the_hour(owned)
+    grant = granted()
+    deposit(signed(grant), switch.folder)
+    answer(owned, StatusRequest())
+    folder = revoke(grant.id, switch.folder, "a test").parent
+    # Longer ago than the times of files are coarse: what was looked at once is not looked at again.
+    os.utime(folder, (NOW_S - 5, NOW_S - 5))
+    with monkeypatch.context() as full:
+
+        def fail(*_: object) -> None:
+            raise OSError("no space")
+
+        full.setattr(journal, "note", fail)
+        assert isinstance(answer(owned, StatusRequest()), Denial)
+    assert refused(ask_for(owned, "over", 1)) is Reason.SIGNER_BUDGET_HOUR_LOSS
 
 
 def test_the_other_form_of_a_signature_is_none() -> None:

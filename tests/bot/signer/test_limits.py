@@ -77,6 +77,26 @@ def test_a_raise_holds_over_the_figure_it_was_made_over_and_a_lowered_limit_over
     assert differences(new_signer(journal, clock, switch, policy)) == {CYCLES: {"day_loss": -8 * ETHER}}
 
 
+def test_what_the_owner_lowers_holds_over_any_figure_too(
+    owned: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    deposit_change(owned_by(change(ETHER)), switch.folder)
+    differences(owned)
+    looser = dataclasses.replace(POLICY.strategies[CYCLES], hour_loss_wei=3 * ETHER)
+    policy = dataclasses.replace(OWNED, strategies={**POLICY.strategies, CYCLES: looser})
+    assert differences(new_signer(journal, clock, switch, policy)) == {CYCLES: {"hour_loss": -2 * ETHER}}
+
+
+@pytest.mark.parametrize("later_s", [-60, -172_800, 172_800])
+def test_a_clock_that_was_set_hinders_nobody_from_lowering_a_limit(
+    later_s: int, owned: Signer, switch: KillSwitch
+) -> None:
+    deposit_change(owned_by(change(3 * ETHER)), switch.folder)
+    assert differences(owned) == {CYCLES: {"hour_loss": ETHER}}
+    deposit_change(SignedChange(change(ETHER, later_s=later_s)), switch.folder)
+    assert differences(owned) == {CYCLES: {"hour_loss": -ETHER}}
+
+
 def test_the_owner_may_undo_what_anybody_lowered_and_an_older_word_of_his_does_not(
     owned: Signer, switch: KillSwitch, clock: HandClock
 ) -> None:

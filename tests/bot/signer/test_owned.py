@@ -51,8 +51,8 @@ NOT_OURS: dict[str, tuple[SignedGrant | SignedChange, str]] = {
         _OTHERS,
     ),
     "a change with no whole signature": (SignedChange(change(9 * ETHER), b"\x01"), "not 65 bytes"),
-    "an old change": (owned_by(change(1, later_s=-86_401)), "within the last day"),
-    "a change of tomorrow": (owned_by(change(1, later_s=301)), "within the last day"),
+    "an old change": (owned_by(change(9 * ETHER, later_s=-86_401)), "within the last day"),
+    "a change of tomorrow": (owned_by(change(9 * ETHER, later_s=301)), "within the last day"),
 }
 
 
