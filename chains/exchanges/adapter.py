@@ -45,6 +45,9 @@ JUDGES_EACH_ALONE = frozenset({"binance", "binanceus", "bybit"})
 """Exchanges to which a request is valid by its own timestamp, whatever came before it. Others may want a number that
 rises with each, and refuse what was overtaken: there, what is asked of orders is asked one at a time."""
 
+BROKEN_RULES = (ccxt.InvalidOrder, ccxt.BadRequest)
+"""What ccxt raises for an order that is against the rules of its symbol, such as another tick than was read."""
+
 
 class Exchange:
     """One exchange account and the books of `symbols` (ccxt's unified ones, such as `ETH/USDT`).
@@ -101,6 +104,7 @@ class Exchange:
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
         self._terms: dict[str, reading.Terms] = {}
+        self._reading_terms: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
         self._ended: BaseException | None = None
@@ -242,9 +246,10 @@ class Exchange:
 
     async def close(self) -> None:
         """Stop following and hang up."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._reading_terms] if self._reading_terms else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._client.close()
 
     def token(self, currency: str) -> Token:
@@ -327,11 +332,21 @@ class Exchange:
                 {"timeInForce": "IOC", "clientOrderId": order.client_id},
             )
         except Exception as error:
+            if isinstance(error, BROKEN_RULES) and (self._reading_terms is None or self._reading_terms.done()):
+                self._reading_terms = asyncio.create_task(self._read_terms_again())
             return reading.failure(order, error, self._conceal)
         try:
             return await self._report(raw, order.client_id)
         except Exception as error:
             return reading.unknown(order, error, self._conceal)
+
+    async def _read_terms_again(self) -> None:
+        """The exchange may have changed its rules since they were read: the next book brings them."""
+        with contextlib.suppress(Exception):
+            await self._client.load_markets(True)
+            for symbol, known in self._terms.items():
+                terms = reading.terms(self._client.markets[symbol], self._client.precisionMode, "0", self.token)
+                self._terms[symbol] = replace(terms, taker_fee_ppm=known.taker_fee_ppm)
 
     async def _report(self, raw: reading.Raw, client_id: str) -> OrderReport:
         symbol = raw["symbol"]
@@ -346,13 +361,15 @@ class Exchange:
         return reading.report(raw, client_id, fills)
 
     async def _fetched(self, *args: Any, **kwargs: Any) -> Any:
-        """What ccxt asks for, counted. A page is no answer: ccxt would take it for an empty account, or for a snapshot
-        without an id, after which it waits for one for ever.
+        """What ccxt asks for, counted. A page is no answer, nor is an object without anything in it: ccxt would take it
+        for an empty account, or for a snapshot without an id, after which it waits for one for ever.
         """
         self.calls_made += 1
         said = await self._fetch(*args, **kwargs)
         # Some tell the time as a bare number.
-        if isinstance(said, dict | list) or (isinstance(said, str) and said.strip().isdecimal()):
+        if isinstance(said, list) or (isinstance(said, dict) and said):
+            return said
+        if isinstance(said, str) and said.strip().isdecimal():
             return said
         raise ccxt.ExchangeNotAvailable(f"no JSON, but {str(said)[:100]!r}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,8 +52,8 @@ class Terms:
             symbol=symbol,
             base=self.base,
             quote=self.quote,
-            bids=self._levels(raw["bids"][:depth]),
-            asks=self._levels(raw["asks"][:depth]),
+            bids=self._levels(raw["bids"][:depth], math.floor),
+            asks=self._levels(raw["asks"][:depth], math.ceil),
             tick=self.tick,
             lot=self.lot,
             min_amount=self.min_amount,
@@ -63,10 +64,11 @@ class Terms:
             arrived_ns=arrived_ns,
         )
 
-    def _levels(self, rows: list[list[Any]]) -> tuple[Level, ...]:
+    def _levels(self, rows: list[list[Any]], whole: Callable[[Decimal], int]) -> tuple[Level, ...]:
+        # What rested before a tick was coarsened may lie between two: `whole` makes it no better than it is.
         # ccxt keeps its live books in floats; `str` gives back the digits the exchange sent, as they are at most 15
         tick, lot = self.quote.whole(self.tick), self.base.whole(self.lot)
-        levels = ((int(Decimal(str(row[0])) / tick), int(Decimal(str(row[1])) / lot)) for row in rows)
+        levels = ((whole(Decimal(str(row[0])) / tick), int(Decimal(str(row[1])) / lot)) for row in rows)
         return tuple((ticks, lots) for ticks, lots in levels if lots)
 
 
@@ -82,7 +84,7 @@ def terms(market: Raw, precision_mode: int, taker_fee: str, token: Callable[[str
         lot=base.units(_step(market["precision"]["amount"], precision_mode)),
         min_amount=base.units(market["limits"]["amount"]["min"] or 0),
         min_notional=quote.units(market["limits"]["cost"]["min"] or 0),
-        taker_fee_ppm=-int(-Decimal(taker_fee) * PPM // 1),
+        taker_fee_ppm=math.ceil(Decimal(taker_fee) * PPM),
     )
 
 

@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import cache
 from pathlib import Path
@@ -16,8 +18,12 @@ from urllib.parse import urlencode
 from aiohttp import ClientSession
 
 from chains.assets import Token
+from chains.exchanges.adapter import Exchange
 from chains.exchanges.books import Book
+from chains.exchanges.local import LocalExchange
+from chains.exchanges.orders import ExchangeOrder
 
+ETH = "ETH/USDT"
 KEY, SECRET = "test-key", "test-secret"
 COIN = 10**8
 ANCHORS = {"ETHUSDT": Decimal("0.704369453026646679"), "BTCUSDT": Decimal("0.496805164472346667")}
@@ -112,3 +118,31 @@ class Caller:
         """Place an ETHUSDT order, by default a limit order good till cancelled."""
         limit = {"type": "LIMIT", "timeInForce": "GTC"} if "type" not in params else {}
         return await self.signed("POST", "/api/v3/order", **{"symbol": "ETHUSDT", **limit, **params})
+
+
+def an_order(book: Book, side: str, amount: int, client_id: str = "one") -> ExchangeOrder:
+    price = (book.buy_base if side == "buy" else book.sell_base)(amount).limit_price
+    return ExchangeOrder(ETH, side, amount, price, client_id)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
+    """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
+    await local.start()
+    local.deposit(KEY, SECRET, "USDT", 10_000 * COIN)
+    adapter = Exchange(
+        "binance",
+        "binance",
+        [ETH],
+        urls=local.ccxt_urls,
+        api_key=KEY,
+        secret=SECRET,
+        options={"newOrderRespType": {"limit": "RESULT"}},
+        timeout_ms=500,
+    )
+    try:
+        await adapter.connect()
+        yield adapter
+    finally:
+        await adapter.close()
+        await local.close()

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 
 import ccxt.pro
@@ -15,9 +13,7 @@ from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
-from tests.chains.exchanges.making import ANCHORS, COIN, KEY, SECRET, Caller, rebuilt
-
-ETH = "ETH/USDT"
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, Caller, an_order, broken, rebuilt
 
 
 async def caught_up(local: LocalExchange, exchange: Exchange, to_ms: int) -> None:
@@ -29,11 +25,6 @@ async def caught_up(local: LocalExchange, exchange: Exchange, to_ms: int) -> Non
 
 def in_decimals(levels: tuple[tuple[int, int], ...], book: Book) -> list[tuple[Decimal, Decimal]]:
     return [(book.price(ticks), book.base.whole(lots * book.lot)) for ticks, lots in levels]
-
-
-def an_order(book: Book, side: str, amount: int, client_id: str = "one") -> ExchangeOrder:
-    price = (book.buy_base if side == "buy" else book.sell_base)(amount).limit_price
-    return ExchangeOrder(ETH, side, amount, price, client_id)  # type: ignore[arg-type]
 
 
 async def test_connecting_takes_two_calls_and_reads_the_terms(exchange: Exchange) -> None:
@@ -233,30 +224,7 @@ class Paged(LocalExchange):
         return web.Response(text=self.page, status=self.status, content_type="application/json")
 
 
-PAGES = ["<html>Checking your browser before accessing the exchange.</html>", "", '{"lastUpdateId": 5, "bids": [']
-
-
-@asynccontextmanager
-async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
-    """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
-    await local.start()
-    local.deposit(KEY, SECRET, "USDT", 10_000 * COIN)
-    adapter = Exchange(
-        "binance",
-        "binance",
-        [ETH],
-        urls=local.ccxt_urls,
-        api_key=KEY,
-        secret=SECRET,
-        options={"newOrderRespType": {"limit": "RESULT"}},
-        timeout_ms=500,
-    )
-    try:
-        await adapter.connect()
-        yield adapter
-    finally:
-        await adapter.close()
-        await local.close()
+PAGES = ["<html>Checking your browser before accessing the exchange.</html>", "", "{}", '{"lastUpdateId": 5, "bids": [']
 
 
 async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() -> None:

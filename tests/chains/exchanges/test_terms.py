@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+import ccxt
+import pytest
+
+from chains.assets import Token
+from chains.exchanges import reading
+from chains.exchanges.adapter import Exchange
+from chains.exchanges.local import LocalExchange
+from chains.exchanges.orders import ExchangeOrder, OrderStatus
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, an_order, broken
+
+
+class Ruling(LocalExchange):
+    """Changes its rules while it runs."""
+
+    def rule(self, **now: int) -> None:
+        rules = self._api.rules
+        assert isinstance(rules, dict)
+        rules["ETHUSDT"] = replace(rules["ETHUSDT"], **now)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [{"tick": COIN // 10}, {"lot": COIN // 100}, {"min_notional": 200 * COIN}],
+    ids=["tick coarsened", "lot coarsened", "least notional raised"],
+)
+async def test_rules_that_changed_since_they_were_read_cost_one_order(now: dict[str, int]) -> None:
+    local = Ruling(ANCHORS)
+    async with broken(local) as exchange:
+        local.rule(**now)
+        order = ExchangeOrder(ETH, "buy", 123 * COIN // 10_000, Decimal("1890.01"), "before")
+        assert (await exchange.place(order)).status is OrderStatus.REJECTED
+        book = await exchange.fetch_book(ETH)
+        async with asyncio.timeout(20):
+            while (book.tick, book.lot, book.min_notional) == (COIN // 100, COIN // 10_000, 5 * COIN):
+                book = await exchange.fetch_book(ETH)
+        assert {name: getattr(book, name) for name in now} == now
+        assert book.taker_fee_ppm == 230
+        placed = await exchange.place(an_order(book, "buy", COIN, "after"))
+        assert (placed.status, placed.filled) == (OrderStatus.FILLED, COIN)
+
+
+async def test_prices_between_two_ticks_are_taken_for_the_worse() -> None:
+    local = Ruling(ANCHORS)
+    await local.start()
+    exact = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls)
+    coarse = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls)
+    try:
+        await exact.connect()
+        local.rule(tick=COIN // 10)
+        await coarse.connect()
+        fine, rounded = await exact.fetch_book(ETH), await coarse.fetch_book(ETH)
+    finally:
+        await exact.close()
+        await coarse.close()
+        await local.close()
+    pairs = [(fine.price(a), rounded.price(b)) for (a, _), (b, _) in zip(fine.asks, rounded.asks, strict=True)]
+    assert all(low <= high < low + Decimal("0.1") for low, high in pairs)
+    pairs = [(fine.price(a), rounded.price(b)) for (a, _), (b, _) in zip(fine.bids, rounded.bids, strict=True)]
+    assert all(low <= high < low + Decimal("0.1") for high, low in pairs)
+
+
+def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:
+    market = {
+        "base": "ETH",
+        "quote": "USDT",
+        "spot": True,
+        "precision": {"price": "0.01", "amount": "0.0001"},
+        "limits": {"amount": {"min": None}, "cost": {"min": None}},
+    }
+    terms = reading.terms(market, ccxt.TICK_SIZE, "0.0002301", lambda code: Token("cex", code, code, 8))
+    assert terms.taker_fee_ppm == 231
