@@ -16,6 +16,9 @@ Amounts = tuple[int, ...]
 SEARCH_RADIUS = 512
 """How far from the estimate the integer search goes at most, in units of the route's coarsest token."""
 
+APPROACHES = 8
+"""How often more is asked for, where a contract's view says more than its swap pays."""
+
 _TOLERANCE = 1e-5
 
 
@@ -51,14 +54,26 @@ def forward(route: Route, amount_in: int) -> Amounts | None:
 
 
 def backward(route: Route, amount_out: int) -> int | None:
-    """What the route asks for, for at least `amount_out` at its end; None where a pool refuses."""
-    amount = amount_out
+    """About the least that pays at least `amount_out` at the route's end; None where a pool refuses."""
+    amount: int | None = amount_out
     try:
         for hop in reversed(route):
-            amount = hop.pool.quote_exact_out(hop.token_out, amount, hop.token_in)
+            amount = _asked(hop, amount) if amount else None
     except PoolError:
         return None
     return amount
+
+
+def _asked(hop: PoolHop, amount_out: int) -> int | None:
+    """What a swap that pays `amount_out` asks for: where the view says more than the swap pays, that much more."""
+    wanted = amount_out
+    for _ in range(APPROACHES):
+        amount_in = hop.pool.quote_exact_out(hop.token_out, wanted, hop.token_in)
+        short = amount_out - hop.pool.paid(hop.token_in, amount_in, hop.token_out)
+        if short <= 0:
+            return amount_in
+        wanted += short
+    return None
 
 
 def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | None:

@@ -12,6 +12,7 @@ from bot.market.dual.exact import Desk, swaps
 from bot.market.dual.paths import Slices
 from bot.market.dual.problem import Way, problem_of
 from bot.market.dual.solve import solve
+from bot.market.exact import PoolHop, backward
 from bot.market.opportunity import Step, gas_of
 from chains.assets import Token
 from chains.pools.pool import Pool, PoolError
@@ -190,26 +191,22 @@ class _Router:
         desk = Desk(self._pools)
         for path in others:
             swaps(desk, _ways_of(path), path.amount_in)
-        ways = _ways_of(last)
-        asked = self._asked(desk, ways, needed)
-        if asked is None or asked >= last.amount_in:
-            return paths
-        try:
-            trimmed = Path(tuple(swaps(desk, ways, asked)))
-        except (PoolError, ArithmeticError):
-            return paths
-        return (*others, trimmed) if trimmed.amount_out >= needed else paths
+        trimmed = self._asking(desk, _ways_of(last), needed)
+        return (*others, trimmed) if trimmed is not None and trimmed.amount_in < last.amount_in else paths
 
-    def _asked(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> int | None:
-        """What a path asks for, for at least that much out."""
+    def _asking(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> Path | None:
+        """The path at about the least that pays at least that much out."""
         try:
-            for way in reversed(ways):
-                pool = desk.venue(way.venue)
-                assert isinstance(pool, type(self._pools[way.venue]))
-                amount_out = pool.quote_exact_out(way.token_out, amount_out, way.token_in)
+            asked = backward([self._hop(desk, way) for way in ways], amount_out)
+            path = Path(tuple(swaps(desk, ways, asked))) if asked else None
         except (PoolError, ArithmeticError):
             return None
-        return amount_out
+        return path if path is not None and path.amount_out >= amount_out else None
+
+    def _hop(self, desk: Desk, way: Way) -> PoolHop:
+        pool = desk.venue(way.venue)
+        assert isinstance(pool, type(self._pools[way.venue]))
+        return PoolHop(pool, way.token_in, way.token_out)
 
     def _single(self, amount: int) -> Path | None:
         """The best of one path alone, exact."""
@@ -224,11 +221,10 @@ class _Router:
             path = self._slices().best(float(guess))
             if path is None:
                 return best
-            ways = self._ways(path)
-            asked = self._asked(Desk(self._pools), ways, amount_out)
-            if asked is None or (best is not None and asked >= best.amount_in):
+            asking = self._asking(Desk(self._pools), self._ways(path), amount_out)
+            if asking is None or (best is not None and asking.amount_in >= best.amount_in):
                 return best
-            best, guess = Path(tuple(swaps(Desk(self._pools), ways, asked))), asked
+            best, guess = asking, asking.amount_in
         return best
 
     def _first_guess(self, amount_out: int) -> int:

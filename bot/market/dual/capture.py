@@ -6,6 +6,7 @@ import heapq
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -15,6 +16,7 @@ from bot.market.dual.problem import Problem, problem_of
 from bot.market.dual.settling import gas_of_trades
 from bot.market.dual.solve import Solution, closed, solve
 from bot.market.dual.venues import Venue
+from chains.pools.pool import PoolError
 
 MOST_HOPS = 8
 POLISHES = 6
@@ -118,14 +120,18 @@ def _once(solution: Solution, terms: Terms) -> list[Trade]:
 
 
 def _after(venues: Mapping[str, Venue], trades: Iterable[Trade]) -> dict[str, Venue]:
-    """The venues after `trades`."""
+    """The venues after `trades`, without those that cannot tell what is left of them."""
     desk = Desk(venues)
     for trade in trades:
         count = len(trade.walk.cycle)
         swaps(desk, trade.walk.cycle, trade.amount_in)
         if trade.walk.sale:
             swaps(desk, trade.walk.sale, trade.steps[count].amount_in)
-    return {name: desk.venue(name) for name in venues}
+    after: dict[str, Venue] = {}
+    for name in venues:
+        with suppress(PoolError, ArithmeticError):
+            after[name] = desk.venue(name)
+    return after
 
 
 class _Trader:

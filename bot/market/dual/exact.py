@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from bot.market.dual.decompose import Edges
 from bot.market.dual.problem import Problem, Way
@@ -53,16 +54,30 @@ class Trade:
         return self.steps[0].amount_in
 
 
+@dataclass(frozen=True)
+class Swapped:
+    """A venue that is swapped at. What that leaves is found out where it matters: some pools cannot tell."""
+
+    venue: Venue
+    way: Way
+    amount_in: int
+
+    @cached_property
+    def after(self) -> Venue:
+        """Raises `PoolError`."""
+        return self.venue.swapped(self.way.token_in, self.amount_in, self.way.token_out)
+
+
 class Desk:
     """The venues as trades leave them. Nothing outside is changed."""
 
     def __init__(self, venues: Mapping[str, Venue]) -> None:
         self._first = venues
-        self._now: dict[str, Venue] = {}
+        self._last: dict[str, Swapped] = {}
 
     def venue(self, name: str) -> Venue:
-        """The venue after all trades so far."""
-        return self._now.get(name) or self._first[name]
+        """The venue after all trades so far. Raises `PoolError` where it cannot tell what they leave."""
+        return self._last[name].after if name in self._last else self._first[name]
 
     def curve(self, way: Way) -> Curve:
         """The way's price curve now; none if it cannot be had."""
@@ -78,28 +93,28 @@ class Desk:
     def trade(self, walk: Walk, amount_in: float, gas_price_wei: int = 0) -> Trade | None:
         """Trade about `amount_in` along `walk`, and keep what it does to the venues; None if it does not pay."""
         for hair in _HAIRS:
-            after: dict[str, Venue] = {}
+            swapped: dict[str, Swapped] = {}
             units = max(1, int(amount_in * (1.0 - hair)))
             try:
-                steps = tuple(_along(self, walk.cycle, units, after))
+                steps = tuple(_along(self, walk.cycle, units, swapped))
                 gain = steps[-1].amount_out - units
                 if gain <= 0:
                     return None
                 if walk.sale:
-                    steps += tuple(_along(self, walk.sale, gain, after))
+                    steps += tuple(_along(self, walk.sale, gain, swapped))
                     gain = steps[-1].amount_out
             except (PoolError, ArithmeticError):
                 continue
             made = Trade(walk, steps, gain, _gas(walk, steps))
             if made.net(gas_price_wei) <= 0:
                 return None
-            self.keep(after)
+            self.keep(swapped)
             return made
         return None
 
-    def keep(self, after: Mapping[str, Venue]) -> None:
-        """Take over the states `after` swaps."""
-        self._now.update(after)
+    def keep(self, swapped: Mapping[str, Swapped]) -> None:
+        """Take over what was swapped."""
+        self._last.update(swapped)
 
 
 def swaps(desk: Desk, ways: tuple[Way, ...], amount_in: int) -> tuple[Step, ...]:
@@ -107,19 +122,20 @@ def swaps(desk: Desk, ways: tuple[Way, ...], amount_in: int) -> tuple[Step, ...]
 
     Raises `PoolError`, and keeps nothing then.
     """
-    after: dict[str, Venue] = {}
-    steps = tuple(_along(desk, ways, amount_in, after))
-    desk.keep(after)
+    swapped: dict[str, Swapped] = {}
+    steps = tuple(_along(desk, ways, amount_in, swapped))
+    desk.keep(swapped)
     return steps
 
 
-def _along(desk: Desk, ways: tuple[Way, ...], amount_in: int, after: dict[str, Venue]) -> Iterator[Step]:
-    """One exact step per way; `after` takes the venues' new states. Raises `PoolError`."""
+def _along(desk: Desk, ways: tuple[Way, ...], amount_in: int, swapped: dict[str, Swapped]) -> Iterator[Step]:
+    """One exact step per way; `swapped` takes what is swapped at. Raises `PoolError`."""
     for way in ways:
-        venue = after.get(way.venue) or desk.venue(way.venue)
+        before = swapped.get(way.venue)
+        venue = desk.venue(way.venue) if before is None else before.after
         paid = venue.paid(way.token_in, amount_in, way.token_out)
         made = step_of(venue, way, amount_in, paid)
-        after[way.venue] = venue.swapped(way.token_in, amount_in, way.token_out)
+        swapped[way.venue] = Swapped(venue, way, amount_in)
         yield made
         amount_in = paid
 

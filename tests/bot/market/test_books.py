@@ -1,14 +1,30 @@
 """Order books in the market: two-sided trades in whole lots, exact on both sides."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from bot.market.books import buying, selling
 from bot.plan import Side
+from chains.assets import Asset, Assets, Token
 from chains.exchanges.books import BelowMinimum
 from chains.executor import HopKind
-from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WBTC, WETH, book, market, v2, v3
+from tests.bot.market.samples import (
+    DAI,
+    ETH,
+    ETH_AT_EXCHANGE,
+    USD,
+    USD_AT_EXCHANGE,
+    USDC,
+    WBTC,
+    WETH,
+    book,
+    market,
+    v2,
+    v3,
+)
+from tests.chains.pools.test_wrapping import LIDO, STETH, WSTETH
 
 WEI = 10**18
 PLENTY = {
@@ -44,6 +60,17 @@ def test_buying_on_the_chain_and_selling_at_the_exchange():
     assert found.steps[-1].amount_out == sold.received
     dollars = Decimal(sold.received).scaleb(-8) - Decimal(swap.amount_in).scaleb(-6)
     assert found.gain_wei == pytest.approx(float(dollars) / 1900 * 1e18, rel=0.03)
+
+
+def test_a_pool_that_pays_less_than_it_says_is_asked_for_more():
+    """stETH out of wstETH comes a unit or two short: its buyer must have what he sells at the exchange."""
+    staked = Token("binance", "STETH", "STETH", 8)
+    assets = Assets({ETH: [WETH, ETH_AT_EXCHANGE], USD: [DAI, USD_AT_EXCHANGE], Asset("STETH"): [STETH, staked]})
+    dear = replace(RICH_BIDS, symbol="STETH/USDT", base=staked)
+    cheap = v2(1, DAI, WSTETH, (1_800 * 1_000 * WEI, 833 * WEI))
+    found = only(market(v2(2, DAI, WETH, (1_900_000 * WEI, 1_000 * WEI)), cheap, LIDO, dear, assets=assets))
+    assert [swap.token_out for swap in found.swaps()] == [WSTETH, STETH]
+    assert 0 <= found.swaps()[-1].amount_out - found.order().amount * 10**10 < 5
 
 
 def test_a_book_whose_state_is_not_known_is_not_traded_on_until_the_next_one():

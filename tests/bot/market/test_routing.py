@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.exactness.curve import tricrypto, tripool
 from bot.market.routing import NoRoute, route
 from tests.bot.market.dual.markets import TOKENS, WETH, markets
 from tests.bot.market.samples import DAI, USDC, WBTC, v3
 from tests.chains.pools.samples import pair
+from tests.chains.pools.test_wrapping import LIDO, STETH, WSTETH
 
 ETH = 10**18
 
@@ -62,6 +64,26 @@ def test_an_exact_output_is_received_for_the_least() -> None:
     assert found.amount_in < found.single.amount_in
     forwards = route(pools, WETH, USDC, found.amount_in)
     assert forwards.amount_out == pytest.approx(found.amount_out, rel=1e-6)
+
+
+@pytest.mark.parametrize("amount", [10**18 + 7, 3 * 10**18 + 1, 10**19 + 9])
+def test_an_exact_output_arrives_where_swaps_pay_less_than_their_quotes(amount) -> None:
+    """Unwrapping wstETH pays up to two units less than it says, and 3pool often one."""
+    dai, usdc, _ = tripool().tokens
+    pools = [LIDO, pair((10**21, 19 * 10**11), number=5, tokens=(STETH, usdc)), tripool()]
+    for token_in, token_out, wanted in ((WSTETH, STETH, amount), (dai, usdc, amount // 10**12), (WSTETH, dai, amount)):
+        found = route(pools, token_in, token_out, wanted, exact_out=True)
+        assert found.amount_out >= wanted
+        assert found.single is not None and found.single.amount_out >= wanted
+
+
+@pytest.mark.parametrize("exact_out", [False, True])
+def test_a_pool_that_cannot_tell_what_is_left_of_it_is_traded_once(exact_out) -> None:
+    pool = tricrypto()
+    _, wbtc, weth = pool.tokens
+    assert pool.oracle is None
+    found = route([pool], wbtc, weth, 10**6, exact_out=exact_out)
+    assert found.amount_out == pool.paid(wbtc, found.amount_in, weth)
 
 
 @given(markets(least=10**9), st.integers(1, 10**21), st.booleans())

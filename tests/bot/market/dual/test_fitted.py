@@ -63,6 +63,16 @@ def test_a_market_with_a_stable_pool_is_bounded_and_captured() -> None:
     assert 0.95 * limit <= capture(found, Terms()).gain <= limit
 
 
+def test_a_pool_that_cannot_tell_what_is_left_of_it_is_captured_once() -> None:
+    _, wbtc, weth = TRICRYPTO.tokens
+    sold = TRICRYPTO.paid(wbtc, 10**6, weth) * 100
+    pools = [TRICRYPTO, pair((10**8, int(0.95 * sold)), number=1, tokens=(wbtc, weth))]
+    problem = problem_of(pools, weth)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert TRICRYPTO.oracle is None and 0.9 * limit <= capture(found, Terms()).gain <= limit
+
+
 def test_wrapping_at_par_neither_loosens_the_bound_nor_hides_a_gain() -> None:
     eth, weth = WRAPPED.tokens
     usdc = token(9, "USDC", 6)
