@@ -41,7 +41,7 @@ from bot.run.collecting import collect_between_decisions, keeping_all
 from bot.run.ending import Stopping
 from bot.run.hands import Hands, open_hands
 from bot.run.lodging import begin_signer
-from bot.run.reopening import require_reconciled
+from bot.run.reopening import require_named, require_reconciled
 from bot.run.report import Summary
 from bot.run.session import Session
 from bot.run.starting import Starting, load_kernels
@@ -147,6 +147,7 @@ async def _open(
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
+    require_named(ledger, {(each.name, symbol) for each in world.exchanges.values() for symbol in each.symbols})
     starting.reached("books")
     async with TokenLab(network, world.fork_url) as lab:
         await tokens.open(lab, world.node.request)

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from bot.balances import CurrencyReader, FinalReader, at_exchanges
+from bot.balances import CurrencyReader, FinalReader, UnknownPlace, at_exchanges
 from bot.ledger.errors import LedgerError
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import has_past
 from bot.ledger.records import Account
-from bot.ledger.states import IN_FLIGHT
+from bot.ledger.states import IN_FLIGHT, Exposure
 from bot.risk.proof import prove
 from chains.blocks import Head
+
+
+def require_named(ledger: Ledger, books: Collection[tuple[str, str]]) -> None:
+    """Raises `UnknownPlace` when a trade is open whose other side is to come at a book, by exchange and symbol, that is
+    none of `books`: nobody could be asked about its order there, and none could be placed.
+    """
+    for intent in ledger.open_intents():
+        if intent.state not in IN_FLIGHT and intent.exposure is not Exposure.OWED:
+            continue
+        for order in ledger.plan(intent.plan_id).orders:
+            if (order.exchange, order.symbol) not in books:
+                raise UnknownPlace(
+                    f"intent {intent.id} of {intent.strategy} is open, and its other side comes at {order.exchange}, "
+                    f"{order.symbol}; name both under [[exchanges]] again until it has come"
+                )
 
 
 async def require_reconciled(

@@ -59,14 +59,15 @@ class Dropped:
         """What is in it, by name; None when it has not changed since it was asked for last."""
         try:
             stamp = self.folder.stat().st_mtime_ns
+            if stamp == self._stamp:
+                return None
+            found = sorted(self.folder.iterdir())
         except OSError:
             self._stamp = None
             return []
-        if stamp == self._stamp:
-            return None
         # Times of files are coarse: a second change could bear the same one.
         self._stamp = stamp if now_s - stamp / 10**9 > 1 else None
-        return sorted(self.folder.iterdir())
+        return found
 
     def look_again(self) -> None:
         """What was found last could not be heeded."""

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.balances import UnknownPlace
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row, book_differences
 from bot.ledger.records import Account
-from bot.run.reopening import require_reconciled
+from bot.ledger.states import Exposure
+from bot.run.reopening import require_named, require_reconciled
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
+from tests.bot.execution import given
 from tests.bot.execution.given import head
 from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending
 
@@ -119,3 +122,20 @@ async def test_what_a_person_explains_is_booked_and_then_it_goes_on(outside: Out
     pending(ledger, 1)
     with pytest.raises(LedgerError, match="something is in flight"):
         book_differences(ledger, Reconciliation((Row(NATIVE, before, before),)), "again")
+
+
+def test_while_an_exchange_is_owed_its_book_must_be_named(tmp_path: Path) -> None:
+    ledger = given.open_ledger(tmp_path / "ledger.db")
+    plan = given.sells_on_chain()
+    books = {("binance", "ETH/USDT")}
+    require_named(ledger, ())
+    intent = given.pending(ledger, plan)
+    for settled in (lambda: None, lambda: given.settle(ledger, intent, plan, 11)):
+        settled()
+        require_named(ledger, books)
+        for others in ((), {("binance", "BTC/USDT")}, {("kraken", "ETH/USDT")}):
+            with pytest.raises(UnknownPlace, match=r"binance, ETH/USDT; name both under \[\[exchanges\]\]"):
+                require_named(ledger, others)
+    ledger.close_exposure(intent.id, Exposure.HEDGED)
+    require_named(ledger, ())
+    ledger.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 from eth_account import Account
@@ -12,6 +13,7 @@ from bot.owner import deposit, deposit_change
 from bot.signer.grants import Grant, InvalidGrant, SignedGrant
 from bot.signer.journal import Journal
 from bot.signer.limits import InvalidChange, LimitChange, SignedChange
+from bot.signer.owned import Dropped
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from tests.bot.signer.making import ETHER, NOW_S, OTHER
@@ -146,3 +148,15 @@ def test_a_wallets_signature_of_the_typed_data_is_the_same(
     by_wallet = Account.sign_message(encode_typed_data(domain, types, said), OWNER_SECRET)
     assert bytes(by_wallet.signature) == signature(digest)
     assert SignedGrant(_GRANT, signature(_GRANT.digest())).signer() == OWNER
+
+
+def test_where_a_folder_should_be_a_file_holds_nothing_and_is_looked_at_again(tmp_path: Path) -> None:
+    folder = tmp_path / "limits"
+    folder.touch()
+    dropped = Dropped(folder)
+    assert dropped.files(0) == []
+    assert dropped.files(0) == []
+    folder.unlink()
+    folder.mkdir()
+    (folder / "change.json").touch()
+    assert dropped.files(0) == [folder / "change.json"]
