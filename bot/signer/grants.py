@@ -134,12 +134,17 @@ class GrantBook:
         policy: SignerPolicy,
         note: Callable[[str, str], None],
         revoked: frozenset[str] = frozenset(),
+        restored_s: float = 0.0,
     ) -> None:
-        """`note` is told, once, of every grant taken, refused or revoked; `revoked` are those known from before."""
+        """`note` is told, once, of every grant taken, refused or revoked; `revoked` are those known from before.
+
+        A journal that was put back at `restored_s` may not know what was drawn on a grant that held before.
+        """
         self._dropped = Dropped(folder / FOLDER)
         self._policy = policy
         self._note = note
         self._revoked = set(revoked)
+        self._restored_s = restored_s
         self._told: set[str] = set()
         self._grants: dict[str, Grant] = {}
 
@@ -185,6 +190,8 @@ class GrantBook:
             require_binding(signed, self._policy)
             if file.stem != signed.grant.id:
                 raise InvalidGrant(f"the file is named otherwise than its grant, {signed.grant.id}")
+            if signed.grant.not_before_s < self._restored_s:
+                raise InvalidGrant("it may have been used up before the journal was put back from a copy; make it anew")
         except (InvalidGrant, OSError) as error:
             self._tell("grant_refused", file.stem, str(error))
             return None

@@ -293,10 +293,12 @@ class Signer:
         self._journal.verify()
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         audit = self._journal.audit()
-        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit))
+        silent = gaps(audit)
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), silent)
         revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
         folder = self._breakers.switch.folder
-        self._grants = GrantBook(folder, self._policy, self._note, revoked)
+        restored_s = max((gap.until_s for gap in silent), default=0.0)
+        self._grants = GrantBook(folder, self._policy, self._note, revoked, restored_s)
         self._limits = LimitBook(folder, self._policy, self._note, audit)
 
     def _note(self, what: str, detail: str) -> None:

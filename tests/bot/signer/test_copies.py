@@ -10,15 +10,27 @@ from pathlib import Path
 
 import pytest
 
+from bot.owner import deposit
 from bot.reasons import Reason
 from bot.signer.copies import Copied, copy_journals, restoring
 from bot.signer.gap import DAY_S, HOUR_S, Gap
 from bot.signer.journal import Journal, JournalError
 from bot.signer.policy import UNLIMITED_WEI, StrategyLimits
-from bot.signer.protocol import HEADER_BYTES, Denial, Response, Settle, Signed, SignRequest, StrategyUsage, frame
+from bot.signer.protocol import (
+    HEADER_BYTES,
+    Denial,
+    Response,
+    Settle,
+    Settled,
+    Signed,
+    SignRequest,
+    StrategyUsage,
+    frame,
+)
 from bot.signer.switch import TOTAL, KillSwitch, Trading
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.making import CYCLES, ETHER, GAIN, GAS_COST_WEI, HandClock, ask
+from tests.bot.signer.making import CYCLES, ETHER, GAIN, GAS_COST_WEI, POLICY, HandClock, ask
+from tests.bot.signer.owning import OWNED, granted, signed
 
 LIMITS = StrategyLimits(per_trade_wei=1, hour_loss_wei=10, day_loss_wei=30, day_gas_wei=7, min_profit_wei=0)
 
@@ -27,7 +39,7 @@ class Machine:
     """What lasts on one machine, and the signer that trades on it."""
 
     def __init__(self, folder: Path, clock: HandClock) -> None:
-        self.folder, self.clock = folder, clock
+        self.folder, self.clock, self.policy = folder, clock, POLICY
         self.path = folder / "signer" / "signer-1.db"
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.switch = KillSwitch(folder / "control")
@@ -36,7 +48,7 @@ class Machine:
     def asked(self, *requests: SignRequest | Settle) -> list[Response]:
         """What one signer answers to one after another; then it ends."""
         with Journal(self.path) as journal:
-            signer = new_signer(journal, self.clock, self.switch)
+            signer = new_signer(journal, self.clock, self.switch, self.policy)
             return [signer.answer(frame(request)[HEADER_BYTES:]) for request in requests]
 
     def used_wei(self) -> int:
@@ -53,8 +65,8 @@ def machine(tmp_path: Path, clock: HandClock) -> Machine:
     return Machine(tmp_path / "memory", clock)
 
 
-def number(at: int) -> SignRequest:
-    return ask(intent_id=f"intent-{at}", nonce=at)
+def number(at: int, worst_case_wei: int = ETHER) -> SignRequest:
+    return ask(intent_id=f"intent-{at}", nonce=at, worst_case_wei=worst_case_wei)
 
 
 def test_a_journal_in_use_is_copied_whole_and_so_is_what_is_in_its_log_only(machine: Machine, tmp_path: Path) -> None:
@@ -125,6 +137,30 @@ def test_a_restored_signer_is_halted_and_allows_no_more_than_the_one_that_was_lo
     clock.now_s += DAY_S + 1
     (signed,) = other.asked(ask(intent_id="intent-3", nonce=3, verdict={"made_at_s": clock.now_s}))
     assert isinstance(signed, Signed)
+
+
+def test_what_a_lost_journal_drew_on_a_grant_is_not_drawn_again_after_a_restore(
+    machine: Machine, tmp_path: Path, clock: HandClock
+) -> None:
+    machine.policy = OWNED
+    used_up = [granted(limit=limit) for limit in ("hour_loss", "day_loss", "day_gas")]
+    for grant in used_up:
+        deposit(signed(grant), machine.switch.folder)
+    fills_the_hour, drawn, more = number(1, 2 * ETHER), number(2), number(3)
+    machine.asked(fills_the_hour, Settle("intent-1", GAS_COST_WEI, GAS_COST_WEI - 2 * ETHER))
+    copy_journals(machine.folder, tmp_path / "copy")
+    said = machine.asked(drawn, Settle("intent-2", GAS_COST_WEI, GAS_COST_WEI - ETHER), more)
+    assert [type(it) for it in said] == [Signed, Settled, Denial]
+    shutil.rmtree(machine.path.parent)
+    clock.now_s += 1
+    restoring(tmp_path / "copy", machine.folder).put(clock, "restored")
+    machine.resume()
+    (refused,) = machine.asked(more)
+    assert isinstance(refused, Denial) and refused.reason is Reason.SIGNER_BUDGET_HOUR_LOSS
+    for grant in used_up:
+        anew = granted(limit=grant.limit, not_before_s=int(clock.now_s))
+        deposit(signed(anew), machine.switch.folder)
+    assert isinstance(machine.asked(more)[0], Signed)
 
 
 def test_a_journal_that_went_on_from_the_copy_is_kept_and_any_other_refused(
