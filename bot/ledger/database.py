@@ -20,16 +20,25 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def parse_url(url: str) -> URL:
     """A database URL, or the path of an SQLite file. Raises `LedgerError`."""
+    named = url if "://" in url else f"sqlite:///{url}"
     try:
-        parsed = make_url(url if "://" in url else f"sqlite:///{url}")
+        parsed = make_url(named)
         parsed.get_dialect()
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
+        # The rest may hold a password.
+        scheme, _, _ = named.partition("://")
         raise LedgerError(
-            f"ledger {url}: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
+            f"ledger {scheme}://…: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
         ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise LedgerError(f"ledger {url}: names no file; a ledger in memory would not survive a crash")
     return parsed
+
+
+def file_of(url: str) -> Path | None:
+    """The file of an SQLite ledger; None where a server has it. Raises `LedgerError`."""
+    parsed = parse_url(url)
+    return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
 
 
 def connect(url: URL, *, read_only: bool = False, one: bool = False) -> Engine:
@@ -74,7 +83,10 @@ def _version(connection: Connection) -> str | None:
 
 
 def check_pages(engine: Engine) -> None:
-    """Raises `LedgerError` when SQLite finds its own file damaged. Other databases check themselves."""
+    """Raises `LedgerError` when SQLite finds its own file damaged. Other databases check themselves.
+
+    It reads every page: `engine` is one that only reads, or nobody could write meanwhile.
+    """
     if engine.dialect.name != "sqlite":
         return
     where = place(engine.url)
@@ -88,7 +100,7 @@ def place(url: URL) -> str:
     """Where the ledger is, for a person: the file, or the URL without its password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    return url.difference_update_query(("password",)).render_as_string(hide_password=True)
 
 
 def _connect_server(url: URL, *, read_only: bool) -> Engine:

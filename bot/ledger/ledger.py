@@ -51,7 +51,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
             ledger._check_head()
             if hold is not None:
                 ledger._check_free(hold)
-            check_pages(writer)
+            check_pages(ledger._reader)
             ledger._check_rows()
             if hold is not None:
                 ledger.hold(hold)

@@ -85,6 +85,11 @@ class Store:
         return self._run
 
     @property
+    def where(self) -> str:
+        """The ledger's file, or the server's URL without its password."""
+        return self._where
+
+    @property
     def begun(self) -> bool:
         """Whether it stands on a run."""
         return self._run is not None

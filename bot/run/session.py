@@ -160,7 +160,7 @@ class Session:
             open_intents = len(self.world.ledger.open_intents())
             self.world.ledger.record_event(Level.ERROR, "stop", str(error) or "stopped at once")
         if open_intents:
-            self.out.line(f"still in flight: {open_intents}; what is known of it is in {self.world.ledger_url}")
+            self.out.line(f"still in flight: {open_intents}; what is known of it is in {self.world.ledger.where}")
 
     def stop(self) -> None:
         if self.following is not None:
@@ -197,7 +197,7 @@ class Session:
             not_as_simulated=self.engine.counts["not_as_simulated"],
             decisions=self.engine.decisions_digest,
             gc_pause_ms=round(self.collecting.longest_ms, 3),
-            ledger_url=world.ledger_url,
+            ledger_url=ledger.where,
             trouble=self.trouble or self.engine.silence,
             in_flight=len(ledger.open_intents()),
             halted={name: why for name in strategies if (why := ledger.halted_because(name)) is not None},

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import Engine, event
 
 from bot.ledger.database import connect, parse_url, upgrade
 from bot.ledger.errors import LedgerError
@@ -65,6 +67,29 @@ def test_a_damaged_page_is_found_when_the_ledger_is_opened(tmp_path: Path) -> No
         Ledger.open(str(path), StandingClock())
 
 
+def test_proving_a_ledger_beside_a_run_keeps_that_run_from_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    read, kept_out = list[str](), list[str]()
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as run:
+
+        def write(connection: object, cursor: object, statement: str, *_: object) -> None:
+            read.append(statement)
+            try:
+                run.execute("BEGIN IMMEDIATE")
+                run.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                kept_out.append(statement)
+
+        event.listen(Engine, "after_cursor_execute", write)
+        try:
+            Ledger.open(str(path), StandingClock()).close()
+        finally:
+            event.remove(Engine, "after_cursor_execute", write)
+    of_all_rows = [statement for statement in read if "integrity_check" in statement or "ORDER BY" in statement]
+    assert of_all_rows and not set(of_all_rows) & set(kept_out)
+
+
 def test_a_database_locked_by_another_process_is_refused_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,6 +129,21 @@ def test_a_full_disk_is_one_line_and_nothing_half_written(in_file: Ledger) -> No
 def test_a_place_that_cannot_hold_a_ledger_is_refused_with_the_reason(url: str, complaint: str) -> None:
     with pytest.raises(LedgerError, match=complaint):
         Ledger.open(url, StandingClock())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql+psycopg://bot:planted@127.0.0.1:1/ledger",
+        "postgresql+psycopg://127.0.0.1:1/ledger?user=bot&password=planted",
+        "postgres://bot:planted@127.0.0.1:1/ledger",
+        "postgresql+psycopg://bot:planted@127.0.0.1:port/ledger",
+    ],
+)
+def test_no_refusal_says_the_password_of_a_server(url: str) -> None:
+    with pytest.raises(LedgerError, match="ledger postgres") as caught:
+        Ledger.open(url, StandingClock())
+    assert "planted" not in str(caught.value)
 
 
 def test_a_view_reads_beside_the_writer_and_cannot_write(tmp_path: Path) -> None:
