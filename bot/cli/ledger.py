@@ -31,6 +31,12 @@ ledger = Verbs(
 _ledger_option = click.option(
     "--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]"
 )
+_beside_option = click.option(
+    "--beside",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Where the signer's journals are. [beside the ledger's file; a server's: in `ledger.folder`]",
+)
 _SHOWN = 20
 
 
@@ -43,34 +49,28 @@ _SHOWN = 20
 )
 @config_option
 @_ledger_option
+@_beside_option
 @click.option("--accept", is_flag=True, help="Make the head file say what the ledger says, if its rows are whole.")
-def verify(config_path: Path | None, ledger_url: str | None, accept: bool, as_json: bool) -> ExitCode:
+def verify(
+    config_path: Path | None, ledger_url: str | None, beside: Path | None, accept: bool, as_json: bool
+) -> ExitCode:
     """Hold every row against its seal, and the newest seal against the head file; name the first bad row; exit 1.
 
-    So too with what the signer keeps beside an SQLite ledger, unless it is in use.
+    So too with what the signer keeps beside it, unless it is in use.
     """
     from bot.clock import SystemClock
     from bot.ledger.ledger import Ledger
     from bot.signer.looking import prove_journals
 
     url = _found(config_path, ledger_url)
-    view = Ledger.view(url, SystemClock())
+    view = Ledger.view(url, SystemClock(), head_file=_head_file(config_path, url))
     try:
         found = view.accept() if accept else view.verified()
     finally:
         view.close()
-    folder = _folder(url)
-    journals = prove_journals(folder, accept=accept) if folder is not None else []
-    _tell(url, found, journals, as_json=as_json)
+    journals = prove_journals(beside or _folder(config_path, url), accept=accept)
+    _tell(view.where, found, journals, as_json=as_json)
     return ExitCode.OK if found.whole and not any(it.problem for it in journals) else ExitCode.ERROR
-
-
-_beside_option = click.option(
-    "--beside",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
-    help="Where the signer's journals are, for a ledger in a database server. [the folder of the ledger's file]",
-)
 
 
 @command("backup", examples=["isthmus ledger backup safe/ledger-monday.sqlite3"])
@@ -88,8 +88,7 @@ def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None
 
     url = _found(config_path, ledger_url)
     copied = copy(url, to)
-    folder = beside or _folder(url)
-    journals = copy_journals(folder, to) if folder is not None else []
+    journals = copy_journals(beside or _folder(config_path, url), to)
     if as_json:
         signers = [{"journal": it.path, "rows": it.rows} for it in journals]
         found = {"backup": to, "rows": copied.rows, "seal": copied.head.id, "hash": copied.head.hash.hex()}
@@ -107,9 +106,10 @@ def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None
     examples=["isthmus ledger restore safe/ledger-monday.sqlite3 --to var/runs/ethereum/ledger.sqlite3"],
 )
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
+@config_option
 @click.option("--to", "ledger_url", required=True, metavar="URL", help="Where: a file or an SQLAlchemy URL.")
 @_beside_option
-def restore(source: Path, ledger_url: str, beside: Path | None, as_json: bool) -> None:
+def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Path | None, as_json: bool) -> None:
     """Put the backup FILE where no ledger is, with the signer's journals. A run on it trades once a person resumes it.
 
     Before that its books must equal the chain and the exchanges. What a journal's copy may not know counts as lost.
@@ -119,14 +119,12 @@ def restore(source: Path, ledger_url: str, beside: Path | None, as_json: bool) -
     from bot.ledger.backup import restore as put_back
     from bot.signer.copies import restoring
 
-    clock, folder = SystemClock(), beside or _folder(ledger_url)
+    clock, folder = SystemClock(), beside or _folder(config_path, ledger_url)
     require_whole(source)
     require_empty(ledger_url)
-    journals = []
-    if folder is not None:
-        # Before the ledger: without it nothing trades, and without them budgets would begin anew.
-        journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume")
-    copied = put_back(source, ledger_url, clock)
+    # Before the ledger: without it nothing trades, and without them budgets would begin anew.
+    journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume")
+    copied = put_back(source, ledger_url, clock, _head_file(config_path, ledger_url))
     if as_json:
         told = [{"journal": it.path, "rows": it.rows, "kept": it.kept} for it in journals]
         emit({"restored": source, "rows": copied.rows, "seal": copied.head.id, "signers": told})
@@ -135,16 +133,30 @@ def restore(source: Path, ledger_url: str, beside: Path | None, as_json: bool) -
     for journal in journals:
         what = "was there already, and went on from the backup" if journal.kept else f"{journal.rows} rows restored"
         click.echo(f"{journal.path}: {what}")
-    if folder is not None:
-        click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
+    click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
 
 
-def _folder(url: str) -> Path | None:
-    """Where the signer's journals are that belong to a ledger; None where its URL does not say."""
-    from bot.ledger.database import parse_url
+def _folder(config_path: Path | None, url: str) -> Path:
+    """Where the signer's journals are that belong to a ledger: beside its file, or among what lasts of the network."""
+    from bot.config.load import load
+    from bot.ledger.database import file_of
 
-    parsed = parse_url(url)
-    return Path(str(parsed.database)).parent if parsed.get_backend_name() == "sqlite" else None
+    file = file_of(url)
+    if file is not None:
+        return file.parent
+    loaded = load(found_config(config_path))
+    return loaded.config.ledger.folder / loaded.network.name
+
+
+def _head_file(config_path: Path | None, url: str) -> Path | None:
+    """Where the runs of this configuration keep the head file of a server's ledger; None of what is a file."""
+    from bot.config.load import load
+    from bot.ledger.database import file_of, parse_url
+    from bot.ledger.headfile import head_file_among
+
+    if file_of(url) is not None:
+        return None
+    return head_file_among(load(found_config(config_path)).config.ledger.folder, parse_url(url))
 
 
 def _found(config_path: Path | None, ledger_url: str | None) -> str:
@@ -154,7 +166,7 @@ def _found(config_path: Path | None, ledger_url: str | None) -> str:
     return ledger_url or latest_ledger(load(found_config(config_path)))
 
 
-def _tell(url: str, found: Verified, journals: Sequence[Proven], *, as_json: bool) -> None:
+def _tell(where: str, found: Verified, journals: Sequence[Proven], *, as_json: bool) -> None:
     if as_json:
         faults = [
             {"table": fault.relation, "row": fault.row, "seal": fault.seal, "what": fault.what}
@@ -164,13 +176,13 @@ def _tell(url: str, found: Verified, journals: Sequence[Proven], *, as_json: boo
             {"journal": it.path, "whole": not it.problem, "in_use": it.in_use, "rows": it.rows, "problem": it.problem}
             for it in journals
         ]
-        whole = {"ledger": url, "whole": found.whole, "rows": found.rows, "seal": found.head.id, "faults": faults}
+        whole = {"ledger": where, "whole": found.whole, "rows": found.rows, "seal": found.head.id, "faults": faults}
         emit({**whole, "signers": signers})
         return
     for journal in journals:
         click.echo(str(journal), err=bool(journal.problem))
     if found.whole:
-        click.echo(f"{url}: {found.rows} rows, {found.head.id} seals, each as it was written")
+        click.echo(f"{where}: {found.rows} rows, {found.head.id} seals, each as it was written")
         return
     click.echo(f"first bad row: {found.faults[0]}")
     for fault in found.faults[1:_SHOWN]:

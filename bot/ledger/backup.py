@@ -74,6 +74,7 @@ def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None)
     _copy(_file(source), target)
     kept = head_file or (head_file_of(target) if target.get_backend_name() == "sqlite" else None)
     if kept is not None:
+        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         kept.unlink(missing_ok=True)
         HeadFile(kept).write(whole.head, sync=True)
     with closing(Ledger.open(url, clock, head_file=head_file)) as ledger:

@@ -7,6 +7,7 @@ between the two leaves it behind the ledger, never ahead: a ledger that ends bef
 from __future__ import annotations
 
 import errno
+import hashlib
 from pathlib import Path
 
 from sqlalchemy import URL, Connection
@@ -80,6 +81,16 @@ class HeadFile:
 def head_file_of(url: URL) -> Path:
     """Where the head file of an SQLite file is."""
     return Path(f"{url.database}-head")
+
+
+def head_file_among(runs: Path, url: URL) -> Path:
+    """Where all runs of the folder `runs` keep a ledger's head file: beside an SQLite file; that of a server's database
+    in the folder itself, by a name of its own.
+    """
+    if url.get_backend_name() == "sqlite":
+        return head_file_of(url)
+    database = repr((url.host or url.query.get("host"), url.port, url.database))
+    return runs / f"ledger-{hashlib.sha256(database.encode()).hexdigest()[:12]}-head"
 
 
 _ACCEPT = "look at what `isthmus ledger verify` says and take what is there with `isthmus ledger verify --accept`"

@@ -17,6 +17,8 @@ from bot.config.model import ExchangeSettings
 from bot.config.options import Reporter, RunOptions
 from bot.config.values import plain
 from bot.ledger.custody import renewing
+from bot.ledger.database import parse_url
+from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.signer.files import SIGNER_FOLDER
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 TWIN = "twin"
 _LEDGER_FILE = "ledger.sqlite3"
-_HEAD_FILE = "ledger-head"
+_HEAD_FILE_BEFORE = "ledger-head"
 _LOCAL_KEY = "isthmus"
 
 
@@ -95,7 +97,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     memory = config.ledger.folder / network.name if lasting else folder
     memory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / _LEDGER_FILE)
-    ledger = _open_ledger(ledger_url, memory, network, folder, clock)
+    ledger = _open_ledger(ledger_url, config.ledger.folder, network, folder, clock)
     stack.callback(_close_ledger, ledger, folder)
     await stack.enter_async_context(renewing(ledger))
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
@@ -133,10 +135,13 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     )
 
 
-def _open_ledger(url: str, memory: Path, network: Network, folder: Path, clock: Clock) -> Ledger:
-    """The ledger, held by this process. A server's has its head file among what lasts."""
+def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock) -> Ledger:
+    """The ledger, held by this process. A head file of an earlier version is moved to where all runs look for it."""
     try:
-        return Ledger.open(url, clock, hold=network.name, head_file=memory / _HEAD_FILE if "://" in url else None)
+        head_file, before = head_file_among(runs, parse_url(url)), runs / network.name / _HEAD_FILE_BEFORE
+        if "://" in url and before.exists() and not head_file.exists():
+            before.rename(head_file)
+        return Ledger.open(url, clock, hold=network.name, head_file=head_file)
     except BaseException:
         shutil.rmtree(folder)
         raise
