@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.discovery.begin import first_block
-from bot.discovery.errors import NotAFactory
+from bot.discovery.errors import NotAFactory, ScanFailed
 from bot.discovery.scanner import RangeScanner, Requests
 from bot.discovery.store import PoolStore, Position, Step
 from bot.market.multicall import Node as Calls
 from bot.market.multicall import ask_together
-from chains.assets import ZERO_ADDRESS, Address, Token
+from chains.assets import Address
 from chains.blocks import Head, Log
 from chains.discovery.found import Found, MalformedCreation, Origin
 from chains.discovery.genuine import genuine
@@ -62,11 +62,7 @@ class Discovery:
         self._by_address = {origin.address: origin for origin in origins}
         self._from_block = from_block
         self._vaults = tuple(vaults)
-        self.tokens: dict[Address, Token] = {
-            **store.tokens(),
-            **{Address(token.address): token for token in network.tokens.values()},
-            ZERO_ADDRESS: network.native,
-        }
+        self.tokens = store.tokens_on(network)
         self._refused = store.refusals()
 
     @property
@@ -90,7 +86,7 @@ class Discovery:
             scanner = RangeScanner(self._node, topics, [origin.address for origin in group])
             async for scanned in scanner.scan(first + 1, stop):
                 step = await self.understood(scanned.logs, head)
-                at = Position(scanned.last, await self._hash_of(scanned.last, head))
+                at = await self._position(scanned.last, head)
                 step.progress = {origin.name: at for origin in group}
                 self._keep(step, counts)
                 progress("discovering pools", scanned.last - begun, head.number - begun + 1)
@@ -159,6 +155,7 @@ class Discovery:
         if gone or any(at.number > head.number for at in seen.values()):
             number = max(0, min(head.number, *(at.number for at in gone or seen.values())) - REORG_BLOCKS)
             self._store.rewind([origin.name for origin, at in seen.items() if at.number > number], number)
+            self._refused = self._store.refusals()
             seen = {origin: Position(min(at.number, number)) for origin, at in seen.items()}
         for origin in self.origins:
             if origin not in seen:
@@ -175,11 +172,19 @@ class Discovery:
         known = max(origin.first_block, self._from_block or 0)
         return known if 0 < known <= head.number else await first_block(self._node, origin.address, head.number)
 
-    async def _hash_of(self, number: int, head: Head) -> str:
-        """What tells later whether block `number` is still there; nothing for one that is too deep to go."""
-        if number == head.number:
-            return head.hash
-        return await self._hash_at(number) if number > head.number - REORG_BLOCKS else ""
+    async def _position(self, number: int, head: Head) -> Position:
+        """Block `number`, with what tells later whether it is still there, unless it is too deep to go.
+
+        Raises `ScanFailed` where `head` is gone by now: what was read may be of another chain than the block is.
+        """
+        if number <= head.number - REORG_BLOCKS:
+            return Position(number)
+        block_hash = await self._hash_at(number)
+        if (block_hash if number == head.number else await self._hash_at(head.number)) != head.hash:
+            raise ScanFailed(
+                f"the node no longer has block {head.number} as it was when the scan began; begin again, nothing is lost"
+            )
+        return Position(number, block_hash)
 
     async def _hash_at(self, number: int) -> str:
         found = await self._node.block_by_number(number)

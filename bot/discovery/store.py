@@ -16,8 +16,9 @@ from bot.discovery.errors import StoreFailed
 from bot.discovery.models import POOLS, PROGRESS, REFUSALS, STATES, TOKENS
 from bot.discovery.states import packed
 from bot.ledger.database import connect, parse_url, place
-from chains.assets import Address, Token
+from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.discovery.found import Found
+from chains.networks import Network
 from chains.pools.pool import Pool, PoolFacts
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -100,6 +101,11 @@ class PoolStore:
         with self._reading() as connection:
             rows = connection.execute(select(TOKENS.c.address, TOKENS.c.symbol, TOKENS.c.decimals))
             return {Address(at): Token(self._network, at, symbol, decimals) for at, symbol, decimals in rows}
+
+    def tokens_on(self, network: Network) -> dict[Address, Token]:
+        """Every token that a pool here may trade: those that were asked, and those that the network's file names."""
+        named = {Address(token.address): token for token in network.tokens.values()}
+        return self.tokens() | named | {ZERO_ADDRESS: network.native}
 
     def refusals(self) -> dict[str, str]:
         """Why each pool, token or factory that was looked at is not taken."""

@@ -30,7 +30,7 @@ def stored(
     """
     store = PoolStore.view(url, network.name)
     try:
-        tokens = store.tokens()
+        tokens = store.tokens_on(network)
         known = {pool.facts.venue: pool for pool in store.pools(tokens)}
         at, states = store.states()
         refused = store.refusals()
@@ -39,9 +39,12 @@ def stored(
     facts = {venue: pool.facts for venue, pool in known.items()}
     pools = dict(unpack_all(facts, states, {reference(token): token for token in tokens.values()}, families))
     block = at.number if at is not None else 0
-    chosen = Filters(settings, network, proofs).choose(known.values())
+    filters = Filters(settings, network, proofs)
+    chosen = filters.choose(pool for pool in known.values() if pool.liquidity_wei is not None)
     without_state = {
-        venue: chosen.left_out.get(venue) or _unsaved(pool) for venue, pool in known.items() if venue not in pools
+        venue: filters.by_facts(pool) or chosen.left_out.get(venue) or _unsaved(pool)
+        for venue, pool in known.items()
+        if venue not in pools
     }
     return Snapshot(
         tuple(Recorded(pools[venue], block) for venue in sorted(pools)),

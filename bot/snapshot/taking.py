@@ -10,7 +10,6 @@ from bot.clock import SystemClock
 from bot.discovery.store import PoolStore
 from bot.market.loader import load_pools
 from bot.opening import known_pools
-from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import Network
 from chains.node import EndpointSettings, Node
@@ -58,8 +57,7 @@ async def discovered(source: Source, store_url: str) -> tuple[PoolFacts, ...]:
     network = source.network
     store = PoolStore.open(store_url, network.name, network.chain_id, genesis.hash if genesis else "")
     try:
-        named = {Address(token.address): token for token in network.tokens.values()}
-        return tuple(pool.facts for pool in store.pools(store.tokens() | named))
+        return tuple(pool.facts for pool in store.pools(store.tokens_on(network)))
     finally:
         store.close()
 

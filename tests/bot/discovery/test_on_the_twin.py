@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from bot.discovery.discovery import Discovery
+from bot.discovery.errors import ScanFailed
 from bot.discovery.store import PoolStore, Position
+from chains.assets import address
 from chains.discovery.found import Origin
 from chains.discovery.origins import origins_of
+from chains.node.errors import Unreachable
 from chains.twin.data import snapshot
 from tests.bot.discovery.conftest import TWIN, Place, silent
 from tests.bot.discovery.pairs import create_pair, fill, send, unpaired
@@ -22,6 +25,8 @@ FREE = [token for token in RECORDED.tokens if token not in OWN_POOLS]
 PAIRED = {frozenset(pool.tokens) for pool in RECORDED.pools}
 WETH = TWIN.token("WETH").address
 STRANGER = unpaired(WETH, PAIRED, FREE)
+_TOKEN_CODE = "0x5f3560e01c63313ce56714601c57634141414160e01b5f5260205ff35b60125f5260205ff3"
+"""Answers 18 to `decimals()`, and `AAAA` to all else."""
 
 
 async def test_the_real_factories_events_lead_to_every_recorded_pool(place: Place) -> None:
@@ -84,6 +89,52 @@ async def test_a_reorganised_scan_finds_what_is_there_now(place: Place) -> None:
         await discoverer.discovery.advance(await place.head(), silent)
         addresses = {pool.facts.address for pool in discoverer.store.pools(discoverer.discovery.tokens)}
     assert undone not in addresses and len(addresses) == 1_779
+
+
+async def test_what_a_reorganised_scan_was_told_of_the_other_chain_is_not_taken_for_read(place: Place, monkeypatch) -> None:
+    """The chain changes between the logs of a range and the hash of its last block, and then the scan is killed."""
+    anvil, plain = place.reads.anvil, place.reads.request
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(await place.head(), silent)
+        before = await anvil.rpc("evm_snapshot")
+        await anvil.rpc("anvil_mine", hex(4))
+        head, made = await place.head(), ""
+
+        async def changing(method: str, *params: object) -> object:
+            nonlocal made
+            answer = await plain(method, *params)
+            if method == "eth_getLogs" and made:
+                raise Unreachable("killed")
+            if method == "eth_getLogs":
+                await anvil.rpc("evm_revert", before)
+                made = await create_pair(anvil, WETH, STRANGER)
+                await anvil.rpc("anvil_mine", hex(5))
+            return answer
+
+        place.reads.most_blocks = 2
+        with monkeypatch.context() as patched, pytest.raises((ScanFailed, Unreachable)):
+            patched.setattr(place.reads, "request", changing)
+            await discoverer.discovery.advance(head, silent)
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(await place.head(), silent)
+        assert made in {pool.facts.address for pool in discoverer.store.pools(discoverer.discovery.tokens)}
+
+
+async def test_a_token_refused_on_blocks_that_are_gone_is_asked_again(place: Place) -> None:
+    anvil, token = place.reads.anvil, address("0x" + "00" * 19 + "77")
+    before = await anvil.rpc("evm_snapshot")
+    await create_pair(anvil, WETH, token)
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(await place.head(), silent)
+        assert "has no decimals" in discoverer.store.refusals()[token]
+    await anvil.rpc("evm_revert", before)
+    await anvil.rpc("anvil_setCode", token, _TOKEN_CODE)
+    made = await create_pair(anvil, WETH, token)
+    await anvil.rpc("anvil_mine", hex(2))
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(await place.head(), silent)
+        assert made in {pool.facts.address for pool in discoverer.store.pools(discoverer.discovery.tokens)}
+        assert discoverer.store.tokens()[token].symbol == "AAAA"
 
 
 async def test_a_scan_that_was_killed_goes_on_after_its_last_range(place: Place, monkeypatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,17 @@ def test_a_store_is_read_without_a_node_and_says_of_every_pool_why_it_has_no_sta
     why = {left.venue: left.reason for left in made.left_out}
     assert set(why) == {at(2), at(3), at(9)}
     assert "below pools.min_liquidity" in why[at(2)] and why[at(9)] == "it is no pool of its factory"
+
+
+def test_a_stored_pool_of_tokens_that_the_network_names_is_read(url: str) -> None:
+    """Such tokens are not asked, so the store does not have them; a V4 pool may trade the coin itself."""
+    network = load_network("twin")
+    tokens = network.native, network.token("WETH")
+    store = opened(url)
+    store.record(Step([replace(found(1, 10), tokens=tuple(Address(token.address) for token in tokens))]))
+    store.close()
+    (left,) = stored(url, network, PoolSettings()).left_out
+    assert (left.venue, left.reason) == (at(1), "it was found and never measured: `isthmus discover` measures it")
 
 
 def test_reading_where_no_store_is_says_how_one_is_made(tmp_path: Path) -> None:
