@@ -85,7 +85,7 @@ class RangeScanner:
                 continue
             if last - first + 1 == self.span and len(documents) <= _COMFORTABLE_LOGS:
                 self.span = min(self.span * _GROWTH, WIDEST_SPAN)
-            return Scanned(first, last, _in_order(documents))
+            return Scanned(first, last, _in_order(documents, first, last))
 
     def _shrunk(self, first: int, last: int) -> int:
         """The last block of the first half of the range, which is also how much is asked for from now on."""
@@ -112,8 +112,11 @@ class RangeScanner:
             receipts = await self._node.request("eth_getBlockReceipts", hex(number))
         except RpcError:
             receipts = await self._each_receipt(number, refusal)
-        documents = [log for receipt in receipts or () for log in receipt["logs"]]
-        return _in_order([log for log in documents if self._wants(log)])
+        try:
+            documents = [log for receipt in receipts for log in receipt["logs"] if self._wants(log)]
+        except (KeyError, TypeError, AttributeError):
+            raise ScanFailed(f"the node gives no receipts of block {number}; use another node") from None
+        return _in_order(documents, number, number)
 
     async def _each_receipt(self, number: int, refusal: RpcError) -> list[Mapping[str, Any]]:
         block = await self._node.request("eth_getBlockByNumber", hex(number), False)
@@ -134,5 +137,12 @@ class RangeScanner:
         return ["0x" + topic.hex() for topic in self._topics]
 
 
-def _in_order(documents: Sequence[Mapping[str, Any]]) -> tuple[Log, ...]:
-    return tuple(sorted(map(wire.log, documents), key=lambda log: (log.block_number, log.log_index)))
+def _in_order(documents: Sequence[Mapping[str, Any]], first: int, last: int) -> tuple[Log, ...]:
+    """The logs of blocks `first` to `last`. Raises `ScanFailed` for what is no log of theirs."""
+    try:
+        logs = wire.logs(documents)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ScanFailed(f"the node gives logs of blocks {first} to {last} that cannot be read; use another") from None
+    if any(not first <= log.block_number <= last for log in logs):
+        raise ScanFailed(f"the node gives logs of other blocks for those of {first} to {last}; use another")
+    return logs

@@ -129,6 +129,9 @@ class _Batches:
                 self._halve(first, last)
             elif not _OWN_DOING.search(error.message):
                 raise
+            else:
+                # A node that cannot answer anything now says so in the same words.
+                await self._node.call(MULTICALL3, aggregate3(()), self._block_hash)
             return
         except Unreachable:
             self._silences += 1

@@ -106,6 +106,28 @@ async def test_a_range_that_is_no_longer_there_is_refused_with_the_remedy(monkey
         await places(chain, 3, 50)
 
 
+@pytest.mark.parametrize("wrong", [{"blockNumber": None}, {"blockNumber": hex(11)}, {"topics": None}, {"address": "0x"}])
+async def test_what_is_no_log_of_the_range_is_refused_with_the_remedy(monkeypatch, wrong) -> None:
+    chain = LoggedChain({5: 1})
+    whole = chain._range
+    monkeypatch.setattr(chain, "_range", lambda first, last: [log | wrong for log in whole(first, last)])
+    with pytest.raises(ScanFailed, match="use another"):
+        await places(chain, 0, 10)
+
+
+@pytest.mark.parametrize("answered", [None, [None], [{"logs": None}]])
+async def test_receipts_that_are_not_there_hide_no_logs(monkeypatch, answered) -> None:
+    chain = LoggedChain({4: 2}, most_logs=1)
+    plain = chain.request
+
+    async def without(method: str, *params):
+        return answered if method == "eth_getBlockReceipts" else await plain(method, *params)
+
+    monkeypatch.setattr(chain, "request", without)
+    with pytest.raises(ScanFailed, match="gives no receipts of block 4"):
+        await places(chain, 0, 10)
+
+
 async def test_a_block_that_tells_its_logs_in_no_way_is_an_error() -> None:
     chain = LoggedChain({4: 2}, most_logs=1, receipts="none")
     with pytest.raises(ScanFailed, match="gives no logs of block 4"):

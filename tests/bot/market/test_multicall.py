@@ -77,6 +77,12 @@ async def test_one_call_that_takes_all_the_gas_fails_alone() -> None:
     assert [place for place, answer in enumerate(answers) if not answer] == [7]
 
 
+async def test_a_node_that_can_answer_nothing_makes_no_call_look_failed() -> None:
+    node = Echo(-1, RpcError("eth_call", -32000, "request timeout"))
+    with pytest.raises(RpcError, match="request timeout"):
+        await ask_all(node, CALLS[:100], "0x00")
+
+
 async def test_a_block_that_is_gone_is_not_asked_for_in_halves() -> None:
     node = Echo(0, RpcError("eth_call", -32000, "header not found"))
     with pytest.raises(RpcError, match="header not found"):
