@@ -154,7 +154,7 @@ class Discovery:
         gone = [at for at in seen.values() if at.block_hash and await self._hash_at(at.number) != at.block_hash]
         if gone or any(at.number > head.number for at in seen.values()):
             number = max(0, min(head.number, *(at.number for at in gone or seen.values())) - REORG_BLOCKS)
-            self._store.rewind([origin.name for origin, at in seen.items() if at.number > number], number)
+            self._store.rewind([origin.name for origin in seen], number, number)
             self._refused = self._store.refusals()
             seen = {origin: Position(min(at.number, number)) for origin, at in seen.items()}
         for origin in self.origins:
@@ -181,9 +181,7 @@ class Discovery:
             return Position(number)
         block_hash = await self._hash_at(number)
         if (block_hash if number == head.number else await self._hash_at(head.number)) != head.hash:
-            raise ScanFailed(
-                f"the node no longer has block {head.number} as it was when the scan began; begin again, nothing is lost"
-            )
+            raise ScanFailed(f"the node no longer has block {head.number} as it was when the scan began; scan again")
         return Position(number, block_hash)
 
     async def _hash_at(self, number: int) -> str:

@@ -144,14 +144,15 @@ class PoolStore:
         with self._writing() as connection:
             _record(connection, step)
 
-    def rewind(self, names: Iterable[str], number: int) -> None:
-        """Forget what was created after block `number`, which is where the origins called `names` are read to."""
+    def rewind(self, names: Iterable[str], number: int, read_to: int) -> None:
+        """Forget what was created after block `number`. Of `names`, origins read further are read from `read_to` on."""
+        further = PROGRESS.c.name.in_(names), PROGRESS.c.position > number
         with self._writing() as connection:
             gone = select(POOLS.c.venue).where(POOLS.c.created_block > number)
             connection.execute(delete(STATES).where(STATES.c.venue.in_(gone)))
             connection.execute(delete(POOLS).where(POOLS.c.created_block > number))
             connection.execute(delete(REFUSALS).where(REFUSALS.c.block_number > number))
-            _put(connection, PROGRESS, [_progress(name, Position(number)) for name in names])
+            connection.execute(update(PROGRESS).where(*further).values(position=read_to, block_hash=""))
 
     def measured(self, liquidity_wei: Mapping[str, int], block_number: int) -> None:
         """Keep the pools' liquidity, as of a block."""

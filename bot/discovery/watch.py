@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.discovery.discovery import Discovery, DiscoveryNode
+from bot.discovery.discovery import REORG_BLOCKS, Discovery, DiscoveryNode
 from bot.discovery.errors import DiscoveryError
 from bot.discovery.filters import Filters
 from bot.discovery.liquidity import depth_wei
@@ -131,11 +131,11 @@ class PoolWatch:
         number, self._forget_above = self._forget_above, None
         if number is not None:
             names = [origin.name for origin in self._discovery.origins]
-            await asyncio.to_thread(self._store.rewind, names, number)
+            await asyncio.to_thread(self._store.rewind, names, number, max(0, number - REORG_BLOCKS))
 
     async def _read(self, head: Head, *, look_again: bool) -> None:
         """Read what was announced, as of `head`, and what was too shallow before."""
-        logs, self._announced = self._announced, []
+        logs = tuple(self._announced)
         try:
             await self._forget_undone()
             step = await self._discovery.understood(logs, head)
@@ -146,9 +146,9 @@ class PoolWatch:
             wanted = {pool.facts.venue: pool for pool in known if self._filters.by_facts(pool) is None}
             loaded = await load_pools(self._node, [pool.facts for pool in wanted.values()], head.hash)
         except _UNANSWERED as error:
-            self._announced = [*logs, *self._announced]
             self._told(f"new pools cannot be read now: {error}")
             return
+        self._announced = [log for log in self._announced if log not in logs]
         self._arrivals += [Arrival(wanted[pool.venue], pool, head) for pool in loaded.pools]
 
     def _known(self, found: Found) -> KnownPool:

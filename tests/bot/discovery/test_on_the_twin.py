@@ -91,7 +91,7 @@ async def test_a_reorganised_scan_finds_what_is_there_now(place: Place) -> None:
     assert undone not in addresses and len(addresses) == 1_779
 
 
-async def test_what_a_reorganised_scan_was_told_of_the_other_chain_is_not_taken_for_read(place: Place, monkeypatch) -> None:
+async def test_what_a_scan_was_told_of_a_chain_that_is_gone_is_not_taken_for_read(place: Place, monkeypatch) -> None:
     """The chain changes between the logs of a range and the hash of its last block, and then the scan is killed."""
     anvil, plain = place.reads.anvil, place.reads.request
     with await place.discoverer() as discoverer:

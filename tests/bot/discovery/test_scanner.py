@@ -106,7 +106,9 @@ async def test_a_range_that_is_no_longer_there_is_refused_with_the_remedy(monkey
         await places(chain, 3, 50)
 
 
-@pytest.mark.parametrize("wrong", [{"blockNumber": None}, {"blockNumber": hex(11)}, {"topics": None}, {"address": "0x"}])
+@pytest.mark.parametrize(
+    "wrong", [{"blockNumber": None}, {"blockNumber": hex(11)}, {"topics": None}, {"address": "0x"}]
+)
 async def test_what_is_no_log_of_the_range_is_refused_with_the_remedy(monkeypatch, wrong) -> None:
     chain = LoggedChain({5: 1})
     whole = chain._range

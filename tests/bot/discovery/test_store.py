@@ -111,9 +111,10 @@ def test_states_are_all_as_of_the_last_save(store: PoolStore) -> None:
 def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
     store.record(Step([found(1, 10), found(2, 20)], [A, B], {at(9): ("factory", "x", 20)}, {"factory": Position(20)}))
     store.save_states([pair((1, 2), number=2)], [], Position(20, "0xaa"))
-    store.rewind(["factory"], 15)
+    store.record(Step(progress={"behind": Position(14, "0xbb"), "curve": Position(30)}))
+    store.rewind(["factory", "behind"], 15, 9)
     assert [pool.facts.address for pool in store.pools(TOKENS)] == [at(1)]
-    assert store.progress() == {"factory": Position(15)}
+    assert store.progress() == {"factory": Position(9), "behind": Position(14, "0xbb"), "curve": Position(30)}
     assert store.refusals() == {} and store.states()[1] == {}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import cast
@@ -123,6 +124,45 @@ async def test_a_pool_too_shallow_is_looked_at_again(place: Place) -> None:
     assert made in run.market.pools
     await watch.close()
     discoverer.store.close()
+
+
+@ON_ONE_CHAIN
+async def test_a_pool_whose_reading_the_end_cut_short_is_found_by_the_next_start(place: Place, monkeypatch) -> None:
+    discoverer, watch, run = await opened(place, [])
+    begun = asyncio.Event()
+
+    async def without_end(logs: object, head: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(discoverer.discovery, "understood", without_end)
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    await run.take_newest()
+    await place.reads.anvil.rpc("evm_mine")
+    await run.take_newest()
+    await begun.wait()
+    await run.take(Undone(await place.head(), ()))
+    await watch.close()
+    discoverer.store.close()
+    assert made in await _found_again(place)
+
+
+@ON_ONE_CHAIN
+async def test_an_undone_block_moves_no_scan_forward(place: Place) -> None:
+    """What was announced before it may not be read yet, and it may be undone itself while nobody looks."""
+    discoverer, watch, _ = await opened(place, [])
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    watch._undo(Undone(await place.head(), ()))
+    await watch._forget_undone()
+    discoverer.store.close()
+    assert made in await _found_again(place)
+
+
+async def _found_again(place: Place) -> set[Address]:
+    """The pools that a new start knows of."""
+    with await place.discoverer() as again:
+        await again.discovery.advance(await place.head(), silent)
+        return {pool.facts.address for pool in again.store.pools(again.discovery.tokens)}
 
 
 @ON_ONE_CHAIN
