@@ -86,7 +86,7 @@ class NodeSettings(Section):
 
 
 class ExchangeSettings(Section):
-    """A centralised exchange, through ccxt."""
+    """A centralised exchange, through ccxt. It is traded at where ccxt finds orders by their client ids."""
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", examples=["binance"])]
     """What this exchange is called here: in strategies, the ledger and the dashboard."""

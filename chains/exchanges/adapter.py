@@ -1,24 +1,23 @@
-"""A centralised exchange through ccxt: books as they change, orders, balances. Any exchange ccxt.pro knows will do."""
+"""A centralised exchange through ccxt: books as they change, orders, balances. Any exchange ccxt.pro knows will do for
+books; orders are placed where ccxt finds them by their client ids."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import difflib
-import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import ccxt
-import ccxt.pro
 
-from chains.assets import Token
+from chains.assets import InvalidAmount, Token
 from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
+from chains.exchanges.client import client_of
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
@@ -31,19 +30,12 @@ IDLE_S = 6.0
 """An account that is asked nothing for so long, at most for twice as long, is asked the time: soon after, the
 connection that an order will need is closed (aiohttp keeps one for 15 s), and a new one first takes two round trips."""
 
-QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "binance": {
-            "rateLimiterAlgorithm": "rollingWindow",
-            "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}},
-        }
-    }
-)
-"""ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
-
 JUDGES_EACH_ALONE = frozenset({"binance", "binanceus", "bybit"})
 """Exchanges to which a request is valid by its own timestamp, whatever came before it. Others may want a number that
 rises with each, and refuse what was overtaken: there, what is asked of orders is asked one at a time."""
+
+NOBODYS = "isthmus-00000000000000000000-0"
+"""A client id of the form that orders bear, and that none does."""
 
 BROKEN_RULES = (ccxt.InvalidOrder, ccxt.BadRequest)
 """What ccxt raises for an order that is against the rules of its symbol, such as another tick than was read."""
@@ -70,22 +62,8 @@ class Exchange:
         timeout_ms: int = 10_000,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        if ccxt_id not in ccxt.pro.exchanges:
-            close = difflib.get_close_matches(ccxt_id, ccxt.pro.exchanges, 1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ExchangeMisconfigured(f"{name}: ccxt.pro has no exchange {ccxt_id!r}{hint}")
-        quiet = QUIET.get(ccxt_id, {})
-        client = getattr(ccxt.pro, ccxt_id)(
-            {
-                **quiet,
-                "options": {**quiet.get("options", {}), **(options or {})},
-                "urls": dict(urls or {}),
-                "apiKey": api_key,
-                "secret": secret,
-                "timeout": timeout_ms,
-                "enableRateLimit": True,
-                "number": str,
-            }
+        client = client_of(
+            name, ccxt_id, urls=urls, api_key=api_key, secret=secret, options=options, timeout_ms=timeout_ms
         )
         self.name = name
         self.symbols = tuple(symbols)
@@ -93,8 +71,6 @@ class Exchange:
         """Requests sent so far, WebSocket messages not counted."""
         self.books: dict[str, Book] = {}
         """The last book of each symbol watched."""
-        # At the level of debugging, ccxt logs every request with its headers, the key among them.
-        client.logger = logging.Logger("ccxt", logging.INFO)
         self._client = client
         self._conceal = Concealing((api_key, secret))
         self._fetch = client.fetch
@@ -110,7 +86,10 @@ class Exchange:
         self._ended: BaseException | None = None
 
     async def connect(self) -> None:
-        """Load and check the symbols' rules and fees. Raises `ExchangeUnavailable`, `ExchangeMisconfigured`."""
+        """Load and check the symbols' rules and fees, and with a key that orders can be looked up.
+
+        Raises `ExchangeUnavailable`, `ExchangeMisconfigured`.
+        """
         try:
             await self._client.load_markets()
             ask_fees = self._has_key and self._client.has["fetchTradingFees"]
@@ -133,6 +112,8 @@ class Exchange:
                 self._terms[symbol] = terms
             except ValueError as error:
                 raise ExchangeMisconfigured(f"{symbol} at {self.name} {error}") from None
+        if self._has_key:
+            await self._require_lookups()
 
     async def watch(
         self,
@@ -270,6 +251,23 @@ class Exchange:
         """ccxt's symbol for the exchange's own id: `ETH/USDT` for `ETHUSDT`. Raises `KeyError`."""
         return next(symbol for symbol in self.symbols if self._client.market(symbol)["id"] == market_id)
 
+    async def _require_lookups(self) -> None:
+        """An order whose answer was lost is found by its client id, or never: not every exchange, or ccxt, can."""
+        try:
+            await self._client.fetch_order(None, self.symbols[0], {"clientOrderId": NOBODYS})
+            why = f"it knows {NOBODYS}, which nobody placed"
+        except ccxt.OrderNotFound:
+            return
+        except ccxt.AuthenticationError as error:
+            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it") from None
+        except ccxt.NetworkError as error:
+            raise self._unavailable(error) from None
+        except Exception as error:
+            why = self._told(error)
+        raise ExchangeMisconfigured(
+            f"{self.name} cannot look an order up by its client id ({why}); without an API key, its books can be used"
+        )
+
     async def _follow(
         self, symbol: str, on_book: Callable[[Book], None], on_trouble: Callable[[FeedTrouble], None]
     ) -> None:
@@ -351,7 +349,11 @@ class Exchange:
     async def _report(self, raw: reading.Raw, client_id: str) -> OrderReport:
         symbol = raw["symbol"]
         terms = self._terms[symbol]
-        fills = reading.fills(raw["trades"], terms, self.token)
+        try:
+            fills = reading.fills(raw["trades"], terms, self.token)
+        except InvalidAmount:
+            # An answer without costs, which ccxt works out finer than the exchange accounts for: its trades tell.
+            fills = ()
         filled = terms.base.units(raw["filled"] or 0)
         if sum(fill.amount for fill in fills) != filled:
             trades = await self._client.fetch_order_trades(raw["id"], symbol)

@@ -126,8 +126,8 @@ def an_order(book: Book, side: str, amount: int, client_id: str = "one") -> Exch
 
 
 @asynccontextmanager
-async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
-    """The adapter, impatient and told no fills in answers to orders, connected to a `local` that misbehaves."""
+async def broken(local: LocalExchange, told: str = "RESULT") -> AsyncIterator[Exchange]:
+    """The adapter, impatient and `told` no fills in answers to orders, connected to a `local` that misbehaves."""
     await local.start()
     local.deposit(KEY, SECRET, "USDT", 10_000 * COIN)
     adapter = Exchange(
@@ -137,7 +137,7 @@ async def broken(local: LocalExchange) -> AsyncIterator[Exchange]:
         urls=local.ccxt_urls,
         api_key=KEY,
         secret=SECRET,
-        options={"newOrderRespType": {"limit": "RESULT"}},
+        options={"newOrderRespType": {"limit": told}},
         timeout_ms=500,
     )
     try:

@@ -6,12 +6,15 @@ from decimal import Decimal
 
 import ccxt
 import pytest
+from aiohttp import web
 
 from chains.assets import Token
 from chains.exchanges import reading
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import LocalExchange
+from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, OrderStatus
+from chains.exchanges.troubles import ExchangeMisconfigured
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, an_order, broken
 
 
@@ -63,6 +66,38 @@ async def test_prices_between_two_ticks_are_taken_for_the_worse() -> None:
     assert all(low <= high < low + Decimal("0.1") for low, high in pairs)
     pairs = [(fine.price(a), rounded.price(b)) for (a, _), (b, _) in zip(fine.bids, rounded.bids, strict=True)]
     assert all(low <= high < low + Decimal("0.1") for high, low in pairs)
+
+
+async def test_a_fill_whose_cost_is_finer_than_the_quote_currency_costs_what_the_exchange_says() -> None:
+    local = Ruling(ANCHORS)
+    local.rule(lot=1)
+    async with broken(local, told="FULL") as exchange:
+        book = await exchange.fetch_book(ETH)
+        before = await exchange.balances()
+        report = await exchange.place(an_order(book, "buy", COIN + 1))
+        assert (report.status, report.filled) == (OrderStatus.FILLED, COIN + 1)
+        assert report.cost == before["USDT"] - (await exchange.balances())["USDT"]
+
+
+class Blind(LocalExchange):
+    """Knows orders by its own ids only."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "GET" and request.path.endswith("/order"):
+            return web.json_response({"code": -1102, "msg": "Mandatory parameter 'orderId' was not sent."}, status=400)
+        return await super()._answer(request, handler)
+
+
+async def test_an_exchange_that_does_not_find_an_order_by_its_client_id_is_not_traded_at() -> None:
+    local = Blind(ANCHORS)
+    with pytest.raises(ExchangeMisconfigured, match="binance cannot look an order up by its client id"):
+        async with broken(local):
+            pass
+    await local.start()
+    exchange = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls)
+    await exchange.connect()
+    await exchange.close()
+    await local.close()
 
 
 def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:

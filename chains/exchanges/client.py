@@ -1,0 +1,56 @@
+"""ccxt's client of an exchange, told what spot trading needs and no more."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import ccxt.pro
+
+from chains.exchanges.troubles import ExchangeMisconfigured
+
+QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "binance": {
+            "rateLimiterAlgorithm": "rollingWindow",
+            "options": {"fetchCurrencies": False, "fetchMargins": False, "fetchMarkets": {"types": ["spot"]}},
+        }
+    }
+)
+"""ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
+
+
+def client_of(
+    name: str,
+    ccxt_id: str,
+    *,
+    urls: Mapping[str, Any] | None,
+    api_key: str,
+    secret: str,
+    options: Mapping[str, Any] | None,
+    timeout_ms: int,
+) -> Any:
+    """The client, not yet connected. Raises `ExchangeMisconfigured`."""
+    if ccxt_id not in ccxt.pro.exchanges:
+        close = difflib.get_close_matches(ccxt_id, ccxt.pro.exchanges, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise ExchangeMisconfigured(f"{name}: ccxt.pro has no exchange {ccxt_id!r}{hint}")
+    quiet = QUIET.get(ccxt_id, {})
+    client = getattr(ccxt.pro, ccxt_id)(
+        {
+            **quiet,
+            "options": {**quiet.get("options", {}), **(options or {})},
+            "urls": dict(urls or {}),
+            "apiKey": api_key,
+            "secret": secret,
+            "timeout": timeout_ms,
+            "enableRateLimit": True,
+            "number": str,
+        }
+    )
+    # At the level of debugging, ccxt logs every request with its headers, the key among them.
+    client.logger = logging.Logger("ccxt", logging.INFO)
+    return client
