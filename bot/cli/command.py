@@ -43,7 +43,7 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callback], click
                     raise
                 if debug:
                     traceback.print_exc()
-                raise failure(error, as_json=as_json) from error
+                raise CommandFailed(explained(error), exit_code(error)) from error
             return result or ExitCode.OK
 
         json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
@@ -52,14 +52,6 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callback], click
         return click.command(name, epilog=epilog, context_settings={"max_content_width": 110})(wrapped)
 
     return decorate
-
-
-def failure(error: BaseException, *, as_json: bool) -> CommandFailed:
-    """The failed command; with `as_json` its reason is also printed as an object on stdout."""
-    message, code = explained(error), exit_code(error)
-    if as_json:
-        emit({"error": {"exit_code": int(code), "kind": type(error).__name__, "problems": message.splitlines()}})
-    return CommandFailed(message, code)
 
 
 class Verbs(click.Group):
@@ -104,18 +96,15 @@ class Verbs(click.Group):
         **extra: Any,
     ) -> Any:
         """Run the command line. Standing alone, it ends the process with the command's exit code."""
+        words = sys.argv[1:] if args is None else list(args)
         try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except click.exceptions.NoArgsIsHelpError as shown:
-            code = _complain(shown.format_message(), ExitCode.USAGE, mark="")
-        except click.UsageError as error:
-            code = _complain(_usage(error), ExitCode.USAGE)
-        except CommandFailed as error:
-            code = _complain(error.format_message(), error.code)
-        except click.ClickException as error:
-            code = _complain(error.format_message(), ExitCode.ERROR)
-        except (KeyboardInterrupt, click.Abort):
-            code = _complain("stopped", _INTERRUPTED)
+            try:
+                code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            except click.exceptions.NoArgsIsHelpError as shown:
+                click.echo(shown.format_message(), err=True)
+                code = ExitCode.USAGE
+            except (click.ClickException, click.Abort, KeyboardInterrupt) as error:
+                code = _complain(error, as_json="--json" in words)
         except BrokenPipeError:
             silence(sys.stdout)
             code = ExitCode.ERROR
@@ -137,7 +126,18 @@ def _usage(error: click.UsageError) -> str:
     return f"{path}: {message[:1].lower()}{message[1:].rstrip('.')}; `{path} --help` shows how"
 
 
-def _complain(message: str, code: int, *, mark: str = "error: ") -> int:
-    for line in message.splitlines():
-        click.echo(f"{mark}{line}", err=True)
+def _complain(error: BaseException, *, as_json: bool) -> int:
+    """Tell of `error`, one line for each problem, and where it is asked for as an object on stdout too."""
+    code, message = _INTERRUPTED, "stopped"
+    if isinstance(error, click.UsageError):
+        code, message = ExitCode.USAGE, _usage(error)
+    elif isinstance(error, click.ClickException):
+        code = error.code if isinstance(error, CommandFailed) else ExitCode.ERROR
+        message = error.format_message()
+    problems = message.splitlines()
+    if as_json:
+        kind = type(error.__cause__ or error).__name__
+        emit({"error": {"exit_code": int(code), "kind": kind, "problems": problems}})
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
     return code

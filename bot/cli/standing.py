@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli.command import command
-from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.errors import ExitCode
 from bot.cli.executor import (
     CONSENT_OPTION,
     EXECUTOR_OPTION,
@@ -43,7 +43,7 @@ _LEAST = click.option(
 @_LEAST
 async def status(
     config_path: Path | None, node: str | None, executor_address: str | None, least: str, as_json: bool
-) -> None:
+) -> ExitCode:
     """What the verified contracts hold, what the operator keys can pay for, and whether anybody may move anything.
 
     Exit code 1 when a key is short of gas, an allowance stands or a reference is silent, 0 otherwise.
@@ -59,8 +59,10 @@ async def status(
         emit(_document(found))
     else:
         _print(found)
-    if problems := _problems(found, least):
-        raise CommandFailed("\n".join(problems), ExitCode.ERROR)
+    problems = _problems(found, least)
+    for problem in problems:
+        click.echo(f"error: {problem}", err=True)
+    return ExitCode.ERROR if problems else ExitCode.OK
 
 
 @command(

@@ -175,6 +175,18 @@ def test_a_failure_is_an_object_for_machines() -> None:
     assert error["kind"] == "ZeroDivisionError"
 
 
+@pytest.mark.parametrize("arguments", [["rnu"], ["run", "--for", "soon"], ["init", "--network", "base"], ["why", "1"]])
+def test_whatever_is_wrong_is_an_object_for_machines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "isthmus.toml").write_text('strategies = ["nowhere.toml"]\n')
+    result = CliRunner().invoke(main, [*arguments, "--json"])
+    error = orjson.loads(result.stdout)["error"]
+    assert error["exit_code"] == result.exit_code == ExitCode.USAGE
+    assert [f"error: {problem}" for problem in error["problems"]] == result.stderr.splitlines()
+
+
 def test_a_command_may_return_its_exit_code() -> None:
     assert CliRunner().invoke(TRIAL, ["refused"]).exit_code == ExitCode.REFUSED
 
