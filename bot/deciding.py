@@ -86,7 +86,7 @@ class Deciding:
                 most_gas=road.fee_policy.most_gas,
             )
             planned: dict[str, str] = {}
-            for plan in strategy.on_market(view):
+            for plan in strategy.plans(view):
                 if not plan.atomic and not await come_home():
                     continue
                 planned[plan.note] = plan.id

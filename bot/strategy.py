@@ -6,6 +6,7 @@ A strategy sees the market through a `MarketView` and yields plans. It cannot re
 from __future__ import annotations
 
 import math
+import traceback
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,6 +32,10 @@ Inventory = Mapping[Token, int]
 
 class InvalidParameter(ValueError):
     """A strategy parameter that does not exist or does not fit; the message names the remedy."""
+
+
+class StrategyFailed(RuntimeError):
+    """A strategy's own code raised; the message says whose, on which block and where, its cause is what was raised."""
 
 
 def wei(amount: Amount) -> int:
@@ -209,6 +214,23 @@ class Strategy(ABC):
             for key, hint in typing.get_type_hints(cls).items()
             if not key.startswith("_") and typing.get_origin(hint) is not ClassVar
         }
+
+    def plans(self, market: MarketView) -> Iterator[Plan]:
+        """What `on_market` yields. Raises `StrategyFailed` for whatever goes wrong in it, but `InvalidParameter`."""
+        try:
+            for plan in self.on_market(market):
+                if not isinstance(plan, Plan):
+                    raise TypeError(f"{plan!r} is no Plan")
+                yield plan
+        except InvalidParameter:
+            raise
+        except Exception as error:
+            file = self.on_market.__code__.co_filename
+            lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+            where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            failed = f"strategy {self.name} failed on block {market.head.number}"
+            raise StrategyFailed(f"{failed}: {what} ({where}); --debug prints the whole trace") from error
 
     @abstractmethod
     def on_market(self, market: MarketView) -> Iterable[Plan]:

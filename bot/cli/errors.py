@@ -28,6 +28,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.config.values.UnreadableSecret": ExitCode.USAGE,
         "bot.config.strategies.UnknownStrategy": ExitCode.USAGE,
         "bot.strategy.InvalidParameter": ExitCode.USAGE,
+        "bot.strategy.StrategyFailed": ExitCode.ERROR,
         "bot.signer.keystore.KeystoreError": ExitCode.USAGE,
         "chains.networks.reader.InvalidNetwork": ExitCode.USAGE,
         "chains.networks.network.UnknownName": ExitCode.USAGE,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -103,29 +105,46 @@ def strategy_class(reference: str, folder: Path) -> type[Strategy]:
     from bot.strategy import Strategy
 
     place, _, class_name = reference.rpartition(":")
+    if place.endswith(".py") and not (folder / place).is_file():
+        raise UnknownStrategy(f"no such file: {folder / place}; write 'module:Class' or 'file.py:Class'")
     try:
         module = _from_file(folder / place) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # a strategy's module is its author's code: whatever it raises is theirs to read
-        raise UnknownStrategy(
-            f"cannot import {place!r} ({type(error).__name__}: {error}); "
-            "write 'module:Class', such as 'strategies.dex_arbitrage:DexArbitrage'"
-        ) from error
+    except (Exception, SystemExit) as error:  # its author's code: whatever it raises is theirs to read
+        absent = isinstance(error, ImportError) and error.name is not None and f"{place}.".startswith(f"{error.name}.")
+        remedy = "write 'module:Class' or 'file.py:Class'" if absent else "mend it there"
+        raise UnknownStrategy(f"cannot import {place!r} ({_told(error)}); {remedy}") from error
     found = {
         name: value
         for name, value in vars(module).items()
         if isinstance(value, type) and issubclass(value, Strategy) and value is not Strategy
     }
     if class_name not in found:
-        raise UnknownStrategy(f"no strategy {class_name!r} in {place!r}; {did_you_mean(class_name, found)}")
-    return found[class_name]
+        remedy = did_you_mean(class_name, found) if found else "write a subclass of bot.strategy.Strategy there"
+        raise UnknownStrategy(f"no strategy {class_name!r} in {place!r}; {remedy}")
+    strategy = found[class_name]
+    if inspect.isabstract(strategy):
+        raise UnknownStrategy(f"{class_name} in {place!r} has no on_market; write what it plans there")
+    try:
+        strategy.parameters()
+    except Exception as error:  # annotations are evaluated here, and may name anything
+        raise UnknownStrategy(f"{class_name} in {place!r} has an annotation that is no type ({error})") from error
+    return strategy
+
+
+def _told(error: BaseException) -> str:
+    """What an author's code raised, and in which line; a syntax error says that by itself."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    if isinstance(error, SyntaxError | ModuleNotFoundError):
+        return what
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{what}, {Path(where.filename).name}, line {where.lineno}"
 
 
 def _from_file(path: Path) -> ModuleType:
     """Import a strategy by its path, under a name of its own."""
     name = f"isthmus_strategy_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
-        raise ImportError(f"no such file: {path}")
+    assert spec is not None and spec.loader is not None, "it ends in .py"
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ from bot.market import Market
 from bot.market.combined import Walk
 from bot.market.dual.problem import Way
 from bot.plan import Order, Plan, Swap
-from bot.strategy import InvalidParameter, MarketView, Strategy, wei
+from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed, wei
 from chains.assets import Amount, Asset, Token
 from chains.blocks import Head
 from strategies.cex_dex_arbitrage import CexDexArbitrage
@@ -49,6 +49,32 @@ def view(on: Market, *, inventory: dict[Token, int] | None = None, gas_price_wei
         changed=on.changed,
         inventory=inventory or {},
     )
+
+
+@pytest.mark.parametrize(
+    ("planned", "told"),
+    [
+        (lambda: (plan.gone for plan in (None,)), "AttributeError: 'NoneType' object has no attribute 'gone' ("),
+        (lambda: None, "TypeError: 'NoneType' object is not iterable ("),
+        (lambda: [None], "TypeError: None is no Plan ("),
+    ],
+)
+def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_file(
+    planned: Callable[[], Iterable[Plan]], told: str
+) -> None:
+    class Careless(Patient):
+        def on_market(self, market: MarketView) -> Iterable[Plan]:  # type: ignore[override]
+            return planned()
+
+    with pytest.raises(StrategyFailed) as failed:
+        list(Careless("mine").plans(view(market(CHEAP))))
+    assert f"strategy mine failed on block 17: {told}{__file__}" in str(failed.value)
+
+
+def test_a_parameter_that_does_not_fit_stays_a_matter_of_configuration() -> None:
+    dear = DexArbitrage("mine", {"min_profit": Amount.parse("5 USDC")})
+    with pytest.raises(InvalidParameter, match="must be in ETH"):
+        list(dear.plans(view(market(CHEAP))))
 
 
 def test_an_order_is_routed_over_the_pools_a_strategy_may_use() -> None:

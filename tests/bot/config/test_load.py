@@ -66,13 +66,41 @@ def test_a_strategy_may_lie_beside_its_file(tmp_path: Path) -> None:
     assert load(written(tmp_path, strategy=text)).config.strategies[0].parameters == {"threshold": 1.0}
 
 
-def test_a_strategy_that_fails_to_import_is_one_problem(tmp_path: Path) -> None:
-    (tmp_path / "mine.py").write_text("def broken(:\n")
-    path = written(tmp_path, strategy=spoilt(STRATEGY, "strategies.dex_arbitrage:DexArbitrage", "mine.py:Mine"))
+_MINE = "from bot.strategy import Strategy\nclass Mine(Strategy):\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("def broken(:\n", "cannot import 'mine.py' (SyntaxError: invalid syntax (mine.py, line 1)); mend it there"),
+        ("\nraise ValueError('two\\nlines')", "(ValueError: two lines, mine.py, line 2); mend it there"),
+        ("import sys\nsys.exit(3)", "(SystemExit: 3, mine.py, line 2); mend it there"),
+        ("import not_there", "No module named 'not_there'); mend it there"),
+        ("class Mine: ...", "no strategy 'Mine' in 'mine.py'; write a subclass of bot.strategy.Strategy there"),
+        (f"{_MINE}    patience: int = 1", "Mine in 'mine.py' has no on_market"),
+        (
+            f"{_MINE}    patience: 'Int' = 1\n    def on_market(self, market): return ()",
+            "Mine in 'mine.py' has an annotation that is no type (name 'Int' is not defined)",
+        ),
+    ],
+)
+def test_a_strategy_that_cannot_be_used_is_one_problem(tmp_path: Path, code: str, told: str) -> None:
+    (tmp_path / "mine.py").write_text(code)
+    assert told in _refused(tmp_path, "mine.py:Mine")
+
+
+@pytest.mark.parametrize("reference", ["gone.py:Mine", "gone.strategies:Mine", "strategies.gone:Mine"])
+def test_a_strategy_that_is_nowhere_is_told_how_to_be_named(tmp_path: Path, reference: str) -> None:
+    assert "write 'module:Class' or 'file.py:Class'" in _refused(tmp_path, reference)
+
+
+def _refused(folder: Path, reference: str) -> str:
+    """The one line that `isthmus config check` says of a strategy so named."""
+    path = written(folder, strategy=spoilt(STRATEGY, "strategies.dex_arbitrage:DexArbitrage", reference))
     result = CliRunner().invoke(main, ["config", "check", str(path)])
     assert result.exit_code == 2
-    assert "cannot import 'mine.py' (SyntaxError" in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    (line,) = result.stderr.splitlines()
+    return line
 
 
 def test_relative_paths_count_from_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
