@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,6 +95,6 @@ def _profit_token(network: Network) -> str:
 
 
 def _next_steps(folder: Path, network: str) -> str:
-    change = "" if folder == Path() else f"cd {folder} && "
+    change = "" if folder == Path() else f"cd {shlex.quote(str(folder))} && "
     mode = "" if network == _TWIN else " --mode dry"
     return f"\nNext:\n  {change}isthmus config check\n  isthmus doctor\n  isthmus run{mode}"

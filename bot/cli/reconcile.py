@@ -58,11 +58,15 @@ async def reconcile(
     from bot.ledger.ledger import Ledger
     from bot.ledger.reconcile import book_differences
     from bot.ledger.reconcile import reconcile as compare
+    from bot.mode import Mode
 
     loaded = load(found_config(config_path))
     ledger = Ledger.open(ledger_url or latest_ledger(loaded), SystemClock())
     try:
         ledger.attach(run_id)
+        if ledger.run.mode is Mode.DRY:
+            _tell_dry(ledger.run.id, as_json)
+            return ExitCode.OK
         async with _sources(loaded, ledger) as asked:
             found = await compare(ledger, asked.chain, asked.exchanges, asked.final)
         if asked.head is not None:
@@ -162,6 +166,15 @@ def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, booked
         click.echo(
             f"still in flight: {in_flight}; until they are settled by a run on this ledger, differences are theirs"
         )
+
+
+def _tell_dry(run: int, as_json: bool) -> None:
+    if as_json:
+        emit(
+            {"run": run, "equal": None, "against": None, "in_flight": 0, "booked": None, "accounts": [], "final": None}
+        )
+    else:
+        click.echo(f"run {run}: it was dry and sent nothing, so there is nothing to compare; --run names another")
 
 
 def _document(row: Row) -> dict[str, str]:

@@ -22,6 +22,11 @@ def test_what_init_writes_is_what_runs_without_a_file(tmp_path: Path) -> None:
     assert written.digest == load().config.digest
 
 
+def test_the_next_step_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path / "my bot")])
+    assert f"cd '{tmp_path / 'my bot'}' && isthmus config check" in result.stdout
+
+
 def test_init_for_another_network_names_the_node(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["init", str(tmp_path), "--network", "ethereum", *NODE, "--json"])
     assert result.exit_code == 0, result.stderr

@@ -57,6 +57,14 @@ def test_a_run_on_a_private_fork_is_proved_by_what_it_last_saw_and_not_by_the_ch
     assert "as the run left them: equal to the last unit" in result.stdout
 
 
+def test_a_dry_run_has_nothing_to_compare(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path, off_by=-1, mode=Mode.DRY)
+    result = _reconcile("--config", config)
+    assert result.exit_code == 0, result.stderr
+    assert "it was dry and sent nothing" in result.stdout
+    assert orjson.loads(_reconcile("--config", config, "--json").stdout)["equal"] is None
+
+
 def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path, off_by=-1)
     result = _reconcile("--config", config)
