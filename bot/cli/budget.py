@@ -18,6 +18,33 @@ if TYPE_CHECKING:
     from bot.signer.policy import SignerPolicy
     from bot.signer.protocol import Status
 
+_SIGNERS_WORDS = {"capital": "exposure", "gas_day": "day_gas"}
+"""Where the signer has another word for a limit than the configuration."""
+
+
+class Limit(click.ParamType[str]):
+    """A limit by its name in the configuration, as the signer calls it; the signer's own word is taken too."""
+
+    name = "limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from bot.config.errors import did_you_mean
+        from bot.signer.limits import CHANGEABLE
+
+        meant = _SIGNERS_WORDS.get(value, str(value))
+        if meant not in CHANGEABLE:
+            self.fail(f"there is no {value!r}; {did_you_mean(str(value), map(limit_name, CHANGEABLE))}", param, ctx)
+        return meant
+
+
+LIMIT = Limit()
+
+
+def limit_name(limit: str) -> str:
+    """What the configuration calls the signer's `limit`."""
+    return next((name for name, word in _SIGNERS_WORDS.items() if word == limit), limit)
+
+
 budget = Verbs(
     "budget",
     verbs={
@@ -62,7 +89,7 @@ def _document(status: Status, policy: SignerPolicy) -> dict[str, Any]:
         changed, rows = status.limits.get(name, {}), {}
         for limit in CHANGEABLE:
             configured: int = getattr(limits[name], field_of(limit))
-            rows[limit] = {
+            rows[limit_name(limit)] = {
                 "used": str(getattr(usage, field_of(limit), 0)),
                 "limit": str(configured + changed.get(limit, 0)),
                 "configured": str(configured),
@@ -71,7 +98,7 @@ def _document(status: Status, policy: SignerPolicy) -> dict[str, Any]:
     grants = {
         name: {
             "strategy": grant.strategy or None,
-            "limit": grant.limit,
+            "limit": limit_name(grant.limit),
             "amount_wei": str(grant.amount_wei),
             "drawn_wei": str(grant.drawn_wei),
             "not_after_s": grant.not_after_s,
@@ -108,10 +135,10 @@ def limit_text(limit: str, number: str) -> str:
     "grant",
     examples=[
         'isthmus budget grant hour_loss "0.5 ETH" --strategy dex_arbitrage --for 2h --keystore owner.json',
-        'isthmus budget grant day_gas "1 ETH" --for 1d --keystore owner.json --into /media/usb/grants',
+        'isthmus budget grant gas_day "1 ETH" --for 1d --keystore owner.json --into /media/usb/grants',
     ],
 )
-@click.argument("limit")
+@click.argument("limit", type=LIMIT)
 @click.argument("amount")
 @click.option("--strategy", default="", metavar="NAME", help="Whose limit. Left out: that of all together.")
 @click.option("--for", "lasts_s", type=DURATION, required=True, metavar="TIME", help="How long, such as 90m.")
@@ -174,10 +201,12 @@ def grant(
             require_binding(signed[-1][0], policy)
     written = {each.grant.id: str(deposit(each, folder)) for each, folder in signed}
     if as_json:
-        emit({"grants": written, "limit": limit, "amount_wei": str(wei), "not_after_s": now_s + int(lasts_s)})
+        emit(
+            {"grants": written, "limit": limit_name(limit), "amount_wei": str(wei), "not_after_s": now_s + int(lasts_s)}
+        )
         return
     for grant_id, file in written.items():
-        click.echo(f"{grant_id}: {amount} more of {limit} for {strategy or 'all strategies'}; {file}")
+        click.echo(f"{grant_id}: {amount} more of {limit_name(limit)} for {strategy or 'all strategies'}; {file}")
 
 
 @command("revoke", examples=['isthmus budget revoke 0x0f… --because "no longer needed"'])

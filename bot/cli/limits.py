@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.budget import limit_text, policy_of, wei_of
+from bot.cli.budget import LIMIT, limit_name, limit_text, policy_of, wei_of
 from bot.cli.command import command
 from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         'isthmus budget set day_loss "3 ETH" --because "proven for a month" --keystore owner.json',
     ],
 )
-@click.argument("limit")
+@click.argument("limit", type=LIMIT)
 @click.argument("amount")
 @click.option("--strategy", default="", metavar="NAME", help="Whose limit. Left out: that of all together.")
 @click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept.")
@@ -72,7 +72,8 @@ def set_(
         before = _standing(folder, change)
         if keystore is None and most > before:
             raise CommandFailed(
-                f"{limit} is {limit_text(limit, str(before))}: to raise it, name the owner's key with --keystore",
+                f"{limit_name(limit)} is {limit_text(limit, str(before))}: to raise it, name the owner's key "
+                "with --keystore",
                 ExitCode.REFUSED,
             )
         signed = sign_change(change, keystore, passphrase) if keystore else SignedChange(change)
@@ -82,11 +83,13 @@ def set_(
             raise CommandFailed(f"{folder}: the signer did not take it; its audit says why", ExitCode.REFUSED)
         made.append({"folder": str(folder), "id": change.id, "before": str(before), "after": str(most)})
     if as_json:
-        emit({"limit": limit, "strategy": strategy or None, "because": reason, "changes": made})
+        emit({"limit": limit_name(limit), "strategy": strategy or None, "because": reason, "changes": made})
         return
     for each in made:
         before_text, after_text = (limit_text(limit, each[key]) for key in ("before", "after"))
-        click.echo(f"{strategy or 'all strategies'} {limit}: {before_text} -> {after_text}; {each['folder']}")
+        click.echo(
+            f"{strategy or 'all strategies'} {limit_name(limit)}: {before_text} -> {after_text}; {each['folder']}"
+        )
 
 
 def _standing(folder: Path, change: LimitChange) -> int:

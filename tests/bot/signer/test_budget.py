@@ -200,6 +200,14 @@ def test_a_resume_forgives_how_many_were_signed_in_the_minute() -> None:
     assert ask(budgets) is None
 
 
+def test_a_refusal_tells_amounts_as_a_person_reads_them() -> None:
+    small = {"dex": UNLIMITED, TOTAL: replace(UNLIMITED, day_gas_wei=10**17)}
+    refusal = Budgets([entry("first")]).check(Asked("dex", 0, 3 * 10**18 // 2, 0), small, NoGrants(), NOW_S)
+    assert isinstance(refusal, Refusal)
+    used = "0.000000000000000005 ETH are used and 1.5 ETH are asked for"
+    assert refusal.detail == f"all strategies: the day_gas limit is 0.1 ETH; {used}"
+
+
 def test_a_single_wei_beyond_a_limit_is_drawn_on_a_grant_too() -> None:
     class OneWei(NoGrants):
         def available(self, strategy: str, limit: str, now_s: float) -> dict[str, int]:
