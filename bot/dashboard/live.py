@@ -19,6 +19,7 @@ from bot.ledger.summary import Counts, counts
 from bot.market import Market
 from bot.market.books import usable
 from bot.market.graph import VenueId
+from bot.risk.allowances import Allowance, allowed, unchanged
 from bot.risk.budget import Budget
 from chains.assets import Address
 from chains.blocks import Head
@@ -49,8 +50,8 @@ class NodeState(Protocol):
 class LiveRun:
     """A `Source`. Give it a ledger of its own (`Ledger.view`, attached), because it is read in threads.
 
-    `counted` are the engine's counts, `head` its newest head, `stopped` says why a strategy's switch stops it. Call
-    `on_head` for each head that was decided on.
+    `counted` are the engine's counts, `head` its newest head, `stopped` says why a strategy's switch stops it,
+    `allowance` by how much its limits were changed. Call `on_head` for each head that was decided on.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class LiveRun:
         block_time_s: float,
         clock: Clock,
         operators: Sequence[Address] = (),
+        allowance: Allowance = unchanged,
     ) -> None:
         self._ledger = ledger
         self._market = market
@@ -78,6 +80,7 @@ class LiveRun:
         self._block_time_s = block_time_s
         self._clock = clock
         self._operators = tuple(operators)
+        self._allowance = allowance
         self._calls_before = node.calls_made
         self._changes = Changes(market)
         self._painter = Painter(market, self._changes, protocols)
@@ -127,7 +130,8 @@ class LiveRun:
         return await asyncio.to_thread(read_decision, self._ledger, id)
 
     async def budgets(self) -> Sequence[source.BudgetShown]:
-        return await asyncio.to_thread(read_budgets, self._ledger, self._budgets)
+        now = {name: allowed(budget, self._allowance(name)) for name, budget in self._budgets.items()}
+        return await asyncio.to_thread(read_budgets, self._ledger, now)
 
     async def venues(self) -> Sequence[Venue]:
         return [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]

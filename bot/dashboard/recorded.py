@@ -74,7 +74,7 @@ def state_of(decision: Decision, mode: Mode) -> State:
         case IntentState.SENDING | IntentState.PENDING | IntentState.FOREIGN:
             return State.PENDING
         case IntentState.RELEASED:
-            return State.RELEASED
+            return State.REFUSED if decision.reason else State.RELEASED
     if decision.mined_as == MinedAs.NOOP:
         return State.RELEASED
     if decision.mined_as == MinedAs.REVERTED:

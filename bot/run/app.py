@@ -32,7 +32,7 @@ from bot.opening import (
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, scopes, signer_policy
 from bot.replay.recording import begin_recording
-from bot.risk.allowances import Allowances
+from bot.risk.allowances import Allowance, Allowances
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
 from bot.road import Road
@@ -174,7 +174,7 @@ async def _open(
     starting.reached("search")
     if config.dashboard.enabled:
         keys = hands.identity.operators
-        await _dashboard(loaded, world, keys, market, known, engine, halting, clock, out, stack)
+        await _dashboard(loaded, world, keys, market, known, engine, halting, allowances.of, clock, out, stack)
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
@@ -262,6 +262,7 @@ async def _dashboard(
     known: KnownPools,
     engine: Engine,
     halting: Halting,
+    allowance: Allowance,
     clock: Clock,
     out: Reporter,
     stack: AsyncExitStack,
@@ -283,6 +284,7 @@ async def _dashboard(
         block_time_s=world.network.block_time_s,
         clock=clock,
         operators=operators,
+        allowance=allowance,
     )
     trading = {strategy.name for strategy in loaded.config.strategies}
 

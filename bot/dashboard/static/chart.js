@@ -3,7 +3,7 @@
 import "./language.js";
 import uPlot from "./vendor/uPlot.esm.js";
 import { $, element } from "./dom.js";
-import { clock, ethNumber, words } from "./format.js";
+import { clock, ethNumber, tick, words } from "./format.js";
 import { colour, strategyColour } from "./theme.js";
 
 const TOTAL = "total";
@@ -103,7 +103,7 @@ export class Chart {
       scales: { y: { range: (_, low, high) => uPlot.rangeNum(Math.min(low, 0), high || 0.001, 0.08, true) } },
       series: [{ label: "time", value: (plot, at) => clock((at ?? plot.data[0].at(-1)) * 1_000) }, ...lines],
       axes: [
-        { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => clock(at * 1_000)) },
+        { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => tick(at * 1_000)) },
         { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => String(Number(value.toFixed(6)))) },
       ],
       legend: { live: true, markers: { width: 0, fill: (plot, index) => plot.series[index].stroke?.() ?? "transparent" } },

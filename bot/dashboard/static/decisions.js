@@ -1,7 +1,7 @@
 // The table of decisions, newest first, each with its reason; filtered by strategy and state.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { clock, count, route, sentence, sign, signedEth, words } from "./format.js";
+import { clock, count, moment, route, sentence, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const SHOWN_AT_FIRST = 150;
@@ -46,7 +46,7 @@ export class Decisions {
     const row = element(
       "tr",
       {},
-      element("td", {}, element("button", { type: "button", class: "open", "aria-label": `Open decision ${decision.id}` }, clock(decision.at_ms))),
+      element("td", {}, element("button", { type: "button", class: "open", title: moment(decision.at_ms), "aria-label": `Open decision ${decision.id}` }, clock(decision.at_ms))),
       element("td", { class: "number" }, count(decision.block)),
       element("td", { class: "strategy" }, swatch, words(decision.strategy)),
       element("td", {}, chip),

@@ -1,7 +1,7 @@
 // One decision from plan to fill: what was wanted, what the simulator said, what was signed, what happened.
 
 import { $, element } from "./dom.js";
-import { clock, count, eth, fee, gwei, route, shortAmount, shortHash, sign, signedEth, words } from "./format.js";
+import { count, eth, fee, gwei, moment, route, shortAmount, shortHash, sign, signedEth, words } from "./format.js";
 
 const facts = (...pairs) =>
   element("dl", { class: "pairs" }, ...pairs.filter(([, value]) => value !== null && value !== undefined).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
@@ -57,7 +57,7 @@ function judged(verdict) {
 }
 
 function refused(refusal) {
-  return step(`Refused: ${words(refusal.reason)}`, "refused", element("p", { class: "why" }, refusal.detail), facts(["At", clock(refusal.at_ms)]));
+  return step(`Refused: ${words(refusal.reason)}`, "refused", element("p", { class: "why" }, refusal.detail), facts(["At", moment(refusal.at_ms)]));
 }
 
 function intended(intent) {
@@ -122,7 +122,7 @@ export class Drawer {
       element(
         "div",
         {},
-        element("p", { class: "lead" }, chip, element("span", {}, words(decision.strategy)), element("span", { class: "faint" }, clock(decision.at_ms))),
+        element("p", { class: "lead" }, chip, element("span", {}, words(decision.strategy)), element("span", { class: "faint" }, moment(decision.at_ms))),
         element("p", { class: "drawn-route" }, route(decision.route)),
         ...outcome,
         element("ol", { class: "steps" }, ...steps),

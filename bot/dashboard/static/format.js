@@ -67,6 +67,18 @@ export function clock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }
 
+// On an axis of time, where midnight begins another day.
+export function tick(ms) {
+  const at = new Date(ms);
+  const midnight = !(at.getHours() || at.getMinutes() || at.getSeconds());
+  return midnight ? at.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) : clock(ms);
+}
+
+// With its day and zone, where it stands alone.
+export function moment(ms) {
+  return new Date(ms).toLocaleString("en-GB", { dateStyle: "medium", timeStyle: "long" });
+}
+
 export function fee(ppm) {
   return `${(ppm / 10_000).toFixed(4).replace(/\.?0+$/, "")} %`;
 }

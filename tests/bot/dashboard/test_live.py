@@ -21,6 +21,7 @@ from chains.blocks import Head
 from tests.bot.dashboard.serving import Served, dashboard_of
 from tests.bot.ledger.given import (
     ETHER,
+    FEES,
     GAS_COST_WEI,
     INVENTORY_USDT,
     INVENTORY_WETH,
@@ -28,6 +29,7 @@ from tests.bot.ledger.given import (
     SENDER,
     USDT,
     WETH,
+    WORST,
     StandingClock,
     atomic_plan,
     hash_of,
@@ -86,6 +88,7 @@ def bot(tmp_path: Path) -> Iterator[Bot]:
         block_time_s=1,
         clock=clock,
         operators=(SENDER, STRANGER),
+        allowance=lambda strategy: {"hour_loss_wei": -3} if strategy == "dex_arbitrage" else {},
     )
     running = Bot(ledger, clock, node, None, source)
     yield running
@@ -124,15 +127,18 @@ async def test_each_decision_is_in_the_state_it_is_in(bot: Bot) -> None:
     ledger.record_refusal(Refusal(Reason.SIM_REVERTED, "K"), "dex_arbitrage", atomic_plan(2).id)
     ledger.record_plan(atomic_plan(3))
     pending(ledger, 2, atomic_plan(4))
-    states = [State.PENDING, State.DECIDED, State.REFUSED, State.HEDGING, State.REVERTED]
+    unsigned = ledger.reserve(atomic_plan(5), SENDER, ledger.next_nonce(SENDER), WORST, FEES)
+    ledger.record_refusal(Refusal(Reason.SIGNER_BUDGET_GAS, "K"), "dex_arbitrage", atomic_plan(5).id)
+    ledger.release(unsigned.id, "K")
+    states = [State.REFUSED, State.PENDING, State.DECIDED, State.REFUSED, State.HEDGING, State.REVERTED]
     assert [row.state for row in await bot.source.decisions(10)] == states
     order = ledger.place_order(two_sided.id, hedge_order(), "spot")
     done = TradeFill("1", 10**8, 2000 * 10**8, "USDT", 0)
     ledger.record_order("binance", order.client_id, OrderState.FILLED, [done])
     ledger.close_exposure(two_sided.id, Exposure.HEDGED)
-    states[3] = State.SETTLED
+    states[4] = State.SETTLED
     assert [row.state for row in await bot.source.decisions(10)] == states
-    hedged = (await bot.source.decisions(10))[3]
+    hedged = (await bot.source.decisions(10))[4]
     detail = await bot.source.decision(hedged.id)
     assert detail is not None
     assert (detail.hops[1].venue, detail.hops[1].symbol_in, detail.hops[1].symbol_out) == (
@@ -164,6 +170,8 @@ async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> No
         "gas_day": 2 * GAS_COST_WEI,
         "drawdown": 0,
     }
+    limits = {limit.name: limit.limit_wei for limit in dex.limits}
+    assert (limits["hour_loss"], limits["day_loss"]) == (BUDGET.hour_loss_wei - 3, BUDGET.day_loss_wei)
     bot.ledger.halt("dex_arbitrage", "asked to")
     by_switch = {"cex_dex_arbitrage": "halted by a person"}
     assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"} | by_switch

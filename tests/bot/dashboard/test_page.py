@@ -306,4 +306,6 @@ async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: BrowserC
         for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):
             await page.locator(panel).scroll_into_view_if_needed()
             await expect(page.locator(panel)).to_be_visible()
+        await page.set_viewport_size({"width": 280, "height": 650})
+        assert await page.locator("#by-state").evaluate("(it) => it.getBoundingClientRect().right") <= 256
     assert watched.problems == []
