@@ -45,8 +45,16 @@ def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequen
     return meant
 
 
-def require_strategy(strategy: str, folders: Sequence[Path], config_path: Path | None, run_folder: Path | None) -> None:
-    """Refuse a misspelt `strategy`, whose switch would stop nobody; empty: all of them.
+def require_strategy(
+    strategy: str,
+    folders: Sequence[Path],
+    config_path: Path | None,
+    run_folder: Path | None,
+    *,
+    or_account: bool = False,
+) -> None:
+    """Refuse a misspelt `strategy`, whose switch would stop nobody; empty: all of them. With `or_account`, it may be an
+    operator's account too, as `account:0x…`.
 
     Known is what the signers meant may sign for, what ever had a switch, and what the run file names. Where a signer's
     policy cannot be read, every name is taken: a halt must not fail for want of it. Raises `CommandFailed`.
@@ -68,6 +76,8 @@ def require_strategy(strategy: str, folders: Sequence[Path], config_path: Path |
         except InvalidPolicy:
             return
         known |= {*policy.strategies, *KillSwitch(folder).read().switches}
+        if or_account:
+            known |= {f"account:{operator}" for operator in policy.operators}
     if run_folder is None:
         known |= {each.name for each in load(found_config(config_path)).config.strategies}
     if strategy not in {TOTAL, *known}:

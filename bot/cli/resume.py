@@ -15,7 +15,10 @@ from bot.cli.parameters import config_option, found_config
 
 @command(
     "resume",
-    examples=['isthmus resume dex_arbitrage --because "one bad pool, now filtered out"'],
+    examples=[
+        'isthmus resume dex_arbitrage --because "one bad pool, now filtered out"',
+        'isthmus resume account:0x… --because "it was my own wallet"',
+    ],
 )
 @config_option
 @run_option
@@ -42,7 +45,7 @@ def resume(
             raise
         folders = []
     if folders:
-        require_strategy(strategy, folders, config_path, run_folder)
+        require_strategy(strategy, folders, config_path, run_folder, or_account=True)
     was = [f"{folder}: {before}" for folder in folders if (before := _resumed(folder, strategy, reason)) is not None]
     halted = None if was or not strategy else _resumed_in_ledger(config_path, ledger_url, strategy, reason)
     if not was and halted is None:

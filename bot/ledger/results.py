@@ -20,7 +20,7 @@ from bot.ledger.types import exact_sum
 from bot.ledger.windows import DAY_S, Windows
 
 _HALTED = (
-    select(HaltRow.halted, HaltRow.reason)
+    select(HaltRow.halted, HaltRow.reason, HaltRow.at_ms)
     .where(HaltRow.instance == bindparam("instance"), HaltRow.strategy == bindparam("strategy"))
     .order_by(HaltRow.id.desc())
     .limit(1)
@@ -77,6 +77,12 @@ class Results(Books):
             ("halted", strategy), lambda connection: self.halted_by(connection, strategy), (HaltRow,)
         )
 
+    def halted_at_s(self, strategy: str) -> float | None:
+        """When `strategy` was halted, in seconds since the epoch; None while it may trade."""
+        with self.read() as connection:
+            row = quick.first(connection, _HALTED, {"instance": self.run.instance, "strategy": strategy})
+        return row.at_ms / 1000 if row is not None and row.halted else None
+
     def halted_by(self, connection: Connection, strategy: str) -> str | None:
         """`halted_because`, by what `connection` reads."""
         row = quick.first(connection, _HALTED, {"instance": self.run.instance, "strategy": strategy})
@@ -129,6 +135,13 @@ class Results(Books):
         """What one intent has earned so far after gas and fees, in wei at the opening marks."""
         with self.read() as connection:
             return profit_of_intent(connection, intent_id, self._marks(connection)).wei
+
+    def earned_before_gas(self, intent_id: int) -> int:
+        """As `profit_of`, without what its gas cost."""
+        with self.read() as connection:
+            marks = self._marks(connection)
+            profit = profit_of_intent(connection, intent_id, marks).wei
+            return profit + gas_of_intent(connection, intent_id, marks)
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -84,7 +84,7 @@ class Watch:
         self._hear = hear
         self._clock = clock
         self._out = out
-        self._seen: dict[str, str] = {}
+        self._seen: Mapping[str, Switch] = {}
         self._over: Switch | None = None
         self._proven_s = clock.wall_s()
         self._missing = 0
@@ -124,14 +124,13 @@ class Watch:
             self._tell_one(TOTAL, str(look.over or (stored or {}).get(TOTAL, ACTIVE)))
         if stored is None:
             return
-        now = {name: str(switch) for name, switch in stored.items()}
-        for name in sorted({*now, *self._seen}):
-            before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
+        for name in sorted({*stored, *self._seen}):
+            before, after = self._seen.get(name, ACTIVE), stored.get(name, ACTIVE)
             if before != after:
-                self._tell_one(name, after)
-                if after.startswith(Trading.ACTIVE) and name:
+                self._tell_one(name, str(after))
+                if after.state is Trading.ACTIVE and name:
                     self._resume(name, after)
-        self._seen = now
+        self._seen = stored
 
     def _tell_one(self, name: str, stands: str) -> None:
         active = stands.startswith(Trading.ACTIVE)
@@ -142,11 +141,12 @@ class Watch:
             )
         self._out.line(f"trading: {detail}")
 
-    def _resume(self, strategy: str, because: str) -> None:
-        """A strategy that its drawdown halted in the ledger goes on with its switch."""
+    def _resume(self, strategy: str, switch: Switch) -> None:
+        """A strategy that its drawdown halted in the ledger goes on with its switch, if that was set since."""
         with suppress(LedgerError):
-            if self._ledger.halted_because(strategy) is not None:
-                self._ledger.resume(strategy, because)
+            halted_s = self._ledger.halted_at_s(strategy)
+            if halted_s is not None and switch.at_s >= halted_s:
+                self._ledger.resume(strategy, str(switch))
 
     def _flatten(self) -> None:
         for name, switch in self._halting.look().standing.switches.items():

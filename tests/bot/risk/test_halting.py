@@ -195,6 +195,16 @@ def test_a_strategy_its_drawdown_halted_in_the_ledger_goes_on_with_its_switch(gi
     assert given.ledger.halted_because("dex_arbitrage") is None
 
 
+def test_who_resumed_a_strategy_before_its_drawdown_halted_it_did_not_resume_it_from_that(given: Given) -> None:
+    given.switch.set("dex_arbitrage", Trading.ACTIVE, by="me", because="looked at it", at_s=NOW_S - 60)
+    given.ledger.halt("dex_arbitrage", "too far down")
+    given.look()
+    assert given.ledger.halted_because("dex_arbitrage") == "too far down", "as at the start of the next run"
+    given.switch.set("dex_arbitrage", Trading.ACTIVE, by="me", because="looked at it", at_s=NOW_S + 60)
+    given.look()
+    assert given.ledger.halted_because("dex_arbitrage") is None, "said again, in the same words"
+
+
 def test_a_flattening_ends_halted_once_nothing_is_in_flight_or_owed(given: Given) -> None:
     given.switch.set(TOTAL, Trading.REDUCING, by="me", because="going home", at_s=NOW_S, then_halt=True)
     given.engine.idle, given.owing[0] = False, True

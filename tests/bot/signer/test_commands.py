@@ -24,7 +24,7 @@ from bot.signer.protocol import Signed
 from bot.signer.switch import KillSwitch, Trading
 from chains.tools import ROOT
 from tests.bot.running import twin_config
-from tests.bot.signer.making import CYCLES, ETHER, POLICY, SECRET, ask
+from tests.bot.signer.making import CYCLES, ETHER, OPERATOR, POLICY, SECRET, ask
 from tests.bot.signer.owning import OWNER, OWNER_SECRET
 
 PASSPHRASE = "open sesame"
@@ -90,6 +90,16 @@ async def test_halt_stops_a_running_signer_and_resume_lets_it_go_on(client: Sign
     resumed = await told("resume", "--config", config, "--because", "it was not")
     assert "looks wrong" in resumed["was_halted"]
     assert isinstance(await client.sign(now_ask(2)), Signed)
+
+
+async def test_an_account_that_a_strange_nonce_halted_is_resumed_by_its_name(
+    client: SignerClient, config: Path
+) -> None:
+    name = f"account:{OPERATOR}"
+    answer = await told("halt", name, "--config", config, code=2)
+    assert "trades here" in answer["said"], "its switch would stop nobody"
+    await told("resume", name, "--config", config, "--because", "my own wallet")
+    assert KillSwitch(client.switch.folder).read().switches[name].state is Trading.ACTIVE
 
 
 async def test_flatten_reduces_first(client: SignerClient, config: Path) -> None:
