@@ -23,6 +23,9 @@ _NOT_TAKEN_IN = frozenset(
 )
 """Refusals after which the signer does not know what it was told: it is told again, or it would reserve for ever."""
 
+_BOTH_SIDES = frozenset({Exposure.HEDGED, Exposure.NONE})
+"""Where what a two-sided intent moved on both sides is its own: nothing of it was taken back by another."""
+
 
 class SigningParty(Protocol):
     """The part of `bot.signer.client.SignerClient` that is needed here."""
@@ -92,6 +95,9 @@ class Signing:
             return True
         self._exposed.pop(intent.id, None)
         told = replace(outcome, owed=intent.exposure is Exposure.OWED)
+        if intent.two_sided and intent.exposure in _BOTH_SIDES:
+            # Until then the exchange side counts as it was expected; what it cost to cover is a loss like any other.
+            told = replace(told, profit_wei=self._ledger.earned_before_gas(intent.id))
         answer = await self._signer.settle(told)
         if isinstance(answer, Refusal) and answer.reason in _NOT_TAKEN_IN:
             return False

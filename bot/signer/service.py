@@ -339,9 +339,10 @@ def _settlement_problem(request: Settle, entry: Entry | None, gas_wei: int, coin
     known = entry.settlement
     if known is None:
         return None
-    # A run that opened since may have another mark of its coin: the same gas need not come to the same wei then.
+    # A run that opened since may have other marks: the same gas and the same tokens need not come to the same wei then.
     same_gas = known.gas_cost_wei == gas_wei or (coin != ETHER and bool(known.gas_cost_wei) and bool(gas_wei))
-    if not same_gas or known.profit_wei != request.profit_wei:
+    closes = known.owed and not request.owed
+    if not same_gas or (known.profit_wei != request.profit_wei and not closes):
         return f"intent {request.intent_id} is settled already, with other figures"
     if request.owed and not known.owed:
         return f"intent {request.intent_id} was settled as owing nothing"

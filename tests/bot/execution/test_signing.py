@@ -45,8 +45,12 @@ def mined(now: Any) -> tuple[Any, ...]:
     return (now,) if now.state is IntentState.MINED else ()
 
 
-def signing(heard: Heard, now: Any) -> Signing:
-    ledger: Any = SimpleNamespace(intent=lambda intent_id: now, mined_intents=lambda: mined(now))
+def signing(heard: Heard, now: Any, earned_wei: int = 5) -> Signing:
+    ledger: Any = SimpleNamespace(
+        intent=lambda intent_id: now,
+        mined_intents=lambda: mined(now),
+        earned_before_gas=lambda intent_id: earned_wei,
+    )
     return Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
 
 
@@ -59,6 +63,15 @@ async def test_what_is_owed_stays_reserved_until_its_other_side_is_done() -> Non
     await on.covered()
     await on.covered()
     assert heard.told == [Settle("1:plan", 21, 5, owed=True), Settle("1:plan", 21, 5)]
+
+
+@pytest.mark.parametrize(("exposure", "told"), [(Exposure.HEDGED, -7), (Exposure.UNWOUND, 5), (Exposure.OWED, 5)])
+async def test_what_a_hedge_cost_beyond_the_expected_is_a_loss_to_the_signer(exposure: Exposure, told: int) -> None:
+    heard = Heard()
+    on = signing(heard, intent(IntentState.MINED, exposure), earned_wei=-7)
+    on.mined(intent(IntentState.MINED, Exposure.OWED), RECEIPT, 5)
+    assert await on.final(intent(IntentState.MINED, exposure))
+    assert heard.told == [Settle("1:plan", 21, told, owed=exposure is Exposure.OWED)]
 
 
 @pytest.mark.parametrize("deaf", DEAF)
@@ -104,7 +117,11 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
         )
     )
     now = SimpleNamespace(intent=owing)
-    ledger: Any = SimpleNamespace(intent=lambda intent_id: now.intent, mined_intents=lambda: mined(now.intent))
+    ledger: Any = SimpleNamespace(
+        intent=lambda intent_id: now.intent,
+        mined_intents=lambda: mined(now.intent),
+        earned_before_gas=lambda intent_id: 6,
+    )
     on = Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
     on.mined(owing, RECEIPT, 5)
     await on.covered()

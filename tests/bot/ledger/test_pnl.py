@@ -82,6 +82,7 @@ def test_gas_in_another_coin_counts_at_its_mark_rounded_up_and_its_posting_stays
     cost = coin.cost_wei(mined.gas_cost_wei)
     assert mark * mined.gas_cost_wei <= cost < mark * mined.gas_cost_wei + 1
     assert ledger.profit_of(intent.id) == 10**6 - cost
+    assert ledger.earned_before_gas(intent.id) == 10**6
     with ledger.read() as connection:
         marks = marks_of(connection, ledger.run.id)
         assert net_profit(connection, ledger.run.id)["dex_arbitrage"].wei == 10**6 - cost

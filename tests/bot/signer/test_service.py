@@ -309,6 +309,21 @@ def test_what_is_owed_after_a_settlement_is_exposed_until_it_is_said_to_be_done(
             assert status.strategies[EXCHANGES].exposure_wei == exposure_wei
 
 
+def test_what_is_owed_can_be_closed_by_a_run_to_whose_marks_the_same_trade_comes_to_another_profit(
+    signer: Signer, journal: Journal
+) -> None:
+    answer(signer, ask(EXCHANGE))
+    answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=True))
+    assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN - 1)) == Settled(0)
+    status = answer(signer, StatusRequest())
+    assert isinstance(status, Status) and status.strategies[EXCHANGES].exposure_wei == 0
+    entry = journal.find("intent-1")
+    assert entry is not None and entry.settlement is not None
+    assert entry.settlement.profit_wei == GAIN, "what is booked stays as it was booked"
+    other = Settle("intent-1", GAS_COST_WEI, GAIN - 1)
+    assert reason_of(answer(signer, other)) is Reason.SIGNER_SETTLEMENT, "once it is closed, it is said again as it was"
+
+
 def test_a_journal_with_a_row_missing_starts_no_signer(
     signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
 ) -> None:
