@@ -19,6 +19,7 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
+from chains.printing import one_line
 from chains.tools import foundry
 
 _LISTENING = re.compile(rb"Listening on ([0-9.]+):(\d+)")
@@ -31,12 +32,13 @@ class AnvilFailed(RuntimeError):
 
 
 class RpcError(RuntimeError):
-    """A JSON-RPC error answer, told in one line. `code`, `message` and `data` are the node's own."""
+    """A JSON-RPC error answer. `code`, `message` and `data` are the node's own, the message as `one_line` has it."""
 
     def __init__(self, method: str, code: int, message: str, data: Any = None) -> None:
-        super().__init__(f"{method}: {' '.join(message.split())} ({code})")
+        said = one_line(message)
+        super().__init__(f"{method}: {said} ({code})")
         self.code = code
-        self.message = message
+        self.message = said
         self.data = data
 
 

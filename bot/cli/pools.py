@@ -64,7 +64,7 @@ async def list_(
 
     def wanted(recorded: Recorded) -> bool:
         pool = recorded.pool
-        named = token is None or any(token in (one.symbol, one.address) for one in pool.tokens)
+        named = token is None or any(token == one.symbol or token.lower() == one.address.lower() for one in pool.tokens)
         return named and family in (None, pool.family)
 
     chosen = [recorded for recorded in made.pools if wanted(recorded)]
@@ -160,6 +160,8 @@ async def _snapshot(
 
     if store is not None and node is None:
         return _stored(store, network, family_files)
+    if node is None:
+        raise click.UsageError("no source; give --state FILE, --store URL or --node URL")
     async with source_at(load_network(network), node_url(node)) as source:
         known = await discovered(source, store) if store is not None else None
         return await take(source, await source.head(None), _silent, known=known, families=families)

@@ -11,6 +11,7 @@ import orjson
 from eth_abi.abi import decode
 from eth_utils.crypto import keccak
 
+from chains.printing import one_line
 from chains.tools import ROOT
 
 CONTRACTS = tuple(ROOT / "contracts" / "out" / f"{name}.sol" / f"{name}.json" for name in ("Executor", "Inventory"))
@@ -74,7 +75,7 @@ class RevertReasons:
         beginning = data[:MOST_BYTES]
         is_text = beginning.startswith(_BUILT_IN[0].selector)
         said = beginning[_TEXT_AT:].decode(errors="replace") if is_text else f"reverted with 0x{beginning.hex()}"
-        return f"{' '.join(said.split())}… ({len(data)} bytes)"
+        return f"{one_line(said)}… ({len(data)} bytes)"
 
     def _read(self, data: bytes) -> str:
         if not data:
@@ -87,11 +88,11 @@ class RevertReasons:
         except Exception:
             return f"{error.name}: malformed 0x{data.hex()}"
         if error.name == "Error":
-            return " ".join(str(values[0]).split()) or "reverted with an empty reason"
+            return one_line(str(values[0])) or "reverted with an empty reason"
         if error.name == "Panic":
             return f"panic 0x{values[0]:02x} ({_PANICS.get(values[0], 'unknown')})"
         said = f"{error.name}({', '.join(map(_argument, error.arguments, values))})"
-        return f"{said}: {_MEANS[error.name]}" if error.name in _MEANS else said
+        return f"{one_line(said)}: {_MEANS[error.name]}" if error.name in _MEANS else one_line(said)
 
 
 def _custom_error(entry: Mapping[str, Any]) -> CustomError:

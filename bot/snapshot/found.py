@@ -10,6 +10,7 @@ from chains.assets import Address, Token, address
 from chains.blocks import Log
 from chains.pools.pool import Pool, PoolError
 from chains.pools.upgrades import followed
+from chains.printing import one_line
 from chains.snapshot import LeftOut, Recorded, Snapshot
 from chains.snapshot.codec import decode, encode, reference, tokens_in
 from chains.twin.layout import safe_symbol
@@ -67,8 +68,9 @@ def gathered(found: Iterable[Found]) -> Snapshot:
             pools[venue] = later
     left_out |= dict.fromkeys(_brought_forward(pools, events))
     left_out |= dict.fromkeys(_with_one_token_each(pools))
-    kept = {left: None for left in left_out if left.venue not in pools or left.reason.startswith("its state in")}
-    return Snapshot(tuple(pools[venue] for venue in sorted(pools)), tuple(kept))
+    kept = (left for left in left_out if left.venue not in pools or left.reason.startswith("its state in"))
+    shown = dict.fromkeys(LeftOut(one_line(str(left.venue)), one_line(left.reason)) for left in kept)
+    return Snapshot(tuple(pools[venue] for venue in sorted(pools)), tuple(shown))
 
 
 def _brought_forward(pools: dict[str, Recorded], events: list[Log]) -> Iterator[LeftOut]:

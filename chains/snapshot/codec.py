@@ -119,9 +119,9 @@ def integer(raw: Any, where: str) -> int:
 
 
 def text(raw: Any, where: str) -> str:
-    """A string. Raises `WrongValue`."""
-    if not isinstance(raw, str):
-        raise WrongValue(f"{where}: {_shown(raw)} is not text")
+    """A string that can be shown as it is. Raises `WrongValue`."""
+    if not isinstance(raw, str) or not raw.isprintable():
+        raise WrongValue(f"{where}: {_shown(raw)} is not printable text")
     return raw
 
 

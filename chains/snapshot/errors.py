@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from chains.printing import one_line
+
 
 class SnapshotError(ValueError):
     """A snapshot that cannot be used. Its subclasses say why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class NotASnapshot(SnapshotError):

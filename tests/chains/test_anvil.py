@@ -37,6 +37,7 @@ def test_an_error_of_several_lines_is_told_in_one() -> None:
     assert (
         str(RpcError("eth_call", -32603, "invalid type\nerror: null")) == "eth_call: invalid type error: null (-32603)"
     )
+    assert RpcError("eth_call", -32000, "\x1b]0;mine\x07 \x9b2J").message == "\ufffd]0;mine\ufffd \ufffd2J"
 
 
 def _kept() -> set[Path]:

@@ -112,6 +112,12 @@ def test_a_long_text_is_told_from_its_beginning():
     assert said.startswith("no very very") and said.endswith("bytes)") and len(said) < 300
 
 
+@pytest.mark.parametrize("beginning", ["", "very " * 100])
+def test_a_reason_that_would_move_the_cursor_is_shown_without(beginning: str):
+    said = RevertReasons().read(call_data("Error(string)", f"\x1b[2J\x9b31m\u202eall is well{beginning}"))
+    assert "all is well" in said and said.isprintable()
+
+
 async def test_a_trace_says_which_contract_failed_and_why():
     async with world() as on, simulator(on) as fork:
         head, tx = await on.head(), await on.swap(10**31, (0, 1))

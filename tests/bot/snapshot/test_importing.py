@@ -228,9 +228,9 @@ def test_whatever_stands_in_a_recording_it_is_imported_left_out_or_refused_in_on
         place = place[key]
     try:
         snapshot = imported(saved(tmp_path, broken=broken) / "broken.json")
-        assert all("\n" not in left.reason for left in snapshot.left_out)
+        assert from_json(to_json(snapshot)) == snapshot
     except SnapshotError as error:
-        assert "\n" not in str(error)
+        assert str(error).isprintable()
 
 
 def test_a_table_of_rounded_curves_is_never_quoted(tmp_path):
@@ -247,7 +247,9 @@ def test_a_table_of_rounded_curves_is_never_quoted(tmp_path):
 
 def test_the_verbs_import_list_show_and_explain(tmp_path):
     source, target = (
-        saved(tmp_path, rows=[ROW, RANGE, ROW | {"address": at(60), "tkn0_balance": -5}]),
+        saved(
+            tmp_path, rows=[ROW | {"tkn1_address": at(0xABCDEF)}, RANGE, ROW | {"address": at(60), "tkn0_balance": -5}]
+        ),
         tmp_path / "s.gz",
     )
 
@@ -264,6 +266,8 @@ def test_the_verbs_import_list_show_and_explain(tmp_path):
     _, listed = run("pools", "list", "--state", str(target), "--family", "concentrated", "--json")
     assert [row["pool"] for row in listed["pools"]] == [at(51)]
     assert [row["symbol"] for row in listed["pools"][0]["tokens"]] == ["A", "B[2J"]
+    _, listed = run("pools", "list", "--state", str(target), "--token", at(0xABCDEF).lower(), "--json")
+    assert [row["pool"] for row in listed["pools"]] == [at(50)]
     _, shown = run("pools", "show", at(50), "--state", str(target), "--json")
     assert shown["state"]["reserves"] == [str(2**100), str(10**9)]
     assert "reserves = " in run("pools", "show", at(50), "--state", str(target))[1]
@@ -274,4 +278,5 @@ def test_the_verbs_import_list_show_and_explain(tmp_path):
     result, bad = run("pools", "why", at(60), "--state", str(target), "--json")
     assert result.exit_code == 1 and not bad["tradable"] and "outside uint112" in bad["reasons"][0]
     assert "not in the snapshot" in run("pools", "why", at(7), "--state", str(target), "--json")[1]["reasons"][0]
-    assert run("pools", "list")[0].exit_code == 2
+    nowhere = run("pools", "list")[0]
+    assert nowhere.exit_code == 2 and "--state FILE, --store URL or --node URL" in nowhere.stderr

@@ -12,6 +12,7 @@ from bot.exactness.curve import rai
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import MAX_RESERVE, ConstantProductPool
 from chains.pools.tick_math import MAX_TICK, MIN_TICK, sqrt_price_at
+from chains.printing import one_line
 from chains.snapshot import LeftOut, Recorded, Snapshot, SnapshotError, read, write
 from chains.snapshot.codec import reference, tokens_in
 from chains.snapshot.document import from_json, to_json
@@ -29,7 +30,7 @@ from tests.chains.pools.samples import A, B, at, pair, ranged, ticks_of, token
 SPACING = 60
 
 numbers = st.integers(1, 2**64)
-symbols = st.text(max_size=12)
+texts = st.text(max_size=12).map(one_line)
 places = st.sampled_from(["ethereum", "base"])
 pairs_of_tokens = st.builds(
     lambda number, one, other, decimals, place: (
@@ -37,8 +38,8 @@ pairs_of_tokens = st.builds(
         token(number + 1, other, 255 - decimals, place),
     ),
     st.integers(1, 2**159),
-    symbols,
-    symbols,
+    texts,
+    texts,
     st.integers(0, 255),
     places,
 )
@@ -71,7 +72,7 @@ snapshots = st.builds(
     )
     .filter(agree)
     .map(tuple),
-    st.lists(st.builds(LeftOut, st.text(), st.text()), max_size=3).map(tuple),
+    st.lists(st.builds(LeftOut, texts, texts), max_size=3).map(tuple),
 )
 
 
@@ -129,6 +130,21 @@ BROKEN = {
         WrongValue,
         "not one of the document's tokens",
     ),
+    "a symbol that moves the cursor": (
+        lambda d: next(iter(d["tokens"].values())).update(symbol="\x1b[2JWETH"),
+        WrongValue,
+        r"symbol: '\\x1b\[2JWETH' is not printable text",
+    ),
+    "a reason that does": (
+        lambda d: d["left_out"].append({"venue": "0x", "reason": "\x9b31m"}),
+        WrongValue,
+        "reason: .* is not printable text",
+    ),
+    "a field that does": (
+        lambda d: state(d).update({"\x1b[2J": "35"}),
+        UnknownField,
+        "unknown \N{REPLACEMENT CHARACTER}",
+    ),
     "a token under another's name": (
         lambda d: next(iter(d["tokens"].values())).update(network="base"),
         WrongValue,
@@ -165,7 +181,7 @@ def test_a_broken_snapshot_is_refused_by_name(what):
     change(broken)
     with pytest.raises(kind, match=says) as refused:
         from_json(broken)
-    assert type(refused.value) is kind and "\n" not in str(refused.value)
+    assert type(refused.value) is kind and str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"null", b"\x1f\x8b broken", b"\xff\xfe", b"[" * 100_000])

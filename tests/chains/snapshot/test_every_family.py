@@ -15,6 +15,7 @@ from chains.assets import Address, Token
 from chains.pools.registry import FAMILIES
 from chains.pools.tick_math import Ticks
 from chains.pools.uniswap_v4_key import PoolKey
+from chains.printing import one_line
 from chains.snapshot.codec import decode, encode, reference, tokens_in
 from tests.chains.pools.samples import at, ticks_of, token
 
@@ -32,7 +33,7 @@ keys = st.builds(
 PLAIN = {
     int: st.integers(-(2**256), 2**256),
     bool: st.booleans(),
-    str: st.text(max_size=8),
+    str: st.text(max_size=8).map(one_line),
     bytes: st.binary(max_size=40),
     float: st.floats(allow_nan=False, allow_infinity=False),
     Address: st.integers(0, 2**160 - 1).map(at),

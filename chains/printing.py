@@ -1,0 +1,13 @@
+"""What strangers wrote, fit for a terminal: a node's words, a contract's, a file's."""
+
+from __future__ import annotations
+
+_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
+
+
+def one_line(text: str) -> str:
+    """`text` in one line, without what would move a cursor, turn the writing round or hide a character."""
+    line = " ".join(text.split())
+    if line.isprintable():
+        return line
+    return "".join(character if character.isprintable() else _UNPRINTABLE for character in line)
