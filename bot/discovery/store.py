@@ -81,12 +81,18 @@ class PoolStore:
         return store
 
     @classmethod
-    def view(cls, url: str, network: str) -> Self:
-        """The store at `url` to read from, as it is. Raises `StoreFailed` where there is none."""
+    def view(cls, url: str, network: str, chain_id: int) -> Self:
+        """The store at `url` to read from, as it is. Raises `StoreFailed` where there is none, or another chain's."""
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).is_file()):
             raise StoreFailed(f"pool store {place(parsed)}: there is no such file; `isthmus discover` makes it")
-        return cls(connect(parsed), network)
+        store = cls(connect(parsed), network)
+        try:
+            store._require(chain_id)
+        except BaseException:
+            store.close()
+            raise
+        return store
 
     def close(self) -> None:
         self._engine.dispose()
@@ -181,10 +187,16 @@ class PoolStore:
 
     def _migrate(self) -> None:
         # Here, because only a run that discovers pools has such a store.
-        from bot.ledger.migrating import migrate
+        from bot.ledger.migrating import Unmigrated, migrate
 
-        with self._writing() as connection:
-            migrate(connection, _MIGRATIONS)
+        try:
+            with self._writing() as connection:
+                migrate(connection, _MIGRATIONS)
+        except Unmigrated as error:
+            raise StoreFailed(
+                f"pool store {self._where}: {error}; a newer isthmus made it, or it is no pool store: correct "
+                "pools.url, or move it away: it is made again"
+            ) from error
 
     def _claim(self, chain_id: int, genesis: str) -> None:
         with self._writing() as connection:
@@ -196,6 +208,15 @@ class PoolStore:
                     f"pool store {self._where}: it holds the pools of another chain (id {kept.position}, genesis "
                     f"{kept.block_hash}); name another in pools.url, or move it away"
                 )
+
+    def _require(self, chain_id: int) -> None:
+        with self._reading() as connection:
+            kept = connection.execute(select(PROGRESS).where(PROGRESS.c.name == _CHAIN)).one_or_none()
+        if kept is not None and kept.position != chain_id:
+            raise StoreFailed(
+                f"pool store {self._where}: it holds the pools of chain {kept.position}, and {self._network} is chain "
+                f"{chain_id}; name its network with --network"
+            )
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -26,9 +26,9 @@ def stored(
 ) -> Snapshot:
     """The pools of the store at `url`, as of the block they were saved at. Asks no node, and changes nothing.
 
-    Raises `StoreFailed`, also where there is no store.
+    Raises `StoreFailed`, also where there is no store, or one of another chain.
     """
-    store = PoolStore.view(url, network.name)
+    store = PoolStore.view(url, network.name, network.chain_id)
     try:
         tokens = store.tokens_on(network)
         known = {pool.facts.venue: pool for pool in store.pools(tokens)}

@@ -55,7 +55,7 @@ class GasTable(Strict):
 
     elasticity: int | None = Field(default=None, ge=1)
     denominator: int | None = Field(default=None, ge=1)
-    least_tip_gwei: float | int = Field(default=0, ge=0)
+    least_tip_gwei: float | int = Field(default=0, ge=0, allow_inf_nan=False)
 
 
 class FactoryTable(Strict):

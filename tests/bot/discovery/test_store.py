@@ -26,7 +26,7 @@ TOKENS = {Address(token.address): token for token in (A, B)}
 PAIR = (Address(A.address), Address(B.address))
 
 
-def opened(url: str, chain_id: int = 1, genesis: str = "0x01") -> PoolStore:
+def opened(url: str, chain_id: int = 31337, genesis: str = "0x01") -> PoolStore:
     return PoolStore.open(url, "twin", chain_id, genesis)
 
 
@@ -120,9 +120,24 @@ def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
 
 def test_a_store_of_another_chain_is_refused_with_the_remedy(url: str) -> None:
     opened(url).close()
-    for chain_id, genesis in ((2, "0x01"), (1, "0x02")):
+    for chain_id, genesis in ((2, "0x01"), (31337, "0x02")):
         with pytest.raises(StoreFailed, match=r"pools of another chain .*name another in pools\.url"):
             opened(url, chain_id, genesis)
+
+
+def test_a_store_that_a_newer_version_made_is_refused_with_the_remedy(url: str) -> None:
+    store = opened(url)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    store.close()
+    with pytest.raises(StoreFailed, match=r"9999.*a newer isthmus made it.*or move it away"):
+        opened(url)
+
+
+def test_a_store_of_another_chain_is_not_read_as_the_networks(url: str) -> None:
+    opened(url, chain_id=1).close()
+    with pytest.raises(StoreFailed, match="pools of chain 1, and twin is chain 31337; name its network with --network"):
+        stored(url, load_network("twin"), PoolSettings())
 
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:

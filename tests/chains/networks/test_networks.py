@@ -119,6 +119,7 @@ def test_a_network_of_ones_own_is_read_from_its_path(tmp_path: Path):
          "factories.f: `proven` is about the init code hash"),
         (MINIMAL + "[gas]\nelasticity = 0", "gas.elasticity: Input should be greater"),
         (MINIMAL + "[contracts]\nmulticall3 = { address = 'x', deploy_block = 1 }", "contracts.multicall3: 'x' is not"),
+        (MINIMAL + "[gas]\nleast_tip_gwei = inf", "gas.least_tip_gwei.*: Input should be a finite number; it is inf"),
         (MINIMAL + "[contracts]\nmulticall3 = { adress = 'x' }", "contracts.multicall3"),
     ],
 )  # fmt: skip
