@@ -55,12 +55,13 @@ class Step:
 
 
 class PoolStore:
-    """Pools, tokens, refusals, progress and states. Not for two writers at a time."""
+    """Pools, tokens, refusals, progress and states. Of two writers' states those of the last to write are kept."""
 
     def __init__(self, engine: Engine, network: str) -> None:
         self._engine = engine
         self._network = network
         self._where = place(engine.url)
+        self._states_at: Position | None = None
 
     @classmethod
     def open(cls, url: str, network: str, chain_id: int, genesis: str) -> Self:
@@ -139,11 +140,11 @@ class PoolStore:
     def states(self) -> tuple[Position | None, dict[str, bytes]]:
         """The block as of which states were saved, and the states by venue; None where none were."""
         with self._reading() as connection:
-            at = connection.execute(select(PROGRESS).where(PROGRESS.c.name == _STATES)).one_or_none()
-            if at is None:
+            self._states_at = _states_at(connection)
+            if self._states_at is None:
                 return None, {}
             rows = connection.execute(select(STATES.c.venue, STATES.c.state))
-            return Position(at.position, at.block_hash), {venue: state for venue, state in rows}  # noqa: C416 - typed
+            return self._states_at, {venue: state for venue, state in rows}  # noqa: C416 - typed
 
     def record(self, step: Step) -> None:
         """Keep what a step brought. Raises `StoreFailed`."""
@@ -175,15 +176,19 @@ class PoolStore:
     def save_states(self, changed: Iterable[Pool], gone: Iterable[str], at: Position, step: Step | None = None) -> None:
         """All states are now as of `at`: those of `changed` are written, those of `gone` dropped, the others hold.
 
+        Where somebody else saved states since, the others are dropped too: of which block they are nobody knows.
         `step` is recorded in the same transaction.
         """
         rows = [{"venue": pool.venue, "state": packed(pool)} for pool in changed]
         with self._writing() as connection:
+            if _states_at(connection) != self._states_at:
+                connection.execute(delete(STATES))
             _drop(connection, STATES, list(gone))
             _put(connection, STATES, rows)
             _put(connection, PROGRESS, [_progress(_STATES, at)])
             if step is not None:
                 _record(connection, step)
+        self._states_at = at
 
     def _migrate(self) -> None:
         # Here, because only a run that discovers pools has such a store.
@@ -238,6 +243,11 @@ class PoolStore:
             raise StoreFailed(
                 f"pool store {self._where}: {what}; correct pools.url, or move the store away: it is made again"
             ) from error
+
+
+def _states_at(connection: Connection) -> Position | None:
+    kept = connection.execute(select(PROGRESS).where(PROGRESS.c.name == _STATES)).one_or_none()
+    return Position(kept.position, kept.block_hash) if kept else None
 
 
 def _record(connection: Connection, step: Step) -> None:

@@ -108,6 +108,20 @@ def test_states_are_all_as_of_the_last_save(store: PoolStore) -> None:
     assert store.states() == (Position(11, "0xbb"), {first.venue: packed(changed)})
 
 
+def test_of_two_writers_states_none_outlives_the_other_under_a_later_block(store: PoolStore, url: str) -> None:
+    """A run saves while `isthmus discover`, which began before, still measures; then both save."""
+    store.save_states([pair((1, 2), number=1)], [], Position(50, "0xaa"))
+    other = opened(url)
+    other.states()
+    store.save_states([pair((3, 4), number=1)], [], Position(100, "0xbb"))
+    other.save_states([pair((2, 3), number=1)], [], Position(60, "0xcc"))
+    assert store.states() == (Position(60, "0xcc"), {at(1): packed(pair((2, 3), number=1))})
+    other.save_states([], [], Position(61, "0xdd"))
+    store.save_states([pair((5, 6), number=2)], [], Position(110, "0xee"))
+    assert store.states() == (Position(110, "0xee"), {at(2): packed(pair((5, 6), number=2))})
+    other.close()
+
+
 def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
     store.record(Step([found(1, 10), found(2, 20)], [A, B], {at(9): ("factory", "x", 20)}, {"factory": Position(20)}))
     store.save_states([pair((1, 2), number=2)], [], Position(20, "0xaa"))
