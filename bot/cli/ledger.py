@@ -11,6 +11,7 @@ from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,9 +29,6 @@ ledger = Verbs(
     help="Verify, back up and restore the ledger.",
 )
 
-_ledger_option = click.option(
-    "--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]"
-)
 _beside_option = click.option(
     "--beside",
     type=click.Path(path_type=Path, file_okay=False),
@@ -48,7 +46,7 @@ _SHOWN = 20
     ],
 )
 @config_option
-@_ledger_option
+@ledger_option
 @_beside_option
 @click.option("--accept", is_flag=True, help="Make the head file say what the ledger says, if its rows are whole.")
 def verify(
@@ -62,7 +60,7 @@ def verify(
     from bot.ledger.ledger import Ledger
     from bot.signer.looking import prove_journals
 
-    url = _found(config_path, ledger_url)
+    url = which_ledger(config_path, ledger_url).url
     view = Ledger.view(url, SystemClock(), head_file=_head_file(config_path, url))
     try:
         found = view.accept() if accept else view.verified()
@@ -75,7 +73,7 @@ def verify(
 
 @command("backup", examples=["isthmus ledger backup safe/ledger-monday.sqlite3"])
 @config_option
-@_ledger_option
+@ledger_option
 @_beside_option
 @click.argument("to", type=click.Path(path_type=Path), metavar="FILE")
 def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None, to: Path, as_json: bool) -> None:
@@ -84,17 +82,24 @@ def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None
     It may be in use, and so may they.
     """
     from bot.ledger.backup import backup as copy
+    from bot.ledger.database import parse_url, place
     from bot.signer.copies import copy_journals
 
-    url = _found(config_path, ledger_url)
-    copied = copy(url, to)
+    url = which_ledger(config_path, ledger_url).url
+    where, copied = place(parse_url(url)), copy(url, to)
     journals = copy_journals(beside or _folder(config_path, url), to)
     if as_json:
         signers = [{"journal": it.path, "rows": it.rows} for it in journals]
-        found = {"backup": to, "rows": copied.rows, "seal": copied.head.id, "hash": copied.head.hash.hex()}
+        found = {
+            "backup": to,
+            "ledger": where,
+            "rows": copied.rows,
+            "seal": copied.head.id,
+            "hash": copied.head.hash.hex(),
+        }
         emit({**found, "signers": signers})
         return
-    click.echo(f"{to}: {copied.rows} rows up to seal {copied.head.id}, verified; keep {to}-head beside it")
+    click.echo(f"{to}: {copied.rows} rows of {where} up to seal {copied.head.id}, verified; keep {to}-head beside it")
     for journal in journals:
         click.echo(f"{journal.path}: {journal.rows} rows, verified; keep it and its head file beside it")
     if not journals:
@@ -157,13 +162,6 @@ def _head_file(config_path: Path | None, url: str) -> Path | None:
     if file_of(url) is not None:
         return None
     return head_file_among(load(found_config(config_path)).config.ledger.folder, parse_url(url))
-
-
-def _found(config_path: Path | None, ledger_url: str | None) -> str:
-    from bot.cli.reconcile import latest_ledger
-    from bot.config.load import load
-
-    return ledger_url or latest_ledger(load(found_config(config_path)))
 
 
 def _tell(where: str, found: Verified, journals: Sequence[Proven], *, as_json: bool) -> None:

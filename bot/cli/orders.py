@@ -11,7 +11,8 @@ from bot.cli.command import Verbs, command
 from bot.cli.control import person
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config
+from bot.cli.parameters import config_option
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -28,22 +29,19 @@ orders = Verbs(
     help="List exchange orders, and settle those that nobody knows of.",
 )
 
-_ledger_option = click.option(
-    "--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]"
-)
-
 
 @command("list", examples=["isthmus orders list", "isthmus orders list --json"])
 @config_option
-@_ledger_option
+@ledger_option
 def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> None:
     """List orders that may still trade, those of unknown fate and in quarantine among them."""
     from bot.clock import SystemClock
     from bot.ledger.ledger import Ledger
 
-    ledger = Ledger.view(_url(config_path, ledger_url), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.view(which.url, SystemClock())
     try:
-        ledger.attach()
+        which.attach(ledger)
         found = ledger.open_orders()
     finally:
         ledger.close()
@@ -65,7 +63,7 @@ def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> N
 )
 @click.argument("client_id", metavar="CLIENT_ID")
 @config_option
-@_ledger_option
+@ledger_option
 @click.option("--never-traded", is_flag=True, help="The exchange never had it, or it traded no more than is booked.")
 @click.option("--traded", metavar="BASE", help="How much base currency it traded beyond what is booked, before fees.")
 @click.option("--for", "quoted", metavar="QUOTE", help="For how much of the quote currency, before fees.")
@@ -91,9 +89,10 @@ def settle(
 
     if never_traded == (traded is not None) or (traded is None) != (quoted is None):
         raise click.UsageError("say either --never-traded, or --traded BASE --for QUOTE")
-    ledger = Ledger.open(_url(config_path, ledger_url), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.open(which.url, SystemClock())
     try:
-        ledger.attach()
+        which.attach(ledger)
         order = _found(ledger, client_id)
         fills = [_fill(order, traded, quoted, fee)] if traded is not None and quoted is not None else []
         settled = ledger.settle_order(order.exchange, order.client_id, fills, by=person(), because=reason)
@@ -103,13 +102,6 @@ def settle(
         emit(_document(settled))
     else:
         click.echo(f"{settled.client_id} at {settled.exchange} is {settled.state}; a run goes on from there")
-
-
-def _url(config_path: Path | None, ledger_url: str | None) -> str:
-    from bot.cli.reconcile import latest_ledger
-    from bot.config.load import load
-
-    return ledger_url or latest_ledger(load(found_config(config_path)))
 
 
 def _found(ledger: Ledger, client_id: str) -> PlacedOrder:

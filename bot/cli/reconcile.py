@@ -14,6 +14,7 @@ from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
@@ -46,7 +47,7 @@ class Sources:
     ],
 )
 @config_option
-@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@ledger_option
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
 @click.option("--book", "reason", metavar="REASON", help="Book what differs as come from outside, or gone there.")
 async def reconcile(
@@ -61,9 +62,10 @@ async def reconcile(
     from bot.mode import Mode
 
     loaded = load(found_config(config_path))
-    ledger = Ledger.open(ledger_url or latest_ledger(loaded), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.open(which.url, SystemClock())
     try:
-        ledger.attach(run_id)
+        which.attach(ledger, run_id)
         if ledger.run.mode is Mode.DRY:
             _tell_dry(ledger.run.id, as_json)
             return ExitCode.OK
@@ -78,19 +80,6 @@ async def reconcile(
     finally:
         ledger.close()
     return ExitCode.OK if found.equal or reason is not None else ExitCode.ERROR
-
-
-def latest_ledger(loaded: Loaded) -> str:
-    """The configured ledger, or the newest one in the folder of the runs."""
-    from bot.config.values import plain
-
-    if loaded.config.ledger.url is not None:
-        return plain(loaded.config.ledger.url)
-    folder = loaded.config.ledger.folder
-    ledgers = sorted(folder.rglob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
-    if not ledgers:
-        raise CommandFailed(f"{folder}: no ledger yet; start a run with `isthmus run`", ExitCode.USAGE)
-    return str(ledgers[-1])
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
@@ -80,18 +81,17 @@ async def test(config_path: Path | None, names: tuple[str, ...], as_json: bool) 
 
 @command("landed", examples=["isthmus relays landed", "isthmus relays landed --ledger ledger.sqlite3 --json"])
 @config_option
-@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@ledger_option
 @click.option("--last", default=_LAST, show_default=True, help="How many of the newest outcomes are counted.")
 def landed(config_path: Path | None, ledger_url: str | None, last: int, as_json: bool) -> None:
     """Count, for each destination and pool, the calls it took whose outcome is known, and those that landed."""
-    from bot.cli.reconcile import latest_ledger
     from bot.clock import SystemClock
-    from bot.config.load import load
     from bot.ledger.ledger import Ledger
 
-    ledger = Ledger.view(ledger_url or latest_ledger(load(found_config(config_path))), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.view(which.url, SystemClock())
     try:
-        ledger.attach()
+        which.attach(ledger)
         known = ledger.inclusions(last)
     finally:
         ledger.close()

@@ -10,7 +10,8 @@ from bot.cli.command import command
 from bot.cli.control import control_folders, person, require_strategy, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config
+from bot.cli.parameters import config_option
+from bot.cli.which import ledger_option, which_ledger
 
 
 @command(
@@ -22,7 +23,7 @@ from bot.cli.parameters import config_option, found_config
 )
 @config_option
 @run_option
-@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@ledger_option
 @click.argument("strategy", required=False, default="")
 @click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
 def resume(
@@ -75,18 +76,18 @@ def _resumed(folder: Path, strategy: str, reason: str) -> str | None:
 
 
 def _resumed_in_ledger(config_path: Path | None, ledger_url: str | None, strategy: str, reason: str) -> str | None:
-    from bot.cli.reconcile import latest_ledger
     from bot.clock import SystemClock
-    from bot.config.load import load
     from bot.ledger.ledger import Ledger
 
-    ledger = Ledger.open(ledger_url or latest_ledger(load(found_config(config_path))), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.open(which.url, SystemClock())
     try:
-        run = ledger.attach()
+        which.attach(ledger)
         halted = ledger.halted_because(strategy)
         if halted is None:
             message = (
-                f"{strategy} is not halted in run {run.id} of this ledger; name a strategy that is, or another ledger"
+                f"{strategy} is not halted in run {ledger.run.id} of ledger {ledger.where}; name a strategy that is, "
+                "or another ledger"
             )
             raise CommandFailed(message, ExitCode.USAGE)
         ledger.resume(strategy, reason)

@@ -12,7 +12,8 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config, node_options
+from bot.cli.parameters import config_option, node_options
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from bot.cli.tokens import Place
@@ -46,7 +47,7 @@ class _Subject:
 )
 @click.argument("subject", metavar="PLAN|TX")
 @click.option("--block", type=click.IntRange(min=0), metavar="N", help="Run it on top of this block. [its own]")
-@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@ledger_option
 @click.option("--no-sensitivity", is_flag=True, help="Do not try what happens when a plan's pools move.")
 @node_options
 @config_option
@@ -95,14 +96,13 @@ async def _read(text: str, ledger_url: str | None, config_path: Path | None, sou
 
 
 def _recorded(plan_id: str, ledger_url: str | None, config_path: Path | None) -> Plan:
-    from bot.cli.reconcile import latest_ledger
     from bot.clock import SystemClock
-    from bot.config.load import load
     from bot.ledger.ledger import Ledger
 
-    ledger = Ledger.view(ledger_url or latest_ledger(load(found_config(config_path))), SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.view(which.url, SystemClock())
     try:
-        ledger.attach()
+        which.attach(ledger)
         return ledger.plan(plan_id)
     finally:
         ledger.close()

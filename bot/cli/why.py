@@ -10,8 +10,8 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config
-from bot.cli.reconcile import latest_ledger
+from bot.cli.parameters import config_option
+from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
     from bot.ledger.history import History
@@ -30,21 +30,20 @@ if TYPE_CHECKING:
 )
 @click.argument("decision", metavar="ID")
 @config_option
-@click.option("--ledger", "ledger_url", metavar="URL", help="File or SQLAlchemy URL of the ledger. [the latest run's]")
+@ledger_option
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
 def why(decision: str, config_path: Path | None, ledger_url: str | None, run_id: int | None, as_json: bool) -> ExitCode:
     """Show a decision: prices along its route, fees, gas, budget left, verdict, each refusal, and what came of it."""
     from bot.clock import SystemClock
-    from bot.config.load import load
     from bot.ledger.ledger import Ledger
     from bot.replay.why import screen
 
-    url = ledger_url or latest_ledger(load(found_config(config_path)))
-    ledger = Ledger.view(url, SystemClock())
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.view(which.url, SystemClock())
     try:
-        ledger.attach(run_id)
+        which.attach(ledger, run_id)
         found = _history(ledger, decision)
-        known = _circumstances(url, found)
+        known = _circumstances(which.url, found)
         if as_json:
             _emit(found, known)
         else:

@@ -13,6 +13,8 @@ from sqlalchemy.pool import StaticPool
 from bot.ledger.errors import LedgerError, explained
 from bot.ledger.types import SqliteSum
 
+LEDGER_FILE = "ledger.sqlite3"
+"""What a ledger is called in the folder of a run, or of what lasts."""
 BUSY_TIMEOUT_MS = 5_000
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

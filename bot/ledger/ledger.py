@@ -94,9 +94,14 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
             )
             return self._stand_on(connection, Run(run_id, instance, mode, network, chain_id, seed, started_ms))
 
-    def attach(self, run_id: int | None = None) -> Run:
-        """Stands on an earlier run, the latest by default, to read or reconcile it. Raises `LedgerError`."""
-        runs = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)
+    def attach(self, run_id: int | None = None, *, network: str | None = None) -> Run:
+        """Stands on an earlier run, the latest by default, to read or reconcile it. Raises `LedgerError`.
+
+        With `network`, the latest of its live runs; of its others, or of any, only where there is none.
+        """
+        of_network, live = RunRow.network == network, RunRow.mode == Mode.LIVE.value
+        preferred = () if network is None else (of_network.desc(), live.desc())
+        runs = select(RunRow.__table__).order_by(*preferred, RunRow.id.desc()).limit(1)
         if run_id is not None:
             runs = runs.where(RunRow.id == run_id)
         with self.read() as connection:

@@ -17,7 +17,7 @@ from bot.config.model import ExchangeSettings
 from bot.config.options import Reporter, RunOptions
 from bot.config.values import plain
 from bot.ledger.custody import renewing
-from bot.ledger.database import parse_url
+from bot.ledger.database import LEDGER_FILE, parse_url
 from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from chains.exchanges.adapter import Exchange
 
 TWIN = "twin"
-_LEDGER_FILE = "ledger.sqlite3"
 _HEAD_FILE_BEFORE = "ledger-head"
 _LOCAL_KEY = "isthmus"
 
@@ -96,7 +95,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     lasting = options.mode is Mode.LIVE and config.network != TWIN
     memory = config.ledger.folder / network.name if lasting else folder
     memory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / _LEDGER_FILE)
+    ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / LEDGER_FILE)
     ledger = _open_ledger(ledger_url, config.ledger.folder, network, folder, clock)
     stack.callback(_close_ledger, ledger, folder)
     await stack.enter_async_context(renewing(ledger))

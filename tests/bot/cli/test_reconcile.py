@@ -65,6 +65,34 @@ def test_a_dry_run_has_nothing_to_compare(tmp_path: Path) -> None:
     assert orjson.loads(_reconcile("--config", config, "--json").stdout)["equal"] is None
 
 
+def test_a_later_dry_run_does_not_hide_what_trades_live(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path, off_by=-1)
+    runs = tmp_path / "var" / "runs"
+    for folder in ("twin", "20260101-000000-twin-dry-abcd"):
+        (runs / folder).mkdir()
+    (runs / "one.sqlite3").rename(runs / "twin" / "ledger.sqlite3")
+    (runs / "one.sqlite3-head").rename(runs / "twin" / "ledger.sqlite3-head")
+    later = Ledger.open(str(runs / "20260101-000000-twin-dry-abcd" / "ledger.sqlite3"), SystemClock())
+    later.start_run(Mode.DRY, "twin", 31337, 1, "digest", "instance")
+    later.close()
+    result = _reconcile("--config", config)
+    assert result.exit_code == 1 and "difference -1" in result.stdout
+    assert result.stderr == f"ledger {runs}/twin/ledger.sqlite3, run 1 (live); --ledger names another\n"
+
+
+def test_of_a_ledger_that_all_runs_share_the_networks_live_run_is_meant(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path)
+    shared = tmp_path / "var" / "runs" / "one.sqlite3"
+    ledger = Ledger.open(str(shared), SystemClock())
+    ledger.start_run(Mode.LIVE, "base", 8453, 1, "digest", "another")
+    ledger.start_run(Mode.DRY, "twin", 31337, 1, "digest", "a third")
+    ledger.close()
+    config.write_text(f'{config.read_text()}\n[ledger]\nurl = "sqlite:///{shared}"\n')
+    result = _reconcile("--config", config)
+    assert result.stdout.startswith("run 1: 2 accounts"), result.output
+    assert "run 1 (live)" in result.stderr
+
+
 def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path, off_by=-1)
     result = _reconcile("--config", config)

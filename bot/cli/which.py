@@ -1,0 +1,64 @@
+"""Which ledger a command is about, and which of its runs, where nobody says so: what trades live, if anything does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.cli.errors import CommandFailed, ExitCode
+from bot.cli.parameters import found_config
+
+if TYPE_CHECKING:
+    from bot.config.load import Loaded
+    from bot.ledger.ledger import Ledger
+
+ledger_option = click.option(
+    "--ledger",
+    "ledger_url",
+    metavar="URL",
+    help="File or SQLAlchemy URL of the ledger. [that of the network's live runs, or else the latest run's]",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The ledger at `url`. `network` is whose runs are meant; None where a person named the ledger."""
+
+    url: str
+    network: str | None = None
+
+    def attach(self, ledger: Ledger, run_id: int | None = None) -> None:
+        """Stand on the run of that number, or else on the latest meant; say which, where nobody named the ledger."""
+        run = ledger.attach(run_id, network=self.network)
+        if self.network is not None:
+            click.echo(f"ledger {ledger.where}, run {run.id} ({run.mode}); --ledger names another", err=True)
+
+
+def which_ledger(config_path: Path | None, named: str | None) -> Which:
+    """The ledger `named`, or the one that the configuration's network is traded on. Raises `CommandFailed`."""
+    from bot.config.load import load
+
+    if named is not None:
+        return Which(named)
+    loaded = load(found_config(config_path))
+    return Which(_url(loaded), loaded.network.name)
+
+
+def _url(loaded: Loaded) -> str:
+    """The configured one; that of what lasts, which later dry runs and runs on forks do not hide; the newest run's."""
+    from bot.config.values import plain
+    from bot.ledger.database import LEDGER_FILE
+
+    if loaded.config.ledger.url is not None:
+        return plain(loaded.config.ledger.url)
+    folder = loaded.config.ledger.folder
+    live = folder / loaded.network.name / LEDGER_FILE
+    if live.is_file():
+        return str(live)
+    ledgers = sorted(folder.rglob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
+    if not ledgers:
+        raise CommandFailed(f"{folder}: no ledger yet; start a run with `isthmus run`", ExitCode.USAGE)
+    return str(ledgers[-1])
