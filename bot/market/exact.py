@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.market.kinds import CLOSED_FORMS
 from chains.assets import Token
 from chains.pools.pool import PoolError
 
@@ -20,6 +21,8 @@ APPROACHES = 8
 """How often more is asked for, where a contract's view says more than its swap pays."""
 
 _TOLERANCE = 1e-5
+_SPANS = (0.1, 0.01)
+"""How far round a size that a fitted curve estimates the pools themselves are asked, relative to it."""
 
 
 class Quoting(Protocol):
@@ -87,6 +90,8 @@ def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | N
     at_estimate = _near(route, estimate)
     if at_estimate is None:
         return None
+    if not all(getattr(hop.pool, "family", "") in CLOSED_FORMS for hop in route):
+        at_estimate = _settled(route, at_estimate)
     inputs = at_estimate[:-1]
     coarsest = min(range(len(inputs)), key=inputs.__getitem__)
     size = inputs[coarsest]
@@ -108,6 +113,27 @@ def _near(route: Route, estimate: int) -> Amounts | None:
             return amounts
     least = backward(route, 1)
     return forward(route, least) if least else None
+
+
+def _settled(route: Route, amounts: Amounts) -> Amounts:
+    """The best near `amounts` by the pools themselves, by parabolas: where curves are fitted the estimate is off."""
+    best = amounts
+    for span in _SPANS:
+        middle, step = best, int(best[0] * span)
+        low, high = forward(route, middle[0] - step), forward(route, middle[0] + step)
+        found = [one for one in (best, low, high) if one is not None]
+        if low is not None and high is not None:
+            bend = 2 * _gain(middle) - _gain(low) - _gain(high)
+            if bend > 0:
+                move = step * (_gain(high) - _gain(low)) // (2 * bend)
+                vertex = forward(route, middle[0] + min(max(move, -2 * step), 2 * step))
+                found += [] if vertex is None else [vertex]
+        best = max(found, key=_gain)
+    return best
+
+
+def _gain(amounts: Amounts) -> int:
+    return amounts[-1] - amounts[0]
 
 
 def _radius(amounts: Amounts, coarsest: int, gain: float) -> int:

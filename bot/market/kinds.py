@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+CLOSED_FORMS = frozenset({"constant_product", "concentrated", "uniswap_v4", "algebra", "slipstream", "book"})
+"""Families whose pieces are their curve, up to what the contracts round in their own favour. Of all others the pieces
+only meet the curve in points."""
+
 
 class EdgeKind(StrEnum):
     """What one direction of a venue is. A vault's and a lending market's: supplying an asset, and withdrawing it."""

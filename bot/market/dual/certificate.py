@@ -18,6 +18,7 @@ from itertools import pairwise
 from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import ENDLESS, Problem, Way
 from bot.market.dual.venues import Venue
+from bot.market.kinds import CLOSED_FORMS
 from chains.pools.pool import Piece, PoolError
 
 ROUNDING = 2.0**-48
@@ -25,10 +26,6 @@ ROUNDING = 2.0**-48
 
 RANGE_ROUNDING = 1e-9
 """The same relative to what is gained, for ranges whose length is a difference of two square roots."""
-
-CLOSED_FORMS = frozenset({"constant_product", "concentrated", "uniswap_v4", "algebra", "slipstream", "book"})
-"""Families whose pieces are their curve, up to what the contracts round in their own favour. Of all others the pieces
-only meet the curve in points, and exact quotes around the optimum bound it."""
 
 _AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
 _UNITS_OFF = 2

@@ -6,8 +6,9 @@ import pytest
 
 from bot.market.exact import PoolHop, backward, best_cycle, forward
 from bot.market.kernels import optimal_input
+from chains.pools.solidly import SolidlyPool
 from tests.bot.market.samples import v2, v3
-from tests.chains.pools.samples import token
+from tests.chains.pools.samples import at, token
 
 TOKENS = [token(1), token(2), token(3)]
 LARGEST_TRIED = 6_000
@@ -55,6 +56,17 @@ def test_no_integer_size_gains_more_than_one_part_in_a_hundred_thousand_more(mag
             assert found is not None and found[-1] - found[0] >= best * (1 - 1e-5)
             assert forward(route, found[0]) == found
     assert compared >= 3
+
+
+@pytest.mark.parametrize("dear", [1.003, 1.02, 1.1])
+def test_a_size_on_a_fitted_curve_is_settled_by_the_pool_itself(dear):
+    stable = SolidlyPool(at(7), (TOKENS[0], TOKENS[1]), (10**23, 10**23), 5, True, at(8))
+    route = ring([stable, v2(2, TOKENS[1], TOKENS[0], (10**27, int(10**27 * dear)), 100)])
+    estimate, gain = estimated(route)
+    found = best_cycle(route, int(estimate), gain)
+    tried = (forward(route, int(estimate * step / 1_000)) for step in range(500, 2_000))
+    best = max(amounts[-1] - amounts[0] for amounts in tried if amounts)
+    assert found is not None and found[-1] - found[0] >= best * (1 - 1e-5) > 0
 
 
 def test_a_coarse_token_in_the_middle_is_bought_in_whole_units():
