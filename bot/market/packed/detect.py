@@ -101,11 +101,12 @@ def is_counted(pool: int, klass: U1, counted: np.uint64) -> bool:
 
 @inlined
 def best_edge(
-    pair: int, lane: int, hop: int, one: int, pairs: Pairs, edges: Edges, klass: U1, limits: Limits, walk: I4
+    pair: int, lane: int, hop: int, hops: int, one: int, pairs: Pairs, edges: Edges, klass: U1, limits: Limits, walk: I4
 ) -> int:
-    """The pair's best edge at a lane that may be used and whose pool is in none of the other hops; -1 if none.
+    """The pair's best edge at a lane that may be used and whose pool is in none of the hops chosen; -1 if none.
 
-    `one` is the hop at which it must be a counted one, as nowhere else; -1 where that does not matter.
+    Those are in `walk[8 : 8 + hops]`, -1 where none is yet. `one` is the hop at which it must be a counted one, as
+    nowhere else; -1 where that does not matter.
     """
     best, rate = -1, edges.row.dtype.type(0.0)
     for k in range(pairs.first[pair], pairs.first[pair] + pairs.many[pair]):
@@ -116,8 +117,8 @@ def best_edge(
         if one >= 0 and is_counted(pool, klass, limits.counted) != (hop == one):
             continue
         twice = False
-        for other in range(hop):
-            twice |= edges.pool[walk[8 + other]] == pool
+        for other in range(hops):
+            twice |= walk[8 + other] >= 0 and edges.pool[walk[8 + other]] == pool
         if not twice:
             best, rate = edge, edges.row[edge, lane]
     return best
@@ -181,31 +182,41 @@ def place(hops: int, size: float, gain: float, net: float, walk: I4, found: I4, 
 
 
 @inlined
-def size_lane(at: int, lane: int, hops: int, one: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) -> None:
-    """Size hit `at` with the pools that are best at `lane`, the counted one at hop `one`, if that is wanted."""
+def size_lane(
+    at: int, lane: int, hops: int, lead: int, one: int, arrays: Arrays, limits: Limits, work: Work, needed: F4
+) -> bool:
+    """Size hit `at` with the pools that are best at `lane`, the counted one at hop `one`, if that is wanted.
+
+    Hop `lead` is given its pool first: one of many tokens may be best at several. Whether a hop had to do with another
+    than its best.
+    """
     pools, edges, pairs, walk = arrays.pools, arrays.edges, arrays.pairs, work.walk
     first = work.hits.walk[at, 0]
-    walk[8] = first
-    product = float(edges.row[first, lane])
-    for hop in range(1, hops):
-        edge = best_edge(work.hits.walk[at, hop], lane, hop, one, pairs, edges, pools.klass, limits, walk)
+    walk[8], walk[9], walk[10], walk[11] = first, -1, -1, -1
+    product, missed = float(edges.row[first, lane]), False
+    for step in range(hops - 1):
+        hop = 1 + (lead - 1 + step) % (hops - 1)
+        pair = work.hits.walk[at, hop]
+        edge = best_edge(pair, lane, hop, hops, one, pairs, edges, pools.klass, limits, walk)
         if edge < 0:
-            return
+            return True
         walk[8 + hop] = edge
+        missed |= edges.row[edge, lane] < pairs.row[pair, lane]
         product *= edges.row[edge, lane]
     if product <= needed[hops - 2, lane]:
-        return
+        return missed
     begin, gas = turned(hops, pairs.source, edges.pair, limits, walk), limits.gas_base
     for hop in range(hops):
         walk[hop] = walk[8 + (begin + hop) % hops]
         gas += limits.gas_of[pools.klass[edges.pool[walk[hop]]]]
     if not unseen(hops, walk, work.seen, work.seen_in, work.counts[SEARCHES]):
-        return
+        return missed
     work.counts[SIZED] += 1
     size, gain = size_walk(walk[:4], hops, pools, edges, arrays.curves, work.rest, walk[4:8])
     if gain > gas:
         work.counts[GAINING] += 1
         place(hops, size, gain, gain - gas, walk, work.found, work.found_value)
+    return missed
 
 
 @merged
@@ -227,7 +238,9 @@ def size_hit(at: int, arrays: Arrays, limits: Limits, work: Work, needed: F4) ->
         low, high = (0, 1) if is_counted(pool, klass, limits.counted) else (1, hops)
     for one in range(low, high):
         for lane in range(LANES):
-            size_lane(at, lane, hops, one, arrays, limits, work, needed)
+            if size_lane(at, lane, hops, 1, one, arrays, limits, work, needed):
+                for lead in range(2, hops):
+                    size_lane(at, lane, hops, lead, one, arrays, limits, work, needed)
 
 
 @jit

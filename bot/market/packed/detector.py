@@ -40,6 +40,9 @@ profit shows 0.44 of its optimum at the least. Of sizes further apart less is as
 NOISE = 1e-6
 """A product of float32 rates is not told from 1 below this."""
 
+_MOST_TRIED = 12
+"""More walks than are made of one hit at one lane: by which hop is the counted one, and which chooses first."""
+
 WEI_PER_ETH = 1e18
 EVERYTHING = Filter()
 NO_PIECES = np.zeros((0, 3)), np.zeros(0, np.int32), np.zeros(1, np.int32)
@@ -216,8 +219,8 @@ class Detector:
             np.zeros((MAX_HOPS, 3)),
             np.zeros(12, np.int32),
             np.zeros(8, np.int32),
-            np.zeros((4 * LANES * self._most_sized, 4), np.int32),
-            np.zeros(4 * LANES * self._most_sized, np.int64),
+            np.zeros((_MOST_TRIED * LANES * self._most_sized, 4), np.int32),
+            np.zeros(_MOST_TRIED * LANES * self._most_sized, np.int64),
             np.zeros((self._most, MAX_HOPS), np.int32),
             np.zeros((self._most, 3)),
         )

@@ -6,6 +6,7 @@ agree to 1e-9 relative in sizes and gains, and to float32 rounding in ladders.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -204,7 +205,11 @@ def _ways_back(a: int, b: int, ways: dict[int, dict[int, int]], limits: Limits, 
 
 
 def _walks(hit: _Hit, arrays: Arrays, limits: Limits, needed: F4) -> Iterator[Path]:
-    """The hit's walks of edges: at each lane where it passes, the best pools that may be used, none twice."""
+    """The hit's walks of edges: at each lane where it passes, the best pools that may be used, none twice.
+
+    Where a hop gets another than its best, each is once the first to be given its pool: one of many tokens may be best
+    at several.
+    """
     edges, hops = arrays.edges, len(hit.back) + 1
     if not _permitted(hit.edge, arrays, limits):
         return
@@ -214,26 +219,34 @@ def _walks(hit: _Hit, arrays: Arrays, limits: Limits, needed: F4) -> Iterator[Pa
         if first and not limits.exactly:
             return
         places = (hops,) if not limits.exactly else (0,) if first else range(1, hops)
-    for one in places:
-        for lane in range(LANES):
-            walk = [hit.edge]
-            for hop, pair in enumerate(hit.back, 1):
-                used = {int(edges.pool[edge]) for edge in walk}
-                free = [
-                    edge
-                    for edge in map(int, _members(pair, arrays.pairs))
-                    if edges.pool[edge] not in used
-                    and _permitted(edge, arrays, limits)
-                    and (one < 0 or _counted(edge, arrays, limits) == (hop == one))
-                ]
-                best = max(free, key=lambda edge: float(edges.row[edge, lane]), default=None)
-                if best is None or not edges.row[best, lane]:
-                    break
-                walk.append(best)
-            if len(walk) < hops:
-                continue
-            if np.prod(edges.row[walk, lane].astype(np.float64)) > needed[hops - 2, lane]:
+    for one, lane in itertools.product(places, range(LANES)):
+        for lead in range(1, hops):
+            chosen = _chosen(hit, (*range(lead, hops), *range(1, lead)), one, lane, arrays, limits)
+            walk = [chosen[hop] for hop in range(hops) if hop in chosen]
+            rates = edges.row[walk, lane]
+            if len(walk) == hops and np.prod(rates.astype(np.float64)) > needed[hops - 2, lane]:
                 yield _turned(walk, arrays, limits)
+            if len(walk) == hops and np.array_equal(rates[1:], arrays.pairs.row[list(hit.back), lane]):
+                break
+
+
+def _chosen(hit: _Hit, order: Path, one: int, lane: int, arrays: Arrays, limits: Limits) -> dict[int, int]:
+    """The best edges that may be used by hop, chosen in this order; as far as there are any."""
+    edges, chosen = arrays.edges, {0: hit.edge}
+    for hop in order:
+        used = {int(edges.pool[edge]) for edge in chosen.values()}
+        free = [
+            edge
+            for edge in map(int, _members(hit.back[hop - 1], arrays.pairs))
+            if edges.pool[edge] not in used
+            and _permitted(edge, arrays, limits)
+            and (one < 0 or _counted(edge, arrays, limits) == (hop == one))
+        ]
+        best = max(free, key=lambda edge: float(edges.row[edge, lane]), default=None)
+        if best is None or not edges.row[best, lane]:
+            break
+        chosen[hop] = best
+    return chosen
 
 
 def _permitted(edge: int, arrays: Arrays, limits: Limits) -> bool:

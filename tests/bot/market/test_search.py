@@ -3,6 +3,7 @@
 import itertools
 import random
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bot.market.kernels import optimal_input
 from bot.market.packing import BOOK_CLASS
 from chains.assets import Assets
+from chains.pools.balancer_math import ONE
 from tests.bot.market.samples import (
     DAI,
     ETH,
@@ -24,7 +26,8 @@ from tests.bot.market.samples import (
     v2,
     v3,
 )
-from tests.chains.pools.samples import token
+from tests.chains.pools import test_balancer_v3
+from tests.chains.pools.samples import at, token
 
 WEI = 10**18
 WORTH = {WETH: 1.0, USDC: 1 / 1900, WBTC: 16.0, DAI: 1 / 1900}
@@ -215,3 +218,16 @@ def test_ranges_follow_swaps_and_liquidity_without_being_made_anew():
         assert [found.amounts for found in made.cycles()] == [found.amounts for found in fresh.cycles()]
     (number,) = made._packing.pools_of([pool.address])
     assert made._packing.market.arrays().pools.klass[number] != BOOK_CLASS
+
+
+def test_a_pool_that_is_best_at_two_hops_of_a_walk_leaves_either_of_them_to_another():
+    def held(weth, dai, usdc):
+        return (int(weth * WEI), int(dai * WEI), int(usdc * 10**6))
+
+    best = test_balancer_v3.weighted(held(2_000, 3_600_000, 3_600_000), rates=(ONE,) * 3, tokens=(WETH, DAI, USDC))
+    other = replace(best, address=at(990), balances=held(2_000, 3_800_000 * 0.998, 3_800_000))
+    even = {"weights": (ONE // 3, ONE // 3, ONE - 2 * (ONE // 3)), "swap_fee": 10**14}
+    changed = v2(1, WETH, USDC, (1_000 * WEI, 1_900_000 * 10**6))
+    made = market(replace(best, **even), replace(other, **even), changed)
+    found = {tuple(step.venue for step in found.steps) for found in made.cycles([changed.venue], **PLENTY)}
+    assert (changed.venue, other.venue, best.venue) in found

@@ -31,7 +31,7 @@ def off(draw, most=0.03):
 
 @st.composite
 def markets(draw, most_pools=14):
-    """A market of up to seven nodes and three kinds of pool, each priced a little off; some hubs, or hardly any."""
+    """A market of up to seven nodes and four kinds of pool, each priced a little off; some hubs, or hardly any."""
     nodes = draw(st.integers(3, 7))
     value = np.exp(np.array([0.0, *(draw(st.floats(-6, 2)) for _ in range(nodes - 1))]))
     market = PackedMarket(draw(st.sampled_from([1, 2, 12])))
@@ -40,7 +40,7 @@ def markets(draw, most_pools=14):
         one, other = draw(st.lists(st.integers(0, nodes - 1), min_size=2, max_size=2, unique=True))
         ends = np.array([[one, other]], np.int32)
         depth, price = draw(st.floats(0.5, 300.0)), value[one] / value[other] * np.exp(off(draw))
-        kind = draw(st.integers(0, 2))
+        kind = draw(st.integers(0, 3))
         klass = np.array([kind])
         if kind == 0:
             reserves = np.array([[depth / value[one], depth / value[one] * price]])
@@ -49,9 +49,15 @@ def markets(draw, most_pools=14):
             bounds, liquidity = ranges(draw, price, depth / np.sqrt(value[one] * value[other]))
             counts = np.array([len(bounds) - 1])
             market.add_ranges(ends, counts, bounds, liquidity, np.array([np.sqrt(price)]), np.array([KEPT]), klass)
-        else:
+        elif kind == 2:
             sides = [level(price * KEPT, depth / value[one]), level(KEPT / price, depth / value[other])]
             market.add_pieces(ends[0], kind, sides)
+        else:
+            three = draw(st.permutations(range(nodes)))[:3]
+            worth = {node: value[node] * np.exp(off(draw)) for node in three}
+            ways = ((sold, bought) for sold in three for bought in three if sold != bought)
+            sides = [level(worth[sold] / worth[bought] * KEPT, depth / value[sold]) for sold, bought in ways]
+            market.add_pieces(np.array(three, np.int32), 2, sides)
     return market
 
 
