@@ -42,7 +42,7 @@ async def discover(
     from_block: int | None,
     store_url: str | None,
     node: str | None,
-    network: str,
+    network: str | None,
     config_path: Path | None,
     as_json: bool,
 ) -> None:

@@ -13,6 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from bot.signer.sources import KeySource
+    from chains.networks import Network
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -103,11 +104,20 @@ def store_option(command: Decorated) -> Decorated:
 
 
 def node_options(command: Decorated) -> Decorated:
-    """`--node` and `--network`: a node to read from, and what network it must be on."""
+    """`--node` and `--network`: a node to read from, and what network it must be on, as `network_named` takes it."""
     command = click.option(
-        "--network", default="ethereum", show_default=True, metavar="NAME", help="The node's network, or a .toml file."
+        "--network", metavar="NAME", help="The node's network, or a .toml file. [the run file's, else ethereum]"
     )(command)
     return click.option("--node", metavar="URL", help="The node to read from, http or ws.")(command)
+
+
+def network_named(name: str | None, config_path: Path | None = None) -> Network:
+    """The network of that name; left out, the run file's, and without a run file Ethereum."""
+    from bot.config.load import load
+    from chains.networks import load_network
+
+    config = found_config(config_path)
+    return load(config).network if name is None and config is not None else load_network(name or "ethereum")
 
 
 def node_url(url: str | None) -> str:
@@ -170,7 +180,7 @@ def read_passphrase(fd: int | None, file: Path | None, *, what: str, confirm: bo
         return read_secret_file(file)
     if fd is not None:
         return _from_descriptor(fd)
-    if not sys.stdin.isatty():
+    if sys.stdin is None or not sys.stdin.isatty():
         raise click.UsageError(f"no passphrase for {what}; give --passphrase-file or --passphrase-fd")
     answer: str = click.prompt(f"Passphrase for {what}", hide_input=True, confirmation_prompt=confirm, err=True)
     return answer

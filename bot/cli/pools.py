@@ -11,7 +11,7 @@ import click
 from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import Decorated, family_file_option, node_options, node_url, store_option
+from bot.cli.parameters import Decorated, family_file_option, network_named, node_options, node_url, store_option
 
 if TYPE_CHECKING:
     from chains.snapshot import Recorded, Snapshot
@@ -52,7 +52,7 @@ def _source_options(callback: Decorated) -> Decorated:
 async def list_(
     state: Path | None,
     node: str | None,
-    network: str,
+    network: str | None,
     store: str | None,
     family_files: tuple[Path, ...],
     token: str | None,
@@ -85,7 +85,7 @@ async def show(
     venue: str,
     state: Path | None,
     node: str | None,
-    network: str,
+    network: str | None,
     store: str | None,
     family_files: tuple[Path, ...],
     as_json: bool,
@@ -123,7 +123,7 @@ async def why(
     venue: str,
     state: Path | None,
     node: str | None,
-    network: str,
+    network: str | None,
     store: str | None,
     family_files: tuple[Path, ...],
     as_json: bool,
@@ -144,7 +144,7 @@ async def why(
 
 
 async def _snapshot(
-    state: Path | None, node: str | None, network: str, store: str | None, family_files: tuple[Path, ...]
+    state: Path | None, node: str | None, network: str | None, store: str | None, family_files: tuple[Path, ...]
 ) -> Snapshot:
     """The pools of a file, of a node now, or of a store as it was saved."""
     from bot.snapshot.importing import opened
@@ -156,25 +156,23 @@ async def _snapshot(
             raise click.UsageError("--state excludes --node and --store")
         return opened(state, families)
     from bot.snapshot.taking import discovered, source_at, take
-    from chains.networks import load_network
 
     if store is not None and node is None:
         return _stored(store, network, family_files)
     if node is None:
         raise click.UsageError("no source; give --state FILE, --store URL or --node URL")
-    async with source_at(load_network(network), node_url(node)) as source:
+    async with source_at(network_named(network), node_url(node)) as source:
         known = await discovered(source, store) if store is not None else None
         return await take(source, await source.head(None), _silent, known=known, families=families)
 
 
-def _stored(store: str, network: str, family_files: tuple[Path, ...]) -> Snapshot:
+def _stored(store: str, network: str | None, family_files: tuple[Path, ...]) -> Snapshot:
     from bot.config.pools import PoolSettings
     from bot.discovery.stored import stored
     from bot.exactness import proofs_with
-    from chains.networks import load_network
     from chains.pools.extension import families_with
 
-    return stored(store, load_network(network), PoolSettings(), families_with(family_files), proofs_with(family_files))
+    return stored(store, network_named(network), PoolSettings(), families_with(family_files), proofs_with(family_files))
 
 
 _silent: Callable[[int, int], None] = lambda done, total: None  # noqa: E731

@@ -57,7 +57,7 @@ async def simulate(
     ledger_url: str | None,
     no_sensitivity: bool,
     node: str | None,
-    network: str,
+    network: str | None,
     config_path: Path | None,
     as_json: bool,
 ) -> ExitCode:
@@ -71,13 +71,25 @@ async def simulate(
 
     async with place_named(node, network, config_path) as place, source_at(place.network, place.url) as source:
         found = await _read(subject, ledger_url or place.ledger_url, config_path, source)
-        head = await source.head(found.on if block is None else block)
+        head = await source.head(block) if block is not None else await _own(found, source)
         examined = await _examined(found, place, head, movable=not no_sensitivity)
     if as_json:
         emit(_document(examined, head))
     else:
         _tell(examined, head)
     return _exit_code(examined.verdict)
+
+
+async def _own(subject: _Subject, source: Source) -> Head:
+    """The block it was made on. Raises `NoSuchBlock` where the node has none such, with what can be done instead."""
+    from bot.snapshot.taking import NoSuchBlock
+
+    try:
+        return await source.head(subject.on)
+    except NoSuchBlock as error:
+        newest = (await source.head(None)).number
+        instead = f"--block {newest} runs it there, and `isthmus why` tells what its own run saw"
+        raise NoSuchBlock(f"{error}; {instead}") from None
 
 
 async def _read(text: str, ledger_url: str | None, config_path: Path | None, source: Source) -> _Subject:

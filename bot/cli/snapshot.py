@@ -10,7 +10,7 @@ import click
 
 from bot.cli.command import Verbs, command
 from bot.cli.output import TerminalReporter, emit
-from bot.cli.parameters import VENUE, family_file_option, node_options, node_url, store_option
+from bot.cli.parameters import VENUE, family_file_option, network_named, node_options, node_url, store_option
 
 if TYPE_CHECKING:
     from chains.snapshot import Snapshot
@@ -51,7 +51,7 @@ _SHOWN_REASONS = 8
 @_OUTPUT
 async def take(
     node: str | None,
-    network: str,
+    network: str | None,
     block: int | None,
     pools: tuple[str, ...],
     store: str | None,
@@ -65,12 +65,11 @@ async def take(
     """
     from bot.snapshot.taking import discovered, source_at
     from bot.snapshot.taking import take as taken
-    from chains.networks import load_network
     from chains.pools.extension import families_with
     from chains.snapshot import write
 
     terminal = TerminalReporter(lines_to_stderr=True)
-    async with source_at(load_network(network), node_url(node)) as source:
+    async with source_at(network_named(network), node_url(node)) as source:
         head = await source.head(block)
         known = await discovered(source, store) if store is not None else None
         made = await taken(

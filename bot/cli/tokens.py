@@ -13,7 +13,7 @@ import click
 from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import ADDRESS, config_option, found_config, node_options, node_url
+from bot.cli.parameters import ADDRESS, config_option, found_config, network_named, node_options, node_url
 
 if TYPE_CHECKING:
     from bot.safety.report import TokenReport
@@ -53,7 +53,7 @@ async def check(
     pool: str | None,
     ledger_url: str | None,
     node: str | None,
-    network: str,
+    network: str | None,
     config_path: Path | None,
     as_json: bool,
 ) -> ExitCode:
@@ -82,17 +82,16 @@ async def check(
 
 
 @asynccontextmanager
-async def place_named(node: str | None, network: str, config_path: Path | None) -> AsyncIterator[Place]:
+async def place_named(node: str | None, network: str | None, config_path: Path | None) -> AsyncIterator[Place]:
     """The node that was named, the run file's, or a twin that is started."""
     from bot.clock import SystemClock
     from bot.config.load import load
     from bot.config.values import plain
     from bot.world.nodes import node_of
-    from chains.networks import load_network
     from chains.node.gateway import Gateway
 
     if node is not None:
-        yield Place(load_network(network), node_url(node), None)
+        yield Place(network_named(network, config_path), node_url(node), None)
         return
     loaded = load(found_config(config_path))
     settings = loaded.config

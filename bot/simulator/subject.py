@@ -71,7 +71,9 @@ async def of_hash(tx_hash: str, node: Asked) -> tuple[UnsignedTransaction, int |
     """A transaction the node knows, and the block it is in, if it is in one. Raises `UnknownSubject`, `NodeError`."""
     found = await node.request("eth_getTransactionByHash", tx_hash)
     if found is None:
-        raise UnknownSubject(f"the node knows no transaction {tx_hash}")
+        raise UnknownSubject(
+            f"the node knows no transaction {tx_hash}; of one that a run sent, `isthmus why` tells what it saw"
+        )
     number = found.get("blockNumber")
     return transaction_of(found), None if number is None else int(number, 16)
 

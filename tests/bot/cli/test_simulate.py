@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from chains.assets import Asset, Assets
 from chains.blocks import Head
 from chains.executor import HopKind
 from chains.pools.pool import PoolFacts
+from chains.tools import ROOT
 from tests.bot.simulator.plans import Rig, rig
 from tests.contracts.market import CHAIN_ID, ETH, FEE_PPM, OPERATOR
 
@@ -129,6 +131,27 @@ async def test_a_mined_transaction_is_told_by_its_hash_as_it_was_mined_and_by_it
     late = await simulated(on, str(file))
     assert late.exit_code == 1 and f"{OPERATOR} is at" in late.output
     assert " gas at " not in late.output, "what is not known is no zero"
+
+
+async def test_a_plan_of_a_twin_that_is_gone_is_told_where_it_can_still_be_run(tmp_path: Path, on: Rig):
+    head = await on.head()
+    file = tmp_path / "plan.json"
+    file.write_bytes(encode_plan(plan(on, replace(head, number=head.number + 10))))
+    result = await simulated(on, str(file))
+    assert result.exit_code == 2
+    assert f"--block {head.number} runs it there, and `isthmus why` tells what its own run saw" in result.stderr
+
+
+async def test_the_network_left_out_is_that_of_the_run_file(tmp_path: Path):
+    (tmp_path / "isthmus.toml").write_text('network = "twin"\nstrategies = ["s.toml"]\n')
+    (tmp_path / "s.toml").write_bytes((ROOT / "strategies" / "dex_arbitrage.toml").read_bytes())
+    async with Anvil(["--chain-id", str(CHAIN_ID)]) as anvil:
+        command = ["simulate", "0x" + "12" * 32, "--node", anvil.http_url]
+        configured = [*command, "--config", str(tmp_path / "isthmus.toml")]
+        there = await asyncio.to_thread(CliRunner().invoke, main, configured)
+        ethereum = await asyncio.to_thread(CliRunner().invoke, main, [*configured, "--network", "ethereum"])
+    assert "the node knows no transaction" in there.stderr
+    assert "network ethereum is chain 1" in ethereum.stderr
 
 
 async def test_a_block_whose_state_the_node_threw_away_is_said_to_be_that(tmp_path: Path):
