@@ -155,7 +155,7 @@ def _close_ledger(ledger: Ledger, folder: Path) -> None:
 
 
 def _run_folder(parent: Path, mode: Mode, network: Network) -> Path:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{network.name}-{mode}-{secrets.token_hex(2)}"
+    name = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{network.name}-{mode}-{secrets.token_hex(2)}"
     folder = parent / name
     folder.mkdir(mode=0o700, parents=True)
     return folder
