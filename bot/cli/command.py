@@ -137,7 +137,10 @@ def _complain(error: BaseException, *, as_json: bool) -> int:
     problems = message.splitlines()
     if as_json:
         kind = type(error.__cause__ or error).__name__
-        emit({"error": {"exit_code": int(code), "kind": kind, "problems": problems}})
+        try:
+            emit({"error": {"exit_code": int(code), "kind": kind, "problems": problems}})
+        except OSError:  # there is no space for it, or nobody who reads it
+            silence(sys.stdout)
     for problem in problems:
         click.echo(f"error: {problem}", err=True)
     return code

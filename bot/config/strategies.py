@@ -105,6 +105,8 @@ def strategy_class(reference: str, folder: Path) -> type[Strategy]:
     from bot.strategy import Strategy
 
     place, _, class_name = reference.rpartition(":")
+    if not place:
+        raise UnknownStrategy(f"{reference!r} names no class; write 'module:Class' or 'file.py:Class'")
     if place.endswith(".py") and not (folder / place).is_file():
         raise UnknownStrategy(f"no such file: {folder / place}; write 'module:Class' or 'file.py:Class'")
     try:

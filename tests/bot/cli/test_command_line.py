@@ -89,6 +89,7 @@ def test_module_and_console_command_are_the_same_program() -> None:
         (["init", "--network", "etherium"], "did you mean 'ethereum'?"),
         (["init", "--network", "ethereum"], "give --node, once for each endpoint"),
         (["init", "--node", "ws://127.0.0.1:1"], "goes with another --network"),
+        (["config", "schema", "strategy", "--for", "strategies.dex_arbitrage"], "write 'module:Class'"),
         (["config", "schema", "run", "--for", "a:B"], "--for goes with `schema strategy`"),
         (
             ["config", "schema", "strategy", "--for", "strategies.dex_arbitrage:DexArbitrag"],
@@ -239,6 +240,22 @@ def test_a_run_goes_on_where_its_words_go_nowhere(full: bool) -> None:
         arguments = [sys.executable, "-c", script]
         ended = subprocess.run(arguments, cwd=ROOT, stdout=out, stderr=subprocess.PIPE, check=False)
     assert b"to the end" in ended.stderr
+
+
+def test_a_full_disk_under_stdout_is_one_line_too() -> None:
+    with open("/dev/full", "wb") as full:
+        arguments = [sys.executable, "-m", "bot", "networks", "list", "--json"]
+        ended = subprocess.run(arguments, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert ended.returncode == ExitCode.ENVIRONMENT
+    (line,) = ended.stderr.splitlines()
+    assert "the disk is full" in line
+
+
+def test_a_passphrase_is_asked_of_nobody_where_there_is_no_stdin(tmp_path: Path) -> None:
+    command = f"exec {sys.executable} -m bot keys new {tmp_path}/k.json <&-"
+    ended = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == ExitCode.USAGE
+    assert "give --passphrase-file or --passphrase-fd" in ended.stderr
 
 
 def test_a_reader_that_has_read_enough_is_no_error() -> None:
