@@ -54,7 +54,8 @@ class Custody(Store):
     def renew(self) -> None:
         """Moves the lease's end on. Raises `LeaseLost` when another process has taken it."""
         assert self._liveness is not None and self._lease is not None, "hold comes first"
-        self._liveness.acquire()
+        with explained(self._where):
+            self._liveness.acquire()
         with self._transaction(acts=False) as connection:
             connection.execute(_LEASE, {"wanted": self._lease[0], "expires_ms": self._now_ms() + self._lease_ms})
 

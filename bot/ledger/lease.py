@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine, bindparam, select, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ledger import quick
 from bot.ledger.errors import LeaseLost, LedgerHeld
@@ -74,7 +75,7 @@ class FileLock:
 
 
 class ServerLock:
-    """An advisory lock of PostgreSQL, on a connection of its own: it goes when that does."""
+    """An advisory lock of PostgreSQL, on a connection of its own: it goes when that does, and is then taken again."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
@@ -83,8 +84,9 @@ class ServerLock:
         self._connection: Connection | None = None
 
     def acquire(self) -> bool:
-        if self._connection is not None:
+        if self._connection is not None and self._lasts(self._connection):
             return True
+        self.release()
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         asked = text("SELECT pg_try_advisory_lock(:key)")
         if not connection.execute(asked, {"key": self._key}).scalar_one():
@@ -93,11 +95,18 @@ class ServerLock:
         self._connection = connection
         return True
 
+    def _lasts(self, connection: Connection) -> bool:
+        """Whether the server still has the connection: it may have been restarted, or have cut off who said nothing."""
+        with contextlib.suppress(SQLAlchemyError):
+            connection.execute(text("SELECT 1"))
+            return True
+        return False
+
     def release(self) -> None:
         if self._connection is not None:
             # Closing would hand it back to the pool with the lock still held.
-            self._connection.detach()
             with contextlib.suppress(Exception):
+                self._connection.detach()
                 # Said and not left to the server, which notices later that a connection is gone.
                 self._connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": self._key})
             with contextlib.suppress(Exception):

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from bot.cli.errors import ExitCode, exit_code
@@ -28,6 +29,7 @@ from bot.ledger.lease import FileLock, LeaseState, ServerLock, check_free
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from tests.bot.ledger.given import SENDER, StandingClock, open_ledger
+from tests.postgres import Postgres
 
 LEASE_MS = 400
 
@@ -256,6 +258,23 @@ def test_a_servers_lock_goes_from_one_to_the_next_whatever_its_name(on_server: L
         assert second.acquire() and not first.acquire()
         second.release()
         other.release()
+
+
+def test_who_holds_a_ledger_still_does_once_its_server_was_restarted(
+    on_server: Ledger, server: tuple[Postgres, str]
+) -> None:
+    url = on_server._writer.url.render_as_string(hide_password=False)
+    on_server.hold("ethereum")
+    with psycopg.connect(server[0].uri, autocommit=True) as connection:
+        # As by a restart, and by whoever cuts off connections over which nothing was said for long.
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = %s",
+            [on_server._writer.url.database],
+        )
+    on_server.renew()
+    with pytest.raises(LedgerHeld):
+        Ledger.open(url, StandingClock(), hold="ethereum")
+    on_server.record_event(Level.INFO, "written", "")
 
 
 def test_on_a_server_one_writer_waits_for_the_other(on_server: Ledger) -> None:
