@@ -271,7 +271,7 @@ async def _dashboard(
     settings = loaded.config.dashboard
     view = Ledger.view(world.ledger_url, clock)
     stack.callback(view.close)
-    view.attach()
+    view.attach(world.ledger.run.id)
     shown = LiveRun(
         ledger=view,
         market=market,
