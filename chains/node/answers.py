@@ -12,6 +12,7 @@ import orjson
 
 from chains.anvil import RpcError
 from chains.node.errors import BadAnswer, Busy, Unreachable
+from chains.node.wire import found_receipt
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -33,7 +34,7 @@ _QUANTITIES = frozenset(
 # And these answer bytes in hexadecimal, of which there may be none.
 _BYTES = frozenset({"eth_getCode", "eth_getStorageAt", "eth_call", "eth_sendRawTransaction", "eth_subscribe"})
 _BLOCKS = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash"})
-_OBJECTS = frozenset({"eth_getTransactionReceipt", "eth_getTransactionByHash"})
+_RECEIPT = "eth_getTransactionReceipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +126,23 @@ def require_possible(where: str, request: Request, result: Any) -> None:
     elif method in _BLOCKS:
         never_null = bool(request.params) and request.params[0] in ("latest", "earliest")
         possible = isinstance(result, Mapping) or (result is None and not never_null)
-    elif method in _OBJECTS:
+    elif method == _RECEIPT:
+        possible = _is_receipt(result)
+    elif method == "eth_getTransactionByHash":
         possible = isinstance(result, Mapping) or result is None
     else:
         return
     if not possible:
         said = "null" if result is None else "0x" if result == "0x" else type(result).__name__
         raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
+
+
+def _is_receipt(result: Any) -> bool:
+    try:
+        found_receipt(result)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return True
 
 
 def _what_it_is(body: bytes) -> str:

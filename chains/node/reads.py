@@ -63,7 +63,7 @@ class JsonRpcReads(ABC):
     async def receipt(self, tx_hash: str) -> Receipt | None:
         """What became of a transaction; `None` while it is not in a block."""
         document = await self.request("eth_getTransactionReceipt", tx_hash)
-        return wire.receipt(document) if document else None
+        return wire.found_receipt(document)
 
     async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
         """What became of transactions, how many those of `counted` sent, and what those of `paying` hold in wei."""

@@ -13,7 +13,7 @@ from chains.assets import Address
 from chains.blocks import Head, Receipt
 from chains.node.answers import Answer, Request
 from chains.node.errors import NodeError
-from chains.node.wire import BlockRef, block_parameter, receipt
+from chains.node.wire import BlockRef, block_parameter, found_receipt
 
 _LATEST = "latest"
 
@@ -79,7 +79,7 @@ def read(
     for tx_hash, answer in zip(tx_hashes, answers[:first_nonce], strict=True):
         if isinstance(answer, RpcError):
             raise answer
-        receipts[tx_hash] = receipt(answer) if answer else None
+        receipts[tx_hash] = found_receipt(answer)
     return Seen(
         receipts,
         _known(counted, map(_number, answers[first_nonce:first_balance])),

@@ -73,6 +73,11 @@ def receipt(document: Mapping[str, Any]) -> Receipt:
     )
 
 
+def found_receipt(document: Mapping[str, Any] | None) -> Receipt | None:
+    """None while the transaction is in no block: some nodes answer null then, others a receipt without one."""
+    return receipt(document) if document is not None and document["blockNumber"] is not None else None
+
+
 def block_parameter(block: BlockRef) -> Any:
     """`block` as a JSON-RPC parameter."""
     if isinstance(block, Head):

@@ -16,6 +16,8 @@ from chains.node.errors import BadAnswer
         ("eth_getTransactionCount", "0x"),
         ("eth_chainId", None),
         ("eth_getTransactionReceipt", "0x"),
+        ("eth_getTransactionReceipt", {"status": "0x1"}),
+        ("eth_getTransactionReceipt", {"blockNumber": "0x5", "status": "0x1", "logs": None}),
         ("eth_getTransactionReceipt", []),
         ("eth_getLogs", None),
         ("eth_call", None),
@@ -32,7 +34,7 @@ def test_what_cannot_be_is_refused(method: str, result: Any) -> None:
         ("eth_getTransactionCount", "0x0"),
         ("eth_call", "0x"),
         ("eth_getTransactionReceipt", None),
-        ("eth_getTransactionReceipt", {"status": "0x1"}),
+        ("eth_getTransactionReceipt", {"blockNumber": None}),
     ],
 )
 def test_what_may_be_is_taken(method: str, result: Any) -> None:

@@ -140,6 +140,20 @@ async def test_what_became_of_transactions_and_accounts_is_seen_in_one_message()
         assert await node.seen([], [], []) == Seen({}, {}, {})
 
 
+async def test_half_a_receipt_is_asked_of_another_and_one_without_a_block_is_none_yet():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url, anvil.http_url) as node:
+        mined = await emit(anvil)
+        whole = await anvil.rpc("eth_getTransactionReceipt", mined)
+        server.replace = only("eth_getTransactionReceipt", {**whole, "effectiveGasPrice": None})
+        seen = await node.seen([mined], [SENDER], [])
+        assert server.counts["eth_getTransactionReceipt"] >= 1
+        assert seen.receipts[mined] == await node.receipt(mined) is not None
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        server.replace = only("eth_getTransactionReceipt", {**whole, "blockNumber": None, "blockHash": None})
+        assert await node.receipt(mined) is None
+        assert (await node.seen([mined], [], [])).receipts == {mined: None}
+
+
 async def test_an_account_of_which_nobody_can_say_is_left_out_and_a_receipt_that_is_refused_is_not_taken_for_none():
     async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
         mined = await emit(anvil)
