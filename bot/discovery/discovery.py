@@ -63,6 +63,7 @@ class Discovery:
         self._from_block = from_block
         self._vaults = tuple(vaults)
         self.tokens = store.tokens_on(network)
+        self._named = frozenset(Address(token.address) for token in network.tokens.values())
         self._refused = store.refusals()
 
     @property
@@ -134,13 +135,16 @@ class Discovery:
         told, refused = await ask_together(self._node, ((at, asked_token(place, at)) for at in new), head.hash)
         step.tokens += told.values()
         step.refused |= {at: ("token", reason, head.number) for at, reason in refused.items()}
-        untold = self._refused | refused
+        untold, named = self._refused | refused, set[Address]()
         for pool in pools:
             bad = next((token for token in pool.tokens if token in untold), None)
             if bad is None:
                 step.pools.append(pool)
+                # What the network's file names today it may not name when the pool is read back.
+                named |= self._named.intersection(pool.tokens)
             else:
                 step.refused[pool.venue] = pool.protocol, untold[bad], pool.block_number
+        step.tokens += (self.tokens[at] for at in sorted(named))
 
     def _keep(self, step: Step, counts: Counter[str]) -> None:
         self.keep(step)

@@ -131,11 +131,17 @@ class PoolStore:
             return {name: count for name, count in (*pools, *refusals)}  # noqa: C416 - rows are not pairs
 
     def pools(self, tokens: Mapping[Address, Token]) -> Iterator[KnownPool]:
-        """Every pool, by venue in order. `tokens` are the token objects to use."""
+        """Every pool, by venue in order. `tokens` are the token objects to use; one that is missing is `StoreFailed`."""
         columns = [column for column in POOLS.c if column.name != "measured_block"]
         with self._reading() as connection:
             for row in connection.execute(select(*columns).order_by(POOLS.c.venue)):
-                yield _known(row, tokens)
+                try:
+                    yield _known(row, tokens)
+                except KeyError as error:
+                    raise StoreFailed(
+                        f"pool store {self._where}: its pool {row.venue} trades {error}, which nothing names any more; "
+                        "put it back under [tokens] in the network's file, or move the store away: it is made again"
+                    ) from error
 
     def states(self) -> tuple[Position | None, dict[str, bytes]]:
         """The block as of which states were saved, and the states by venue; None where none were."""

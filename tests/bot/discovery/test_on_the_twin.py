@@ -65,6 +65,15 @@ async def test_a_restart_loads_only_what_changed_since(place: Place) -> None:
     assert all(again.market.pool(venue) == first.market.pool(venue) for venue in others)
 
 
+async def test_a_token_that_the_networks_file_names_no_more_is_still_known(place: Place) -> None:
+    head = await place.head()
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(head, silent)
+    fewer = {symbol: token for symbol, token in TWIN.tokens.items() if symbol != "DAI"}
+    with await replace(place, network=replace(TWIN, tokens=fewer)).discoverer() as discoverer:
+        assert len(list(discoverer.store.pools(discoverer.discovery.tokens))) == 1_779
+
+
 async def test_a_long_pause_or_a_vanished_block_loads_everything_anew(place: Place) -> None:
     head = await place.head()
     with await place.discoverer() as discoverer:

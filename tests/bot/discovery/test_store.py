@@ -139,6 +139,12 @@ def test_a_store_of_another_chain_is_refused_with_the_remedy(url: str) -> None:
             opened(url, chain_id, genesis)
 
 
+def test_a_pool_of_a_token_that_nothing_names_is_refused_with_the_remedy(store: PoolStore) -> None:
+    store.record(Step([found(1, 10)]))
+    with pytest.raises(StoreFailed, match=rf"pool {at(1)} trades '{A.address}', which nothing names any more; put it"):
+        list(store.pools({}))
+
+
 def test_a_store_that_a_newer_version_made_is_refused_with_the_remedy(url: str) -> None:
     store = opened(url)
     with store._engine.begin() as connection:
