@@ -131,7 +131,7 @@ class PoolStore:
             return {name: count for name, count in (*pools, *refusals)}  # noqa: C416 - rows are not pairs
 
     def pools(self, tokens: Mapping[Address, Token]) -> Iterator[KnownPool]:
-        """Every pool, by venue in order. `tokens` are the token objects to use; one that is missing is `StoreFailed`."""
+        """Every pool, by venue in order. `tokens` are the token objects to use; without one, `StoreFailed`."""
         columns = [column for column in POOLS.c if column.name != "measured_block"]
         with self._reading() as connection:
             for row in connection.execute(select(*columns).order_by(POOLS.c.venue)):
