@@ -162,6 +162,9 @@ def _pools(document: Document, file: RunFile, network: Network) -> Iterator[Prob
 
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:
     if file.network == TWIN:
+        if file.node.endpoints:
+            message = "the twin brings its own node; name the chain of yours in `network`, or leave this out"
+            yield document.problem(("node", "endpoints"), message)
         return
     if not file.node.endpoints:
         message = 'missing; off the twin write `endpoints = ["ws://127.0.0.1:8546"]` under [node]'

@@ -15,7 +15,7 @@ from bot.clock import SystemClock
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mode
 from chains.assets import ZERO_ADDRESS, Address
-from tests.bot.config.writing import RUN, written
+from tests.bot.config.writing import RUN, spoilt, written
 
 OWNER = Address("0x1111111111111111111111111111111111111111")
 TOKEN = Address("0x2222222222222222222222222222222222222222")
@@ -51,7 +51,9 @@ def test_a_run_on_the_twin_is_proved_by_what_it_last_saw(tmp_path: Path) -> None
 
 def test_a_run_on_a_private_fork_is_proved_by_what_it_last_saw_and_not_by_the_chain(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path, mode=Mode.FORK)
-    config.write_text(f'{config.read_text()}\n[node]\nendpoints = ["http://127.0.0.1:9"]\n')
+    (config.parent / "own.toml").write_text('inherits = "twin"\n')
+    off_the_twin = spoilt(config.read_text(), 'network = "twin"', 'network = "own.toml"')
+    config.write_text(f'{off_the_twin}\n[node]\nendpoints = ["http://127.0.0.1:9"]\n')
     result = _reconcile("--config", config)
     assert result.exit_code == 0, result.stderr
     assert "as the run left them: equal to the last unit" in result.stdout

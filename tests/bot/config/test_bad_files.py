@@ -21,6 +21,13 @@ RUN_FILE = [
     ('network = "twin"', "network = 1", 1, "network", 'write `network = "twin"`'),
     (
         'network = "twin"',
+        'node = { endpoints = ["ws://127.0.0.1:1"] }\nnetwork = "twin"',
+        1,
+        "node.endpoints",
+        "the twin brings its own node; name the chain of yours in `network`",
+    ),
+    (
+        'network = "twin"',
         'node = { timeout_s = 5 }\nnetwork = "ethereum"',
         1,
         "node.endpoints",
