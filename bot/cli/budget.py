@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +179,7 @@ def grant(
     if operator is not None and chain_id is not None and into is not None:
         meant = [(into, operator, chain_id, None)]
     else:
-        policies = {folder: policy_of(folder) for folder in control_folders(config_path, run_folder)}
+        policies = policies_for(strategy, control_folders(config_path, run_folder))
         meant = [
             (into or folder, operator or policy.operator, policy.chain_id, policy)
             for folder, policy in policies.items()
@@ -227,6 +227,19 @@ def revoke(grant_id: str, reason: str, config_path: Path | None, run_folder: Pat
         emit({"revoked": grant_id, "files": files, "because": reason})
     else:
         click.echo(f"{grant_id} is revoked")
+
+
+def policies_for(strategy: str, folders: Iterable[Path]) -> Mapping[Path, SignerPolicy]:
+    """What the signers of the kill switches in `folders` enforce that may sign for `strategy`; empty: all of them.
+
+    Raises `CommandFailed` when there is none.
+    """
+    policies = {folder: policy_of(folder) for folder in folders}
+    meant = {folder: policy for folder, policy in policies.items() if strategy in {"", *policy.strategies}}
+    if not meant:
+        known = ", ".join(sorted({name for policy in policies.values() for name in policy.strategies}))
+        raise CommandFailed(f"strategy {strategy!r} is not traded here; those that are: {known}", ExitCode.USAGE)
+    return meant
 
 
 def policy_of(folder: Path) -> SignerPolicy:

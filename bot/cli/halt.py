@@ -8,6 +8,7 @@ import click
 
 from bot.cli.command import command
 from bot.cli.control import control_folders, person, require_strategy, run_option
+from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option
 
@@ -39,19 +40,24 @@ def _set(
     config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, *, flatten: bool, as_json: bool
 ) -> None:
     from bot.clock import SystemClock
-    from bot.signer.switch import KillSwitch, Trading
+    from bot.signer.switch import KillSwitch, SwitchUnwritten, Trading
 
     state = Trading.REDUCING if flatten else Trading.HALTED
     folders = control_folders(config_path, run_folder)
     require_strategy(strategy, folders, config_path, run_folder)
-    set_to = {}
+    set_to, failed = {}, []
     for folder in folders:
-        switch = KillSwitch(folder).set(
-            strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten
-        )
-        set_to[str(folder)] = switch
-    if as_json:
+        try:
+            set_to[str(folder)] = KillSwitch(folder).set(
+                strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten
+            )
+        except SwitchUnwritten as error:
+            # What can be stopped is stopped.
+            failed.append(str(error))
+    if as_json and not failed:
         emit({"strategy": strategy or None, "switches": {folder: str(switch) for folder, switch in set_to.items()}})
         return
     for where, switch in set_to.items():
-        click.echo(f"{strategy or 'all strategies'} {switch}; {where}")
+        click.echo(f"{strategy or 'all strategies'} {switch}; {where}", err=as_json)
+    if failed:
+        raise CommandFailed("\n".join(failed), ExitCode.ENVIRONMENT)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bot.cli.budget import LIMIT, limit_name, limit_text, policy_of, wei_of
+from bot.cli.budget import LIMIT, limit_name, limit_text, policies_for, wei_of
 from bot.cli.command import command
 from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
@@ -56,9 +56,8 @@ def set_(
 
     most = _count(amount) if limit in COUNTS else wei_of(amount)
     passphrase = read_passphrase(passphrase_fd, passphrase_file, what=str(keystore)) if keystore else ""
-    made = []
-    for folder in control_folders(config_path, run_folder):
-        policy = policy_of(folder)
+    changes = []
+    for folder, policy in policies_for(strategy, control_folders(config_path, run_folder)).items():
         change = new_change(
             chain_id=policy.chain_id,
             operator=policy.operator,
@@ -78,10 +77,13 @@ def set_(
             )
         signed = sign_change(change, keystore, passphrase) if keystore else SignedChange(change)
         owner_of(signed, policy)
+        changes.append((folder, signed, before))
+    made = []
+    for folder, signed, before in changes:
         deposit_change(signed, folder)
-        if _standing(folder, change) != most:
+        if _standing(folder, signed.change) != most:
             raise CommandFailed(f"{folder}: the signer did not take it; its audit says why", ExitCode.REFUSED)
-        made.append({"folder": str(folder), "id": change.id, "before": str(before), "after": str(most)})
+        made.append({"folder": str(folder), "id": signed.change.id, "before": str(before), "after": str(most)})
     if as_json:
         emit({"limit": limit_name(limit), "strategy": strategy or None, "because": reason, "changes": made})
         return
@@ -100,12 +102,9 @@ def _standing(folder: Path, change: LimitChange) -> int:
     from bot.signer.presence import last_seen
 
     presence = last_seen(folder)
-    assert presence is not None, "policy_of() looked"
+    assert presence is not None, "policies_for() looked"
     status, policy = look(folder, presence, SystemClock())
     limits = {"": policy.total, **policy.strategies}
-    if change.strategy not in limits:
-        known = ", ".join(policy.strategies)
-        raise CommandFailed(f"strategy {change.strategy!r} is not traded here; those that are: {known}", ExitCode.USAGE)
     configured: int = getattr(limits[change.strategy], field_of(change.limit))
     return configured + status.limits.get(change.strategy, {}).get(change.limit, 0)
 

@@ -212,6 +212,44 @@ async def test_the_budget_of_a_signer_that_ended_is_read_from_its_journal(client
     assert (shown["running"], shown["scopes"][CYCLES]["limits"]["hour_loss"]["used"]) == (False, str(ETHER))
 
 
+async def test_a_limit_or_grant_of_a_strategy_is_for_the_networks_that_trade_it(
+    client: SignerClient, config: Path, tmp_path: Path
+) -> None:
+    owner, passphrase = tmp_path / "owner.json", passphrase_file(tmp_path)
+    owner.write_bytes(seal(OWNER_SECRET, PASSPHRASE.encode(), light=True))
+    other = load(config).config.ledger.folder / "base"
+    other.mkdir()
+    limits = dataclasses.replace(OWNED.strategies[CYCLES], hour_loss_wei=ETHER // 4)
+    async with await SignerClient.start(
+        keystore=tmp_path / "operator.json",
+        passphrase=PASSPHRASE,
+        policy=dataclasses.replace(OWNED, strategies={"another": limits}, total=limits),
+        directory=other / "signer",
+        journal=other / "signer.db",
+    ) as elsewhere:
+        more = ("--config", config, "--strategy", CYCLES)
+        lowered = await told("budget", "set", "hour_loss", "1 ETH", "--because", "a test", *more)
+        assert [change["after"] for change in lowered["changes"]] == [str(ETHER)]
+        signed = ("--for", "1h", "--keystore", owner, "--passphrase-file", passphrase)
+        assert len((await told("budget", "grant", "hour_loss", "1 ETH", *signed, *more))["grants"]) == 1
+        set_all = ("budget", "set", "hour_loss", "0.5 ETH", "--because", "a test", "--config", config)
+        assert "--keystore" in (await told(*set_all, code=3))["said"], "it would raise the other network's"
+        assert not [*(elsewhere.switch.folder / "limits").glob("*")]
+        shown = (await told("budget", "show", "--config", config))["budgets"]
+        assert all(it["scopes"]["total"]["limits"]["hour_loss"]["limit"] != str(ETHER // 2) for it in shown), "nor here"
+
+
+async def test_a_switch_that_cannot_be_set_keeps_no_other_from_being_set(
+    client: SignerClient, config: Path, tmp_path: Path
+) -> None:
+    runs = load(config).config.ledger.folder
+    broken = runs / "0-first" / "control" / "switch.json"
+    broken.mkdir(parents=True)
+    refused = await told("halt", "--config", config, code=4)
+    assert f"cannot set the switch {broken}" in refused["said"]
+    assert KillSwitch(client.switch.folder).of(CYCLES).state is Trading.HALTED
+
+
 def test_keys_are_imported_listed_and_rotated_and_the_old_one_is_kept(tmp_path: Path) -> None:
     passphrase, folder = passphrase_file(tmp_path), tmp_path / "secrets"
     secret = tmp_path / "key.hex"
