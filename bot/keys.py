@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.signer.files import OWNER_ONLY
-from bot.signer.keystore import SECRET_BYTES, KeystoreError, is_light, seal, stated_address, unseal
+from bot.signer.keystore import SECRET_BYTES, KeystoreError, is_light, open_secret, seal, stated_address, unseal
 from chains.assets import Address
 
 _SECRET = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
@@ -133,6 +133,15 @@ def read_keystore(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise KeystoreError(f"cannot read keystore {path}: {error.strerror}") from None
+
+
+def open_keystore(path: Path, passphrase: str) -> bytes:
+    """The key sealed in the file. Raises `WrongPassphrase`, `KeystoreError`, which name it."""
+    sealed = read_keystore(path)
+    try:
+        return open_secret(sealed, passphrase.encode())
+    except KeystoreError as error:
+        raise type(error)(f"keystore {path}: {error}") from None
 
 
 def _new_secret() -> bytes:

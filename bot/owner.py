@@ -10,10 +10,9 @@ from pathlib import Path
 
 from coincurve import PrivateKey
 
-from bot.keys import read_keystore
+from bot.keys import open_keystore
 from bot.signer.files import make_folder, replace_synced
 from bot.signer.grants import Grant, SignedGrant, encode_grant, grant_file, revocation_file
-from bot.signer.keystore import KeystoreError, open_secret
 from bot.signer.limits import LimitChange, SignedChange, change_file
 from bot.signer.wire import encode
 from chains.assets import Address
@@ -67,10 +66,7 @@ def deposit_change(signed: SignedChange, folder: Path) -> Path:
 
 
 def _signature(digest: bytes, keystore: Path, passphrase: str) -> bytes:
-    try:
-        key = PrivateKey(open_secret(read_keystore(keystore), passphrase.encode()))
-    except KeystoreError as error:
-        raise type(error)(f"keystore {keystore}: {error}") from None
+    key = PrivateKey(open_keystore(keystore, passphrase))
     signature = key.sign_recoverable(digest, hasher=None)
     return signature[:64] + bytes((signature[64] + _V_BASE,))
 

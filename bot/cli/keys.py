@@ -67,8 +67,7 @@ def import_(
 ) -> None:
     """Seal a key that exists into a new keystore FILE. It is never an argument, and is not printed."""
     from bot.config.values import read_secret_file
-    from bot.keys import import_key, read_keystore, read_secret
-    from bot.signer.keystore import open_secret
+    from bot.keys import import_key, open_keystore, read_secret
 
     if (from_file is None) == (from_keystore is None):
         raise click.UsageError("say where the key is: --from-file or --from-keystore")
@@ -77,7 +76,7 @@ def import_(
     else:
         assert from_keystore is not None
         opening = read_passphrase(None, from_passphrase_file, what=str(from_keystore))
-        secret = open_secret(read_keystore(from_keystore), opening.encode())
+        secret = open_keystore(from_keystore, opening)
     passphrase = read_passphrase(passphrase_fd, passphrase_file, what=f"the new keystore {path}", confirm=True)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     address = import_key(path, secret, passphrase)

@@ -52,6 +52,18 @@ def test_a_wrong_passphrase_is_one_line(tmp_path: Path, passphrase_file: Path) -
     assert str(keystore) in line and "passphrase" in line
 
 
+def test_a_keystore_that_cannot_be_imported_from_is_named(tmp_path: Path, passphrase_file: Path) -> None:
+    old, spoilt, wrong = tmp_path / "old.json", tmp_path / "spoilt.json", ("--from-passphrase-file", passphrase_file)
+    new_keystore(old, "another", light=True)
+    spoilt.write_text("{}")
+    for source in (old, spoilt, tmp_path / "gone.json"):
+        words = ("keys", "import", tmp_path / "new.json", "--from-keystore", source, *wrong)
+        result = CliRunner().invoke(main, [*map(str, words), "--passphrase-file", str(passphrase_file)])
+        assert result.exit_code == 2
+        (line,) = result.stderr.splitlines()
+        assert line.count(str(source)) == 1
+
+
 def test_a_passphrase_that_others_may_read_is_refused(tmp_path: Path, passphrase_file: Path) -> None:
     passphrase_file.chmod(0o644)
     result = CliRunner().invoke(main, ["keys", "new", str(tmp_path / "k"), "--passphrase-file", str(passphrase_file)])
