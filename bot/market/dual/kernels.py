@@ -29,7 +29,10 @@ STEEP = 0.9
 
 HALVINGS = 40
 TINY = 1e-9
-"""Moves of less than this, as logarithms, that balance nothing are the end of what floats can tell."""
+MOST_STUCK = 8
+STRIDE = 0.99
+"""So many moves of less than `TINY`, as logarithms, that leave no less than `STRIDE` of the least residual so far are the
+end of what floats can tell. One is not: where it ends because a straight edge begins to trade, the next goes on."""
 
 RIDGE = 1e-13
 """Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
@@ -257,8 +260,8 @@ def newton(
     conductance = np.zeros(ends.shape[0])
     value = evaluate(prices, ends, stretches, pieces, balance, conductance)
     off = residual(balance, hung * value)
-    damping = 1.0
-    taken = 0
+    closest, damping = off, 1.0
+    taken = stuck = 0
     while taken < most_steps and off > max(tolerance * value, least):
         direction(balance[:, SURPLUS], ends, conductance, damping, step)
         descent = float((balance[:, SURPLUS] * step).sum())
@@ -266,8 +269,12 @@ def newton(
             break
         taken += 1
         value, length = move(prices, step, descent, ends, stretches, pieces, balance, conductance)
-        before, off = off, residual(balance, hung * value)
-        if off >= before and length * np.abs(step).max() < TINY:
+        off = residual(balance, hung * value)
+        if off < STRIDE * closest:
+            closest, stuck = off, 0
+        elif length * np.abs(step).max() < TINY:
+            stuck += 1
+        if stuck == MOST_STUCK:
             break
         damping = max(damping * 0.3, 1e-6) if length == 1.0 else min(damping * 3.0, 1e3)
     return value, off, taken

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,6 +73,24 @@ def test_a_pool_that_cannot_tell_what_is_left_of_it_is_captured_once() -> None:
     found = solve(problem)
     limit = bound(problem, found.prices)
     assert TRICRYPTO.oracle is None and 0.9 * limit <= capture(found, Terms()).gain <= limit
+
+
+@pytest.mark.parametrize("seed", range(40, 54))
+def test_a_market_round_a_wrapped_coin_is_solved_to_its_end(seed) -> None:
+    """The straight edge begins to trade within a hair, and must not end the search there."""
+    rng = random.Random(seed)
+    eth, weth = WRAPPED.tokens
+    worth = {eth: 1, weth: 1, token(9, "USDC", 6): 2_000, token(10, "DAI"): 2_000}
+    pools = [WRAPPED]
+    for number in range(1, 8):
+        (one, a), (other, b) = rng.sample(list(worth.items()), 2)
+        depth = 10 ** rng.uniform(0, 3)
+        held = int(depth * a * rng.uniform(0.97, 1.03) * 10**one.decimals), int(depth * b * 10**other.decimals)
+        pools.append(pair(held, number=number, tokens=(one, other)))
+    problem = problem_of(pools, weth)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert 0.97 * limit - 10**14 <= capture(found, Terms()).gain <= limit
 
 
 def test_wrapping_at_par_neither_loosens_the_bound_nor_hides_a_gain() -> None:
