@@ -31,8 +31,8 @@ HALVINGS = 40
 TINY = 1e-9
 MOST_STUCK = 8
 STRIDE = 0.99
-"""So many moves of less than `TINY`, as logarithms, that leave no less than `STRIDE` of the least residual so far are the
-end of what floats can tell. One is not: where it ends because a straight edge begins to trade, the next goes on."""
+"""So many moves of less than `TINY`, as logarithms, that leave no less than `STRIDE` of the least residual so far are
+the end of what floats can tell. One is not: where it ends because a straight edge begins to trade, the next goes on."""
 
 RIDGE = 1e-13
 """Added to a node's own conductance, relative to it, so that a floating group of nodes can be solved for."""
