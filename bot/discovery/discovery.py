@@ -161,6 +161,9 @@ class Discovery:
             self._store.rewind([origin.name for origin in seen], number, number)
             self._refused = self._store.refusals()
             seen = {origin: Position(min(at.number, number)) for origin, at in seen.items()}
+        before = (self._from_block or 0) - 1
+        if before <= head.number:
+            seen = {origin: at if at.number >= before else Position(before) for origin, at in seen.items()}
         for origin in self.origins:
             if origin not in seen:
                 try:

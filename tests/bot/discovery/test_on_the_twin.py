@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.discovery.discovery import Discovery
 from bot.discovery.errors import ScanFailed
-from bot.discovery.store import PoolStore, Position
+from bot.discovery.store import PoolStore, Position, Step
+from chains.anvil import RpcError
 from chains.assets import address
 from chains.discovery.found import Origin
 from chains.discovery.origins import origins_of
 from chains.node.errors import Unreachable
 from chains.twin.data import snapshot
-from tests.bot.discovery.conftest import TWIN, Place, silent
+from tests.bot.discovery.conftest import BUILT_AFTER, TWIN, Place, silent
 from tests.bot.discovery.pairs import create_pair, fill, send, unpaired
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -63,6 +65,24 @@ async def test_a_restart_loads_only_what_changed_since(place: Place) -> None:
     assert again.market.pool(pair.address) != first.market.pool(pair.address)
     others = again.market.pools.keys() - {pair.address}
     assert all(again.market.pool(venue) == first.market.pool(venue) for venue in others)
+
+
+async def test_a_scan_goes_on_behind_what_the_node_no_longer_has_where_it_is_told_to(place: Place, monkeypatch) -> None:
+    head, plain = await place.head(), place.reads.request
+
+    async def pruned(method: str, *params: Any) -> Any:
+        if method == "eth_getLogs" and int(params[0]["fromBlock"], 16) < BUILT_AFTER:
+            raise RpcError(method, 4444, "pruned history unavailable")
+        return await plain(method, *params)
+
+    monkeypatch.setattr(place.reads, "request", pruned)
+    with await place.discoverer(from_block=None) as before:
+        begun = {origin.name: Position(BUILT_AFTER - 1_000) for origin in before.discovery.origins}
+        before.store.record(Step(progress=begun))
+        with pytest.raises(ScanFailed, match=r"begin later with pools\.from_block"):
+            await before.discovery.advance(head, silent)
+    with await place.discoverer(from_block=BUILT_AFTER) as discoverer:
+        assert (await discoverer.discovery.advance(head, silent)).found == 1_779
 
 
 async def test_a_token_that_the_networks_file_names_no_more_is_still_known(place: Place) -> None:
