@@ -19,6 +19,10 @@ from bot.config.load import BUILT_IN, Loaded
 from bot.execution.marks import Marks
 from bot.execution.transactions import Identity
 from bot.known import KnownPools
+from bot.ledger.database import connect, parse_url
+from bot.ledger.errors import explained
+from bot.ledger.headfile import HeadFile, head_file_of
+from bot.ledger.seals import read_head
 from bot.market import Market
 from bot.mode import Mode
 from bot.replay.codec import decode, encode
@@ -127,9 +131,19 @@ def read_market(folder: Path, assets: Assets, families: Mapping[str, Family]) ->
 
 
 def copy_ledger(folder: Path, to: Path) -> None:
-    """What the ledger knew before the run, where it knew anything."""
-    if (folder / _LEDGER).is_file():
-        shutil.copyfile(folder / _LEDGER, to)
+    """What the ledger knew before the run, where it knew anything. Raises `LedgerError`."""
+    if not (folder / _LEDGER).is_file():
+        return
+    shutil.copyfile(folder / _LEDGER, to)
+    url = parse_url(str(to))
+    engine = connect(url, read_only=True)
+    try:
+        with explained(str(to)), engine.connect() as connection:
+            head = read_head(connection)
+    finally:
+        engine.dispose()
+    # Beside what it was copied from the head file is by now further.
+    HeadFile(head_file_of(url)).write(head, sync=False)
 
 
 def _read_at(market: Market, venue: str, head: Head) -> int:

@@ -32,6 +32,10 @@ class Diverged(RuntimeError):
     """The replay does something else than the run did; the message names the first difference."""
 
 
+class CutShort(RuntimeError):
+    """The tape ends where the process was killed, in the middle of a step."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A plan as canonical JSON, and how far it got."""
@@ -72,6 +76,7 @@ class Player:
     _readings: dict[str, deque[tuple[str, Any]]] = field(default_factory=dict)
     _next: Any = None
     _compared: int = 0
+    _exhausted: bool = False
 
     async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """What the run was answered to the same question, when its turn comes."""
@@ -80,8 +85,10 @@ class Player:
         return await waiting
 
     def read(self, name: str, *asked: Any) -> Any:
-        """What the run found when it looked at the same. Raises `Diverged`."""
+        """What the run found when it looked at the same. Raises `Diverged`, `CutShort`."""
         waiting = self._readings.get(name)
+        if not waiting and self._exhausted and self.recorded_digest is None:
+            raise CutShort
         if not waiting:
             raise Diverged(f"{name} is looked up where the run did not look it up")
         recorded_key, found = waiting.popleft()
@@ -95,12 +102,15 @@ class Player:
 
     async def play(self, engine: Engine, running: asyncio.Task[None]) -> None:
         """Everything that is left. `running` is the engine's task. Raises `Diverged`, and what the engine raises."""
-        for record in self._delivered():
-            await self._deliver(record, engine, running)
+        try:
+            for record in self._delivered():
+                await self._deliver(record, engine, running)
+                await settle(running)
+                self._compare()
+            self.heard.over()
             await settle(running)
+        except CutShort:
             self._compare()
-        self.heard.over()
-        await settle(running)
 
     async def opening(self, task: asyncio.Task[Any]) -> None:
         """Deliver answers until `task`, which opens the road, is done."""
@@ -131,6 +141,7 @@ class Player:
                 self._keep(following)
                 following = next(self.records, None)
             self._next = following
+            self._exhausted = following is None
             yield record
 
     def _keep(self, record: Sequence[Any]) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -21,9 +23,10 @@ from bot.plan import Plan
 from bot.replay import replaying
 from bot.replay.compare import Why, compare
 from bot.replay.opening import TAPE
+from bot.replay.recorder import Kind
 from bot.replay.recordings import latest
 from bot.replay.settings import Settings
-from bot.replay.tape import read_tape
+from bot.replay.tape import TapeWriter, read_tape
 from bot.run import app
 from bot.run.report import Summary
 from bot.strategy import MarketView
@@ -73,6 +76,21 @@ async def test_a_replay_makes_the_same_decisions_bit_for_bit(recording: Path, su
     assert replayed.digest == replayed.recorded_digest == summary.decisions
     assert len(replayed.decisions) == summary.counts["plans"] > 5
     assert replayed.result.net_profit_wei == summary.result.net_profit_wei
+
+
+@pytest.mark.parametrize("looked_up", ["is_newest", "may_hold", "too_old"])
+async def test_a_tape_that_a_kill_cut_short_has_no_difference(recording: Path, tmp_path: Path, looked_up: str) -> None:
+    shutil.copytree(recording, tmp_path / "cut", ignore=shutil.ignore_patterns(TAPE))
+    records = list(read_tape(recording / TAPE))
+    end = max(number for number, record in enumerate(records) if record[:2] == [Kind.READING, looked_up])
+    tape = TapeWriter(tmp_path / "cut" / TAPE, pytest.fail)
+    for record in records[:end]:
+        tape.put(partial(list, record))
+    tape.close()
+    replayed = await replaying.replay(tmp_path / "cut")
+    assert replayed.difference is None
+    assert not replayed.complete
+    assert len(replayed.decisions) >= len(replayed.recorded) > 1
 
 
 async def test_a_strategy_that_reads_the_clock_is_found_out(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from bot.ledger.ledger import Ledger
+from bot.replay.opening import copy_ledger, keep_ledger
+from tests.bot.execution.given import begin, cycle, open_ledger, pending
+from tests.bot.ledger.given import StandingClock
+
+
+def test_a_replay_stands_on_what_a_ledger_that_went_on_knew_before_the_run(tmp_path: Path) -> None:
+    with closing(open_ledger(tmp_path / "ledger.sqlite3")) as ledger:
+        known = pending(ledger, cycle())
+        keep_ledger(tmp_path, tmp_path / "ledger.sqlite3")
+        pending(ledger, cycle(11))
+    copy_ledger(tmp_path, tmp_path / "copy.sqlite3")
+    with closing(Ledger.open(str(tmp_path / "copy.sqlite3"), StandingClock())) as copy:
+        begin(copy)
+        assert [intent.id for intent in copy.open_intents()] == [known.id]
+
+
+def test_a_ledger_that_did_not_outlive_its_run_is_begun_anew(tmp_path: Path) -> None:
+    copy_ledger(tmp_path, tmp_path / "copy.sqlite3")
+    assert not list(tmp_path.iterdir())
