@@ -14,7 +14,7 @@ from bot.config.checks import TWIN
 from bot.config.model import RunConfig
 from bot.config.values import SAFE_FILE_MODE, plain
 from bot.doctor.checks import Check, Status, graded
-from bot.execution.deployment import balance, settings_of
+from bot.execution.deployment import balance, coins, settings_of
 from bot.keys import keystore_address
 from bot.ledger.ledger import Ledger
 from bot.rpc import NodeRpc
@@ -139,7 +139,7 @@ def _operator(who: Address, wei: int, known: Sequence[Address], executor: Addres
     if who not in known:
         remedy = f"it takes orders from {', '.join(known)}; correct [signer], or deploy an executor for this key"
         return Check("operator", Status.FAIL, f"{who} is no operator of executor {executor}", remedy)
-    found = f"{who} may trade through executor {executor}, and holds {wei} wei"
+    found = f"{who} may trade through executor {executor}, and holds {coins(wei)}"
     return graded("operator", found, warn=wei == 0, remedy="run `isthmus executor top-up`")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import encode as abi_encode
@@ -265,7 +266,8 @@ async def transact(
     worst_wei = transaction["gas"] * transaction["maxFeePerGas"] + value_wei
     held_wei = await balance(rpc, ZERO_ADDRESS, address(sender.address))
     if held_wei < worst_wei:
-        raise DeploymentFailed(f"{sender.address} has {held_wei} wei, and this may cost {worst_wei}; nothing was sent")
+        told = f"{sender.address} has {coins(held_wei)}, and this may cost {coins(worst_wei)}"
+        raise DeploymentFailed(f"{told}; nothing was sent, fund it first")
     signed = sender.sign_transaction(transaction)
     receipt = await _mined(rpc, await rpc.rpc("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex()))
     if int(receipt["status"], 16) != 1:
@@ -280,3 +282,8 @@ async def _mined(rpc: Rpc, tx_hash: str) -> dict[str, Any]:
             return dict(receipt)
         await asyncio.sleep(_POLL_S)
     raise DeploymentFailed(f"{tx_hash} was sent but not mined within {_POLLS * _POLL_S:.0f} s; look for it")
+
+
+def coins(wei: int) -> str:
+    """An amount of the chain's own coin, for a person."""
+    return f"{Decimal(wei).scaleb(-18).normalize():f} coins"

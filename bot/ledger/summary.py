@@ -48,6 +48,8 @@ class RunSummary:
     unmarked: tuple[Movement, ...]
     stages_ms: dict[str, Latency] = field(default_factory=dict)
     """From a head's arrival to each stage of what was decided on it, which `bot.execution.stages.Stage` names."""
+    cancelled: int = 0
+    """Of those sent, how many gave way to a NOOP with their nonce."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
             head_to_signed_ms=counted.head_to_signed_ms,
             unmarked=tuple(movement for profit in profits.values() for movement in profit.unmarked),
             stages_ms=_stages(connection, run.id),
+            cancelled=_mined(connection, run.id, MinedAs.NOOP),
         )
 
 
@@ -94,7 +97,7 @@ def _counts(connection: Connection, run_id: int) -> Counts:
     return Counts(
         settled=_settled(connection, run_id),
         sent=_sent(connection, run_id),
-        reverted=_reverted(connection, run_id),
+        reverted=_mined(connection, run_id, MinedAs.REVERTED),
         refused=_refused(connection, run_id),
         head_to_signed_ms=_head_to_signed(connection, run_id),
     )
@@ -110,19 +113,18 @@ def _settled(connection: Connection, run_id: int) -> dict[str, int]:
 
 
 def _sent(connection: Connection, run_id: int) -> int:
+    """Plans that may have left, each once, however often it was outbid or cancelled."""
     sent = (
-        select(func.count(AttemptRow.id))
+        select(func.count(AttemptRow.intent_id.distinct()))
         .join(IntentRow, IntentRow.id == AttemptRow.intent_id)
         .where(IntentRow.run_id == run_id, AttemptRow.state.in_([state.value for state in MAY_HAVE_LEFT]))
     )
     return connection.execute(sent).scalar_one()
 
 
-def _reverted(connection: Connection, run_id: int) -> int:
-    reverted = select(func.count(IntentRow.id)).where(
-        IntentRow.run_id == run_id, IntentRow.mined_as == MinedAs.REVERTED.value
-    )
-    return connection.execute(reverted).scalar_one()
+def _mined(connection: Connection, run_id: int, as_: MinedAs) -> int:
+    mined = select(func.count(IntentRow.id)).where(IntentRow.run_id == run_id, IntentRow.mined_as == as_.value)
+    return connection.execute(mined).scalar_one()
 
 
 def _refused(connection: Connection, run_id: int) -> dict[str, int]:

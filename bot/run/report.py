@@ -85,6 +85,7 @@ class Summary:
             "net_profit": {name: str(wei) for name, wei in self.result.net_profit_wei.items()},
             "sent": self.result.sent,
             "reverted": self.result.reverted,
+            "cancelled": self.result.cancelled,
             "refused": self.result.refused,
             "simulated": self.counts.get("simulated", 0),
             "first_settled_s": self.first_settled_s,
@@ -125,7 +126,10 @@ class Summary:
         reasons = ", ".join(f"{count} {reason}" for reason, count in result.refused.items())
         yield (
             "plans",
-            f"{result.sent} sent, {result.reverted} reverted, {refused} refused" + f" ({reasons})" * (refused > 0),
+            f"{result.sent} sent, {result.reverted} reverted, "
+            + f"{result.cancelled} cancelled, " * (result.cancelled > 0)
+            + f"{refused} refused"
+            + f" ({reasons})" * (refused > 0),
         )
         if self.mode == Mode.DRY:
             yield "dry", f"{self.counts.get('simulated', 0)} plans would have been signed; nothing was signed or sent"

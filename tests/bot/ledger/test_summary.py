@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import TradeFill
-from bot.ledger.states import Exposure, OrderState
+from bot.ledger.records import Successor, TradeFill
+from bot.ledger.states import AttemptKind, Exposure, OrderState
 from bot.ledger.summary import Latency, percentile_ms, summarise
 from bot.reasons import Reason, Refusal
 from tests.bot.ledger.given import (
@@ -20,6 +20,7 @@ from tests.bot.ledger.given import (
     WORST,
     StandingClock,
     atomic_plan,
+    bumped,
     hash_of,
     hedge_order,
     pending,
@@ -48,6 +49,15 @@ def test_counts_and_profits_are_per_strategy(ledger: Ledger) -> None:
     assert summary.settled == {"dex_arbitrage": 1}
     assert summary.net_profit_wei == {"dex_arbitrage": 10**16 - 2 * GAS_COST_WEI}
     assert (summary.sent, summary.reverted) == (3, 1)
+
+
+def test_a_plan_that_was_outbid_by_its_noop_was_sent_once_and_cancelled(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_successors([Successor(intent.id, b"noop", hash_of("tx", 2), bumped(FEES), AttemptKind.NOOP)])
+    ledger.mark_pending(intent.id)
+    ledger.record_mined(intent.id, receipt(2), {})
+    summary = summarise(ledger)
+    assert (summary.sent, summary.cancelled, summary.settled) == (1, 1, {})
 
 
 def test_a_two_sided_intent_settles_with_its_hedge_and_not_before(ledger: Ledger) -> None:
