@@ -94,7 +94,7 @@ def settle(
     try:
         which.attach(ledger)
         order = _found(ledger, client_id)
-        fills = [_fill(order, traded, quoted, fee)] if traded is not None and quoted is not None else []
+        fills = [_fill(ledger, order, traded, quoted, fee)] if traded is not None and quoted is not None else []
         settled = ledger.settle_order(order.exchange, order.client_id, fills, by=person(), because=reason)
     finally:
         ledger.close()
@@ -113,14 +113,20 @@ def _found(ledger: Ledger, client_id: str) -> PlacedOrder:
     return order
 
 
-def _fill(order: PlacedOrder, traded: str, quoted: str, fee: str | None) -> TradeFill:
+def _fill(ledger: Ledger, order: PlacedOrder, traded: str, quoted: str, fee: str | None) -> TradeFill:
     """All it traded, as one trade named after the order itself."""
     from bot.ledger.records import TradeFill
+    from bot.plan import Side
 
-    charged, _, currency = (fee or f"0 {order.quote}").partition(" ")
-    return TradeFill(
-        f"by hand:{order.client_id}", _units(traded), _units(quoted), currency or order.quote, _units(charged, least=0)
-    )
+    charged, _, currency = (fee or "0").partition(" ")
+    base, quote = _units(traded), _units(quoted)
+    beyond = quote - base * order.limit_price if order.side is Side.BUY else base * order.limit_price - quote
+    if beyond >= 1:
+        raise click.UsageError(f"{traded} for {quoted} is worse than the order's limit; it was to {_asked(order)}")
+    # As the exchange writes it, or the fee would lie in an account that nobody has.
+    ours = {account.token.upper(): account.token for account in ledger.accounts() if account.place == order.exchange}
+    paid_in = ours.get(currency.upper(), currency.upper()) or order.quote
+    return TradeFill(f"by hand:{order.client_id}", base, quote, paid_in, _units(charged, least=0))
 
 
 def _units(text: str, least: int = 1) -> int:

@@ -68,12 +68,23 @@ def test_one_that_never_traded_is_settled_and_gone_from_the_list(path: Path) -> 
 
 def test_one_that_traded_is_booked_to_the_last_unit(path: Path) -> None:
     (client_id,) = _ids(path)
-    amounts = ("--traded", "0.4", "--for", "800.12", "--fee", "0.0004 ETH")
+    amounts = ("--traded", "0.4", "--for", "799.12", "--fee", "0.0004 ETH")
     done = _orders(path, "settle", client_id, *amounts, "--because", "statement", "--json")
     assert orjson.loads(done.stdout)["state"] == "cancelled", done.stderr
     ledger = _read(path)
     assert ledger.balance(ETH) == 20 * 10**8 + 40_000_000 - 40_000
-    assert ledger.balance(USDT) == 40_000 * 10**8 - 80_012_000_000
+    assert ledger.balance(USDT) == 40_000 * 10**8 - 79_912_000_000
+    ledger.close()
+
+
+def test_the_currency_of_a_fee_may_be_written_as_one_likes(path: Path) -> None:
+    (client_id,) = _ids(path)
+    done = _orders(
+        path, "settle", client_id, "--traded", "0.4", "--for", "800", "--fee", "0.0004 eth", "--because", "x"
+    )
+    assert done.exit_code == 0, done.stderr
+    ledger = _read(path)
+    assert ledger.balance(ETH) == 20 * 10**8 + 40_000_000 - 40_000
     ledger.close()
 
 
@@ -86,6 +97,10 @@ def test_one_that_traded_is_booked_to_the_last_unit(path: Path) -> None:
         (("--traded", "much", "--for", "2"), "'much' is not an amount"),
         (("--traded", "0.123456789", "--for", "2"), "at most 8 decimals"),
         (("--traded", "-1", "--for", "2"), "above zero"),
+        (
+            ("--traded", "0.4", "--for", "8001.2"),
+            "worse than the order's limit; it was to buy 1.00000000 ETH/USDT at 2000",
+        ),
     ],
 )
 def test_half_a_word_settles_nothing(path: Path, words: tuple[str, ...], told: str) -> None:
