@@ -69,7 +69,7 @@ def scan(
     from bot.market.dual.capture import Terms
     from bot.scan.books_file import Books, read_books
     from bot.scan.report import document, lines
-    from bot.scan.scan import NoNumeraire, numeraire_of
+    from bot.scan.scan import NoNumeraire, numeraire_of, pays_gas
     from bot.scan.scan import scan as scanned
     from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
@@ -83,6 +83,8 @@ def scan(
             unit = numeraire_of(snapshot, numeraire)
         except NoNumeraire as error:
             raise click.UsageError(f"{file}: {error}") from None
+        if gas_price_wei and not pays_gas(unit, snapshot):
+            raise click.UsageError(f"--gas-price {gas_price}: gas is not paid in {unit}; leave it or --numeraire out")
         found = Books() if books is None else read_books(books, snapshot.tokens)
         if cycle is not None:
             _tell_why(snapshot, found, unit, cycle, gas_price_wei, as_json)

@@ -12,7 +12,7 @@ from bot.market.dual.problem import problem_of
 from bot.market.dual.solve import Solution, solve
 from bot.market.dual.venues import Venue
 from bot.scan.books_file import Books
-from chains.assets import Token
+from chains.assets import ZERO_ADDRESS, Token
 from chains.networks import load_network
 from chains.networks.network import UnknownName
 from chains.networks.reader import InvalidNetwork
@@ -88,6 +88,14 @@ def numeraire_of(snapshot: Snapshot, named: str | None) -> Token:
         written = ", ".join(map(reference, found)) or "no token of the snapshot"
         raise NoNumeraire(f"{named!r} is {written}; name one by its address")
     return found[0]
+
+
+def pays_gas(token: Token, snapshot: Snapshot) -> bool:
+    """Whether gas is paid in the token: the native coin, or the network's wrapped one, as far as that can be told."""
+    try:
+        return token.address == ZERO_ADDRESS or token == _wrapped_coin(snapshot)
+    except NoNumeraire:
+        return token.symbol == _WRAPPED
 
 
 def _wrapped_coin(snapshot: Snapshot) -> Token:

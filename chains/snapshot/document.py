@@ -202,8 +202,8 @@ def _recorded(raw: Any, families: Mapping[str, Family], tokens: Tokens, where: s
     if family not in families:
         raise UnknownPoolFamily(f"{where}.family: {family[:80]!r} is unknown; known are {', '.join(sorted(families))}")
     block = integer(given["block"], f"{where}.block")
-    if block < 0:
-        raise WrongValue(f"{where}.block: {block} is negative")
+    if not 0 <= block < 2**63:
+        raise WrongValue(f"{where}.block: {str(block)[:40]} is no block's number")
     pool = decode(given["state"], families[family].pool, tokens, f"{where}.state")
     if len(set(pool.tokens)) < len(pool.tokens):
         raise WrongValue(f"{where}.state.tokens: a token stands there twice")

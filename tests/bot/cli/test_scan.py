@@ -42,6 +42,13 @@ def test_a_scan_is_one_object_with_bound_capture_and_opportunities(state: Path) 
     assert told["block"] == 7 and told["captured_share"] > 0.99
 
 
+def test_gas_is_not_counted_in_a_token_that_does_not_pay_it(state: Path) -> None:
+    told = run("scan", "--state", state, "--gas-price", "20", "--numeraire", "USDC")
+    assert told.exit_code == 2 and "gas is not paid in USDC" in told.stderr
+    assert run("scan", "--state", state, "--numeraire", "USDC").exit_code == 0
+    assert run("scan", "--state", state, "--gas-price", "20", "--numeraire", "WETH").exit_code == 0
+
+
 def test_a_folder_and_a_pattern_are_one_line_per_block(state: Path) -> None:
     write(Snapshot((Recorded(CHEAP, 8),)), state.with_name("2.json"))
     for where in (state.parent, state.parent / "*.json*"):

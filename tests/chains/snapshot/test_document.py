@@ -156,7 +156,8 @@ BROKEN = {
         "not between 0 and 255",
     ),
     "an address mistyped": (lambda d: state(d).update(address="0x12"), WrongValue, "not a 20-byte hex address"),
-    "a negative block": (lambda d: d["pools"][0].update(block=-1), WrongValue, "is negative"),
+    "a negative block": (lambda d: d["pools"][0].update(block=-1), WrongValue, "is no block's number"),
+    "a number that no block has": (lambda d: d["pools"][0].update(block=2**63), WrongValue, "is no block's number"),
     "a price off its tick": (lambda d: state(d, 1).update(tick="5"), WrongValue, "is not at tick 5"),
     "a tick between the spacings": (
         lambda d: state(d, 1)["ticks"].update(net={"-59": "9", "60": "-9"}, gross={"-59": "9", "60": "9"}),
