@@ -258,7 +258,7 @@ class Always:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def on_market(self, view: object) -> list[Plan]:
+    def plans(self, view: object) -> list[Plan]:
         return [self.plan]
 
 
