@@ -55,7 +55,11 @@ export class Decisions {
       this.#realised(decision.realised_wei),
     );
     row.dataset.id = decision.id;
-    if (known) known.row.replaceWith(row);
+    if (known) {
+      const focused = known.row.contains(document.activeElement);
+      known.row.replaceWith(row);
+      if (focused) row.querySelector("button").focus();
+    }
     this.made.set(decision.id, { decision, row });
     return row;
   }

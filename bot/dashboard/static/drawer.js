@@ -92,7 +92,9 @@ export class Drawer {
 
   async open(id, from) {
     this.#show(element("p", { class: "empty" }, "Reading the ledger …"), `Decision ${id}`);
-    this.dialog.addEventListener("close", () => from?.focus(), { once: true });
+    // The row may have been drawn anew since.
+    const back = () => (from?.isConnected ? from : document.querySelector(`#rows tr[data-id="${id}"] button`))?.focus();
+    this.dialog.addEventListener("close", back, { once: true });
     const answer = await fetch(`/api/decision/${id}`).catch(() => null);
     if (!answer?.ok) {
       const why = answer ? (await answer.json()).error : "the dashboard does not answer";
