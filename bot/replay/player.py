@@ -74,7 +74,7 @@ class Player:
     replayed: list[Decision] = field(default_factory=list)
     _asked: dict[tuple[str, str], deque[asyncio.Future[Any]]] = field(default_factory=dict)
     _readings: dict[str, deque[tuple[str, Any]]] = field(default_factory=dict)
-    _next: Any = None
+    _coming: deque[Any] = field(default_factory=deque)
     _compared: int = 0
     _exhausted: bool = False
 
@@ -86,6 +86,9 @@ class Player:
 
     def read(self, name: str, *asked: Any) -> Any:
         """What the run found when it looked at the same. Raises `Diverged`, `CutShort`."""
+        # Answers that came in one moment may stand on the tape before what the first of them led to.
+        while not self._readings.get(name) and not self._at_event() and self._take_one():
+            pass
         waiting = self._readings.get(name)
         if not waiting and self._exhausted and self.recorded_digest is None:
             raise CutShort
@@ -95,6 +98,10 @@ class Player:
         if recorded_key != key(asked, {}):
             raise Diverged(f"{name} is looked up for something else than in the run")
         return decode(found)
+
+    def _at_event(self) -> bool:
+        """Whether what is still to be delivered of this head is known."""
+        return bool(self._coming) and self._coming[-1][0] == Kind.EVENT
 
     def told(self, plan: Plan, said: str) -> None:
         """The replay decided."""
@@ -129,20 +136,26 @@ class Player:
         May be asked anew: it goes on where it was.
         """
         while True:
-            record = self._next if self._next is not None else next(self.records, None)
-            self._next = None
-            while record is not None and record[0] in _NOT_DELIVERED:
-                self._keep(record)
-                record = next(self.records, None)
-            if record is None:
+            while not self._coming and self._take_one():
+                pass
+            if not self._coming:
                 return
-            following = next(self.records, None)
-            while following is not None and following[0] in _NOT_DELIVERED:
-                self._keep(following)
-                following = next(self.records, None)
-            self._next = following
-            self._exhausted = following is None
+            record = self._coming.popleft()
+            while not self._coming and self._take_one():
+                pass
             yield record
+
+    def _take_one(self) -> bool:
+        """One more record from the tape: known at once, or to be delivered in its turn. False where there is none."""
+        record = next(self.records, None)
+        if record is None:
+            self._exhausted = True
+            return False
+        if record[0] in _NOT_DELIVERED:
+            self._keep(record)
+        else:
+            self._coming.append(record)
+        return True
 
     def _keep(self, record: Sequence[Any]) -> None:
         match record[0]:
