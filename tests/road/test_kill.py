@@ -1,5 +1,5 @@
-"""kill -9 in the middle of a live run of two operators, on a chain that goes on: nothing is sent twice, and the books
-agree.
+"""kill -9 in the middle of a live run of two operators, on a chain that goes on: nothing is sent twice, the books
+agree, and what was recorded before and after comes out the same once more.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.ledger.errors import LedgerError
 from bot.ledger.summary import summarise
+from bot.replay.replaying import replay
 from chains.twin.client import TwinProcess
 from tests.conftest import Counted
 from tests.road.judging import ledger_of, sent_intents, wrong_with
@@ -38,6 +39,9 @@ async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path, counted:
         assert summary["in_flight"] == 0 and summary["trouble"] is None
         assert not _open_plans(on) & in_flight
         await _check(on)
+    recordings = sorted((tmp_path / "runs").glob("*/recording"))
+    replayed = [await replay(recording) for recording in recordings]
+    assert [(each.difference, each.complete) for each in replayed] == [(None, False), (None, True)]
     ready = next(line for line in restarted.told.splitlines() if line.startswith("ready after"))
     counted("restart", f"{len(in_flight)} in flight, {summary['blocks']} blocks: nothing twice; {ready}")
 
