@@ -57,8 +57,8 @@ def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> N
 @command(
     "settle",
     examples=[
-        'isthmus orders settle isthmus-3f9a… --never-traded --because "not in the exchange\'s history, ticket 4711"',
-        'isthmus orders settle isthmus-3f9a… --traded 0.5 --for 1000.25 --fee "0.23 USDT" --because "statement of May"',
+        'isthmus orders settle isthmus3f9a… --never-traded --because "not in the exchange\'s history, ticket 4711"',
+        'isthmus orders settle isthmus3f9a… --traded 0.5 --for 1000.25 --fee "0.23 USDT" --because "statement of May"',
     ],
 )
 @click.argument("client_id", metavar="CLIENT_ID")

@@ -19,8 +19,10 @@ from bot.ledger.store import changing
 from bot.ledger.types import exact_sum
 from bot.plan import Order, Side
 
-_CLIENT_ID_DIGITS = 20
-"""How much of a plan's id an order's client id carries; with prefix and counter it stays below Binance's 36."""
+_CLIENT_ID_DIGITS = 16
+"""How much of an intent's digest an order's client id carries. All of it is letters and digits, at most 28 of them: OKX
+takes no others, and Gate no more.
+"""
 
 _CHANGE_ORDER = changing(OrderRow, OrderRow.id == bindparam("order"))
 _ORDERS = select(OrderRow.__table__).where(OrderRow.instance == bindparam("instance")).order_by(OrderRow.id)
@@ -61,7 +63,7 @@ class Orders(Settlement):
                 instance=self.run.instance,
                 intent_id=intent_id,
                 exchange=order.exchange,
-                client_id=f"isthmus-{row.digest[:_CLIENT_ID_DIGITS]}-{placed + 1}",
+                client_id=f"isthmus{row.digest[:_CLIENT_ID_DIGITS]}x{placed + 1}",
                 purpose=purpose.value,
                 owner=owner,
                 symbol=order.symbol,

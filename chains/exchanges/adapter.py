@@ -34,7 +34,7 @@ JUDGES_EACH_ALONE = frozenset({"binance", "binanceus", "bybit"})
 """Exchanges to which a request is valid by its own timestamp, whatever came before it. Others may want a number that
 rises with each, and refuse what was overtaken: there, what is asked of orders is asked one at a time."""
 
-NOBODYS = "isthmus-00000000000000000000-0"
+NOBODYS = "isthmus0000000000000000x0"
 """A client id of the form that orders bear, and that none does."""
 
 BROKEN_RULES = (ccxt.InvalidOrder, ccxt.BadRequest)

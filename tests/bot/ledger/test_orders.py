@@ -49,7 +49,8 @@ def test_a_placed_order_is_open_before_anything_is_known_of_it(ledger: Ledger) -
 def test_each_order_of_an_intent_has_its_own_client_id(ledger: Ledger) -> None:
     first = placed(ledger)
     second = ledger.place_order(first.intent_id, hedge_order(), "spot", Purpose.UNWIND)
-    assert [order.client_id.rpartition("-")[2] for order in (first, second)] == ["1", "2"]
+    assert [order.client_id.rpartition("x")[2] for order in (first, second)] == ["1", "2"]
+    assert all(re.fullmatch(r"[0-9a-zA-Z]{8,28}", order.client_id) for order in (first, second))
     assert ledger.orders_of(first.intent_id) == (first, second)
 
 
