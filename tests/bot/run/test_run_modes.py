@@ -166,7 +166,7 @@ def test_a_halted_strategy_is_resumed_by_a_person_with_a_reason(tmp_path: Path) 
     assert (resumed.exit_code, resumed.stdout) == (0, "one may trade again; it was halted: lost 1 ETH\n")
     again = CliRunner().invoke(main, words)
     assert again.exit_code == ExitCode.USAGE
-    assert again.stderr.startswith("error: one is not halted in run 1 of this ledger")
+    assert again.stderr.startswith(f"error: one is not halted in run 1 of ledger {url};")
 
 
 def test_the_page_on_operating_names_every_exit_code() -> None:
