@@ -27,6 +27,7 @@ from chains.blocks import Head
 from chains.executor import HopKind
 from chains.pools.pool import PoolFacts
 from chains.tools import ROOT
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.plans import Rig, rig
 from tests.contracts.market import CHAIN_ID, ETH, FEE_PPM, OPERATOR
 
@@ -57,6 +58,7 @@ def plan(on: Rig, head: Head, *, backwards: bool = False) -> Plan:
     return Plan("test", "twin", legs, True, 1, 1, 400_000, head.number, head.hash, head.number + 3)
 
 
+@needs_evm
 async def test_a_plan_is_told_with_its_gains_its_calls_and_what_moved_pools_make_of_it(on: Rig, tmp_path: Path):
     file = tmp_path / "plan.json"
     file.write_bytes(orjson.dumps(orjson.loads(encode_plan(plan(on, await on.head()))), option=orjson.OPT_INDENT_2))

@@ -23,6 +23,7 @@ from chains.executor import ExchangeCall, encode
 from chains.networks import load_network
 from chains.node import wire
 from chains.pools.pool import PoolFacts
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import GWEI, simulator_at
 from tests.chains.pools.contracts import ANVIL_ARGUMENTS
 from tests.contracts.market import CAP, CHAIN_ID, ETH, OPERATOR, OWNER, STOCK, TREASURY, Market, hops
@@ -128,6 +129,7 @@ async def test_an_exchange_below_the_mean_less_the_slippage_is_refused_in_words(
     assert await trading.simulate(selling(market, pools["fair"], fair)) == fair >= least
 
 
+@needs_evm
 async def test_the_simulator_refuses_it_in_the_same_words_before_anything_is_signed(
     market: Market, pools: Pools
 ) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.exactness.bare_pools import answering, growing_tokens
 from bot.exactness.contracts import Chain
-from bot.simulator import FinalVerdict, Simulator, local
+from bot.simulator import FinalVerdict, Simulator
 from bot.simulator.ahead import MOST_STALE, Ahead
 from bot.simulator.screen import Screen
 from bot.simulator.verdict import Outcome, Verdict
@@ -25,9 +25,10 @@ from chains.pools.observations import Observations, observations_of
 from chains.pools.tick_math import MAX_SQRT_PRICE, MIN_SQRT_PRICE
 from chains.twin.artefacts import creation_code
 from tests.bot.simulator.assembly import assemble
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import OWNER, World, act, call_data, simulator, twin, world
 
-pytestmark = pytest.mark.skipif(not local.available(), reason="this Python has no pyrevm")
+pytestmark = needs_evm
 
 FORWARDER = address("0x" + "f0" * 20)
 DEPLOYER = address("0x" + "de" * 20)

@@ -12,6 +12,7 @@ from bot.simulator.verdict import Outcome
 from chains.assets import Address, Token, address
 from chains.hops import Hop, HopKind
 from tests.bot.simulator.assembly import assemble
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import ETHER, OWNER, REVERTER, STRANGER, World, call_data, simulator, world
 
 TAXED = address("0x" + "7a" * 20)
@@ -85,6 +86,7 @@ async def test_a_plain_token_and_one_the_pool_does_not_hold_have_no_trouble():
             assert await fork.trouble(plan(TAXED), EXECUTOR, head) is None, "what cannot be found out is not said"
 
 
+@needs_evm
 async def test_a_bomb_of_a_megabyte_is_told_in_a_line():
     async with world() as on, simulator(on) as fork:
         bomb = assemble("1000000 0 REVERT")
@@ -97,6 +99,7 @@ async def test_a_bomb_of_a_megabyte_is_told_in_a_line():
         assert len(there.reason) < 600 and there.reason.endswith("… (1000000 bytes)")
 
 
+@needs_evm
 async def test_what_burns_all_gas_is_told_so_by_both():
     async with world() as on, simulator(on) as fork:
         await on.anvil.rpc("anvil_setCode", REVERTER, "0x" + assemble("again: @again JUMP").hex())

@@ -9,6 +9,7 @@ from aiohttp import web
 from bot.simulator import FinalVerdict, Simulator
 from bot.simulator.verdict import Outcome
 from chains.blocks import Head
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import OWNER, World, simulator_at, world
 from tests.faults.fault import Fault, Kind
 from tests.faults.proxy import FaultProxy
@@ -57,6 +58,7 @@ async def asked(on: World, simulator: Simulator, far: Far, head: Head) -> tuple[
     return far.requests["eth_getStorageAt"], far.requests.total(), far.round_trips
 
 
+@needs_evm
 async def test_at_a_new_head_a_far_node_is_asked_for_no_slot_and_in_few_round_trips() -> None:
     async with (
         world() as on,
@@ -75,6 +77,7 @@ async def test_at_a_new_head_a_far_node_is_asked_for_no_slot_and_in_few_round_tr
     assert trips <= 9 and trips_plain >= 2 * trips, (trips, trips_plain, requests)
 
 
+@needs_evm
 async def test_in_process_a_new_head_costs_a_far_node_one_round_trip() -> None:
     async with world() as on, Far(on.anvil.http_url) as far, simulator_at(far.http_url, timeout_s=60) as simulator:
         watch = [(OWNER, token) for token in on.tokens]
@@ -87,6 +90,7 @@ async def test_in_process_a_new_head_costs_a_far_node_one_round_trip() -> None:
         assert far.requests["eth_getStorageAt"] == far.requests["debug_traceCall"] == 0
 
 
+@needs_evm
 async def test_a_head_that_was_expected_is_read_once_and_once_more_where_the_node_did_not_know_it_yet() -> None:
     async with (
         world() as on,

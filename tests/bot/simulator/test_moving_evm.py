@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.simulator import analysed, local
+from bot.simulator import analysed
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.local import LocalEvm
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Surroundings, ask
@@ -19,8 +19,9 @@ from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, address
 from tests.bot.execution.given import head
 from tests.bot.simulator.assembly import assemble
+from tests.bot.simulator.evm import needs_evm
 
-pytestmark = pytest.mark.skipif(not local.available(), reason="this Python has no pyrevm")
+pytestmark = needs_evm
 
 CHAIN_ID = 31337
 ETHER, GWEI = 10**18, 10**9

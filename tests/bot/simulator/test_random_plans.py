@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 
 from chains.executor import HopKind
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.forge import Unforeseen, hold
 from tests.bot.simulator.plans import Rig, rig
 from tests.conftest import Counted
@@ -28,6 +29,7 @@ async def world() -> AsyncIterator[Rig]:
         yield opened
 
 
+@needs_evm
 async def test_forges_evm_does_what_was_foreseen_and_a_wei_of_difference_is_found(world: Rig):
     chance, head = random.Random(_SEED), await world.head()
     trials = [await world.trial(chance, keep=False) for _ in range(_IN_FORGE)]
@@ -40,6 +42,7 @@ async def test_forges_evm_does_what_was_foreseen_and_a_wei_of_difference_is_foun
         await hold(world, head, [replace(trials[0], here=wrong)])
 
 
+@needs_evm
 async def test_random_plans_over_all_families_end_as_foreseen_in_process_and_on_the_fork(world: Rig, counted: Counted):
     chance, kinds, gaining = random.Random(_SEED), Counter[HopKind](), 0
     for number in range(_PLANS):

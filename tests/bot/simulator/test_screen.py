@@ -24,6 +24,7 @@ from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Head
 from tests.bot.execution.given import head
 from tests.bot.simulator.assembly import assemble, pays_when
+from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import (
     ETHER,
     GWEI,
@@ -65,6 +66,7 @@ async def both(
     return there
 
 
+@needs_evm
 async def test_this_process_says_what_the_fork_says_of_swaps_transfers_refunds_and_reverts():
     async with world() as on, simulator(on) as fork:
         watch = [(OWNER, token) for token in on.tokens] + [(STRANGER, on.tokens[0]), (STRANGER, ZERO_ADDRESS)]
@@ -86,6 +88,7 @@ async def test_this_process_says_what_the_fork_says_of_swaps_transfers_refunds_a
                 assert (await both(fork, tx, head, watch)).outcome is outcome
 
 
+@needs_evm
 async def test_transient_storage_lasts_for_one_transaction_here_as_there():
     async with world() as on, simulator(on) as fork:
         counting = "0 TLOAD 1 ADD DUP1 0 TSTORE 0 SSTORE STOP"
@@ -97,6 +100,7 @@ async def test_transient_storage_lasts_for_one_transaction_here_as_there():
             assert verdict.delta(OWNER, ODD) == 1
 
 
+@needs_evm
 async def test_the_next_block_is_read_at_once_and_judged_as_it_is():
     async with world() as on, simulator(on) as fork:
         watch = [(OWNER, token) for token in on.tokens]
@@ -107,6 +111,7 @@ async def test_the_next_block_is_read_at_once_and_judged_as_it_is():
             await on.really(head, tx)
 
 
+@needs_evm
 async def test_a_block_is_known_by_the_word_of_the_node_and_where_that_is_gone_the_fork_judges(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -142,6 +147,7 @@ async def test_a_block_is_known_by_the_word_of_the_node_and_where_that_is_gone_t
         await judged()
 
 
+@needs_evm
 async def test_an_evm_is_moved_from_block_to_block_and_answers_as_the_fork_does(monkeypatch: pytest.MonkeyPatch):
     made: list[LocalEvm] = []
     first_filled = LocalEvm.__init__
@@ -165,6 +171,7 @@ async def test_an_evm_is_moved_from_block_to_block_and_answers_as_the_fork_does(
         assert len(made) == first
 
 
+@needs_evm
 async def test_where_this_process_has_the_last_word_no_fork_is_started_while_the_node_traces():
     async with world() as on, simulator_at(on.anvil.http_url, final=FinalVerdict.IN_PROCESS) as here:
         for path in ((0, 1), (1, 2), (0, 1)):
@@ -202,6 +209,7 @@ async def test_a_node_that_traces_in_its_own_way_leaves_the_verdict_to_the_fork(
             await on.really(head, tx)
 
 
+@needs_evm
 @pytest.mark.parametrize("misses", [False, True])
 async def test_the_evm_stands_on_a_head_before_it_is_asked_there_unless_it_misses(
     monkeypatch: pytest.MonkeyPatch, misses: bool
@@ -227,6 +235,7 @@ async def test_the_evm_stands_on_a_head_before_it_is_asked_there_unless_it_misse
         assert verdict.delta(OWNER, on.tokens[1]) == await on.balance(OWNER, on.tokens[1]) - before
 
 
+@needs_evm
 async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing():
     async with world() as on, simulator(on) as fork:
         head = await on.head()
@@ -234,6 +243,7 @@ async def test_what_no_run_touched_before_is_learned_and_not_taken_for_nothing()
             await both(fork, await on.swap(ETHER, path), head, [(OWNER, on.tokens[path[-1]])])
 
 
+@needs_evm
 async def test_what_misses_runs_again_only_once_something_was_learned(monkeypatch: pytest.MonkeyPatch):
     ran: list[Question] = []
     asked: list[list[str]] = []
@@ -298,6 +308,7 @@ async def test_what_a_new_head_is_asked_was_worked_out_before_and_has_all_that_w
     assert screened.store.slots == {ODD: {7: 0}, OWNER: {7: 0}}
 
 
+@needs_evm
 async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytest.MonkeyPatch):
     """The test of the test above: with a hole for a node, the same questions get other answers."""
     monkeypatch.setattr(local_evm, "_NOWHERE", None)
@@ -308,6 +319,7 @@ async def test_an_evm_that_takes_misses_for_zero_is_found_out(monkeypatch: pytes
             await both(fork, await on.swap(ETHER, (1, 2)), head, [(OWNER, on.tokens[1])])
 
 
+@needs_evm
 async def test_behind_other_transactions_it_answers_what_the_fork_does_and_forgets_them():
     async with world() as on, simulator(on) as fork:
         head = await on.head()
@@ -376,6 +388,7 @@ async def test_what_one_builders_block_pays_and_anothers_does_not_is_refused_by_
         assert "another builder's block" in verdict.reason
 
 
+@needs_evm
 async def test_what_cannot_tell_who_builds_the_block_runs_once_and_all_else_in_each_builders(
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -451,6 +464,7 @@ def untouched(tx: UnsignedTransaction, on: World) -> UnsignedTransaction:
     return replace(tx, to=on.tokens[2], data=call_data("transfer(address,uint256)", STRANGER, 1))
 
 
+@needs_evm
 async def test_a_node_that_dies_between_two_blocks_leaves_nothing_known():
     async with world() as on, simulator(on) as fork:
         head, tx = await on.head(), await on.swap(ETHER, (0, 1))
@@ -461,6 +475,7 @@ async def test_a_node_that_dies_between_two_blocks_leaves_nothing_known():
         assert (await fork.verdict(tx, later, [])).outcome is Outcome.INVALID
 
 
+@needs_evm
 async def test_an_overlay_is_seen_in_this_process_and_its_change_too():
     async with world() as on:
         token = on.tokens[0]
@@ -474,6 +489,7 @@ async def test_an_overlay_is_seen_in_this_process_and_its_change_too():
                 assert (await both(fork, tx, head, watch)).outcome is outcome
 
 
+@needs_evm
 async def test_a_fork_of_a_fork_of_a_fork_says_the_same():
     async with world() as on, Anvil(["--fork-url", on.anvil.http_url, "--no-mining"]) as middle:
         head, tx = await on.head(), await on.swap(ETHER, (0, 1, 2))
@@ -497,6 +513,7 @@ async def test_a_python_without_an_evm_leaves_everything_to_the_fork(monkeypatch
         assert "no EVM" in str(fork.screening)
 
 
+@needs_evm
 async def test_verdicts_of_two_blocks_asked_at_once_do_not_mix():
     async with world() as on, simulator(on) as fork:
         watch = [(OWNER, on.tokens[1])]
