@@ -1,4 +1,5 @@
-"""What gas is worth: coins of a network in, wei of ETH out, at the coin's opening mark. Nothing else converts."""
+"""What gas is worth: coins of a network in, wei of ETH out, at the coin's opening mark. Nothing else converts. And how
+amounts of both are told."""
 
 from __future__ import annotations
 
@@ -34,3 +35,21 @@ class GasCoin:
 
 ETHER = GasCoin()
 """The coin of a network that takes its gas in ETH."""
+
+_WEI = 10**18
+
+
+def ether(wei: int) -> str:
+    """Wei for a person: `0.0125 ETH`, exactly."""
+    return f"{_whole(wei)} ETH"
+
+
+def coins(wei: int) -> str:
+    """An amount of a network's own coin for a person, exactly: `0.0125 coins`."""
+    return f"{_whole(wei)} coins"
+
+
+def _whole(wei: int) -> str:
+    whole, fraction = divmod(abs(wei), _WEI)
+    decimals = f".{fraction:018}".rstrip("0").rstrip(".")
+    return f"{'-' if wei < 0 else ''}{whole}{decimals}"

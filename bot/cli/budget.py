@@ -123,7 +123,7 @@ def _tell(document: Mapping[str, Any]) -> None:
 
 def limit_text(limit: str, number: str) -> str:
     """A limit for a person."""
-    from bot.risk.guard import ether
+    from bot.gas import ether
     from bot.signer.policy import UNLIMITED_COUNT, UNLIMITED_WEI
 
     if int(number) in (UNLIMITED_WEI, UNLIMITED_COUNT):

@@ -14,7 +14,8 @@ from bot.config.checks import TWIN
 from bot.config.model import RunConfig
 from bot.config.values import SAFE_FILE_MODE, plain
 from bot.doctor.checks import Check, Status, graded
-from bot.execution.deployment import balance, coins, settings_of
+from bot.execution.deployment import balance, settings_of
+from bot.gas import coins
 from bot.keys import keystore_address
 from bot.ledger.ledger import Ledger
 from bot.rpc import NodeRpc

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from eth_abi.abi import encode as abi_encode
@@ -14,6 +13,7 @@ from rlp import encode as rlp_encode
 
 from bot.execution.artefacts import BOUND_IMMUTABLES, VENUE_IMMUTABLES, Artefact, executor_artefact, inventory_artefact
 from bot.execution.settings import MAX_TOKENS, NO_VENUES, Bound, ExecutorSettings, InventoryCap, Rpc, Venues
+from bot.gas import coins
 from chains.anvil import RpcError
 from chains.assets import ZERO_ADDRESS, Address, address
 
@@ -282,8 +282,3 @@ async def _mined(rpc: Rpc, tx_hash: str) -> dict[str, Any]:
             return dict(receipt)
         await asyncio.sleep(_POLL_S)
     raise DeploymentFailed(f"{tx_hash} was sent but not mined within {_POLLS * _POLL_S:.0f} s; look for it")
-
-
-def coins(wei: int) -> str:
-    """An amount of the chain's own coin, for a person."""
-    return f"{Decimal(wei).scaleb(-18).normalize():f} coins"

@@ -10,10 +10,10 @@ from bot.execution.gains import Gains
 from bot.execution.halving import halved
 from bot.execution.moving import brought
 from bot.execution.settling import Prepared
+from bot.gas import ether
 from bot.market import Market
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.risk.guard import ether
 from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
 from bot.transaction import Fees
 

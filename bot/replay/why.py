@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bot.gas import ether
 from bot.ledger.history import History, RecordedVerdict
 from bot.plan import Plan
 from bot.replay.codec import decode
@@ -15,7 +16,6 @@ from bot.replay.player import Decision
 from bot.replay.recorder import Kind
 from bot.replay.tape import read_tape
 from bot.risk.budget import Budget
-from bot.risk.guard import ether
 from bot.risk.usage import Usage
 from bot.telling import eth
 from chains.assets import Token

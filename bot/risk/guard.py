@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bot.gas import ether
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import WorstCase
 from bot.plan import Plan
@@ -12,8 +13,6 @@ from bot.risk.allowances import Allowance, allowed, unchanged
 from bot.risk.budget import Budget
 from bot.risk.usage import Usage, read_usage
 from bot.signer.switch import TOTAL
-
-WEI_PER_ETHER = 10**18
 
 _SUMMED = (
     *("capital_wei", "reserved_loss_wei", "reserved_gas_wei"),
@@ -113,10 +112,3 @@ class Guard:
         """A strategy's limits as they were last checked, and what is used of them now; None where it has no budget."""
         budget = self._now.get(strategy)
         return None if budget is None else (budget, read_usage(self._ledger, strategy))
-
-
-def ether(wei: int) -> str:
-    """Wei for a person: `0.0125 ETH`, exactly."""
-    whole, fraction = divmod(abs(wei), WEI_PER_ETHER)
-    decimals = f".{fraction:018}".rstrip("0").rstrip(".")
-    return f"{'-' if wei < 0 else ''}{whole}{decimals} ETH"

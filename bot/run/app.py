@@ -24,11 +24,7 @@ from bot.ledger.keylock import key_in_use
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
-from bot.opening import (
-    filters,
-    open_pools,
-    opening_marks,
-)
+from bot.opening import filters, open_pools, opening_marks
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, scopes, signer_policy
 from bot.replay.recording import begin_recording

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Protocol
 
+from bot.gas import ether
 from bot.reasons import Reason, Refusal
 from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.gap import DAY_S, HOUR_S, Gap
@@ -272,7 +272,7 @@ def _broken(who: str, limits: StrategyLimits, usage: StrategyUsage) -> Refusal |
         detail = f"{usage.failures_in_a_row} trades lost in a row; the limit is {limits.failures_in_a_row}"
         return Refusal(Reason.SIGNER_BREAKER_FAILURES, f"{who}: {detail}")
     if usage.drawdown_wei and usage.drawdown_wei >= limits.drawdown_wei:
-        detail = f"{_ether(usage.drawdown_wei)} below the high-water mark; the limit is {_ether(limits.drawdown_wei)}"
+        detail = f"{ether(usage.drawdown_wei)} below the high-water mark; the limit is {ether(limits.drawdown_wei)}"
         return Refusal(Reason.SIGNER_BREAKER_DRAWDOWN, f"{who}: {detail}")
     if usage.transactions_a_minute >= limits.transactions_a_minute:
         detail = (
@@ -301,12 +301,8 @@ def _demands(asked: Asked, limits: StrategyLimits, usage: StrategyUsage) -> Iter
 
 
 def _over(who: str, demand: _Demand) -> Refusal:
-    detail = f"{_ether(demand.used)} are used and {_ether(demand.added)} are asked for"
-    return Refusal(demand.reason, f"{who}: the {demand.limit} limit is {_ether(demand.most)}; {detail}")
-
-
-def _ether(wei: int) -> str:
-    return f"{Decimal(wei).scaleb(-18).normalize():f} ETH"
+    detail = f"{ether(demand.used)} are used and {ether(demand.added)} are asked for"
+    return Refusal(demand.reason, f"{who}: the {demand.limit} limit is {ether(demand.most)}; {detail}")
 
 
 def _kept(draw: Draw, settlement: Settlement) -> int:

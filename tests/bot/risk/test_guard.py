@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.gas import ether
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import TradeFill, WorstCase
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason, Refusal
 from bot.risk.budget import Budget
-from bot.risk.guard import Guard, check, ether
+from bot.risk.guard import Guard, check
 from bot.risk.usage import DAY_S, HOUR_S, Usage, read_usage
 from tests.bot.ledger.given import (
     ETHER,
