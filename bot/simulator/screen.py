@@ -78,7 +78,7 @@ class Screen:
             return
         readings = bulk.read(answer)
         counted = (int(nonce, 16) for nonce in nonces)
-        store.renew(head.hash, readings.balances, readings.slots, dict(zip(senders, counted, strict=True)))
+        store.renew(head.hash, readings, dict(zip(senders, counted, strict=True)))
 
     def make_ready(self) -> None:
         """Between two heads: do what the next one, and the questions there, would wait for."""
@@ -209,7 +209,7 @@ class Screen:
             # Some nodes pass over which tracer is asked for, and tell every opcode instead.
             raise Unreadable(f"the node does not tell what a call touches: {error}") from None
         for answer in held:
-            self._store.learn_empty(everywhere.read(answer).balances)
+            self._store.learn_others(everywhere.read(answer))
         self._asked = None
         self._store.senders.add(question.tx.sender)
         return any(new)

@@ -15,6 +15,7 @@ from eth_utils.crypto import keccak
 
 from bot.simulator.ahead import Ahead
 from bot.simulator.blind import asked_by
+from bot.simulator.reader import Readings
 from chains.assets import ZERO_ADDRESS, Address, address
 
 MOST_SLOTS = 8_192
@@ -96,30 +97,28 @@ class StateStore:
         self.version += 1
         return self._size() != before
 
-    def learn_empty(self, balances: Mapping[Address, int]) -> None:
-        """Accounts that every run needs, that hold no code, and that no tracer tells of."""
-        for account, balance_wei in balances.items():
-            self.accounts.setdefault(account, AccountState.of(balance_wei, 0, b""))
+    def learn_others(self, readings: Readings) -> None:
+        """Accounts that every run needs and no tracer tells of; what has code is not run here."""
+        for account, balance_wei in readings.balances.items():
+            it = AccountState.of(balance_wei, 0, b"")
+            code_hash = readings.code_hashes[account]
+            if it.code_hash != code_hash:
+                it = replace(it, code_hash=code_hash, blind=True)
+            self.accounts.setdefault(account, it)
         self.version += 1
 
-    def renew(
-        self,
-        block_hash: str,
-        balances: Mapping[Address, int],
-        slots: Mapping[Address, Mapping[int, int]],
-        nonces: Mapping[Address, int],
-    ) -> None:
-        """Everything as of `block_hash`. What is not in `balances` is forgotten."""
-        known = self.accounts
+    def renew(self, block_hash: str, readings: Readings, nonces: Mapping[Address, int]) -> None:
+        """Everything as of `block_hash`. What was not read, or has other code by now, is forgotten."""
+        known, code_hashes = self.accounts, readings.code_hashes
         self.accounts = {
             account: it if it.balance_wei == balance_wei else replace(it, balance_wei=balance_wei)
-            for account, balance_wei in balances.items()
-            if (it := known.get(account)) is not None
+            for account, balance_wei in readings.balances.items()
+            if (it := known.get(account)) is not None and code_hashes.get(account, it.code_hash) == it.code_hash
         }
         for sender in nonces.keys() & self.accounts.keys():
             if self.accounts[sender].nonce != nonces[sender]:
                 self.accounts[sender] = replace(self.accounts[sender], nonce=nonces[sender])
-        self.slots = {account: slots.get(account, {}) for account in self.accounts}
+        self.slots = {account: readings.slots.get(account, {}) for account in self.accounts}
         self.block_hash = block_hash
         self.version += 1
 

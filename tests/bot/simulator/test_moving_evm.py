@@ -6,6 +6,7 @@ from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
+from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,7 @@ from bot.simulator import analysed
 from bot.simulator.analysed import AnalysedAccounts
 from bot.simulator.local import LocalEvm
 from bot.simulator.question import SURROUNDINGS, Answer, Environment, Surroundings, ask
+from bot.simulator.reader import Readings
 from bot.simulator.screen import _EVERYWHERE
 from bot.simulator.state import StateStore
 from bot.transaction import UnsignedTransaction
@@ -40,7 +42,7 @@ def known(number: int, slot: int, nonce: int, code: bytes, ether: int) -> StateS
     store = StateStore()
     counter = {"balance": hex(ether * ETHER), "nonce": 1, "code": "0x" + code.hex(), "storage": {"0x0": hex(slot)}}
     store.learn(head(number).hash, {COUNTER: counter, SENDER: {"balance": hex(ETHER), "nonce": nonce, "code": "0x"}})
-    store.learn_empty(dict.fromkeys(_EVERYWHERE, 0))
+    store.learn_others(Readings(dict.fromkeys(_EVERYWHERE, 0), {}, dict.fromkeys(_EVERYWHERE, keccak(b""))))
     return store
 
 

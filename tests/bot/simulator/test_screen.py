@@ -290,8 +290,8 @@ async def test_what_a_new_head_is_asked_was_worked_out_before_and_has_all_that_w
         async def batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
             ((_, (call, _, code)),) = calls
             asked.append((call, code))
-            # Of each account it is told the address and the length, and says the balance.
-            return ["0x" + "00" * (len(call["input"]) // 2 - 1 - 32 * (len(code) - 1))]
+            # Of each account it is told the address and the length, and says the balance and the code's hash.
+            return ["0x" + "00" * (len(call["input"]) // 2 - 1)]
 
     screened = screen.Screen(31337)
     first, second = (head(number) for number in (10, 11))

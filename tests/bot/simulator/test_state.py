@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from eth_utils.crypto import keccak
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.simulator.blind import asked_by
-from bot.simulator.reader import BulkRead, Unreadable
+from bot.simulator.reader import BulkRead, Readings, Unreadable
 from bot.simulator.state import MOST_SLOTS, StateStore
 from chains.anvil import Anvil
 from chains.assets import Address, address
@@ -43,13 +44,15 @@ async def test_slots_and_balances_of_many_accounts_come_in_one_call(state: dict[
         readings = bulk.read(await anvil.rpc("eth_call", *bulk.question("latest")))
         assert {number: dict(readings.slots[account(number)]) for number in state} == state
         assert readings.balances[account(0)] == wei
+        without = {account for account, slots in keys.items() if not slots}
+        assert readings.code_hashes == dict.fromkeys(without, keccak(b""))
 
 
 def test_an_answer_of_another_length_is_not_read():
     try:
         BulkRead({account(1): (1, 2)}).read("0x" + "00" * 64)
     except Unreadable as error:
-        assert "64 bytes of state, not 96" in str(error)
+        assert "64 bytes of state, not 128" in str(error)
     else:
         raise AssertionError("it was read")
 
@@ -58,17 +61,18 @@ def test_an_answer_of_another_length_is_not_read():
 def test_what_an_account_says_again_is_the_same_object_and_what_it_says_anew_is_read(blocks: list[list[int]]):
     keys = {account(1): (7, 8), account(2): (), account(3): (9,)}
     bulk = BulkRead({account(1): (7, 8), account(2): (), account(3): (9,)})
-    words_of = {account(1): slice(0, 3), account(2): slice(3, 4), account(3): slice(4, 6)}
+    words_of = {account(1): slice(0, 4), account(2): slice(4, 6), account(3): slice(6, 9)}
     before: list[int] | None = None
     slots_before = {}
     for each in blocks:
-        words = [*each, each[0]]
+        words = [*each, *reversed(each[1:])]
         readings = bulk.read("0x" + "".join(f"{word:064x}" for word in words))
         for who, span in words_of.items():
-            balance, *rest = words[span]
+            balance, _, *rest = words[span]
             assert readings.balances[who] == balance and readings.slots[who] == dict(zip(keys[who], rest, strict=True))
             if before is not None and before[span] == words[span]:
                 assert readings.slots[who] is slots_before[who]
+        assert readings.code_hashes == {account(2): words[5].to_bytes(32) if words[5] else keccak(b"")}
         before, slots_before = words, dict(readings.slots)
 
 
@@ -82,10 +86,12 @@ def test_other_slots_than_at_the_block_before_are_read_as_if_none_had_been(
     bulk = None
     for state in (first, then):
         bulk = BulkRead({account(number): tuple(slots) for number, slots in state.items()}, bulk)
-        said = [word for number, slots in state.items() for word in (number, *slots.values())]
+        said = [word for number, slots in state.items() for word in (number, number, *slots.values())]
         readings = bulk.read("0x" + "".join(f"{word:064x}" for word in said))
         assert readings.slots == {account(number): slots for number, slots in state.items()}
         assert readings.balances == {account(number): number for number in state}
+        without = [number for number, slots in state.items() if not slots]
+        assert readings.code_hashes == {account(it): it.to_bytes(32) if it else keccak(b"") for it in without}
 
 
 def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
@@ -97,7 +103,7 @@ def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
     assert store.learn(HASH, prestate)
     assert not store.learn(HASH, prestate), "nothing of it is new"
     assert store.keys == {account(1): (1,)}, "what a later fork's precompile is cannot be known here"
-    store.renew(LATER, {account(1): 6}, {account(1): {1: 8}}, {account(1): 3})
+    store.renew(LATER, Readings({account(1): 6}, {account(1): {1: 8}}, {}), {account(1): 3})
     known = store.accounts[account(1)]
     assert (known.balance_wei, known.nonce, known.code, store.slots[account(1)]) == (6, 3, b"\x5b", {1: 8})
     assert store.block_hash == LATER
