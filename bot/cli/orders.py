@@ -115,6 +115,7 @@ def _found(ledger: Ledger, client_id: str) -> PlacedOrder:
 
 def _fill(ledger: Ledger, order: PlacedOrder, traded: str, quoted: str, fee: str | None) -> TradeFill:
     """All it traded, as one trade named after the order itself."""
+    from bot.ledger.orders import BY_HAND
     from bot.ledger.records import TradeFill
     from bot.plan import Side
 
@@ -126,7 +127,7 @@ def _fill(ledger: Ledger, order: PlacedOrder, traded: str, quoted: str, fee: str
     # As the exchange writes it, or the fee would lie in an account that nobody has.
     ours = {account.token.upper(): account.token for account in ledger.accounts() if account.place == order.exchange}
     paid_in = ours.get(currency.upper(), currency.upper()) or order.quote
-    return TradeFill(f"by hand:{order.client_id}", base, quote, paid_in, _units(charged, least=0))
+    return TradeFill(f"{BY_HAND}{order.client_id}", base, quote, paid_in, _units(charged, least=0))
 
 
 def _units(text: str, least: int = 1) -> int:

@@ -149,15 +149,15 @@ class Books(Decisions):
                 units=line.units,
             )
 
-    def _reverse_block(self, connection: Connection, block_hash: str) -> None:
-        """Takes back, by opposite postings, every entry of `block_hash` that still stands."""
+    def _reverse(self, connection: Connection, *which: ColumnElement[bool]) -> None:
+        """Takes back, by opposite postings, every entry that `which` names and that still stands."""
         reversal = EntryRow.__table__.alias("reversal")
         standing = (
             select(EntryRow.id, EntryRow.strategy, EntryRow.intent_id, EntryRow.source)
             .outerjoin(reversal, reversal.c.reverses == EntryRow.id)
             .where(
                 EntryRow.instance == self.run.instance,
-                EntryRow.block_hash == block_hash,
+                *which,
                 reversal.c.id.is_(None),
             )
         )

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from bot.ledger import accounts, quick
+from bot.ledger.book_models import EntryRow
 from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.models import FillRow, IntentRow, OrderRow
@@ -19,19 +20,25 @@ from bot.ledger.store import changing
 from bot.ledger.types import exact_sum
 from bot.plan import Order, Side
 
+BY_HAND = "by hand:"
+"""How the id of a trade begins that a person told of."""
+
 _CLIENT_ID_DIGITS = 16
 """How much of an intent's digest an order's client id carries. All of it is letters and digits, at most 28 of them: OKX
 takes no others, and Gate no more.
 """
 
 _CHANGE_ORDER = changing(OrderRow, OrderRow.id == bindparam("order"))
+_CHANGE_FILL = changing(FillRow, FillRow.order_id == bindparam("of_order"), FillRow.trade_id == bindparam("of_trade"))
 _ORDERS = select(OrderRow.__table__).where(OrderRow.instance == bindparam("instance")).order_by(OrderRow.id)
 _ORDER = _ORDERS.where(OrderRow.id == bindparam("order"))
 _OF_INTENT = _ORDERS.where(OrderRow.intent_id == bindparam("intent"))
 _OPEN = _ORDERS.where(OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
 _NAMED = _ORDERS.where(OrderRow.exchange == bindparam("exchange"), OrderRow.client_id == bindparam("client"))
 _FILLED = {
-    side: select(exact_sum(gained).label("units")).where(FillRow.order_id == bindparam("order"))
+    side: select(exact_sum(gained).label("units")).where(
+        FillRow.order_id == bindparam("order"), FillRow.undone.is_(False)
+    )
     for side, gained in ((Side.BUY, FillRow.amount_out), (Side.SELL, FillRow.amount_in))
 }
 _PLACED = select(func.count(OrderRow.id)).where(OrderRow.intent_id == bindparam("intent"))
@@ -86,12 +93,18 @@ class Orders(Settlement):
         fills: Sequence[TradeFill] = (),
         exchange_order_id: str | None = None,
     ) -> PlacedOrder:
-        """Books what is known of an order: trades not seen before, and the state they and `state` add up to."""
+        """Books what is known of an order: trades not seen before, and the state they and `state` add up to.
+
+        Where it says anything, what a person said since it was asked is taken back: the exchange knows better.
+        """
         with self._write() as connection:
             row = self._find_order(connection, exchange, client_id)
+            known = OrderState(row.state)
+            if row.settled_by is not None and state not in UNCLEAR_ORDERS:
+                self._take_word_back(connection, row)
+                known = OrderState.UNKNOWN
             for fill in fills:
                 self._book_trade(connection, row, fill)
-            known = OrderState(row.state)
             self._change(
                 connection,
                 _CHANGE_ORDER,
@@ -160,6 +173,13 @@ class Orders(Settlement):
         if row is None:
             raise LedgerError(f"order {client_id} at {exchange} is not in the ledger")
         return row
+
+    def _take_word_back(self, connection: Connection, order: Any) -> None:
+        """What a person said that it traded did not happen so."""
+        trade_id = f"{order.symbol}:{BY_HAND}{order.client_id}"
+        self._reverse(connection, EntryRow.intent_id == order.intent_id, EntryRow.source == trade_id)
+        self._change(connection, _CHANGE_FILL, of_order=order.id, of_trade=trade_id, undone=True)
+        self._change(connection, _CHANGE_ORDER, order=order.id, settled_by=None, settled_because=None)
 
     def _book_trade(self, connection: Connection, order: Any, fill: TradeFill) -> None:
         # Exchanges number trades per symbol.

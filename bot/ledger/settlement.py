@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, select
 
 from bot.ledger import accounts, quick
 from bot.ledger.attempts import attempts_of, mined_one
+from bot.ledger.book_models import EntryRow
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import CHANGE_INTENT, Journal, as_intent
 from bot.ledger.models import FillRow, IntentRow, OrderRow, PlanRow
@@ -109,7 +110,7 @@ class Settlement(Journal):
             final = [row.id for row in rows if row.state in (IntentState.FINAL, IntentState.CANCELLED)]
             if final:
                 raise LedgerError(f"block {block_hash} was undone after intents {final} were final; stop and look")
-            self._reverse_block(connection, block_hash)
+            self._reverse(connection, EntryRow.block_hash == block_hash)
             of = {"of_instance": self.run.instance, "of_block": block_hash}
             self._change(connection, _CHANGE_FILLS, **of, undone=True)
             for row in rows:

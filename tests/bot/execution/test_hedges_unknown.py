@@ -10,8 +10,11 @@ from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
+from bot.ledger.orders import BY_HAND
+from bot.ledger.records import TradeFill
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason
+from chains.exchanges.orders import OrderReport
 from tests.bot.execution.given import (
     ScriptedExchange,
     buys_on_chain,
@@ -165,6 +168,24 @@ class TestAQuarantine:
         closed, unwinds = await at_block(on, 38)
         assert closed == [] and [swap.amount_out >= ETHER for plan in unwinds for swap in plan.swaps] == [True]
         assert on.refusal(buys_on_chain(38)) is None and spending.free()[USD_AT_EXCHANGE] == 40_000 * 10**8
+
+    async def test_a_person_and_the_exchange_who_answer_at_once_are_booked_once(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange = ScriptedExchange([says_nothing, fills_all])
+        on = desk(ledger, exchange)
+        intent, _ = await settled(on, ledger, sells_on_chain())
+        (order,) = exchange.placed
+        by_hand = TradeFill(f"{BY_HAND}{order.client_id}", ONE_ETH, 2_000 * ONE_ETH, "USDT", 0)
+
+        async def found_late(client_id: str, symbol: str) -> OrderReport:
+            ledger.settle_order("binance", client_id, [by_hand], by="ann", because="statement")
+            return fills_all(order)
+
+        monkeypatch.setattr(exchange, "find", found_late)
+        assert await at_block(on, 12) == ([Exposure.HEDGED], [])
+        assert ledger.orders_of(intent)[0].filled_units == ONE_ETH and len(exchange.placed) == 1
+        assert not on.owes
 
     async def test_a_restart_finds_it_as_it_was(self, tmp_path: Path) -> None:
         ledger = open_ledger(tmp_path / "l.db")

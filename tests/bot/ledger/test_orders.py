@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
+from bot.ledger.orders import BY_HAND
 from bot.ledger.reading import events, fills
 from bot.ledger.records import PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, Exposure, OrderState, order_state_after
@@ -198,6 +199,42 @@ def test_what_a_person_says_was_traded_is_booked(ledger: Ledger, units: int, sta
     assert (settled.state, settled.filled_units) == (state, units)
     assert ledger.balance(SPOT_ETH) == before + units
     assert set(sums_per_token(ledger).values()) == {0}
+
+
+REPORTS = [
+    (
+        OrderState.FILLED,
+        [TradeFill("1", 6 * 10**7, 12 * 10**10, "USDT", 0), TradeFill("2", 4 * 10**7, 8 * 10**10, "USDT", 0)],
+    ),
+    (OrderState.CANCELLED, [TradeFill("1", 3 * 10**7, 6 * 10**10, "USDT", 9)]),
+    (OrderState.OPEN, [TradeFill("1", 3 * 10**7, 6 * 10**10, "USDT", 9)]),
+    (OrderState.REJECTED, []),
+]
+
+
+@pytest.mark.parametrize(("state", "trades"), REPORTS)
+@pytest.mark.parametrize("told", [0, 4 * 10**7, 10**8])
+def test_what_the_exchange_was_asked_before_a_person_spoke_stands_instead_of_the_persons_word(
+    ledger: Ledger, told: int, state: OrderState, trades: list[TradeFill]
+) -> None:
+    order = placed(ledger)
+    before = ledger.accounts()
+    by_hand = [TradeFill(f"{BY_HAND}{order.client_id}", told, 2000 * told, "USDT", 7)] if told else []
+    ledger.settle_order("binance", order.client_id, by_hand, by="ann", because="statement")
+    for _ in range(2):
+        late = ledger.record_order("binance", order.client_id, state, trades)
+        assert (late.state, late.filled_units) == (state, sum(trade.base_units for trade in trades))
+    after = ledger.accounts()
+    assert after[SPOT_ETH] - before[SPOT_ETH] == sum(trade.base_units for trade in trades)
+    assert before[SPOT_USDT] - after[SPOT_USDT] == sum(trade.quote_units + trade.fee_units for trade in trades)
+    assert set(sums_per_token(ledger).values()) == {0}
+
+
+def test_an_exchange_that_knows_nothing_leaves_a_persons_word(ledger: Ledger) -> None:
+    order = placed(ledger)
+    by_hand = TradeFill(f"{BY_HAND}{order.client_id}", 10**8, 2 * 10**11, "USDT", 7)
+    settled = ledger.settle_order("binance", order.client_id, [by_hand], by="ann", because="statement")
+    assert ledger.record_order("binance", order.client_id, OrderState.UNKNOWN) == settled
 
 
 def test_a_persons_word_is_weaker_than_the_exchanges_and_never_more_than_the_order(ledger: Ledger) -> None:
