@@ -26,8 +26,11 @@ class BlockSource(Protocol):
 
     async def header_by_number(self, number: int) -> Header | None: ...
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
-        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`."""
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`.
+
+        `bloom` is the header's, None where that says nothing.
+        """
         ...
 
 
@@ -106,7 +109,8 @@ class Follower:
     async def _logs(self, header: Header) -> tuple[Log, ...]:
         if not self._topics or (self._trust_bloom and not may_contain(header.logs_bloom, self._masks)):
             return ()
-        return await self._source.logs_of(header.head, self._topics)
+        bloom = header.logs_bloom if self._trust_bloom else None
+        return await self._source.logs_of(header.head, self._topics, bloom)
 
     def _remember(self, head: Head) -> None:
         self._known[head.hash] = head

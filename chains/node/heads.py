@@ -45,8 +45,8 @@ class Allowance:
     def block(self, count: int = 1) -> None:
         self._left = min(self._left + CALLS_PER_BLOCK * count, _MOST_SAVED)
 
-    def use(self) -> None:
-        self._left = max(self._left - 1, -_MOST_OWED)
+    def use(self, calls: int = 1) -> None:
+        self._left = max(self._left - calls, -_MOST_OWED)
 
 
 class Heads(Protocol):

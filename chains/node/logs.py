@@ -14,6 +14,7 @@ from chains.node.endpoint import Endpoint
 from chains.node.errors import BadAnswer, LogLimit, RangeGone, Unreachable
 from chains.node.pool import Pool
 from chains.node.refusals import Meaning, meaning
+from chains.node.wire import bloom_of
 
 _METHOD = "eth_getLogs"
 _FIRST_LENGTH = 2_000
@@ -21,6 +22,7 @@ _LONGEST = 100_000
 _FEW_LOGS = 5_000
 _FIRST_PATIENCE = 4
 _LONGEST_PATIENCE = 256
+_NOT_NOW = (Meaning.NO_BLOCK, Meaning.NO_STATE, Meaning.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +33,39 @@ class LogChunk:
     logs: tuple[Log, ...]
 
 
-async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
+async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> tuple[Log, ...]:
     """The block's logs whose first topic is one of `topics`; an answer that is not of this block is not believed.
 
-    Raises `RpcError`, `Unreachable`, `WrongChain`.
+    Where its `bloom` is given, which says that there may be some, none is believed of who gives all of its logs. Raises
+    `RpcError`, `Unreachable`, `WrongChain`.
     """
     wanted, asked = _first_topics(tuple(topics))
-    criteria = {"blockHash": head.hash, "topics": [asked]}
 
     def read(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:
-        found = _read(endpoint, documents)
-        for log in found:
-            if log.block_hash != head.hash or log.block_number != head.number:
-                raise endpoint.disprove(f"for the logs of block {head.number} it gave one of block {log.block_hash}")
-            if not log.topics or log.topics[0] not in wanted:
-                raise endpoint.disprove(f"for the logs of block {head.number} it gave one that was not asked for")
-        if len({log.log_index for log in found}) != len(found):
-            raise endpoint.disprove(f"it gave a log of block {head.number} twice")
+        found = _read_of(endpoint, documents, head)
+        if any(not log.topics or log.topics[0] not in wanted for log in found):
+            raise endpoint.disprove(f"for the logs of block {head.number} it gave one that was not asked for")
         return found
 
-    return await pool.ask(_METHOD, (criteria,), read)
+    found = await pool.ask(_METHOD, ({"blockHash": head.hash, "topics": [asked]},), read)
+    if found or bloom is None:
+        return found
+
+    def read_all(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:
+        every = _read_of(endpoint, documents, head)
+        if bloom & ~bloom_of(every):
+            raise endpoint.disprove(f"it gave {len(every)} logs of block {head.number}, whose bloom tells of others")
+        return tuple(log for log in every if log.topics and log.topics[0] in wanted)
+
+    # Some nodes answer with nothing, and no error, for blocks that they do not have.
+    criteria = {"blockHash": head.hash, "topics": list[str]()}
+    try:
+        return await pool.ask(_METHOD, (criteria,), read_all)
+    except RpcError as error:
+        if meaning(error, _METHOD, by_hash=True) in _NOT_NOW:
+            raise
+        # It gives no logs but of topics: there is nothing that its word could be held against.
+        return found
 
 
 class LogRanges:
@@ -155,6 +170,17 @@ class LogRanges:
 def _first_topics(topics: tuple[bytes, ...]) -> tuple[frozenset[bytes], list[str]]:
     """The topics of a subscription, as its logs are held against them and as they are asked for: for every block."""
     return frozenset(topics), ["0x" + topic.hex() for topic in topics]
+
+
+def _read_of(endpoint: Endpoint, documents: Any, head: Head) -> tuple[Log, ...]:
+    """The logs in an answer about one block, each of it and once. Raises `BadAnswer`, `Disproved`."""
+    found = _read(endpoint, documents)
+    for log in found:
+        if log.block_hash != head.hash or log.block_number != head.number:
+            raise endpoint.disprove(f"for the logs of block {head.number} it gave one of block {log.block_hash}")
+    if len({log.log_index for log in found}) != len(found):
+        raise endpoint.disprove(f"it gave a log of block {head.number} twice")
+    return found
 
 
 def _read(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:

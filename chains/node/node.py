@@ -190,20 +190,23 @@ class Node(JsonRpcReads):
         """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""
         return await self._court.agreed(head)
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
-        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`."""
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> tuple[Log, ...]:
+        """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`.
+
+        That there are none is doubted where `bloom` is given: the header's, which says that there may be some.
+        """
         self._ahead.forget()
         # The logs are asked for first, and what comes later hears of it only while they are waited for.
         coming = asyncio.get_running_loop().call_soon(self.on_coming, head) if head.number == self._aim else None
         try:
-            found = await logs_of_block(self._pool, head, topics)
+            found = await logs_of_block(self._pool, head, topics, bloom)
         except RpcError as error:
             raise Vanished(f"block {head.hash}: {error}") from None
         finally:
             if coming is not None:
                 coming.cancel()
         if not found:
-            self._allowance.use()
+            self._allowance.use(1 if bloom is None else 2)
         return found
 
     def logs(

@@ -96,6 +96,14 @@ def bloom_mask(word: bytes) -> int:
     return mask
 
 
+def bloom_of(logs: Iterable[Log]) -> int:
+    """The bloom of a block with `logs`."""
+    bloom = 0
+    for word in {word for log in logs for word in (bytes.fromhex(log.address[2:]), *log.topics)}:
+        bloom |= bloom_mask(word)
+    return bloom
+
+
 def may_contain(bloom: int, masks: Sequence[int]) -> bool:
     """Whether a block with `bloom` can hold a log of any of `masks`; false means it certainly does not."""
     return any(bloom & mask == mask for mask in masks)

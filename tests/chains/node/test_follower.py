@@ -39,7 +39,7 @@ class ForkingChain:
     async def header_by_number(self, number: int) -> Header | None:
         return self.canonical[number] if number < len(self.canonical) else None
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes]) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
         if await self.header_by_hash(head.hash) is None:
             raise Vanished(head.hash)
         return ()

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from chains.anvil import Anvil
+from chains.anvil import Anvil, RpcError
 from chains.blocks import Block
 from chains.node import Agreement, EndpointSettings, Node, NodeEvent, Unreachable
 from chains.node.health import Fault
+from chains.node.wire import bloom_mask
 from tests.chains.node.scripted import PASS, Scripted, only
 from tests.chains.node.support import (
     TOPIC,
@@ -201,6 +202,52 @@ async def test_logs_of_another_block_or_of_another_topic_are_not_believed():
                 [found] = await node.logs_of(await node.head(), [TOPIC])
                 assert found.topics == (TOPIC,)
                 assert node.endpoints[0].health.dropped is not None
+
+
+@pytest.mark.parametrize("alone", [True, False])
+async def test_who_says_that_a_block_has_no_logs_is_held_against_its_bloom(alone: bool):
+    """As behind a load balancer, where one backend tells of a block that another does not have."""
+    async with chain() as anvil, Scripted(anvil) as lagging:
+        others = [] if alone else [anvil.http_url]
+        async with node_on(lagging.url, *others, network=QUICK) as node:
+            told = told_by(node)
+            follow = Follow(node.blocks([TOPIC]))
+            await follow.until_height(0)
+            lagging.replace = only("eth_getLogs", [])
+            await emit(anvil)
+            reading = asyncio.create_task(follow.until_height(1))
+            await until(lambda: bool(told))
+            if alone:
+                assert not follow.chain[1:]
+                lagging.replace = lambda method, params: PASS
+            await reading
+            assert [log.topics for log in follow.chain[-1].logs] == [(TOPIC,)]
+    assert told[0].name == "endpoint_dropped" and "0 logs of block 1, whose bloom tells of others" in told[0].detail
+
+
+@pytest.mark.parametrize("gives_all", [True, False])
+async def test_a_bloom_that_only_looks_as_if_there_were_logs_keeps_nobody_up(gives_all: bool):
+    """Some endpoints give no logs but of topics."""
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url, network=QUICK) as node:
+        told = told_by(node)
+        follow = Follow(node.blocks([TOPIC]))
+        await follow.until_height(0)
+        if not gives_all:
+            refusal = RpcError("", -32701, "Please specify an address in your request")
+            server.replace = only("eth_getLogs", lambda params: PASS if params[0]["topics"] else refusal)
+        for word in _together_as(TOPIC):
+            await emit(anvil, word, mine=False)
+        await mine(anvil)
+        await follow.until_height(1)
+        assert (follow.chain[-1].logs, server.counts["eth_getLogs"], told) == ((), 2, [])
+
+
+def _together_as(topic: bytes) -> list[bytes]:
+    """Other words, which together set the bits of `topic` in a bloom."""
+    mask = bloom_mask(topic)
+    bits = [1 << at for at in range(mask.bit_length()) if mask >> at & 1]
+    words = [at.to_bytes(32) for at in range(100, 20_000)]
+    return [next(word for word in words if bloom_mask(word) & bit) for bit in bits]
 
 
 async def _head(anvil: Anvil) -> dict[str, Any]:
