@@ -11,6 +11,7 @@ from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Head, Log
 from chains.node import NodeError, wire
+from chains.node.errors import BadAnswer
 from chains.pools.pool import Pool, PoolFacts, Source
 from chains.pools.registry import FAMILIES, Family
 
@@ -87,7 +88,10 @@ class PoolReader:
                 raise
             middle = (first + last) // 2
             return (*await self.logs(sources, first, middle), *await self.logs(sources, middle + 1, last))
-        found = sorted(map(wire.log, documents), key=lambda log: (log.block_number, log.log_index))
+        try:
+            found = wire.logs(documents)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise BadAnswer(f"the logs of blocks {first} to {last} cannot be read") from None
         return tuple(log for log in found if _from_one_of(sources, log))
 
 

@@ -35,7 +35,7 @@ class PendingTransaction:
                 gas=int(document["gas"], 16),
                 fee_wei=int(document.get("maxFeePerGas") or document["gasPrice"], 16),
             )
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a transaction: {error}") from error
 
     def call(self) -> dict[str, str]:

@@ -86,8 +86,8 @@ class PendingWatch:
         while True:
             with contextlib.suppress(NodeError, RpcError):
                 name = await self._node.request_once("eth_newPendingTransactionFilter")
-                while True:
-                    for told in await self._node.request_once("eth_getFilterChanges", name):
+                while isinstance(new := await self._node.request_once("eth_getFilterChanges", name), list):
+                    for told in new:
                         self.seen(told)
                     await asyncio.sleep(self._poll_s)
             await asyncio.sleep(_PAUSE_S)
@@ -105,9 +105,11 @@ class PendingWatch:
             return
         try:
             document = await self._node.request("eth_getTransactionByHash", told) if isinstance(told, str) else told
-            if document is None or document.get("blockNumber"):
+            if document is None:
                 return
             tx = PendingTransaction.read(document)
+            if document.get("blockNumber"):
+                return
             logs = await self._trial.logs(tx, head)
         except (*UNTRIED, NodeError, ValueError):
             self._counts["pending_untried"] += 1

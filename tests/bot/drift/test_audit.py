@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -171,6 +172,22 @@ async def test_a_node_that_does_not_answer_costs_nothing_but_the_comparison(monk
             assert +scene.audit.counts == {"unanswered": 1} and len(scene.market.pools) == 6
         await scene.step()
         assert scene.audit.counts["compared"] == 6
+
+
+async def test_logs_that_are_none_leave_a_divergence_unexplained(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with open_scene() as scene:
+        await scene.step()
+        await scene.swap()
+        ask = type(scene.world).request
+
+        async def garbled(self: object, method: str, *params: Any) -> Any:
+            ranged = method == "eth_getLogs" and "fromBlock" in params[0]
+            return [{"topics": None}] if ranged else await ask(scene.world, method, *params)
+
+        monkeypatch.setattr(type(scene.world), "request", garbled)
+        await scene.step(keep=lambda log: log.topics[0] != SYNC)
+        assert scene.names == ["pool_differs", "divergence_unexplained"]
+        assert "cannot be read" in scene.events[1][1]
 
 
 async def test_a_node_that_answers_of_another_state_once_takes_no_pool_out(monkeypatch: pytest.MonkeyPatch) -> None:

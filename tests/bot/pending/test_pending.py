@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from bot.market import Market, Opportunity, Supposed
+from bot.pending import watch
 from bot.pending.transaction import PendingTransaction
 from bot.pending.trial import UNTRIED, Trial
 from bot.pending.watch import PendingWatch
 from chains.assets import Asset
+from chains.node import Node
 from tests.bot.drift.world import World, open_world
 from tests.chains.node.support import node_on, twin_network
 
@@ -100,6 +102,24 @@ async def test_of_too_many_the_newest_are_kept() -> None:
         for number in range(50):
             on.watch.seen(f"0x{number:064x}")
         assert (on.counts["pending_seen"], on.counts["pending_dropped"]) == (50, 46)
+
+
+async def test_what_a_node_tells_in_its_own_way_does_not_end_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    ask = Node.request_once
+    odd: list[object] = [None, {}, 5, [None, 5, [], {"hash": 5}]]
+
+    async def oddly(self: Node, method: str, *params: object) -> object:
+        return odd.pop() if odd and method == "eth_getFilterChanges" else await ask(self, method, *params)
+
+    monkeypatch.setattr(watch, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(Node, "request_once", oddly)
+    async with watched() as on:
+        await on.until("pending_untried", 3)
+        async with asyncio.timeout(20):
+            while odd:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await on.world.swap_pair(on.world.pairs[0], WHALE)
+        await on.until("pending_moving")
 
 
 async def test_a_fork_that_is_gone_is_made_anew() -> None:
