@@ -27,7 +27,7 @@ from chains.blocks import Head
 from chains.node import Submitter
 from chains.node.errors import NodeError
 from chains.node.sending import SendCause, SendOutcome
-from chains.relays.destinations import Window
+from chains.relays.destinations import MEMPOOL, Window
 
 _READS = 2
 """How often, in different blocks, a nonce is seen used by somebody else before it is believed."""
@@ -85,12 +85,14 @@ Canceller = Callable[[Intent, Fees], Awaitable[Signed | Refusal]]
 class _Followed:
     """What is remembered of an intent while it is in flight; a new process begins to count anew.
 
-    `floor` are fees that were too low for the signer, `asked` those that it may have signed.
+    `floor` are fees that were too low for the signer, `asked` those that it may have signed. `in_public` says whether
+    what puts the nonce in doubt is said to lie in the public mempool.
     """
 
     left_at: int
     refused: SendCause | None = None
     in_doubt: SendCause | None = None
+    in_public: bool = False
     reads: int = 0
     floor: Fees | None = None
     asked: Fees | None = None
@@ -188,6 +190,7 @@ class Submission:
             return
         if outcome.cause in IN_DOUBT:
             followed.in_doubt = outcome.cause
+            followed.in_public = any(each.destination == MEMPOOL and _holds_another(each) for each in deliveries)
             self._tell("nonce_in_doubt", intent, attempt, outcome)
             await self._resolve(intent, followed)
         elif outcome.cause in BARRING or outcome.cause is SendCause.FEE_TOO_LOW:
@@ -297,7 +300,8 @@ class Submission:
                     followed.in_doubt, followed.reads = None, 0
                     self._ledger.mark_pending(intent.id)
                     return
-            if followed.in_doubt is SendCause.NONCE_TOO_LOW and await self._chain.nonce(self.account) <= intent.nonce:
+            # What a relay holds nobody else can see: of it, and of what is mined, the chain's count has the last word.
+            if not followed.in_public and await self._chain.nonce(self.account) <= intent.nonce:
                 followed.in_doubt, followed.reads = None, 0
                 return
         except UNANSWERED:
@@ -387,3 +391,7 @@ class Submission:
     ) -> None:
         detail = f"intent {intent.id}, {attempt.tx_hash}: {outcome.status} {outcome.detail}"
         self._ledger.record_event(level, name, detail)
+
+
+def _holds_another(delivery: Delivery) -> bool:
+    return delivery.outcome.cause is SendCause.REPLACEMENT_UNDERPRICED
