@@ -92,6 +92,9 @@ class Assets:
         return self._of.get((token.place, token.address)) or Asset(f"{token.place}:{token.address}")
 
 
+_MOST_DIGITS = 80
+"""On either side of an amount's point: more than any uint256 has at any decimals, and few enough to write out."""
+
 _AMOUNT = re.compile(r"\s*(\S+)\s+([A-Za-z][A-Za-z0-9.]*)\s*")
 
 
@@ -114,6 +117,8 @@ class Amount:
             raise InvalidAmount(f"{match[1]!r} in {text!r} is not a number") from None
         if not value.is_finite():
             raise InvalidAmount(f"{match[1]!r} in {text!r} is not a finite number")
+        if value.adjusted() > _MOST_DIGITS or value.as_tuple().exponent < -_MOST_DIGITS:  # type: ignore[operator]
+            raise InvalidAmount(f"{text!r} has more than {_MOST_DIGITS} digits on one side of its point")
         return cls(value, match[2])
 
     def units(self, decimals: int) -> int:

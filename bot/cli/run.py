@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 )
 @click.option("--for", "duration_s", type=DURATION, metavar="DURATION", help="End by itself after 60s, 5m, 1h …")
 @click.option("--blocks", type=click.IntRange(min=1), metavar="N", help="End by itself after N blocks.")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the twin's market.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), metavar="N", help="Seed of the twin's market.")
 @click.option(
     "--live-on-chain-id",
     "consents",

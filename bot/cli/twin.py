@@ -22,7 +22,7 @@ _PORT = click.IntRange(0, 65535)
         "isthmus twin --build-only               only build its state file, in about a minute",
     ],
 )
-@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the market.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Seed of the market.")
 @click.option(
     "--block-time",
     "block_time_s",

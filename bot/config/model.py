@@ -137,7 +137,7 @@ class SignerSettings(Section):
     ] = ()
     """Up to three more operators: keystores, or places as in `key`; the first key's passphrase opens them too."""
 
-    user: Annotated[str | None, Field(min_length=1, examples=["isthmus-signer"])] = None
+    user: Annotated[str | None, Field(pattern=r"^[^\s\x00:/]+$", examples=["isthmus-signer"])] = None
     """User, by name or number, that root has the signer be; left out, `isthmus-signer` if there is one, else 65528."""
 
     max_fee_gwei: Annotated[Number, Field(examples=[200])] = Decimal(200)
@@ -279,7 +279,7 @@ class CertificateSettings(Section):
 class TwinSettings(Section):
     """The local twin of mainnet; read only when `network = "twin"`."""
 
-    seed: Annotated[int, Field(ge=0, examples=[1])] = 1
+    seed: Annotated[int, Field(ge=0, lt=2**63, examples=[1])] = 1
     """Seed of its traders. The same seed gives the same market, and the bot the same decisions."""
 
     block_time_s: Annotated[int, Field(ge=1, le=3600, examples=[1])] = 1

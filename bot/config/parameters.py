@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
@@ -94,7 +95,7 @@ def _decimal(value: Any) -> Decimal | None:
 
 def _float(value: Any) -> float | None:
     number = _decimal(value)
-    return None if number is None else float(number)
+    return None if number is None or math.isinf(float(number)) else float(number)
 
 
 def _text(value: Any) -> str | None:

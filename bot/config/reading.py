@@ -53,7 +53,7 @@ def parsed(text: str, name: str, folder: Path) -> Document:
     """The document that `text` is. Raises `ConfigError` for what is not TOML, and for secrets in it."""
     try:
         values = tomllib.loads(text, parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, ArithmeticError, RecursionError) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise ConfigError([_syntax_problem(name, text, error)]) from None
     document = Document(name, folder, values, key_lines(text))
     leaks = [Problem(name, line, "", message) for line, message in secrets_in_text(text)]

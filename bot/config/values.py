@@ -21,6 +21,9 @@ from chains.assets import Address, Amount, InvalidAddress, InvalidAmount, addres
 ETH_DECIMALS = 18
 SAFE_FILE_MODE = 0o600
 
+_MOST = 10**18
+_YEAR_S = 366 * 24 * 3_600
+
 AMOUNT_PATTERN = r"^\s*[0-9][0-9._]*(e-?[0-9]+)?\s+[A-Za-z][A-Za-z0-9.]*\s*$"
 _SYMBOL = re.compile(r"^[A-Z0-9]+/[A-Z0-9]+(:[A-Z0-9]+)?$")
 _TOKEN = re.compile(r"^([A-Za-z][A-Za-z0-9.]*|0x[0-9a-fA-F]{40})$")
@@ -63,11 +66,16 @@ def _decimal(value: Any) -> Decimal:
     number = Decimal(value)
     if not number.is_finite() or number < 0:
         raise ValueError(f"{shown(value)} is not allowed; write a number of zero or more")
+    if number > _MOST:
+        raise ValueError(f"{shown(value)} is not allowed; write a number below {_MOST:.0e}")
     return number
 
 
 def _seconds(value: Any) -> float:
-    return float(_decimal(value))
+    number = _decimal(value)
+    if number > _YEAR_S:
+        raise ValueError(f"{shown(value)} is not allowed; write at most {_YEAR_S}, the seconds of a year")
+    return float(number)
 
 
 def _positive(value: Any) -> Decimal:
@@ -78,7 +86,10 @@ def _positive(value: Any) -> Decimal:
 
 
 def _positive_seconds(value: Any) -> float:
-    return float(_positive(value))
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError(f"{shown(value)} is not allowed; write a number above zero")
+    return seconds
 
 
 def _symbol(value: Any) -> str:
@@ -115,7 +126,7 @@ def _loopback(value: Any) -> str:
 
 def _resolved(value: Any, info: ValidationInfo) -> Path:
     """A path, relative ones from the folder of the file they are written in."""
-    if not isinstance(value, str | Path) or not str(value):
+    if not isinstance(value, str | Path) or not str(value) or "\0" in str(value):
         raise ValueError(f"{shown(value)} is not a path; write one in quotes")
     folder: Path = (info.context or {}).get("folder", Path())
     return folder / Path(value).expanduser()
@@ -205,9 +216,13 @@ def _database_url(value: Any, info: ValidationInfo) -> str | Reference:
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
         return _reference(value, info)
     match = _DATABASE.fullmatch(value) if isinstance(value, str) else None
+    try:
+        password = match and match[2] and urlsplit(str(value)).password
+    except ValueError:
+        match = None
     if not match:
         raise ValueError(f"{shown(value)} is not a database; write 'sqlite:///var/ledger.sqlite3' or 'postgresql://…'")
-    if match[2] and urlsplit(str(value)).password:
+    if password:
         raise ValueError("a password does not belong here; write 'env:NAME' and keep the URL in that variable")
     return f"sqlite:///{_resolved(match[1], info)}" if match[1] else str(value)
 

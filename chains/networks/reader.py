@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
@@ -64,7 +65,7 @@ def _inherited(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
         raise InvalidNetwork(f"{path}: inherits: goes round in a circle; remove one `inherits`")
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidNetwork(f"{path}: cannot be read as TOML: {error}") from None
     parent, without = document.pop("inherits", None), document.pop("without", [])
     if parent is None:
@@ -110,7 +111,7 @@ def _explained(error: ValidationError) -> str:
         near = difflib.get_close_matches(name, _keys_beside(first["loc"]), n=1)
         return f"{key}: unknown key; " + (f"did you mean {near[0]!r}?" if near else "remove it")
     message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}; it is {first['input']!r}" if first["type"] != "value_error" else f"{key}: {message}"
+    return f"{key}: {message}" + (f"; it is {reprlib.repr(first['input'])}" if first["type"] != "value_error" else "")
 
 
 def _keys_beside(location: tuple[int | str, ...]) -> list[str]:

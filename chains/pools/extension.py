@@ -23,7 +23,7 @@ def load_module(file: Path) -> ModuleType:
         return loaded
     spec = spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
-        raise InvalidFamilyFile(f"{file} is not a Python file")
+        raise InvalidFamilyFile(f"{file} is not a Python file; name one that ends in .py")
     module = module_from_spec(spec)
     sys.modules[name] = module
     try:

@@ -125,6 +125,7 @@ RUN_FILE = [
         "execution.tip_gwei (2); write at least 2.25",
     ),
     ("max_fee_gwei = 200", 'user = ""', 13, "signer.user", "isthmus-signer"),
+    ("max_fee_gwei = 200", 'user = "a\\u0000b"', 13, "signer.user", "isthmus-signer"),
     ("max_fee_gwei = 200", 'max_fee_gwei = "200"', 13, "signer.max_fee_gwei", "expected a number"),
     ("max_fee_gwei = 200", "max_fee_gwei = nan", 13, "signer.max_fee_gwei", "write a number of zero or more"),
     ("gas_limit = 1_500_000", "gas_limit = 20_999", 14, "signer.gas_limit", "21000 or more; write `gas_limit = "),
@@ -219,6 +220,9 @@ RUN_FILE = [
     ("port = 0", "port =", 17, "", "not valid TOML"),
     ("port = 0", "port = 0\n[dashboard]", 18, "", "not valid TOML"),
     ('network = "twin"', "network = twin", 1, "", "text in quotes"),
+    ("port = 0", f"port = {'9' * 5_000}", 18, "", "not valid TOML"),
+    ('["20 WETH"]', '["1e-999999999 WETH"]', 10, "executor.inventory_caps[0]", "write a positive amount"),
+    ('["20 WETH"]', '["1e999999999 WETH"]', 10, "executor.inventory_caps[0]", "write a positive amount"),
 ]
 
 STRATEGY_FILE = [
@@ -228,6 +232,7 @@ STRATEGY_FILE = [
     ('capital = "5 ETH"', "capital = 5", 8, "budget.capital", "in quotes and with its unit"),
     ('capital = "5 ETH"', 'capital = "5 DOGE"', 8, "budget.capital", "budgets are counted in ETH"),
     ('capital = "5 ETH"', 'capital = "5e-19 ETH"', 8, "budget.capital", "finer than a wei"),
+    ('capital = "5 ETH"', 'capital = "1e99 ETH"', 8, "budget.capital", "write a positive amount such as '5 ETH'"),
     ('capital = "5 ETH"', 'capital = "NaN ETH"', 8, "budget.capital", "is not an amount"),
     ('capital = "5 ETH"', 'capital = "0.1 ETH"', 9, "budget.per_trade", "lower it or raise budget.capital"),
     ('hour_loss = "1 ETH"', 'hour_loss = "3 ETH"', 10, "budget.hour_loss", "raise budget.day_loss"),

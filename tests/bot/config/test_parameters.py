@@ -47,6 +47,7 @@ def test_values_become_what_the_class_annotates(value: Any, kind: Any, result: A
         (Decimal("1.5"), int),
         (Decimal("nan"), float),
         (Decimal("inf"), Decimal),
+        (Decimal("1e400"), float),
         ("x", list[str]),
         ([1], list[str]),
         (1, Amount),
