@@ -12,7 +12,7 @@ from chains.exchanges.adapter import Exchange
 
 SKEW_WARN_MS = 500
 SKEW_FAIL_MS = 5_000
-"""Binance refuses signed requests whose timestamp is further off than its `recvWindow`, 5,000 ms."""
+"""What is asked at an exchange bears its own time; heads, whose age is judged by this machine's, bear others'."""
 
 
 def look(settings: ExchangeSettings, config: RunConfig) -> Callable[[], Awaitable[Iterable[Check]]]:
@@ -40,7 +40,7 @@ async def _questions(name: str, settings: ExchangeSettings, exchange: Exchange) 
         f"{skew_ms:+d} ms from this machine's",
         warn=abs(skew_ms) > SKEW_WARN_MS,
         fail=abs(skew_ms) > SKEW_FAIL_MS,
-        remedy="set this machine's clock (NTP); orders with a wrong time are refused",
+        remedy="set this machine's clock (NTP); the age of blocks is judged by it",
     )
     if settings.api_key is not None:
         await exchange.balances()

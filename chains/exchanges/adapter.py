@@ -330,16 +330,22 @@ class Exchange:
                 {"timeInForce": "IOC", "clientOrderId": order.client_id},
             )
         except Exception as error:
-            if isinstance(error, BROKEN_RULES) and (self._reading_terms is None or self._reading_terms.done()):
-                self._reading_terms = asyncio.create_task(self._read_terms_again())
+            if isinstance(error, BROKEN_RULES):
+                self._read_anew()
             return reading.failure(order, error, self._conceal)
         try:
             return await self._report(raw, order.client_id)
         except Exception as error:
             return reading.unknown(order, error, self._conceal)
 
+    def _read_anew(self) -> None:
+        if self._reading_terms is None or self._reading_terms.done():
+            self._reading_terms = asyncio.create_task(self._read_terms_again())
+
     async def _read_terms_again(self) -> None:
-        """The exchange may have changed its rules since they were read: the next book brings them."""
+        """The exchange may have changed its rules since they were read: the next book brings them. Its time is read
+        with them.
+        """
         with contextlib.suppress(Exception):
             await self._client.load_markets(True)
             for symbol, known in self._terms.items():
@@ -367,7 +373,11 @@ class Exchange:
         for an empty account, or for a snapshot without an id, after which it waits for one for ever.
         """
         self.calls_made += 1
-        said = await self._fetch(*args, **kwargs)
+        try:
+            said = await self._fetch(*args, **kwargs)
+        except ccxt.InvalidNonce:
+            self._read_anew()
+            raise
         # Some tell the time as a bare number.
         if isinstance(said, list) or (isinstance(said, dict) and said):
             return said
@@ -379,6 +389,8 @@ class Exchange:
         return reading.told(error, self._conceal)
 
     def _unavailable(self, error: Exception) -> ExchangeUnavailable:
-        return ExchangeUnavailable(
-            f"{self.name} does not answer as it should ({self._told(error)}); check its urls and the network"
-        )
+        if isinstance(error, ccxt.InvalidNonce):
+            remedy = "its time is read again; if this lasts, set this machine's clock (NTP)"
+        else:
+            remedy = "check its urls and the network"
+        return ExchangeUnavailable(f"{self.name} does not answer as it should ({self._told(error)}); {remedy}")

@@ -42,7 +42,8 @@ def client_of(
     client = getattr(ccxt.pro, ccxt_id)(
         {
             **quiet,
-            "options": {**quiet.get("options", {}), **(options or {})},
+            # What is asked in an account's name bears a time: the exchange's, whatever this machine's clock says.
+            "options": {"adjustForTimeDifference": bool(api_key), **quiet.get("options", {}), **(options or {})},
             "urls": dict(urls or {}),
             "apiKey": api_key,
             "secret": secret,

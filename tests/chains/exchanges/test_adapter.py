@@ -27,11 +27,11 @@ def in_decimals(levels: tuple[tuple[int, int], ...], book: Book) -> list[tuple[D
     return [(book.price(ticks), book.base.whole(lots * book.lot)) for ticks, lots in levels]
 
 
-async def test_connecting_takes_three_calls_and_reads_the_terms(exchange: Exchange) -> None:
-    assert exchange.calls_made == 3
+async def test_connecting_takes_four_calls_and_reads_the_terms(exchange: Exchange) -> None:
+    assert exchange.calls_made == 4
     book = await exchange.fetch_book(ETH)
     assert (book.tick, book.lot, book.min_notional, book.taker_fee_ppm) == (COIN // 100, COIN // 10_000, 5 * COIN, 230)
-    assert exchange.calls_made == 4
+    assert exchange.calls_made == 5
 
 
 async def test_a_configured_fee_is_believed_instead_of_the_reported_one(local: LocalExchange) -> None:
@@ -53,7 +53,7 @@ async def test_watched_books_equal_the_recording_rebuilt_apart(local: LocalExcha
             assert book.nonce == last
             assert in_decimals(book.bids, book) == bids[:DEPTH]
             assert in_decimals(book.asks, book) == asks[:DEPTH]
-    assert exchange.calls_made == 5
+    assert exchange.calls_made == 6
 
 
 async def test_every_new_book_is_handed_on_with_its_time(local: LocalExchange, exchange: Exchange) -> None:
@@ -196,14 +196,15 @@ class Crowded(LocalExchange):
 
 
 class Untimely(LocalExchange):
-    """Counts how often it is asked the time, and does not tell."""
+    """Counts how often it is asked the time once it is `silent`, and does not tell it then."""
 
     def __init__(self) -> None:
         super().__init__(ANCHORS)
+        self.silent = False
         self.asked = asyncio.Semaphore(0)
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.path.endswith("/time"):
+        if not self.silent or not request.path.endswith("/time"):
             return await super()._answer(request, handler)
         self.asked.release()
         raise web.HTTPServiceUnavailable
@@ -271,6 +272,7 @@ async def test_an_idle_account_is_asked_the_time_to_keep_its_connection_and_foll
     monkeypatch.setattr("chains.exchanges.adapter.IDLE_S", 0.01)
     local = Untimely()
     async with broken(local) as exchange:
+        local.silent = True
         await exchange.watch(lambda book: None)
         for _ in range(3):
             await asyncio.wait_for(local.asked.acquire(), 30)
