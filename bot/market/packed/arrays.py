@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -27,7 +26,7 @@ from bot.market.packed.shapes import (
 )
 
 MOST_HUBS = 12
-RANGE = ("bound", "inverse", "liquidity", "below_0", "below_1")
+RANGE = ("bound", "inverse", "liquidity", "sum_0", "sum_1")
 
 
 def scaled(pieces: F8, value_in: float, value_out: float) -> F8:
@@ -136,11 +135,11 @@ class PackedMarket:
         begins = np.array([self._blocks["ranges"].take(int(count)) for count in rows], np.int64)
         state[pools, 3], state[pools, 4], state[pools, 7] = begins, counts, [Blocks.room_for(int(row)) for row in rows]
         at = np.repeat(begins - (np.cumsum(rows) - rows), rows) + np.arange(int(rows.sum()))
-        self._write_ranges(at, np.repeat(pools, rows), np.repeat(nodes, rows, axis=0), bounds, liquidity)
         root = np.asarray(root_price) * state[pools, 1]
         state[pools, 0] = root
         above = np.asarray(bounds) * np.repeat(state[pools, 1], rows) <= np.repeat(root, rows)
         state[pools, 5] = np.add.reduceat(above, np.cumsum(rows) - rows) - 1
+        self._write_ranges(at, np.repeat(pools, rows), np.repeat(nodes, rows, axis=0), bounds, liquidity)
         self._attach(
             first, np.asarray(nodes, np.int32)[:, [0, 1]].ravel(), np.asarray(nodes, np.int32)[:, [1, 0]].ravel()
         )
@@ -184,10 +183,10 @@ class PackedMarket:
             state[3], state[7] = self._blocks["ranges"].take(rows), Blocks.room_for(rows)
         at = int(state[3]) + np.arange(rows)
         nodes = np.array(self.ends_of(self.edges_of(pool)[0]))
-        self._write_ranges(at, np.full(rows, pool), np.tile(nodes, (rows, 1)), bounds, liquidity)
         root = root_price * state[1]
         state[0], state[4] = root, rows - 1
-        state[5] = int(np.searchsorted(self._ranges["bound"][at], root, side="right")) - 1
+        state[5] = int(np.searchsorted(np.asarray(bounds) * state[1], root, side="right")) - 1
+        self._write_ranges(at, np.full(rows, pool), np.tile(nodes, (rows, 1)), bounds, liquidity)
         self._dirty[pool] = None
 
     def set_roots(self, pools: Sequence[int], root_prices: Sequence[float]) -> None:
@@ -287,8 +286,8 @@ class PackedMarket:
         return self._joints.layouts
 
     def _curves(self) -> Curves:
-        bound, inverse, liquidity, below_0, below_1 = (self._ranges[name] for name in RANGE)
-        return Curves(bound, inverse, liquidity, below_0, below_1, self._pieces["pieces"])
+        bound, inverse, liquidity, sum_0, sum_1 = (self._ranges[name] for name in RANGE)
+        return Curves(bound, inverse, liquidity, sum_0, sum_1, self._pieces["pieces"])
 
     def take_dirty(self) -> tuple[I4, I4]:
         """Pools whose records were changed here, and links that lost an edge, since last asked."""
@@ -334,16 +333,19 @@ class PackedMarket:
         self._unattached = None
 
     def _write_ranges(self, at: I8, pools: I4, nodes: I4, bounds: F8, liquidity: F8) -> None:
-        """Rows `at` of the ranges, whose pools follow one another."""
-        value, scale = self.values(), self._pools["state"][pools, 1]
-        bound = np.asarray(bounds) * scale
+        """Rows `at` of the ranges, whose pools follow one another and know their current range."""
+        value, state = self.values(), self._pools["state"]
+        bound = np.asarray(bounds) * state[pools, 1]
         inverse = 1.0 / bound
         held = np.asarray(liquidity) * np.sqrt(value[nodes[:, 0]] * value[nodes[:, 1]])
-        starts = np.flatnonzero(np.concatenate([[True], pools[1:] != pools[:-1], [True]]))
-        for name, steps in (("below_0", -np.diff(inverse)), ("below_1", np.diff(bound))):
-            below, within = np.zeros(len(at)), held[:-1] * steps
-            for begin, end in itertools.pairwise(starts.tolist()):
-                np.cumsum(within[begin : end - 1], out=below[begin + 1 : end])
-            self._ranges[name][at] = below
         for name, column in (("bound", bound), ("inverse", inverse), ("liquidity", held)):
             self._ranges[name][at] = column
+        starts = np.flatnonzero(np.concatenate([[True], pools[1:] != pools[:-1], [True]]))
+        current = state[pools[starts[:-1]], 5].astype(np.int64)
+        middles = starts[:-1] + np.clip(current, 0, np.diff(starts) - 2)
+        for name, steps, zeros in (("sum_0", -np.diff(inverse), middles + 1), ("sum_1", np.diff(bound), middles)):
+            sums, within = np.zeros(len(at)), held[:-1] * steps
+            for begin, zero, end in zip(starts.tolist(), zeros.tolist(), starts[1:].tolist(), strict=False):
+                np.cumsum(within[zero : end - 1], out=sums[zero + 1 : end])
+                np.cumsum(-within[begin:zero][::-1], out=sums[begin:zero][::-1])
+            self._ranges[name][at] = sums

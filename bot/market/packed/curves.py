@@ -41,74 +41,72 @@ def range_piece(side: int, index: int, at: int, state: F8, curves: Curves) -> tu
 def down_row(row: F4, edge: int, at: int, state: F8, curves: Curves, sizes: F8) -> None:
     """The ladder of selling token 0 of a RANGES pool; what finds no liquidity brings nothing.
 
-    What the ranges below hold is known, so that only the one in which a size ends is computed.
+    What whole ranges hold is known, so that only the one in which a size ends is computed: from where it begins, as
+    where it ends there may be 10^19 times as much.
     """
-    bound, inverse, liquidity, below_0, below_1 = (
+    bound, inverse, liquidity, sum_0, sum_1 = (
         curves.bound,
         curves.inverse,
         curves.liquidity,
-        curves.below_0,
-        curves.below_1,
+        curves.sum_0,
+        curves.sum_1,
     )
     first, count, kept = int(state[at, 3]), int(state[at, 4]), state[at, 2]
     current = first + min(int(state[at, 5]), count - 1)
-    root = min(state[at, 0], bound[current + 1]) if current >= first else bound[first]
-    into, out = 0.0, 0.0
+    into, out, done, gained, start = sum_0[first], sum_1[first], 0.0, 0.0, 0.0
     if current >= first:
-        into = liquidity[current] * (inverse[current] - 1.0 / root) + below_0[current]
-        out = liquidity[current] * (root - bound[current]) + below_1[current]
+        start = min(state[at, 0], bound[current + 1])
+        into = liquidity[current] * (inverse[current] - 1.0 / start) + sum_0[current]
+        out = liquidity[current] * (start - bound[current]) + sum_1[current]
     lane = 0
     while lane < LANES:
         net = sizes[lane] * kept
-        if current < first or net >= into:
+        if current < first or net >= into - sum_0[first]:
             break
-        while net > into - below_0[current]:
-            current -= 1
-        start = min(root, bound[current + 1])
-        done = into - below_0[current] - liquidity[current] * (inverse[current] - 1.0 / start)
-        gained = out - below_1[current] - liquidity[current] * (start - bound[current])
+        if net > into - sum_0[current]:
+            while net > into - sum_0[current]:
+                current -= 1
+            start, done, gained = bound[current + 1], into - sum_0[current + 1], out - sum_1[current + 1]
         rest = net - done
         row[edge, lane] = (gained + rest * start * start / (1.0 + rest * start / liquidity[current])) / sizes[lane]
         lane += 1
     while lane < LANES:
-        row[edge, lane] = out / sizes[lane]
+        row[edge, lane] = (out - sum_1[first]) / sizes[lane]
         lane += 1
 
 
 @inlined
 def up_row(row: F4, edge: int, at: int, state: F8, curves: Curves, sizes: F8) -> None:
     """As `down_row`, selling token 1."""
-    bound, inverse, liquidity, below_0, below_1 = (
+    bound, inverse, liquidity, sum_0, sum_1 = (
         curves.bound,
         curves.inverse,
         curves.liquidity,
-        curves.below_0,
-        curves.below_1,
+        curves.sum_0,
+        curves.sum_1,
     )
     first, count, kept = int(state[at, 3]), int(state[at, 4]), state[at, 2]
     current, end = first + max(int(state[at, 5]), 0), first + count
-    root = max(state[at, 0], bound[min(current, end)])
-    into, out = 0.0, 0.0
+    into, out, done, gained, start = -sum_1[end], -sum_0[end], 0.0, 0.0, 0.0
     if current < end:
-        into = liquidity[current] * (bound[current + 1] - root) + below_1[end] - below_1[current + 1]
-        out = liquidity[current] * (1.0 / root - inverse[current + 1]) + below_0[end] - below_0[current + 1]
+        root = max(state[at, 0], bound[current])
+        start = 1.0 / root
+        into = liquidity[current] * (bound[current + 1] - root) - sum_1[current + 1]
+        out = liquidity[current] * (start - inverse[current + 1]) - sum_0[current + 1]
     lane = 0
     while lane < LANES:
         net = sizes[lane] * kept
-        if current >= end or net >= into:
+        if current >= end or net >= into + sum_1[end]:
             break
-        while net > into - (below_1[end] - below_1[current + 1]):
-            current += 1
-        start = max(root, bound[current])
-        done = into - (below_1[end] - below_1[current + 1]) - liquidity[current] * (bound[current + 1] - start)
-        gained = out - (below_0[end] - below_0[current + 1]) - liquidity[current] * (1.0 / start - inverse[current + 1])
+        if net > into + sum_1[current + 1]:
+            while net > into + sum_1[current + 1]:
+                current += 1
+            start, done, gained = inverse[current], into + sum_1[current], out + sum_0[current]
         rest = net - done
-        inverted = 1.0 / start
-        rate = inverted * inverted
-        row[edge, lane] = (gained + rest * rate / (1.0 + rest * inverted / liquidity[current])) / sizes[lane]
+        row[edge, lane] = (gained + rest * start * start / (1.0 + rest * start / liquidity[current])) / sizes[lane]
         lane += 1
     while lane < LANES:
-        row[edge, lane] = out / sizes[lane]
+        row[edge, lane] = (out + sum_0[end]) / sizes[lane]
         lane += 1
 
 

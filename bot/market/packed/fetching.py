@@ -35,8 +35,8 @@ def fetch_pools(changed: I4, arrays: Arrays) -> None:
             fetch(curves.bound, current)
             fetch(curves.inverse, current)
             fetch(curves.liquidity, current)
-            fetch(curves.below_0, current)
-            fetch(curves.below_1, current)
+            fetch(curves.sum_0, current)
+            fetch(curves.sum_1, current)
     for k in range(len(changed)):
         at = changed[k]
         for edge in range(pools.first[at], pools.first[at] + pools.edges[at]):

@@ -43,7 +43,7 @@ def _rebase_ranges(state: F8, pools: I8, ends: I4, ranges: Columns, factor: F8, 
         ("bound", scale),
         ("inverse", 1.0 / scale),
         ("liquidity", np.sqrt(one * other)),
-        ("below_0", one),
-        ("below_1", other),
+        ("sum_0", one),
+        ("sum_1", other),
     ):
         ranges[name][at] *= np.repeat(by, rows)

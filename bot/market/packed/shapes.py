@@ -76,15 +76,16 @@ class Edges(NamedTuple):
 class Curves(NamedTuple):
     """Per range its lower root `bound`, that one's `inverse` and the `liquidity` above it; the last row ends the pool.
 
-    `below_0` and `below_1` are what all ranges below hold of token 0 and 1 when the price is under and above them.
+    `sum_0` adds up what the ranges below hold of token 0 when the price is under them, `sum_1` of token 1 when it is
+    above: from the upper and the lower end of the range that it was in when they were written; less than 0 below that.
     `pieces` are as `Piece`.
     """
 
     bound: F8
     inverse: F8
     liquidity: F8
-    below_0: F8
-    below_1: F8
+    sum_0: F8
+    sum_1: F8
     pieces: F8
 
 

@@ -62,9 +62,15 @@ def markets(draw, most_pools=14):
 
 
 def ranges(draw, price, held):
-    """Bounds round a price and liquidity between them, a stretch of it perhaps empty; the price may lie outside."""
+    """Bounds round a price and liquidity between them, a stretch of it perhaps empty; the price may lie outside.
+
+    Perhaps some of it is spread over all prices there are.
+    """
     count = draw(st.integers(1, 6))
     steps = np.cumsum([draw(st.floats(0.005, 0.1)) for _ in range(count + 1)])
     bounds = np.sqrt(price) * np.exp(steps - draw(st.floats(-0.01, float(steps[-1]) + 0.01)))
     liquidity = np.array([*(held * draw(st.sampled_from([0.0, 1.0, 3.0, 10.0])) for _ in range(count)), 0.0])
+    if draw(st.booleans()):
+        bounds = np.concatenate([[5e-20], bounds, [2e19]])
+        liquidity = np.concatenate([[held], liquidity[:-1] + held, [held, 0.0]])
     return bounds, liquidity
