@@ -32,13 +32,16 @@ class Loaded:
 Read = Callable[[Path, Path | None], Document]
 """Reads the file at a path, its own paths counting from a folder if not from where it lies. Raises `ConfigError`."""
 
+NetworkOf = Callable[[str], Network]
+"""The network of a name, or of the path of a `.toml` file. Raises `InvalidNetwork`."""
 
-def load(path: Path | None = None, read: Read = read_document) -> Loaded:
+
+def load(path: Path | None = None, read: Read = read_document, network_of: NetworkOf = load_network) -> Loaded:
     """The configuration in `path`, or the built-in one of the twin. Raises `ConfigError` with all its problems."""
     document = read(path or BUILT_IN, None if path else ROOT)
     # A table that is absent still has defaults that must be resolved against the file's folder.
     file = validated(document, RunFile, {"ledger": {}, "pools": {}, **document.values})
-    network, problems = _network(document, file)
+    network, problems = _network(document, file, network_of)
     strategies: list[tuple[Document, StrategyConfig]] = []
     for index, strategy_path in enumerate(file.strategies):
         try:
@@ -80,10 +83,10 @@ def load_strategy(path: Path, read: Read = read_document) -> tuple[Document, Str
     return document, config
 
 
-def _network(document: Document, file: RunFile) -> tuple[Network | None, list[Problem]]:
+def _network(document: Document, file: RunFile, network_of: NetworkOf) -> tuple[Network | None, list[Problem]]:
     name = file.network
     try:
-        return load_network(str(document.folder / name) if name.endswith(".toml") else name), []
+        return network_of(str(document.folder / name) if name.endswith(".toml") else name), []
     except InvalidNetwork as error:
         return None, [document.problem(("network",), str(error))]
 

@@ -82,9 +82,12 @@ class Opening:
 
 
 def texts_of(loaded: Loaded) -> tuple[str, dict[str, str]]:
-    """The run file's path, empty for the built-in one, and the text of every file the configuration was read from."""
+    """The run file's path, empty for the built-in one, and the text of every file the configuration was read from,
+    that of a network of one's own included.
+    """
     source = loaded.config.source
-    files = [source or BUILT_IN, *(strategy.source for strategy in loaded.config.strategies)]
+    strategies = (strategy.source for strategy in loaded.config.strategies)
+    files = [source or BUILT_IN, *strategies, *loaded.network.sources]
     texts = {str(file.resolve()): file.read_text("utf-8-sig") for file in files}
     return str(source.resolve()) if source else "", texts
 

@@ -15,6 +15,7 @@ from bot.config.load import BUILT_IN, Loaded, load
 from bot.config.model import RunFile
 from bot.config.reading import Document, display_name, parsed
 from bot.replay.opening import Opening
+from chains.networks import load_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def recorded_config(opening: Opening, settings: Settings) -> Loaded:
     """The run's configuration with `settings` over it. Raises `ConfigError`."""
     run_file = Path(opening.config) if opening.config else None
     reader = _Reader(run_file or BUILT_IN, opening.texts, settings.values)
-    loaded = load(run_file, reader.read)
+    loaded = load(run_file, reader.read, lambda name: load_network(name, reader.text))
     unused = settings.values.keys() - reader.used
     if unused:
         names = ", ".join(["execution", "signer", *(strategy.name for strategy in loaded.config.strategies)])
@@ -72,6 +73,11 @@ class _Reader:
                 self.used.add(key)
                 _put(values, way, key, value)
         return replace(document, values=values)
+
+    def text(self, path: Path) -> str:
+        """A network's file as it was; those that come with Isthmus are of the code, and not recorded."""
+        text = self.texts.get(str(path.resolve()))
+        return path.read_text(encoding="utf-8") if text is None else text
 
 
 def _run_way(key: str) -> list[str]:

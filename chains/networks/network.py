@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -27,7 +28,7 @@ class Network:
     `finality_blocks` below the head, or, with `finality_tag`, when the node says `finalized`. `logs_bloom`: the headers
     carry real log blooms. `native` is the gas coin, under the zero address; `wrapped` is its ERC-20. `deployed` tells
     the block a contract came to be in, by its name, where that is known. A `test_chain` is one whose coins are worth
-    nothing.
+    nothing. `sources` are the files it was read from that do not come with Isthmus.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Network:
     tokens: Mapping[str, Token]
     assets: Assets
     deployed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    sources: tuple[Path, ...] = ()
 
     @property
     def block_step_s(self) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import reprlib
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
@@ -33,25 +33,30 @@ def network_names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _FOLDER.glob("*.toml")))
 
 
-def load_network(name_or_path: str | Path) -> Network:
+Read = Callable[[Path], str]
+"""The text of the file at a path. Raises `OSError`, `ValueError`."""
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def load_network(name_or_path: str | Path, read: Read = _text) -> Network:
     """A network by its name, or read from the path of a `.toml` file. Raises `InvalidNetwork`."""
     path = _locate(name_or_path)
-    document = _inherited(path, ())
+    document, sources = _inherited(path, (), read)
     try:
         facts = NetworkDocument.model_validate(document)
     except ValidationError as error:
         raise InvalidNetwork(f"{path}: {_explained(error)}") from None
-    return _Builder(path, facts).network()
+    return _Builder(path, facts, tuple(file for file in sources if file.parent != _FOLDER)).network()
 
 
 def _locate(name_or_path: str | Path, heir: Path | None = None) -> Path:
     """The file; what an `heir` inherits lies beside it, unless its path is absolute."""
     text = str(name_or_path)
     if text.endswith(".toml"):
-        path = heir.parent / text if heir is not None else Path(text)
-        if not path.is_file():
-            raise InvalidNetwork(f"{path}: no such file; name a network ({', '.join(network_names())}) or a .toml file")
-        return path
+        return heir.parent / text if heir is not None else Path(text)
     if text not in network_names():
         near = difflib.get_close_matches(text, network_names(), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"choose {', '.join(network_names())}, or give a .toml file"
@@ -59,22 +64,28 @@ def _locate(name_or_path: str | Path, heir: Path | None = None) -> Path:
     return _FOLDER / f"{text}.toml"
 
 
-def _inherited(path: Path, heirs: tuple[Path, ...]) -> dict[str, Any]:
-    """The file's keys over those of the network it inherits; tables are merged, everything else replaced."""
+def _inherited(path: Path, heirs: tuple[Path, ...], read: Read) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    """The file's keys over those of the network it inherits; tables are merged, everything else replaced. And all the
+    files read.
+    """
     if path in heirs:
         raise InvalidNetwork(f"{path}: inherits: goes round in a circle; remove one `inherits`")
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(read(path))
+    except FileNotFoundError:
+        known = ", ".join(network_names())
+        raise InvalidNetwork(f"{path}: no such file; name a network ({known}) or a .toml file") from None
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidNetwork(f"{path}: cannot be read as TOML: {error}") from None
     parent, without = document.pop("inherits", None), document.pop("without", [])
     if parent is None:
         if without:
             raise InvalidNetwork(f"{path}: without: nothing is inherited; add `inherits`, or remove it")
-        return document
+        return document, (path,)
     if not isinstance(parent, str):
         raise InvalidNetwork(f"{path}: inherits: write the name of a network, such as 'ethereum'")
-    return _merged(_without(path, _inherited(_locate(parent, path), (*heirs, path)), without), document)
+    base, sources = _inherited(_locate(parent, path), (*heirs, path), read)
+    return _merged(_without(path, base, without), document), (path, *sources)
 
 
 def _without(path: Path, base: dict[str, Any], names: object) -> dict[str, Any]:
@@ -142,8 +153,9 @@ def _address_in(contract: str | ContractTable) -> str:
 class _Builder:
     """Turns checked keys into the types of the ground floor; every message names the file."""
 
-    def __init__(self, path: Path, facts: NetworkDocument) -> None:
+    def __init__(self, path: Path, facts: NetworkDocument, sources: tuple[Path, ...]) -> None:
         self._path = path
+        self._sources = sources
         self._facts = facts
         self._place = path.stem
         self._native = Token(self._place, ZERO_ADDRESS, facts.native.symbol, facts.native.decimals)
@@ -181,6 +193,7 @@ class _Builder:
             deployed=MappingProxyType(
                 {name: it.deploy_block for name, it in facts.contracts.items() if isinstance(it, ContractTable)}
             ),
+            sources=self._sources,
         )
 
     def _factory(self, name: str, facts: FactoryTable) -> Factory:

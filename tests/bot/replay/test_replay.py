@@ -22,10 +22,10 @@ from bot.mode import Mode
 from bot.plan import Plan
 from bot.replay import replaying
 from bot.replay.compare import Why, compare
-from bot.replay.opening import TAPE
+from bot.replay.opening import TAPE, read_opening, texts_of
 from bot.replay.recorder import Kind
 from bot.replay.recordings import latest
-from bot.replay.settings import Settings
+from bot.replay.settings import Settings, recorded_config
 from bot.replay.tape import TapeWriter, read_tape
 from bot.run import app
 from bot.run.report import Summary
@@ -145,6 +145,23 @@ async def test_a_lower_threshold_is_supposed_to_trade_more_or_as_much(recording:
 async def test_a_setting_that_does_not_exist_is_refused(recording: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         await replaying.suppose(recording, Settings.parse([text]))
+
+
+def test_a_network_of_ones_own_is_replayed_as_its_files_were(recording: Path, tmp_path: Path) -> None:
+    files = {
+        "isthmus.toml": f'network = "my.toml"\nstrategies = ["{ROOT}/strategies/dex_arbitrage.toml"]\n'
+        '[node]\nendpoints = ["ws://127.0.0.1:1"]\n',
+        "my.toml": 'inherits = "other.toml"\nblock_time_s = 2\n',
+        "other.toml": 'inherits = "twin"\nchain_id = 1337\n',
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    config, texts = texts_of(load(tmp_path / "isthmus.toml"))
+    opening = replace(read_opening(recording), config=config, texts=texts)
+    (tmp_path / "my.toml").unlink()
+    (tmp_path / "other.toml").write_text('inherits = "twin"\nchain_id = 31337\n')
+    network = recorded_config(opening, Settings()).network
+    assert (network.name, network.chain_id, network.block_time_s) == ("my", 1337, 2.0)
 
 
 def test_the_recording_holds_no_secret(recording: Path) -> None:
