@@ -8,13 +8,14 @@ from itertools import chain, pairwise
 
 from bot.plan import InvalidPlan, Plan, Swap, decode_plan
 from bot.reasons import Reason, Refusal
+from bot.signer.entries import Entry
 from bot.signer.policy import MILLION, WETH_MARK, SignerPolicy, StrategyLimits, Target
 from bot.signer.protocol import SignRequest
 from bot.signer.switch import ACTIVE, Switch
-from bot.transaction import UnsignedTransaction
+from bot.transaction import UnsignedTransaction, read_signed
 from chains import executor
 from chains.assets import ZERO_ADDRESS, Address, InvalidAddress, address
-from chains.executor import ExecutorCall, HopKind, InvalidCallData
+from chains.executor import CycleCall, ExecutorCall, HopKind, InvalidCallData
 
 AMOUNT_LIMIT = 2**128
 NONCE_LIMIT = 2**63
@@ -62,6 +63,16 @@ class Case:
     def unwinds(self) -> bool:
         """Whether it takes back the chain side of another plan, which earns nothing."""
         return not self.plan.atomic and not self.plan.orders
+
+    def takes_back(self, begun: Entry) -> bool:
+        """Whether it exchanges, the other way, what its strategy exchanged before."""
+        try:
+            before = executor.decode(read_signed(begun.raw, begun.sender).data)
+        except InvalidCallData:
+            return False
+        if begun.strategy != self.plan.strategy or isinstance(before, CycleCall) or isinstance(self.call, CycleCall):
+            return False
+        return (before.token_in, before.token_out) == (self.call.token_out, self.call.token_in)
 
     @property
     def capital_wei(self) -> int:

@@ -232,10 +232,9 @@ class Journal:
             lines.append((at_s, what, detail))
         return lines
 
-    def plan_strategy(self, plan_id: str) -> str | None:
-        """The strategy of a plan that was signed and not abandoned. Raises `JournalError`."""
-        found = self._rows(f"SELECT strategy FROM signed WHERE plan_id = ? AND {_NONCE_HELD}", plan_id)  # noqa: S608
-        return found[0][0] if found else None
+    def of_plan(self, plan_id: str) -> Entry | None:
+        """The entry of a plan that was signed and not abandoned. Raises `JournalError`."""
+        return next(self._entries(f"WHERE plan_id = ? AND {_NONCE_HELD}", plan_id), None)
 
     def replace(self, entry: Entry, tx_hash: str, raw: bytes, at_s: float) -> None:
         """Commit bytes that may stand in place of `entry`'s, whose worst case is raised to what `entry` says now."""

@@ -145,12 +145,13 @@ class _Standing:
         limit = self.raised if self.raised is not None and configured == self.configured else configured
         return limit if self.lowered is None else min(limit, self.lowered)
 
-    def take(self, taken: Taken) -> None:
+    def take(self, taken: Taken, at_s: float) -> None:
         if taken.raises:
             self.raised, self.configured, self.lowered = taken.change.amount, taken.configured, None
         else:
             self.lowered = taken.change.amount
-        self.changed_at_s = max(self.changed_at_s, taken.change.made_at_s)
+        # By a clock that is far ahead it would outdate the owner's word until that time comes.
+        self.changed_at_s = max(self.changed_at_s, min(taken.change.made_at_s, int(at_s) + AHEAD_S))
 
 
 class LimitBook:
@@ -169,9 +170,9 @@ class LimitBook:
         self._note = note
         self._standing: dict[tuple[str, str], _Standing] = {}
         self._known: set[str] = set()
-        for _, what, detail in audit:
+        for at_s, what, detail in audit:
             if what == SET:
-                self._count(wire.decode(Taken, detail.encode()))
+                self._count(wire.decode(Taken, detail.encode()), at_s)
             elif what == REFUSED:
                 self._known.add(detail.partition(" ")[0])
 
@@ -247,7 +248,7 @@ class LimitBook:
             self._require_raise(taken, standing, now_s)
         # Before it counts: what is not in the audit never was.
         self._note(SET, wire.encode(taken).decode())
-        self._count(taken)
+        self._count(taken, now_s)
 
     def _require_raise(self, taken: Taken, standing: _Standing, now_s: float) -> None:
         change = taken.change
@@ -259,7 +260,7 @@ class LimitBook:
         if change.made_at_s < standing.changed_at_s:
             raise InvalidChange("the limit was changed since it was made; make it anew")
 
-    def _count(self, taken: Taken) -> None:
+    def _count(self, taken: Taken, at_s: float) -> None:
         change = taken.change
         self._known.add(change.id)
-        self._standing.setdefault((change.strategy, change.limit), _Standing()).take(taken)
+        self._standing.setdefault((change.strategy, change.limit), _Standing()).take(taken, at_s)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.reasons import Reason, Refusal
-from bot.signer.case import Case
+from bot.signer.case import AMOUNT_LIMIT, Case
 from bot.signer.entries import Entry
 from bot.signer.policy import SignerPolicy
 from bot.transaction import Fees, UnsignedTransaction, read_signed
@@ -49,6 +49,7 @@ def noop(entry: Entry, fees: Fees, policy: SignerPolicy) -> UnsignedTransaction 
         ("gas limit", fees.gas_limit, _INTRINSIC_GAS, caps.max_gas_limit),
         ("max fee", fees.max_fee_wei, 0, caps.max_fee_wei),
         ("tip", fees.tip_wei, 0, min(caps.max_tip_wei, fees.max_fee_wei)),
+        ("data fee", fees.data_fee_wei, 0, AMOUNT_LIMIT - 1),
         ("cost", policy.coin.cost_wei(fees.worst_cost_wei), 0, entry.worst_case_wei),
     ):
         if not least <= value <= most:

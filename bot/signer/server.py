@@ -50,6 +50,7 @@ class Server:
         self._answer = answer
         self._client = client
         self._clients: list[_Conversation] = []
+        self._heed: Callable[[], None] = lambda: None
 
     @contextmanager
     def listening(self) -> Iterator[socket.socket]:
@@ -72,11 +73,16 @@ class Server:
 
     def serve(self, listener: socket.socket, woken: socket.socket, on_signal: Callable[[bytes], None]) -> None:
         """Serve clients until the process is told to end. What `woken` says, the numbers of signals, is passed on."""
+
+        def heed() -> None:
+            if _readable(woken):
+                on_signal(woken.recv(RECEIVE_BYTES))
+
+        self._heed = heed
         while True:
             waiting = [listener, woken, *(client.connection for client in self._clients)]
             select.select(waiting, [], [])
-            if _readable(woken):
-                on_signal(woken.recv(RECEIVE_BYTES))
+            heed()
             self._hear_clients()
             if _readable(listener):
                 self._accept(listener)
@@ -125,6 +131,8 @@ class Server:
                 return True
             body = bytes(received[HEADER_BYTES:end])
             del received[:end]
+            # A client that never stops asking must not keep a halt from being heard.
+            self._heed()
             if not _send(client.connection, self._answer(body, client.observes)):
                 return False
         return True

@@ -127,7 +127,8 @@ class Signer:
         if isinstance(case, Refusal):
             return case
         self._newest_head = newest_head
-        reduces = case.unwinds and self._journal.plan_strategy(case.plan.unwinds) == case.plan.strategy
+        begun = self._journal.of_plan(case.plan.unwinds) if case.unwinds else None
+        reduces = begun is not None and case.takes_back(begun)
         return replace(case, switch=self._breakers.standing(case.plan.strategy), reduces=reduces)
 
     def _sign(self, request: SignRequest) -> Signed | Denial:
@@ -149,7 +150,7 @@ class Signer:
         entry = self._journal.find(request.again.intent_id)
         if entry is None:
             return _denial(never_signed(request.again.intent_id))
-        if refusal := same_call(entry, case) or review(case, ANSWERED):
+        if refusal := same_call(entry, case) or review(case, ANSWERED) or self._breakers.unproven():
             return _denial(refusal)
         standing = raised(entry, case)
         draws = self._over_budget(case, _asked_besides(entry, standing))
@@ -245,9 +246,12 @@ class Signer:
         done = entry.settlement
         if done is None or (done.owed and not request.owed):
             now = Settlement(gas_wei, request.profit_wei, self._now_s(), owed=request.owed)
-            done = now if done is None else replace(done, owed=False)
+            cost_more = done is not None and now.profit_wei < done.profit_wei
+            done = now if done is None or cost_more else replace(done, owed=False)
             self._journal.settle(request.intent_id, done)
             self._budgets.settle(entry, done)
+            if cost_more:
+                self._recount()
         return Settled(done.loss_wei)
 
     def _cover(self, entry: Entry, owed: bool) -> Settled:
@@ -293,13 +297,16 @@ class Signer:
         self._journal.verify()
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         audit = self._journal.audit()
-        silent = gaps(audit)
-        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), silent)
+        self._recount()
         revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
         folder = self._breakers.switch.folder
-        restored_s = max((gap.until_s for gap in silent), default=0.0)
+        restored_s = max((gap.until_s for gap in gaps(audit)), default=0.0)
         self._grants = GrantBook(folder, self._policy, self._note, revoked, restored_s)
         self._limits = LimitBook(folder, self._policy, self._note, audit)
+
+    def _recount(self) -> None:
+        audit = self._journal.audit()
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit))
 
     def _note(self, what: str, detail: str) -> None:
         self._journal.note(self._now_s(), what, detail)

@@ -224,13 +224,13 @@ def test_the_newest_time_is_that_of_the_last_signature_or_settlement(tmp_path: P
 
 def test_a_nonce_is_held_until_it_is_known_never_to_have_left(tmp_path: Path) -> None:
     with Journal(tmp_path / "signer.db") as journal:
-        assert journal.holder(31337, OPERATOR, 7) is journal.plan_strategy("plan-1") is None
+        assert journal.holder(31337, OPERATOR, 7) is journal.of_plan("plan-1") is None
         journal.record(ENTRY)
-        assert (journal.holder(31337, OPERATOR, 7), journal.plan_strategy("plan-1")) == ("intent-1", CYCLES)
+        assert (journal.holder(31337, OPERATOR, 7), journal.of_plan("plan-1")) == ("intent-1", ENTRY)
         assert journal.holder(1, OPERATOR, 7) is journal.holder(31337, OPERATOR, 8) is None
         with pytest.raises(JournalError, match="UNIQUE"):
             journal.record(replace(ENTRY, intent_id="intent-2"))
         journal.settle("intent-1", Settlement(0, 0, NOW_S))
-        assert journal.holder(31337, OPERATOR, 7) is journal.plan_strategy("plan-1") is None
+        assert journal.holder(31337, OPERATOR, 7) is journal.of_plan("plan-1") is None
         journal.record(replace(ENTRY, intent_id="intent-2"))
         assert journal.verify() == 2, "what failed is in no link of the chain"

@@ -111,6 +111,17 @@ def test_the_owner_may_undo_what_anybody_lowered_and_an_older_word_of_his_does_n
     assert differences(owned) == {CYCLES: {"hour_loss": 2 * ETHER}}
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_a_clock_far_ahead_lowered_can_be_raised_again(
+    restarted: bool, owned: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    deposit_change(SignedChange(change(ETHER, later_s=31_536_000)), switch.folder)
+    assert differences(owned) == {CYCLES: {"hour_loss": -ETHER}}
+    signer = new_signer(journal, clock, switch, OWNED) if restarted else owned
+    deposit_change(owned_by(change(5 * ETHER, later_s=300)), switch.folder)
+    assert differences(signer) == {CYCLES: {"hour_loss": 3 * ETHER}}
+
+
 def test_what_was_taken_once_is_not_taken_again(owned: Signer, switch: KillSwitch) -> None:
     raised = owned_by(change(5 * ETHER))
     file = deposit_change(raised, switch.folder)

@@ -12,8 +12,10 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +39,7 @@ from bot.signer.protocol import (
     frame,
     parse_response,
 )
+from bot.signer.switch import Trading
 from tests.bot.signer.making import CYCLES, GAIN, GAS_COST_WEI, OPERATOR, POLICY, SECRET, WORST_CASE_WEI
 from tests.bot.signer.processes import PASSPHRASE, ROOT, command, now_ask, passphrase_pipe, prepare, start, start_dying
 
@@ -72,6 +75,35 @@ async def test_it_signs_settles_and_tells_how_it_is(client: SignerClient) -> Non
     assert await client.settle(Settle("intent-2", 0, 0)) == Refusal(
         Reason.SIGNER_SETTLEMENT, "intent intent-2 was never signed"
     )
+
+
+async def test_a_halt_by_signal_is_heard_over_a_client_that_never_stops_asking(client: SignerClient) -> None:
+    asked, over = frame(StatusRequest()) * 50, threading.Event()
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(0.05)
+        connection.connect(str(client._awake.socket))
+
+        def ask_on() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    connection.sendall(asked)
+
+        def hear_on() -> None:
+            while not over.is_set():
+                with suppress(TimeoutError):
+                    connection.recv(65536)
+
+        with ThreadPoolExecutor(2) as crowd:
+            talking = [crowd.submit(act) for act in (ask_on, hear_on)]
+            try:
+                os.kill(client.pid, signal.SIGUSR1)
+                async with asyncio.timeout(3):
+                    while client.switch.of(CYCLES).state is not Trading.HALTED:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+            finally:
+                over.set()
+        for each in talking:
+            each.result()
 
 
 async def test_many_at_once_are_answered_each_its_own(client: SignerClient) -> None:

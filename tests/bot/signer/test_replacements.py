@@ -36,6 +36,7 @@ from tests.bot.signer.making import (
     GAS_COST_WEI,
     GWEI,
     OPERATOR,
+    POLICY,
     HandClock,
     ask,
 )
@@ -112,6 +113,18 @@ def test_a_call_that_would_not_pay_its_higher_gas_is_refused(signer: Signer) -> 
     assert denied(signer, again(verdict={"outcome": "reverted"})) is not Reason.SIGNER_REPLACEMENT
 
 
+def test_nothing_but_a_noop_stands_in_place_while_nobody_proves_the_books(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch, replace(POLICY, dead_man_s=60))
+    signed(signer, ask())
+    clock.now_s += 61
+    late = again(verdict={"made_at_s": clock.now_s})
+    assert denied(signer, late) is Reason.SIGNER_DEAD_MAN
+    assert denied(signer, late) is Reason.SIGNER_HALTED
+    signed(signer, Cancel("intent-1", NOOP))
+
+
 def test_a_noop_is_nothing_to_ourselves_and_ends_the_call(signer: Signer) -> None:
     first = read_signed(signed(signer, ask()).raw, OPERATOR)
     noop = read_signed(signed(signer, Cancel("intent-1", NOOP)).raw, OPERATOR)
@@ -127,8 +140,9 @@ def test_a_noop_is_nothing_to_ourselves_and_ends_the_call(signer: Signer) -> Non
         replace(NOOP, max_fee_wei=101 * GWEI),
         replace(NOOP, tip_wei=6 * GWEI),
         replace(NOOP, gas_limit=900_000, max_fee_wei=100 * GWEI),
+        replace(NOOP, gas_limit=900_000, max_fee_wei=100 * GWEI, data_fee_wei=1 - 90_000_000 * GWEI),
     ],
-    ids=("gas", "fee", "tip", "more than was reserved"),
+    ids=("gas", "fee", "tip", "more than was reserved", "more, less a data fee below nothing"),
 )
 def test_a_noop_has_caps(signer: Signer, fees: Fees) -> None:
     signed(signer, ask())

@@ -314,14 +314,31 @@ def test_what_is_owed_can_be_closed_by_a_run_to_whose_marks_the_same_trade_comes
 ) -> None:
     answer(signer, ask(EXCHANGE))
     answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=True))
-    assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN - 1)) == Settled(0)
+    assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN + 1)) == Settled(0)
     status = answer(signer, StatusRequest())
     assert isinstance(status, Status) and status.strategies[EXCHANGES].exposure_wei == 0
     entry = journal.find("intent-1")
     assert entry is not None and entry.settlement is not None
     assert entry.settlement.profit_wei == GAIN, "what is booked stays as it was booked"
-    other = Settle("intent-1", GAS_COST_WEI, GAIN - 1)
+    other = Settle("intent-1", GAS_COST_WEI, GAIN + 1)
     assert reason_of(answer(signer, other)) is Reason.SIGNER_SETTLEMENT, "once it is closed, it is said again as it was"
+
+
+def test_what_a_hedge_cost_that_came_after_the_chain_side_was_final_is_a_loss_of_that_time(
+    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    answer(signer, ask(EXCHANGE))
+    answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=True))
+    clock.now_s += 7200
+    done = Settle("intent-1", GAS_COST_WEI, -ETHER)
+    for again in range(3):
+        by = new_signer(journal, clock, switch) if again == 2 else signer
+        assert answer(by, done) == Settled(ETHER + GAS_COST_WEI)
+        status = answer(by, StatusRequest())
+        assert isinstance(status, Status)
+        used = status.strategies[EXCHANGES]
+        assert (used.hour_loss_wei, used.day_loss_wei, used.lifetime_loss_wei) == (ETHER + GAS_COST_WEI,) * 3
+        assert (used.failures_in_a_row, used.exposure_wei, used.day_gas_wei) == (1, 0, GAS_COST_WEI)
 
 
 def test_a_journal_with_a_row_missing_starts_no_signer(

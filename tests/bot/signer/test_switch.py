@@ -99,6 +99,9 @@ def test_reducing_signs_only_what_takes_back_a_trade_it_knows(signer: Signer, sw
     assert reason_of(answer(signer, ask(intent_id="intent-2", nonce=8))) is Reason.SIGNER_REDUCING
     unknown = dataclasses.replace(EXCHANGE, note="never signed")
     assert reason_of(answer(signer, ask_back(unknown))) is Reason.SIGNER_REDUCING
+    further = dataclasses.replace(EXCHANGE, legs=EXCHANGE.swaps, unwinds=EXCHANGE.id)
+    onwards = ask(further, intent_id="intent-2", nonce=8)
+    assert reason_of(answer(signer, onwards)) is Reason.SIGNER_REDUCING, "more of the same takes nothing back"
     assert isinstance(answer(signer, ask_back(EXCHANGE)), Signed)
     status = answer(signer, StatusRequest())
     assert isinstance(status, Status)
