@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from bot.signer.policy import SignerPolicy
     from bot.signer.protocol import Status
 
-_SIGNERS_WORDS = {"capital": "exposure", "gas_day": "day_gas"}
-"""Where the signer has another word for a limit than the configuration."""
-
 
 class Limit(click.ParamType[str]):
     """A limit by its name in the configuration, as the signer calls it; the signer's own word is taken too."""
@@ -31,10 +28,10 @@ class Limit(click.ParamType[str]):
         from bot.config.errors import did_you_mean
         from bot.signer.limits import CHANGEABLE
 
-        meant = _SIGNERS_WORDS.get(value, str(value))
-        if meant not in CHANGEABLE:
-            self.fail(f"there is no {value!r}; {did_you_mean(str(value), map(limit_name, CHANGEABLE))}", param, ctx)
-        return meant
+        known = {limit_name(limit): limit for limit in CHANGEABLE}
+        if value not in known and value not in CHANGEABLE:
+            self.fail(f"there is no {value!r}; {did_you_mean(str(value), known)}", param, ctx)
+        return known.get(value, str(value))
 
 
 LIMIT = Limit()
@@ -42,7 +39,9 @@ LIMIT = Limit()
 
 def limit_name(limit: str) -> str:
     """What the configuration calls the signer's `limit`."""
-    return next((name for name, word in _SIGNERS_WORDS.items() if word == limit), limit)
+    from bot.signer.limits import CONFIGURED
+
+    return CONFIGURED.get(limit, limit)
 
 
 budget = Verbs(

@@ -12,7 +12,7 @@ import click
 from bot.cli.command import Verbs, command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import ADDRESS, config_option, found_config, passphrase_options, read_passphrase
+from bot.cli.parameters import ADDRESS, NODE_URL, config_option, found_config, passphrase_options, read_passphrase
 
 if TYPE_CHECKING:
     from eth_account.signers.local import LocalAccount
@@ -54,7 +54,8 @@ EXECUTOR_OPTION = click.option(
 
 def node_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--node`, where another than the configured one is asked."""
-    return click.option("--node", metavar="URL", help="The node to ask and to send to. [node.endpoints]")(command)
+    asked = "The node to ask and to send to. [node.endpoints]"
+    return click.option("--node", type=NODE_URL, metavar="URL", help=asked)(command)
 
 
 @command(

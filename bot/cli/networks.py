@@ -9,7 +9,7 @@ import click
 from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import node_url
+from bot.cli.parameters import NODE_URL, node_url
 
 if TYPE_CHECKING:
     from chains.networks import Network
@@ -60,7 +60,7 @@ def list_(network: str | None, as_json: bool) -> None:
     ],
 )
 @click.argument("network", metavar="NAME|FILE")
-@click.option("--node", metavar="URL", help="A node of that network, over HTTP.")
+@click.option("--node", type=NODE_URL, metavar="URL", help="A node of that network, over HTTP.")
 async def check(network: str, node: str | None, as_json: bool) -> ExitCode:
     """Ask a node for every fact it can answer for; exit 1 where one differs."""
     from bot.rpc import HttpRpc

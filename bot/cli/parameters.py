@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
@@ -71,6 +72,27 @@ class Venue(ChainAddress):
 VENUE = Venue()
 
 
+class NodeUrl(click.ParamType[str]):
+    """Where a node answers: a URL, or `ipc://` before the path of its socket."""
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        try:
+            parts = urlsplit(text)
+            served = parts.scheme in ("http", "https", "ws", "wss") and bool(parts.hostname) and parts.port != 0
+            usable = served or (parts.scheme == "ipc" and bool(parts.path))
+        except ValueError:  # a port or an address that is none
+            usable = False
+        if not usable:
+            self.fail(f"{text!r} is not a node's URL; write one such as http://127.0.0.1:8545", param, ctx)
+        return text
+
+
+NODE_URL = NodeUrl()
+
+
 def config_option(command: Decorated) -> Decorated:
     """`--config`: the run file; left out, `isthmus.toml` here, or else the built-in twin."""
     return click.option(
@@ -108,7 +130,7 @@ def node_options(command: Decorated) -> Decorated:
     command = click.option(
         "--network", metavar="NAME", help="The node's network, or a .toml file. [the run file's, else ethereum]"
     )(command)
-    return click.option("--node", metavar="URL", help="The node to read from, http or ws.")(command)
+    return click.option("--node", type=NODE_URL, metavar="URL", help="The node to read from, http or ws.")(command)
 
 
 def network_named(name: str | None, config_path: Path | None = None) -> Network:
@@ -124,8 +146,6 @@ def node_url(url: str | None) -> str:
     """The node that was named. Raises `click.UsageError`."""
     if url is None:
         raise click.UsageError("no source; give --node URL")
-    if not url.startswith(("http://", "https://", "ws://", "wss://", "ipc://")):
-        raise click.UsageError(f"{url!r} is not a node's URL; write one such as http://127.0.0.1:8545")
     return url
 
 

@@ -60,6 +60,12 @@ async def list_(
     as_json: bool,
 ) -> None:
     """List pools: address or id, family, fee and tokens."""
+    from bot.config.errors import did_you_mean
+    from chains.pools.extension import families_with
+
+    known = families_with(family_files)
+    if family is not None and family not in known:
+        raise click.UsageError(f"--family {family!r} is not an AMM family; {did_you_mean(family, known)}")
     made = await _snapshot(state, node, network, store, family_files)
 
     def wanted(recorded: Recorded) -> bool:

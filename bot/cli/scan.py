@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _SUFFIXES = (".json", ".json.gz")
 _GWEI = 10**9
+_TOO_MANY_WEI = 2**256
 
 
 @command(
@@ -75,7 +76,10 @@ def scan(
     from chains.pools.extension import families_with
 
     families = families_with(family_files)
-    gas_price_wei = int(_number("--gas-price", gas_price) * _GWEI)
+    in_wei = _number("--gas-price", gas_price) * _GWEI
+    if in_wei >= _TOO_MANY_WEI:
+        raise click.UsageError(f"--gas-price {gas_price!r} is more than a chain can charge; write gwei, such as 20")
+    gas_price_wei = int(in_wei)
     most = math.inf if budget is None else float(_number("--budget", budget))
     for file in _files(states):
         snapshot = opened(file, families)

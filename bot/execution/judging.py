@@ -49,9 +49,8 @@ class Judge:
         plan = prepared.plan
         shown = self._gains.shown_wei(plan, verdict) - self.cost_wei(prepared.fees, verdict)
         if shown < plan.min_profit_wei:
-            return Refusal(
-                Reason.SIM_BELOW_MIN_PROFIT, f"{shown} wei after gas on the fork, at least {plan.min_profit_wei} wanted"
-            )
+            detail = f"{ether(shown)} after gas on the fork, at least {ether(plan.min_profit_wei)} wanted"
+            return Refusal(Reason.SIM_BELOW_MIN_PROFIT, detail)
         return self._too_sensitive(verdict.moved) or verdict
 
     def is_asked(self, prepared: Prepared, verdict: Verdict) -> bool:

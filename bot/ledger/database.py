@@ -30,10 +30,10 @@ def parse_url(url: str) -> URL:
         # The rest may hold a password.
         scheme, _, _ = named.partition("://")
         raise LedgerError(
-            f"ledger {scheme}://…: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
+            f"{scheme}://…: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
         ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise LedgerError(f"ledger {url}: names no file; a ledger in memory would not survive a crash")
+        raise LedgerError(f"{url}: names no file; what is kept in memory would not survive a crash")
     return parsed
 
 

@@ -15,6 +15,7 @@ from bot.gas import ether
 from bot.reasons import Reason, Refusal
 from bot.signer.entries import Draw, Entry, Settlement
 from bot.signer.gap import DAY_S, HOUR_S, Gap
+from bot.signer.limits import CONFIGURED
 from bot.signer.policy import StrategyLimits
 from bot.signer.protocol import StrategyUsage
 from bot.signer.switch import TOTAL
@@ -302,7 +303,8 @@ def _demands(asked: Asked, limits: StrategyLimits, usage: StrategyUsage) -> Iter
 
 def _over(who: str, demand: _Demand) -> Refusal:
     detail = f"{ether(demand.used)} are used and {ether(demand.added)} are asked for"
-    return Refusal(demand.reason, f"{who}: the {demand.limit} limit is {ether(demand.most)}; {detail}")
+    limit = CONFIGURED.get(demand.limit, demand.limit)
+    return Refusal(demand.reason, f"{who}: the {limit} limit is {ether(demand.most)}; {detail}")
 
 
 def _kept(draw: Draw, settlement: Settlement) -> int:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -26,6 +27,9 @@ COUNTS = ("failures_in_a_row", "transactions_a_minute")
 AMOUNTS = ("per_trade", "hour_loss", "day_loss", "lifetime_loss", "day_gas", "exposure", "drawdown")
 CHANGEABLE = (*AMOUNTS, *COUNTS)
 """Limits by the names they have in a budget: amounts are wei of ETH, counts are counts."""
+
+CONFIGURED: Mapping[str, str] = MappingProxyType({"exposure": "capital", "day_gas": "gas_day"})
+"""What the configuration, and so a person, calls the limits that have another name in a budget."""
 
 SET, REFUSED = "limit_set", "limit_refused"
 MAX_AMOUNT = 2**127

@@ -87,6 +87,7 @@ def test_a_refused_book_is_named_and_the_scan_goes_on(state: Path, tmp_path: Pat
     [
         ("--gas-price", "NaN"),
         ("--gas-price", "-1"),
+        ("--gas-price", "1e400"),
         ("--budget", "much"),
         ("--refuse", "0x12"),
         ("--numeraire", "DOGE"),

@@ -95,6 +95,10 @@ def test_what_was_measured_is_remembered_for_runs_on_that_chain(chain: Chain, tm
         (["tokens", "check", "0x12"], 2, "is not a 20-byte hex address"),
         (["tokens", "check", NOBODY, "--node", "http://127.0.0.1:9", "--network", "twin"], 4, "no JSON-RPC node"),
         (["tokens", "check", NOBODY, "--node", "nowhere"], 2, "is not a node's URL"),
+        (["tokens", "check", NOBODY, "--node", "http://[::1"], 2, "is not a node's URL"),
+        (["networks", "check", "base", "--node", "http://127.0.0.1:99999"], 2, "is not a node's URL"),
+        (["executor", "status", "--node", "ws://127.0.0.1:port"], 2, "is not a node's URL"),
+        (["pools", "list", "--node", "ipc:///no/such.ipc"], 4, "start one there or correct the path"),
     ],
 )
 def test_what_cannot_be_asked_is_one_line(arguments: list[str], code: int, complaint: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -52,6 +53,7 @@ async def test_what_gains_too_little_in_this_process_is_not_asked_of_the_fork(le
     simulator = Screening(cycle(), {"deltas": {}}, {})
     refusal = await judged(ledger, simulator)
     assert isinstance(refusal, Refusal) and refusal.reason is Reason.SIM_BELOW_MIN_PROFIT
+    assert re.fullmatch(r"-0\.\d+ ETH after gas on the fork, at least 0\.\d+ ETH wanted", refusal.detail)
     assert simulator.asked == []
 
 

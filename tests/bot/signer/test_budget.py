@@ -205,7 +205,7 @@ def test_a_refusal_tells_amounts_as_a_person_reads_them() -> None:
     refusal = Budgets([entry("first")]).check(Asked("dex", 0, 3 * 10**18 // 2, 0), small, NoGrants(), NOW_S)
     assert isinstance(refusal, Refusal)
     used = "0.000000000000000005 ETH are used and 1.5 ETH are asked for"
-    assert refusal.detail == f"all strategies: the day_gas limit is 0.1 ETH; {used}"
+    assert refusal.detail == f"all strategies: the gas_day limit is 0.1 ETH; {used}"
 
 
 def test_a_single_wei_beyond_a_limit_is_drawn_on_a_grant_too() -> None:

@@ -266,6 +266,8 @@ def test_the_verbs_import_list_show_and_explain(tmp_path):
     _, listed = run("pools", "list", "--state", str(target), "--family", "concentrated", "--json")
     assert [row["pool"] for row in listed["pools"]] == [at(51)]
     assert [row["symbol"] for row in listed["pools"][0]["tokens"]] == ["A", "B[2J"]
+    misspelt, _ = run("pools", "list", "--state", str(target), "--family", "concentratd")
+    assert misspelt.exit_code == 2 and "did you mean 'concentrated'?" in misspelt.stderr
     _, listed = run("pools", "list", "--state", str(target), "--token", at(0xABCDEF).lower(), "--json")
     assert [row["pool"] for row in listed["pools"]] == [at(50)]
     _, shown = run("pools", "show", at(50), "--state", str(target), "--json")
