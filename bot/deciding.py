@@ -68,6 +68,7 @@ class Deciding:
         self._upkeep.before(changed)
         price = self.screening_price_wei(head)
         walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
+        quotes = {book.quote for book in road.market.books.values()}
         seen = []
         for strategy in road.strategies:
             if strategy.needs_inventory and not await come_home():
@@ -79,7 +80,7 @@ class Deciding:
                 strategy=strategy.name,
                 gas_price_wei=price,
                 changed=changed,
-                inventory=road.inventory.free() if strategy.needs_inventory else {},
+                inventory=road.inventory.offered(quotes) if strategy.needs_inventory else {},
                 allowed=_unless_taken(in_use, road.filters.get(strategy.name)),
                 lenders=None if road.lenders is None else road.lenders.offers,
                 optimum=walks,

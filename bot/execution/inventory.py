@@ -49,6 +49,13 @@ class InventoryDesk:
         }
         return {token: max(units, 0) for token, units in (on_chain | at_exchanges).items()}
 
+    def offered(self, quotes: Collection[Token]) -> Inventory:
+        """What a plan may count on: `free`, of `quotes` (what books are paid in) less what it may become dearer by."""
+        return {
+            token: units * _PPM // (_PPM + _PRICE_RESERVE_PPM) if token in quotes else units
+            for token, units in self.free().items()
+        }
+
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why `plan` cannot be paid for; None when it can, or spends nothing of ours."""
         if plan.atomic:

@@ -6,7 +6,7 @@ import dataclasses
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account
-from bot.reasons import Reason
+from bot.reasons import Reason, Refusal
 from tests.bot.execution.given import INVENTORY, buys_on_chain, cycle, inventory, sells_on_chain
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH
@@ -58,6 +58,20 @@ def test_a_token_nobody_holds_cannot_be_spent(ledger: Ledger) -> None:
     dai = dataclasses.replace(USD_AT_EXCHANGE, address="DAI", symbol="DAI")
     refusal = inventory(ledger).refusal(dataclasses.replace(plan, legs=(swap, dataclasses.replace(order, quote=dai))))
     assert refusal is not None and refusal.reason is Reason.NO_INVENTORY and "DAI" in refusal.detail
+
+
+def test_what_is_offered_can_all_be_spent(ledger: Ledger) -> None:
+    desk = inventory(ledger)
+    offered = desk.offered({USD_AT_EXCHANGE})
+    assert {token: units for token, units in offered.items() if token != USD_AT_EXCHANGE}.items() <= desk.free().items()
+    plan = sells_on_chain()
+    (swap,), (order,) = plan.swaps, plan.orders
+
+    def for_quote(units: int) -> Refusal | None:
+        return desk.refusal(dataclasses.replace(plan, legs=(swap, dataclasses.replace(order, expected_quote=units))))
+
+    assert for_quote(offered[USD_AT_EXCHANGE]) is None
+    assert for_quote(desk.free()[USD_AT_EXCHANGE]) is not None
 
 
 def test_a_cycle_spends_nothing_of_ours(ledger: Ledger) -> None:
