@@ -40,11 +40,11 @@ export class Graph {
     const { picture, header } = this.store.values;
     this.#light([...edges.values()], header?.head_number ?? null);
     this.layout.set([...nodes.values()], [...edges.values()], Math.sqrt(Math.max(1, this.size.width) / Math.max(1, this.size.height)));
-    this.layout.fit(this.size.width, this.size.height);
+    this.#describe(picture);
+    this.#fit();
     this.empty.hidden = nodes.size > 0;
     this.#follow(picture?.cycle ?? []);
     this.#keepFocus();
-    this.#describe(picture);
     this.#draw();
   }
 
@@ -110,8 +110,12 @@ export class Graph {
     this.canvas.width = this.size.width * ratio;
     this.canvas.height = this.size.height * ratio;
     this.context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    this.layout.fit(this.size.width, this.size.height);
+    this.#fit();
     this.#draw();
+  }
+
+  #fit() {
+    this.layout.fit(this.size.width, this.size.height, $("graph-key").offsetHeight);
   }
 
   // Draws now, and goes on while something moves and somebody can see it.

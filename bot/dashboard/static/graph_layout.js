@@ -4,7 +4,7 @@
 
 const STEPS = 320;
 const STEPS_AFTER_CHANGE = 80;
-const PADDING = { side: 34, top: 20, bottom: 52 };
+const PADDING = { side: 34, top: 20, bottom: 34 };
 const MOST_STRETCH = 1.9;
 
 // A hub's radius grows with the logarithm of its neighbours in the whole market.
@@ -26,20 +26,21 @@ export class Layout {
     if (moved) this.#settle(before.size ? STEPS_AFTER_CHANGE : STEPS, shape);
   }
 
-  // Scales and centres the layout into `width` × `height`; sets `px`, `py` on every node.
-  fit(width, height) {
+  // Scales and centres the layout into `width` × `height`, above a key `below` high; sets `px`, `py` on every node.
+  fit(width, height, below) {
     if (!this.nodes.length) return;
+    const bottom = PADDING.bottom + below;
     const xs = this.nodes.map((node) => node.x);
     const ys = this.nodes.map((node) => node.y);
-    const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+    const [left, right, high, low] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
     const across = (width - 2 * PADDING.side) / Math.max(1, right - left);
-    const down = (height - PADDING.top - PADDING.bottom) / Math.max(1, bottom - top);
+    const down = (height - PADDING.top - bottom) / Math.max(1, low - high);
     // Filling the panel beats keeping proportions, up to a limit.
     const sx = Math.min(across, down * MOST_STRETCH);
     const sy = Math.min(down, across * MOST_STRETCH);
     for (const node of this.nodes) {
       node.px = width / 2 + (node.x - (left + right) / 2) * sx;
-      node.py = (height + PADDING.top - PADDING.bottom) / 2 + (node.y - (top + bottom) / 2) * sy;
+      node.py = (height + PADDING.top - bottom) / 2 + (node.y - (high + low) / 2) * sy;
     }
   }
 

@@ -20,7 +20,12 @@ export class Stop {
     this.store = store;
     this.dialog = $("stopping");
     $("stop").addEventListener("click", () => this.#open());
-    $("stop-now").addEventListener("click", () => this.#ask(false));
+    // Also what Enter means where the reason is written.
+    this.dialog.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#ask(false);
+    });
+    $("stop-not").addEventListener("click", () => this.dialog.close());
     $("stop-flatten").addEventListener("click", () => this.#ask(true));
   }
 

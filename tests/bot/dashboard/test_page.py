@@ -51,6 +51,15 @@ INKED = """(selector) => {
 }"""
 """How much of a canvas is drawn on, and in how many colours."""
 
+BEHIND_KEY = """() => {
+  const [canvas, key] = [document.querySelector("#graph canvas"), document.querySelector("#graph-key")];
+  const above = key.getBoundingClientRect().top - canvas.getBoundingClientRect().top;
+  const top = Math.floor(above * canvas.height / canvas.clientHeight);
+  const { data } = canvas.getContext("2d").getImageData(0, top, canvas.width, canvas.height - top);
+  return data.filter((value, at) => at % 4 === 3 && value > 40).length;
+}"""
+"""How many pixels of the price graph are drawn on from its key's first line down."""
+
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[BrowserContext]:
@@ -298,6 +307,24 @@ async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> 
         await page.locator("#stop-now").click()
         await expect(page.locator("#stopping")).to_be_hidden()
         assert stops.asked == [("dex_arbitrage", "looks wrong", False)]
+        await page.locator("#stop").click()
+        await page.locator("#stop-why").fill("in haste")
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#stopping")).to_be_hidden()
+        assert stops.asked[1:] == [("", "in haste", False)]
+        await page.locator("#stop").click()
+        await page.get_by_role("button", name="Cancel").click()
+        await expect(page.locator("#stopping")).to_be_hidden()
+        assert len(stops.asked) == 2
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 625), (1000, 800)], ids=["laptop", "tablet"])
+async def test_no_panel_grows_beyond_the_window(browser: BrowserContext, width: int, height: int) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=90)), {"width": width, "height": height}) as watched:
+        tall = "(all) => Math.max(...all.map((it) => it.getBoundingClientRect().height))"
+        assert await watched.page.locator("#rows tr").count() > 50
+        assert await watched.page.locator(".panel").evaluate_all(tall) <= height
+        assert await watched.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: BrowserContext) -> None:
@@ -307,6 +334,7 @@ async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: BrowserC
         for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):
             await page.locator(panel).scroll_into_view_if_needed()
             await expect(page.locator(panel)).to_be_visible()
+        assert await page.evaluate(BEHIND_KEY) == 0
         await page.set_viewport_size({"width": 280, "height": 650})
         right = "(all) => Math.max(...all.map((it) => it.getBoundingClientRect().right))"
         assert await page.locator("#by-state, .u-legend .u-value").evaluate_all(right) <= 256
