@@ -28,14 +28,14 @@ from bot.execution.tips import Tips
 from bot.ledger.errors import ActedOn, LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt, Intent, WorstCase
-from bot.ledger.states import IN_FLIGHT
+from bot.ledger.states import IN_FLIGHT, AttemptKind
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Signed
 from bot.simulator import Simulator
 from bot.simulator.holdings import Watched
 from bot.simulator.verdict import Outcome, Verdict
-from bot.transaction import Fees, UnsignedTransaction
+from bot.transaction import Fees, UnsignedTransaction, read_signed
 from chains.assets import Address
 from chains.blocks import Block, Head, Undone
 from chains.node import Submitter
@@ -127,6 +127,7 @@ class TransactionDesk:
         may not have been told of.
         """
         self._require_known_senders()
+        self._require_known_contract()
         restored = self._ledger.was_restored
         for operator in self.identity.operators:
             self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator), restored=restored)
@@ -140,6 +141,17 @@ class TransactionDesk:
                 f"{sender} has transactions in flight and is no operator of this run; add its key to "
                 "signer.further_keys until they are settled"
             )
+
+    def _require_known_contract(self) -> None:
+        """What another executor does with a transaction moves accounts that are none of this run's."""
+        for intent in (*self._ledger.open_intents(), *self._ledger.mined_intents()):
+            for attempt in self._ledger.attempts(intent.id):
+                called = read_signed(attempt.raw, intent.sender).to
+                if attempt.kind is AttemptKind.CALL and called != self.identity.executor:
+                    raise LedgerError(
+                        f"intent {intent.id} calls executor {called}, which is not this run's, and is not final; name "
+                        "that one in executor.address until it is"
+                    )
 
     def prepare_to_look(self) -> None:
         """As `Homecoming.prepare_to_look`."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.execution.transactions import Sent, Settled, TransactionDesk
+from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account as Held
 from bot.ledger.states import IntentState
@@ -18,6 +19,7 @@ from chains.node import SendStatus
 from tests.bot.execution.carrying import block, carried, gains, must_be_sent, reverts, touch
 from tests.bot.execution.given import (
     EXECUTOR,
+    INVENTORY,
     NETWORK,
     OPERATOR,
     begin,
@@ -27,6 +29,7 @@ from tests.bot.execution.given import (
 )
 from tests.bot.execution.scripted import (
     FINALITY_BLOCKS,
+    IDENTITY,
     Connection,
     ScriptedChain,
     ScriptedSimulator,
@@ -125,6 +128,26 @@ class TestARestart:
         assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
         assert ledger.intent(sent.intent.id).state is IntentState.PENDING
         assert ledger.next_nonce(OPERATOR) == 1
+        ledger.close()
+
+    async def test_what_called_another_executor_is_settled_by_a_run_with_that_one(
+        self, path: Path, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        ledger = open_ledger(path)
+        simulator = ScriptedSimulator(cycle())
+        sent = await must_be_sent(desk(ledger, chain, simulator, signer), ledger, cycle())
+        ledger = self._reopened(ledger, path)
+        chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11)
+        elsewhere = replace(IDENTITY, executor=INVENTORY, inventory=EXECUTOR)
+        with pytest.raises(LedgerError, match=rf"intent 1 calls executor {EXECUTOR}.*in executor.address"):
+            await desk(ledger, chain, simulator, signer, identity=elsewhere).start()
+        on = desk(ledger, chain, simulator, signer)
+        await on.start()
+        (settled,) = await on.on_block(block(12))
+        assert settled.deltas
+        ledger = self._reopened(ledger, path)
+        with pytest.raises(LedgerError, match="intent 1"):
+            await desk(ledger, chain, simulator, signer, identity=elsewhere).start()
         ledger.close()
 
     async def test_what_was_mined_meanwhile_is_booked(
