@@ -45,11 +45,15 @@ def mul_up(a: int, b: int) -> int:
 
 
 def div_down(a: int, b: int) -> int:
+    """Raises `AmountOutOfRange` where the contract reverts."""
+    if not b:
+        raise AmountOutOfRange(f"{a} cannot be divided by nothing")
     return a * ONE // b
 
 
 def div_up(a: int, b: int) -> int:
-    return -(-a * ONE // b)
+    """As `div_down`, rounded up."""
+    return -div_down(-a, b)
 
 
 def complement(x: int) -> int:

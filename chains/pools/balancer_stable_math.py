@@ -100,7 +100,7 @@ def balance_for(amp: int, balances: Sequence[int], kept: int, place: int, roundi
     count = len(balances)
     amp_total, product = amp * count, balances[0] * count
     for balance in balances[1:]:
-        product = uint256(product * balance * count) // kept
+        product = _down(uint256(product * balance * count), kept)
     squared = uint256(kept * kept)
     if rounding is Rounding.V3:
         c = _up(uint256(squared * AMP_PRECISION), amp_total * product) * balances[place]
@@ -129,9 +129,9 @@ def gradient(amp: int, balances: Sequence[float], kept: float) -> tuple[float, .
 def _step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
     product = found
     for balance in balances:
-        product = uint256(product * found) // (balance * count)
+        product = _down(uint256(product * found), balance * count)
     numerator = uint256((amp_total * total // AMP_PRECISION + product * count) * found)
-    return numerator // ((amp_total - AMP_PRECISION) * found // AMP_PRECISION + (count + 1) * product)
+    return _down(numerator, (amp_total - AMP_PRECISION) * found // AMP_PRECISION + (count + 1) * product)
 
 
 def _legacy_step(amp_total: int, balances: Sequence[int], count: int, total: int, found: int) -> int:
@@ -143,4 +143,11 @@ def _legacy_step(amp_total: int, balances: Sequence[int], count: int, total: int
 
 
 def _up(numerator: int, denominator: int) -> int:
-    return -(-numerator // denominator)
+    return -_down(-numerator, denominator)
+
+
+def _down(numerator: int, denominator: int) -> int:
+    """Where the contract would divide by nothing, or by less, it reverts."""
+    if denominator <= 0:
+        raise InsufficientLiquidity("the balances are too far apart, or too small, for the curve")
+    return numerator // denominator

@@ -176,7 +176,7 @@ class BalancerV2StablePool(VaultPool):
 
             most = 2.0 * balances[taken] * ONE / factors[given] / fee_kept
             return fitted(point_at, most, grid_within(self.balances[given], most))
-        except PoolError:
+        except (PoolError, ArithmeticError):
             return ()
 
     def _rated(self, log: Log, *, by_index: bool) -> int:

@@ -51,6 +51,8 @@ class BalancerV2WeightedPool(VaultPool):
         if self.paused or not all(self.balances):
             return ()
         kept = 1.0 - self.swap_fee / ONE
+        if kept <= 0.0:
+            return ()
         balances = float(self.balances[given]), float(self.balances[taken])
         curve = partial(balancer_weighted_math.point_at, balances, self.weights[given] / self.weights[taken], kept)
         return fitted(curve, balancer_weighted_math.MAX_RATIO / ONE * balances[0] / kept)

@@ -138,7 +138,7 @@ class BalancerV3StablePool(VaultPool):
                 most = curve_in.unchanged(most, surging)
             grid = grid_within(curve_in.live[given] / self.scale(given), most)
             return fitted(curve_in.surging_point if surging else curve_in.calm_point, most, grid)
-        except PoolError:
+        except (PoolError, ArithmeticError):
             return ()
 
 

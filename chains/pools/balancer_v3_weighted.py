@@ -41,13 +41,13 @@ class BalancerV3WeightedPool(VaultPool):
         given, taken = positions(self.tokens, token_in, token_out)
         try:
             self.require_open()
-        except PoolError:
+            kept = 1.0 - self.swap_fee / ONE
+            live = self.live()
+            balances = live[given] / self.scale(given), live[taken] / self.scale(taken)
+            curve = partial(balancer_weighted_math.point_at, balances, self.weights[given] / self.weights[taken], kept)
+            return fitted(curve, balancer_weighted_math.MAX_RATIO / ONE * balances[0] / kept)
+        except (PoolError, ArithmeticError):
             return ()
-        kept = 1.0 - self.swap_fee / ONE
-        live = self.live()
-        balances = live[given] / self.scale(given), live[taken] / self.scale(taken)
-        curve = partial(balancer_weighted_math.point_at, balances, self.weights[given] / self.weights[taken], kept)
-        return fitted(curve, balancer_weighted_math.MAX_RATIO / ONE * balances[0] / kept)
 
 
 _WEIGHTS = selector("getNormalizedWeights()")

@@ -6,7 +6,7 @@ from eth_utils.crypto import keccak
 
 from chains.assets import ZERO_ADDRESS, address
 from chains.pools.pool import Call, Loading, MalformedState, PoolFacts
-from chains.pools.tick_math import WORD_BITS, Ticks, all_words, set_bits, word_of
+from chains.pools.tick_math import MAX_TICK, MIN_TICK, WORD_BITS, Ticks, all_words, set_bits, word_of
 from chains.pools.uniswap_v4 import UniswapV4Pool
 from chains.pools.uniswap_v4_key import DYNAMIC_FEE, HookedPool, PoolKey
 from chains.pools.words import require_words, selector, unsigned, word
@@ -62,6 +62,8 @@ def loading(facts: PoolFacts) -> Loading:
         ticks = Ticks(key.tick_spacing, first, last, {}, {})
         lp_fee = 0 if key.fee_ppm == DYNAMIC_FEE else key.fee_ppm
         return UniswapV4Pool(facts.address, key, lp_fee, protocol_fees, 0, 0, 0, ticks)
+    if not MIN_TICK - 1 <= tick <= MAX_TICK:
+        raise MalformedState(f"pool {facts.venue} stands at tick {tick}, where no price is")
     reach = max(1, -(-REACH_TICKS // (key.tick_spacing * WORD_BITS)))
     here = word_of(tick, key.tick_spacing)
     words = range(max(here - reach, first), min(here + reach, last) + 1)

@@ -1,5 +1,7 @@
 """What every pool family promises, said once: to be asked of any pool, amount and direction."""
 
+import math
+
 import pytest
 
 from chains.assets import Token
@@ -55,3 +57,14 @@ def exact_out_is_least(pool: Pool, token_in: Token, token_out: Token, amount_out
             assert pool.quote(token_in, amount_in - 1, token_out) < amount_out
         except PoolError:
             return
+
+
+def answers_or_refuses(pool: Pool, token_in: Token, token_out: Token, amount: int) -> None:
+    """Whatever its makers made of it: a curve or none, an amount or a refusal by name, and nothing that stops a run."""
+    pool.pieces(token_in, token_out)
+    assert math.isfinite(pool.marginal_price(token_in, token_out))
+    for ask in (pool.quote, pool.quote_exact_out):
+        try:
+            assert ask(token_in, amount, token_out) >= 0
+        except PoolError:
+            continue

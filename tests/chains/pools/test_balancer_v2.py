@@ -30,7 +30,7 @@ from chains.pools.pool import (
 )
 from chains.pools.registry import loader
 from chains.pools.words import word
-from tests.chains.pools.properties import never_gains, pieces_agree
+from tests.chains.pools.properties import answers_or_refuses, never_gains, pieces_agree
 from tests.chains.pools.samples import A, B, at, log, token
 
 C = token(3, "C", 6)
@@ -67,6 +67,20 @@ pools = st.one_of(
     st.builds(stable, balances, st.sampled_from([1_000, 50_000, 2_000_000])),
 )
 directions = st.permutations([A, B, C])
+anything = st.integers(0, 110).flatmap(lambda bits: st.integers(0, 2**bits))
+wild = st.tuples(anything, anything, anything)
+wild_fees = st.sampled_from([0, FEE, ONE - 1])
+wild_rates = st.tuples(*[anything.map(lambda rate: Rate(rate or 1))] * 3)
+wild_pools = st.one_of(
+    st.builds(weighted, wild, weights, swap_fee=wild_fees),
+    st.builds(stable, wild, st.sampled_from([1_000, 200_000]), wild_rates, swap_fee=wild_fees).flatmap(
+        lambda pool: (
+            st.sampled_from(Rounding)
+            .filter(lambda each: each is not Rounding.V3)
+            .map(lambda each: replace(pool, rounding=each))
+        )
+    ),
+)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +131,11 @@ def test_what_exact_out_asks_for_buys_about_that_much(pool, direction, fraction)
         return
     noise = 3 * (1 + pool.marginal_price(token_in, token_out)) + 1e-12 * pool.balances[pool.tokens.index(token_out)]
     assert bought >= amount_out * (1 - 1e-9) - noise
+
+
+@given(wild_pools, directions, anything)
+def test_no_pool_that_anybody_can_make_breaks_a_question(pool, direction, amount):
+    answers_or_refuses(pool, *direction[:2], amount)
 
 
 def test_rates_of_pieces_start_at_the_marginal_price_and_fall():

@@ -30,7 +30,7 @@ from chains.pools.pool import (
 )
 from chains.pools.registry import loader
 from chains.pools.words import word
-from tests.chains.pools.properties import never_gains, pieces_agree
+from tests.chains.pools.properties import answers_or_refuses, never_gains, pieces_agree
 from tests.chains.pools.samples import A, B, at, log, token
 
 C = token(3, "C", 6)
@@ -93,6 +93,19 @@ def test_what_exact_out_asks_for_buys_about_that_much(pool, direction, fraction)
         return
     unit = 3 * (1 + pool.marginal_price(token_in, token_out))
     assert bought == pytest.approx(amount_out, rel=1e-9, abs=unit)
+
+
+anything = st.integers(0, 110).flatmap(lambda bits: st.integers(0, 2**bits))
+wild = {
+    "balances": st.tuples(anything, anything, anything),
+    "rates": st.tuples(*[anything.map(lambda rate: rate or 1)] * 3),
+    "swap_fee": st.sampled_from([0, 3 * 10**15, ONE - 1]),
+}
+
+
+@given(st.one_of(st.builds(weighted, **wild), st.builds(stable, **wild, surge=surges)), directions, anything)
+def test_no_pool_that_anybody_can_make_breaks_a_question(pool, direction, amount):
+    answers_or_refuses(pool, *direction[:2], amount)
 
 
 def test_a_surge_charges_what_unbalances_and_spares_what_balances():

@@ -171,3 +171,11 @@ def test_loading_refuses_a_wrong_id_and_a_hook_that_may_change_swaps():
     ):
         with pytest.raises(MalformedState):
             next(loader("uniswap_v4")(facts))
+
+
+def test_loading_refuses_a_tick_that_no_price_has():
+    key = PoolKey((A, B), 3000, 60)
+    steps = loader("uniswap_v4")(PoolFacts("uniswap_v4", at(4), (A, B), 3000, key.pool_id, {"tick_spacing": 60}))
+    next(steps)
+    with pytest.raises(MalformedState):
+        steps.send((word(2**96 | 2**22 << 160), word(1)))
