@@ -1,4 +1,4 @@
-"""One process per key on one machine, whatever ledger it writes to: two would hand out the same nonces."""
+"""One run per key on one machine, whatever ledger it writes to: two would hand out the same nonces."""
 
 from __future__ import annotations
 
@@ -17,10 +17,28 @@ from chains.assets import Address
 @contextmanager
 def key_in_use(chain: str, operator: Address) -> Iterator[None]:
     """Holds `operator` on the chain named by `chain`, its instance. Raises `LedgerHeld`, at once."""
-    name = hashlib.sha256(f"{chain}|{operator}".encode()).hexdigest()[:32]
+    taken = f"key {operator}: another process on this machine trades with it; stop that one first"
+    with _held(f"{chain}|{operator}", taken):
+        yield
+
+
+@contextmanager
+def account_in_use(exchange: str, place: str, api_key: str) -> Iterator[None]:
+    """Holds the account of `api_key` at the exchange called `exchange`, which `place` tells from all others: two
+    ledgers would each spend all that lies there. Raises `LedgerHeld`, at once.
+    """
+    remedy = "give each run, on whatever network, a sub-account there with a key of its own"
+    taken = f"{exchange}: a run on this machine trades with this API key already; {remedy}"
+    with _held(f"{place}|{api_key}", taken):
+        yield
+
+
+@contextmanager
+def _held(what: str, taken: str) -> Iterator[None]:
+    name = hashlib.sha256(what.encode()).hexdigest()[:32]
     lock = FileLock(_folder() / f"{name}.lock")
     if not lock.acquire():
-        raise LedgerHeld(f"key {operator}: another process on this machine trades with it; stop that one first")
+        raise LedgerHeld(taken)
     try:
         yield
     finally:

@@ -20,7 +20,7 @@ from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
 from bot.known import KnownPools
 from bot.ledger.decisions import Level
-from bot.ledger.keylock import key_in_use
+from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
@@ -102,6 +102,11 @@ async def _open(
     hands = await open_hands(loaded, options, world, clock, stack)
     for operator in hands.identity.operators:
         stack.enter_context(key_in_use(world.instance, operator))
+    if options.mode is Mode.LIVE and world.twin is None:
+        for each in config.exchanges:
+            key, _ = world.api_keys[each.name]
+            if key:
+                stack.enter_context(account_in_use(each.name, f"{each.ccxt_id or each.name}|{each.urls}", key))
     awaking = None
     if options.mode is not Mode.DRY:
         awaking = await begin_signer(as_whom, world, hands, out)

@@ -24,7 +24,7 @@ from bot.clock import SystemClock
 from bot.ledger.custody import renewing
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LeaseLost, LedgerError, LedgerHeld
-from bot.ledger.keylock import key_in_use
+from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.lease import FileLock, LeaseState, ServerLock, check_free
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
@@ -169,6 +169,19 @@ def test_a_key_is_used_by_one_process_on_a_machine(monkeypatch: pytest.MonkeyPat
         with key_in_use("0xother", SENDER):
             pass
     with key_in_use("0xgenesis", SENDER):
+        pass
+
+
+def test_an_account_at_an_exchange_is_used_by_one_run_on_a_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with account_in_use("binance", "binance|{}", "key"):
+        with pytest.raises(LedgerHeld, match="a sub-account there with a key of its own"):
+            account_in_use("spot", "binance|{}", "key").__enter__()
+        with account_in_use("okx", "okx|{}", "key"), account_in_use("binance", "binance|{}", "another"):
+            pass
+    with account_in_use("binance", "binance|{}", "key"):
         pass
 
 
