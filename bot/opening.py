@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Protocol
 
 from bot.balances import at_exchanges, on_chain
 from bot.config.load import Loaded
@@ -29,6 +30,7 @@ from bot.market.kinds import kind_of
 from bot.market.loader import load_pools
 from chains.assets import Address, Asset, Token
 from chains.blocks import Head
+from chains.exchanges.books import Book
 from chains.networks import Network
 from chains.node import Node
 from chains.pools.concentrated import ConcentratedPool
@@ -218,6 +220,36 @@ def opening_marks(market: Market, tokens: Iterable[Token]) -> Marks:
         if math.isfinite(price) and price > 0:
             marks[token] = Fraction(price) * Fraction(10**18, 10**token.decimals)
     return Marks(marks)
+
+
+class Quoting(Protocol):
+    """The part of an exchange that tells what a currency of its own is worth: `chains.exchanges.adapter.Exchange`."""
+
+    symbols: tuple[str, ...]
+
+    def token(self, currency: str) -> Token: ...
+
+    async def fetch_book(self, symbol: str) -> Book: ...
+
+
+async def marked_by_books(marks: Marks, exchanges: Iterable[Quoting]) -> Marks:
+    """`marks`, and those of currencies without one at the middle of a watched book against one that has it.
+
+    What an exchange takes as a fee in such a currency, as Binance does BNB, is a cost then. Raises
+    `ExchangeUnavailable`.
+    """
+    known = dict(marks.wei_per_unit)
+    for exchange in exchanges:
+        for symbol in exchange.symbols:
+            base, quote = (exchange.token(code) for code in symbol.split(":")[0].split("/"))
+            if (base in known) == (quote in known):
+                continue
+            book = await exchange.fetch_book(symbol)
+            if book.best_bid is None or book.best_ask is None or book.is_crossed:
+                continue
+            price = Fraction(book.best_bid + book.best_ask) / 2 * Fraction(10**quote.decimals, 10**base.decimals)
+            known |= {base: known[quote] * price} if quote in known else {quote: known[base] / price}
+    return Marks(known)
 
 
 def ledger_marks(marks: Marks, network: Network) -> list[Mark]:

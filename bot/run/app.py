@@ -24,7 +24,7 @@ from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.ledger import Ledger
 from bot.market import Market
 from bot.mode import Mode
-from bot.opening import filters, open_pools, opening_marks
+from bot.opening import filters, marked_by_books, open_pools, opening_marks
 from bot.pending.opening import open_pending
 from bot.permissions import budgets, scopes, signer_policy
 from bot.replay.recording import begin_recording
@@ -120,6 +120,7 @@ async def _open(
     known, market = pools.known, pools.market
     currencies = [token for exchange in world.exchanges.values() for token in exchange.currencies()]
     marks = opening_marks(market, [*network.tokens.values(), *currencies])
+    marks = await marked_by_books(marks, world.exchanges.values())
     require_priced_gas(network, marks)
     seed = _seed(loaded, options, world)
     footing = Footing(hands.identity, hands.caps, hands.profit_tokens, currencies, known, market, marks)

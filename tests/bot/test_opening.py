@@ -13,8 +13,17 @@ from bot.execution.marks import Marks
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
 from bot.mode import Mode
-from bot.opening import NoPools, filters, known_pools, ledger_marks, open_accounts, opening_marks
-from chains.assets import ZERO_ADDRESS, Address
+from bot.opening import (
+    NoPools,
+    filters,
+    known_pools,
+    ledger_marks,
+    marked_by_books,
+    open_accounts,
+    opening_marks,
+)
+from chains.assets import ZERO_ADDRESS, Address, Token
+from chains.exchanges.books import Book
 from chains.networks import load_network
 from tests.bot.ledger.given import ETHER, StandingClock
 from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH, market, v2
@@ -22,6 +31,7 @@ from tests.chains.pools.samples import at
 
 TWIN = load_network("twin")
 IN_ETHER = replace(TWIN, wrapped=WETH)
+BNB = replace(ETH_AT_EXCHANGE, address="BNB", symbol="BNB")
 OPERATOR, EXECUTOR, INVENTORY = at(1), at(2), at(3)
 
 
@@ -43,6 +53,37 @@ class TestKnownPools:
             known_pools(replace(TWIN, name="elsewhere", chain_id=99))
 
 
+class OneBook:
+    """An exchange with one book, around `price`; None: it is empty."""
+
+    def __init__(self, symbol: str, price: Fraction | None) -> None:
+        self.symbols = (symbol,)
+        self.asked = 0
+        self._price = price
+
+    def token(self, currency: str) -> Token:
+        return replace(ETH_AT_EXCHANGE, address=currency, symbol=currency)
+
+    async def fetch_book(self, symbol: str) -> Book:
+        self.asked += 1
+        base, quote = map(self.token, symbol.split("/"))
+        ticks = 0 if self._price is None else int(self._price * 1_000)
+        return Book(
+            exchange=base.place,
+            symbol=symbol,
+            base=base,
+            quote=quote,
+            bids=((ticks - 1, 10),) if ticks else (),
+            asks=((ticks + 1, 10),) if ticks else (),
+            tick=10**quote.decimals // 1_000,
+            lot=1,
+            min_amount=0,
+            min_notional=0,
+            taker_fee_ppm=1_000,
+            nonce=1,
+        )
+
+
 class TestMarks:
     def test_ether_is_worth_itself_wherever_it_lies(self) -> None:
         marks = opening_marks(market(), [WETH, ETH_AT_EXCHANGE])
@@ -57,6 +98,20 @@ class TestMarks:
 
     def test_a_token_without_a_price_has_no_mark(self) -> None:
         assert opening_marks(market(), [DAI, WETH]).wei_per_unit.keys() == {WETH}
+
+    async def test_a_currency_that_no_pool_prices_has_the_mark_of_its_book(self) -> None:
+        marks = opening_marks(market(), [WETH, ETH_AT_EXCHANGE, BNB])
+        assert BNB not in marks.wei_per_unit
+        for symbol, price in (("BNB/ETH", Fraction(1, 5)), ("ETH/BNB", Fraction(5))):
+            told = await marked_by_books(marks, [OneBook(symbol, price)])
+            assert told.wei_per_unit == {**marks.wei_per_unit, BNB: Fraction(10**10, 5)}
+        assert await marked_by_books(marks, [OneBook("BNB/ETH", None)]) == marks
+        assert await marked_by_books(marks, [OneBook("BNB/SOL", Fraction(1))]) == marks
+
+    async def test_what_pools_price_is_not_asked_of_an_exchange(self) -> None:
+        marks = Marks({ETH_AT_EXCHANGE: Fraction(10**10), USD_AT_EXCHANGE: Fraction(5 * 10**6)})
+        exchange = OneBook("ETH/USDT", Fraction(2_000))
+        assert (await marked_by_books(marks, [exchange]), exchange.asked) == (marks, 0)
 
     def test_the_ledger_keeps_the_same_fractions(self) -> None:
         on = market(v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER)))
