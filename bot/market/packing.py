@@ -18,8 +18,9 @@ from bot.market.kernels import Curve
 from bot.market.ladder import Ladder
 from bot.market.packed import Detector, PackedMarket
 from bot.market.packed.shapes import F8, I4
+from bot.market.prices import leaving, opposite
 from bot.market.ranges import Anchor, Ranged, anchor, is_ranged, kept, ranges, root_price
-from bot.market.values import values_from
+from bot.market.values import middle, values_from
 from chains.assets import ZERO_ADDRESS, Asset, Token
 from chains.exchanges.books import Book
 from chains.hops import HopKind
@@ -315,24 +316,24 @@ class Packing:
                 self._stale[venue] = None
 
     def _value_new(self) -> None:
-        """Nodes for the tokens that have none yet, each at what its asset is worth, as far as one neighbour tells."""
+        """Nodes for the tokens that have none yet, each at what its asset is worth, as far as its neighbours tell."""
         new = self._tokens[self.market.nodes :]
         if new:
             values = np.array([self._guess(token) for token in new])
             self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))
 
     def _guess(self, token: Token) -> float:
-        """A new token's value from a neighbour that has one; 1.0 where none has."""
+        """A new token's value by what it is traded for that has one; 1.0 where nothing has."""
         graph, values = self._graph, self.market.values()
-        node = graph.node(graph.assets.of(token))
-        for target, numbers in graph.pools.out.get(node, {}).items():
-            for other in self._of_asset.get(graph.asset_of[target], ()):
-                at = self._nodes[other]
-                if at < len(values):
-                    guess = float(values[at]) * max(graph.rate[number] for number in numbers)
-                    if 0.0 < guess < math.inf:
-                        return guess
-        return 1.0
+        told = []
+        for edge in leaving(graph, graph.node(graph.assets.of(token))):
+            at = self._nodes.get(edge.token_out, len(values))
+            back = graph.rate[opposite(graph, edge).id]
+            if edge.token_in == token and at < len(values) and back:
+                price = float(values[at]) * math.sqrt(graph.rate[edge.id] / back)
+                if 0.0 < price < math.inf:
+                    told.append((self._depth_of(edge) * price, price))
+        return middle(told)
 
     def _ends(self, pools: Iterable[Pool]) -> I4:
         return np.array([[self._nodes[token] for token in pool.tokens] for pool in pools], np.int32).reshape(-1, 2)

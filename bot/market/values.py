@@ -1,23 +1,21 @@
-"""What tokens count for in the packed market: a scale for trade sizes, told by the widest paths and never too high."""
+"""What tokens count for in the packed market: a scale for trade sizes, told by all that trade them, wide ones most."""
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 from bot.market.graph import Edge, Graph
 from bot.market.prices import leaving, opposite
-
-WIDE_ENOUGH = 0.1
-"""A path counts if it is this part as wide as the widest to the same node."""
 
 
 def values_from(graph: Graph, depth_of: Callable[[Edge], float], unit: int) -> dict[int, float]:
     """Whole units of node `unit` per whole unit of each node that a path joins to it.
 
-    Of prices that come by paths about as wide as the widest, the lowest: a value that is too low only shifts the sizes
-    that a walk is looked at; with one that is too high whole base units would seem too coarse to look at all.
+    Of the prices that paths tell, each counted by how wide it is, the middle one: what a few drained or displaced pools
+    say moves it little. The hops of a token whose value is far off would be looked at for sizes that do not match.
     """
     widths, prices = {unit: math.inf}, {unit: 1.0}
     told: dict[int, list[tuple[float, float]]] = {}
@@ -28,8 +26,7 @@ def values_from(graph: Graph, depth_of: Callable[[Edge], float], unit: int) -> d
         if node in settled:
             continue
         settled.add(node)
-        least = WIDE_ENOUGH * widths[node]
-        prices[node] = min((price for width, price in told.pop(node, ()) if width >= least), default=1.0)
+        prices[node] = middle(told.pop(node, ()))
         for edge in leaving(graph, node):
             back = opposite(graph, edge)
             if edge.target in settled or not graph.rate[edge.id] or not graph.rate[back.id]:
@@ -41,3 +38,14 @@ def values_from(graph: Graph, depth_of: Callable[[Edge], float], unit: int) -> d
                 widths[edge.target] = width
                 heapq.heappush(queue, (-width, edge.target))
     return {node: prices[node] for node in settled}
+
+
+def middle(told: Sequence[tuple[float, float]]) -> float:
+    """The price up to which the prices of (width, price) make up half of all width; 1.0 where nothing is told."""
+    half, reached = sum(width for width, _ in told) / 2.0, 0.0
+    ascending = sorted(told, key=itemgetter(1))
+    for width, price in ascending:
+        reached += width
+        if reached >= half:
+            return price
+    return ascending[-1][1] if ascending else 1.0
