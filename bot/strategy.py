@@ -21,6 +21,7 @@ from bot.market.routing import Routed, route
 from bot.plan import LASTS_S, Plan
 from chains.assets import Amount, Asset, Token
 from chains.blocks import Head
+from chains.printing import one_line
 
 ETH = Asset("ETH")
 WEI_PER_ETH = 10**18
@@ -228,7 +229,7 @@ class Strategy(ABC):
             file = self.on_market.__code__.co_filename
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"
-            what = " ".join(f"{type(error).__name__}: {error}".split())
+            what = one_line(f"{type(error).__name__}: {error}")
             failed = f"strategy {self.name} failed on block {market.head.number}"
             raise StrategyFailed(f"{failed}: {what} ({where}); --debug prints the whole trace") from error
 

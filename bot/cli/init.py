@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,16 +48,23 @@ def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> N
     existing = [str(folder / name) for name in files if (folder / name).exists()]
     if existing:
         raise CommandFailed(f"{', '.join(existing)}: already there; name another folder", ExitCode.USAGE)
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    written = [str(folder / name) for name in files]
+    written: list[Path] = []
+    try:
+        for name, text in files.items():
+            written.append(folder / name)
+            written[-1].parent.mkdir(parents=True, exist_ok=True)
+            written[-1].write_text(text, encoding="utf-8")
+    except OSError:
+        # Half a configuration would be in the way of the next attempt.
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        raise
     if as_json:
-        emit({"written": written})
+        emit({"written": [str(path) for path in written]})
         return
-    for path_text in written:
-        click.echo(f"wrote {path_text}")
+    for path in written:
+        click.echo(f"wrote {path}")
     click.echo(_next_steps(folder, network))
 
 

@@ -147,6 +147,7 @@ _WHAT: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
         "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
         "greater_than_equal": lambda context: f"{context['ge']} or more",
         "less_than_equal": lambda context: f"{context['le']} or less",
+        "less_than": lambda context: f"less than {context['lt']}",
         "too_short": lambda context: f"a list of at least {context['min_length']}",
         "too_long": lambda context: f"a list of at most {context['max_length']}",
     }

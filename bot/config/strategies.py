@@ -20,6 +20,7 @@ from bot.config.relays import DestinationName
 from bot.config.section import Many, Section
 from bot.config.values import TokenName
 from chains.assets import Amount
+from chains.printing import one_line
 
 if TYPE_CHECKING:
     from bot.strategy import Strategy
@@ -135,7 +136,7 @@ def strategy_class(reference: str, folder: Path) -> type[Strategy]:
 
 def _told(error: BaseException) -> str:
     """What an author's code raised, and in which line; a syntax error says that by itself."""
-    what = " ".join(f"{type(error).__name__}: {error}".split())
+    what = one_line(f"{type(error).__name__}: {error}")
     if isinstance(error, SyntaxError | ModuleNotFoundError):
         return what
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -9,18 +9,15 @@ from typing import Any
 
 import orjson
 
+from chains.printing import visible
+
 SYMBOL_CHARS = 32
 TEXT_CHARS = 400
-
-_UNPRINTABLE = "\N{REPLACEMENT CHARACTER}"
 
 
 def printable(text: str, limit: int = TEXT_CHARS) -> str:
     """`text` without control, format or bidirectional characters, and at most `limit` characters long."""
-    shown = text if len(text) <= limit else text[: limit - 1] + "…"
-    if shown.isprintable():
-        return shown
-    return "".join(character if character.isprintable() else _UNPRINTABLE for character in shown)
+    return visible(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
 def plain(value: object, name: str = "") -> Any:

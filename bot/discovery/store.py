@@ -246,9 +246,10 @@ class PoolStore:
         except SQLAlchemyError as error:
             origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
             what = (str(origin).strip().splitlines() or [type(origin).__name__])[0]
-            raise StoreFailed(
-                f"pool store {self._where}: {what}; correct pools.url, or move the store away: it is made again"
-            ) from error
+            remedy = "correct pools.url, or move the store away: it is made again"
+            if "disk is full" in what:
+                remedy = "free some space and start again: what was found before is kept"
+            raise StoreFailed(f"pool store {self._where}: {what}; {remedy}") from error
 
 
 def _states_at(connection: Connection) -> Position | None:

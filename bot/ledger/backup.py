@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
 from bot.ledger.database import connect, parse_url, place, upgrade
-from bot.ledger.errors import LedgerError, explained
+from bot.ledger.errors import LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base
@@ -64,6 +64,8 @@ def backup(url: str, to: Path) -> Copied:
         part.rename(to)
     finally:
         part.unlink(missing_ok=True)
+        # SQLite leaves its journal where there was no space to roll it back.
+        part.with_name(f"{part.name}-journal").unlink(missing_ok=True)
     return copied
 
 
@@ -96,6 +98,14 @@ def _file(path: Path) -> URL:
 
 
 def _copy(source: URL, target: URL) -> None:
+    """All of it, or `LedgerError`: a disk that is full is the target's."""
+    try:
+        _copy_all(source, target)
+    except LedgerFull as error:
+        raise LedgerFull(f"copy {place(target)}: the disk is full; free some space, or name another place") from error
+
+
+def _copy_all(source: URL, target: URL) -> None:
     """Page by page between files; otherwise row by row, in one consistent view of the source."""
     if source.get_backend_name() == target.get_backend_name() == "sqlite":
         files = (closing(sqlite3.connect(str(url.database))) for url in (source, target))

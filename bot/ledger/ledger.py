@@ -29,6 +29,8 @@ from bot.ledger.store import changing
 from bot.ledger.token_reports import TokenReports
 from bot.mode import Mode
 
+_LAST_ID = 2**63 - 1
+"""No database counts further."""
 _CHANGE_RUN = changing(RunRow, RunRow.id == bindparam("run"))
 
 
@@ -103,7 +105,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         preferred = () if network is None else (of_network.desc(), live.desc())
         runs = select(RunRow.__table__).order_by(*preferred, RunRow.id.desc()).limit(1)
         if run_id is not None:
-            runs = runs.where(RunRow.id == run_id)
+            runs = runs.where(RunRow.id == min(run_id, _LAST_ID))
         with self.read() as connection:
             row = connection.execute(runs).one_or_none()
             if row is None:

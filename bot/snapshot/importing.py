@@ -10,6 +10,7 @@ from typing import Any
 from bot.snapshot.found import Found, Layout, gathered
 from bot.snapshot.layouts import calls, market, pools
 from chains.pools.registry import FAMILIES, Family
+from chains.printing import one_line
 from chains.snapshot import LeftOut, Snapshot
 from chains.snapshot.document import FORMAT, from_json, read_json
 from chains.snapshot.errors import SnapshotError
@@ -95,7 +96,7 @@ def _of_layout(document: Any, file: Path) -> Iterator[Found]:
             if found is not None:
                 return iter(list(found))
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-            what = " ".join(f"{type(error).__name__}: {error}".split())
+            what = one_line(f"{type(error).__name__}: {error}")
             raise UnknownLayout(f"{file}: not a whole recording of {layout.__name__}: {what}") from error
     raise UnknownLayout(f"{file}: of no layout this program knows; docs/snapshot.md lists them")
 

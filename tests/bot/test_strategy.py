@@ -57,6 +57,7 @@ def view(on: Market, *, inventory: dict[Token, int] | None = None, gas_price_wei
         (lambda: (plan.gone for plan in (None,)), "AttributeError: 'NoneType' object has no attribute 'gone' ("),
         (lambda: None, "TypeError: 'NoneType' object is not iterable ("),
         (lambda: [None], "TypeError: None is no Plan ("),
+        (lambda: (getattr(plan, "\x1b[2J") for plan in (None,)), "no attribute '\N{REPLACEMENT CHARACTER}[2J' ("),
     ],
 )
 def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_file(
@@ -68,7 +69,8 @@ def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_f
 
     with pytest.raises(StrategyFailed) as failed:
         list(Careless("mine").plans(view(market(CHEAP))))
-    assert f"strategy mine failed on block 17: {told}{__file__}" in str(failed.value)
+    said = str(failed.value)
+    assert said.startswith("strategy mine failed on block 17: ") and f"{told}{__file__}" in said
 
 
 def test_a_parameter_that_does_not_fit_stays_a_matter_of_configuration() -> None:

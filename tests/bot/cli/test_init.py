@@ -45,6 +45,14 @@ def test_a_url_that_carries_a_key_is_not_left_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "new" / "isthmus.toml").exists()
 
 
+def test_an_init_that_fails_half_way_is_not_in_the_way_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "strategies").touch()
+    result = CliRunner().invoke(main, ["init", str(tmp_path)])
+    assert result.exit_code == 4 and "strategies: there is something of that name already" in result.stderr
+    (tmp_path / "strategies").unlink()
+    assert CliRunner().invoke(main, ["init", str(tmp_path)]).exit_code == 0
+
+
 @pytest.mark.parametrize("existing", ["isthmus.toml", "strategies/dex_arbitrage.toml"])
 def test_init_overwrites_nothing(tmp_path: Path, existing: str) -> None:
     path = tmp_path / existing

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -107,6 +108,25 @@ def test_a_place_where_nothing_can_be_written_is_named(traded: Ledger, url: str,
     (tmp_path / "copy.sqlite3.part").mkdir()
     with pytest.raises(LedgerError, match=r"copy\.sqlite3: nothing can be written there"):
         backup(url, tmp_path / "copy.sqlite3")
+
+
+def test_a_full_disk_is_said_to_be_the_copys_and_nothing_is_left_there(
+    traded: Ledger, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def full(database: str, *arguments: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(database, *arguments, **options)
+        if ".part" in database:
+            connection.execute("PRAGMA max_page_count = 1")
+            Path(f"{database}-journal").touch()
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", full)
+    monkeypatch.setattr(sqlite3.dbapi2, "connect", full)
+    with pytest.raises(LedgerError, match=r"^copy .*copy\.sqlite3\.part: the disk is full; free some space"):
+        backup(url, tmp_path / "safe" / "copy.sqlite3")
+    assert not list((tmp_path / "safe").iterdir())
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -191,6 +191,8 @@ def test_rows_need_a_run(tmp_path: Path) -> None:
     assert not ledger.begun and ledger.head_s == 0
     with pytest.raises(LedgerError, match="no run was started"):
         ledger.record_plan(atomic_plan(1))
+    with pytest.raises(LedgerError, match=r"does not hold run 9{30};"):
+        ledger.attach(int("9" * 30))
     with pytest.raises(LedgerError, match="does not hold any run"):
         ledger.attach()
     begin(ledger)
