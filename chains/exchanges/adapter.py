@@ -17,14 +17,12 @@ from chains.assets import InvalidAmount, Token
 from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
-from chains.exchanges.client import client_of
+from chains.exchanges.client import client_of, followed_depth
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
 DEPTH = 100
 """Levels kept per side."""
-FOLLOWED_DEPTH = 1_000
-"""Levels ccxt follows per side: what a snapshot lacks is missing until it changes, so more than are kept."""
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
 IDLE_S = 6.0
 """An account that is asked nothing for so long, at most for twice as long, is asked the time: soon after, the
@@ -76,6 +74,7 @@ class Exchange:
         self._fetch = client.fetch
         client.fetch = self._fetched
         self._has_key = bool(api_key)
+        self._followed_depth = followed_depth(ccxt_id)
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
@@ -274,7 +273,7 @@ class Exchange:
         failures = 0
         while True:
             try:
-                book = self._book(symbol, await self._client.watch_order_book(symbol, FOLLOWED_DEPTH))
+                book = self._book(symbol, await self._client.watch_order_book(symbol, self._followed_depth))
             except Exception as error:
                 # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
                 self._forget_settled_futures()

@@ -23,6 +23,17 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
 
 
+FOLLOWED_DEPTH = 1_000
+_FOLLOWED: Mapping[str, int] = MappingProxyType({"kucoin": 100, "bitfinex": 100, "bittrade": 150, "htx": 400})
+
+
+def followed_depth(ccxt_id: str) -> int:
+    """Levels that ccxt is to follow per side: what a snapshot lacks is missing until it changes, so more than are kept,
+    as far as the exchange allows.
+    """
+    return _FOLLOWED.get(ccxt_id, FOLLOWED_DEPTH)
+
+
 def client_of(
     name: str,
     ccxt_id: str,
