@@ -84,7 +84,7 @@ class Discovery:
             group = [origin for origin, number in behind.items() if number == first]
             stop = min((number for number in behind.values() if number > first), default=head.number)
             topics = frozenset().union(*(LAYOUTS[origin.layout].topics for origin in group))
-            scanner = RangeScanner(self._node, topics, [origin.address for origin in group])
+            scanner = RangeScanner(self._node, topics, head.number, [origin.address for origin in group])
             async for scanned in scanner.scan(first + 1, stop):
                 step = await self.understood(scanned.logs, head)
                 at = await self._position(scanned.last, head)

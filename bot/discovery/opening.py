@@ -104,7 +104,7 @@ class PoolBook:
     async def _logs_since(self, at: Position, head: Head, progress: Progress) -> list[Log]:
         logs: list[Log] = []
         topics = frozenset().union(*(family.topics for family in self._families.values()))
-        async for scanned in RangeScanner(self._node, topics).scan(at.number + 1, head.number):
+        async for scanned in RangeScanner(self._node, topics, head.number).scan(at.number + 1, head.number):
             logs += scanned.logs
             progress("reading what changed", scanned.last - at.number, head.number - at.number + 1)
         return logs

@@ -13,6 +13,7 @@ from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Log
 from chains.node import wire
+from chains.node.answers import Answer, Request
 from chains.node.errors import Unreachable
 
 FIRST_SPAN = 2_000
@@ -32,6 +33,12 @@ class Requests(Protocol):
 
     async def request(self, method: str, *params: Any) -> Any: ...
 
+    async def request_all(self, requests: Sequence[Request]) -> list[Answer]: ...
+
+
+class _Behind(ScanFailed):
+    """Who gave logs does not have the newest block: those of the last ones may be missing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
@@ -43,14 +50,23 @@ class Scanned:
 
 
 class RangeScanner:
-    """Asks a node for logs of some emitters with some first topics. `span` is how many blocks it asks for at a time."""
+    """Asks a node for logs of some emitters with some first topics. `span` is how many blocks it asks for at a time.
+
+    Who answers must have block `newest`.
+    """
 
     def __init__(
-        self, node: Requests, topics: Collection[bytes], addresses: Collection[Address] = (), span: int = FIRST_SPAN
+        self,
+        node: Requests,
+        topics: Collection[bytes],
+        newest: int,
+        addresses: Collection[Address] = (),
+        span: int = FIRST_SPAN,
     ) -> None:
         self._node = node
         self._topics = sorted(topics)
         self._addresses = sorted(addresses)
+        self._newest = newest
         self.span = span
 
     async def scan(self, first: int, last: int) -> AsyncIterator[Scanned]:
@@ -74,6 +90,11 @@ class RangeScanner:
                     return Scanned(first, last, await self._one_block(first, error))
                 last = self._shrunk(first, last)
                 continue
+            except _Behind:
+                if (pause_s := next(pauses, None)) is None:
+                    raise
+                await asyncio.sleep(pause_s)
+                continue
             except Unreachable:
                 # A range too wide may be answered with silence.
                 if next(silences, None) is None:
@@ -93,10 +114,20 @@ class RangeScanner:
         return first + self.span - 1
 
     async def _logs(self, first: int, last: int) -> list[Mapping[str, Any]]:
+        """Of who has the newest block: some nodes leave out what they do not have yet, without a word.
+
+        Both are asked in one message, so that one backend of several answers both.
+        """
         criteria: dict[str, Any] = {"fromBlock": hex(first), "toBlock": hex(last), "topics": [self._wanted_topics()]}
         if self._addresses:
             criteria["address"] = self._addresses
-        documents = await self._node.request("eth_getLogs", criteria)
+        documents, block = await self._node.request_all(
+            [Request("eth_getLogs", (criteria,)), Request("eth_getBlockByNumber", (hex(self._newest), False))]
+        )
+        if isinstance(documents, RpcError):
+            raise documents
+        if block is None:
+            raise _Behind(f"the node gives logs and does not have block {self._newest} yet; use one that is not behind")
         if not isinstance(documents, list):
             raise ScanFailed(f"eth_getLogs of blocks {first} to {last} gave no list; use another node")
         return documents

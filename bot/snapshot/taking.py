@@ -13,7 +13,6 @@ from bot.opening import known_pools
 from chains.blocks import Head
 from chains.networks import Network
 from chains.node import EndpointSettings, Node
-from chains.node.reads import JsonRpcReads
 from chains.pools.pool import Pool, PoolFacts, Timed
 from chains.pools.registry import FAMILIES, Family
 from chains.snapshot import LeftOut, Recorded, Snapshot
@@ -32,7 +31,7 @@ class Source:
     """A node that speaks for `network`."""
 
     network: Network
-    reads: JsonRpcReads
+    reads: Node
 
     async def head(self, number: int | None) -> Head:
         """The block of that number, or the latest. Raises `NoSuchBlock`, `NodeError`."""

@@ -6,7 +6,7 @@ A module has one chain, which holds tens of megabytes; each test leaves it as it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from bot.exactness import PROOFS, Proof
 from chains.anvil import Anvil, RpcError
 from chains.blocks import Head
 from chains.networks import Network, load_network
+from chains.node.answers import Request
 from chains.node.reads import JsonRpcReads
 from chains.twin.build import TwinState, ensure_state
 from chains.twin.data import SNAPSHOT_BLOCK, SNAPSHOT_TIME_S
@@ -44,6 +45,15 @@ class Reads(JsonRpcReads):
         return await self.anvil.rpc(method, *params)
 
     request_once = request
+
+    async def request_all(self, requests: Sequence[Request]) -> list[Any]:
+        return await asyncio.gather(*(self._answer(each) for each in requests))
+
+    async def _answer(self, asked: Request) -> Any:
+        try:
+            return await self.request(asked.method, *asked.params)
+        except RpcError as error:
+            return error
 
     def now_ns(self) -> int:
         return 0

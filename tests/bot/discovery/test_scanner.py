@@ -17,7 +17,7 @@ from tests.bot.discovery.chain import EMITTER, TOPIC, LoggedChain
 async def places(chain, first: int, last: int, span: int = 2_000) -> list[tuple[int, int]]:
     """Block and index of every log, and that the pieces join."""
     read, following = [], first
-    async for piece in RangeScanner(chain, [TOPIC], [EMITTER], span).scan(first, last):
+    async for piece in RangeScanner(chain, [TOPIC], last, [EMITTER], span).scan(first, last):
         assert piece.first == following <= piece.last
         following = piece.last + 1
         read += [(log.block_number, log.log_index) for log in piece.logs]
@@ -77,6 +77,26 @@ async def test_a_node_that_asks_for_patience_gets_it(monkeypatch) -> None:
 
     monkeypatch.setattr(chain, "_range", busy)
     assert await places(chain, 0, 10) == [(5, 0)]
+
+
+async def test_logs_of_who_does_not_have_the_last_block_are_asked_for_again(monkeypatch) -> None:
+    """As behind a load balancer, whose backends are not all as far: this one leaves out what it does not have."""
+    monkeypatch.setattr(scanner, "_PAUSES_S", (0.0, 0.0, 0.0))
+    chain, asked = LoggedChain({5: 1, 10: 1}), 0
+    chain.newest = 8
+    plain = chain.request_all
+
+    async def catches_up(requests):
+        nonlocal asked
+        asked += 1
+        chain.newest = 10 if asked == 3 else chain.newest
+        return await plain(requests)
+
+    monkeypatch.setattr(chain, "request_all", catches_up)
+    assert await places(chain, 0, 10) == [(5, 0), (10, 0)]
+    chain.newest = 9
+    with pytest.raises(ScanFailed, match="does not have block 10 yet"):
+        await places(chain, 0, 10)
 
 
 async def test_silence_narrows_the_range_and_ends_in_its_own_error(monkeypatch) -> None:
