@@ -318,8 +318,8 @@ class Homecoming:
             for intent, it in replacements:
                 self._in_flight.transactions[intent.id] = read_signed(it.before.raw, intent.sender)
             raise
-        for intent, it in replacements:
-            await self._operators.of(intent).replaced(intent, it)
+        # All at once: a relay that does not answer is waited for once before any of it leaves.
+        await asyncio.gather(*(self._operators.of(intent).replaced(intent, it) for intent, it in replacements))
         return {attempt.intent_id: attempt for attempt in attempts}
 
     def _leave_out_foreign(self, found: Found) -> None:

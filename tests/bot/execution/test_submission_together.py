@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
 
+from bot.execution.routes import Routes
 from bot.execution.transactions import TransactionDesk
 from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
@@ -16,7 +18,9 @@ from bot.ledger.states import AttemptKind, IntentState
 from bot.plan import Plan
 from bot.simulator.verdict import Verdict
 from chains.blocks import Block
+from chains.node import SendOutcome, SendStatus
 from chains.node.errors import NodeError
+from chains.relays.destinations import MEMPOOL, Mempool, Window
 from tests.bot.execution.given import cycle, head
 from tests.bot.execution.scripted import Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.execution.test_submission import leaves
@@ -60,6 +64,29 @@ async def test_what_replaces_several_is_in_the_ledger_by_one_commit_before_the_f
         assert [(it.kind, it.state) for it in attempts] == [(AttemptKind.NOOP, IntentState.SENDING)] * len(PLANS)
     assert chain.sent[-len(PLANS) :] == [attempt.raw for attempt in newest(ledger, intents)]
     assert [ledger.intent(intent).state for intent in intents] == [IntentState.PENDING] * len(PLANS)
+
+
+async def test_a_relay_that_does_not_answer_is_waited_for_once_before_what_replaces_several_leaves(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    all_asked = asyncio.Barrier(len(PLANS))
+
+    class Silent:
+        """Answers nobody until all have asked."""
+
+        async def send(self, raw: bytes, window: Window) -> SendOutcome:
+            return SendOutcome(SendStatus.ACCEPTED, "")
+
+        async def withdraw(self, raw: bytes, window: Window) -> None:
+            await all_asked.wait()
+
+    simulator = ScriptedSimulator(PLANS[0])
+    routes = Routes({MEMPOOL: Mempool(chain.send_raw), "silent": Silent()}, ("silent",))
+    on = desk(ledger, chain, simulator, signer, routes=routes)
+    await leave(on, ledger, simulator, PLANS)
+    async with asyncio.timeout(10):
+        await on.on_block(Block(head(11), ()))
+    assert len(chain.sent) == len(PLANS)
 
 
 async def test_what_was_signed_before_the_node_fell_silent_is_kept_as_to_be_sent(
