@@ -68,6 +68,7 @@ class Deciding:
         self._upkeep.before(changed)
         price = self.screening_price_wei(head)
         walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
+        await road.turns.take("asked", head.hash)
         quotes = {book.quote for book in road.market.books.values()}
         seen = []
         for strategy in road.strategies:
@@ -116,6 +117,7 @@ class Deciding:
         """One plan: recorded, carried as far as it gets, told; and at half its size, if it is too sensitive."""
         self._road.ledger.record_plan(plan)
         outcome = await self._consider(plan, head, in_use)
+        await self._road.turns.take("considered", plan.id)
         smaller = None
         if isinstance(outcome, Refusal):
             if outcome.reason is Reason.SIM_SENSITIVE and not halved:
@@ -141,6 +143,7 @@ class Deciding:
             return Refusal(Reason.NO_MARK, str(error))
         if road.witnesses is not None and not isinstance(tried, Refusal):
             tried = await road.witnesses.refusal(head, tried[0].worst) or tried
+        await road.turns.take("tried", plan.id)
         tried = self._stale(head, plan) or tried
         if isinstance(tried, Refusal):
             return tried

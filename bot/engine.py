@@ -191,6 +191,7 @@ class Engine:
             road.guard.prepare()
             road.market.settle(self.deciding.screening_price_wei(head))
             found = await looking
+            await road.turns.take("looked", head.hash)
         finally:
             looking.cancel()
         in_use: set[Address] = set()
@@ -278,9 +279,12 @@ class Engine:
             self._final = await road.transactions.go_on(found, settled)
         finally:
             # Whatever became of the rest, what was traded is booked.
-            self._close(placed, await paying)
+            reports = await paying
+            await road.turns.take("paid", head.hash)
+            self._close(placed, reports)
         gas_price_wei = road.fee_policy.coin.cost_wei(road.fee_policy.gas_price_wei(head))
         closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
+        await road.turns.take("home", head.hash)
         self._told_closed(closed)
         await self.deciding.take_back(unwinds, head, in_use)
 

@@ -28,6 +28,7 @@ from bot.ledger.records import Account, Mark
 from bot.market import EdgeKind, Market
 from bot.market.kinds import kind_of
 from bot.market.loader import load_pools
+from bot.turns import Turns
 from chains.assets import Address, Asset, Token
 from chains.blocks import Head
 from chains.exchanges.books import Book
@@ -162,10 +163,14 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
 
 
 def upkeeping(
-    node: Node, known: KnownPools, policy: AuditPolicy, families: Mapping[str, PoolFamily] = FAMILIES
+    node: Node,
+    known: KnownPools,
+    policy: AuditPolicy,
+    families: Mapping[str, PoolFamily] = FAMILIES,
+    turns: Turns | None = None,
 ) -> Upkeeping:
     """How the known pools are kept true: read again where they must be, and compared with the chain."""
-    return Upkeeping(PoolReader(node, known.by_venue, families), policy)
+    return Upkeeping(PoolReader(node, known.by_venue, families, turns), policy)
 
 
 def filters(

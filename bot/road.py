@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from bot.drift.freshness import Freshness
@@ -18,6 +18,7 @@ from bot.market import Market, VenueId
 from bot.market.combined import Walk
 from bot.risk.guard import Guard
 from bot.strategy import Strategy
+from bot.turns import Turns
 from bot.world.ground import Ground
 from bot.world.witnesses import Witnesses
 from chains.assets import Token
@@ -59,3 +60,4 @@ class Road:
     witnesses: Witnesses | None = None
     lenders: SingletonLenders | None = None
     optimum: Optimal | None = None
+    turns: Turns = field(default_factory=Turns)

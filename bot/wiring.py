@@ -33,6 +33,7 @@ from bot.risk.guard import Guard
 from bot.road import Optimal, Road
 from bot.signer.client import SignerClient
 from bot.simulator import Simulator
+from bot.turns import Turns
 from bot.world.ground import Ground
 from bot.world.relays import routes_of
 from bot.world.witnesses import Witnesses
@@ -51,7 +52,7 @@ class Ends:
     what a plan leaves in our hands must not be held; `freshness` whether a head is young enough to decide on;
     `may_order` for which strategy orders may be placed; `allowance` by how much limits were changed since the start.
     `relays` are where transactions can go besides the ground. `optimum` finds the best use of the whole market, where
-    it is asked for.
+    it is asked for. `turns` say in which order answers took effect.
     """
 
     ground: Ground
@@ -65,6 +66,7 @@ class Ends:
     allowance: Allowance = unchanged
     relays: Mapping[str, Destination] = field(default_factory=dict)
     optimum: Optimal | None = None
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +200,12 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         fee_policy=fee_policy,
         ground=ends.ground,
         filters=filters(config.strategies, network, footing.known),
-        upkeep=upkeeping(ends.node, footing.known, config.state.audit, families_with(config.families)),
+        upkeep=upkeeping(ends.node, footing.known, config.state.audit, families_with(config.families), ends.turns),
         network=network.name,
         trading=ends.signer is not None,
         freshness=ends.freshness,
         witnesses=witnesses,
         lenders=SingletonLenders(footing.identity.venues, footing.profit_tokens, ends.node),
         optimum=ends.optimum if config.certificate.enabled and config.certificate.plan_within_ms else None,
+        turns=ends.turns,
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from bot.market import VenueId
 from bot.market.loader import Loaded, LoadFailed, load_pools, refresh
+from bot.turns import Turns
 from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Head, Log
@@ -36,9 +37,14 @@ class PoolReader:
     """
 
     def __init__(
-        self, node: Reads, facts: Mapping[VenueId, PoolFacts], families: Mapping[str, Family] = FAMILIES
+        self,
+        node: Reads,
+        facts: Mapping[VenueId, PoolFacts],
+        families: Mapping[str, Family] = FAMILIES,
+        turns: Turns | None = None,
     ) -> None:
         self._node = node
+        self._turns = turns or Turns()
         self._facts = facts
         self._families = families
         self.calls_made = 0
@@ -49,7 +55,8 @@ class PoolReader:
 
     async def pools(self, venues: Collection[VenueId], block_hash: str) -> Loaded:
         """The pools as of one block, and why those that could not be loaded were not."""
-        return await load_pools(self, [self._facts[venue] for venue in venues], block_hash, families=self._families)
+        facts = [self._facts[venue] for venue in venues]
+        return await self._in_turn(load_pools(self, facts, block_hash, families=self._families), block_hash)
 
     async def reload(self, venues: Collection[VenueId], head: Head) -> tuple[Pool, ...]:
         """Those of the pools that can be loaded as of `head`."""
@@ -57,7 +64,16 @@ class PoolReader:
 
     async def refresh(self, pools: Iterable[Pool], head: Head) -> Loaded:
         """What lapsed of pools, read as of `head`."""
-        return await refresh(pools, self, head.hash)
+        return await self._in_turn(refresh(pools, self, head.hash), head.hash)
+
+    async def _in_turn(self, reading: Coroutine[Any, Any, Loaded], block_hash: str) -> Loaded:
+        try:
+            loaded = await reading
+        except UNANSWERED:
+            await self._turns.take("pools", block_hash)
+            raise
+        await self._turns.take("pools", block_hash)
+        return loaded
 
     async def call(self, to: Address, data: bytes, block_hash: str, /) -> bytes:
         self.calls_made += 1

@@ -79,4 +79,5 @@ def played_ends(player: Playing, opening: Opening) -> Ends:
         relays={name: end(f"relay.{name}", name) for name in opening.relays},
         freshness=cast(Any, _PlayedFreshness(player)),
         optimum=end("optimum"),
+        turns=end("turns"),
     )

@@ -77,10 +77,13 @@ class Player:
     _coming: deque[Any] = field(default_factory=deque)
     _compared: int = 0
     _exhausted: bool = False
+    _over: bool = False
 
     async def ask(self, name: str, asked: Sequence[Any], named: Mapping[str, Any]) -> Any:
         """What the run was answered to the same question, when its turn comes."""
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        if self._over:
+            waiting.cancel()
         self._asked.setdefault((name, key(asked, named)), deque()).append(waiting)
         return await waiting
 
@@ -118,6 +121,15 @@ class Player:
             await settle(running)
         except CutShort:
             self._compare()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Nothing is answered any more: who asks must not wait for ever, not even as it gives up."""
+        self._over = True
+        for waiting in self._asked.values():
+            for future in waiting:
+                future.cancel()
 
     async def opening(self, task: asyncio.Task[Any]) -> None:
         """Deliver answers until `task`, which opens the road, is done."""

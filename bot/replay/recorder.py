@@ -78,6 +78,7 @@ class Recorder:
             signer=ends.signer and self.end("signer", ends.signer),
             accounts={name: self.end(f"exchange.{name}", account) for name, account in ends.accounts.items()},
             optimum=ends.optimum and self.end("optimum", ends.optimum),
+            turns=self.end("turns", ends.turns),
             relays={name: self.end(f"relay.{name}", relay) for name, relay in ends.relays.items()},
             may_hold=self.reading("may_hold", ends.may_hold),
             may_order=self.reading("may_order", ends.may_order),

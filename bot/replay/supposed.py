@@ -137,7 +137,7 @@ class Supposing:
         if end.startswith("exchange."):
             return self._order(end.removeprefix("exchange."), method, *asked)
         match name:
-            case "ground.on_head" | "simulator.screened" | "simulator.trouble":
+            case "turns.take" | "ground.on_head" | "simulator.screened" | "simulator.trouble":
                 return None
             case "simulator.verdict":
                 return self._verdict(*asked[:2])

@@ -17,7 +17,7 @@ from typing import Any
 
 import orjson
 
-MAGIC = b"isthmus tape 2\n"
+MAGIC = b"isthmus tape 3\n"
 FRAME_RECORDS = 512
 FRAME_S = 1.0
 """A frame is written when it holds so many records, or is so old: at most so much is lost with a crash."""

@@ -14,6 +14,7 @@ from bot.drift.resync import Resync
 from bot.ledger.decisions import Level
 from bot.market import Market
 from bot.market.loader import load_pools
+from bot.turns import Turns
 from chains.blocks import Block, Head, Log
 from chains.pools.pool import Pool
 from tests.bot.drift.world import World, open_world
@@ -69,10 +70,12 @@ class Scene:
 
 
 @asynccontextmanager
-async def open_scene(policy: AuditPolicy = EVERYTHING, seed: int = 1) -> AsyncIterator[Scene]:
+async def open_scene(
+    policy: AuditPolicy = EVERYTHING, seed: int = 1, turns: Turns | None = None
+) -> AsyncIterator[Scene]:
     async with open_world(seed) as world:
         market = await world.market()
-        chain = PoolReader(world, world.facts)
+        chain = PoolReader(world, world.facts, turns=turns)
         events: list[tuple[str, str]] = []
 
         def record(level: Level, name: str, detail: str) -> None:

@@ -11,9 +11,11 @@ from bot.drift.audit import FORGIVEN_AFTER, STRIKES, Allowance
 from bot.drift.comparison import differences
 from bot.drift.policy import AuditPolicy
 from bot.market import UnknownVenue
+from bot.turns import Turns
 from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Log
+from chains.node import NodeError
 from chains.pools.constant_product import SYNC, ConstantProductPool
 from tests.bot.drift.scene import Scene, open_scene
 
@@ -205,6 +207,39 @@ async def test_a_node_that_answers_of_another_state_once_takes_no_pool_out(monke
         await scene.step()
         assert scene.audit.counts["unconfirmed"] == 1 and scene.events == []
         assert scene.pair() in scene.market.pools and not scene.audit.distrusted
+
+
+class Watching(Turns):
+    """What the audit distrusts as each turn is taken."""
+
+    def __init__(self) -> None:
+        self.scene: Scene
+        self.taken: list[tuple[str, bool, bool]] = []
+
+    async def take(self, what: str, of: str) -> None:
+        scene = self.scene
+        self.taken.append((what, bool(scene.audit.distrusted), scene.pair() in scene.market.pools))
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_what_others_see_of_a_comparison_changes_in_turn(answers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns = Watching()
+    async with open_scene(turns=turns) as scene:
+        turns.scene = scene
+        await scene.step()
+        turns.taken.clear()
+        await scene.swap()
+        ask = type(scene.world).call
+
+        async def once(self: object, to: Address, data: bytes, block_hash: str, /) -> bytes:
+            if turns.taken and not answers:
+                raise NodeError("gone")
+            return await ask(scene.world, to, data, block_hash)
+
+        monkeypatch.setattr(type(scene.world), "call", once)
+        await scene.step(keep=lambda log: log.topics[0] != SYNC)
+        assert turns.taken[:2] == [("pools", False, True), ("pools", True, True)]
+        assert (scene.pair() in scene.market.pools) is not answers
 
 
 async def test_a_comparison_that_a_reorganisation_overtakes_proves_nothing() -> None:
