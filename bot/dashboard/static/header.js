@@ -4,7 +4,11 @@ import { $, arrange, element, setText } from "./dom.js";
 import { age, count, duration, milliseconds, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
-const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting" };
+const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting", ended: "Ended" };
+const SILENT = {
+  down: (at) => `No connection since ${at}. What you see is from then; trying again.`,
+  ended: (at) => `The run ended at ${at}. What you see is how it stood; the next one that listens here is shown.`,
+};
 const LATE_S = 30;
 
 const sum = (counts) => Object.values(counts).reduce((total, one) => total + one, 0);
@@ -42,7 +46,7 @@ export class Header {
   // Ages go on between two messages.
   tick() {
     const { header } = this.store.values;
-    if (!header) return;
+    if (!header || this.ended) return;
     const since = (performance.now() - this.store.receivedAt) / 1_000;
     const known = header.head_age_s !== null;
     setText($("age"), known ? age(header.head_age_s + since) : "–");
@@ -52,8 +56,8 @@ export class Header {
 
   link(state) {
     setText($("link").querySelector("span"), LINKS[state]);
-    const at = new Date().toLocaleTimeString("en-GB");
-    this.notice("link", state === "down" && `No connection since ${at}. What you see is from then; trying again.`);
+    this.ended = state === "ended";
+    this.notice("link", SILENT[state]?.(new Date().toLocaleTimeString("en-GB")));
   }
 
   // Shows one line at the top under a key, or takes it away.

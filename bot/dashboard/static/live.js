@@ -2,9 +2,11 @@
 
 const FIRST_RETRY_MS = 400;
 const LONGEST_RETRY_MS = 8_000;
+const GOING_AWAY = 1001;
 
 export class Live extends EventTarget {
   #retryMs = FIRST_RETRY_MS;
+  #lost = "down";
 
   constructor(store) {
     super();
@@ -19,10 +21,13 @@ export class Live extends EventTarget {
         return;
       }
       this.#retryMs = FIRST_RETRY_MS;
+      this.#lost = "down";
       this.#say("live");
     });
-    socket.addEventListener("close", () => {
-      this.#say("down");
+    socket.addEventListener("close", (event) => {
+      // A run that ends says good-bye; what follows is that nobody answers.
+      if (event.code === GOING_AWAY) this.#lost = "ended";
+      this.#say(this.#lost);
       setTimeout(() => this.open(), this.#retryMs * (0.75 + Math.random() / 2));
       this.#retryMs = Math.min(this.#retryMs * 2, LONGEST_RETRY_MS);
     });

@@ -231,13 +231,30 @@ async def test_older_decisions_are_asked_for(browser: BrowserContext) -> None:
 
 async def test_a_lost_connection_is_said_and_mended(browser: BrowserContext) -> None:
     run = SampleRun(blocks=20)
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        page = watched.page
+        for viewer in dashboard._audience._viewers:
+            viewer.drop()
+        await expect(page.locator("#link")).to_have_text("Reconnecting")
+        await expect(page.locator("#notices")).to_contain_text("No connection since")
+        await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
+        await expect(page.locator("#notices")).to_be_empty()
+
+
+async def test_the_end_of_a_run_is_said_and_the_next_one_shown(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=20)
     first = dashboard_of(run)
     async with shown(browser, first) as watched:
         page = watched.page
         port = int(page.url.rstrip("/").rpartition(":")[2])
         await first.close()
-        await expect(page.locator("#link")).to_have_text("Reconnecting")
-        await expect(page.locator("#notices")).to_contain_text("No connection since")
+        await expect(page.locator("#link")).to_have_text("Ended")
+        await expect(page.locator("#notices")).to_contain_text("The run ended at")
+        ran = await page.locator("#uptime").text_content()
+        await page.wait_for_timeout(1_500)
+        await expect(page.locator("#link")).to_have_text("Ended")
+        await expect(page.locator("#uptime")).to_have_text(ran or "")
         second = dashboard_of(run, port=port)
         await second.start()
         await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
