@@ -6,6 +6,7 @@ Source: the Flashbots documentation on authentication; EIP-191, version 0x45.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from coincurve import PrivateKey, PublicKey
@@ -53,14 +54,9 @@ class SearcherIdentity:
 
         Raises `InvalidIdentity`, `OSError`.
         """
-        try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_MODE)
-        except FileExistsError:
-            return cls(_secret_in(path))
-        secret = os.urandom(_SECRET_BYTES)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret.hex())
-        return cls(secret)
+        if not path.exists():
+            _keep(os.urandom(_SECRET_BYTES), path)
+        return cls(_secret_in(path))
 
     def header(self, body: bytes) -> str:
         """The value of `SIGNATURE_HEADER` for a request with `body`: who sends it, and a signature over it."""
@@ -97,11 +93,29 @@ def _account(key: PublicKey) -> Address:
     return address(to_checksum_address(keccak(key.format(compressed=False)[1:])[-20:]))
 
 
+def _keep(secret: bytes, path: Path) -> None:
+    """Whole or not at all, and not where another process was first."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.unlink(missing_ok=True)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _PRIVATE_MODE), "w") as file:
+            file.write(secret.hex())
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def _secret_in(path: Path) -> bytes:
     mode = path.stat().st_mode & 0o777
     if mode & ~_PRIVATE_MODE:
         raise InvalidIdentity(f"{path}: others may read it (mode {mode:04o}); run `chmod 600 {path}`")
     try:
-        return bytes.fromhex(path.read_text().strip().removeprefix("0x"))
+        secret = bytes.fromhex(path.read_text().strip().removeprefix("0x"))
     except ValueError:
-        raise InvalidIdentity(f"{path}: not a key in hexadecimal; remove it, and a new one is made") from None
+        secret = b""
+    if len(secret) != _SECRET_BYTES:
+        raise InvalidIdentity(f"{path}: not a key in hexadecimal; remove it, and a new one is made")
+    return secret

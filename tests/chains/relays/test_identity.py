@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from eth_account import Account
@@ -57,6 +59,36 @@ def test_an_identity_is_made_once_kept_for_its_owner_alone_and_shown_by_its_addr
     with pytest.raises(InvalidIdentity, match="chmod 600"):
         SearcherIdentity.kept_at(path)
     path.chmod(0o600)
-    path.write_text("nothing")
-    with pytest.raises(InvalidIdentity):
-        SearcherIdentity.kept_at(path)
+    for content in ("nothing", "", "0x11"):
+        path.write_text(content)
+        with pytest.raises(InvalidIdentity, match=r"relay\.key: not a key"):
+            SearcherIdentity.kept_at(path)
+
+
+def test_an_identity_whose_making_was_cut_off_is_made_the_next_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """The process ends here."""
+
+    path = tmp_path / "relay.key"
+    for killed_in in ("fdopen", "fsync", "link"):
+        with monkeypatch.context() as patched, pytest.raises(Killed):
+            patched.setattr(os, killed_in, Mock(side_effect=Killed))
+            SearcherIdentity.kept_at(path)
+        assert not path.exists()
+    assert SearcherIdentity.kept_at(path).address == SearcherIdentity.kept_at(path).address
+
+
+def test_of_two_that_make_an_identity_at_once_both_have_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, link = tmp_path / "relay.key", os.link
+    others = SearcherIdentity.kept_at(tmp_path / "other.key")
+
+    def second(beside: Path, to: Path) -> None:
+        link(tmp_path / "other.key", to)
+        link(beside, to)
+
+    monkeypatch.setattr(os, "link", second)
+    assert SearcherIdentity.kept_at(path).address == others.address
