@@ -91,7 +91,7 @@ class Isthmus:
     def stderr(self) -> str:
         return self._err.read_text()
 
-    def until(self, pattern: str, within_s: float = 40.0) -> None:
+    def until(self, pattern: str, within_s: float = 100.0) -> None:
         """Wait until it has said something like `pattern`, and look at its family."""
         end = time.monotonic() + within_s
         while not re.search(pattern, self.stdout + self.stderr):
@@ -105,7 +105,7 @@ class Isthmus:
         (pid,) = [pid for pid, line in self.family if word in line]
         os.kill(pid, 9)
 
-    def end(self, within_s: float = 60.0) -> int:
+    def end(self, within_s: float = 150.0) -> int:
         """Its exit code. Nothing it had started may outlive it."""
         code = self.process.wait(within_s)
         end = time.monotonic() + 5.0
