@@ -102,10 +102,16 @@ def rotate(path: Path, passphrase: str) -> tuple[Address, Address, Path]:
     fresh = path.with_name(f".{path.name}.new")
     if aside.exists():
         raise KeystoreError(f"{aside} exists; move it away first")
+    # What an earlier one that did not come to its end left there is a key that nobody was told of.
+    fresh.unlink(missing_ok=True)
     address = new_keystore(fresh, passphrase)
-    # Linked before the new one takes its name: at no moment is the old key without a file.
-    os.link(path, aside)
-    fresh.replace(path)
+    try:
+        # Linked before the new one takes its name: at no moment is the old key without a file.
+        os.link(path, aside)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise KeystoreError(f"cannot keep the old key as {aside}: {error.strerror}; {path} is as it was") from None
     return old, address, aside
 
 

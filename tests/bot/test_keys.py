@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import stat
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 from eth_account import Account
 
-from bot.keys import check_keystore, keystore_address, new_keystore
+from bot.keys import check_keystore, keystore_address, new_keystore, rotate
 from bot.signer.keystore import KeystoreError, WrongPassphrase, is_light, seal, stated_address, unseal
 
 RECORDED: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "data" / "keystores.json").read_text())
@@ -133,3 +134,24 @@ def test_a_keystore_without_an_address_still_opens(light: bytes) -> None:
 def test_what_is_no_keystore_is_refused(data: bytes) -> None:
     with pytest.raises(KeystoreError):
         unseal(data, b"passphrase")
+
+
+@pytest.mark.parametrize("ends", [OSError(errno.EPERM, "Operation not permitted"), KeyboardInterrupt()])
+def test_a_key_that_cannot_be_put_in_anothers_place_leaves_that_and_nothing_in_the_way(
+    ends: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """File systems of USB sticks and of some servers have no second names for a file."""
+    path = tmp_path / "operator.json"
+    old = new_keystore(path, "open sesame", light=True)
+
+    def no_link(*_: object) -> None:
+        raise ends
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.link", no_link)
+        with pytest.raises((KeystoreError, KeyboardInterrupt)):
+            rotate(path, "open sesame")
+    assert keystore_address(path) == old
+    was, new, aside = rotate(path, "open sesame")
+    assert (was, keystore_address(path), keystore_address(aside)) == (old, new, old)
+    assert sorted(tmp_path.iterdir()) == sorted((path, aside))
