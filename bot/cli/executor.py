@@ -121,6 +121,7 @@ async def deploy(
             bound=bound,
             chain_id=loaded.network.chain_id,
             venues=await Venues.of(loaded.network).present(rpc),
+            most_tip_wei=most_tip_wei(loaded),
         )
     _tell(made, as_json=as_json)
     if not as_json:
@@ -191,7 +192,7 @@ async def sweep(
             dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
         )
         owner = owner_account(owner_keystore, passphrase_fd, passphrase_file)
-        done = await send(rpc, owner, which, wanted, loaded.network.chain_id)
+        done = await send(rpc, owner, which, wanted, loaded.network.chain_id, most_tip_wei(loaded))
     swept = [it for it in done if isinstance(it, Swept)]
     unswept = [it for it in done if isinstance(it, Unswept)]
     if as_json:
@@ -213,6 +214,11 @@ def require_consent(loaded: Loaded, consent: int | None) -> None:
     if not network.test_chain and consent != network.chain_id:
         message = f"{network.name} (chain id {network.chain_id}) is not a test chain"
         raise click.UsageError(f"{message}; add --live-on-chain-id {network.chain_id} to spend there")
+
+
+def most_tip_wei(loaded: Loaded) -> int:
+    """The most per gas that the owner pays above the base fee, whatever a node says that it takes."""
+    return int(loaded.config.signer.max_tip_gwei * 10**9)
 
 
 def _configured_operators(loaded: Loaded) -> list[Address]:

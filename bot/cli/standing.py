@@ -14,6 +14,7 @@ from bot.cli.executor import (
     CONSENT_OPTION,
     EXECUTOR_OPTION,
     OWNER_OPTION,
+    most_tip_wei,
     node_option,
     node_rpc,
     owner_account,
@@ -104,6 +105,7 @@ async def top_up(
             least_wei=_wei(least),
             to_wei=_wei(target),
             chain_id=loaded.network.chain_id,
+            most_tip_wei=most_tip_wei(loaded),
         )
     if as_json:
         emit({"sent": [{**asdict(it), "amount_wei": str(it.amount_wei)} for it in sent]})

@@ -144,7 +144,7 @@ class SignerSettings(Section):
     """Most it signs per gas, in gwei: base fee and tip together."""
 
     max_tip_gwei: Annotated[Number, Field(examples=[10])] = Decimal(10)
-    """Most it signs as a tip per gas, in gwei."""
+    """Most it signs as a tip per gas, in gwei; and most that `isthmus executor` pays with the owner's key."""
 
     gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000, examples=[1_500_000])] = 1_500_000
     """Most gas one transaction may use."""

@@ -64,8 +64,9 @@ async def deploy(
     chain_id: int,
     venues: Venues = NO_VENUES,
     further_operators: Sequence[Address] = (),
+    most_tip_wei: int | None = None,
 ) -> Deployment:
-    """Create the executor, and by it its inventory, then verify both. `owner` pays the gas.
+    """Create the executor, and by it its inventory, then verify both. `owner` pays the gas, as `transact` says.
 
     Raises `DeploymentFailed`, `VerificationFailed`, `MissingTool`, and what `rpc` raises.
     """
@@ -93,7 +94,12 @@ async def deploy(
         astuple(venues),
     )
     receipt = await transact(
-        rpc, owner, chain_id, None, executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments)
+        rpc,
+        owner,
+        chain_id,
+        None,
+        executor_artefact().creation + abi_encode(_CONSTRUCTOR, arguments),
+        most_tip_wei=most_tip_wei,
     )
     return await verify(rpc, address(receipt["contractAddress"]), settings, block=receipt["blockNumber"])
 
@@ -239,11 +245,19 @@ async def balance(rpc: Rpc, token: Address, holder: Address) -> int:
 
 
 async def transact(
-    rpc: Rpc, sender: LocalAccount, chain_id: int, to: Address | None, data: bytes, *, value_wei: int = 0
+    rpc: Rpc,
+    sender: LocalAccount,
+    chain_id: int,
+    to: Address | None,
+    data: bytes,
+    *,
+    value_wei: int = 0,
+    most_tip_wei: int | None = None,
 ) -> dict[str, Any]:
     """Sign and send one transaction of the owner's and wait until it is mined. `to` is None for a creation.
 
-    Raises `DeploymentFailed`, and what `rpc` raises.
+    `most_tip_wei` is per gas; None believes whatever tip the node asks for, and is for nodes of our own. Raises
+    `DeploymentFailed`, and what `rpc` raises.
     """
     actual = int(await rpc.rpc("eth_chainId"), 16)
     if actual != chain_id:
@@ -252,6 +266,9 @@ async def transact(
     gas = int(await rpc.rpc("eth_estimateGas", call), 16)
     base_fee = int((await rpc.rpc("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
     tip = int(await rpc.rpc("eth_maxPriorityFeePerGas"), 16)
+    if most_tip_wei is not None and tip > most_tip_wei:
+        told = f"the node wants a tip of {tip} wei per gas, more than the {most_tip_wei} of signer.max_tip_gwei"
+        raise DeploymentFailed(f"{told}; nothing was sent: ask another node, or allow that much")
     transaction: dict[str, Any] = {
         "type": 2,
         "chainId": chain_id,

@@ -96,11 +96,19 @@ async def standing(rpc: Rpc, executor: Address, *, least_wei: int) -> Standing:
 
 
 async def top_up(
-    rpc: Rpc, owner: LocalAccount, executor: Address, *, least_wei: int, to_wei: int, chain_id: int
+    rpc: Rpc,
+    owner: LocalAccount,
+    executor: Address,
+    *,
+    least_wei: int,
+    to_wei: int,
+    chain_id: int,
+    most_tip_wei: int | None = None,
 ) -> tuple[TopUp, ...]:
     """Send each operator key that has less than `least_wei` what it lacks to `to_wei`, from the owner's own coins.
 
-    Raises `DeploymentFailed` for a key that is not the owner's and for coins it has not, and as `verify`.
+    `most_tip_wei` as in `transact`. Raises `DeploymentFailed` for a key that is not the owner's and for coins it has
+    not, and as `verify`.
     """
     made = await verify(rpc, executor)
     if made.settings.owner != address(owner.address):
@@ -117,7 +125,7 @@ async def top_up(
             raise DeploymentFailed(
                 f"the owner has {has} wei, and {key.operator} lacks {lacking}; nothing more was sent"
             )
-        receipt = await transact(rpc, owner, chain_id, key.operator, b"", value_wei=lacking)
+        receipt = await transact(rpc, owner, chain_id, key.operator, b"", value_wei=lacking, most_tip_wei=most_tip_wei)
         sent.append(TopUp(key.operator, lacking, receipt["transactionHash"]))
     return tuple(sent)
 

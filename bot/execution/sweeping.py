@@ -36,9 +36,16 @@ class Unswept:
 
 
 async def sweep(
-    rpc: Rpc, owner: LocalAccount, executor: Address, tokens: Sequence[Address], chain_id: int
+    rpc: Rpc,
+    owner: LocalAccount,
+    executor: Address,
+    tokens: Sequence[Address],
+    chain_id: int,
+    most_tip_wei: int | None = None,
 ) -> tuple[Swept | Unswept, ...]:
     """Send all that the executor and its inventory hold of `tokens` to the treasury; nothing is sent for nothing held.
+
+    `most_tip_wei` as in `transact`.
 
     A token that does not answer, or does not let itself be moved, keeps no other from being swept. Raises
     `DeploymentFailed` for a key that is not the owner's, `VerificationFailed`, and what `rpc` raises but `RpcError`.
@@ -51,14 +58,17 @@ async def sweep(
         for token in tokens:
             try:
                 if await balance(rpc, token, contract):
-                    found.append(await _swept(rpc, owner, contract, token, chain_id))
+                    found.append(await _swept(rpc, owner, contract, token, chain_id, most_tip_wei))
             except (DeploymentFailed, RpcError) as error:
                 found.append(Unswept(contract, token, str(error)))
     return tuple(found)
 
 
-async def _swept(rpc: Rpc, owner: LocalAccount, contract: Address, token: Address, chain_id: int) -> Swept:
-    receipt = await transact(rpc, owner, chain_id, contract, call_data("sweep(address)", token))
+async def _swept(
+    rpc: Rpc, owner: LocalAccount, contract: Address, token: Address, chain_id: int, most_tip_wei: int | None
+) -> Swept:
+    data = call_data("sweep(address)", token)
+    receipt = await transact(rpc, owner, chain_id, contract, data, most_tip_wei=most_tip_wei)
     amount = next(
         int(log["data"], 16)
         for log in receipt["logs"]

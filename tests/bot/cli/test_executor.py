@@ -120,6 +120,23 @@ def test_an_owner_who_cannot_pay_is_told_before_anything_is_sent(chain: Chain, d
     assert "nothing was sent, fund it first" in result.stderr
 
 
+@pytest.mark.parametrize("act", [("deploy", "--treasury", TREASURY, "--operator", OPERATOR), ("sweep",), ("top-up",)])
+def test_a_node_that_wants_a_higher_tip_than_the_run_file_allows_gets_nothing(
+    act: tuple[str, ...], chain: Chain, deployed: dict[str, Any], tmp_path: Path
+) -> None:
+    """A node's word for the tip would pay all that the owner has to whoever makes the block."""
+    config = written(tmp_path, spoilt(RUN, "[signer]", "[execution]\ntip_gwei = 0.4\n\n[signer]\nmax_tip_gwei = 0.5"))
+    chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(7))
+    chain.rpc("anvil_setBalance", OPERATOR, "0x0")
+    before = chain.rpc("eth_getTransactionCount", chain.owner, "latest")
+    which = () if act[0] == "deploy" else ("--executor", deployed["executor"])
+    result = chain.signed(*act, *which, config=config)
+    assert result.exit_code == 1, result.stderr
+    assert "more than the 500000000 of signer.max_tip_gwei; nothing was sent" in result.stderr
+    assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
+    chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(0))
+
+
 def test_a_deployment_is_proved(chain: Chain, deployed: dict[str, Any]) -> None:
     result = chain.isthmus("verify", "--executor", deployed["executor"])
     assert result.exit_code == 0, result.stderr
