@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from bot.market.packed.shapes import F4, F8, GRAIN, LANES, LEAST_UNITS, PIECES, PRODUCT, RANGES, Curves, Edges, Pools
+from bot.market.packed.shapes import (
+    F4,
+    F8,
+    GRAIN,
+    LANES,
+    LEAST_UNITS,
+    MOST_RATE,
+    PIECES,
+    PRODUCT,
+    RANGES,
+    Curves,
+    Edges,
+    Pools,
+)
 from chains.kernels.jit import inlined
 
 
@@ -139,6 +152,15 @@ def coarse_lanes(row: F4, first: int, count: int, grain: float, sizes: F8) -> No
 
 
 @inlined
+def cap_row(row: F4, edge: int) -> None:
+    """Keep rates to what products of them still tell, also what is no number; the first is the highest."""
+    if not row[edge, 0] <= MOST_RATE:
+        for lane in range(LANES):
+            if not row[edge, lane] <= MOST_RATE:
+                row[edge, lane] = MOST_RATE
+
+
+@inlined
 def fill_ladder(at: int, pools: Pools, edges: Edges, curves: Curves, sizes: F8) -> None:
     """Rewrite the ladders of every edge of pool `at`; zeros if it is closed."""
     state, row = pools.state, edges.row
@@ -161,5 +183,7 @@ def fill_ladder(at: int, pools: Pools, edges: Edges, curves: Curves, sizes: F8) 
     elif kind == PIECES:
         for edge in range(first, first + count):
             piece_row(row, edge, edges.piece_first[edge], edges.piece_count[edge], curves.pieces, sizes)
+    for edge in range(first, first + count):
+        cap_row(row, edge)
     if state[at, GRAIN] * LEAST_UNITS > sizes[0]:
         coarse_lanes(row, first, count, state[at, GRAIN], sizes)

@@ -22,6 +22,7 @@ from bot.market.packed.shapes import (
     I4,
     LANES,
     LEAST_UNITS,
+    MOST_RATE,
     PAIRS,
     PIECES,
     PRODUCT,
@@ -79,6 +80,7 @@ def fill_ladder(pool: int, arrays: Arrays, sizes: F8) -> None:
     for edge in range(first, first + int(arrays.pools.edges[pool])):
         curve = () if few else curve_of(edge, arrays)
         row = np.array([output(curve, float(size)) / float(size) for size in sizes])
+        row[~(row <= MOST_RATE)] = MOST_RATE
         row[sizes < LEAST_UNITS * arrays.pools.state[pool, GRAIN]] = 0.0
         arrays.edges.row[edge] = row
 

@@ -34,6 +34,10 @@ GRAIN = 6
 LEAST_UNITS = 1000.0
 """Sizes below this many base units of a pool's coarser token are not looked at: rounding would be taken for profit."""
 
+MOST_RATE = 1e12
+"""No rate of a ladder is above this: float32 still holds the product of three. Beyond, it would be infinite, and times
+nothing no number: what is compared with that is not found."""
+
 MAX_HOPS = 4
 CLASSES = 64
 """How many classes of pool a filter can tell apart; gas is per class."""

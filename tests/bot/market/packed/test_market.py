@@ -235,6 +235,21 @@ def test_few_units_of_a_token_without_decimals_give_no_phantom():
     assert not Detector(market).search(pools).candidates
 
 
+def test_a_price_beyond_all_numbers_hides_no_walk_by_another_token():
+    market = PackedMarket(2)
+    market.add_nodes(np.array([1.0, 1 / 2000, 1.0, 1.0]), np.full(4, 18, np.int32))
+    market.add_pieces(np.array([0, 2], np.int32), 0, [np.array([[1e60, 0.0, 1e9]]), np.array([[1e-60, 0.0, 1e9]])])
+    market.add_pieces(np.array([2, 1], np.int32), 0, [np.zeros((0, 3)), np.array([[5e-4, 0.0, 1e9]])])
+    nodes = np.array([[0, 3], [3, 1], [0, 1]], np.int32)
+    reserves = np.array([[1e3, 1e3], [1e3, 2e6], [1e3, 1.9e6]])
+    pools = market.add_products(nodes, reserves, np.full((3, 2), KEPT), np.zeros(3, np.int32))
+    detector = Detector(market)
+    detector.take_in()
+    market.set_reserves(pools[1], (1e3, 1.99e6))
+    found = walks(market, detector.search(pools[2:]))
+    assert set(pools.tolist()) in map(set, found)
+
+
 def test_without_numba_everything_works_and_numba_is_not_asked_for():
     code = (
         "import sys, numpy as np\n"
