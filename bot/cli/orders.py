@@ -15,8 +15,6 @@ from bot.cli.parameters import config_option
 from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from bot.ledger.ledger import Ledger
     from bot.ledger.records import PlacedOrder, TradeFill
 
@@ -43,13 +41,14 @@ def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> N
     try:
         which.attach(ledger)
         found = ledger.open_orders()
+        lines = [f"{it.state:<12} {it.client_id}  {it.exchange}  {_asked(ledger, it)}" for it in found]
     finally:
         ledger.close()
     if as_json:
         emit({"orders": [_document(order) for order in found]})
         return
-    for order in found:
-        click.echo(f"{order.state:<12} {order.client_id}  {order.exchange}  {_asked(order)}")
+    for line in lines:
+        click.echo(line)
     if not found:
         click.echo("no order may still trade")
 
@@ -120,41 +119,45 @@ def _fill(ledger: Ledger, order: PlacedOrder, traded: str, quoted: str, fee: str
     from bot.plan import Side
 
     charged, _, currency = (fee or "0").partition(" ")
-    base, quote = _units(traded), _units(quoted)
+    decimals = _decimals(ledger, order)
+    base, quote = _units(traded, decimals), _units(quoted, decimals)
     beyond = quote - base * order.limit_price if order.side is Side.BUY else base * order.limit_price - quote
     if beyond >= 1:
-        raise click.UsageError(f"{traded} for {quoted} is worse than the order's limit; it was to {_asked(order)}")
+        raise click.UsageError(
+            f"{traded} for {quoted} is worse than the order's limit; it was to {_asked(ledger, order)}"
+        )
     # As the exchange writes it, or the fee would lie in an account that nobody has.
     ours = {account.token.upper(): account.token for account in ledger.accounts() if account.place == order.exchange}
     paid_in = ours.get(currency.upper(), currency.upper()) or order.quote
-    return TradeFill(f"{BY_HAND}{order.client_id}", base, quote, paid_in, _units(charged, least=0))
+    return TradeFill(f"{BY_HAND}{order.client_id}", base, quote, paid_in, _units(charged, decimals, least=0))
 
 
-def _units(text: str, least: int = 1) -> int:
+def _decimals(ledger: Ledger, order: PlacedOrder) -> int:
+    """How exactly the order's exchange accounts for currencies, by the plan that it is of."""
+    from chains.exchanges.books import CURRENCY_DECIMALS
+
+    orders = ledger.plan(ledger.intent(order.intent_id).plan_id).orders
+    return next((each.base.decimals for each in orders if each.exchange == order.exchange), CURRENCY_DECIMALS)
+
+
+def _units(text: str, decimals: int, least: int = 1) -> int:
     """An exchange's currency in its base units, exactly."""
     from decimal import Decimal, InvalidOperation
 
-    from chains.exchanges.books import CURRENCY_DECIMALS
-
     try:
-        units = Decimal(text).scaleb(CURRENCY_DECIMALS)
+        units = Decimal(text).scaleb(decimals)
     except InvalidOperation:
         raise click.UsageError(f"{text!r} is not an amount; write a number, such as 0.5") from None
     if not units.is_finite() or units != int(units) or units < least:
-        raise click.UsageError(f"{text!r} is not an amount of at most {CURRENCY_DECIMALS} decimals above zero")
+        raise click.UsageError(f"{text!r} is not an amount of at most {decimals} decimals above zero")
     return int(units)
 
 
-def _whole(units: int) -> Decimal:
+def _asked(ledger: Ledger, order: PlacedOrder) -> str:
     from decimal import Decimal
 
-    from chains.exchanges.books import CURRENCY_DECIMALS
-
-    return Decimal(units).scaleb(-CURRENCY_DECIMALS)
-
-
-def _asked(order: PlacedOrder) -> str:
-    return f"{order.side} {_whole(order.amount):f} {order.symbol} at {order.limit_price:f}"
+    amount = Decimal(order.amount).scaleb(-_decimals(ledger, order))
+    return f"{order.side} {amount:f} {order.symbol} at {order.limit_price:f}"
 
 
 def _document(order: PlacedOrder) -> dict[str, Any]:

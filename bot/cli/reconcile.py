@@ -103,7 +103,7 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
         for settings in loaded.config.exchanges:
             if settings.api_key is None:
                 continue
-            exchange = exchange_of(settings)
+            exchange = exchange_of(settings, loaded.network)
             open_things.push_async_callback(exchange.close)
             await exchange.connect()
             exchanges[settings.name] = exchange

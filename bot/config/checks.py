@@ -205,7 +205,10 @@ def _its_id(exchange: ExchangeSettings, called: str) -> str:
 def _transfers(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
     symbols = ((exchange.name, symbol) for exchange in file.exchanges for symbol in exchange.symbols)
     named = ((name, currency) for name, symbol in symbols for currency in symbol.split(":")[0].split("/"))
-    ends = transfer_ends(network, (Token(name, code, code, CURRENCY_DECIMALS) for name, code in named))
+    decimals = network.exchange_decimals
+    ends = transfer_ends(
+        network, (Token(name, code, code, decimals.get(name, CURRENCY_DECIMALS)) for name, code in named)
+    )
     for index, transfer in enumerate(file.transfers):
         try:
             transfer_of(transfer, ends, network)

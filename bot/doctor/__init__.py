@@ -39,7 +39,7 @@ async def examine(loaded: Loaded | None, clock: Clock) -> AsyncIterator[Check]:
             ("database", lambda: surroundings.database(config, clock)),
             ("disk", lambda: surroundings.disk(config)),
             ("ports", lambda: surroundings.ports(config)),
-            *((f"exchange {it.name}", exchanges.look(it, config)) for it in config.exchanges),
+            *((f"exchange {it.name}", exchanges.look(it, config, network)) for it in config.exchanges),
         ]
     answers = [asyncio.create_task(_guarded(name, look)) for name, look in looks]
     for answer in answers:

@@ -9,20 +9,21 @@ from bot.config.model import ExchangeSettings, RunConfig
 from bot.doctor.checks import Check, Status, graded
 from bot.world.exchanges import exchange_of
 from chains.exchanges.adapter import Exchange
+from chains.networks import Network
 
 SKEW_WARN_MS = 500
 SKEW_FAIL_MS = 5_000
 """What is asked at an exchange bears its own time; heads, whose age is judged by this machine's, bear others'."""
 
 
-def look(settings: ExchangeSettings, config: RunConfig) -> Callable[[], Awaitable[Iterable[Check]]]:
+def look(settings: ExchangeSettings, config: RunConfig, network: Network) -> Callable[[], Awaitable[Iterable[Check]]]:
     """The look at the exchange that `settings` name."""
 
     async def at_exchange() -> Iterable[Check]:
         name = f"exchange {settings.name}"
         if config.network == TWIN and not settings.urls:
             return [Check(name, Status.OK, "the twin brings its own")]
-        exchange = exchange_of(settings)
+        exchange = exchange_of(settings, network)
         try:
             return [check async for check in _questions(name, settings, exchange)]
         finally:

@@ -16,7 +16,6 @@ from bot.execution.settings import Bound, InventoryCap, Venues
 from bot.rpc import HttpRpc
 from bot.world.ground import INVENTORY_BLOCKS, OPERATOR_WEI
 from chains.assets import Address, Assets, Token, address
-from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.twin.client import TwinProcess
 
 if TYPE_CHECKING:
@@ -142,6 +141,5 @@ class Stepper:
 
 
 def exchange_units(amounts: Mapping[Token, int]) -> dict[str, int]:
-    """Base units per currency code; the local exchange counts in 10^-8 like the adapter."""
-    assert all(token.decimals == CURRENCY_DECIMALS for token in amounts)
+    """Base units per currency code."""
     return {token.address: units for token, units in amounts.items()}

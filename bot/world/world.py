@@ -113,7 +113,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     keys = {settings.name: _api_key(settings, twin) for settings in config.exchanges}
     exchanges = {}
     for settings in config.exchanges:
-        exchange = _exchange(settings, keys[settings.name], described)
+        exchange = _exchange(settings, network, keys[settings.name], described)
         stack.push_async_callback(exchange.close)
         exchanges[settings.name] = exchange
     genesis = await node.block_by_number(0)
@@ -191,7 +191,9 @@ def _api_key(settings: ExchangeSettings, twin: TwinProcess | None) -> tuple[str,
     return settings.api_key.read(), settings.api_secret.read()
 
 
-def _exchange(settings: ExchangeSettings, key: tuple[str, str], described: Mapping[str, Any]) -> Exchange:
+def _exchange(
+    settings: ExchangeSettings, network: Network, key: tuple[str, str], described: Mapping[str, Any]
+) -> Exchange:
     if not described:
-        return exchange_of(settings)
-    return exchange_of(settings, urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]), key=key)
+        return exchange_of(settings, network)
+    return exchange_of(settings, network, urls=ccxt_urls(described["exchange_http"], described["exchange_ws"]), key=key)

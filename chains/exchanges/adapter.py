@@ -42,7 +42,7 @@ BROKEN_RULES = (ccxt.InvalidOrder, ccxt.BadRequest)
 class Exchange:
     """One exchange account and the books of `symbols` (ccxt's unified ones, such as `ETH/USDT`).
 
-    `urls` and `options` are merged over ccxt's own. Amounts are integers in base units of `CURRENCY_DECIMALS`.
+    `urls` and `options` are merged over ccxt's own. Amounts are integers in base units of `decimals`.
     `taker_fee_ppm` is believed instead of what the exchange reports. Nothing is contacted before `connect`.
     """
 
@@ -57,6 +57,7 @@ class Exchange:
         secret: str = "",
         options: Mapping[str, Any] | None = None,
         taker_fee_ppm: int | None = None,
+        decimals: int = CURRENCY_DECIMALS,
         timeout_ms: int = 10_000,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
@@ -78,6 +79,7 @@ class Exchange:
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
+        self._decimals = decimals
         self._terms: dict[str, reading.Terms] = {}
         self._reading_terms: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -234,7 +236,7 @@ class Exchange:
 
     def token(self, currency: str) -> Token:
         """The token a currency of this exchange is."""
-        return Token(self.name, currency, currency, CURRENCY_DECIMALS)
+        return Token(self.name, currency, currency, self._decimals)
 
     def market_id(self, symbol: str) -> str:
         """The exchange's own id of a symbol: `ETHUSDT` for `ETH/USDT`."""
@@ -390,6 +392,8 @@ class Exchange:
     def _unavailable(self, error: Exception) -> ExchangeUnavailable:
         if isinstance(error, ccxt.InvalidNonce):
             remedy = "its time is read again; if this lasts, set this machine's clock (NTP)"
+        elif isinstance(error, InvalidAmount):
+            remedy = f"raise `decimals` under [exchanges.{self.name}] in a file of the network's own"
         else:
             remedy = "check its urls and the network"
         return ExchangeUnavailable(f"{self.name} does not answer as it should ({self._told(error)}); {remedy}")

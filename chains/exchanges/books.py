@@ -17,7 +17,7 @@ Level = tuple[int, int]
 
 PPM = 10**6
 CURRENCY_DECIMALS = 8
-"""How exactly exchanges account for currencies."""
+"""How exactly an exchange accounts for currencies, where nothing else is said of it."""
 
 
 class Unquotable(ValueError):

@@ -28,7 +28,8 @@ class Network:
     `finality_blocks` below the head, or, with `finality_tag`, when the node says `finalized`. `logs_bloom`: the headers
     carry real log blooms. `native` is the gas coin, under the zero address; `wrapped` is its ERC-20. `deployed` tells
     the block a contract came to be in, by its name, where that is known. A `test_chain` is one whose coins are worth
-    nothing. `sources` are the files it was read from that do not come with Isthmus.
+    nothing. `exchange_decimals` says how exactly each exchange accounts for its currencies. `sources` are the files it
+    was read from that do not come with Isthmus.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Network:
     tokens: Mapping[str, Token]
     assets: Assets
     deployed: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    exchange_decimals: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     sources: tuple[Path, ...] = ()
 
     @property

@@ -193,6 +193,7 @@ class _Builder:
             deployed=MappingProxyType(
                 {name: it.deploy_block for name, it in facts.contracts.items() if isinstance(it, ContractTable)}
             ),
+            exchange_decimals=MappingProxyType({name: it.decimals for name, it in facts.exchanges.items()}),
             sources=self._sources,
         )
 

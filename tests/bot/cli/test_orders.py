@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -14,6 +15,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import Account
 from bot.ledger.states import OrderState
+from bot.plan import Plan
 from tests.bot.execution.given import open_ledger, pending, sells_on_chain, settle
 from tests.bot.ledger.given import StandingClock
 from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE
@@ -25,9 +27,11 @@ USDT = Account.of("binance", USD_AT_EXCHANGE)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A ledger whose one order, to buy 1 ETH, is in quarantine."""
-    path = tmp_path / "l.sqlite3"
+    return _quarantined(tmp_path / "l.sqlite3", sells_on_chain())
+
+
+def _quarantined(path: Path, plan: Plan) -> Path:
     ledger = open_ledger(path)
-    plan = sells_on_chain()
     intent = settle(ledger, pending(ledger, plan), plan, 11).intent
     order = ledger.place_order(intent.id, plan.orders[0], "binance")
     ledger.record_order("binance", order.client_id, OrderState.QUARANTINED)
@@ -53,6 +57,19 @@ def test_an_order_in_quarantine_is_listed_with_what_it_asked_for(path: Path) -> 
     (client_id,) = _ids(path)
     told = _orders(path, "list").stdout
     assert told == f"quarantined  {client_id}  binance  buy 1.00000000 ETH/USDT at 2000\n"
+
+
+def test_an_exchange_that_accounts_finer_is_told_and_booked_in_its_own_units(tmp_path: Path) -> None:
+    plan = sells_on_chain()
+    (order,) = plan.orders
+    base, quote = (replace(token, decimals=18) for token in (order.base, order.quote))
+    finer = replace(order, base=base, quote=quote, amount=10**18, expected_quote=order.expected_quote * 10**10)
+    path = _quarantined(tmp_path / "finer.sqlite3", replace(plan, legs=(*plan.swaps, finer)))
+    (client_id,) = _ids(path)
+    assert "buy 1.000000000000000000 ETH/USDT" in _orders(path, "list").stdout
+    amounts = ("--traded", "0.4", "--for", "799.123456789012", "--fee", "0.0004 ETH")
+    done = _orders(path, "settle", client_id, *amounts, "--because", "statement", "--json")
+    assert orjson.loads(done.stdout)["filled"] == str(4 * 10**17), done.stderr
 
 
 def test_one_that_never_traded_is_settled_and_gone_from_the_list(path: Path) -> None:

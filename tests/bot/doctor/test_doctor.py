@@ -179,9 +179,9 @@ async def test_an_exchange_is_asked_through_the_real_client(tmp_path: Path, monk
     try:
         local.deposit("key", "secret", "ETH", 10**8)
         keys = 'name = "binance"\napi_key = "env:ISTHMUS_TEST_KEY"\napi_secret = "env:ISTHMUS_TEST_SECRET"'
-        config = load(written(tmp_path, spoilt(RUN, 'name = "binance"', keys))).config
-        settings = config.exchanges[0].model_copy(update={"urls": dict(local.ccxt_urls)})
-        found = {check.name: check for check in await exchanges.look(settings, config)()}
+        loaded = load(written(tmp_path, spoilt(RUN, 'name = "binance"', keys)))
+        settings = loaded.config.exchanges[0].model_copy(update={"urls": dict(local.ccxt_urls)})
+        found = {check.name: check for check in await exchanges.look(settings, loaded.config, loaded.network)()}
     finally:
         await local.close()
     assert found["exchange binance"].status is Status.OK
