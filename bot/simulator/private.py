@@ -72,8 +72,8 @@ class PrivateFork(JsonRpcReads):
     async def advance(self, head: Head) -> Overlay:
         """Settle what was sent, then fork `head` anew. Returns what lies over it, for the simulator to lay too.
 
-        Sent transactions are mined in the block after the previous head, in the order they were sent, and their
-        receipts name the canonical block of that height. Raises `ForkFailed`: nothing sent is lost, call again.
+        Sent transactions are mined in the block after the previous head, in the order they were sent. Raises
+        `ForkFailed`: nothing sent is lost, call again.
         """
         async with self._turn:
             await self._settle(head)
@@ -81,12 +81,11 @@ class PrivateFork(JsonRpcReads):
             await self._fork.pin(head, self._overlay)
             try:
                 await self._set_next_block(head)
-                for receipt in self._mined:
-                    self._receipts[receipt.tx_hash] = await self._canonical(receipt)
-                self._mined = ()
                 await self._send_pending_again()
             except (AnvilFailed, RpcError, Unreachable) as error:
                 raise ForkFailed(f"the private fork of block {head.number} does not answer: {error}") from None
+            self._receipts |= {receipt.tx_hash: receipt for receipt in self._mined}
+            self._mined = ()
             self._head = head
             return self._overlay
 
@@ -99,8 +98,20 @@ class PrivateFork(JsonRpcReads):
             return outcome
 
     async def receipt(self, tx_hash: str) -> Receipt | None:
-        """What became of a transaction; `None` until the head after it has come."""
-        return self._receipts.get(tx_hash)
+        """What became of a transaction, in the block that is canonical now; `None` until the head after it has come.
+
+        Raises `RpcError`, `Unreachable`.
+        """
+        receipt = self._receipts.get(tx_hash)
+        block = await self.block_by_number(receipt.block_number) if receipt is not None else None
+        if receipt is None or block is None:
+            return None
+        logs = tuple(replace(log, block_hash=block.hash) for log in receipt.logs)
+        return replace(receipt, block_hash=block.hash, logs=logs)
+
+    async def knows(self, tx_hash: str) -> bool:
+        """Also of what settled on a fork that is no more. Raises as `receipt`."""
+        return tx_hash in self._receipts or await super().knows(tx_hash)
 
     async def request(self, method: str, *params: Any) -> Any:
         """One call to the fork. Raises `RpcError`, `Unreachable`."""
@@ -163,12 +174,6 @@ class PrivateFork(JsonRpcReads):
                 ("anvil_setNextBlockBaseFeePerGas", (hex(environment.base_fee_wei),)),
             ]
         )
-
-    async def _canonical(self, receipt: Receipt) -> Receipt:
-        block = await self.block_by_number(receipt.block_number)
-        block_hash = block.hash if block else receipt.block_hash
-        logs = tuple(replace(log, block_hash=block_hash) for log in receipt.logs)
-        return replace(receipt, block_hash=block_hash, logs=logs)
 
     async def _send_pending_again(self) -> None:
         for tx_hash, raw in list(self._pending.items()):

@@ -81,6 +81,25 @@ async def test_a_head_that_replaces_the_decided_one_settles_nothing_and_keeps_wh
         assert receipt is not None and receipt.block_hash == (await on.head()).hash
 
 
+async def test_what_settled_is_in_the_block_that_replaces_the_one_it_settled_in():
+    async with world() as on, private_fork(on) as fork:
+        await fork.advance(await on.head())
+        outcome = await fork.send_raw(signed(await on.swap(10**22, (0, 1))))
+        await on.anvil.rpc("evm_mine")
+        await fork.advance(await on.head())
+        before = await fork.receipt(outcome.tx_hash)
+        await on.anvil.rpc("anvil_reorg", 1, [])
+        await on.anvil.rpc("evm_mine")
+        await fork.advance(await on.head())
+        receipt = await fork.receipt(outcome.tx_hash)
+        assert before is not None and receipt is not None
+        canonical = await fork.block_by_number(before.block_number)
+        assert canonical is not None and receipt.block_hash == canonical.hash != before.block_hash
+        await on.anvil.rpc("anvil_rollback", (await on.head()).number - before.block_number + 1)
+        await fork.advance(await on.head())
+        assert await fork.receipt(outcome.tx_hash) is None and await fork.knows(outcome.tx_hash)
+
+
 async def test_a_fork_that_died_is_made_anew_and_what_was_sent_is_sent_again():
     async with world() as on, private_fork(on, Overlay(native={OWNER: 5 * ETHER})) as fork:
         await fork.advance(await on.head())
