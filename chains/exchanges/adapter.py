@@ -17,7 +17,7 @@ from chains.assets import InvalidAmount, Token
 from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
-from chains.exchanges.client import client_of, followed_depth
+from chains.exchanges.client import client_of, followed_depth, taker_fees
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
@@ -93,8 +93,7 @@ class Exchange:
         """
         try:
             await self._client.load_markets()
-            ask_fees = self._has_key and self._client.has["fetchTradingFees"]
-            fees = await self._client.fetch_trading_fees() if ask_fees else {}
+            fees = await taker_fees(self._client, self.symbols) if self._has_key else {}
         except ccxt.AuthenticationError as error:
             raise ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it") from None
         except ccxt.BaseError as error:
@@ -105,7 +104,7 @@ class Exchange:
                 close = difflib.get_close_matches(symbol, self._client.markets, 1)
                 hint = f"; did you mean {close[0]}?" if close else ""
                 raise ExchangeMisconfigured(f"{self.name} does not trade {symbol}{hint}")
-            fee = fees.get(symbol, {}).get("taker") or market["taker"]
+            fee = fees.get(symbol) or market["taker"] if self._taker_fee_ppm is None else "0"
             try:
                 terms = reading.terms(market, self._client.precisionMode, fee, self.token)
                 if self._taker_fee_ppm is not None:

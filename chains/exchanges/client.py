@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -66,3 +66,13 @@ def client_of(
     # At the level of debugging, ccxt logs every request with its headers, the key among them.
     client.logger = logging.Logger("ccxt", logging.INFO)
     return client
+
+
+async def taker_fees(client: Any, symbols: Iterable[str]) -> Mapping[str, str]:
+    """What the account pays, by symbol, where the exchange tells. Raises what ccxt raises."""
+    told: Mapping[str, Mapping[str, str | None]] = {}
+    if client.has["fetchTradingFees"]:
+        told = await client.fetch_trading_fees()
+    elif client.has["fetchTradingFee"]:
+        told = {symbol: await client.fetch_trading_fee(symbol) for symbol in symbols if symbol in client.markets}
+    return {symbol: taker for symbol, fees in told.items() if (taker := fees.get("taker"))}

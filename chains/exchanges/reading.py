@@ -72,11 +72,13 @@ class Terms:
         return tuple((ticks, lots) for ticks, lots in levels if lots)
 
 
-def terms(market: Raw, precision_mode: int, taker_fee: str, token: Callable[[str], Token]) -> Terms:
+def terms(market: Raw, precision_mode: int, taker_fee: str | None, token: Callable[[str], Token]) -> Terms:
     """Read a ccxt market. A fee finer than a part per million is rounded up. Raises `ValueError` with the reason."""
     base, quote = token(market["base"]), token(market["quote"])
     if not market.get("spot"):
         raise ValueError("is not a spot market")
+    if taker_fee is None:
+        raise ValueError("states no taker fee; write it as `taker_fee_ppm`")
     return Terms(
         base=base,
         quote=quote,
@@ -84,7 +86,8 @@ def terms(market: Raw, precision_mode: int, taker_fee: str, token: Callable[[str
         lot=base.units(_step(market["precision"]["amount"], precision_mode)),
         min_amount=base.units(market["limits"]["amount"]["min"] or 0),
         min_notional=quote.units(market["limits"]["cost"]["min"] or 0),
-        taker_fee_ppm=math.ceil(Decimal(taker_fee) * PPM),
+        # ccxt's own idea of a fee is a float
+        taker_fee_ppm=math.ceil(Decimal(str(taker_fee)) * PPM),
     )
 
 

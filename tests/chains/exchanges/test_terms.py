@@ -15,7 +15,7 @@ from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured
-from tests.chains.exchanges.making import ANCHORS, COIN, ETH, an_order, broken
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
 
 
 class Ruling(LocalExchange):
@@ -110,3 +110,39 @@ def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:
     }
     terms = reading.terms(market, ccxt.TICK_SIZE, "0.0002301", lambda code: Token("cex", code, code, 8))
     assert terms.taker_fee_ppm == 231
+
+
+async def test_what_the_account_pays_is_asked_symbol_by_symbol_where_it_is_not_told_at_once(
+    local: LocalExchange,
+) -> None:
+    exchange = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls, api_key=KEY, secret=SECRET)
+    exchange._client.has["fetchTradingFees"] = False
+    try:
+        await exchange.connect()
+        assert (await exchange.fetch_book(ETH)).taker_fee_ppm == 230
+    finally:
+        await exchange.close()
+
+
+async def test_a_fee_that_only_ccxt_knows_is_taken_by_its_digits(local: LocalExchange) -> None:
+    exchange = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls)
+    try:
+        await exchange.connect()
+        assert (await exchange.fetch_book(ETH)).taker_fee_ppm == 1_000
+    finally:
+        await exchange.close()
+
+
+@pytest.mark.parametrize("stated", [None, 500])
+async def test_where_no_fee_is_told_it_must_be_stated(local: LocalExchange, stated: int | None) -> None:
+    exchange = Exchange("binance", "binance", [ETH], urls=local.ccxt_urls, taker_fee_ppm=stated)
+    exchange._client.fees["trading"]["taker"] = None
+    try:
+        if stated is None:
+            with pytest.raises(ExchangeMisconfigured, match="states no taker fee; write it as `taker_fee_ppm`"):
+                await exchange.connect()
+        else:
+            await exchange.connect()
+            assert (await exchange.fetch_book(ETH)).taker_fee_ppm == stated
+    finally:
+        await exchange.close()
