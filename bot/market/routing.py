@@ -210,7 +210,7 @@ class _Router:
 
     def _single(self, amount: int) -> Path | None:
         """The best of one path alone, exact."""
-        path = self._slices().best(float(amount))
+        path = self._slices().best(float(amount), whole=True)
         made = self._exact({path: 1.0}, amount) if path is not None else ()
         return made[0] if made else None
 
@@ -218,7 +218,7 @@ class _Router:
         """The one path that asks least for that much out, of those found for a like amount."""
         guess, best = self._first_guess(amount_out), None
         for _ in range(APPROACHES):
-            path = self._slices().best(float(guess))
+            path = self._slices().best(float(guess), whole=True)
             if path is None:
                 return best
             asking = self._asking(Desk(self._pools), self._ways(path), amount_out)

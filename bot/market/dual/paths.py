@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 
 from bot.market.dual.decompose import Edges
@@ -39,8 +40,12 @@ class Slices:
             self._take(path, amount / count)
         return carried
 
-    def best(self, amount: float) -> Edges | None:
-        """The path that gives most for `amount` now; None if none takes it."""
+    def best(self, amount: float, *, whole: bool = False) -> Edges | None:
+        """The path that gives most for `amount` now; None if none takes it.
+
+        With `whole` it is all that goes along the path, and each hop pays whole base units: of a coarse token that is
+        less.
+        """
         best: tuple[float, Edges] = (0.0, ())
         layer: dict[int, tuple[float, Edges]] = {self._source: (amount, ())}
         for _ in range(self._hops):
@@ -53,6 +58,8 @@ class Slices:
                     if end in passed or self._venue[edge] in venues:
                         continue
                     given = self._given(edge, arrived)
+                    if whole:
+                        given = math.floor(given)
                     if given > following.get(end, (0.0,))[0]:
                         following[end] = given, (*path, edge)
             best = max(best, following.pop(self._target, (0.0, ())))

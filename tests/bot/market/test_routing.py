@@ -10,7 +10,7 @@ from bot.exactness.curve import tricrypto, tripool
 from bot.market.routing import NoRoute, route
 from tests.bot.market.dual.markets import TOKENS, WETH, markets
 from tests.bot.market.samples import DAI, USDC, WBTC, v3
-from tests.chains.pools.samples import pair
+from tests.chains.pools.samples import pair, token
 from tests.chains.pools.test_wrapping import LIDO, STETH, WSTETH
 
 ETH = 10**18
@@ -53,6 +53,20 @@ def test_an_order_goes_over_other_tokens_where_that_pays() -> None:
     assert replayed(pools, found) == found.amount_out > pools[0].quote(WETH, 20 * ETH)
     assert {len(part.steps) for part in found.paths} == {1, 2}
     assert len(route(pools, WETH, USDC, 20 * ETH, max_hops=1).paths) == 1
+
+
+def test_a_path_over_a_token_of_few_units_is_not_taken_for_a_price_that_rounding_eats() -> None:
+    coarse = token(9, decimals=0)
+    pools = [
+        *parallel(1_000),
+        pair((1_000 * ETH, 100_000), number=8, tokens=(WETH, coarse)),
+        pair((100_000, 2_040_000 * 10**6), number=9, tokens=(coarse, USDC)),
+    ]
+    amount = 19 * ETH // 1_000
+    found = route(pools, WETH, USDC, amount)
+    assert replayed(pools, found) == found.amount_out >= pools[0].quote(WETH, amount)
+    wanted = pools[0].quote(WETH, amount)
+    assert route(pools, WETH, USDC, wanted, exact_out=True).amount_in <= amount
 
 
 def test_an_exact_output_is_received_for_the_least() -> None:
