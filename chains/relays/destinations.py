@@ -11,6 +11,7 @@ from typing import Protocol
 from eth_utils.crypto import keccak
 
 from chains.anvil import RpcError
+from chains.node.broadcast import together
 from chains.node.errors import NodeError
 from chains.node.sending import SendOutcome, SendStatus, read_refusal
 from chains.relays.bundles import Bundle, Hint, replacement_id
@@ -82,13 +83,8 @@ class Relay:
 
     async def send(self, raw: bytes, window: Window) -> SendOutcome:
         tx_hash = "0x" + keccak(raw).hex()
-        try:
-            await self._handed(raw, tx_hash, window)
-        except RpcError as error:
-            return read_refusal(error, tx_hash)
-        except NodeError as error:
-            return SendOutcome(SendStatus.UNKNOWN, tx_hash, str(error))
-        return SendOutcome(SendStatus.ACCEPTED, tx_hash)
+        asked = self._handed(raw, tx_hash, window)
+        return together(tx_hash, await asyncio.gather(*(_outcome(each, tx_hash) for each in asked)))
 
     async def withdraw(self, raw: bytes, window: Window) -> None:
         tx_hash = "0x" + keccak(raw).hex()
@@ -98,24 +94,28 @@ class Relay:
         elif self.kind is RelayKind.PRIVATE:
             await _quietly(self.client.cancel_private_transaction(tx_hash))
 
-    async def _handed(self, raw: bytes, tx_hash: str, window: Window) -> None:
+    def _handed(self, raw: bytes, tx_hash: str, window: Window) -> list[Awaitable[object]]:
+        """What is asked at once; that one of several bundles was taken is enough for the transaction to be out."""
         match self.kind:
             case RelayKind.BUNDLE:
-                await self._bundled(raw, tx_hash, window)
+                bundles = (Bundle((raw,), block, replacement_id(tx_hash, block)) for block in window.blocks)
+                return list(map(self.client.send_bundle, bundles))
             case RelayKind.PRIVATE:
-                await self.client.send_private_transaction(raw, window.last_block)
+                return [self.client.send_private_transaction(raw, window.last_block)]
             case RelayKind.RAW:
-                await self.client.send_private_raw_transaction(raw)
+                return [self.client.send_private_raw_transaction(raw)]
             case RelayKind.SHARE:
-                await self.client.share_bundle(raw, window.first_block, window.last_block, self._hints)
+                return [self.client.share_bundle(raw, window.first_block, window.last_block, self._hints)]
 
-    async def _bundled(self, raw: bytes, tx_hash: str, window: Window) -> None:
-        """One bundle for each block; that one was taken is enough for the transaction to be out."""
-        bundles = [Bundle((raw,), block, replacement_id(tx_hash, block)) for block in window.blocks]
-        told = await asyncio.gather(*map(self.client.send_bundle, bundles), return_exceptions=True)
-        failures = [answer for answer in told if isinstance(answer, BaseException)]
-        if len(failures) == len(told):
-            raise failures[0]
+
+async def _outcome(request: Awaitable[object], tx_hash: str) -> SendOutcome:
+    try:
+        await request
+    except RpcError as error:
+        return read_refusal(error, tx_hash)
+    except NodeError as error:
+        return SendOutcome(SendStatus.UNKNOWN, tx_hash, str(error))
+    return SendOutcome(SendStatus.ACCEPTED, tx_hash)
 
 
 async def _quietly(request: Awaitable[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -102,6 +103,20 @@ async def test_who_does_not_sign_is_refused(relay: LocalRelay) -> None:
             await client.call_bundle([], 1)
         outcome = await Relay("local", RelayKind.BUNDLE, client).send(raw(), NEXT)
         assert outcome.status is SendStatus.UNKNOWN
+
+
+async def test_bundles_are_refused_only_where_none_of_them_may_have_been_taken(
+    client: RelayClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, lost = RpcError("eth_sendBundle", -32000, "insufficient funds for gas"), Unreachable("no answer")
+    for said, expected in (
+        ([refused, refused, refused], SendStatus.REFUSED),
+        ([refused, lost, refused], SendStatus.UNKNOWN),
+        ([refused, lost, "0x1"], SendStatus.ACCEPTED),
+    ):
+        monkeypatch.setattr(client, "send_bundle", AsyncMock(side_effect=said))
+        outcome = await Relay("local", RelayKind.BUNDLE, client).send(raw(), Window(1, 3))
+        assert outcome.status is expected and outcome.tx_hash == hash_of(raw())
 
 
 async def test_a_relay_that_is_gone_leaves_the_outcome_unknown(relay: LocalRelay, client: RelayClient) -> None:
