@@ -26,7 +26,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Attempt, Intent
-from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
+from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState
 from bot.plan import Plan
 from bot.transaction import read_signed
 from chains.assets import Address
@@ -100,19 +100,14 @@ class Homecoming:
         self._touches = Touches()
 
     async def recheck_mined(self) -> None:
-        """Blocks may have been replaced since the process ended: nobody will say so any more.
-
-        Of what is final and still owes its other side, the signer is told when that is done.
-        """
-        owing = (it for it in self._ledger.open_intents() if it.state is IntentState.FINAL)
-        known = (*self._ledger.mined_intents(), *owing)
+        """Blocks may have been replaced since the process ended: nobody will say so any more."""
+        known = self._ledger.mined_intents()
         attempts = self._ledger.attempts_of(known)
         receipts = await asyncio.gather(*(self._any_receipt(attempts[intent.id]) for intent in known))
         for intent, receipt in zip(known, receipts, strict=True):
             if receipt is not None and receipt.block_hash == intent.block_hash:
-                profit = self._gains.earned_wei(self._in_flight.plan(intent), self._gains.moved(receipt))
-                self._signing.mined(intent, receipt, 0 if intent.mined_as is MinedAs.NOOP else profit)
-            elif intent.block_hash is not None and intent.state is IntentState.MINED:
+                self._signing.mined(intent, receipt)
+            elif intent.block_hash is not None:
                 self._undo_block(intent.block_hash)
 
     async def take_up(self) -> list[tuple[Intent, Attempt]]:
@@ -188,7 +183,7 @@ class Homecoming:
         for each in settled:
             self._operators.of(each.intent).forget(each.intent)
             self._learn()
-            self._signing.mined(each.intent, each.receipt, each.profit_wei)
+            self._signing.mined(each.intent, each.receipt)
         moved = list[tuple[Intent, Moved]]()
         self._operators.note_coins(found.coins)
         out = [intent for intent, at in found.awaited if at is None]
@@ -330,7 +325,7 @@ class Homecoming:
                 self._in_flight.transactions.pop(intent.id, None)
 
     async def _held(self, head: Head) -> list[Intent]:
-        """What nothing can undo any more.
+        """What nothing can undo any more, and owes no other side: until then it stays as it is, and is taken up so.
 
         What is in a block that is not of the chain up to `head` is pending again: it was booked from another branch
         before this process began, and no event tells of it.
@@ -339,7 +334,8 @@ class Homecoming:
         for intent in self._ledger.mined_intents():
             if intent.block_number is None or intent.block_hash is None:
                 continue
-            deep = intent.block_number <= head.number - self._finality_blocks
+            owed = intent.exposure is Exposure.OWED
+            deep = not owed and intent.block_number <= head.number - self._finality_blocks
             if deep or intent.block_number >= head.number:
                 canonical = await self._canonical(intent.block_number, head)
             else:

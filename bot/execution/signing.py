@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Protocol
 
 from bot.execution.build import Terms
 from bot.execution.settling import Identity, Prepared
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent
-from bot.ledger.states import Exposure, IntentState
 from bot.plan import encode_plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
@@ -22,9 +20,6 @@ _NOT_TAKEN_IN = frozenset(
     {Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL}
 )
 """Refusals after which the signer does not know what it was told: it is told again, or it would reserve for ever."""
-
-_BOTH_SIDES = frozenset({Exposure.HEDGED, Exposure.NONE})
-"""Where what a two-sided intent moved on both sides is its own: nothing of it was taken back by another."""
 
 
 class SigningParty(Protocol):
@@ -44,7 +39,7 @@ class Signing:
         self._identity = identity
         self._ledger = ledger
         self._signer = signer
-        self._outcomes: dict[int, Settle] = {}
+        self._burnt: dict[int, int] = {}
         self._exposed: dict[int, bool | None] = {}
 
     async def sign(self, intent: Intent, prepared: Prepared, verdict: Verdict, head: Head) -> Signed | Refusal:
@@ -72,47 +67,33 @@ class Signing:
         if self._signer is not None:
             await self._signer.settle(Settle(signer_id(intent), 0, 0))
 
-    def mined(self, intent: Intent, receipt: Receipt, profit_wei: int) -> None:
-        """What the chain made of it; `profit_wei` is before gas. The signer is told once that is final.
-
-        Where it is final already, the signer knows, and waits for the other side.
-        """
-        owed = intent.state is IntentState.FINAL
-        self._outcomes[intent.id] = Settle(signer_id(intent), receipt.gas_cost_wei, profit_wei, owed)
-        if intent.two_sided and not owed:
+    def mined(self, intent: Intent, receipt: Receipt) -> None:
+        """A block holds it, and it is booked. The signer is told what came of it once that is final."""
+        self._burnt[intent.id] = receipt.gas_cost_wei
+        if intent.two_sided:
             self._exposed.setdefault(intent.id, True)
 
     def undone(self, intent: Intent) -> None:
         """Its block was replaced, or it has none yet: what the signer was told of it may not hold."""
-        self._outcomes.pop(intent.id, None)
+        self._burnt.pop(intent.id, None)
         if intent.two_sided:
             self._exposed[intent.id] = None
 
     async def final(self, intent: Intent) -> bool:
-        """Tell the signer of an outcome that stands; whether it heard. What is owed besides stays reserved there."""
-        outcome = self._outcomes.get(intent.id)
-        if outcome is None or self._signer is None:
+        """Tell the signer of an outcome that stands, on both sides; whether it heard."""
+        burnt_wei = self._burnt.get(intent.id)
+        if burnt_wei is None or self._signer is None:
             return True
         self._exposed.pop(intent.id, None)
-        told = replace(outcome, owed=intent.exposure is Exposure.OWED)
-        if intent.two_sided and intent.exposure in _BOTH_SIDES:
-            # Until then the exchange side counts as it was expected; what it cost to cover is a loss like any other.
-            told = replace(told, profit_wei=self._ledger.earned_before_gas(intent.id))
+        told = Settle(signer_id(intent), burnt_wei, self._ledger.earned_before_gas(intent.id))
         answer = await self._signer.settle(told)
         if isinstance(answer, Refusal) and answer.reason in _NOT_TAKEN_IN:
             return False
-        if told.owed:
-            self._outcomes[intent.id] = told
-        else:
-            del self._outcomes[intent.id]
+        del self._burnt[intent.id]
         return True
 
     async def covered(self) -> None:
-        """Tell the signer of what is owed no more and, where it is not final, of what is owed again."""
-        for intent_id in [each for each, outcome in self._outcomes.items() if outcome.owed]:
-            intent = self._ledger.intent(intent_id)
-            if intent.exposure is not Exposure.OWED:
-                await self.final(intent)
+        """Tell the signer of what is not final and owes nothing any more, or owes again."""
         intents = {intent.id: intent for intent in self._ledger.mined_intents()}
         for intent_id, known in list(self._exposed.items()):
             intent = intents.get(intent_id) or self._ledger.intent(intent_id)

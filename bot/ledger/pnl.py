@@ -31,6 +31,7 @@ _EARNED = (
 )
 _OF_INTENT = EntryRow.intent_id == bindparam("intent")
 _EARNED_BY_INTENT = _EARNED.where(_OF_INTENT)
+_TRADED_BY_INTENT = _EARNED_BY_INTENT.where(PostingRow.account.startswith(accounts.TRADING))
 _GAS_OF_INTENT = (
     select(PostingRow.place, PostingRow.token, exact_sum(PostingRow.units))
     .join(EntryRow, EntryRow.id == PostingRow.entry_id)
@@ -97,9 +98,11 @@ def net_profit(connection: Connection, run_id: int) -> dict[str, Profit]:
     return {strategy: valued(moves, marks) for strategy, moves in movements.items()}
 
 
-def profit_of_intent(connection: Connection, intent_id: int, marks: Marks) -> Profit:
-    """Everything one intent earned and cost so far."""
-    rows = quick.rows(connection, _EARNED_BY_INTENT, {"intent": intent_id})
+def profit_of_intent(connection: Connection, intent_id: int, marks: Marks, unwound_by: Iterable[int] = ()) -> Profit:
+    """Everything one intent earned and cost so far, with what others traded that took it back."""
+    rows = [*quick.rows(connection, _EARNED_BY_INTENT, {"intent": intent_id})]
+    for other in unwound_by:
+        rows += quick.rows(connection, _TRADED_BY_INTENT, {"intent": other})
     return valued(((place, token, -units) for _, place, token, units in rows), marks)
 
 

@@ -13,11 +13,12 @@ from bot.ledger import quick
 from bot.ledger.book_models import HaltRow, ResultRow
 from bot.ledger.books import Books
 from bot.ledger.decisions import Level
-from bot.ledger.models import IntentRow
-from bot.ledger.pnl import gas_of_intent, profit_of_intent
+from bot.ledger.models import IntentRow, PlanRow
+from bot.ledger.pnl import Profit, gas_of_intent, profit_of_intent
 from bot.ledger.states import SETTLED, Exposure, MinedAs
 from bot.ledger.types import exact_sum
 from bot.ledger.windows import DAY_S, Windows
+from bot.plan import decode_plan
 
 _HALTED = (
     select(HaltRow.halted, HaltRow.reason, HaltRow.at_ms)
@@ -25,7 +26,22 @@ _HALTED = (
     .order_by(HaltRow.id.desc())
     .limit(1)
 )
-_INTENT = select(IntentRow.__table__).where(IntentRow.id == bindparam("intent"))
+_INTENTS = select(IntentRow.__table__, PlanRow.digest, PlanRow.atomic).join(PlanRow, PlanRow.id == IntentRow.plan_row)
+_INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
+_OF_PLAN = _INTENTS.where(IntentRow.instance == bindparam("instance"), PlanRow.digest == bindparam("plan"))
+_DOCUMENT = select(PlanRow.document).where(PlanRow.id == bindparam("plan"))
+_UNWINDING = (
+    select(IntentRow.id, PlanRow.document)
+    .join(PlanRow, PlanRow.id == IntentRow.plan_row)
+    .where(
+        IntentRow.instance == bindparam("instance"),
+        IntentRow.id > bindparam("after"),
+        IntentRow.mined_as == MinedAs.OK.value,
+        IntentRow.two_sided.is_(False),
+        PlanRow.atomic.is_(False),
+    )
+    .order_by(IntentRow.id)
+)
 _RECORDED = (
     select(
         ResultRow.head_s,
@@ -55,7 +71,11 @@ class _Result:
 
 
 class Results(Books):
-    """Results are added when an intent closes, and corrected by further rows, never changed."""
+    """Results are added when an intent closes, and corrected by further rows, never changed.
+
+    What takes an earlier trade back belongs to that trade, and costs only its gas by itself: each alone would have
+    earned or lost whatever the price has moved since the run opened.
+    """
 
     _windows: Mapping[str, Windows] = MappingProxyType({})
 
@@ -134,18 +154,17 @@ class Results(Books):
     def profit_of(self, intent_id: int) -> int:
         """What one intent has earned so far after gas and fees, in wei at the opening marks."""
         with self.read() as connection:
-            return profit_of_intent(connection, intent_id, self._marks(connection)).wei
+            return self._profit(connection, *self._intent_and_unwound(connection, intent_id)).wei
 
     def earned_before_gas(self, intent_id: int) -> int:
         """As `profit_of`, without what its gas cost."""
         with self.read() as connection:
-            marks = self._marks(connection)
-            profit = profit_of_intent(connection, intent_id, marks).wei
-            return profit + gas_of_intent(connection, intent_id, marks)
+            profit = self._profit(connection, *self._intent_and_unwound(connection, intent_id)).wei
+            return profit + gas_of_intent(connection, intent_id, self._marks(connection))
 
     def _book_result(self, connection: Connection, intent_id: int) -> None:
         """Brings the intent's results up to what the books say of it: nothing while it is open."""
-        (intent,) = quick.rows(connection, _INTENT, {"intent": intent_id})
+        intent, unwound = self._intent_and_unwound(connection, intent_id)
         rows = quick.rows(connection, _RECORDED, {"intent": intent_id})
         standing = {head_s: _Result(profit, gas, loss) for head_s, profit, gas, loss in rows if profit or gas or loss}
         if not is_closed(intent):
@@ -153,20 +172,43 @@ class Results(Books):
             for head_s, result in standing.items():
                 self._add_result(connection, intent, head_s, _Result() - result)
             return
-        change = self._result_now(connection, intent_id)
+        change = self._result_now(connection, intent, unwound)
         for result in standing.values():
             change -= result
         eases = change.loss_wei < 0 or change.gas_wei < 0
         if change != _Result() or not rows:
             self._add_result(connection, intent, min(standing) if eases else self._head_s, change)
+        if unwound is not None and is_closed(unwound):
+            self._book_result(connection, unwound.id)
 
-    def _result_now(self, connection: Connection, intent_id: int) -> _Result:
-        marks = self._marks(connection)
-        profit = profit_of_intent(connection, intent_id, marks)
+    def _result_now(self, connection: Connection, intent: Row[Any], unwound: Row[Any] | None) -> _Result:
+        profit = self._profit(connection, intent, unwound)
         for place, token, units in profit.unmarked:
-            detail = f"intent {intent_id} moved {units} of {token} at {place}, which has no mark and counts as nothing"
+            detail = f"intent {intent.id} moved {units} of {token} at {place}, which has no mark and counts as nothing"
             self._keep_event(connection, Level.ERROR, "unmarked_token", detail)
-        return _Result(profit.wei, gas_of_intent(connection, intent_id, marks), max(0, -profit.wei))
+        gas_wei = gas_of_intent(connection, intent.id, self._marks(connection))
+        return _Result(profit.wei, gas_wei, max(0, -profit.wei))
+
+    def _profit(self, connection: Connection, intent: Row[Any], unwound: Row[Any] | None) -> Profit:
+        marks = self._marks(connection)
+        if unwound is not None:
+            return Profit(-gas_of_intent(connection, intent.id, marks))
+        unwound_by = self._unwinding(connection, intent.id, intent.digest) if intent.two_sided else ()
+        return profit_of_intent(connection, intent.id, marks, unwound_by)
+
+    def _intent_and_unwound(self, connection: Connection, intent_id: int) -> tuple[Row[Any], Row[Any] | None]:
+        """An intent, and the one whose chain side it is to take back."""
+        (intent,) = quick.rows(connection, _INTENT, {"intent": intent_id})
+        if intent.two_sided or intent.atomic:
+            return intent, None
+        ((document,),) = quick.rows(connection, _DOCUMENT, {"plan": intent.plan_row})
+        of = {"instance": intent.instance, "plan": decode_plan(document).unwinds}
+        return intent, quick.first(connection, _OF_PLAN, of)
+
+    def _unwinding(self, connection: Connection, intent_id: int, plan_id: str) -> list[int]:
+        """What took the chain side of a two-sided intent back, wholly or in part, oldest first."""
+        rows = quick.rows(connection, _UNWINDING, {"instance": self.run.instance, "after": intent_id})
+        return [row.id for row in rows if decode_plan(row.document).unwinds == plan_id]
 
     def totals_by(self, connection: Connection, strategy: str) -> tuple[int, int]:
         """`totals`, by what `connection` reads."""

@@ -12,11 +12,10 @@ from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.book_models import EntryRow
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import CHANGE_INTENT, Journal, as_intent
-from bot.ledger.models import FillRow, IntentRow, OrderRow, PlanRow
+from bot.ledger.models import FillRow, IntentRow, OrderRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
 from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
 from bot.ledger.store import changing
-from bot.plan import decode_plan
 from chains.assets import Address
 from chains.blocks import Receipt
 
@@ -85,20 +84,9 @@ class Settlement(Journal):
 
     def unwound_of(self, intent: Intent) -> tuple[tuple[SwapFill, ...], ...]:
         """What was swapped to take back the chain side of a two-sided intent, transaction by transaction."""
-        rows = (
-            select(IntentRow.id, PlanRow.document)
-            .join(PlanRow, PlanRow.id == IntentRow.plan_row)
-            .where(
-                IntentRow.instance == self.run.instance,
-                IntentRow.id > intent.id,
-                IntentRow.mined_as == MinedAs.OK.value,
-                PlanRow.atomic.is_(False),
-            )
-            .order_by(IntentRow.id)
-        )
         with self.read() as connection:
-            found = connection.execute(rows).all()
-        return tuple(self.swaps_of(row.id) for row in found if decode_plan(row.document).unwinds == intent.plan_id)
+            found = self._unwinding(connection, intent.id, intent.plan_id)
+        return tuple(self.swaps_of(unwinding) for unwinding in found)
 
     def undo_block(self, block_hash: str) -> tuple[Intent, ...]:
         """The block is no longer canonical: its intents are pending again, its postings taken back.

@@ -12,6 +12,7 @@ from chains.blocks import Block, Log, Receipt
 from chains.pools.words import word
 from tests.bot.execution.given import (
     EXECUTOR,
+    INVENTORY,
     POOL,
     head,
     moved,
@@ -45,6 +46,16 @@ def gains(plan: Plan, sent: Sent, number: int, *, short: int = 0, block: str | N
         moved(WETH, EXECUTOR, POOL.address, ETHER),
     )
     return Receipt(sent.tx_hash, number, block or head(number).hash, index, 1, GAS_USED, 3 * GWEI, logs)
+
+
+def trades(plan: Plan, sent: Sent, number: int) -> Receipt:
+    """The receipt of an exchange that was as planned."""
+    first, last = plan.swaps[0], plan.swaps[-1]
+    logs = (
+        moved(first.token_in, INVENTORY, first.hop.pool, first.amount_in),
+        moved(last.token_out, last.hop.pool, INVENTORY, last.amount_out),
+    )
+    return Receipt(sent.tx_hash, number, head(number).hash, 3, 1, GAS_USED, 3 * GWEI, logs)
 
 
 def reverts(sent: Sent, number: int) -> Receipt:

@@ -10,14 +10,16 @@ import pytest
 from bot.execution.homecoming import Found, Waits
 from bot.execution.transactions import TransactionDesk
 from bot.ledger.ledger import Ledger
-from bot.ledger.states import AttemptKind, IntentState
+from bot.ledger.records import TradeFill
+from bot.ledger.states import AttemptKind, Exposure, IntentState, OrderState
 from bot.risk.usage import read_usage
+from bot.signer.protocol import Settle
 from chains.assets import Address
 from chains.blocks import Block, Receipt
 from chains.node import Unreachable
 from chains.node.seen import Seen
-from tests.bot.execution.carrying import gains, must_be_sent, reverts
-from tests.bot.execution.given import cycle, head, sells_on_chain
+from tests.bot.execution.carrying import gains, must_be_sent, reverts, trades
+from tests.bot.execution.given import buys_on_chain, cycle, head, pending, sells_on_chain, settle
 from tests.bot.execution.scripted import FINALITY_BLOCKS, Connection, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import GWEI
 from tests.bot.signer.making import OPERATOR
@@ -67,6 +69,57 @@ async def test_what_is_final_keeps_its_worst_case_until_the_rest_is_done(
     await on.finish(final)
     assert ledger.intent(final[0].id).state is IntentState.FINAL
     assert read_usage(ledger, cycle().strategy).reserved_loss_wei == 0 and ledger.mined_intents() == ()
+
+
+@pytest.mark.parametrize("started_anew", [False, True])
+async def test_what_owes_its_other_side_is_told_to_the_signer_once_that_is_done_and_at_what_it_came_to(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection, started_anew: bool
+) -> None:
+    plan = sells_on_chain()
+    on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+    sent = await must_be_sent(on, ledger, plan)
+    chain.count = 1
+    receipt = chain.receipts[sent.tx_hash] = trades(plan, sent, 11)
+    for number in (11, 12 + FINALITY_BLOCKS):
+        await on.on_block(Block(head(number), ()))
+    assert (ledger.intent(sent.intent.id).state, signer.settled) == (IntentState.MINED, [])
+    order = ledger.place_order(sent.intent.id, plan.orders[0], "binance")
+    dear = TradeFill("1", order.amount, 2_100 * order.amount, "USDT", 0)
+    ledger.record_order("binance", order.client_id, OrderState.FILLED, [dear])
+    ledger.close_exposure(sent.intent.id, Exposure.HEDGED)
+    if started_anew:
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        await on.start()
+    await on.on_block(Block(head(13 + FINALITY_BLOCKS), ()))
+    assert ledger.intent(sent.intent.id).state is IntentState.FINAL
+    lost_wei = -ledger.profit_of(sent.intent.id) - receipt.gas_cost_wei
+    assert lost_wei > 4 * 10**16, "an ether was sold at 2,010 and bought at 2,100"
+    assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, -lost_wei)]
+
+
+@pytest.mark.parametrize("started_anew", [False, True])
+@pytest.mark.parametrize("status", [0, 1])
+async def test_what_takes_a_trade_back_costs_the_signer_its_gas_and_no_more(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection, status: int, started_anew: bool
+) -> None:
+    """What it lost is in what the trade came to; what reverted took nothing back, and lost nothing."""
+    plan = sells_on_chain()
+    there = pending(ledger, plan)
+    settle(ledger, there, plan, 10)
+    ledger.close_exposure(there.id, Exposure.UNWOUND)
+    ledger.mark_final(there.id)
+    back = replace(buys_on_chain(), legs=buys_on_chain().swaps, expected_profit_wei=0, unwinds=plan.id)
+    back = replace(back, min_profit_wei=-(10**17))
+    on = desk(ledger, chain, ScriptedSimulator(back), signer)
+    sent = await must_be_sent(on, ledger, back)
+    chain.count = 2
+    receipt = chain.receipts[sent.tx_hash] = trades(back, sent, 11) if status else reverts(sent, 11)
+    await on.on_block(Block(head(11), ()))
+    if started_anew:
+        on = desk(ledger, chain, ScriptedSimulator(back), signer)
+        await on.start()
+    await on.on_block(Block(head(11 + FINALITY_BLOCKS), ()))
+    assert signer.settled == [Settle(f"{sent.intent.id}:{back.id}", receipt.gas_cost_wei, 0)]
 
 
 async def test_what_was_found_is_not_simulated_before_the_next_plan_any_more(

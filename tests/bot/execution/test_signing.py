@@ -54,24 +54,14 @@ def signing(heard: Heard, now: Any, earned_wei: int = 5) -> Signing:
     return Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
 
 
-async def test_what_is_owed_stays_reserved_until_its_other_side_is_done() -> None:
+@pytest.mark.parametrize("exposure", [Exposure.NONE, Exposure.HEDGED, Exposure.UNWOUND])
+async def test_what_a_trade_came_to_by_the_ledger_is_what_the_signer_counts(exposure: Exposure) -> None:
     heard = Heard()
-    owing, done = (intent(IntentState.MINED, each) for each in (Exposure.OWED, Exposure.HEDGED))
-    on = signing(heard, done)
-    on.mined(owing, RECEIPT, 5)
-    assert await on.final(owing)
-    await on.covered()
-    await on.covered()
-    assert heard.told == [Settle("1:plan", 21, 5, owed=True), Settle("1:plan", 21, 5)]
-
-
-@pytest.mark.parametrize(("exposure", "told"), [(Exposure.HEDGED, -7), (Exposure.UNWOUND, 5), (Exposure.OWED, 5)])
-async def test_what_a_hedge_cost_beyond_the_expected_is_a_loss_to_the_signer(exposure: Exposure, told: int) -> None:
-    heard = Heard()
-    on = signing(heard, intent(IntentState.MINED, exposure), earned_wei=-7)
-    on.mined(intent(IntentState.MINED, Exposure.OWED), RECEIPT, 5)
-    assert await on.final(intent(IntentState.MINED, exposure))
-    assert heard.told == [Settle("1:plan", 21, told, owed=exposure is Exposure.OWED)]
+    now = intent(IntentState.MINED, exposure)
+    on = signing(heard, now, earned_wei=-7)
+    on.mined(now, RECEIPT)
+    assert await on.final(now)
+    assert heard.told == [Settle("1:plan", 21, -7)]
 
 
 @pytest.mark.parametrize("deaf", DEAF)
@@ -79,7 +69,7 @@ async def test_a_deaf_signer_is_told_again_before_the_ledger_says_final(deaf: Re
     heard = Heard()
     mined = intent(IntentState.MINED, Exposure.NONE)
     on = signing(heard, mined)
-    on.mined(mined, RECEIPT, 5)
+    on.mined(mined, RECEIPT)
     heard.deaf = deaf
     assert not await on.final(mined)
     heard.deaf = None
@@ -91,7 +81,7 @@ async def test_what_a_signer_will_not_take_keeps_nothing_from_being_final() -> N
     heard = Heard()
     mined = intent(IntentState.MINED, Exposure.NONE)
     on = signing(heard, mined)
-    on.mined(mined, RECEIPT, 5)
+    on.mined(mined, RECEIPT)
     heard.deaf = Reason.SIGNER_SETTLEMENT
     assert await on.final(mined)
 
@@ -100,7 +90,7 @@ async def test_an_outcome_whose_block_was_replaced_is_never_told() -> None:
     heard = Heard()
     mined = intent(IntentState.MINED, Exposure.NONE)
     on = signing(heard, mined)
-    on.mined(mined, RECEIPT, 5)
+    on.mined(mined, RECEIPT)
     on.undone(mined)
     assert await on.final(mined)
     assert heard.told == []
@@ -123,7 +113,7 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
         earned_before_gas=lambda intent_id: 6,
     )
     on = Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
-    on.mined(owing, RECEIPT, 5)
+    on.mined(owing, RECEIPT)
     await on.covered()
     assert heard.told == []
     now.intent = done
@@ -133,7 +123,7 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
     on.undone(undone)
     await on.covered()
     now.intent = done
-    on.mined(done, RECEIPT, 6)
+    on.mined(done, RECEIPT)
     await on.covered()
     assert await on.final(done)
     await on.covered()
@@ -146,7 +136,7 @@ async def test_a_deaf_signer_is_told_again_what_is_done_on_both_sides(deaf: Reas
     heard = Heard()
     done = intent(IntentState.MINED, Exposure.HEDGED)
     on = signing(heard, done)
-    on.mined(done, RECEIPT, 5)
+    on.mined(done, RECEIPT)
     heard.deaf = deaf
     await on.covered()
     heard.deaf = None

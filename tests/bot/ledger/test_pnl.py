@@ -15,7 +15,8 @@ from bot.ledger.history import history
 from bot.ledger.ledger import Ledger
 from bot.ledger.pnl import gas_coin_of, gas_of_intent, marks_of, net_profit, valued
 from bot.ledger.reading import decisions, events
-from bot.ledger.records import Account, Mark
+from bot.ledger.records import Account, Intent, Mark
+from bot.ledger.states import Exposure
 from bot.risk.usage import read_usage
 from chains.assets import ZERO_ADDRESS
 from tests.bot.ledger.given import (
@@ -26,6 +27,7 @@ from tests.bot.ledger.given import (
     INVENTORY_WETH,
     NATIVE,
     NETWORK,
+    hash_of,
     pending,
     receipt,
     sell_plan,
@@ -70,6 +72,38 @@ def test_an_open_two_sided_intent_counts_as_it_stands(ledger: Ledger) -> None:
     with ledger.read() as connection:
         profit = net_profit(connection, ledger.run.id)["cex_dex_arbitrage"]
     assert profit.wei == 5 * 10**15 - GAS_COST_WEI
+
+
+@pytest.mark.parametrize("price", [1000, 2000, 4000])
+def test_what_was_unwound_counts_as_one_trade_however_far_the_price_has_moved_since_the_run_opened(
+    ledger: Ledger, price: int
+) -> None:
+    """Each side alone would have lost, or earned, what the price has moved: 2,000 is the mark."""
+    plan = sell_plan(1)
+    trade = pending(ledger, 1, plan)
+    ledger.record_mined(trade.id, receipt(1), {INVENTORY_WETH: -ETHER, INVENTORY_USDT: price * 10**6})
+    gas_wei, back = GAS_COST_WEI, list[Intent]()
+    for number, parts in ((2, (4, 0)), (3, (6, 10))):
+        share, dearer = parts
+        back.append(pending(ledger, number, replace(sell_plan(number), legs=plan.swaps, unwinds=plan.id)))
+        bought = {INVENTORY_WETH: share * ETHER // 10, INVENTORY_USDT: -(share * price // 10 + dearer) * 10**6}
+        ledger.record_mined(back[-1].id, receipt(number), bought)
+        gas_wei += GAS_COST_WEI
+    ledger.close_exposure(trade.id, Exposure.UNWOUND)
+
+    def counted() -> tuple[int, int]:
+        return read_usage(ledger, plan.strategy).hour_loss_wei, ledger.totals(plan.strategy)[0]
+
+    lost_wei = 10 * ETHER // 2000
+    assert counted() == (lost_wei + gas_wei, -lost_wei - gas_wei)
+    assert [ledger.earned_before_gas(each.id) for each in (trade, *back)] == [-lost_wei, 0, 0]
+    with ledger.read() as connection:
+        assert net_profit(connection, ledger.run.id)[plan.strategy].wei == -lost_wei - gas_wei
+    ledger.undo_block(hash_of("mined", 3))
+    assert counted() == (lost_wei + gas_wei - GAS_COST_WEI, -lost_wei - gas_wei + GAS_COST_WEI)
+    dearer = {INVENTORY_WETH: 6 * ETHER // 10, INVENTORY_USDT: -(6 * price // 10 + 20) * 10**6}
+    ledger.record_mined(back[-1].id, replace(receipt(3), block_hash=hash_of("mined", 4)), dearer)
+    assert counted() == (2 * lost_wei + gas_wei, -2 * lost_wei - gas_wei)
 
 
 @pytest.mark.parametrize("mark", [Fraction(1, 5000), Fraction(1, 5), Fraction(3, 7_001)])

@@ -205,7 +205,7 @@ def test_what_took_a_debt_back_is_told_transaction_by_transaction(ledger: Ledger
     assert ledger.unwound_of(owing) == ()
     others = {2: owing.plan_id, 3: "another", 4: owing.plan_id, 5: owing.plan_id}
     for number, unwinds in others.items():
-        back = replace(sell_plan(number), unwinds=unwinds)
+        back = replace(sell_plan(number), legs=sell_plan(number).swaps, unwinds=unwinds)
         swaps = (SwapFill(0, POOL, USDT.address, number, WETH.address, number),)
         status = int(number != 4)
         intent = pending(ledger, number, back)
