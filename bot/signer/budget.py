@@ -149,20 +149,23 @@ class Budgets:
     """The journal in memory. A reservation counts in every window until it is settled, however old."""
 
     def __init__(
-        self, entries: Iterable[Entry], resumed: Mapping[str, float] | None = None, gaps: Sequence[Gap] = ()
+        self,
+        entries: Iterable[Entry],
+        resumed: Mapping[str, float] | None = None,
+        gaps: Sequence[Gap] = (),
+        replaced: Iterable[tuple[float, str]] = (),
     ) -> None:
-        """`entries` come as `Journal.entries` gives them; `resumed` says when a strategy, or `TOTAL`, last was.
-
-        `gaps` are what the journal is silent about.
+        """`entries`, and what was `replaced` within a minute, come as the `Journal` gives them; `resumed` says when a
+        strategy, or `TOTAL`, last was. `gaps` are what the journal is silent about.
         """
         self._gaps = gaps
         self._accounts: defaultdict[str, _Account] = defaultdict(_Account)
         self._drawn: Counter[str] = Counter()
         waiting = dict(resumed or {})
-        signed: list[tuple[float, Entry]] = []
+        signed = list(replaced)
         for entry in entries:
             self._take(entry)
-            signed.append((entry.at_s, entry))
+            signed.append((entry.at_s, entry.strategy))
             if entry.settlement is not None:
                 for name in [name for name, at_s in waiting.items() if at_s <= entry.settlement.at_s]:
                     del waiting[name]
@@ -170,8 +173,8 @@ class Budgets:
                 self.settle(entry, entry.settlement)
         for name in waiting:
             self.resume(name)
-        for at_s, entry in sorted(signed, key=lambda pair: pair[0]):
-            for account in self._of(entry.strategy):
+        for at_s, strategy in sorted(signed):
+            for account in self._of(strategy):
                 account.signed_s.append(at_s)
 
     def reserve(self, entry: Entry) -> None:

@@ -250,6 +250,16 @@ class Journal:
         wanted = "SELECT raw FROM replacements WHERE intent_id = ? ORDER BY number"
         return tuple(raw for (raw,) in self._rows(wanted, intent_id))
 
+    def replaced(self, since_s: float) -> list[tuple[float, str]]:
+        """When something was signed since then to stand in place of another, and for which strategy. Raises
+        `JournalError`.
+        """
+        wanted = (
+            "SELECT replacements.at_s, strategy FROM replacements JOIN signed USING (intent_id) "
+            "WHERE replacements.at_s > ?"
+        )
+        return [(at_s, strategy) for at_s, strategy in self._rows(wanted, since_s)]
+
     def find(self, intent_id: str) -> Entry | None:
         """The entry of an intent. Raises `JournalError`."""
         return next(self._entries("WHERE intent_id = ?", intent_id), None)

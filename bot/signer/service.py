@@ -13,7 +13,7 @@ from bot.clock import Clock
 from bot.gas import ETHER, GasCoin
 from bot.reasons import Reason, Refusal
 from bot.signer.breakers import Breakers
-from bot.signer.budget import Asked, Broken, Budgets
+from bot.signer.budget import MINUTE_S, Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
 from bot.signer.checks import review, stopped
 from bot.signer.entries import Draw, Entry, Settlement
@@ -306,7 +306,8 @@ class Signer:
 
     def _recount(self) -> None:
         audit = self._journal.audit()
-        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit))
+        replaced = self._journal.replaced(self._now_s() - MINUTE_S)
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit), replaced)
 
     def _note(self, what: str, detail: str) -> None:
         self._journal.note(self._now_s(), what, detail)

@@ -35,6 +35,7 @@ from tests.bot.signer.making import (
     GAIN,
     GAS_COST_WEI,
     GWEI,
+    NOW_S,
     OPERATOR,
     POLICY,
     HandClock,
@@ -184,7 +185,20 @@ def test_what_a_replacement_may_cost_beyond_is_held_against_the_budget_and_reser
     for by in (signer, new_signer(journal, clock, switch)):
         used = usage(by)
         assert (used.reserved_wei, used.day_gas_wei) == (2 * ETHER, HIGHER.worst_cost_wei)
-    assert usage(signer).transactions_a_minute == 2
+
+
+def test_every_signature_of_a_minute_counts_also_to_a_signer_that_starts_anew(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch)
+    signed(signer, ask())
+    clock.now_s += 10
+    signed(signer, again())
+    signed(signer, Cancel("intent-1", Fees(21_000, least_above(HIGHER.max_fee_wei), least_above(HIGHER.tip_wei))))
+    for later_s, counted in ((10, 3), (59.5, 3), (60, 2), (69.5, 2), (70, 0)):
+        clock.now_s = NOW_S + later_s
+        for by in (signer, new_signer(journal, clock, switch)):
+            assert usage(by).transactions_a_minute == counted
 
 
 def test_a_noop_and_a_call_that_may_cost_less_leave_what_is_reserved(signer: Signer) -> None:
