@@ -46,9 +46,11 @@ class Halting:
         return self._switch.of(strategy).state is not Trading.HALTED
 
     def halt(self, by: str, because: str, strategy: str = TOTAL, *, flatten: bool = False) -> Switch:
-        """Halt everything, or `strategy`; with `flatten` once it owes nothing. Raises `SwitchUnwritten`."""
-        state = Trading.REDUCING if flatten else Trading.HALTED
-        return self._switch.set(strategy, state, by=by, because=because, at_s=self._clock.wall_s(), then_halt=flatten)
+        """Halt everything, or `strategy`; with `flatten` once it owes nothing, but what is halted stays so. Raises
+        `SwitchUnwritten`.
+        """
+        state, at_s = Trading.REDUCING if flatten else Trading.HALTED, self._clock.wall_s()
+        return self._switch.set(strategy, state, by=by, because=because, at_s=at_s, then_halt=flatten, tightens=True)
 
     def flat(self, strategy: str) -> Switch:
         """What was to be halted once it owes nothing owes nothing. Raises `SwitchUnwritten`."""

@@ -134,20 +134,28 @@ class KillSwitch:
         return self.read().of(strategy)
 
     def set(
-        self, strategy: str, state: Trading, *, by: str, because: str, at_s: float, then_halt: bool = False
+        self,
+        strategy: str,
+        state: Trading,
+        *,
+        by: str,
+        because: str,
+        at_s: float,
+        then_halt: bool = False,
+        tightens: bool = False,
     ) -> Switch:
         """Set the switch of `strategy`, or `TOTAL`, on the disk before this returns. Raises `SwitchUnwritten`.
 
-        Setting it to what it is already keeps who set it first, and why.
+        Setting it to what it is already keeps who set it first, and why. What only `tightens` leaves what is graver.
         """
         wanted = Switch(state, by, because, at_s, then_halt)
         with self._writing():
             before = self._stored()
-            if before is not None:
-                standing = before.switches.get(strategy, ACTIVE)
-                if (standing.state, standing.then_halt) == (state, then_halt) and state is not Trading.ACTIVE:
-                    return standing
             kept = before.switches if before is not None else {TOTAL: _unreadable()}
+            standing = kept.get(strategy, ACTIVE)
+            same = (standing.state, standing.then_halt) == (state, then_halt) and state is not Trading.ACTIVE
+            if (same and before is not None) or (tightens and _SEVERITY[state] < _SEVERITY[standing.state]):
+                return standing
             after = Switches(switches={**kept, strategy: wanted})
             self._commit(after, at_s, f"{strategy or 'all'} {wanted}")
         return wanted

@@ -205,6 +205,16 @@ def test_who_resumed_a_strategy_before_its_drawdown_halted_it_did_not_resume_it_
     assert given.ledger.halted_because("dex_arbitrage") is None, "said again, in the same words"
 
 
+@pytest.mark.parametrize("name", [TOTAL, "dex_arbitrage"])
+def test_the_page_cannot_loosen_what_is_halted_by_flattening_it(given: Given, name: str) -> None:
+    halted = given.switch.set(name, Trading.HALTED, by="a breaker", because="money is missing", at_s=NOW_S)
+    assert given.halting.halt("the dashboard", "go home", name, flatten=True) == halted
+    assert given.switch.read().switches[name] == halted
+    given.switch.path.write_bytes(b"{")
+    assert given.halting.halt("the dashboard", "go home", flatten=True).state is Trading.HALTED
+    assert given.state(name) is Trading.HALTED
+
+
 def test_a_flattening_ends_halted_once_nothing_is_in_flight_or_owed(given: Given) -> None:
     given.switch.set(TOTAL, Trading.REDUCING, by="me", because="going home", at_s=NOW_S, then_halt=True)
     given.engine.idle, given.owing[0] = False, True
