@@ -14,7 +14,7 @@ from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config
-from bot.cli.which import ledger_option, which_ledger
+from bot.cli.which import Which, ledger_option, which_of
 
 if TYPE_CHECKING:
     from bot.config.load import Loaded
@@ -62,7 +62,7 @@ async def reconcile(
     from bot.mode import Mode
 
     loaded = load(found_config(config_path))
-    which = which_ledger(config_path, ledger_url)
+    which = Which(ledger_url) if ledger_url is not None else which_of(loaded)
     ledger = Ledger.open(which.url, SystemClock())
     try:
         which.attach(ledger, run_id)

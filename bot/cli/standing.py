@@ -23,6 +23,7 @@ from bot.cli.executor import (
 )
 from bot.cli.output import emit
 from bot.cli.parameters import config_option, found_config, passphrase_options
+from bot.gas import coins
 
 if TYPE_CHECKING:
     from bot.execution.standing import Standing
@@ -110,7 +111,7 @@ async def top_up(
     if as_json:
         emit({"sent": [{**asdict(it), "amount_wei": str(it.amount_wei)} for it in sent]})
     else:
-        lines = [f"{_coins(it.amount_wei)} to {it.operator} ({it.tx_hash})" for it in sent]
+        lines = [f"{coins(it.amount_wei)} to {it.operator} ({it.tx_hash})" for it in sent]
         click.echo("\n".join(lines) or f"no operator key has less than {least}")
 
 
@@ -123,16 +124,10 @@ def _wei(text: str) -> int:
         raise click.UsageError(str(error)) from None
 
 
-def _coins(wei: int) -> str:
-    from chains.assets import Token
-
-    return f"{Token('', '', '', _WEI_DECIMALS).whole(wei):f} coins"
-
-
 def _problems(found: Standing, least: str) -> list[str]:
     """What a person should do something about, one line each."""
     short = [
-        f"{key.operator} has {_coins(key.balance_wei)}, less than {least}; run `isthmus executor top-up`"
+        f"{key.operator} has {coins(key.balance_wei)}, less than {least}; run `isthmus executor top-up`"
         for key in found.keys
         if key.short
     ]
@@ -172,7 +167,7 @@ def _print(found: Standing) -> None:
     made = found.made
     click.echo(f"executor {made.executor}: this build's code ({made.code_hash}), as of block {made.block_number}")
     for key in found.keys:
-        click.echo(f"operator {key.operator} has {_coins(key.balance_wei)}")
+        click.echo(f"operator {key.operator} has {coins(key.balance_wei)}")
     for cap in made.settings.inventory:
         by = f", priced by {cap.reference}" if int(cap.reference, 16) else ""
         click.echo(f"cap {cap.per_block} base units of {cap.token} per block{by}")

@@ -41,9 +41,11 @@ def which_ledger(config_path: Path | None, named: str | None) -> Which:
     """The ledger `named`, or the one that the configuration's network is traded on. Raises `CommandFailed`."""
     from bot.config.load import load
 
-    if named is not None:
-        return Which(named)
-    loaded = load(found_config(config_path))
+    return Which(named) if named is not None else which_of(load(found_config(config_path)))
+
+
+def which_of(loaded: Loaded) -> Which:
+    """The one that the network of `loaded` is traded on. Raises `CommandFailed`."""
     return Which(_url(loaded), loaded.network.name)
 
 
