@@ -158,6 +158,8 @@ class HedgeDesk:
         if uneven:
             intent = self._ledger.reopen_exposure(intent.id)
         if intent.exposure is not Exposure.OWED:
+            # It owed before a reorganisation took it out of its block, and came back without anything to owe.
+            self._debts.pop(intent.id, None)
             return None
         fresh = not uneven and intent.id not in self._debts
         debt = self._owe(intent, plan, settled.receipt.block_number, fresh=fresh)

@@ -325,17 +325,18 @@ class Homecoming:
                 self._in_flight.transactions.pop(intent.id, None)
 
     async def _held(self, head: Head) -> list[Intent]:
-        """What nothing can undo any more, and owes no other side: until then it stays as it is, and is taken up so.
+        """What nothing can undo any more, on both sides: until then it stays as it is, and is taken up so.
 
         What is in a block that is not of the chain up to `head` is pending again: it was booked from another branch
         before this process began, and no event tells of it.
         """
-        final = list[Intent]()
-        for intent in self._ledger.mined_intents():
+        final, mined = list[Intent](), self._ledger.mined_intents()
+        unwound = {self._in_flight.plan(intent).unwinds for intent in (*mined, *self._ledger.open_intents())}
+        for intent in mined:
             if intent.block_number is None or intent.block_hash is None:
                 continue
-            owed = intent.exposure is Exposure.OWED
-            deep = not owed and intent.block_number <= head.number - self._finality_blocks
+            done = intent.exposure is not Exposure.OWED and intent.plan_id not in unwound
+            deep = done and intent.block_number <= head.number - self._finality_blocks
             if deep or intent.block_number >= head.number:
                 canonical = await self._canonical(intent.block_number, head)
             else:

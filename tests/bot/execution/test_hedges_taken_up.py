@@ -58,6 +58,20 @@ class TestARestart:
         assert sum(order.filled_units for order in ledger.orders_of(intent)) == ONE_ETH
         ledger.close()
 
+    async def test_what_came_to_nothing_after_a_reorganisation_before_its_first_order_owes_nothing(
+        self, path: Path
+    ) -> None:
+        ledger = open_ledger(path)
+        plan = sells_on_chain()
+        intent = pending(ledger, plan)
+        settle(ledger, intent, plan, 11)
+        ledger, on = self._again(ledger, path, ScriptedExchange([]))
+        assert on.owes
+        ledger.undo_block(head(11).hash)
+        assert await on_settled(on, settle(ledger, intent, plan, 12, status=0)) == []
+        assert not on.owes and await at_block(on, 31) == ([], [])
+        ledger.close()
+
     async def test_killed_before_the_first_order_all_of_it_is_hedged(self, path: Path) -> None:
         ledger = open_ledger(path)
         plan = sells_on_chain()

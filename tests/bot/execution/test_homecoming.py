@@ -97,6 +97,32 @@ async def test_what_owes_its_other_side_is_told_to_the_signer_once_that_is_done_
     assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, -lost_wei)]
 
 
+async def test_a_trade_that_was_unwound_is_final_together_with_what_took_it_back(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    """A reorganisation that takes that out makes it owe its other side again, and come to something else."""
+    plan = sells_on_chain()
+    back = replace(buys_on_chain(), legs=buys_on_chain().swaps, unwinds=plan.id)
+    back = replace(back, expected_profit_wei=0, min_profit_wei=-(10**17), deadline_block=15)
+    on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+    there = await must_be_sent(on, ledger, plan)
+    chain.count, chain.receipts[there.tx_hash] = 1, trades(plan, there, 11)
+    await on.on_block(Block(head(11), ()))
+    on._simulator = ScriptedSimulator(back)  # type: ignore[assignment]
+    again = await must_be_sent(on, ledger, back, 13)
+    chain.count, chain.receipts[again.tx_hash] = 2, trades(back, again, 14)
+    await on.on_block(Block(head(14), ()))
+    ledger.close_exposure(there.intent.id, Exposure.UNWOUND)
+    for number in range(11 + FINALITY_BLOCKS, 14 + FINALITY_BLOCKS):
+        await on.on_block(Block(head(number), ()))
+        assert [told for told in signer.settled if told.final] == []
+    for number in (14 + FINALITY_BLOCKS, 15 + FINALITY_BLOCKS):
+        await on.on_block(Block(head(number), ()))
+    finals = [(told.intent_id, told.profit_wei) for told in signer.settled if told.final]
+    came_to = ledger.earned_before_gas(there.intent.id)
+    assert finals == [(f"{again.intent.id}:{back.id}", 0), (f"{there.intent.id}:{plan.id}", came_to)]
+
+
 @pytest.mark.parametrize("started_anew", [False, True])
 @pytest.mark.parametrize("status", [0, 1])
 async def test_what_takes_a_trade_back_costs_the_signer_its_gas_and_no_more(
