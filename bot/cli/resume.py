@@ -51,10 +51,15 @@ def resume(
     halted = None if was or not strategy else _resumed_in_ledger(config_path, ledger_url, strategy, reason)
     if not was and halted is None:
         raise CommandFailed("nothing is halted; `isthmus budget show` shows every switch", ExitCode.USAGE)
+    still = [f"{folder}: {stopped}" for folder in folders for stopped in _still(folder, strategy)]
+    before = halted or "; ".join(was)
     if as_json:
-        emit({"strategy": strategy or None, "was_halted": halted or "; ".join(was), "because": reason})
+        emit({"strategy": strategy or None, "was_halted": before, "still_stopped": still, "because": reason})
     else:
-        click.echo(f"{strategy or 'everything'} may trade again; it was halted: {halted or '; '.join(was)}")
+        now = "may trade again" if not still else "is resumed"
+        click.echo(f"{strategy or 'everything'} {now}; it was halted: {before}")
+    for stopped in still:
+        click.echo(f"still stopped: {stopped}", err=as_json)
 
 
 def _resumed(folder: Path, strategy: str, reason: str) -> str | None:
@@ -73,6 +78,18 @@ def _resumed(folder: Path, strategy: str, reason: str) -> str | None:
         return None
     switch.set(strategy, Trading.ACTIVE, by=person(), because=reason, at_s=SystemClock().wall_s())
     return str(before)
+
+
+def _still(folder: Path, strategy: str) -> list[str]:
+    """What keeps `strategy`, or where that is all of them any, from trading all the same."""
+    from bot.signer.switch import TOTAL, KillSwitch, Trading
+
+    standing = KillSwitch(folder).read().switches
+    return [
+        f"{name or 'all strategies'} {switch}"
+        for name, switch in standing.items()
+        if switch.state is not Trading.ACTIVE and (strategy == TOTAL or name in (TOTAL, strategy))
+    ]
 
 
 def _resumed_in_ledger(config_path: Path | None, ledger_url: str | None, strategy: str, reason: str) -> str | None:

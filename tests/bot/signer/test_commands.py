@@ -92,6 +92,19 @@ async def test_halt_stops_a_running_signer_and_resume_lets_it_go_on(client: Sign
     assert isinstance(await client.sign(now_ask(2)), Signed)
 
 
+@pytest.mark.parametrize(("resumed", "left"), [(CYCLES, "all strategies halted"), ("", f"{CYCLES} halted")])
+async def test_resume_says_what_stays_halted_all_the_same(
+    client: SignerClient, config: Path, resumed: str, left: str
+) -> None:
+    for name in ((), (CYCLES,)):
+        await told("halt", *name, "--config", config, "--because", "looks wrong")
+    names = (resumed,) if resumed else ()
+    said = await told("resume", *names, "--config", config, "--because", "it was not")
+    assert [left in stopped for stopped in said["still_stopped"]] == [True]
+    refused = await client.sign(now_ask(1))
+    assert isinstance(refused, Refusal) and refused.reason is Reason.SIGNER_HALTED
+
+
 async def test_an_account_that_a_strange_nonce_halted_is_resumed_by_its_name(
     client: SignerClient, config: Path
 ) -> None:
