@@ -131,15 +131,21 @@ def test_a_noop_costs_no_more_than_the_worst_case_of_what_it_cancels(opened: Ope
     assert isinstance(said(signer, Cancel("intent-1", Fees(most, max_fee, tip))), Signed)
 
 
-def test_gas_that_the_transaction_cannot_have_burnt_settles_nothing(opened: Open) -> None:
-    signer = opened(Fraction(1, 5000))
-    assert isinstance(
-        said(signer, ask(worst_case_wei=GasCoin(Fraction(1, 5000)).cost_wei(FEES.worst_cost_wei))), Signed
-    )
-    burnt = Settle("intent-1", FEES.worst_cost_wei + 5000, GAIN)
-    assert reason_of(said(signer, burnt)) is Reason.SIGNER_SETTLEMENT
+def test_gas_beyond_what_was_reserved_is_a_loss_at_the_mark_of_its_coin(opened: Open) -> None:
+    coin = GasCoin(Fraction(1, 5000))
+    signer = opened(coin.mark)
+    assert isinstance(said(signer, ask(worst_case_wei=coin.cost_wei(FEES.worst_cost_wei))), Signed)
+    burnt_wei = 2 * FEES.worst_cost_wei
+    assert said(signer, Settle("intent-1", burnt_wei, 0)) == Settled(coin.cost_wei(burnt_wei))
+    assert gas_used(signer) == coin.cost_wei(burnt_wei)
+
+
+def test_a_nonce_is_used_however_little_it_cost(opened: Open) -> None:
+    coin = GasCoin(Fraction(1, 5000))
+    signer = opened(coin.mark)
+    assert isinstance(said(signer, ask(worst_case_wei=coin.cost_wei(FEES.worst_cost_wei))), Signed)
     assert isinstance(said(signer, Settle("intent-1", 1, 0)), Settled)
-    assert reason_of(said(signer, ask(intent_id="intent-2"))) is not None, "its nonce is used, however little it cost"
+    assert reason_of(said(signer, ask(intent_id="intent-2"))) is Reason.SIGNER_NONCE
 
 
 def test_after_a_restart_at_another_mark_an_intent_that_owes_is_still_closed(opened: Open) -> None:

@@ -15,6 +15,7 @@ from bot.signer.protocol import (
     Replace,
     Response,
     Settle,
+    Settled,
     Signed,
     SignRequest,
     Status,
@@ -31,6 +32,8 @@ from tests.bot.signer.making import (
     CYCLE,
     CYCLES,
     ETHER,
+    EXCHANGE,
+    EXCHANGES,
     FEES,
     GAIN,
     GAS_COST_WEI,
@@ -207,6 +210,20 @@ def test_a_noop_and_a_call_that_may_cost_less_leave_what_is_reserved(signer: Sig
     dear = Fees(21_000, least_above(HIGHER.max_fee_wei), least_above(HIGHER.tip_wei))
     signed(signer, Cancel("intent-1", dear))
     assert (usage(signer).reserved_wei, usage(signer).day_gas_wei) == (ETHER, HIGHER.worst_cost_wei)
+
+
+def test_a_noop_that_costs_more_than_the_gas_of_its_call_is_settled_as_the_loss_it_is(signer: Signer) -> None:
+    """A worst case holds what an exchange may lose as well, and a spike of the fees may make a NOOP worth that much."""
+    low = Fees(300_000, 2 * GWEI, GWEI)
+    burnt = {"gas_price_wei": 2 * GWEI}
+    signed(signer, ask(EXCHANGE, fees=low, worst_case_wei=low.worst_cost_wei + ETHER // 100, verdict=burnt))
+    noop = Fees(21_000, 100 * GWEI, 2 * GWEI)
+    signed(signer, Cancel("intent-1", noop))
+    assert noop.worst_cost_wei > low.worst_cost_wei
+    assert said(signer, Settle("intent-1", noop.worst_cost_wei, 0)) == Settled(noop.worst_cost_wei)
+    status = said(signer, StatusRequest())  # type: ignore[arg-type]
+    assert isinstance(status, Status) and status.unsettled == 0
+    assert status.strategies[EXCHANGES].day_gas_wei == noop.worst_cost_wei
 
 
 def test_what_stands_in_place_of_a_settled_call_reserves_nothing(signer: Signer) -> None:

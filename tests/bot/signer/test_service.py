@@ -232,7 +232,7 @@ def test_what_is_done_on_both_sides_is_exposed_no_more_before_it_is_final_and_ag
     [
         Settle("intent-9", 0, 0),
         Settle("intent-1", -1, 0),
-        Settle("intent-1", FEES.worst_cost_wei + 1, 0),
+        Settle("intent-1", 2**128, 0),
         Settle("intent-1", 0, 2**128),
         Settle("intent-2", 1, 0),
         Settle("intent-2", 0, 1),
