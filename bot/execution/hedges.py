@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
@@ -23,7 +23,7 @@ from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
-from bot.market import Market
+from bot.market import Market, UnknownVenue
 from bot.plan import Order, Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
@@ -76,6 +76,7 @@ class HedgeDesk:
         self._policies = policies
         self._may_order = may_order
         self._debts: dict[int, Debt] = {}
+        self._closed: Sequence[Intent] = ()
         inventory.owed = self._owed
 
     def start(self, head: Head) -> None:
@@ -85,6 +86,8 @@ class HedgeDesk:
         """
         open_intents = self._ledger.open_intents()
         in_flight = [intent for intent in open_intents if intent.state in IN_FLIGHT]
+        # What is in a block since the last process ended may have made them owe again.
+        self._closed = self._ledger.mined_intents()
         for intent in open_intents:
             if intent.exposure is Exposure.OWED:
                 self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
@@ -154,14 +157,13 @@ class HedgeDesk:
             if plan.unwinds:
                 self._unwound(settled)
             return None
-        uneven = self._uneven(intent)
-        if uneven:
-            intent = self._ledger.reopen_exposure(intent.id)
+        fresh = intent.exposure is Exposure.OWED and intent.id not in self._debts
         if intent.exposure is not Exposure.OWED:
-            # It owed before a reorganisation took it out of its block, and came back without anything to owe.
-            self._debts.pop(intent.id, None)
-            return None
-        fresh = not uneven and intent.id not in self._debts
+            if not self._uneven(intent, plan):
+                # It owed before a reorganisation took it out of its block, and came back without anything to owe.
+                self._debts.pop(intent.id, None)
+                return None
+            intent = self._ledger.reopen_exposure(intent.id)
         debt = self._owe(intent, plan, settled.receipt.block_number, fresh=fresh)
         return self._order(debt) if debt.open_order is None and self._may_order(plan.strategy) else None
 
@@ -171,6 +173,11 @@ class HedgeDesk:
         The plans returned unwind on the chain what missed its deadline.
         """
         self._give_up_lost()
+        for intent in self._closed:
+            # Of an exchange that is not in the run any more, nothing was open.
+            with suppress(UnknownVenue):
+                self._owe_again(self._ledger.intent(intent.id), head.number)
+        self._closed = ()
         unclear = [(debt, debt.open_order) for debt in self._debts.values() if debt.open_order is not None]
         ready = [debt for debt in self._debts.values() if debt.open_order is None and self._goes_on(debt)]
         due = [debt for debt in ready if debt.back or debt.unwind_failed or head.number <= debt.deadline_block]
@@ -417,23 +424,26 @@ class HedgeDesk:
                 unwind_failed=came_to_nothing if ours else debt.unwind_failed,
             )
         else:
-            self._owe_again(plan.unwinds, settled.receipt.block_number, in_vain=came_to_nothing)
+            unwound = self._ledger.intent_of(plan.unwinds)
+            if unwound is not None:
+                self._owe_again(unwound, settled.receipt.block_number, in_vain=came_to_nothing)
 
-    def _owe_again(self, plan_id: str, block_number: int, *, in_vain: bool) -> None:
-        """A debt may have been closed by what a reorganisation took out of its block: what unwound it then did nothing,
-        or it came back and what it unwound did not.
+    def _owe_again(self, intent: Intent, block_number: int, *, in_vain: bool = False) -> None:
+        """A debt may have been closed by what a reorganisation took out of its block, or brought back otherwise: what
+        unwound it then did nothing, or did so after all, or it came back and what it unwound did not.
         """
-        intent = self._ledger.intent_of(plan_id)
-        if intent is None or not (intent.exposure is Exposure.UNWOUND if in_vain else self._uneven(intent)):
+        plan = self._ledger.plan(intent.plan_id)
+        if intent.exposure is Exposure.OWED or not self._uneven(intent, plan):
             return
         if in_vain:
             self._ledger.record_event(Level.ERROR, "unwound_in_vain", f"intent {intent.id} owes its other side again")
-        self._owe(self._ledger.reopen_exposure(intent.id), self._ledger.plan(plan_id), block_number)
+        self._owe(self._ledger.reopen_exposure(intent.id), plan, block_number)
 
-    def _uneven(self, intent: Intent) -> bool:
-        """Whether it was taken back although it came to nothing, and nobody owes that."""
-        came_to_nothing = intent.mined_as not in (None, MinedAs.OK)
-        return came_to_nothing and intent.exposure is not Exposure.OWED and bool(self._ledger.unwound_of(intent))
+    def _uneven(self, intent: Intent, plan: Plan) -> bool:
+        """Whether its two sides, of which nobody owes any, do not come to the same, and nothing is on its way to it."""
+        if not intent.two_sided or intent.state not in SETTLED or self._is_dust(self._debt(intent, plan, 0)):
+            return False
+        return all(self._ledger.plan(other.plan_id).unwinds != plan.id for other in self._ledger.open_intents())
 
     def _owe(self, intent: Intent, plan: Plan, block_number: int, *, fresh: bool = False) -> Debt:
         """From now on, what it owes by the books."""

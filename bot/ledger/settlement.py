@@ -134,13 +134,14 @@ class Settlement(Journal):
             self._book_result(connection, intent_id)
 
     def reopen_exposure(self, intent_id: int) -> Intent:
-        """What unwound a two-sided intent was lost in a reorganisation, or it was itself: it owes a side again.
+        """What unwound a two-sided intent was lost in a reorganisation or came back from one, or it did itself: it owes
+        a side again.
 
-        Raises `IllegalMove` where it owes one already, or was hedged.
+        Raises `IllegalMove` where it owes one already.
         """
         with self._write() as connection:
             row = self._load(connection, intent_id)
-            if not row.two_sided or row.exposure not in (Exposure.UNWOUND, Exposure.NONE):
+            if not row.two_sided or row.exposure == Exposure.OWED:
                 raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}, which cannot become owed again")
             self._change(connection, CHANGE_INTENT, intent=intent_id, exposure=Exposure.OWED.value, settled_ms=None)
             self._book_result(connection, intent_id)

@@ -225,3 +225,34 @@ async def test_what_unwound_a_trade_that_did_not_come_back_is_traded_back_once(
     assert not alone.out(intent) and not alone.desk.owes
     assert names(alone.ledger).count("hedged_alone") == 1
     alone.ledger.close()
+
+
+@pytest.mark.parametrize("make", [sells_on_chain, buys_on_chain], ids=["sold on the chain", "bought on the chain"])
+@pytest.mark.parametrize("killed", [False, True])
+async def test_an_unwinding_that_came_to_nothing_and_after_a_reorganisation_to_something_is_traded_back_once(
+    tmp_path: Path, make: Callable[[], Plan], killed: bool
+) -> None:
+    """Its trade was hedged meanwhile: both would leave it out by all of it, the other way."""
+    alone = Alone(tmp_path / "ledger.db", make())
+    alone.exchange.replies = [fills_nothing] * 4 + [fills_all] * 2
+    intent = pending(alone.ledger, alone.plan)
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
+    for number in (12, 13, 14):
+        await at_block(alone.desk, number)
+    _, (unwind,) = await at_block(alone.desk, 15)
+    back = pending(alone.ledger, unwind)
+    await on_settled(alone.desk, settle(alone.ledger, back, unwind, 16, status=0))
+    assert await at_block(alone.desk, 16) == ([Exposure.HEDGED], [])
+    alone.ledger.undo_block(head(16).hash)
+    again = settle(alone.ledger, back, unwind, 17)
+    if killed:
+        alone.killed()
+    else:
+        await on_settled(alone.desk, again)
+    assert await at_block(alone.desk, 31) == ([Exposure.UNWOUND], [])
+    *_, hedge, traded = alone.ledger.orders_of(intent.id)
+    assert (traded.purpose, traded.side is hedge.side) == (Purpose.UNWIND, False)
+    assert abs(traded.filled_units - hedge.filled_units) < BOOK.lot
+    assert not alone.out(intent) and not alone.desk.owes
+    assert await at_block(alone.desk, 32) == ([], [])
+    alone.ledger.close()

@@ -230,9 +230,10 @@ def test_what_was_unwound_in_vain_owes_its_other_side_again_and_nothing_else_doe
     assert totals(ledger, "0") == [*settled, 0]
     assert [intent.id for intent in ledger.open_intents()] == [vain.id]
     assert ledger.intent_of(vain.plan_id) == owing and ledger.intent_of("another") is None
-    for refused in (hedged, vain):
-        with pytest.raises(IllegalMove, match=f"intent {refused.id} has exposure"):
-            ledger.reopen_exposure(refused.id)
+    with pytest.raises(IllegalMove, match=f"intent {vain.id} has exposure owed"):
+        ledger.reopen_exposure(vain.id)
+    assert ledger.reopen_exposure(hedged.id).exposure is Exposure.OWED
+    ledger.close_exposure(hedged.id, Exposure.HEDGED)
     ledger.close_exposure(vain.id, Exposure.UNWOUND)
     assert totals(ledger, "0") == [*settled, 0, *settled]
 
