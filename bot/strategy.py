@@ -119,6 +119,7 @@ class MarketView:
         `books` is how many hops go through an order book (0: atomic, on-chain only; 1: one leg at an exchange,
         sized within `inventory`). Walks that share pools become one candidate of up to `max_routes` routes, where that
         nets more than the best of them alone. What goes into pools only is lent as `loan` says, after its cost.
+        Raises `ValueError` unless `max_hops` is 2 to 4 and `books` 0 or 1.
         """
         found: Iterable[Opportunity] = self.market.cycles(
             through=self.changed,
@@ -167,7 +168,10 @@ class MarketView:
     def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
         """The best execution of an order over all pools the strategy may use, splits included. Base units, exact.
 
-        >>> routed = market.route(weth, usdc, weth.units(100))  # doctest: +SKIP
+        Tokens are those of the market's pools and books. Raises `NoRoute` (`bot.market.routing`), `ValueError`.
+
+        >>> weth, usdt = market.market.pools["0x0d4a11d5EEaaC28EC3F61d100daF4d40471f1852"].tokens  # doctest: +SKIP
+        >>> routed = market.route(weth, usdt, weth.units(100))  # doctest: +SKIP
         """
         allowed = self.allowed or (lambda venue, token: True)
         pools = (
@@ -180,12 +184,16 @@ class MarketView:
 
         It arrives later, at the prices of then: to weigh where inventory should be, never to plan on.
 
+        >>> eth_at_binance = market.market.books["binance:ETH/USDT"].base  # doctest: +SKIP
         >>> found = market.journeys(eth_at_binance, weth, 10**8, within_s=900)  # doctest: +SKIP
         """
         return self.market.journeys(token_in, token_out, amount, within_s=within_s, allowed=self.allowed)
 
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
-        """The reference price of one `asset` in `in_`, both in whole units. For screening, never for spending."""
+        """The reference price of one `asset` in `in_`, both in whole units; NaN where nothing tells it.
+
+        For screening, never for spending.
+        """
         return self.market.price(asset, in_=in_)
 
 
