@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from bot.ledger.ledger import Ledger
     from bot.replay.why import Circumstances
 
+_AMOUNTS = ("_wei", "_units", "amount_in", "amount_out")
+"""How the names of amounts end."""
+
 
 @command(
     "why",
@@ -76,10 +79,15 @@ def _history(ledger: Ledger, decision: str) -> History:
 def _circumstances(url: str, found: History) -> Circumstances | None:
     """What the recording beside the ledger adds, where there is one."""
     from bot.replay.opening import FOLDER, TAPE
+    from bot.replay.tape import NoTape
     from bot.replay.why import circumstances
 
     tape = Path(url).parent / FOLDER / TAPE
-    return circumstances(tape, found) if tape.is_file() else None
+    try:
+        return circumstances(tape, found) if tape.is_file() else None
+    except NoTape as error:
+        click.echo(f"without prices and budgets: {error}", err=True)
+        return None
 
 
 def _emit(found: History, known: Circumstances | None) -> None:
@@ -94,10 +102,10 @@ def _emit(found: History, known: Circumstances | None) -> None:
     emit(_plain(document))  # type: ignore[arg-type]
 
 
-def _plain(value: object) -> object:
-    """Amounts as decimal strings, so that no reader rounds them."""
+def _plain(value: object, name: str = "") -> object:
+    """Amounts, small ones too, as decimal strings, so that no reader rounds them. `name` is the field it stands in."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**53 else value
+        return [_plain(item, name) for item in value]
+    return str(value) if isinstance(value, int) and name.endswith(_AMOUNTS) else value

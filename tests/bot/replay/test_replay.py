@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -220,6 +221,40 @@ def test_what_a_large_plan_bears_is_told_with_its_decision(
 ) -> None:
     told = [asked(folder, monkeypatch, "why", str(number)).stdout for number in range(1, 20)]
     assert any("if its pools move 100 bps against it: " in lines for lines in told)
+
+
+def _amounts(value: Any, name: str = "") -> Iterator[Any]:
+    """What stands under the name of an amount, however deep."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _amounts(item, key)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _amounts(item, name)
+    elif name.endswith(("_wei", "_units", "amount_in", "amount_out")) and value is not None:
+        yield value
+
+
+def test_every_amount_of_a_decision_is_text_whatever_its_size(
+    folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [orjson.loads(asked(folder, monkeypatch, "why", str(number), "--json").stdout) for number in range(1, 20)]
+    amounts = list(_amounts(told))
+    assert len(amounts) > 100 and {type(amount) for amount in amounts} == {str}
+
+
+def test_a_decision_is_told_without_a_recording_that_cannot_be_read(
+    folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = latest(folder / "runs") / TAPE
+    recorded = tape.read_bytes()
+    tape.write_bytes(b"an earlier version's" + recorded)
+    try:
+        told = asked(folder, monkeypatch, "why", "1")
+    finally:
+        tape.write_bytes(recorded)
+    assert told.exit_code == 0 and "expected +" in told.stdout
+    assert "is not a recording of this version" in told.stderr
 
 
 def test_one_decision_fits_one_screen(folder: Path, summary: Summary, monkeypatch: pytest.MonkeyPatch) -> None:
