@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,8 @@ _QUANTITIES = frozenset(
     }
 )
 # And these answer bytes in hexadecimal, of which there may be none.
-_BYTES = frozenset({"eth_getCode", "eth_getStorageAt", "eth_call", "eth_sendRawTransaction", "eth_subscribe"})
+_BYTES = frozenset({"eth_getCode", "eth_call"})
+_TEXTS = frozenset({"eth_getStorageAt", "eth_sendRawTransaction", "eth_subscribe"})
 _BLOCKS = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash"})
 _RECEIPT = "eth_getTransactionReceipt"
 
@@ -85,7 +86,7 @@ def answers(where: str, requests: Sequence[Request], first_id: int, document: An
         return [_answer(where, request, document.get("id"), document) for request in requests]
     if not isinstance(document, list):
         raise BadAnswer(f"{where}: answered a batch of {len(requests)} with something else")
-    by_id = {item.get("id"): item for item in document if isinstance(item, Mapping)}
+    by_id = {item["id"]: item for item in document if isinstance(item, Mapping) and isinstance(item.get("id"), int)}
     return [
         _answer(where, request, first_id + place, by_id.get(first_id + place)) for place, request in enumerate(requests)
     ]
@@ -118,8 +119,10 @@ def require_possible(where: str, request: Request, result: Any) -> None:
     """Refuse what `request` can never be answered with, such as null for a balance. Raises `BadAnswer`."""
     method = request.method
     if method in _QUANTITIES:
-        possible = isinstance(result, str) and result.startswith("0x") and len(result) > len("0x")
+        possible = _is_hexadecimal(result, lambda text: int(text, 16))
     elif method in _BYTES:
+        possible = _is_hexadecimal(result, lambda text: bytes.fromhex(text[2:]))
+    elif method in _TEXTS:
         possible = isinstance(result, str) and result.startswith("0x")
     elif method == "eth_getLogs":
         possible = isinstance(result, list)
@@ -134,7 +137,18 @@ def require_possible(where: str, request: Request, result: Any) -> None:
         return
     if not possible:
         said = "null" if result is None else "0x" if result == "0x" else type(result).__name__
+        said = "bad hexadecimal" if said == "str" else said
         raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
+
+
+def _is_hexadecimal(result: Any, read: Callable[[str], object]) -> bool:
+    if not isinstance(result, str) or not result.startswith("0x"):
+        return False
+    try:
+        read(result)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_receipt(result: Any) -> bool:

@@ -30,8 +30,8 @@ def header(document: Mapping[str, Any], arrived_ns: int = 0) -> Header:
     """A `newHeads` frame or an `eth_getBlockBy…` answer."""
     head = Head(
         number=int(document["number"], 16),
-        hash=document["hash"],
-        parent_hash=document["parentHash"],
+        hash=_hash(document["hash"]),
+        parent_hash=_hash(document["parentHash"]),
         timestamp_s=int(document["timestamp"], 16),
         base_fee_wei=int(document.get("baseFeePerGas") or "0x0", 16),
         gas_used=int(document["gasUsed"], 16),
@@ -39,6 +39,12 @@ def header(document: Mapping[str, Any], arrived_ns: int = 0) -> Header:
         arrived_ns=arrived_ns,
     )
     return Header(head, int(document["logsBloom"], 16))
+
+
+def _hash(text: Any) -> str:
+    if not isinstance(text, str) or len(text) != _HASH_LENGTH:
+        raise ValueError(f"{text!r} is no hash")
+    return text
 
 
 def log(document: Mapping[str, Any]) -> Log:

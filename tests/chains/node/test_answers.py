@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from chains.node.answers import Request, require_possible
+from chains.node.answers import Request, answers, require_possible
 from chains.node.errors import BadAnswer
+from chains.node.wire import header
 
 
 @pytest.mark.parametrize(
@@ -21,6 +22,12 @@ from chains.node.errors import BadAnswer
         ("eth_getTransactionReceipt", []),
         ("eth_getLogs", None),
         ("eth_call", None),
+        ("eth_call", "0xzz"),
+        ("eth_call", "0x123"),
+        ("eth_getCode", "0xg0"),
+        ("eth_getBalance", "0xzz"),
+        ("eth_getBalance", "0x-5"),
+        ("eth_chainId", "0x 1"),
     ],
 )
 def test_what_cannot_be_is_refused(method: str, result: Any) -> None:
@@ -33,9 +40,28 @@ def test_what_cannot_be_is_refused(method: str, result: Any) -> None:
     [
         ("eth_getTransactionCount", "0x0"),
         ("eth_call", "0x"),
+        ("eth_call", "0xAb01"),
         ("eth_getTransactionReceipt", None),
         ("eth_getTransactionReceipt", {"blockNumber": None}),
     ],
 )
 def test_what_may_be_is_taken(method: str, result: Any) -> None:
     require_possible("here", Request(method, ()), result)
+
+
+@pytest.mark.parametrize("number", [[], {}, None, "7", 7.5])
+def test_an_answer_under_what_is_no_id_of_ours_answers_nothing(number: Any) -> None:
+    asked = [Request("eth_gasPrice", ()), Request("eth_gasPrice", ())]
+    told = [{"id": 7, "result": "0x1"}, {"id": number, "result": "0x2"}]
+    with pytest.raises(BadAnswer, match="was not answered with a JSON-RPC object"):
+        answers("here", asked, 7, told)
+
+
+@pytest.mark.parametrize("field", ["hash", "parentHash"])
+@pytest.mark.parametrize("told", [None, [], 5, "0x12"])
+def test_a_block_that_names_no_hash_cannot_be_read(field: str, told: Any) -> None:
+    names = ("number", "timestamp", "gasUsed", "gasLimit", "logsBloom")
+    document = {**dict.fromkeys(names, "0x1"), "hash": "0x" + "11" * 32, "parentHash": "0x" + "22" * 32}
+    assert header(document).head.hash == document["hash"]
+    with pytest.raises(ValueError, match="is no hash"):
+        header({**document, field: told})
