@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import os
 import select
 import sys
 import traceback
@@ -97,6 +98,8 @@ class Verbs(click.Group):
     ) -> Any:
         """Run the command line. Standing alone, it ends the process with the command's exit code."""
         words = sys.argv[1:] if args is None else list(args)
+        if os.environ.get("NO_COLOR"):
+            extra["color"] = False
         try:
             try:
                 code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)

@@ -201,6 +201,12 @@ def test_durations_are_read_as_people_write_them(text: str, seconds: float) -> N
     assert DURATION.convert(text, None, None) == seconds
 
 
+@pytest.mark.parametrize(("asked", "coloured"), [("", True), ("1", False)])
+def test_whoever_asks_for_no_colour_gets_none(asked: str, coloured: bool) -> None:
+    told = CliRunner(env={"NO_COLOR": asked}).invoke(main, ["doctor", "--tools-only"], color=True)
+    assert ("\x1b[" in told.stdout) is coloured
+
+
 def test_progress_is_silent_where_there_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     reporter = TerminalReporter()
     reporter.progress("building", 1, 2)
