@@ -15,7 +15,7 @@ from bot.market.opportunity import Opportunity, gas_of_routes
 from chains.hops import HopKind
 from chains.pools.pool import Pool
 from tests.bot.ledger.given import ETHER, GWEI
-from tests.bot.market.samples import ETH, USDC, WETH, market, v2, v3
+from tests.bot.market.samples import DAI, ETH, USDC, WBTC, WETH, market, v2, v3
 from tests.chains.pools.samples import token
 
 A, B, C = (token(number) for number in (1, 2, 3))
@@ -114,6 +114,26 @@ def test_a_split_of_real_sizes_is_the_best_there_is() -> None:
         sizes = [walk.amount_in + move * walk.amount_in // 10_000 for walk, move in zip(found, moves, strict=True)]
         moved = [Walk(walk.ways, size) for walk, size in zip(found, sizes, strict=True)]
         assert gained(pools, moved) <= best * (1 + NEAR)
+
+
+@pytest.mark.parametrize("seed", [9, 12, 17, 48, 62])
+def test_of_the_walks_that_are_kept_no_size_moved_by_itself_gains_more(seed: int) -> None:
+    rng, worth = random.Random(seed), {WETH: 1.0, USDC: 1 / 2_000, DAI: 1 / 2_000, WBTC: 16.0}
+    pools = []
+    for number in range(1, 10):
+        one, other = rng.sample(list(worth), 2)
+        depth = rng.uniform(5, 200)
+        held = [int(depth * rng.uniform(0.98, 1.02) / worth[each] * 10**each.decimals) for each in (one, other)]
+        pools.append(v2(number, one, other, (held[0], held[1])))
+    (found,) = (each for each in market(*pools).cycles(max_routes=4, gas_price_wei=GWEI) if len(each.routes) > 1)
+    walks = [
+        Walk(tuple(Way(step.venue, step.token_in, step.token_out) for step in route), route[0].amount_in)
+        for route in found.routes
+    ]
+    for at, walk in enumerate(walks):
+        for factor in (0.95, 0.98, 0.99, 1.01, 1.02, 1.05):
+            moved = [*walks[:at], Walk(walk.ways, int(walk.amount_in * factor)), *walks[at + 1 :]]
+            assert gained(pools, moved) <= found.gain * 1.0001
 
 
 def test_each_route_is_quoted_on_what_those_before_it_leave() -> None:
