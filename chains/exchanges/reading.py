@@ -29,8 +29,11 @@ REFUSALS = (
 )
 """What ccxt raises only when the exchange, or ccxt before it, definitely refused an order."""
 
-TIMESTAMP_REFUSALS = (ccxt.InvalidNonce,)
-"""Refused for its timestamp: ccxt files this under network errors, but the exchange did answer."""
+ANSWERED = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection)
+"""Refused for its timestamp, or as one request too many: ccxt files these under network errors, but the exchange did
+answer, and what it asks before it places an order comes before that. Left unknown, one too many would have been looked
+for until a person settled it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
 
 def failure(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:
     """What an exception says of the order whose placing raised it: `REJECTED` on the venue's word, else `UNKNOWN`."""
-    refused = isinstance(error, REFUSALS) or type(error) in TIMESTAMP_REFUSALS
+    refused = isinstance(error, REFUSALS) or type(error) in ANSWERED
     # a refused duplicate did nothing, but says that an order of this id exists: its fate is not known here
     duplicate = isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
     if not refused or duplicate:

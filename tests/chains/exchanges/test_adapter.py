@@ -246,6 +246,37 @@ async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejecte
             await exchange.find("one", ETH)
 
 
+class Throttling(LocalExchange):
+    """Takes no orders, and says so with `status`."""
+
+    def __init__(self, status: int, code: int) -> None:
+        super().__init__(ANCHORS)
+        self._said = {"status": status, "data": {"code": code, "msg": "Too many requests."}}
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.json_response(**self._said)
+        return await super()._answer(request, handler)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (429, -1003, OrderStatus.REJECTED),
+        (418, -1003, OrderStatus.REJECTED),
+        (400, -1015, OrderStatus.REJECTED),
+        (503, -1001, OrderStatus.UNKNOWN),
+        (503, -1007, OrderStatus.UNKNOWN),
+    ],
+)
+async def test_an_order_over_a_rate_limit_was_refused_and_is_no_riddle(
+    status: int, code: int, told: OrderStatus
+) -> None:
+    async with broken(Throttling(status, code)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+    assert report.status is told
+
+
 async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
     async with broken(LocalExchange(ANCHORS)) as exchange:
         report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
