@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Row, bindparam, or_, select
 
@@ -21,7 +21,7 @@ _UNSETTLED = (
     select(
         *(IntentRow.id, IntentRow.state, IntentRow.mined_as, IntentRow.exposure),
         *(IntentRow.worst_loss_wei, IntentRow.worst_gas_wei, IntentRow.capital_wei),
-        *(ResultRow.loss_wei, ResultRow.gas_wei),
+        *(ResultRow.head_s, ResultRow.loss_wei, ResultRow.gas_wei),
     )
     .join(ResultRow, ResultRow.intent_id == IntentRow.id, isouter=True)
     .where(
@@ -33,12 +33,13 @@ _UNSETTLED = (
         ),
     )
 )
-_Unsettled = Row[int, str, str | None, str, int, int, int, int, int]
+_Unsettled = Row[int, str, str | None, str, int, int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """All wei of ETH. `reserved_*` is the worst case of what is not final, beyond what is booked of it already.
+    """All wei of ETH. `reserved_*` is the worst case of what is not final, beyond what is booked of it already and
+    still counts: the loss within the hour, the gas within the day.
 
     `capital_wei` is inventory that is out: committed, or one side of a trade whose other side is still to come.
     `hour_loss_wei` and `day_loss_wei` sum losing trades within the sliding window; `gas_day_wei` all gas;
@@ -69,8 +70,8 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
     hour_s, day_s = ledger.head_s - HOUR_S, ledger.head_s - DAY_S
     return Usage(
         capital_wei=reserved.capital_wei,
-        reserved_loss_wei=reserved.loss_wei,
-        reserved_gas_wei=reserved.gas_wei,
+        reserved_loss_wei=sum(each.loss_wei(hour_s) for each in reserved.intents),
+        reserved_gas_wei=sum(each.gas_wei(day_s) for each in reserved.intents),
         hour_loss_wei=booked.loss_wei(hour_s),
         day_loss_wei=booked.loss_wei(day_s),
         gas_day_wei=booked.gas_wei(day_s),
@@ -80,21 +81,37 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Unfinal:
+    """An intent, at its worst, with everything that was booked of it: a block that is replaced makes the rest possible
+    again, and what was booked too, once no window holds it any more."""
+
+    results: Sequence[_Unsettled]
+
+    def loss_wei(self, since_s: int) -> int:
+        """What it can still lose beyond what was booked since then."""
+        booked = sum(row.loss_wei for row in self.results if row.loss_wei and row.head_s >= since_s)
+        return max(0, self.results[0].worst_loss_wei - booked)
+
+    def gas_wei(self, since_s: int) -> int:
+        """What it can still burn beyond what was booked since then."""
+        booked = sum(row.gas_wei for row in self.results if row.gas_wei and row.head_s >= since_s)
+        return max(0, self.results[0].worst_gas_wei - booked)
+
+
 @dataclass(slots=True)
 class _Reserved:
     """What intents that are not final, or owe their other side, hold of a budget."""
 
-    loss_wei: int = 0
-    gas_wei: int = 0
+    intents: list[_Unfinal] = field(default_factory=list)
     capital_wei: int = 0
     in_flight: int = 0
 
     def add(self, results: Sequence[_Unsettled]) -> None:
-        """One intent, with everything that was booked of it: a block that is replaced makes the rest possible again."""
+        """One intent, with everything that was booked of it."""
         intent = results[0]
         state, exposure = IntentState(intent.state), Exposure(intent.exposure)
-        self.loss_wei += max(0, intent.worst_loss_wei - sum(row.loss_wei or 0 for row in results))
-        self.gas_wei += max(0, intent.worst_gas_wei - sum(row.gas_wei or 0 for row in results))
+        self.intents.append(_Unfinal(results))
         if is_exposed(state, MinedAs(intent.mined_as) if intent.mined_as else None, exposure):
             self.capital_wei += intent.capital_wei
         self.in_flight += state not in SETTLED or exposure is Exposure.OWED
