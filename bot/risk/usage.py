@@ -90,13 +90,15 @@ class _Unfinal:
 
     def loss_wei(self, since_s: int) -> int:
         """What it can still lose beyond what was booked since then."""
-        booked = sum(row.loss_wei for row in self.results if row.loss_wei and row.head_s >= since_s)
-        return max(0, self.results[0].worst_loss_wei - booked)
+        booked: int = sum(row.loss_wei for row in self.results if row.loss_wei and row.head_s >= since_s)
+        worst: int = self.results[0].worst_loss_wei
+        return max(0, worst - booked)
 
     def gas_wei(self, since_s: int) -> int:
         """What it can still burn beyond what was booked since then."""
-        booked = sum(row.gas_wei for row in self.results if row.gas_wei and row.head_s >= since_s)
-        return max(0, self.results[0].worst_gas_wei - booked)
+        booked: int = sum(row.gas_wei for row in self.results if row.gas_wei and row.head_s >= since_s)
+        worst: int = self.results[0].worst_gas_wei
+        return max(0, worst - booked)
 
 
 @dataclass(slots=True)
