@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from bot.plan import Plan
 from bot.strategy import MarketView, Strategy, wei
@@ -20,7 +20,7 @@ class CexDexArbitrage(Strategy):
 
     needs_inventory: ClassVar[bool] = True
 
-    max_hops: int = 3
+    max_hops: Literal[2, 3, 4] = 3
     min_profit: Amount = Amount.parse("0.0005 ETH")
     max_plans_per_block: int = 2
     hedge_deadline_blocks: int = 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
+from typing import Literal
 
 from bot.execution.loans import LoanFrom
 from bot.plan import Plan
@@ -14,7 +15,7 @@ from chains.assets import Amount
 class DexArbitrage(Strategy):
     """Closed cycles of pools, on credit through the executor: they pay for themselves or revert."""
 
-    max_hops: int = 4
+    max_hops: Literal[2, 3, 4] = 4
     max_routes: int = 4
     loan: LoanFrom = LoanFrom.CHEAPEST
     min_profit: Amount = Amount.parse("0.0005 ETH")

@@ -54,6 +54,8 @@ def converted(value: Any, kind: Any, default: Any = None) -> Any:
         return positive_amount(value)
     if _is_choice(kind):
         return _chosen(value, kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return _one_of(value, typing.get_args(kind))
     if typing.get_origin(kind) in (list, tuple):
         (item, *_) = typing.get_args(kind) or (str,)
         if not isinstance(value, list):
@@ -61,7 +63,7 @@ def converted(value: Any, kind: Any, default: Any = None) -> Any:
         return typing.get_origin(kind)(converted(element, item) for element in value)
     convert = _CONVERTERS.get(kind)
     if convert is None:
-        written = "int, float, str, bool, Amount, a StrEnum or list"
+        written = "int, float, str, bool, Amount, a StrEnum, Literal or list"
         raise ValueError(f"its type {kind} cannot be written in TOML; annotate {written}")
     result = convert(value)
     if result is None:
@@ -82,6 +84,13 @@ def _chosen(value: Any, kind: type[StrEnum]) -> StrEnum:
     raise ValueError(
         f"{shown(value)} is none of its choices; {did_you_mean(str(value), [choice.value for choice in kind])}"
     )
+
+
+def _one_of(value: Any, choices: tuple[Any, ...]) -> Any:
+    """One of several values, which TOML writes as they are. Raises `ValueError` with those there are."""
+    if value not in choices or isinstance(value, bool):
+        raise ValueError(f"{shown(value)} is none of its choices; write one of {', '.join(map(str, choices))}")
+    return value
 
 
 def _integer(value: Any) -> int | None:
@@ -127,6 +136,8 @@ def _described(kind: Any) -> str:
         return "a list"
     if _is_choice(kind):
         return "one of " + ", ".join(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        return "one of " + ", ".join(map(str, typing.get_args(kind)))
     return _NAMES.get(kind, str(kind))
 
 

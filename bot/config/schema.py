@@ -51,6 +51,8 @@ def parameter_schema(kind: Any) -> dict[str, Any]:
     if typing.get_origin(kind) in (list, tuple):
         item = next(iter(typing.get_args(kind)), str)
         return {"type": "array", "items": parameter_schema(item)}
+    if typing.get_origin(kind) is typing.Literal:
+        return {"enum": list(typing.get_args(kind))}
     return dict(_PARAMETER_KINDS.get(kind, {}))
 
 

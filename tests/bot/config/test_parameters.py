@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config.parameters import checked, converted
+from bot.config.schema import parameter_schema
 from bot.execution.loans import LoanFrom
 from chains.assets import Amount
 
@@ -89,3 +90,11 @@ def test_every_written_parameter_is_either_taken_or_complained_of(written: dict[
 def test_a_word_that_is_none_of_the_choices_is_answered_with_them(written: Any, remedy: str) -> None:
     with pytest.raises(ValueError, match=f"is none of its choices; .*{remedy}"):
         converted(written, LoanFrom)
+
+
+def test_a_number_of_few_is_one_of_them_and_the_schema_says_which() -> None:
+    kind = Literal[2, 3]
+    assert converted(3, kind) == 3 and parameter_schema(kind) == {"enum": [2, 3]}
+    for written in (4, "3", [3], None):
+        with pytest.raises(ValueError, match="is none of its choices; write one of 2, 3"):
+            converted(written, kind)
