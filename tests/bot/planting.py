@@ -6,6 +6,7 @@ A bad provider puts the key of a request into its error, its page or its headers
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -49,7 +50,7 @@ _MARKETS = {
 
 @dataclass
 class Provider:
-    """Tells what can be traded; fails every other request in the way that is set, repeating all of it."""
+    """Tells what can be traded, and the time; fails every other request in the way that is set, repeating all of it."""
 
     url: str
     way: str = "json"
@@ -65,8 +66,12 @@ def provider() -> Iterator[Provider]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode(errors="replace")
             told = f"{self.command} {self.path} {dict(self.headers)} {body}"
             found.asked.append(told)
-            public = self.path.startswith("/api/v3/exchangeInfo")
-            status, answer = (200, json.dumps(_MARKETS).encode()) if public else _answer(found.way, told, body)
+            if self.path.startswith("/api/v3/exchangeInfo"):
+                status, answer = 200, json.dumps(_MARKETS).encode()
+            elif self.path.startswith("/api/v3/time"):
+                status, answer = 200, json.dumps({"serverTime": time.time_ns() // 10**6}).encode()
+            else:
+                status, answer = _answer(found.way, told, body)
             self.send_response(status, told.partition("\n")[0][:200])
             self.send_header("content-length", str(len(answer)))
             self.send_header("x-request", self.path)

@@ -26,6 +26,7 @@ from bot.reasons import Reason, Refusal
 from bot.replay.why import screen
 from bot.simulator.sensitivity import movers
 from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
+from bot.turns import Turns
 from chains.assets import Token
 from chains.pools.pool import Pool
 from tests.bot.execution import given as at
@@ -288,6 +289,7 @@ async def test_a_plan_that_is_too_sensitive_is_decided_on_once_more_at_half_its_
         witnesses=None,
         lenders=None,
         optimum=None,
+        turns=Turns(),
     )
     told: list[tuple[str, str]] = []
     said = Lines()

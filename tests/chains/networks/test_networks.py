@@ -110,7 +110,7 @@ def test_a_network_of_ones_own_is_read_from_its_path(tmp_path: Path):
          + "22" * 32 + "'\nfee_ppm = 1", "factories.f: a concentrated factory states `tick_spacings`"),
         (MINIMAL + "= 3", "cannot be read as TOML"),
         (MINIMAL.replace("chain_id = 5", f"chain_id = {'9' * 5_000}"), "cannot be read as TOML: Exceeds the limit"),
-        (MINIMAL.replace("chain_id = 5", f"chain_id = {'[' * 3_000}"), "cannot be read as TOML: maximum recursion"),
+        (MINIMAL.replace("chain_id = 5", f"chain_id = {'[' * 3_000}"), "cannot be read as TOML"),
         ("inherits = 'bad.toml'", "no such file"),
         ("without = ['factories.x']\n" + MINIMAL, "without: nothing is inherited"),
         ("inherits = 'ethereum'\nwithout = ['factories.sushi_v4']", "without: .* did you mean 'factories.sushi_v3'"),
