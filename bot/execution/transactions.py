@@ -144,8 +144,10 @@ class TransactionDesk:
 
     def _require_known_contract(self) -> None:
         """What another executor does with a transaction moves accounts that are none of this run's."""
-        for intent in (*self._ledger.open_intents(), *self._ledger.mined_intents()):
-            for attempt in self._ledger.attempts(intent.id):
+        begun = (*self._ledger.open_intents(), *self._ledger.mined_intents())
+        attempts = self._ledger.attempts_of(begun)
+        for intent in begun:
+            for attempt in attempts.get(intent.id, ()):
                 called = read_signed(attempt.raw, intent.sender).to
                 if attempt.kind is AttemptKind.CALL and called != self.identity.executor:
                     raise LedgerError(
