@@ -62,6 +62,15 @@ class Alone:
         closed = await on_settled(self.desk, settle(self.ledger, intent, self.plan, 12, status=0))
         return intent, [done.exposure for done in closed]
 
+    async def overdue(self) -> tuple[Intent, Intent, Plan]:
+        """In block 11 and not hedged by the deadline: the trade, and what is pending to unwind it, with its plan."""
+        intent = pending(self.ledger, self.plan)
+        await on_settled(self.desk, settle(self.ledger, intent, self.plan, 11))
+        for number in (12, 13, 14):
+            await at_block(self.desk, number)
+        _, (unwind,) = await at_block(self.desk, 15)
+        return intent, pending(self.ledger, unwind), unwind
+
     def killed(self) -> HedgeDesk:
         """The process ends here, and another opens the same ledger."""
         self.ledger.close()
@@ -198,12 +207,7 @@ async def test_what_unwound_a_trade_that_did_not_come_back_is_traded_back_once(
 ) -> None:
     alone = Alone(tmp_path / "ledger.db", make())
     alone.exchange.replies = [fills_nothing] * 4 + [fills_all]
-    intent = pending(alone.ledger, alone.plan)
-    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
-    for number in (12, 13, 14):
-        await at_block(alone.desk, number)
-    _, (unwind,) = await at_block(alone.desk, 15)
-    back = pending(alone.ledger, unwind)
+    intent, back, unwind = await alone.overdue()
     await on_settled(alone.desk, settle(alone.ledger, back, unwind, 16))
     assert alone.ledger.intent(intent.id).exposure is Exposure.UNWOUND
     for number in (16, 11):
@@ -235,12 +239,7 @@ async def test_an_unwinding_that_came_to_nothing_and_after_a_reorganisation_to_s
     """Its trade was hedged meanwhile: both would leave it out by all of it, the other way."""
     alone = Alone(tmp_path / "ledger.db", make())
     alone.exchange.replies = [fills_nothing] * 4 + [fills_all] * 2
-    intent = pending(alone.ledger, alone.plan)
-    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 11))
-    for number in (12, 13, 14):
-        await at_block(alone.desk, number)
-    _, (unwind,) = await at_block(alone.desk, 15)
-    back = pending(alone.ledger, unwind)
+    intent, back, unwind = await alone.overdue()
     await on_settled(alone.desk, settle(alone.ledger, back, unwind, 16, status=0))
     assert await at_block(alone.desk, 16) == ([Exposure.HEDGED], [])
     alone.ledger.undo_block(head(16).hash)
