@@ -18,7 +18,7 @@ from bot.market.dual.capture import Terms, capture
 from bot.market.dual.certificate import bound
 from bot.market.dual.problem import problem_of
 from bot.market.dual.solve import solve
-from chains.assets import Asset, Assets, Token, address
+from chains.assets import ETH, Assets, Token, address
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import Pool, PoolError
@@ -26,7 +26,6 @@ from chains.pools.tick_math import MAX_TICK, MIN_TICK, Ticks, all_words
 from chains.twin.data import RecordedPair, RecordedPool, snapshot
 
 WETH = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
-ETH = Asset("ETH")
 GWEI = 10**9
 NETWORK = "ethereum"
 TICKS_AROUND = 256

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from bot.drift.upkeep import Upkeep
 from bot.execution.marks import NoMark
 from bot.execution.settling import Prepared, Sent
 from bot.execution.stages import Stage
+from bot.ledger.decisions import Level
 from bot.market import Opportunity, VenueId
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.road import Filter, Output, Road
 from bot.simulator.verdict import Verdict
-from bot.strategy import MarketView
+from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed
 from bot.telling import Teller
 from chains.assets import Address
 from chains.blocks import Head
+
+_SLOW_NS = 1_000_000_000
+"""A strategy that plans for longer than that is told of."""
 
 Doubts = Callable[[Head, Plan], Refusal | None]
 """Why what a plan was decided on no longer holds; None while it does."""
@@ -39,6 +43,8 @@ class Deciding:
         self._counts = counts
         self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
         self._digest = hashlib.sha256()
+        self._failed: set[str] = set()
+        self._slow: set[str] = set()
         self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
         """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
         self.on_seen: Callable[[str, int, Opportunity], None] = lambda strategy, block, opportunity: None
@@ -72,7 +78,7 @@ class Deciding:
         quotes = {book.quote for book in road.market.books.values()}
         seen = []
         for strategy in road.strategies:
-            if strategy.needs_inventory and not await come_home():
+            if self._rests(strategy) or (strategy.needs_inventory and not await come_home()):
                 continue
             view = MarketView(
                 market=road.market,
@@ -86,16 +92,55 @@ class Deciding:
                 lenders=None if road.lenders is None else road.lenders.offers,
                 optimum=walks,
                 most_gas=road.fee_policy.most_gas,
+                gains=road.gains,
             )
             planned: dict[str, str] = {}
-            for plan in strategy.plans(view):
-                if not plan.atomic and not await come_home():
-                    continue
-                planned[plan.note] = plan.id
-                await self._decided_on(plan, head, in_use)
             seen.append((view, planned))
+            try:
+                for plan in self._planned(strategy, view):
+                    if not plan.atomic and not await come_home():
+                        continue
+                    planned[plan.note] = plan.id
+                    await self._decided_on(plan, head, in_use)
+            except (StrategyFailed, InvalidParameter) as error:
+                self._let_rest(strategy, error)
         for view, planned in seen:
             self._remember(view, planned)
+
+    def _planned(self, strategy: Strategy, view: MarketView) -> Iterator[Plan]:
+        """What it plans; one that takes long is told of, once until it is quicker again."""
+        clock, took_ns = self._road.transactions.stages.clock, 0
+        plans = strategy.plans(view)
+        while True:
+            asked_ns = clock.monotonic_ns()
+            plan = next(plans, None)
+            took_ns += clock.monotonic_ns() - asked_ns
+            if plan is None:
+                break
+            yield plan
+        if took_ns < _SLOW_NS:
+            self._slow.discard(strategy.name)
+        elif strategy.name not in self._slow:
+            self._slow.add(strategy.name)
+            took = f"{took_ns / 1e9:.1f} s to plan on block {view.head.number}"
+            told = f"{strategy.name} took {took}, while all else waited"
+            self._road.ledger.record_event(Level.WARNING, "slow_strategy", told)
+            self._output.line(f"{told}; let it look at less")
+
+    def _rests(self, strategy: Strategy) -> bool:
+        """Whether its own code failed, and no person has resumed it since."""
+        if strategy.name in self._failed and self._road.ledger.halted_because(strategy.name) is None:
+            self._failed.remove(strategy.name)
+        return strategy.name in self._failed
+
+    def _let_rest(self, strategy: Strategy, error: Exception) -> None:
+        """The others go on without it. Raises `error` where there are none."""
+        self._failed.add(strategy.name)
+        if all(other.name in self._failed for other in self._road.strategies):
+            raise error
+        self._road.ledger.halt(strategy.name, str(error))
+        told = f"{error}; the other strategies go on, this one after `isthmus resume {strategy.name} --because …`"
+        self._output.line(told)
 
     async def take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
         """Carry plans that unwind what is owed; one that is refused is tried again on the next block."""

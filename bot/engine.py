@@ -105,6 +105,10 @@ class Engine:
         self._event(Level.WARNING, "node_silent", detail)
         self._output.line(f"node silent: {detail}; asking again until it answers")
 
+    def on_resumed(self, strategy: str, because: str) -> None:
+        """A person lets a strategy that the ledger has halted trade again."""
+        self._road.ledger.resume(strategy, because)
+
     async def run(self, events: AsyncGenerator[ChainEvent]) -> None:
         """Take events until they end or the task is cancelled; then close them."""
         try:
@@ -221,10 +225,12 @@ class Engine:
         self._upkeep.after(head)
 
     def _waits(self, found: Found | str) -> Waits:
-        """What is owed from before is paid before everything new."""
-        if isinstance(found, str) or self._road.hedges.owes:
+        """What is owed from before is paid before everything new; no cycle waits where only word of it is awaited."""
+        hedges = self._road.hedges
+        if isinstance(found, str) or hedges.has_to_act:
             return Waits.NOTHING
-        return self._road.transactions.waits(found)
+        waits = self._road.transactions.waits(found)
+        return Waits.CYCLES if hedges.owes and waits is Waits.ALL else waits
 
     async def _home_before(self, waits: Waits, found: Found, in_use: set[Address]) -> bool:
         """Whether all is home that may not wait for plans with another side."""

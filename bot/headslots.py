@@ -36,6 +36,11 @@ class HeadSlots:
         if sync:
             os.fdatasync(self._file)
 
+    def overrule(self, number: int, said: str) -> None:
+        """Keep it instead of all that is there, newer or not, on the disk when this returns. Raises `OSError`."""
+        for _ in range(_SLOTS):
+            self.write(number, said, sync=True)
+
     def close(self) -> None:
         if self._file is not None:
             os.close(self._file)

@@ -29,7 +29,7 @@ from bot.market import EdgeKind, Market
 from bot.market.kinds import kind_of
 from bot.market.loader import load_pools
 from bot.turns import Turns
-from chains.assets import Address, Asset, Token
+from chains.assets import ETH, Address, Token
 from chains.blocks import Head
 from chains.exchanges.books import Book
 from chains.networks import Network
@@ -42,7 +42,6 @@ from chains.pools.registry import FAMILIES
 from chains.pools.registry import Family as PoolFamily
 from chains.twin.data import Family, snapshot
 
-ETH = Asset("ETH")
 MAINNET_POOLS = frozenset({1, 31337})
 """Chain ids on which the recorded mainnet pools lie at their addresses."""
 

@@ -61,8 +61,11 @@ def budgets(config: RunConfig) -> dict[str, Budget]:
 
 def total_budget(config: RunConfig) -> Budget | None:
     """The budget of all strategies together; None where the run file states none."""
-    if config.budget == TotalBudgetSettings():
-        return None
+    return None if config.budget == TotalBudgetSettings() else whole_budget(config)
+
+
+def whole_budget(config: RunConfig) -> Budget:
+    """As `total_budget`; what the run file leaves out is what the strategies' own add up to."""
     total = _total(config)
     return Budget(
         capital_wei=total.exposure_wei,

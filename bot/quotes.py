@@ -87,8 +87,7 @@ class Quotes:
 
     def answer(self, request: QuoteRequest) -> Quoted:
         """The exact amount out, or in for `exact_out`. Raises `QuoteRefused`."""
-        if not 0 < request.amount <= MAX_AMOUNT:
-            raise QuoteRefused("amount_out_of_range", f"an amount of {_brief(request.amount)} is not in 1 to 2^256 - 1")
+        require_amount(request.amount)
         pool = None if request.pool is None else self.pool(request.pool)
         pairs = [
             (token_in, token_out)
@@ -155,6 +154,12 @@ def parse_amount(raw: object) -> int:
     if isinstance(raw, str) and _INTEGER.fullmatch(raw):
         return int(raw)
     raise QuoteRefused("malformed_request", f"{str(raw)[:80]!r} is not an integer amount of base units")
+
+
+def require_amount(amount: int) -> None:
+    """Raises `QuoteRefused` for what no token can move."""
+    if not 0 < amount <= MAX_AMOUNT:
+        raise QuoteRefused("amount_out_of_range", f"an amount of {_brief(amount)} is not in 1 to 2^256 - 1")
 
 
 def _best(candidates: tuple[Pool, ...], token_in: Token, token_out: Token, request: QuoteRequest) -> Quoted:

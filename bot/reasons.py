@@ -88,6 +88,7 @@ class Reason(StrEnum):
     # execution
     ORDER_UNKNOWN = "order_unknown"
     ORDER_QUARANTINED = "order_quarantined"
+    EXCHANGE_RESTS = "exchange_rests"
     ACCOUNT_HALTED = "account_halted"
     TOO_MANY_IN_FLIGHT = "too_many_in_flight"
     ALREADY_DECIDED = "already_decided"

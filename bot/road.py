@@ -21,7 +21,7 @@ from bot.strategy import Strategy
 from bot.turns import Turns
 from bot.world.ground import Ground
 from bot.world.witnesses import Witnesses
-from chains.assets import Token
+from chains.assets import ETH, Asset, Token
 
 Filter = Callable[[VenueId, Token], bool]
 """Whether a strategy may take a token into a venue."""
@@ -58,6 +58,7 @@ class Road:
     trading: bool
     freshness: Freshness | None = None
     witnesses: Witnesses | None = None
+    gains: tuple[Asset, ...] = (ETH,)
     lenders: SingletonLenders | None = None
     optimum: Optimal | None = None
     turns: Turns = field(default_factory=Turns)

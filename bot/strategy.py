@@ -18,14 +18,14 @@ from bot.market import Journey, Market, Opportunity
 from bot.market.combined import Walk
 from bot.market.opportunity import BLOCK_GAS
 from bot.market.routing import Routed, route
-from bot.plan import LASTS_S, Plan
-from chains.assets import Amount, Asset, Token
+from bot.plan import LASTS_S, Plan, encode_plan
+from chains.assets import ETH, Amount, Asset, Token
 from chains.blocks import Head
 from chains.printing import one_line
 
-ETH = Asset("ETH")
 WEI_PER_ETH = 10**18
 _ETH_DECIMALS = 18
+_WHOLE = ("expected_profit_wei", "min_profit_wei", "gas_estimate", "block_number", "deadline_block", "deadline_s")
 
 Inventory = Mapping[Token, int]
 """Base units that may be spent now, per token. A token that is absent cannot be spent."""
@@ -88,7 +88,8 @@ class MarketView:
     `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
     where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
-    `most_gas` is how much a plan may be estimated to burn for the signer to take it.
+    `most_gas` is how much a plan may be estimated to burn for the signer to take it; `gains` are the assets of the
+    tokens in which the executor lets a cycle gain.
     """
 
     market: Market
@@ -102,6 +103,7 @@ class MarketView:
     lenders: Offers | None = None
     optimum: tuple[Walk, ...] = ()
     most_gas: int = BLOCK_GAS
+    gains: tuple[Asset, ...] = (ETH,)
     seen: list[Opportunity] = field(default_factory=list, compare=False)
     """Every opportunity handed out, for the ledger to remember what was passed over."""
 
@@ -110,12 +112,13 @@ class MarketView:
         *,
         max_hops: int = 4,
         books: int = 0,
-        start: Asset = ETH,
+        start: Asset | None = None,
         max_routes: int = 1,
         loan: LoanFrom = LoanFrom.CHEAPEST,
     ) -> Iterator[Candidate]:
         """Closed walks from `start` through what changed, best first, no venue shared between any two of them.
 
+        Without a `start` they may begin in each of `gains`, which is what the executor lets a cycle gain.
         `books` is how many hops go through an order book (0: atomic, on-chain only; 1: one leg at an exchange,
         sized within `inventory`). Walks that share pools become one candidate of up to `max_routes` routes, where that
         nets more than the best of them alone. What goes into pools only is lent as `loan` says, after its cost.
@@ -123,7 +126,7 @@ class MarketView:
         """
         found: Iterable[Opportunity] = self.market.cycles(
             through=self.changed,
-            start=start,
+            start=self.gains if start is None else start,
             max_hops=max_hops,
             books=books,
             gas_price_wei=self.gas_price_wei,
@@ -133,7 +136,7 @@ class MarketView:
             most_gas=self.most_gas,
         )
         if self.optimum and max_routes > 1 and not books:
-            found = self._with_optimum(list(found), start, max_hops, max_routes)
+            found = self._with_optimum(list(found), start or self.gains[0], max_hops, max_routes)
         for opportunity in found if books else self._funded(found, LoanFrom(loan)):
             self.seen.append(opportunity)
             yield Candidate(opportunity, self, self.strategy)
@@ -228,8 +231,7 @@ class Strategy(ABC):
         """What `on_market` yields. Raises `StrategyFailed` for whatever goes wrong in it, but `InvalidParameter`."""
         try:
             for plan in self.on_market(market):
-                if not isinstance(plan, Plan):
-                    raise TypeError(f"{plan!r} is no Plan")
+                self._require_sound(plan)
                 yield plan
         except InvalidParameter:
             raise
@@ -238,8 +240,22 @@ class Strategy(ABC):
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"
             what = one_line(f"{type(error).__name__}: {error}")
-            failed = f"strategy {self.name} failed on block {market.head.number}"
-            raise StrategyFailed(f"{failed}: {what} ({where}); --debug prints the whole trace") from error
+            failed = f"strategy {self.name} failed on block {market.head.number}: {what} ({where})"
+            raise StrategyFailed(f"{failed}; run it alone with --debug for the whole trace") from error
+
+    def _require_sound(self, plan: object) -> None:
+        if not isinstance(plan, Plan):
+            raise TypeError(f"{plan!r} is no Plan")
+        for name in _WHOLE:
+            if type(value := getattr(plan, name)) is not int:
+                raise TypeError(f"{name} is {value!r}; write a whole number, of wei or blocks or seconds as it says")
+        if plan.strategy != self.name:
+            raise ValueError(f"a plan of {plan.strategy!r}, which has a budget of its own; write {self.name!r}")
+        if not plan.swaps:
+            raise ValueError("a plan without a swap; one trades on the chain, and at an exchange what that leaves")
+        if plan.unwinds:
+            raise ValueError(f"a plan that unwinds {plan.unwinds!r}; what is owed is taken back without a strategy")
+        encode_plan(plan)
 
     @abstractmethod
     def on_market(self, market: MarketView) -> Iterable[Plan]:

@@ -83,3 +83,8 @@ def cut(detail: str) -> str:
 def eth(wei: int) -> str:
     """Wei as a short number of ETH for a person."""
     return f"{Decimal(wei) / _ETH:+.6f} ETH"
+
+
+def times(number: int) -> str:
+    """How often."""
+    return "once" if number == 1 else f"{number} times"

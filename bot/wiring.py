@@ -12,11 +12,12 @@ from bot.config.values import ETH_DECIMALS
 from bot.drift.freshness import Freshness
 from bot.execution.debts import HedgePolicy
 from bot.execution.fees import FeePolicy, asking
-from bot.execution.hedges import HedgeDesk, TradingAccount
+from bot.execution.hedges import HedgeDesk
 from bot.execution.inventory import InventoryDesk
 from bot.execution.judging import Bearing
 from bot.execution.lenders import SingletonLenders
 from bot.execution.marks import Marks
+from bot.execution.ordering import TradingAccount
 from bot.execution.replacing import ReplacementPolicy
 from bot.execution.tips import Tips
 from bot.execution.transactions import Identity, TransactionDesk
@@ -205,6 +206,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         trading=ends.signer is not None,
         freshness=ends.freshness,
         witnesses=witnesses,
+        gains=tuple(dict.fromkeys(map(footing.market.graph.assets.of, footing.profit_tokens))),
         lenders=SingletonLenders(footing.identity.venues, footing.profit_tokens, ends.node),
         optimum=ends.optimum if config.certificate.enabled and config.certificate.plan_within_ms else None,
         turns=ends.turns,

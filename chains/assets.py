@@ -78,6 +78,9 @@ class Asset:
         return self.symbol
 
 
+ETH = Asset("ETH")
+
+
 class Assets:
     """Which asset each token stands for. A token nobody mapped is an asset of its own."""
 

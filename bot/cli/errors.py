@@ -87,6 +87,7 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
         errno.ENOENT: "there is no such file or folder; name one that exists, or another path",
         errno.EEXIST: "there is something of that name already; name another path",
         errno.ENOTDIR: "a part of that path is a file; name another path",
+        errno.EISDIR: "it is a folder; name a file",
         errno.EROFS: "the disk is read-only; name another path",
         errno.ECONNREFUSED: "nothing answers there; is it running, and is the address right?",
     }

@@ -84,7 +84,7 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
         marks = {
             "@network@": network,
             '["@endpoints@"]': toml_value(nodes),
-            '["@profit_tokens@"]': toml_value([_profit_token(known)]),
+            '["@profit_tokens@"]': toml_value(_profit_tokens(known)),
             '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-2 * known.gas.least_tip_wei // 10**9))),
         }
         for mark, value in marks.items():
@@ -96,10 +96,13 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
     return {_RUN_FILE: run_file, **strategies}
 
 
-def _profit_token(network: Network) -> str:
-    """The token that cycles start from: ether, under the name it has there."""
-    names = (name for name, token in network.tokens.items() if network.assets.of(token).symbol == "ETH")
-    return next(names, network.wrapped.symbol)
+def _profit_tokens(network: Network) -> tuple[str, ...]:
+    """The tokens that cycles start from: ether first, then what else most pools there trade."""
+    from bot.execution.settings import MAX_TOKENS
+
+    named = {network.assets.of(token).symbol: name for name, token in reversed(tuple(network.tokens.items()))}
+    hubs = dict.fromkeys(("ETH", network.assets.of(network.wrapped).symbol, "USDC", "USDT", "BTC"))
+    return tuple(named[hub] for hub in hubs if hub in named)[:MAX_TOKENS]
 
 
 def _next_steps(folder: Path, network: str) -> str:

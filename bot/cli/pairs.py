@@ -15,6 +15,8 @@ _SHOWN = 40
 
 def tell_pairs(compared: Comparison) -> None:
     """One line for each, its two sides and why they differ, and how many differ so in all."""
+    from bot.telling import times
+
     for pair in compared.pairs[:_SHOWN]:
         found = pair.document
         sides = f"{_said(found['one'])} | {_said(found['other'])}"
@@ -22,7 +24,7 @@ def tell_pairs(compared: Comparison) -> None:
     if len(compared.pairs) > _SHOWN:
         click.echo(f"… and {len(compared.pairs) - _SHOWN} more; --json lists all")
     for (strategy, why), count in sorted(compared.reasons.items()):
-        click.echo(f"{strategy}: {count} times {why}")
+        click.echo(f"{strategy}: {times(count)} {why}")
 
 
 def _said(side: dict[str, Any] | None) -> str:

@@ -70,7 +70,7 @@ async def list_(
 
     def wanted(recorded: Recorded) -> bool:
         pool = recorded.pool
-        named = token is None or any(token == one.symbol or token.lower() == one.address.lower() for one in pool.tokens)
+        named = token is None or any(token.lower() in (one.symbol.lower(), one.address.lower()) for one in pool.tokens)
         return named and family in (None, pool.family)
 
     chosen = [recorded for recorded in made.pools if wanted(recorded)]

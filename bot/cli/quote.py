@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from bot.cli.command import command
-from bot.cli.errors import ExitCode
+from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import family_file_option
 
 if TYPE_CHECKING:
     from bot.quotes import Quotes
+
+_LONGEST = 1 << 16
+"""Characters of a line of requests."""
 
 
 @command(
@@ -65,11 +69,20 @@ def quote(
     quotes = Quotes(opened(state, families_with(family_files)))
     if requests is not None:
         with requests.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
+            for line in _bounded(lines, requests):
                 if line.strip():
                     emit(_answer_line(quotes, line))
         return ExitCode.OK
     return _answer_one(quotes, str(token_in), str(token_out), str(amount), exact_out, pool, as_json)
+
+
+def _bounded(lines: TextIO, file: Path) -> Iterator[str]:
+    """Line by line, so that a pipe is answered as it goes. Raises `CommandFailed` for what is no line of a request."""
+    for number, line in enumerate(iter(lambda: lines.readline(_LONGEST + 1), ""), 1):
+        if len(line) > _LONGEST:
+            message = f"{file}: line {number} is of more than {_LONGEST:,} characters; write one request a line"
+            raise CommandFailed(message, ExitCode.USAGE)
+        yield line
 
 
 def _answer_line(quotes: Quotes, line: str) -> dict[str, str]:

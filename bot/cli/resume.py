@@ -77,7 +77,7 @@ def _resumed(folder: Path, strategy: str, reason: str) -> str | None:
     if before.state is Trading.ACTIVE and not (strategy and is_running(folder)):
         return None
     switch.set(strategy, Trading.ACTIVE, by=person(), because=reason, at_s=SystemClock().wall_s())
-    return str(before)
+    return "by no switch; in the ledger of its run, if at all" if before.state is Trading.ACTIVE else str(before)
 
 
 def _still(folder: Path, strategy: str) -> list[str]:

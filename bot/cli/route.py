@@ -50,7 +50,7 @@ def route(
     """
     from bot.market.routing import NoRoute
     from bot.market.routing import route as routed
-    from bot.quotes import QuoteRefused, Quotes, parse_amount
+    from bot.quotes import QuoteRefused, Quotes, parse_amount, require_amount
     from bot.snapshot.importing import opened
     from chains.pools.extension import families_with
 
@@ -61,6 +61,7 @@ def route(
         units = parse_amount(amount)
         if paid == received or units <= 0:
             raise QuoteRefused("no_trade", f"an order of {amount} {token_in} for {token_out} trades nothing")
+        require_amount(units)
         pools = [recorded.pool for recorded in snapshot.pools]
         found = routed(pools, paid, received, units, exact_out=exact_out, max_hops=max_hops)
     except (QuoteRefused, NoRoute) as refusal:
@@ -80,7 +81,9 @@ def _tell(found: Routed, *, exact_out: bool) -> None:
     click.echo(f"{_shown(found.amount_in, found.token_in)} -> {_shown(found.amount_out, found.token_out)}")
     for part in found.paths:
         share = part.amount_in / found.amount_in
-        click.echo(f"  {share:7.2%}  {_shown(part.amount_in, found.token_in)} -> {part.amount_out}")
+        click.echo(
+            f"  {share:7.2%}  {_shown(part.amount_in, found.token_in)} -> {_shown(part.amount_out, found.token_out)}"
+        )
         for step in part.steps:
             click.echo(
                 f"           {step.venue}: {_shown(step.amount_in, step.token_in)} -> "

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from bot.config.load import Loaded
     from bot.config.options import RunOptions
     from bot.run.report import Summary
+
+_Result = TypeVar("_Result")
 
 
 @command(
@@ -67,8 +70,6 @@ def run(
     as_json: bool,
 ) -> int:
     """Find, simulate, sign, submit and book trades, one line per decision, until Ctrl-C or the end asked for."""
-    import asyncio
-
     with keeping_all():
         from bot.config.checks import require_live_consent
         from bot.config.load import load
@@ -101,10 +102,7 @@ def run(
     with keeping_all():
         from bot.run import app
 
-    try:
-        summary = asyncio.run(app.run(*planned[0], TerminalReporter(lines_to_stderr=as_json)))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
+    summary = _to_its_end(app.run(*planned[0], TerminalReporter(lines_to_stderr=as_json)))
     if as_json:
         emit(summary.document())
     else:
@@ -125,8 +123,6 @@ def _require_one_each(found: Sequence[Loaded]) -> None:
 
 def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) -> int:
     """One road for each network, its lines under its name; the worst end of them is the command's."""
-    import asyncio
-
     from bot.cli.errors import exit_code, explained
 
     with keeping_all():
@@ -141,7 +137,7 @@ def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) ->
         )
         for loaded, options in planned
     ]
-    ends = asyncio.run(run_together(runs, explained))
+    ends = _to_its_end(run_together(runs, explained))
     codes: list[int] = []
     documents = []
     for end in ends:
@@ -161,6 +157,19 @@ def _run_several(planned: Sequence[tuple[Loaded, RunOptions]], as_json: bool) ->
     if as_json:
         emit({"networks": documents})
     return next((int(code) for code in codes if code), ExitCode.OK)
+
+
+def _to_its_end(running: Coroutine[Any, Any, _Result]) -> _Result:
+    """What `running` comes to. Raises `KeyboardInterrupt` where a person stopped it at once."""
+    import asyncio
+
+    try:
+        return asyncio.run(running)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        # An interpreter that ends looks for garbage in all there is, again and again: that took longer than all else.
+        gc.freeze()
 
 
 def _ended(summary: Summary) -> tuple[ExitCode, str]:

@@ -28,6 +28,9 @@ TWIN = "twin"
 _OUTBIDDING = Decimal(9) / 8
 """What stands in place of a transaction offers so much more at least: nodes ask for it (`bot.ledger.states`)."""
 
+_RESERVED = frozenset({"total", *RunFile.model_fields})
+"""What `isthmus budget` calls all strategies together, and where keys of `isthmus replay --set` begin."""
+
 
 class LiveRefused(ValueError):
     """A live run without everything it must be given; the message says what is missing."""
@@ -188,9 +191,8 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
             key = "ccxt_id" if exchange.ccxt_id else "name"
             message = f"ccxt has no exchange {called!r}; {_its_id(exchange, called)}"
             yield document.problem((*path, key), message)
+        yield from _once(document, (*path, "symbols"), exchange.symbols)
         for place, symbol in enumerate(exchange.symbols):
-            if symbol in exchange.symbols[:place]:
-                yield document.problem((*path, "symbols", place), f"{symbol!r} is there twice; remove one")
             for currency in symbol.split(":")[0].split("/"):
                 yield from _currency(document, (*path, "symbols", place), exchange.name, currency, network)
 
@@ -254,14 +256,28 @@ def _executor(document: Document, file: RunFile, network: Network) -> Iterator[P
     for index, name in enumerate(file.executor.profit_tokens):
         if not name.startswith("0x"):
             yield from _known(document, ("executor", "profit_tokens", index), name, tokens, "token", network)
+    gained = file.executor.profit_tokens
+    named = [network.tokens[name].address if name in network.tokens else name for name in gained]
+    yield from _once(document, ("executor", "profit_tokens"), gained, named)
+    yield from _once(document, ("executor", "inventory_caps"), [cap.unit for cap in file.executor.inventory_caps])
     for index, cap in enumerate(file.executor.inventory_caps):
         path: KeyPath = ("executor", "inventory_caps", index)
         yield from _known(document, path, cap.unit, tokens, "token", network)
         yield from _fits(document, path, cap, tokens)
-    named, priced = len(file.executor.reference_pools), max(len(file.executor.inventory_caps) - 1, 0)
-    if named not in (0, priced):
-        message = f"{named} pools for {priced} inventory tokens beyond the first; name one for each, or none"
+    pools, priced = len(file.executor.reference_pools), max(len(file.executor.inventory_caps) - 1, 0)
+    if pools not in (0, priced):
+        message = f"{pools} pools for {priced} inventory tokens beyond the first; name one for each, or none"
         yield document.problem(("executor", "reference_pools"), message)
+
+
+def _once(
+    document: Document, path: KeyPath, names: Sequence[str], meant: Sequence[str] | None = None
+) -> Iterator[Problem]:
+    """`meant` is what `names` stand for, where two of them may stand for the same."""
+    meant = names if meant is None else meant
+    for index, name in enumerate(names):
+        if meant[index] in meant[:index]:
+            yield document.problem((*path, index), f"{name!r} is there twice; remove one")
 
 
 def _fits(document: Document, path: KeyPath, amount: Amount, decimals: Mapping[str, int]) -> Iterator[Problem]:
@@ -281,6 +297,9 @@ def _strategy_names(
         name = name_of.get(source)
         if name in seen:
             message = f"another strategy is called {name!r} too; give one file another `name`"
+            yield document.problem(("strategies", index), message)
+        if name in _RESERVED:
+            message = f"{name!r} means something else on the command line; give the file another `name`"
             yield document.problem(("strategies", index), message)
         seen |= {name} if name else set()
 

@@ -230,9 +230,10 @@ class ExecutorSettings(Section):
     """Where it is deployed. Left out on a test chain: it is deployed at the start of the run."""
 
     profit_tokens: Annotated[
-        tuple[TokenName, ...], Field(strict=False, min_length=1, max_length=4, examples=[["WETH"]]), Many
+        tuple[TokenName, ...], Field(strict=False, min_length=1, max_length=4, examples=[["WETH", "USDC"]]), Many
     ] = ("WETH",)
-    """Tokens a closed cycle may gain, at most four. Fixed when the contract is deployed."""
+    """Tokens a closed cycle may gain, at most four; one that passes several begins and ends in the first of them.
+    Fixed when the contract is deployed."""
 
     inventory_caps: Annotated[
         tuple[AnyAmount, ...], Field(strict=False, examples=[["20 WETH", "50000 USDT"]]), Many

@@ -20,7 +20,8 @@ from bot.market import Market
 from bot.market.books import usable
 from bot.market.graph import VenueId
 from bot.risk.allowances import Allowance, allowed, unchanged
-from bot.risk.budget import Budget
+from bot.risk.budget import Budget, summed
+from bot.signer.switch import TOTAL
 from chains.assets import Address
 from chains.blocks import Head
 from chains.exchanges.books import Book
@@ -51,7 +52,8 @@ class LiveRun:
     """A `Source`. Give it a ledger of its own (`Ledger.view`, attached), because it is read in threads.
 
     `counted` are the engine's counts, `head` its newest head, `stopped` says why a strategy's switch stops it,
-    `allowance` by how much its limits were changed. Call `on_head` for each head that was decided on.
+    `allowance` by how much its limits were changed, `rests` why nothing new is begun at an exchange; `total` is what
+    all together may risk. Call `on_head` for each head that was decided on.
     """
 
     def __init__(
@@ -64,9 +66,11 @@ class LiveRun:
         counted: Mapping[str, int],
         stopped: Callable[[str], str | None],
         budgets: Mapping[str, Budget],
+        total: Budget,
         protocols: Mapping[VenueId, str],
         block_time_s: float,
         clock: Clock,
+        rests: Callable[[str], str | None] = lambda exchange: None,
         operators: Sequence[Address] = (),
         allowance: Allowance = unchanged,
     ) -> None:
@@ -77,8 +81,10 @@ class LiveRun:
         self._counted = counted
         self._stopped = stopped
         self._budgets = budgets
+        self._total = total
         self._block_time_s = block_time_s
         self._clock = clock
+        self._rests = rests
         self._operators = tuple(operators)
         self._allowance = allowance
         self._calls_before = node.calls_made
@@ -131,7 +137,11 @@ class LiveRun:
 
     async def budgets(self) -> Sequence[source.BudgetShown]:
         now = {name: allowed(budget, self._allowance(name)) for name, budget in self._budgets.items()}
-        return await asyncio.to_thread(read_budgets, self._ledger, now)
+        total = allowed(self._total, self._allowance(TOTAL))
+        # What the strategies' own add up to bounds nothing beyond them.
+        if total != summed(self._budgets.values()):
+            now = {TOTAL: total, **now}
+        return await asyncio.to_thread(self._read_budgets, now)
 
     async def venues(self) -> Sequence[Venue]:
         return [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]
@@ -145,6 +155,10 @@ class LiveRun:
     def _halted(self) -> dict[str, str]:
         reasons = {name: self._stopped(name) or self._ledger.halted_because(name) for name in self._budgets}
         return {strategy: why for strategy, why in reasons.items() if why is not None}
+
+    def _read_budgets(self, now: Mapping[str, Budget]) -> Sequence[source.BudgetShown]:
+        halted: dict[str, str | None] = {TOTAL: self._stopped(TOTAL), **self._halted()}
+        return read_budgets(self._ledger, now, halted)
 
     def _keys(self) -> tuple[source.OperatorKey, ...]:
         waiting = Counter(it.sender for it in self._ledger.open_intents() if it.state in IN_FLIGHT)
@@ -173,7 +187,10 @@ class LiveRun:
         for exchange in sorted({book.exchange for book in books.values()}):
             ages = [self._age_s(book.arrived_ns) for book in books.values() if book.exchange == exchange]
             state = VenueState.STALE if min(ages) > STALE_BOOK_S else VenueState.FRESH
-            venues.append(Venue(exchange, exchange, VenueKind.EXCHANGE, state, min(ages)))
+            why = self._rests(exchange)
+            if why is not None:
+                state = VenueState.REFUSED
+            venues.append(Venue(exchange, exchange, VenueKind.EXCHANGE, state, min(ages), detail=why or ""))
         return venues
 
     def _book_venue(self, venue: VenueId, book: Book) -> Venue:

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from bot.dashboard import source
 from bot.market import Market
 from bot.market.graph import Edge, VenueId
-from bot.market.readable import ETH
-from chains.assets import Token
+from chains.assets import ETH, Token
 from chains.pools.pool import PoolError
 
 BOOK = "book"

@@ -14,7 +14,8 @@ from bot.market.books import book_id
 from bot.mode import Mode
 from bot.plan import Order, Plan, Side, Swap
 from bot.risk.budget import Budget
-from bot.risk.usage import Usage, read_usage
+from bot.risk.usage import Usage, read_usage, traded, used_together
+from bot.signer.switch import TOTAL
 from chains.assets import Token
 
 EXCHANGE = "exchange"
@@ -41,11 +42,17 @@ def read_profit(ledger: Ledger, strategies: Sequence[str], since_ms: int) -> dic
     }
 
 
-def read_budgets(ledger: Ledger, budgets: Mapping[str, Budget]) -> list[source.BudgetShown]:
-    return [_budget(strategy, budget, read_usage(ledger, strategy)) for strategy, budget in budgets.items()]
+def read_budgets(
+    ledger: Ledger, budgets: Mapping[str, Budget], halted: Mapping[str, str | None]
+) -> list[source.BudgetShown]:
+    """The limits of each strategy, and under `TOTAL` those of all together, if any. `halted` says why one is."""
+    counted = {*budgets, *(traded(ledger) if TOTAL in budgets else ())} - {TOTAL}
+    used = {strategy: read_usage(ledger, strategy) for strategy in counted}
+    together = used_together([*used.values()])
+    return [_budget(name, budget, used.get(name, together), halted.get(name)) for name, budget in budgets.items()]
 
 
-def _budget(strategy: str, budget: Budget, usage: Usage) -> source.BudgetShown:
+def _budget(name: str, budget: Budget, usage: Usage, halted: str | None) -> source.BudgetShown:
     """As the guard counts: what is in flight is taken at its worst. A trade's share is the mean of those in flight."""
     per_trade = (usage.reserved_loss_wei + usage.capital_wei) // max(1, usage.in_flight)
     used = {
@@ -54,10 +61,11 @@ def _budget(strategy: str, budget: Budget, usage: Usage) -> source.BudgetShown:
         "hour_loss": (usage.hour_loss_wei + usage.reserved_loss_wei, budget.hour_loss_wei),
         "day_loss": (usage.day_loss_wei + usage.reserved_loss_wei, budget.day_loss_wei),
         "gas_day": (usage.gas_day_wei + usage.reserved_gas_wei, budget.gas_day_wei),
-        "drawdown": (usage.drawdown_wei, budget.drawdown_wei),
     }
-    limits = tuple(source.Limit(name, wei, limit) for name, (wei, limit) in used.items())
-    return source.BudgetShown(strategy, limits, usage.in_flight, usage.halted_because)
+    if name != TOTAL:
+        used["drawdown"] = (usage.drawdown_wei, budget.drawdown_wei)
+    limits = tuple(source.Limit(limit, wei, most) for limit, (wei, most) in used.items())
+    return source.BudgetShown(name, limits, usage.in_flight, halted)
 
 
 def state_of(decision: Decision, mode: Mode) -> State:
@@ -187,5 +195,5 @@ def _fill(fill: Fill, tokens: Mapping[str, Token]) -> source.FillShown:
         symbol_out=got.symbol,
         decimals_out=got.decimals,
         amount_out_units=fill.amount_out,
-        undone=fill.undone,
+        undone_by=fill.undone_by,
     )

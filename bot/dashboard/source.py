@@ -37,7 +37,7 @@ class VenueKind(StrEnum):
 
 class VenueState(StrEnum):
     """`QUIET`: nothing new, and nothing missed. `STALE`: silent for longer than it should be. `DOWN`: no connection, or
-    nothing to trade. `REFUSED`: out of the market until it is loaded again."""
+    nothing to trade. `REFUSED`: out of the market until it is loaded again; of an exchange, it refused an order."""
 
     FRESH = "fresh"
     QUIET = "quiet"
@@ -162,7 +162,7 @@ class IntentShown:
 
 @dataclass(frozen=True, slots=True)
 class FillShown:
-    """What really happened to a leg."""
+    """What really happened to a leg. `undone_by` is what took it back, in words; None while it stands."""
 
     venue: str
     trade_id: str
@@ -172,7 +172,7 @@ class FillShown:
     symbol_out: str
     decimals_out: int
     amount_out_units: int
-    undone: bool = False
+    undone_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +209,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class BudgetShown:
-    """A strategy's limits. `id` is the strategy's name."""
+    """The limits of a strategy, whose name `id` is; of all strategies together where it is empty."""
 
     id: str
     limits: tuple[Limit, ...]

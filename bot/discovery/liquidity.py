@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from bot.market import Market
 from bot.market.kernels import depth
 from bot.market.prices import widest_paths
-from bot.market.readable import DEPTH_FALL, ETH
+from bot.market.readable import DEPTH_FALL
+from chains.assets import ETH
 from chains.pools.pool import Pool
 
 _WEI = 10**18

@@ -60,7 +60,7 @@ class PoolBook:
         with _collector_paused():
             known = {pool.facts.venue: pool for pool in self._store.pools(self._discovery.tokens)}
             wanted = self._wanted(known.values(), measure_all=measure_all)
-            current = await self._kept_current(wanted, head, progress)
+            current, stored = await self._kept_current(wanted, head, progress)
             missing = [pool.facts for venue, pool in wanted.items() if venue not in current]
             fresh, refused = await self._loaded(missing, head, progress)
             pools = {**current, **fresh}
@@ -71,7 +71,8 @@ class PoolBook:
             if len(chosen.kept) < len(market.pools):
                 market = market_of(self._network, (pools[pool.facts.venue] for pool in chosen.kept), head.number)
             self._store.measured(measured, head.number)
-            gone = [venue for venue in (*pools, *unproven) if venue not in market.pools]
+            # Also of pools that the filters leave out today: nobody looked at what changed them.
+            gone = stored - market.pools.keys()
             kept_fresh = [pool for venue, pool in fresh.items() if venue in market.pools]
             self._store.save_states(kept_fresh, gone, Position(head.number, head.hash))
             return Opened(market, chosen.kept, chosen.left_out, len(fresh))
@@ -84,16 +85,22 @@ class PoolBook:
         chosen = self._filters.choose([pool for pool in candidates if pool.liquidity_wei is not None]).kept
         return {pool.facts.venue: pool for pool in (*chosen, *(p for p in candidates if p.liquidity_wei is None))}
 
-    async def _kept_current(self, wanted: Mapping[str, KnownPool], head: Head, progress: Progress) -> dict[str, Pool]:
-        """The stored states that are still those of `head`. None where their block is gone, or too far back."""
+    async def _kept_current(
+        self, wanted: Mapping[str, KnownPool], head: Head, progress: Progress
+    ) -> tuple[dict[str, Pool], frozenset[str]]:
+        """The stored states of `wanted` that are still those of `head`, and every venue that has a stored state.
+
+        Of the former there are none where their block is gone, or too far back.
+        """
         at, states = self._store.states()
+        stored = frozenset(states)
         if at is None or not await self._continues(at, head):
-            return {}
+            return {}, stored
         tokens = {reference(token): token for token in self._discovery.tokens.values()}
         pools = dict(unpack_all({venue: pool.facts for venue, pool in wanted.items()}, states, tokens, self._families))
         logs = await self._logs_since(at, head, progress)
         touched = _touched(pools.values(), logs)
-        return {venue: pool for venue, pool in pools.items() if venue not in touched}
+        return {venue: pool for venue, pool in pools.items() if venue not in touched}, stored
 
     async def _continues(self, at: Position, head: Head) -> bool:
         if not 0 <= head.number - at.number <= self._max_gap_blocks:

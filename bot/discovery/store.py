@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,9 +21,17 @@ from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.discovery.found import Found
 from chains.networks import Network
 from chains.pools.pool import Pool, PoolFacts
+from chains.printing import one_line
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _CHAIN, _STATES = "chain", "states"
+_REMEDIES = (
+    ("disk is full", "free some space and start again: what was found before is kept"),
+    ("database is locked", "another isthmus is writing to it; try again once it has"),
+    ("readonly database", "make it and its folder writable"),
+    ("unable to open", "check that it may be read, and that its folder exists and may be written to"),
+)
+_REMEDY = "correct pools.url, or move the store away: it is made again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +64,17 @@ class Step:
 
 
 class PoolStore:
-    """Pools, tokens, refusals, progress and states. Of two writers' states those of the last to write are kept."""
+    """Pools, tokens, refusals, progress and states. Of two writers' states those of the last to write are kept.
+
+    Where one of them took blocks back, the other's progress beyond them does not count: they are read again.
+    """
 
     def __init__(self, engine: Engine, network: str) -> None:
         self._engine = engine
         self._network = network
         self._where = place(engine.url)
         self._states_at: Position | None = None
+        self._read_to: dict[str, int] = {}
 
     @classmethod
     def open(cls, url: str, network: str, chain_id: int, genesis: str) -> Self:
@@ -87,7 +100,7 @@ class PoolStore:
         parsed = parse_url(url)
         if parsed.get_backend_name() == "sqlite" and not (parsed.database and Path(parsed.database).is_file()):
             raise StoreFailed(f"pool store {place(parsed)}: there is no such file; `isthmus discover` makes it")
-        store = cls(connect(parsed), network)
+        store = cls(connect(parsed, read_only=True), network)
         try:
             store._require(chain_id)
         except BaseException:
@@ -102,7 +115,9 @@ class PoolStore:
         """How far every origin is read."""
         with self._reading() as connection:
             rows = connection.execute(select(PROGRESS).where(PROGRESS.c.name.not_in((_CHAIN, _STATES))))
-            return {row.name: Position(row.position, row.block_hash) for row in rows}
+            kept = {row.name: Position(row.position, row.block_hash) for row in rows}
+        self._read_to |= {name: max(at.number, self._read_to.get(name, 0)) for name, at in kept.items()}
+        return kept
 
     def tokens(self) -> dict[Address, Token]:
         with self._reading() as connection:
@@ -155,17 +170,20 @@ class PoolStore:
     def record(self, step: Step) -> None:
         """Keep what a step brought. Raises `StoreFailed`."""
         with self._writing() as connection:
-            _record(connection, step)
+            read_to = self._record(connection, step)
+        self._read_to |= read_to
 
     def rewind(self, names: Iterable[str], number: int, read_to: int) -> None:
         """Forget what was created after block `number`. Of `names`, origins read further are read from `read_to` on."""
-        further = PROGRESS.c.name.in_(names), PROGRESS.c.position > number
+        origins = tuple(names)
+        further = PROGRESS.c.name.in_(origins), PROGRESS.c.position > number
         with self._writing() as connection:
             gone = select(POOLS.c.venue).where(POOLS.c.created_block > number)
             connection.execute(delete(STATES).where(STATES.c.venue.in_(gone)))
             connection.execute(delete(POOLS).where(POOLS.c.created_block > number))
             connection.execute(delete(REFUSALS).where(REFUSALS.c.block_number > number))
             connection.execute(update(PROGRESS).where(*further).values(position=read_to, block_hash=""))
+        self._read_to |= {name: read_to for name in origins if self._read_to.get(name, 0) > number}
 
     def measured(self, liquidity_wei: Mapping[str, int], block_number: int) -> None:
         """Keep the pools' liquidity, as of a block."""
@@ -192,9 +210,18 @@ class PoolStore:
             _drop(connection, STATES, list(gone))
             _put(connection, STATES, rows)
             _put(connection, PROGRESS, [_progress(_STATES, at)])
-            if step is not None:
-                _record(connection, step)
+            read_to = self._record(connection, step) if step is not None else {}
         self._states_at = at
+        self._read_to |= read_to
+
+    def _record(self, connection: Connection, step: Step) -> dict[str, int]:
+        """How far each origin is read by this, but those that somebody else took back."""
+        rows = connection.execute(select(PROGRESS.c.name, PROGRESS.c.position).with_for_update())
+        kept: dict[str, int] = {name: number for name, number in rows}  # noqa: C416 - typed
+        taken_back = {name for name, number in kept.items() if number < self._read_to.get(name, 0)}
+        progress = {name: at for name, at in step.progress.items() if name not in taken_back}
+        _record(connection, step, progress)
+        return {name: at.number for name, at in progress.items()}
 
     def _migrate(self) -> None:
         # Here, because only a run that discovers pools has such a store.
@@ -243,12 +270,12 @@ class PoolStore:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, sqlite3.Error, ValueError) as error:
             origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
             what = (str(origin).strip().splitlines() or [type(origin).__name__])[0]
-            remedy = "correct pools.url, or move the store away: it is made again"
-            if "disk is full" in what:
-                remedy = "free some space and start again: what was found before is kept"
+            if isinstance(error, ValueError):
+                what = f"it is damaged ({one_line(what)})"
+            remedy = next((remedy for sign, remedy in _REMEDIES if sign in what), _REMEDY)
             raise StoreFailed(f"pool store {self._where}: {what}; {remedy}") from error
 
 
@@ -257,7 +284,7 @@ def _states_at(connection: Connection) -> Position | None:
     return Position(kept.position, kept.block_hash) if kept else None
 
 
-def _record(connection: Connection, step: Step) -> None:
+def _record(connection: Connection, step: Step, progress: Mapping[str, Position]) -> None:
     pools = [_row(found) for found in step.pools]
     tokens = [{"address": one.address, "symbol": one.symbol, "decimals": one.decimals} for one in step.tokens]
     refusals = [
@@ -268,7 +295,7 @@ def _record(connection: Connection, step: Step) -> None:
     _put(connection, TOKENS, tokens)
     _drop(connection, REFUSALS, [*(row["venue"] for row in pools), *map(_address_of, step.progress)])
     _put(connection, REFUSALS, refusals)
-    _put(connection, PROGRESS, [_progress(name, at) for name, at in step.progress.items()])
+    _put(connection, PROGRESS, [_progress(name, at) for name, at in progress.items()])
 
 
 def _put(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -30,6 +30,11 @@ class Gains:
         """The profit that the verdict's balances show."""
         return self._wei(plan, verdict.delta)
 
+    def toll(self, plan: Plan, verdict: Verdict) -> int:
+        """What a two-sided plan's input costs the executor itself, in base units: a token that keeps a fee of what
+        arrives there is paid on from what it holds besides."""
+        return 0 if plan.atomic else self._toll(plan, verdict.delta)
+
     def moved(self, receipt: Receipt) -> Deltas:
         """What a transaction moved in our accounts, in base units."""
         return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
@@ -47,4 +52,8 @@ class Gains:
         token = Address(last.token_out.address)
         if plan.atomic:
             return self.marks.wei(last.token_out, delta(self.identity.executor, token))
-        return self.two_sided_wei(plan, delta(self.identity.inventory, token))
+        toll_wei = self.marks.wei(plan.swaps[0].token_in, self._toll(plan, delta))
+        return self.two_sided_wei(plan, delta(self.identity.inventory, token)) - toll_wei
+
+    def _toll(self, plan: Plan, delta: Callable[[Address, Address], int]) -> int:
+        return max(0, -delta(self.identity.executor, Address(plan.swaps[0].token_in.address)))

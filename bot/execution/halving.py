@@ -7,23 +7,26 @@ from dataclasses import replace
 from bot.execution.marks import Marks
 from bot.execution.unwind import through
 from bot.market import Market, UnknownVenue
-from bot.plan import Order, Plan, Swap
+from bot.plan import Order, Plan, Side, Swap
+from chains.exchanges.books import BelowMinimum, Book
 from chains.pools.pool import Pool, PoolError
 
 
 def halved(plan: Plan, market: Market, marks: Marks) -> Plan | None:
     """`plan` with half of what each of its routes sells, at the exact quotes of its pools as they are now.
 
-    None where a pool is not known or refuses, or where nothing would be gained. Order legs are halved down to a lot;
-    their price is that of the whole size, which is no better than that of half of it.
+    None where a pool is not known or refuses, where nothing would be gained, and where an exchange does not take the
+    half of an order. Order legs are halved down to a lot; their price is that of the whole size, which is no better
+    than that of half of it.
     """
     try:
         swaps = _played(plan, market)
-    except (PoolError, UnknownVenue):
+        orders = [_half(order, market.book(order.exchange, order.symbol)) for order in plan.orders]
+    except (PoolError, UnknownVenue, BelowMinimum):
         return None
-    smaller = replace(plan, legs=(*swaps, *(_half(order, market) for order in plan.orders)))
+    smaller = replace(plan, legs=(*swaps, *orders))
     profit_wei = _profit_wei(plan, smaller, marks)
-    if profit_wei <= 0 or not all(order.amount for order in smaller.orders):
+    if profit_wei <= 0:
         return None
     return replace(smaller, expected_profit_wei=profit_wei, note=f"half of plan {plan.id}: {plan.note}")
 
@@ -44,10 +47,11 @@ def _played(plan: Plan, market: Market) -> tuple[Swap, ...]:
     return tuple(swaps)
 
 
-def _half(order: Order, market: Market) -> Order:
-    lots = [it.lot for it in market.books.values() if (it.exchange, it.symbol) == (order.exchange, order.symbol)]
-    amount = order.amount // 2
-    amount -= amount % (lots[0] if lots else 1)
+def _half(order: Order, book: Book) -> Order:
+    """Raises `BelowMinimum`: what is too little for an order would stay on the chain, unhedged."""
+    amount = book.whole_lots(order.amount // 2)
+    if amount < max(book.least_order("sell" if order.side is Side.SELL else "buy"), 1):
+        raise BelowMinimum(f"half of {order.amount} is no order in {order.symbol} at {order.exchange}")
     return replace(order, amount=amount, expected_quote=order.expected_quote * amount // order.amount)
 
 

@@ -3,6 +3,7 @@
 An order's client id is in the ledger before the order leaves. A lost reply leaves it UNKNOWN: it is looked up by
 that id, never sent again, and nothing new is traded at that exchange until it is known what became of it. What stays
 unknown is QUARANTINED: it keeps what it may have spent, and its symbol rests, until a look-up or a person settles it.
+An exchange that refuses an order gets nothing new for a while either (`resting`); what is owed there is tried on.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Protocol
 
 from bot.execution.debts import Closed, Debt, HedgePolicy
 from bot.execution.inventory import InventoryDesk, spent_by
 from bot.execution.marks import Marks
+from bot.execution.ordering import TradingAccount, is_dust, most_spent, priced
+from bot.execution.owing import Owing
+from bot.execution.resting import Resting
 from bot.execution.transactions import Settled
 from bot.execution.unwind import unwinding
 from bot.ledger.decisions import Level
@@ -24,29 +26,15 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
 from bot.market import Market, UnknownVenue
-from bot.plan import Order, Plan, Side
+from bot.plan import Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
 from chains.blocks import Head
-from chains.exchanges.books import Book, Unquotable
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 from chains.exchanges.troubles import ExchangeUnavailable
 
-_PPM = 10**6
 _QUARANTINED_EVERY_BLOCKS = 10
 """How seldom the exchange is still asked about an order in quarantine."""
-
-
-class TradingAccount(Protocol):
-    """The part of an exchange that hedging needs: `chains.exchanges.Exchange`, or a paper one."""
-
-    name: str
-
-    async def place(self, order: ExchangeOrder) -> OrderReport: ...
-
-    async def find(self, client_id: str, symbol: str) -> OrderReport | None: ...
-
-    async def balances(self) -> dict[str, int]: ...
 
 
 class HedgeDesk:
@@ -68,8 +56,10 @@ class HedgeDesk:
         may be placed and plans begun at all.
         """
         self._market = market
-        self._assets = assets
         self._ledger = ledger
+        self._owing = Owing(ledger, assets)
+        self.resting = Resting(ledger)
+        """Exchanges at which nothing new is begun."""
         self._exchanges = exchanges
         self._inventory = inventory
         self._marks = marks
@@ -84,6 +74,7 @@ class HedgeDesk:
 
         Their deadlines count from `head`.
         """
+        self.resting.at_head(head.timestamp_s)
         open_intents = self._ledger.open_intents()
         in_flight = [intent for intent in open_intents if intent.state in IN_FLIGHT]
         # What is in a block since the last process ended may have made them owe again.
@@ -103,6 +94,11 @@ class HedgeDesk:
         """Whether anything still has another side to come."""
         return bool(self._debts)
 
+    @property
+    def has_to_act(self) -> bool:
+        """Whether anything of that may have to be ordered or unwound, and is not only asked about or on its way."""
+        return any(debt.open_order is None for debt in self._debts.values())
+
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why this plan's other side cannot be promised now; None when it can, or when it has none."""
         for order in plan.orders:
@@ -115,6 +111,9 @@ class HedgeDesk:
                 if debt.order.symbol == order.symbol:
                     detail = f"{debt.open_order} at {order.exchange}: `isthmus orders settle` says what became of it"
                     return Refusal(Reason.ORDER_QUARANTINED, detail)
+            why = self.resting.why(order.exchange)
+            if why is not None:
+                return Refusal(Reason.EXCHANGE_RESTS, why)
         return self._inventory.refusal(plan)
 
     @contextmanager
@@ -172,6 +171,7 @@ class HedgeDesk:
 
         The plans returned unwind on the chain what missed its deadline.
         """
+        self.resting.at_head(head.timestamp_s)
         self._give_up_lost()
         for intent in self._closed:
             # Of an exchange that is not in the run any more, nothing was open.
@@ -213,43 +213,13 @@ class HedgeDesk:
         return [spent_by(debt.order, debt.remaining) for debt in paid]
 
     def _debt(self, intent: Intent, plan: Plan, block_number: int, *, fresh: bool = False) -> Debt:
-        """What moved on the chain, less what was taken back there and what closed orders have traded against it.
-
-        Of a `fresh` debt nothing can have been taken back yet.
-        """
-        order = plan.orders[0]
-        swaps = self._ledger.swaps_of(intent.id)
-        first, last = plan.swaps[0].token_in, plan.swaps[-1].token_out
-        if self._assets.of(last) == self._assets.of(order.base):
-            side, token, moved = Side.SELL, last, swaps[-1].amount_out if swaps else 0
-        else:
-            side, token, moved = Side.BUY, first, swaps[0].amount_in if swaps else 0
-        placed = self._ledger.orders_of(intent.id)
-        unclear = next((order for order in placed if order.state not in CLOSED_ORDERS), None)
-        if unclear is not None and unclear.state is OrderState.QUARANTINED:
-            self._hold_back(order, unclear)
-        ended = [each for each in placed if each.state in CLOSED_ORDERS]
-        traded = sum(each.filled_units if each.side is side else -each.filled_units for each in ended)
-        unwound = () if fresh else self._ledger.unwound_of(intent)
-        moved -= sum(back[0].amount_in if side is Side.SELL else back[-1].amount_out for back in unwound)
-        return Debt(
-            intent_id=intent.id,
-            plan=plan,
-            order=replace(order, side=side),
-            remaining=0,
-            deadline_block=block_number + self._policy(plan).deadline_blocks,
-            open_order=unclear.client_id if unclear is not None else None,
-            quarantined=unclear is not None and unclear.state is OrderState.QUARANTINED,
-            unwound=bool(unwound),
-        ).owing(_converted(moved, token, order.base) - traded)
-
-    def _stands(self, debt: Debt) -> bool:
-        """Whether the chain side is in a block now; a reorganisation may have taken it out again."""
-        return self._ledger.intent(debt.intent_id).state in SETTLED
-
-    def _moved(self, debt: Debt) -> bool:
-        """Whether the chain side did what it was to do."""
-        return self._ledger.intent(debt.intent_id).mined_as is MinedAs.OK
+        """What it owes by the books; its deadline counts from that block."""
+        deadline_block = block_number + self._policy(plan).deadline_blocks
+        debt = self._owing.debt(intent, plan, deadline_block=deadline_block, fresh=fresh)
+        if debt.quarantined and debt.open_order is not None:
+            placed = self._ledger.order(debt.order.exchange, debt.open_order)
+            self._inventory.hold_back(placed.client_id, *most_spent(debt.order, placed))
+        return debt
 
     def _policy(self, plan: Plan) -> HedgePolicy:
         return self._policies.get(plan.strategy, HedgePolicy())
@@ -277,23 +247,14 @@ class HedgeDesk:
         placed = self._ledger.record_order(placed.exchange, placed.client_id, OrderState.QUARANTINED)
         if placed.state is not OrderState.QUARANTINED:
             return
-        self._hold_back(debt.order, placed)
+        self._inventory.hold_back(placed.client_id, *most_spent(debt.order, placed))
         self._debts[debt.intent_id] = replace(debt, quarantined=True)
         detail = f"{placed.client_id} at {placed.exchange}: unknown for {debt.unclear_blocks} blocks"
         self._ledger.record_event(Level.ERROR, "order_quarantined", detail)
 
-    def _hold_back(self, of: Order, placed: PlacedOrder) -> None:
-        """What it would have spent, were it carried out, is not free."""
-        if placed.side is Side.SELL:
-            self._inventory.hold_back(placed.client_id, of.base, placed.amount)
-        else:
-            spent = of.base.whole(placed.amount) * placed.limit_price
-            units = int(spent.scaleb(of.quote.decimals).to_integral_value(ROUND_CEILING))
-            self._inventory.hold_back(placed.client_id, of.quote, units)
-
     def _goes_on(self, debt: Debt) -> bool:
         """Whether an order or an unwinding may be begun for it."""
-        return debt.unwound_by is None and self._stands(debt) and self._may_order(debt.plan.strategy)
+        return debt.unwound_by is None and self._owing.stands(debt) and self._may_order(debt.plan.strategy)
 
     def _order_all(self, due: Sequence[Debt]) -> list[PlacedOrder]:
         """The orders that pay them, on the disk by one commit."""
@@ -314,7 +275,8 @@ class HedgeDesk:
         From now on it may be anywhere: only what the exchange says of it ends it.
         """
         template = debt.order
-        order = self._priced(debt, self._market.book(template.exchange, template.symbol))
+        book = self._market.book(template.exchange, template.symbol)
+        order = priced(debt, book, self._policy(debt.plan).tolerance_ppm)
         if order is None:
             return None
         purpose = Purpose.UNWIND if debt.back else Purpose.HEDGE
@@ -326,25 +288,12 @@ class HedgeDesk:
         order = ExchangeOrder(placed.symbol, placed.side.value, placed.amount, placed.limit_price, placed.client_id)
         return await self._exchanges[placed.exchange].place(order)
 
-    def _priced(self, debt: Debt, book: Book) -> Order | None:
-        """The order that pays the debt at the newest prices; None where the book cannot take it now."""
-        amount = book.whole_lots(debt.remaining)
-        selling = debt.order.side is Side.SELL
-        try:
-            limit = (book.sell_base(amount) if selling else book.buy_base(amount)).limit_price
-        except Unquotable:
-            return None
-        reach = self._policy(debt.plan).tolerance_ppm
-        tick = book.quote.whole(book.tick)
-        widened = limit * (_PPM - reach if selling else _PPM + reach) / _PPM
-        rounding = ROUND_FLOOR if selling else ROUND_CEILING
-        return replace(debt.order, amount=amount, limit_price=(widened / tick).to_integral_value(rounding) * tick)
-
     def _book(self, debt: Debt, client_id: str, report: OrderReport) -> None:
         """Write down what the exchange says of an order, and what is still owed after it."""
         fills = [TradeFill(f.trade_id, f.amount, f.cost, f.fee_currency, f.fee_units) for f in report.fills]
         state = OrderState(report.status.value)
         placed = self._ledger.record_order(debt.order.exchange, client_id, state, fills, report.order_id or None)
+        self.resting.heard(placed, report.detail)
         if placed.state not in CLOSED_ORDERS:
             self._debts[debt.intent_id] = replace(debt, open_order=client_id)
             self._ledger.record_event(Level.WARNING, "order_unknown", f"{client_id}: {report.detail or placed.state}")
@@ -363,24 +312,16 @@ class HedgeDesk:
         return [
             self._close(debt)
             for debt in list(self._debts.values())
-            if debt.open_order is None and self._is_dust(debt) and self._stands(debt)
+            if debt.open_order is None and self._too_little(debt) and self._owing.stands(debt)
         ]
 
-    def _is_dust(self, debt: Debt) -> bool:
-        book = self._market.book(debt.order.exchange, debt.order.symbol)
-        if debt.remaining < max(book.lot, book.min_amount):
-            return True
-        price = book.best_bid if debt.order.side is Side.SELL else book.best_ask
-        return (
-            price is not None
-            and book.quote.units(
-                (Decimal(debt.remaining).scaleb(-book.base.decimals) * price).quantize(book.quote.whole(1))
-            )
-            < book.min_notional
-        )
+    def _too_little(self, debt: Debt) -> bool:
+        return is_dust(debt, self._market.book(debt.order.exchange, debt.order.symbol))
 
     def _close(self, debt: Debt) -> Closed:
-        exposure = Exposure.NONE if not self._moved(debt) else Exposure.UNWOUND if debt.unwound else Exposure.HEDGED
+        exposure = (
+            Exposure.NONE if not self._owing.moved(debt) else Exposure.UNWOUND if debt.unwound else Exposure.HEDGED
+        )
         self._ledger.close_exposure(debt.intent_id, exposure)
         del self._debts[debt.intent_id]
         return Closed(self._ledger.intent(debt.intent_id), exposure)
@@ -441,7 +382,7 @@ class HedgeDesk:
 
     def _uneven(self, intent: Intent, plan: Plan) -> bool:
         """Whether its two sides, of which nobody owes any, do not come to the same, and nothing is on its way to it."""
-        if not intent.two_sided or intent.state not in SETTLED or self._is_dust(self._debt(intent, plan, 0)):
+        if not intent.two_sided or intent.state not in SETTLED or self._too_little(self._debt(intent, plan, 0)):
             return False
         return all(self._ledger.plan(other.plan_id).unwinds != plan.id for other in self._ledger.open_intents())
 
@@ -455,9 +396,3 @@ class HedgeDesk:
 
     def _debt_of(self, plan_id: str) -> Debt | None:
         return next((debt for debt in self._debts.values() if debt.plan.id == plan_id), None)
-
-
-def _converted(units: int, token: Token, into: Token) -> int:
-    """The same amount of one asset in another token's base units, rounded down."""
-    converted: int = units * 10**into.decimals // 10**token.decimals
-    return converted

@@ -32,28 +32,31 @@ class InventoryDesk:
         self._holder = holder
         self._caps = caps
         self._currencies = currencies
-        self._spoken_for: dict[int, Mapping[Token, int]] = {}
+        self._spoken_for: dict[int, tuple[int, Mapping[Token, int]]] = {}
         self._held_back: dict[str, tuple[Token, int]] = {}
         self.owed: Callable[[], Iterable[tuple[Token, int]]] = tuple
         """What is to pay the other sides of plans whose chain side is settled."""
 
-    def free(self) -> Inventory:
-        """Base units that may be spent now, per token; on the chain within what one block may release."""
+    def free(self, before: int | None = None) -> Inventory:
+        """Base units that may be spent now, per token; on the chain within what one block may release.
+
+        With `before` as if no plan of that block had been sent.
+        """
         on_chain = {
-            token: min(self._ledger.balance(Account.of(self._holder, token)), cap) - self._used(token)
+            token: min(self._ledger.balance(Account.of(self._holder, token)), cap) - self._used(token, before)
             for token, cap in self._caps.items()
         }
         at_exchanges = {
-            token: self._ledger.balance(Account.of(token.place, token)) - self._used(token)
+            token: self._ledger.balance(Account.of(token.place, token)) - self._used(token, before)
             for token in self._currencies
         }
         return {token: max(units, 0) for token, units in (on_chain | at_exchanges).items()}
 
-    def offered(self, quotes: Collection[Token]) -> Inventory:
+    def offered(self, quotes: Collection[Token], before: int | None = None) -> Inventory:
         """What a plan may count on: `free`, of `quotes` (what books are paid in) less what it may become dearer by."""
         return {
             token: units * _PPM // (_PPM + _PRICE_RESERVE_PPM) if token in quotes else units
-            for token, units in self.free().items()
+            for token, units in self.free(before).items()
         }
 
     def refusal(self, plan: Plan) -> Refusal | None:
@@ -70,7 +73,7 @@ class InventoryDesk:
     def speak_for(self, intent_id: int, plan: Plan) -> None:
         """`plan` was sent: what it spends is not free until its chain side is settled."""
         if not plan.atomic:
-            self._spoken_for[intent_id] = self._spends(plan)
+            self._spoken_for[intent_id] = plan.block_number, self._spends(plan)
 
     def release(self, intent_id: int) -> None:
         """The chain side is settled, and booked."""
@@ -84,9 +87,10 @@ class InventoryDesk:
         """What became of the order is known, and booked."""
         self._held_back.pop(client_id, None)
 
-    def _used(self, token: Token) -> int:
+    def _used(self, token: Token, before: int | None) -> int:
         apart = sum(units for held, units in (*self._held_back.values(), *self.owed()) if held == token)
-        return apart + sum(spends.get(token, 0) for spends in self._spoken_for.values())
+        sent = (spends for block, spends in self._spoken_for.values() if block != before)
+        return apart + sum(spends.get(token, 0) for spends in sent)
 
     def _spends(self, plan: Plan) -> dict[Token, int]:
         return {

@@ -47,6 +47,10 @@ class Judge:
         if verdict.outcome is Outcome.INVALID:
             return Refusal(verdict.cause or Reason.SIM_INVALID, verdict.reason)
         plan = prepared.plan
+        toll = self._gains.toll(plan, verdict)
+        if toll:
+            token = plan.swaps[0].token_in
+            return Refusal(Reason.TOKEN_TAX, f"{token} keeps a fee, and {toll} units of it are the executor's own")
         shown = self._gains.shown_wei(plan, verdict) - self.cost_wei(prepared.fees, verdict)
         if shown < plan.min_profit_wei:
             detail = f"{ether(shown)} after gas on the fork, at least {ether(plan.min_profit_wei)} wanted"

@@ -112,7 +112,7 @@ def funded(
     standing = (singletons or {}).get(token, ())
     offers = (offer for offer in chain(standing, _pools_where_needed(standing, pools, found, named)))
     able = [offer for offer in offers if named in (None, offer.loan.lender) and harmless(offer.loan, found)]
-    wei_per_unit = WEI_PER_ETH, 10**token.decimals
+    wei_per_unit = WEI_PER_ETH * found.worth.numerator, 10**token.decimals * found.worth.denominator
     whole = cheapest(able, found.amount_in, gas_price_wei=gas_price_wei, wei_per_unit=wei_per_unit)
     less = (offer for offer in able if 0 < offer.available < found.amount_in)
     part = max(less, key=lambda offer: (-offer.loan.fee_ppm, offer.available), default=None)

@@ -10,7 +10,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent
 from bot.plan import encode_plan
 from bot.reasons import Reason, Refusal
-from bot.signer.protocol import Cancel, Replace, Settle, Settled, Signed, SignRequest
+from bot.signer.protocol import Cancel, Cover, Replace, Settle, Settled, Signed, SignRequest
 from bot.simulator.verdict import Verdict
 from bot.transaction import Fees, UnsignedTransaction
 from chains.blocks import Head, Receipt
@@ -30,6 +30,8 @@ class SigningParty(Protocol):
     async def replace(self, request: Replace | Cancel) -> Signed | Refusal: ...
 
     async def settle(self, settle: Settle) -> Settled | Refusal: ...
+
+    async def cover(self, cover: Cover) -> Settled | Refusal: ...
 
 
 class Signing:
@@ -103,8 +105,7 @@ class Signing:
     async def _told_exposed(self, intent: Intent) -> bool:
         if self._signer is None:
             return True
-        told = Settle(signer_id(intent), 0, 0, owed=intent.is_exposed, final=False)
-        answer = await self._signer.settle(told)
+        answer = await self._signer.cover(Cover(signer_id(intent), not intent.is_exposed))
         return not (isinstance(answer, Refusal) and answer.reason in _NOT_TAKEN_IN)
 
     def _party(self) -> SigningParty:

@@ -59,7 +59,7 @@ def backup(url: str, to: Path) -> Copied:
     try:
         _copy(source, _file(part))
         copied = _checked(_file(part))
-        HeadFile(head_file_of(_file(to))).write(copied.head, sync=True)
+        HeadFile(head_file_of(_file(to))).overrule(copied.head)
         _synced(part)
         part.rename(to)
     finally:

@@ -71,7 +71,7 @@ class Custody(Store):
         with self.read() as connection:
             found = verify(connection)
         if found.whole and self._head_file is not None:
-            self._head_file.write(found.head, sync=True)
+            self._head_file.overrule(found.head)
         return found
 
     def mark_restored(self) -> None:

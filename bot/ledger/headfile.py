@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection
@@ -38,11 +40,13 @@ class HeadFile:
 
     def write(self, head: SealHead, *, sync: bool) -> None:
         """Keeps `head`; with `sync`, on the disk when this returns. Raises `LedgerError`."""
-        try:
+        with self._explained():
             self._slots.write(head.id, head.hash.hex(), sync=sync)
-        except OSError as error:
-            kind = LedgerFull if error.errno == errno.ENOSPC else LedgerBroken
-            raise kind(f"ledger's head file {self.path}: {error.strerror}; nothing is sent without it") from error
+
+    def overrule(self, head: SealHead) -> None:
+        """Keeps `head`, whatever is in it, on the disk when this returns. Raises `LedgerError`."""
+        with self._explained():
+            self._slots.overrule(head.id, head.hash.hex())
 
     def close(self) -> None:
         self._slots.close()
@@ -76,6 +80,14 @@ class HeadFile:
         """Raises `LedgerError` unless the file knows `head` and nothing newer."""
         if self.read() != head:
             raise LedgerError(f"ledger's head file {self.path}: it knows another head than seal {head.id}; {_ACCEPT}")
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            kind = LedgerFull if error.errno == errno.ENOSPC else LedgerBroken
+            raise kind(f"ledger's head file {self.path}: {error.strerror}; nothing is sent without it") from error
 
 
 def head_file_of(url: URL) -> Path:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from bot.ledger.book_models import BalanceRow, ResultRow
 from bot.ledger.ledger import Ledger, as_run
 from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, OpportunityRow, PlanRow, RefusalRow, RunRow
+from bot.ledger.orders import BY_HAND
 from bot.ledger.records import Account, Run
 from bot.ledger.types import exact_sum
 
@@ -79,7 +80,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What happened to a leg; `undone` when its block is no longer canonical."""
+    """What happened to a leg; `undone` when its block is no longer canonical, or the exchange knows better than the
+    person who told of it.
+    """
 
     id: int
     intent_id: int
@@ -93,6 +96,13 @@ class Fill:
     fee_units: int
     undone: bool
     at_ms: int
+
+    @property
+    def undone_by(self) -> str | None:
+        """What took it back, in words; None while it stands."""
+        if not self.undone:
+            return None
+        return "what the exchange answered" if BY_HAND in self.trade_id else "a reorganisation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ from bot.ledger.states import MAY_HAVE_LEFT, Exposure, IntentState, MinedAs
 SIGNED_STAGE = "signed"
 """The stage of `record_timings` that ends the stretch from head to signature."""
 
-_SETTLED: ColumnElement[bool] = and_(
-    IntentRow.state.in_((IntentState.MINED.value, IntentState.FINAL.value)),
-    IntentRow.mined_as == MinedAs.OK.value,
-    or_(IntentRow.two_sided.is_(False), IntentRow.exposure == Exposure.HEDGED.value),
+_LANDED: ColumnElement[bool] = and_(
+    IntentRow.state.in_((IntentState.MINED.value, IntentState.FINAL.value)), IntentRow.mined_as == MinedAs.OK.value
 )
+_SETTLED: ColumnElement[bool] = and_(
+    _LANDED, or_(IntentRow.two_sided.is_(False), IntentRow.exposure == Exposure.HEDGED.value)
+)
+_HALF_DONE: ColumnElement[bool] = and_(_LANDED, IntentRow.exposure == Exposure.OWED.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class RunSummary:
     """Counts and profits of one run, per strategy where it says so.
 
     An atomic intent settles when its transaction succeeds; a two-sided one when its hedge is done too.
-    `net_profit_wei` is after gas and fees, at opening marks. `unmarked` moved without having a mark.
+    `net_profit_wei` is after gas and fees, at opening marks, with the chain sides of those that are `half_done` as if
+    they could be had at these. `unmarked` moved without having a mark.
     """
 
     settled: dict[str, int]
@@ -50,6 +53,8 @@ class RunSummary:
     """From a head's arrival to each stage of what was decided on it, which `bot.execution.stages.Stage` names."""
     cancelled: int = 0
     """Of those sent, how many gave way to a NOOP with their nonce."""
+    half_done: dict[str, int] = field(default_factory=dict)
+    """Intents of which only the chain side is done: they owe the other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,13 @@ def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:
             unmarked=tuple(movement for profit in profits.values() for movement in profit.unmarked),
             stages_ms=_stages(connection, run.id),
             cancelled=_mined(connection, run.id, MinedAs.NOOP),
+            half_done=_of_each(connection, run.id, _HALF_DONE),
         )
 
 
 def _counts(connection: Connection, run_id: int) -> Counts:
     return Counts(
-        settled=_settled(connection, run_id),
+        settled=_of_each(connection, run_id, _SETTLED),
         sent=_sent(connection, run_id),
         reverted=_mined(connection, run_id, MinedAs.REVERTED),
         refused=_refused(connection, run_id),
@@ -103,10 +109,11 @@ def _counts(connection: Connection, run_id: int) -> Counts:
     )
 
 
-def _settled(connection: Connection, run_id: int) -> dict[str, int]:
+def _of_each(connection: Connection, run_id: int, which: ColumnElement[bool]) -> dict[str, int]:
+    """How many intents there are, by strategy."""
     counts = (
         select(IntentRow.strategy, func.count(IntentRow.id).label("intents"))
-        .where(IntentRow.run_id == run_id, _SETTLED)
+        .where(IntentRow.run_id == run_id, which)
         .group_by(IntentRow.strategy)
     )
     return {row.strategy: row.intents for row in connection.execute(counts)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import permutations, product
 from typing import NamedTuple
 
@@ -91,21 +92,21 @@ Sized = tuple[Candidate, Opportunity]
 
 @dataclass(frozen=True, slots=True)
 class Combining:
-    """What combining needs of a market; gas is paid in the token that the walks begin in, as if that were ETH.
+    """What combining needs of a market; `gas_price` is in base units of the token that all its walks begin in.
 
     What is combined is estimated to burn no more than `most_gas`. Ways are numbered as they are met: walks are weighed
     in many companies, and numbers are quickly compared.
     """
 
     pools: Mapping[str, Pool]
-    gas_price_wei: int
+    gas_price: int | Fraction
     max_routes: int
     max_hops: int
     most_gas: int = BLOCK_GAS
     _numbers: dict[Way, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _ways: list[Way] = field(default_factory=list, init=False, repr=False, compare=False)
     _untouched: list[Pool] = field(default_factory=list, init=False, repr=False, compare=False)
-    _nets: dict[_Trips, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _nets: dict[_Trips, int | Fraction] = field(default_factory=dict, init=False, repr=False, compare=False)
     _burnt: dict[tuple[int, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: dict[_Swap, tuple[Pool, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _left: dict[_Swap, tuple[Pool, Pool]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -168,16 +169,16 @@ class Combining:
             self._untouched.append(self.pools[way.venue])
         return number
 
-    def _net(self, trips: _Trips) -> int:
+    def _net(self, trips: _Trips) -> int | Fraction:
         """What the trips gain together, after the gas of one transaction; asked again of the same, it is known."""
         net = self._nets.get(trips)
         if net is None:
             net = self._nets[trips] = self._weighed(trips)
         return net
 
-    def _weighed(self, trips: _Trips) -> int:
-        gas = self._gas(trips) if self.gas_price_wei and trips else 0
-        return self._gain(trips) - gas * self.gas_price_wei
+    def _weighed(self, trips: _Trips) -> int | Fraction:
+        gas = self._gas(trips) if self.gas_price and trips else 0
+        return self._gain(trips) - gas * self.gas_price
 
     def _gas(self, trips: _Trips) -> int:
         return gas_of_parts([self._burns(numbers) for numbers, _ in trips])
@@ -348,18 +349,14 @@ def _taken(solution: Solution, max_hops: int) -> Iterator[_Trip]:
 
 
 def groups_of(found: Sequence[Sized], rivals: Sequence[Candidate]) -> Iterator[tuple[list[Sized], list[Candidate]]]:
-    """What was found with the walks passed over that share a venue and the first token with it; the rest by itself.
+    """What was found with the walks passed over that share a venue with it; the rest by itself.
 
     A walk that shares venues with several joins them.
     """
     groups: list[tuple[set[VenueId], list[Sized], list[Candidate]]] = [(each[0].venues, [each], []) for each in found]
     for rival in rivals:
         venues = rival.venues
-        touched = [
-            group
-            for group in groups
-            if not group[0].isdisjoint(venues) and group[1][0][0].walk[0].token_in == rival.walk[0].token_in
-        ]
+        touched = [group for group in groups if not group[0].isdisjoint(venues)]
         if touched:
             first, *others = touched
             for group in others:

@@ -10,16 +10,13 @@ from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
 from bot.market.readable import ReadableMarket
-from bot.market.supposed import Supposed, rate_of
+from bot.market.supposed import NOT_UNDERSTOOD, Supposed, rate_of
 from bot.market.transfers import Transfer
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool, Refreshed, Source, is_refreshed, is_timed
 from chains.pools.upgrades import CodeChanged, followed
-
-_NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
-"""What following a log can raise: `PoolError` where a family says so, the others where its code has a mistake."""
 
 
 class OutOfOrder(ValueError):
@@ -51,6 +48,7 @@ class Market(ReadableMarket):
         self._lost: set[VenueId] = set()
         self._journal: Journal[VenueId, Pool] = Journal()
         self._watchers: list[set[VenueId]] = []
+        self._moved: tuple[VenueId, ...] = ()
 
     @property
     def number(self) -> int | None:
@@ -163,6 +161,8 @@ class Market(ReadableMarket):
             return
         self._require_next(block.head)
         self._journal.begin(number, block.head.hash)
+        if self._moved:
+            self._packing.renew_value(self._moved[number % len(self._moved)])
         after: dict[VenueId, Pool] = {}
         for venue in tuple(self._timed):
             if number > self._read_at(venue):
@@ -174,6 +174,7 @@ class Market(ReadableMarket):
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)
+        self._moved = tuple(after)
 
     def undo(self, ancestor_number: int) -> tuple[VenueId, ...]:
         """Go back to the state after block `ancestor_number`; its venues count as changed.
@@ -208,7 +209,7 @@ class Market(ReadableMarket):
     def supposing(self, logs: Iterable[Log]) -> Supposed:
         """The market as it would be after `logs`, such as those of a transaction that waits; itself left as it is.
 
-        A pool that would not understand one of them is not in it.
+        A pool that would not understand one of them, or whose prices could not be told then, is not in it.
         """
         after: dict[VenueId, Pool] = {}
         gone: dict[VenueId, str] = {}
@@ -216,7 +217,7 @@ class Market(ReadableMarket):
             for venue in self._hearing(log):
                 try:
                     after[venue] = followed(after.get(venue) or self._pools[venue], log)
-                except _NOT_UNDERSTOOD as error:
+                except NOT_UNDERSTOOD as error:
                     gone[venue] = f"a supposed log was not understood: {error}"
         moved = {venue: pool for venue, pool in after.items() if venue not in gone and pool is not self._pools[venue]}
         return Supposed(self, moved, gone)
@@ -252,7 +253,7 @@ class Market(ReadableMarket):
             after.pop(venue, None)
             self.remove(venue, str(error), until_read=True)
             return
-        except _NOT_UNDERSTOOD as error:
+        except NOT_UNDERSTOOD as error:
             after.pop(venue, None)
             self.remove(venue, f"{what} was not understood: {error}")
             self._lost.add(venue)
@@ -281,7 +282,7 @@ class Market(ReadableMarket):
             edges = self._graph.open(pool.venue, directions, is_book=False)
         try:
             rates = [rate_of(pool, edge) for edge in edges]
-        except _NOT_UNDERSTOOD as error:
+        except NOT_UNDERSTOOD as error:
             self.lose([pool.venue], f"its prices cannot be told: {error}")
             return
         if known is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from bot.market.graph import VenueId
 from bot.plan import Order, Swap
@@ -14,6 +15,7 @@ from chains.hops import LENT_KINDS
 from chains.loans import Lender, Loan
 
 _WEI_DECIMALS = 18
+_ONE = Fraction(1)
 
 GAS_BASE = 40_000
 """Gas of the executor around its hops: the transaction itself, the checks, and the last transfer."""
@@ -97,6 +99,7 @@ class Opportunity:
 
     `gain` is base units of `start` before gas: exact where the walks close in one token; where an order book closes
     one, what is left over in each asset is valued at the market's reference prices. `hedge` is that book's order.
+    `worth` is what a whole unit of `start` is worth in ETH: one of ETH, else by the market's price.
     What goes in is lent by `loan`, whose fee `gain` has paid; without one each first hop gives credit, or the executor
     borrows for it where lending is free.
     """
@@ -107,6 +110,7 @@ class Opportunity:
     gain: int
     hedge: Order | None = None
     loan: Loan | None = None
+    worth: Fraction = _ONE
 
     @property
     def routes(self) -> tuple[tuple[Step, ...], ...]:
@@ -134,8 +138,9 @@ class Opportunity:
 
     @property
     def gain_wei(self) -> int:
-        """`gain` with 18 decimals: wei, where the start asset is ETH."""
-        return int(self.gain * 10**_WEI_DECIMALS // 10**self.start_decimals)
+        """What `gain` is worth in wei of ETH, rounded down."""
+        wei, units = self.worth.numerator * 10**_WEI_DECIMALS, self.worth.denominator * 10**self.start_decimals
+        return int(self.gain * wei // units)
 
     @property
     def gas_estimate(self) -> int:
@@ -146,7 +151,7 @@ class Opportunity:
         return gas_of_routes(hops, self.loan)
 
     def net_profit_wei(self, gas_price_wei: int) -> int:
-        """Gain after the estimated gas. Meaningful where the start asset is ETH."""
+        """What is gained after the estimated gas, in wei of ETH."""
         return self.gain_wei - self.gas_estimate * gas_price_wei
 
     def swaps(self) -> tuple[Swap, ...]:

@@ -21,18 +21,20 @@ from bot.market.packed.shapes import F8, I4
 from bot.market.prices import leaving, opposite
 from bot.market.ranges import Anchor, Ranged, anchor, is_ranged, kept, ranges, root_price
 from bot.market.values import middle, values_from
-from chains.assets import ZERO_ADDRESS, Asset, Token
+from chains.assets import ETH, ZERO_ADDRESS, Asset, Token
 from chains.exchanges.books import Book
 from chains.hops import HopKind
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import PPM, Pool
 
-ETH = Asset("ETH")
 BOOK_CLASS = max(HopKind) + 1
 """The class of order books; a pool's is the kind of its hops."""
 
 GROWTH = 1.5
 """Tokens are valued anew once there are this many times as many."""
+
+STRAY = 4.0
+"""A token is valued anew once it is traded for so many times its value, or for so small a part of it."""
 
 NOTHING: F8 = np.zeros((0, 3))
 """The pieces of a direction that is closed."""
@@ -136,9 +138,9 @@ class Packing:
         for venue in stale:
             pool = self._pools.get(venue)
             self.left_out.pop(venue, None)
-            if pool is None and venue not in self._books:
-                self._drop(venue)
-            elif pool is not None and not self._renewed(venue, pool, self._curve_of):
+            if pool is None:
+                self._drop_unless_standing(venue)
+            elif not self._renewed(venue, pool, self._curve_of):
                 self._drop(venue)
                 fresh.append((venue, pool))
         self._move()
@@ -165,6 +167,22 @@ class Packing:
             if 0.0 < price < math.inf:
                 values[node] = price
         self.market.rebase(values)
+
+    def renew_value(self, venue: VenueId) -> None:
+        """Value the rarer token of a venue anew, if its price has strayed there and for most of what trades it."""
+        graph, values = self._graph, self.market.values()
+        edges = (edge for edge in graph.edges_of(venue) if graph.asset_of[edge.source] != ETH)
+        edge = min(edges, key=lambda each: graph.degree(each.source), default=None)
+        if edge is None:
+            return
+        node, other = (self._nodes.get(token, len(values)) for token in (edge.token_in, edge.token_out))
+        if max(node, other) >= len(values) or not _strayed(values[other] * graph.rate[edge.id], values[node]):
+            return
+        told = self._told(edge.token_in)
+        if told and _strayed(price := middle(told), values[node]):
+            values = values.copy()
+            values[node] = price
+            self.market.rebase(values)
 
     @contextmanager
     def supposing(
@@ -259,10 +277,7 @@ class Packing:
     def _put_book(self, venue: VenueId) -> None:
         """The book's present state, between all tokens that it is tied to."""
         book, edges = self._books[venue], self._graph.edges_of(venue)
-        known = self._venues.get(venue)
-        if known is None or known.edges is not edges:
-            self._drop(venue)
-            known = self._venues[venue] = Packed(edges, [], book.symbol)
+        known = self._venues.setdefault(venue, Packed(edges, [], book.symbol))
         for ends in self.ties(book):
             if ends not in known.ends:
                 nodes = np.array([self._nodes[token] for token in ends], np.int32)
@@ -292,6 +307,12 @@ class Packing:
             self._edges[at] = edge
             self._numbers.setdefault(edge.id, []).append(at)
 
+    def _drop_unless_standing(self, venue: VenueId) -> None:
+        """Drop the venue if it has gone, also where it has come back since: others may have its edges' numbers."""
+        known = self._venues.get(venue)
+        if known is not None and known.edges is not self._graph.edges_of(venue):
+            self._drop(venue)
+
     def _drop(self, venue: VenueId) -> None:
         known = self._venues.pop(venue, None)
         if known is None:
@@ -319,11 +340,11 @@ class Packing:
         """Nodes for the tokens that have none yet, each at what its asset is worth, as far as its neighbours tell."""
         new = self._tokens[self.market.nodes :]
         if new:
-            values = np.array([self._guess(token) for token in new])
+            values = np.array([middle(self._told(token)) for token in new])
             self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))
 
-    def _guess(self, token: Token) -> float:
-        """A new token's value by what it is traded for that has one; 1.0 where nothing has."""
+    def _told(self, token: Token) -> list[tuple[float, float]]:
+        """How wide what the token is traded for is, and what its value says of the token's; of all that have one."""
         graph, values = self._graph, self.market.values()
         told = []
         for edge in leaving(graph, graph.node(graph.assets.of(token))):
@@ -333,10 +354,14 @@ class Packing:
                 price = float(values[at]) * math.sqrt(graph.rate[edge.id] / back)
                 if 0.0 < price < math.inf:
                     told.append((self._depth_of(edge) * price, price))
-        return middle(told)
+        return told
 
     def _ends(self, pools: Iterable[Pool]) -> I4:
         return np.array([[self._nodes[token] for token in pool.tokens] for pool in pools], np.int32).reshape(-1, 2)
+
+
+def _strayed(price: float, value: float) -> bool:
+    return 0.0 < price < math.inf and not 1.0 / STRAY < price / value < STRAY
 
 
 def _made_of(pool: Pool) -> object:

@@ -25,13 +25,15 @@ def widest_paths(
 ) -> tuple[dict[int, float], dict[int, float]]:
     """How wide the widest path from node `in_` is, in units of it, and what it prices a unit at; by node.
 
-    With `until`, only as far as that node, and without what leads there no wider than is known already.
+    Behind a shallow venue many paths are as wide: the one with the deepest last venue tells. With `until`, only as far
+    as that node, and without what leads there less wide than is known already.
     """
     widths, prices, rates = {in_: math.inf}, {in_: 1.0}, graph.rate
+    lasts: dict[int, float] = {}
     settled: set[int] = set()
-    queue = [(-math.inf, in_)]
+    queue = [(-math.inf, -math.inf, in_)]
     while queue:
-        _, node = heapq.heappop(queue)
+        _, _, node = heapq.heappop(queue)
         if node == until:
             break
         if node in settled:
@@ -43,12 +45,16 @@ def widest_paths(
             if target in settled or not rate:
                 continue
             known = max(widths.get(target, 0.0), widths.get(until, 0.0) if until is not None else 0.0)
-            if known >= widest or (width := min(widest, depth_of(edge) * price)) <= known:
+            if known > widest:
+                continue
+            last = depth_of(edge) * price
+            width = min(widest, last)
+            if width < known or (width == known and last <= lasts.get(target, 0.0)):
                 continue
             back = rates[opposite(graph, edge).id]
             if back:
-                widths[target], prices[target] = width, price * math.sqrt(back / rate)
-                heapq.heappush(queue, (-width, target))
+                widths[target], lasts[target], prices[target] = width, last, price * math.sqrt(back / rate)
+                heapq.heappush(queue, (-width, -last, target))
     return widths, prices
 
 

@@ -16,14 +16,13 @@ from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import BLOCK_GAS, Opportunity
 from bot.market.packed.shapes import MAX_HOPS
-from bot.market.packing import ETH as ETH
 from bot.market.packing import Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
 from bot.market.transfers import Transfer
 from bot.market.why import Explanation, why
-from chains.assets import Asset, Token
+from chains.assets import ETH, Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Piece, Pool
 
@@ -153,7 +152,7 @@ class ReadableMarket:
         self,
         through: Collection[VenueId] | None = None,
         *,
-        start: Asset = ETH,
+        start: Asset | Sequence[Asset] = ETH,
         max_hops: int = 4,
         books: int = 0,
         min_rate: float = 1.0,
@@ -168,13 +167,14 @@ class ReadableMarket:
         """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
 
         `through` defaults to the whole market. With `books` = 0 the walks are pools only and begin and end in the
-        token of `start`; with 1, a route of pools on one chain is traded against one order book, in whole lots and
-        within `inventory` (base units per token that may be spent; None: unbounded), and valued in `start`. Only
-        walks whose product of rates is above `min_rate`, and whose gain pays for the gas at `gas_price_wei`, are
-        given; at most `limit`. No venue appears in two of them unless `overlapping` is asked for, because two
-        trades through one pool cannot both have its quote. `allowed` says of each hop's venue and token in whether
-        the walk may go there. Up to `max_routes` walks that share pools become one, where that nets more and is
-        estimated to burn no more than `most_gas`. All amounts are exact.
+        token of `start`, or of the first of several that they pass; with 1, a route of pools on one chain is traded
+        against one order book, in whole lots and within `inventory` (base units per token that may be spent; None:
+        unbounded), and valued in the first `start`. Only walks whose product of rates is above `min_rate`, and whose
+        gain pays for the gas at `gas_price_wei` (wei of ETH), are given; at most `limit`. No venue appears in two of
+        them unless `overlapping` is asked for, because two trades through one pool cannot both have its quote.
+        `allowed` says of each hop's venue and token in whether the walk may go there. Up to `max_routes` walks that
+        share pools become one, where that nets more and is estimated to burn no more than `most_gas`. All amounts are
+        exact.
 
         >>> for opportunity in market.cycles(through=market.take_changed()):  # doctest: +SKIP
         ...     print(opportunity.explain())
@@ -182,7 +182,10 @@ class ReadableMarket:
         if not 2 <= max_hops <= MAX_HOPS or books not in (0, 1):
             raise ValueError(f"cycles have 2 to {MAX_HOPS} hops, and 0 or 1 order books; not {max_hops} and {books}")
         venues = [*self._pools, *self._books] if through is None else through
-        which = venues, start, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
+        starts = (start,) if isinstance(start, Asset) else tuple(start)
+        if not starts:
+            raise ValueError("cycles begin somewhere; name an asset to start from")
+        which = venues, starts, max_hops, books, min_rate, gas_price_wei, inventory, limit, overlapping, allowed
         question = Question(*which, max_routes, most_gas)
         answer = self._answer(question)
         self._rest = answer.rest
@@ -203,7 +206,8 @@ class ReadableMarket:
         together, without those that earn less than their gas, estimated to burn at most `most_gas`. None where
         nothing is gained. All amounts are exact.
         """
-        question = Question((), start, max_hops, 0, 1.0, gas_price_wei, None, 1, False, allowed, max_routes, most_gas)
+        which = (), (start,), max_hops, 0, 1.0, gas_price_wei, None, 1, False, allowed
+        question = Question(*which, max_routes, most_gas)
         return self._search.together(walks, question)
 
     def prepare(self, gas_price_wei: int = 0) -> None:

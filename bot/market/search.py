@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,7 +20,7 @@ from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
 from bot.plan import Side
-from chains.assets import Asset, Token
+from chains.assets import ETH, Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool
 
@@ -32,6 +32,7 @@ MOST_ROUNDS = 64
 
 WEI_DECIMALS = 18
 WEI_PER_ETH = 10**18
+_ONE = Fraction(1)
 _LOTS_AROUND = (0, -1, 1)
 
 GAS_OF_CLASS = np.zeros(CLASSES)
@@ -48,7 +49,7 @@ class Question:
     """What is looked for. `through` are the venues that changed; see `Market.cycles` for the rest."""
 
     through: Collection[VenueId]
-    start: Asset
+    starts: tuple[Asset, ...]
     max_hops: int
     books: int
     min_rate: float
@@ -83,10 +84,11 @@ class Search:
     def answer(self, question: Question) -> Answer:
         """What is profitable; the packed market must be in step with this one.
 
-        The kernels give the best walks of all. Those that may not be taken, or share a venue with better ones, are
-        forbidden, and the kernels are asked again, until nothing is left or enough was found.
+        The kernels give the best walks of all. Those that may not be taken are forbidden, and the kernels are asked
+        again before any is taken: a better one may stand behind them. So are those that share a venue with better ones,
+        until nothing is left or enough was found.
         """
-        starts = self.packing.starts(question.start)
+        starts = tuple(node for asset in question.starts for node in self.packing.starts(asset))
         through = self.packing.pools_of(question.through)
         if not len(through) or not (starts or question.books):
             return Answer()
@@ -97,16 +99,18 @@ class Search:
         forbidden = set(self._without_inventory(question))
         taken: set[VenueId] = set()
         attempts, rest = question.limit * ATTEMPTS_PER_RESULT, 0
-        for _ in range(MOST_ROUNDS):
+        for asked in range(MOST_ROUNDS):
             shown = self._ask(question, through, starts, forbidden)
             rest = shown.rest + shown.unsized
             fresh = [one for one in self._candidates(shown, question) if one.numbers not in tried]
+            denied = {edge.id: edge for candidate in fresh for edge in candidate.walk if not allows(edge)}
             before = len(forbidden)
+            forbidden.update(at for edge in denied.values() for at in self.packing.edges_of(edge))
+            if len(forbidden) > before and asked < MOST_ROUNDS // 2:
+                continue
             for candidate in fresh:
                 tried.add(candidate.numbers)
-                denied = [edge for edge in candidate.walk if not allows(edge)]
-                forbidden.update(number for edge in denied for number in self.packing.edges_of(edge))
-                if denied:
+                if not denied.keys().isdisjoint(candidate.numbers):
                     continue
                 if not question.overlapping and any(edge.venue in taken for edge in candidate.walk):
                     rivals.append(candidate)
@@ -141,9 +145,13 @@ class Search:
     def _combined(self, walks: Sequence[Walk], edges: Mapping[Way, Edge], question: Question) -> Opportunity | None:
         """The same of walks that may all be taken, along these edges."""
         limits = question.max_routes, question.max_hops, question.most_gas
-        combining = Combining(self.pools, question.gas_price_wei, *limits)
+        first = edges[walks[0].ways[0]]
+        start = self.graph.asset_of[first.source]
+        worth = self._worth(start)
+        combining = Combining(self.pools, _in_units(question.gas_price_wei, first.token_in, worth), *limits)
         best = combining.best(walks, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out))
-        return combining.made(question.start, best) if best else None
+        made = combining.made(start, best) if best else None
+        return None if made is None else replace(made, worth=worth)
 
     def _edge_of(self, way: Way) -> Edge | None:
         """The edge of a pool that the way goes along."""
@@ -151,24 +159,37 @@ class Search:
         return next((it for it in edges if (it.token_in, it.token_out) == (way.token_in, way.token_out)), None)
 
     def _grouped(self, found: Sequence[Sized], rivals: Sequence[Candidate], question: Question) -> list[Opportunity]:
-        """What was found, or one opportunity of several routes in its place, where that nets more than all of it."""
+        """What was found; or one opportunity of several routes for what shares venues with it, where that nets more.
+
+        Routes of one opportunity begin in one token.
+        """
         apart = [opportunity for _, opportunity in found]
         if not rivals:
             return apart
-        candidates = [*(candidate for candidate, _ in found), *rivals][:MOST_WALKS]
+        alike: dict[Token, list[Candidate]] = {}
+        for candidate in (*(candidate for candidate, _ in found), *rivals):
+            alike.setdefault(candidate.walk[0].token_in, []).append(candidate)
+        choices = [apart]
+        for company in alike.values():
+            made = self._company(company[:MOST_WALKS], question)
+            if made is not None:
+                choices.append([made, *(each for each in apart if each.venues.isdisjoint(made.venues))])
+        price = question.gas_price_wei
+        return max(choices, key=lambda choice: sum(each.net_profit_wei(price) for each in choice))
+
+    def _company(self, candidates: Sequence[Candidate], question: Question) -> Opportunity | None:
+        """The best that candidates from one token make together."""
         walks = [each.as_walk for each in candidates]
         edges = {
             way: edge
             for walk, each in zip(walks, candidates, strict=True)
             for way, edge in zip(walk.ways, each.walk, strict=True)
         }
-        made = self._combined(walks, edges, question)
-        alone = sum(each.net_profit_wei(question.gas_price_wei) for each in apart)
-        return [made] if made is not None and made.net_profit_wei(question.gas_price_wei) > alone else apart
+        return self._combined(walks, edges, question)
 
     def _ask(self, question: Question, through: I4, starts: tuple[int, ...], forbidden: Collection[int]) -> Found:
-        """The best walks by the kernels. Gas is in the start asset, as if that were ETH."""
-        unit = self.packing.value(starts[0]) if starts else 1.0
+        """The best walks by the kernels, which count in what the first start is worth to them."""
+        unit = self.packing.value(starts[0]) / float(self._worth(question.starts[0])) if starts else 1.0
         allowed = Filter(
             counted=frozenset({BOOK_CLASS}),
             exactly=question.books,
@@ -223,7 +244,8 @@ class Search:
         amount_in, gain = optimal_input(curves)
         if not gain > 0.0:
             return None
-        value = gain * self.price(self.graph.asset_of[walk[0].source], question.start)
+        value = gain * self.price(self.graph.asset_of[walk[0].source], question.starts[0])
+        value *= float(self._worth(question.starts[0]))
         gas = gas_of_exchange(self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk[:-1])
         net = value * WEI_PER_ETH - gas * question.gas_price_wei
         return Candidate(net, walk, amount_in, gain) if net > 0.0 else None
@@ -236,7 +258,9 @@ class Search:
         if amounts is None:
             return None
         steps = tuple(map(self._step, candidate.walk, amounts, amounts[1:]))
-        return Opportunity(question.start, route[0].token_in.decimals, steps, amounts[-1] - amounts[0])
+        start = self.graph.asset_of[candidate.walk[0].source]
+        gain = amounts[-1] - amounts[0]
+        return Opportunity(start, route[0].token_in.decimals, steps, gain, worth=self._worth(start))
 
     def _two_sided(self, candidate: Candidate, question: Question) -> Opportunity | None:
         """Exact amounts of a route against an order, in whole lots."""
@@ -251,18 +275,28 @@ class Search:
         least = book.least_order("sell" if side is Side.SELL else "buy")
         lots = max(round(base * 10**book.base.decimals / book.lot), least // book.lot)
         best: Opportunity | None = None
+        start = question.starts[0]
         for around in _LOTS_AROUND:
             trade = two_sided(route, book, side, lots + around)
             if trade is None or not _covered(trade.deltas(route), question.inventory):
                 continue
-            gain = self._value(trade.deltas(route), question.start)
+            gain = self._value(trade.deltas(route), start)
             if best is None or gain > best.gain:
                 steps = (
                     *map(self._step, path, trade.amounts, trade.amounts[1:]),
                     self._step(last, trade.order_in, trade.order_out),
                 )
-                best = Opportunity(question.start, WEI_DECIMALS, steps, gain, trade.order)
+                best = Opportunity(start, WEI_DECIMALS, steps, gain, trade.order, worth=self._worth(start))
         return best
+
+    def _worth(self, asset: Asset) -> Fraction:
+        """ETH per whole unit of `asset`; where no price tells it, what it counts for in the packed market."""
+        if asset == ETH:
+            return _ONE
+        price = self.price(asset, ETH)
+        if not (price > 0.0 and math.isfinite(price)):
+            price = self.packing.value(self.packing.starts(asset)[0])
+        return Fraction(price)
 
     def _value(self, deltas: Iterable[tuple[Token, int]], start: Asset) -> int:
         """Balance changes at the market's prices, in 10^-18 of `start`, rounded down. What is in `start` is exact."""
@@ -306,6 +340,12 @@ def _asked_once(question: Question) -> Callable[[Edge], bool]:
         return known[edge.id]
 
     return allows
+
+
+def _in_units(wei: int, token: Token, worth: Fraction) -> int | Fraction:
+    """Wei of ETH in base units of a token of which a whole unit is worth so much ETH; exact."""
+    units = wei / worth * Fraction(10**token.decimals, WEI_PER_ETH)
+    return units.numerator if units.denominator == 1 else units
 
 
 def _held(inventory: Mapping[Token, int], token: Token) -> float:

@@ -9,10 +9,13 @@ from typing import Any
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import depth
 from bot.market.opportunity import Opportunity
-from bot.market.readable import DEPTH_FALL, ETH, ReadableMarket, UnknownVenue
+from bot.market.readable import DEPTH_FALL, ReadableMarket, UnknownVenue
 from bot.market.search import Answer, Question
-from chains.assets import Asset
+from chains.assets import ETH, Asset
 from chains.pools.pool import Pool
+
+NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
+"""What a pool can raise: `PoolError` where its family says so, the others where the family's code has a mistake."""
 
 
 class OutOfDate(RuntimeError):
@@ -29,22 +32,25 @@ class Supposed(ReadableMarket):
         """`after` are pools as they would be, `gone` those whose state would not be known, and why."""
         super().__init__(
             under._graph.with_own_rates(),
-            ChainMap(dict(after), under._pools),
+            ChainMap(known := dict(after), under._pools),
             under._books,
             ChainMap({}, under._curves),
             ChainMap({}, under._depths),
-            ChainMap(dict(gone), under._refused),
+            ChainMap(unknown := dict(gone), under._refused),
             under._packing,
             under._transfers,
         )
         self._under = under
-        self._after = after
-        self._gone = gone
+        self._after, self._gone = known, unknown
         self._as_of = under._graph.updates
         self._changed = {*after, *gone}
         for venue in self._changed:
-            for edge in self._graph.edges_of(venue):
-                self._redo(edge, after.get(venue))
+            try:
+                self._redo(venue)
+            except NOT_UNDERSTOOD as error:
+                del known[venue]
+                unknown[venue] = f"its prices could not be told: {error}"
+                self._redo(venue)
 
     def pool(self, venue: VenueId) -> Pool:
         """As `ReadableMarket.pool`. Raises `OutOfDate` too."""
@@ -67,13 +73,15 @@ class Supposed(ReadableMarket):
         with self._packing.supposing(self._after, self._gone, self._curve_of):
             return self._search.answer(question)
 
-    def _redo(self, edge: Edge, pool: Pool | None) -> None:
-        """The edge's rate, curve and depth as they would be."""
-        rate = 0.0 if pool is None else rate_of(pool, edge)
-        self._graph.set_rate(edge, rate)
-        curve = () if pool is None or not rate else self._made_curve(edge)
-        self._curves[edge.id] = curve
-        self._depths[edge.id] = depth(curve, DEPTH_FALL)
+    def _redo(self, venue: VenueId) -> None:
+        """The rates, curves and depths of the venue's edges as they would be."""
+        pool = self._after.get(venue)
+        for edge in self._graph.edges_of(venue):
+            rate = 0.0 if pool is None else rate_of(pool, edge)
+            self._graph.set_rate(edge, rate)
+            curve = self._made_curve(edge) if pool is not None and rate else ()
+            self._curves[edge.id] = curve
+            self._depths[edge.id] = depth(curve, DEPTH_FALL)
 
     def _require_current(self) -> None:
         if self._under._graph.updates != self._as_of:

@@ -70,6 +70,8 @@ class Heard:
                 engine.on_node(decode(record[1]))
             case Kind.SILENCE:
                 engine.on_silence(record[1])
+            case Kind.RESUMED:
+                engine.on_resumed(*record[1:])
             case Kind.ENDING:
                 engine.ending = True
             case _:

@@ -39,9 +39,9 @@ class Kind(StrEnum):
     """What a record is: the first item of it, the others depending on that.
 
     `OPENING` says that the files beside the tape are whole, `READY` that the market was made ready, `JOINED` that it
-    took in a pool. `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `ENDING` are heard; `ANSWER` is what an end of the
-    road said when it was asked; `READING` is what was looked up without waiting; `DECISION` is what came out, `SEEN` an
-    opportunity that a strategy was shown; `END` closes the tape.
+    took in a pool. `EVENT`, `BOOK`, `TROUBLE`, `NODE`, `SILENCE`, `RESUMED`, `ENDING` are heard; `ANSWER` is what an
+    end of the road said when it was asked; `READING` is what was looked up without waiting; `DECISION` is what came
+    out, `SEEN` an opportunity that a strategy was shown; `END` closes the tape.
     """
 
     OPENING = "opening"
@@ -52,6 +52,7 @@ class Kind(StrEnum):
     TROUBLE = "trouble"
     NODE = "node"
     SILENCE = "silence"
+    RESUMED = "resumed"
     ENDING = "ending"
     ANSWER = "answer"
     READING = "reading"
@@ -168,6 +169,10 @@ class Ears:
     def on_silence(self, detail: str) -> None:
         self.tape.put(lambda: [Kind.SILENCE, detail])
         self.engine.on_silence(detail)
+
+    def on_resumed(self, strategy: str, because: str) -> None:
+        self.tape.put(lambda: [Kind.RESUMED, strategy, because])
+        self.engine.on_resumed(strategy, because)
 
 
 def key(asked: Sequence[Any], named: Mapping[str, Any]) -> str:

@@ -145,6 +145,8 @@ class Supposing:
                 return self._signed(asked[0])
             case "signer.settle":
                 return self._released(asked[0])
+            case "signer.cover":
+                return Settled(0)
             case "chain.send_raw":
                 return SendOutcome(SendStatus.ACCEPTED, "0x" + keccak(asked[0]).hex())
             case "chain.receipt":

@@ -17,7 +17,7 @@ from bot.replay.recorder import Kind
 from bot.replay.tape import read_tape
 from bot.risk.budget import Budget
 from bot.risk.usage import Usage
-from bot.telling import eth
+from bot.telling import eth, times
 from chains.assets import Token
 
 _USED = {
@@ -94,7 +94,7 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
     intent = history.intent
     if intent is not None:
         fees = f"max fee {intent.max_fee_wei / 1e9:g} gwei, tip {intent.tip_wei / 1e9:g} gwei"
-        signed = f"gas limit {intent.gas_limit}, signed {intent.attempts} times"
+        signed = f"gas limit {intent.gas_limit}, signed {times(intent.attempts)}"
         yield f"intent {intent.id} {intent.state}, nonce {intent.nonce}, {fees}, {signed}"
         if intent.block_number is not None:
             yield f"mined in block {intent.block_number}, gas {intent.gas_used} for {ether(intent.gas_wei)}"
@@ -102,7 +102,7 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
     shown = partial(_amount, {token.address: token for token in _tokens(plan)})
     for fill in history.fills:
         moved = f"{shown(fill.token_in, fill.amount_in)} for {shown(fill.token_out, fill.amount_out)}"
-        yield f"  filled at {fill.venue}: {moved}{', undone' if fill.undone else ''}"
+        yield f"  filled at {fill.venue}: {moved}{f', undone by {fill.undone_by}' if fill.undone else ''}"
     if decision.profit_wei is not None:
         yield f"came to {eth(decision.profit_wei)} after gas and fees"
 

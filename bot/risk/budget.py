@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 
@@ -30,3 +31,9 @@ class Budget:
             value = getattr(self, limit.name)
             if value < 0:
                 raise ValueError(f"{limit.name} is {value}; a limit cannot be negative, and 0 allows no risk")
+
+
+def summed(budgets: Iterable[Budget]) -> Budget:
+    """What `budgets` come to together, limit by limit."""
+    each = tuple(budgets)
+    return Budget(**{limit.name: sum(getattr(budget, limit.name) for budget in each) for limit in fields(Budget)})

@@ -11,13 +11,8 @@ from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.risk.allowances import Allowance, allowed, unchanged
 from bot.risk.budget import Budget
-from bot.risk.usage import Usage, read_usage
+from bot.risk.usage import Usage, read_usage, traded, used_together
 from bot.signer.switch import TOTAL
-
-_SUMMED = (
-    *("capital_wei", "reserved_loss_wei", "reserved_gas_wei"),
-    *("hour_loss_wei", "day_loss_wei", "gas_day_wei", "in_flight"),
-)
 
 
 def check(plan: Plan, budget: Budget, usage: Usage, worst: WorstCase) -> Refusal | None:
@@ -72,6 +67,7 @@ class Guard:
         self._total = total
         self._allowance = allowance
         self._now = dict(budgets)
+        self._together: tuple[str, ...] = ()
 
     def prepare(self) -> None:
         """Read what is used of all budgets now, so that the first plan of a head does not wait for it.
@@ -100,12 +96,12 @@ class Guard:
         return refusal or self._check_total(plan, worst)
 
     def _check_total(self, plan: Plan, worst: WorstCase) -> Refusal | None:
-        """Amounts add up; a drawdown does not: that of all together is the signer's to count."""
         if self._total is None:
             return None
-        used = [read_usage(self._ledger, strategy) for strategy in self._budgets]
-        summed = {name: sum(getattr(usage, name) for usage in used) for name in _SUMMED}
-        refusal = check(plan, allowed(self._total, self._allowance(TOTAL)), Usage(**summed), worst)
+        # What another strategy of before, which the configuration no longer names, has in flight or lost counts on.
+        self._together = self._together or tuple({*self._budgets, *traded(self._ledger)})
+        used = used_together([read_usage(self._ledger, strategy) for strategy in self._together])
+        refusal = check(plan, allowed(self._total, self._allowance(TOTAL)), used, worst)
         return Refusal(refusal.reason, f"all strategies: {refusal.detail}") if refusal is not None else None
 
     def standing(self, strategy: str) -> tuple[Budget, Usage] | None:

@@ -33,6 +33,7 @@ _UNSETTLED = (
         ),
     )
 )
+_TRADED = select(IntentRow.strategy).where(IntentRow.instance == bindparam("instance")).distinct()
 _Unsettled = Row[int, str, str | None, str, int, int, int, int, int, int]
 
 
@@ -58,6 +59,17 @@ class Usage:
     halted_because: str | None = None
 
 
+_SUMMED = (
+    *("capital_wei", "reserved_loss_wei", "reserved_gas_wei"),
+    *("hour_loss_wei", "day_loss_wei", "gas_day_wei", "in_flight"),
+)
+
+
+def used_together(usages: Sequence[Usage]) -> Usage:
+    """What all strategies have used. Amounts add up; a drawdown does not: that of all is the signer's to count."""
+    return Usage(**{name: sum(getattr(usage, name) for usage in usages) for name in _SUMMED})
+
+
 def read_usage(ledger: Ledger, strategy: str) -> Usage:
     """The usage of `strategy` now: at the ledger's head time. Each part is read again only once it may have changed."""
     # Before what is booked: where another process books between the two, too much counts as used, and not too little.
@@ -79,6 +91,12 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
         in_flight=reserved.in_flight,
         halted_because=ledger.halted_because(strategy),
     )
+
+
+def traded(ledger: Ledger) -> tuple[str, ...]:
+    """Every strategy that ever reserved anything, in this run or before."""
+    with ledger.read() as connection:
+        return tuple(sorted(row.strategy for row in quick.rows(connection, _TRADED, {"instance": ledger.run.instance})))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ class Output(Protocol):
 
 class Watch:
     """One run's. `owes` says whether anything still has another side to come; `beat` winds up the dead man's switch,
-    `hear` learns what persons changed of the limits."""
+    `hear` learns what persons changed of the limits, `resume` tells who decides that a strategy may trade again."""
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class Watch:
         owes: Callable[[], bool],
         beat: Callable[[], Awaitable[object]],
         hear: Callable[[], Awaitable[None]],
+        resume: Callable[[str, str], None],
         clock: Clock,
         out: Output,
     ) -> None:
@@ -82,11 +83,12 @@ class Watch:
         self._owes = owes
         self._beat = beat
         self._hear = hear
+        self._resume_in_ledger = resume
         self._clock = clock
         self._out = out
-        self._seen: Mapping[str, Switch] = {}
+        self._seen: Mapping[str, Switch] | None = None
         self._over: Switch | None = None
-        self._proven_s = clock.wall_s()
+        self._proven_s = self._now_s()
         self._missing = 0
         self._proven_at: Head | None = None
         self._held = False
@@ -116,6 +118,10 @@ class Watch:
             self._out.line(f"halt: {error}")
         self._tell()
 
+    def _now_s(self) -> float:
+        """Of the clock that measures: the wall's may be set back, and then nothing would be proven for as long."""
+        return self._clock.monotonic_ns() / 1e9
+
     def _tell(self) -> None:
         look = self._halting.look()
         stored = look.stored.switches if look.stored is not None else None
@@ -124,12 +130,13 @@ class Watch:
             self._tell_one(TOTAL, str(look.over or (stored or {}).get(TOTAL, ACTIVE)))
         if stored is None:
             return
-        for name in sorted({*stored, *self._seen}):
-            before, after = self._seen.get(name, ACTIVE), stored.get(name, ACTIVE)
+        seen = self._seen or {}
+        for name in sorted({*stored, *seen}):
+            before, after = seen.get(name, ACTIVE), stored.get(name, ACTIVE)
             if before != after:
                 self._tell_one(name, str(after))
                 if after.state is Trading.ACTIVE and name:
-                    self._resume(name, after)
+                    self._resume(name, after, just_now=self._seen is not None)
         self._seen = stored
 
     def _tell_one(self, name: str, stands: str) -> None:
@@ -141,12 +148,15 @@ class Watch:
             )
         self._out.line(f"trading: {detail}")
 
-    def _resume(self, strategy: str, switch: Switch) -> None:
-        """A strategy that its drawdown halted in the ledger goes on with its switch, if that was set since."""
+    def _resume(self, strategy: str, switch: Switch, *, just_now: bool) -> None:
+        """A strategy that its drawdown halted in the ledger goes on with its switch, if that was set since.
+
+        One halted later than it is by the clock now was halted before the clock was set back.
+        """
         with suppress(LedgerError):
             halted_s = self._ledger.halted_at_s(strategy)
-            if halted_s is not None and switch.at_s >= halted_s:
-                self._ledger.resume(strategy, str(switch))
+            if halted_s is not None and (switch.at_s >= halted_s or (just_now and halted_s > self._clock.wall_s())):
+                self._resume_in_ledger(strategy, str(switch))
 
     def _flatten(self) -> None:
         for name, switch in self._halting.look().standing.switches.items():
@@ -160,7 +170,7 @@ class Watch:
         if counted[1] > before[1]:
             self._disagreeing_since_s = None
         elif counted[0] > before[0]:
-            now_s = self._clock.wall_s()
+            now_s = self._now_s()
             since_s = self._disagreeing_since_s = self._disagreeing_since_s or now_s
             if now_s - since_s >= self._settings.disagreement_s:
                 self._halting.halt("a breaker", f"{Reason.PROVIDERS_DISAGREE}: for {now_s - since_s:.0f} s")
@@ -170,7 +180,7 @@ class Watch:
         head, due_s = self._engine.head or self._first, self._proven_s + self._settings.prove_every_s
         if self._node is None or not self._engine.booked:
             return
-        if self._clock.wall_s() < due_s and not self._missing:
+        if self._now_s() < due_s and not self._missing:
             return
         if head == self._proven_at:
             await self._still_proven()
@@ -180,13 +190,13 @@ class Watch:
             proof = await self._proof(self._node, head)
         except (NodeError, RpcError):
             return
-        self._proven_s = self._clock.wall_s()
+        self._proven_s = self._now_s()
         await self._judge(proof)
 
     async def _still_proven(self) -> None:
         """No block came since: what held at the newest one holds still. A silent chain is not a dead watch."""
         if self._held:
-            self._proven_s = self._clock.wall_s()
+            self._proven_s = self._now_s()
             await self._beat()
 
     async def _proof(self, node: FinalReader, head: Head) -> Proof:

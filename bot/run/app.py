@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -26,7 +26,7 @@ from bot.market import Market
 from bot.mode import Mode
 from bot.opening import filters, marked_by_books, open_pools, opening_marks
 from bot.pending.opening import open_pending
-from bot.permissions import budgets, scopes, signer_policy
+from bot.permissions import budgets, scopes, signer_policy, whole_budget
 from bot.replay.recording import begin_recording
 from bot.risk.allowances import Allowance, Allowances
 from bot.risk.halting import Halting
@@ -40,6 +40,7 @@ from bot.run.lodging import begin_signer
 from bot.run.reopening import require_named, require_reconciled
 from bot.run.report import Summary
 from bot.run.session import Session
+from bot.run.standstill import Standstill
 from bot.run.starting import Starting, load_kernels
 from bot.run.twin_session import Stepper
 from bot.safety.lab import TokenLab
@@ -149,7 +150,8 @@ async def _open(
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
-    require_named(ledger, {(each.name, symbol) for each in world.exchanges.values() for symbol in each.symbols})
+    books = {(each.name, symbol) for each in world.exchanges.values() for symbol in each.symbols}
+    require_named(ledger, books, {strategy.name for strategy in config.strategies})
     starting.reached("books")
     async with TokenLab(network, world.fork_url) as lab:
         await tokens.open(lab, world.node.request)
@@ -176,11 +178,14 @@ async def _open(
     starting.reached("search")
     if config.dashboard.enabled:
         keys = hands.identity.operators
-        await _dashboard(loaded, world, keys, market, known, engine, halting, allowances.of, clock, out, stack)
+        await _dashboard(loaded, world, keys, road, known, engine, halting, allowances.of, clock, out, stack)
     certifier = None
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
-    await _watch(loaded, options, world, engine, head, road, halting, allowances, signer, stopping, clock, out, stack)
+    resume = ears.on_resumed
+    await _watch(
+        loaded, options, world, engine, resume, head, road, halting, allowances, signer, stopping, clock, out, stack
+    )
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -203,6 +208,9 @@ async def _open(
         stepper=stepper,
         certifier=certifier,
         collecting=collecting,
+        standstill=Standstill.of(
+            network.block_time_s, config.state.max_age_s, clock.monotonic_ns, ledger.record_event, out.line
+        ),
         first=head,
         clock=clock,
         out=out,
@@ -218,6 +226,7 @@ async def _watch(
     options: RunOptions,
     world: World,
     engine: Engine,
+    resume: Callable[[str, str], None],
     first: Head,
     road: Road,
     halting: Halting,
@@ -248,6 +257,7 @@ async def _watch(
         owes=lambda: road.hedges.owes,
         beat=beat,
         hear=hear,
+        resume=resume,
         clock=clock,
         out=out,
     )
@@ -260,7 +270,7 @@ async def _dashboard(
     loaded: Loaded,
     world: World,
     operators: Sequence[Address],
-    market: Market,
+    road: Road,
     known: KnownPools,
     engine: Engine,
     halting: Halting,
@@ -276,15 +286,17 @@ async def _dashboard(
     view.attach(world.ledger.run.id)
     shown = LiveRun(
         ledger=view,
-        market=market,
+        market=road.market,
         node=world.node,
         head=lambda: engine.head,
         counted=engine.counts,
         stopped=halting.stopped,
         budgets=budgets(loaded.config),
+        total=whole_budget(loaded.config),
         protocols=known.protocols,
         block_time_s=world.network.block_time_s,
         clock=clock,
+        rests=road.hedges.resting.why,
         operators=operators,
         allowance=allowance,
     )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -43,20 +44,20 @@ class Optimum:
 
     within_s: float
     _certifier: Certifier | None = None
-    _terms: Terms = field(default_factory=Terms)
+    _terms: Callable[[int, int], Terms] | None = None
     asked: int | None = None
     """The last block whose optimum was asked for, which the certifier then knows of."""
 
-    def attach(self, certifier: Certifier, terms: Terms) -> None:
-        """Whom to ask from now on, and what walks must keep to."""
+    def attach(self, certifier: Certifier, terms: Callable[[int, int], Terms]) -> None:
+        """Whom to ask from now on, and what walks must keep to in a block at a gas price."""
         self._certifier, self._terms = certifier, terms
 
     async def walks(self, number: int, gas_price_wei: int) -> tuple[Walk, ...]:
         """The optimum's walks of block `number`, which the market has taken in; none where that takes too long."""
-        if self._certifier is None:
+        if self._certifier is None or self._terms is None:
             return ()
         self.asked = number
-        self._certifier.on_block(number, replace(self._terms, gas_price_wei=gas_price_wei), propose=True)
+        self._certifier.on_block(number, self._terms(number, gas_price_wei), propose=True)
         return await self._certifier.proposed(number, self.within_s)
 
 
@@ -110,16 +111,22 @@ async def certify(
     It counts in `numeraire`, the wrapped coin, in which gas is paid; what it finds is kept in ETH. `optimum` asks it.
     """
     certifier = Certifier(market, numeraire, partial(_record, ledger, road.fee_policy.coin))
-    hops = [int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies]
-    terms = Terms(most_hops=max(hops, default=_DEFAULT_HOPS))
+    hops = (int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies)
+    most_hops = max(hops, default=_DEFAULT_HOPS)
+    orders = int(any(strategy.needs_inventory for strategy in road.strategies))
     told_before = engine.on_decided
+
+    def terms(number: int, gas_price_wei: int) -> Terms:
+        quotes = {book.quote for book in market.books.values()}
+        held = road.inventory.offered(quotes, before=number) if orders else {}
+        return Terms(gas_price_wei, most_hops, most_orders=orders, inventory=held)
 
     def on_decided(head: Head) -> None:
         told_before(head)
         if optimum is not None and optimum.asked == head.number:
             optimum.asked = None
             return
-        certifier.on_block(head.number, replace(terms, gas_price_wei=road.fee_policy.screening_price_wei(head)))
+        certifier.on_block(head.number, terms(head.number, road.fee_policy.screening_price_wei(head)))
 
     await certifier.start()
     if optimum is not None:

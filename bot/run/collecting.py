@@ -106,13 +106,27 @@ def keeping_all() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def collecting_rarely() -> Iterator[None]:
+    """Meanwhile the interpreter collects by itself only what heads would have collected long before.
+
+    It may be entered by each of several runs that end in any order, where all of them lie within one that was entered.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*_AT_MOST)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
 def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecting:
     """From now on, until `stack` closes."""
     collecting = Collecting()
-    before, told_before = gc.get_threshold(), engine.on_decided
+    told_before = engine.on_decided
     # Of what opening a run makes, one object in fifty is garbage: to look for it would take longer than any block.
     gc.freeze()
-    gc.set_threshold(*_AT_MOST)
+    stack.enter_context(collecting_rarely())
     gc.callbacks.append(collecting.noted)
 
     def decided(head: Head) -> None:
@@ -121,7 +135,6 @@ def collect_between_decisions(engine: Engine, stack: AsyncExitStack) -> Collecti
 
     def as_before() -> None:
         gc.callbacks.remove(collecting.noted)
-        gc.set_threshold(*before)
         gc.unfreeze()
 
     engine.on_decided, engine.on_left = decided, collecting.settle

@@ -45,7 +45,7 @@ class Stopping:
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
         if self._listens:
-            _listen(self.heard, lambda: self.on_halt())
+            _listen(self.heard, self.halted)
         return self
 
     def __exit__(
@@ -67,6 +67,11 @@ class Stopping:
             self._out.line("stopping: what is in flight is brought home first; Ctrl-C again stops at once")
         else:
             self._task.cancel()
+
+    def halted(self) -> None:
+        """A person halts what trades; a run that is over is not meant, which another process may have begun again."""
+        if self._task is not None:
+            self.on_halt()
 
 
 class StoppingTogether:
@@ -95,7 +100,7 @@ class StoppingTogether:
 
     def _halted(self) -> None:
         for stopping in self._runs:
-            stopping.on_halt()
+            stopping.halted()
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from bot.config.options import RunOptions
 from bot.config.tokens import inventory_bound, inventory_caps, profit_tokens
 from bot.execution.agreement import differences, not_ours, strange_venues
 from bot.execution.deployment import Deployment, VerificationFailed, verify
-from bot.execution.hedges import TradingAccount
+from bot.execution.ordering import TradingAccount
 from bot.execution.references import References
 from bot.execution.settings import Bound, InventoryCap, Rpc, Venues
 from bot.execution.transactions import Identity

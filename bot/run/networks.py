@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.config.load import Loaded
 from bot.config.options import Reporter, RunOptions
 from bot.run import app
+from bot.run.collecting import collecting_rarely
 from bot.run.ending import Stopping, StoppingTogether
 from bot.run.report import Summary
 
@@ -40,7 +41,7 @@ async def run_together(runs: Sequence[Planned], explained: Callable[[BaseExcepti
 
     A run that fails is told by `explained` in its own lines, when it fails.
     """
-    with StoppingTogether() as together:
+    with collecting_rarely(), StoppingTogether() as together:
         tasks = [asyncio.create_task(_run(run, together.run(run.out), explained)) for run in runs]
         return list(await asyncio.gather(*tasks))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from bot.balances import CurrencyReader, FinalReader, UnknownPlace, at_exchanges
+from bot.config.strategies import UnknownStrategy
 from bot.ledger.errors import LedgerError
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
@@ -15,14 +16,21 @@ from bot.risk.proof import prove
 from chains.blocks import Head
 
 
-def require_named(ledger: Ledger, books: Collection[tuple[str, str]]) -> None:
+def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies: Collection[str]) -> None:
     """Raises `UnknownPlace` when a trade is open whose other side is to come at a book, by exchange and symbol, that is
-    none of `books`: nobody could be asked about its order there, and none could be placed.
+    none of `books`: nobody could be asked about its order there, and none could be placed. `UnknownStrategy` when it is
+    that of none of `strategies`: without its budget nothing may take it back.
     """
     for intent in ledger.open_intents():
         if intent.state not in IN_FLIGHT and intent.exposure is not Exposure.OWED:
             continue
-        for order in ledger.plan(intent.plan_id).orders:
+        orders = ledger.plan(intent.plan_id).orders
+        if orders and intent.strategy not in strategies:
+            raise UnknownStrategy(
+                f"intent {intent.id} of {intent.strategy} is open, and its other side is to come; name that strategy "
+                "under strategies again until it has, and halt it meanwhile if it is to begin nothing"
+            )
+        for order in orders:
             if (order.exchange, order.symbol) not in books:
                 raise UnknownPlace(
                     f"intent {intent.id} of {intent.strategy} is open, and its other side comes at {order.exchange}, "

@@ -82,6 +82,7 @@ class Summary:
             "blocks": self.blocks,
             "duration_s": round(self.duration_s, 3),
             "settled": self.result.settled,
+            "half_done": self.result.half_done,
             "net_profit": {name: str(wei) for name, wei in self.result.net_profit_wei.items()},
             "sent": self.result.sent,
             "reverted": self.result.reverted,
@@ -153,7 +154,10 @@ class Summary:
         if self.captured is not None and self.captured.share is not None:
             yield "captured", str(self.captured)
         if self.in_flight:
-            yield "in flight", f"{self.in_flight} had no answer yet; a run on the same ledger takes them up"
+            yield (
+                "in flight",
+                f"{self.in_flight} had no answer yet, or owe a side; a run on the same ledger takes them up",
+            )
         if self.reconciliation is not None:
             yield "proof", self.proof()
         yield "ledger", self.ledger_url
@@ -168,7 +172,12 @@ class Summary:
     def _strategies(self) -> Iterator[tuple[str, str]]:
         for name, count in self.result.settled.items():
             halted = f"; HALTED: {self.halted[name]}" if name in self.halted else ""
-            yield name, f"{count} settled, {eth(self.result.net_profit_wei[name])} after gas and fees{halted}"
+            owe = self.result.half_done.get(name, 0)
+            half_done = f", with the chain sides of {owe} that still owe the other" * bool(owe)
+            yield (
+                name,
+                f"{count} settled, {eth(self.result.net_profit_wei[name])} after gas and fees{half_done}{halted}",
+            )
 
     def proof(self) -> str:
         """Whether the ledger equals the chain and the exchanges, in one line; each difference named."""

@@ -26,6 +26,7 @@ from bot.run.collecting import Collecting
 from bot.run.ending import Stopping
 from bot.run.hands import Hands
 from bot.run.report import Summary
+from bot.run.standstill import Standstill
 from bot.run.twin_session import Stepper
 from bot.safety.watch import TokenWatch
 from bot.signer.client import SignerClient
@@ -69,6 +70,7 @@ class Session:
     stepper: Stepper | None
     certifier: Certifier | None
     collecting: Collecting
+    standstill: Standstill
     first: Head
     clock: Clock
     out: Reporter
@@ -138,6 +140,8 @@ class Session:
 
     async def _watch(self, over: Callable[[], bool]) -> None:
         while not over():
+            if self.engine.silence is None and not self.engine.taking:
+                self.standstill.look(self.engine.head or self.first)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.engine.decided(self._number() + 1), 0.25)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _OWNER_WEI = 10**18
 _POLL_S = 0.01
 _BOOK_WITHIN_S = 20.0
+_LOOK_S = 0.1
+"""How often it is looked whether the run is over, where the next block is still to come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,6 @@ class Stepper:
 
     async def step(self) -> None:
         """One block: the exchange moves, the bot sees its books, the block is made, the bot decides on it."""
-        loop = asyncio.get_running_loop()
-        due_s = loop.time() + self._pace_s
         ids = await self._twin.advance()
         async with asyncio.timeout(_BOOK_WITHIN_S):
             for exchange in self._exchanges:
@@ -132,11 +132,17 @@ class Stepper:
                     await exchange.reached(symbol, ids[exchange.market_id(symbol)])
         made = await self._twin.mine()
         await self._engine.decided(made.number)
-        await asyncio.sleep(max(due_s - loop.time(), 0))
 
     async def run(self, until: Callable[[], bool]) -> None:
-        """Step until `until` says so."""
+        """Step until `until` says so, at the pace that was asked for; at none once the run is ending."""
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
         while not until():
+            left_s = 0.0 if self._engine.ending else due_s - loop.time()
+            if left_s > 0:
+                await asyncio.sleep(min(left_s, _LOOK_S))
+                continue
+            due_s = loop.time() + self._pace_s
             await self.step()
 
 

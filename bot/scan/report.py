@@ -16,7 +16,8 @@ SHOWN = 20
 """How many opportunities, and how many venues left out, people are shown."""
 
 _WHY = {
-    Cause.ROUNDING: "integers, least amounts, and what the search leaves",
+    Cause.ROUNDING: "integers and least amounts",
+    Cause.LEFT: "still offered behind all that was found: too coarse for whole units, or not found",
     Cause.UNSUPPORTED: "pools that the executor cannot swap at",
     Cause.REFUSED: "pools that were refused",
     Cause.HOPS: "walks of too many hops",

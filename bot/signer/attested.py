@@ -62,9 +62,11 @@ def _profitable(case: Case) -> str | None:
         gain = worth(case.policy.profit_marks, call.token, verdict.delta(case.request.target, call.token))
     else:
         inventory = case.target.inventory
-        got, spent = verdict.delta(inventory, call.token_out), -verdict.delta(inventory, call.token_in)
+        got = verdict.delta(inventory, call.token_out)
+        # A token that keeps a fee of what arrives at the executor has it pay the rest of its own.
+        spent = sum(max(0, -verdict.delta(each, call.token_in)) for each in (inventory, case.request.target))
         if got < call.min_out or spent > call.amount_in:
-            return f"the inventory would get {got} for {spent}; the plan wants {call.min_out} for {call.amount_in}"
+            return f"it would get {got} for {spent}; the plan wants {call.min_out} for {call.amount_in}"
         gain = case.plan.expected_profit_wei
     profit = gain - gas_cost_wei(case)
     if profit < case.plan.min_profit_wei:

@@ -28,16 +28,20 @@ class Breakers:
         switch: KillSwitch,
         journal: Journal,
         now_s: Callable[[], float],
+        monotonic_ns: Callable[[], int],
         on_resumed: Callable[[str], None],
         dead_man_s: int,
     ) -> None:
-        """`on_resumed` is told whom a person let go on; `dead_man_s` is how long books may be unproven; 0: for ever."""
+        """`on_resumed` notes and counts whom a person let go on; `dead_man_s` is how long books may be unproven; 0: for
+        ever. That is measured by `monotonic_ns`, which nobody sets; what happens is noted by `now_s`.
+        """
         self.switch = switch
         self._journal = journal
         self._now_s = now_s
         self._on_resumed = on_resumed
         self._dead_man_s = dead_man_s
-        self._proven_s = now_s()
+        self._monotonic_ns = monotonic_ns
+        self._proven_ns = monotonic_ns()
         self._tripped: dict[str, Switch] = {}
         self._seen: dict[str, str] = {}
         self._over = ""
@@ -67,11 +71,11 @@ class Breakers:
 
     def wind_up(self) -> None:
         """The books were just proven."""
-        self._proven_s = self._now_s()
+        self._proven_ns = self._monotonic_ns()
 
     def unproven(self) -> Refusal | None:
         """The dead man's switch: nobody has proven the books for too long."""
-        silent_s = self._now_s() - self._proven_s
+        silent_s = (self._monotonic_ns() - self._proven_ns) / 1e9
         if not self._dead_man_s or silent_s <= self._dead_man_s:
             return None
         because = f"the books were last proven {silent_s:.0f} s ago; {self._dead_man_s} s are allowed"
@@ -114,9 +118,10 @@ class Breakers:
         for name in sorted({*now, *self._seen}):
             before, after = self._seen.get(name, str(Trading.ACTIVE)), now.get(name, str(Trading.ACTIVE))
             if after != before:
-                self._saw(name, after)
+                # First: one who ends between the two has it resumed again, and not only seen to be.
                 if not before.startswith(Trading.ACTIVE) and after.startswith(Trading.ACTIVE):
                     self._resume(name)
+                self._saw(name, after)
 
     def _saw(self, name: str, said: str) -> None:
         if self._seen.get(name) != said:
@@ -125,7 +130,6 @@ class Breakers:
 
     def _resume(self, name: str) -> None:
         """A person let it go on: its failures, its drawdown and the dead man's time count from here."""
-        self._journal.note(self._now_s(), RESUMED, name)
-        self._tripped.pop(name, None)
-        self._proven_s = self._now_s()
         self._on_resumed(name)
+        self._tripped.pop(name, None)
+        self._proven_ns = self._monotonic_ns()

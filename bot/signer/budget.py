@@ -99,7 +99,6 @@ class _Account:
     """`signed_s` is a minute's; the sums are of all time, or since a resume."""
 
     unsettled: dict[str, Entry] = field(default_factory=dict)
-    owed: dict[str, int] = field(default_factory=dict)
     hour: _Window = field(default_factory=lambda: _Window(HOUR_S))
     day: _Window = field(default_factory=lambda: _Window(DAY_S))
     signed_s: deque[float] = field(default_factory=deque)
@@ -109,12 +108,7 @@ class _Account:
     failures: int = 0
 
     def settle(self, entry: Entry, settlement: Settlement) -> None:
-        if settlement.owed:
-            self.owed[entry.intent_id] = entry.exposure_wei
-        else:
-            self.owed.pop(entry.intent_id, None)
-        if self.unsettled.pop(entry.intent_id, None) is None:
-            return
+        del self.unsettled[entry.intent_id]
         self.hour.add(settlement)
         self.day.add(settlement)
         self.lost_wei += settlement.loss_wei
@@ -138,7 +132,7 @@ class _Account:
             day_loss_wei=day.lost_wei + reserved,
             day_gas_wei=day.burned_wei + sum(entry.worst_gas_wei for entry in self.unsettled.values()),
             lifetime_loss_wei=self.lost_wei + reserved,
-            exposure_wei=sum(self.owed.values()) + sum(entry.exposed_wei for entry in self.unsettled.values()),
+            exposure_wei=sum(entry.exposed_wei for entry in self.unsettled.values()),
             drawdown_wei=self.high_water_wei - self.result_wei,
             failures_in_a_row=self.failures,
             transactions_a_minute=len(self.signed_s),
@@ -197,13 +191,11 @@ class Budgets:
             account.unsettled[entry.intent_id] = entry
 
     def settle(self, entry: Entry, settlement: Settlement) -> None:
-        """Count what came of it instead. Said again, only what is owed can change."""
-        first = entry.intent_id in self._accounts[entry.strategy].unsettled
+        """Count what came of an unsettled `entry` instead."""
         for account in self._of(entry.strategy):
             account.settle(entry, settlement)
-        if first:
-            for draw in entry.draws:
-                self._drawn[draw.grant_id] -= max(0, draw.wei - _kept(draw, settlement))
+        for draw in entry.draws:
+            self._drawn[draw.grant_id] -= max(0, draw.wei - _kept(draw, settlement))
 
     def resume(self, strategy: str) -> None:
         """Count failures and drawdown of `strategy`, or `TOTAL`, anew from here."""

@@ -91,9 +91,11 @@ class Chain:
         """The transaction may not have been made; the table knows."""
         self._newest = None
 
-    def verified(self) -> Mapping[tuple[str, str], str]:
-        """The digest each row should have, by table and subject. Raises `BrokenChain`, and what SQLite raises."""
-        known, newest = self._beside.read(), GENESIS
+    def verified(self, known: Link | None = None) -> Mapping[tuple[str, str], str]:
+        """The digest each row should have, by table and subject, where the chain goes on from `known`; None: from what
+        the file says. Raises `BrokenChain`, and what SQLite raises.
+        """
+        known, newest = known or self._beside.read(), GENESIS
         rows: dict[tuple[str, str], str] = {}
         passed = known.number == newest.number
         for number, what, subject, digest, content, found in self._db.execute(
@@ -116,7 +118,7 @@ class Chain:
     def accept(self) -> None:
         """Have the file say what the table says, because a person does. Raises `OSError`, and what SQLite raises."""
         self._beside.close()  # what lies there now may be another file than the one that was open
-        self._beside.write(self._last())
+        self._beside.overrule(self._last())
 
     def holds(self, link: Link) -> bool:
         """Whether `link` is one of it. Raises what SQLite raises."""
@@ -151,6 +153,10 @@ class LinkFile:
     def write(self, link: Link) -> None:
         """Keep `link`. Raises `OSError`."""
         self._slots.write(link.number, link.hash)
+
+    def overrule(self, link: Link) -> None:
+        """Keep `link`, whatever is in it. Raises `OSError`."""
+        self._slots.overrule(link.number, link.hash)
 
     def close(self) -> None:
         self._slots.close()

@@ -16,6 +16,7 @@ from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     HEADER_BYTES,
     Cancel,
+    Cover,
     Denial,
     Heartbeat,
     Replace,
@@ -106,6 +107,10 @@ class SignerClient:
     async def settle(self, settle: Settle) -> Settled | Refusal:
         """Release an intent's reservation, on evidence. The same evidence twice is the same as once."""
         return await self._ask(settle, Settled)
+
+    async def cover(self, cover: Cover) -> Settled | Refusal:
+        """Release an intent's exposure, or take it up again."""
+        return await self._ask(cover, Settled)
 
     async def heartbeat(self) -> Status | Refusal:
         """Tell it that the books were found to be true: its dead man's switch is wound up again."""

@@ -14,25 +14,22 @@ from chains.assets import Address
 COLUMNS = (
     *("chain_id", "sender", "nonce", "intent_id", "plan_id", "strategy", "worst_case_wei", "worst_gas_wei", "at_s"),
     *("tx_digest", "tx_hash", "raw", "exposure_wei", "draws", "verdict_digest"),
-    *("gas_cost_wei", "profit_wei", "settled_at_s", "owed", "covered"),
+    *("gas_cost_wei", "profit_wei", "settled_at_s", "covered"),
 )
 """A row's columns, in the order of `row_of`."""
 
 INTENT_AT = COLUMNS.index("intent_id")
+COVERED_AT = COLUMNS.index("covered")
 _RAW_AT = COLUMNS.index("raw")
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What an intent really did: gas paid, and profit before gas (negative if it lost), in wei of ETH.
-
-    `owed` while its other side is still to come.
-    """
+    """What an intent really did: gas paid, and profit before gas (negative if it lost), in wei of ETH."""
 
     gas_cost_wei: int
     profit_wei: int
     at_s: float
-    owed: bool = False
 
     @property
     def loss_wei(self) -> int:
@@ -98,11 +95,7 @@ def row_of(entry: Entry) -> tuple[object, ...]:
         *(entry.chain_id, entry.sender, entry.nonce, entry.intent_id, entry.plan_id, entry.strategy),
         *(str(entry.worst_case_wei), str(entry.worst_gas_wei), entry.at_s, entry.tx_digest, entry.tx_hash, entry.raw),
         *(str(entry.exposure_wei), _plain_draws(entry.draws), entry.verdict_digest),
-        *(
-            (None, None, None, 0)
-            if done is None
-            else (str(done.gas_cost_wei), str(done.profit_wei), done.at_s, int(done.owed))
-        ),
+        *((None, None, None) if done is None else (str(done.gas_cost_wei), str(done.profit_wei), done.at_s)),
         int(entry.covered),
     )
 
@@ -112,9 +105,7 @@ def entry_of(row: Sequence[Any]) -> Entry:
     value = dict(zip(COLUMNS, row, strict=False))
     settlement = None
     if value["settled_at_s"] is not None:
-        settlement = Settlement(
-            int(value["gas_cost_wei"]), int(value["profit_wei"]), value["settled_at_s"], owed=bool(value["owed"])
-        )
+        settlement = Settlement(int(value["gas_cost_wei"]), int(value["profit_wei"]), value["settled_at_s"])
     return Entry(
         chain_id=value["chain_id"],
         sender=value["sender"],

@@ -15,11 +15,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from bot.signer import chain
-from bot.signer.chain import BrokenChain, Chain, Link, What
-from bot.signer.entries import COLUMNS, INTENT_AT, Entry, Settlement, checksum_of, content_of, entry_of, row_of
+from bot.signer.chain import GENESIS, BrokenChain, Chain, Link, What
+from bot.signer.entries import (
+    COLUMNS,
+    COVERED_AT,
+    INTENT_AT,
+    Entry,
+    Settlement,
+    checksum_of,
+    content_of,
+    entry_of,
+    row_of,
+)
 from chains.assets import Address
 
-_VERSION = 2
+_VERSION = 3
 _DAMAGED = (sqlite3.Error, UnicodeDecodeError)
 """What SQLite raises over a file whose pages were touched: it does not check them."""
 
@@ -61,12 +71,18 @@ _ADDED_IN_1 = (
     "exposure_wei TEXT NOT NULL DEFAULT '0'",
     "draws TEXT NOT NULL DEFAULT '[]'",
     "verdict_digest TEXT NOT NULL DEFAULT ''",
-    "owed INTEGER NOT NULL DEFAULT 0",
     "checksum TEXT NOT NULL DEFAULT ''",
 )
 _NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
 _ONE_HOLDER = f"CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON signed (chain_id, sender, nonce) WHERE {_NONCE_HELD}"
 _ADDED_IN_2 = ("covered INTEGER NOT NULL DEFAULT 0",)
+_CHAINED_FROM = 2
+_COLUMNS_OF = {1: (*COLUMNS[:COVERED_AT], "owed"), 2: (*COLUMNS[:COVERED_AT], "owed", *COLUMNS[COVERED_AT:])}
+"""What a row's checksum was over, by version."""
+
+_REOPEN_OWED = "UPDATE signed SET gas_cost_wei = NULL, profit_wei = NULL, settled_at_s = NULL, covered = 0 WHERE owed"
+"""Before version 3 what was settled could owe its other side: it is over only once that is done."""
+
 _ALL = ", ".join((*COLUMNS, "checksum"))
 _INSERT = f"INSERT INTO signed ({_ALL}) VALUES ({', '.join('?' * (len(COLUMNS) + 1))})"  # noqa: S608
 _SET = ", ".join(f"{column} = ?" for column in (*COLUMNS, "checksum"))
@@ -127,29 +143,48 @@ class Journal:
 
     def _take_over(self, version: int) -> None:
         """Bring an older file up to date; every row it holds is linked as it is."""
-        self._chain.establish()
+        chained = version >= _CHAINED_FROM
+        if chained:
+            self._require_as_written(GENESIS, _COLUMNS_OF[version])
+        else:
+            self._chain.establish()
         if version == 1:
-            self._require_checksums(COLUMNS[: -len(_ADDED_IN_2)])
-        for column in (*(_ADDED_IN_1 if version < 1 else ()), *_ADDED_IN_2):
+            self._require_checksums(_COLUMNS_OF[version])
+        for column in (*(_ADDED_IN_1 if version < 1 else ()), *(_ADDED_IN_2 if version < 2 else ())):
             self._db.execute(f"ALTER TABLE signed ADD COLUMN {column}")
+        if version:
+            self._db.execute(_REOPEN_OWED)
+            self._db.execute("ALTER TABLE signed DROP COLUMN owed")
         for row in self._rows(f"SELECT {', '.join(COLUMNS)} FROM signed ORDER BY at_s"):  # noqa: S608
             self._db.execute("UPDATE signed SET checksum = ? WHERE intent_id = ?", (checksum_of(row), row[INTENT_AT]))
             self._chain.append(What.SIGNED, row[INTENT_AT], checksum_of(row), content_of(row))
-        for what, subject, digest in (*self._replacement_digests(), *self._audit_digests()):
-            self._chain.append(what, subject, digest)
+        if chained:
+            # The file beside it is held against the chain as it is: a copy that was put back is no newer for this.
+            self._chain.forget()
+        else:
+            for what, subject, digest in (*self._replacement_digests(), *self._audit_digests()):
+                self._chain.append(what, subject, digest)
         self._db.execute(f"PRAGMA user_version = {_VERSION}")
 
     def verify(self) -> int:
         """Hold every row against the chain of changes; how many rows there are. Raises `JournalError` at the first
         that is not what was written, has gone or was never written.
         """
+        found = self._require_as_written(None, COLUMNS)
+        self.audit()
+        return found
+
+    def _require_as_written(self, known: Link | None, columns: Sequence[str]) -> int:
+        """How many rows there are, held against their checksums over `columns` and against a chain that goes on from
+        `known`; None: from what the file beside it knows.
+        """
         try:
-            due = dict(self._chain.verified())
+            due = dict(self._chain.verified(known))
         except BrokenChain as error:
             raise JournalError(f"journal {self._path}: {error}; {_REMEDY}") from None
         except _DAMAGED as error:
             raise self._failure("read", error) from None
-        self._require_checksums(COLUMNS)
+        self._require_checksums(columns)
         rows = self._rows("SELECT intent_id, checksum FROM signed")
         found = [(What.SIGNED, intent_id, digest) for intent_id, digest in rows]
         found += [*self._replacement_digests(), *self._audit_digests()]
@@ -159,7 +194,6 @@ class Journal:
         if due:
             what_is, which = next(iter(due))
             raise JournalError(f"journal {self._path}: {what_is} {which} is gone; {_REMEDY}")
-        self.audit()
         return len(found)
 
     def accept(self) -> None:
@@ -192,12 +226,9 @@ class Journal:
             self._db.execute(_INSERT, (*row, self._linked(row)))
 
     def settle(self, intent_id: str, settlement: Settlement) -> None:
-        """Complete an entry with what it really did; once more when nothing is owed any more.
-
-        Raises `JournalError` unless it is there and waits for that.
-        """
+        """Complete an entry with what it really did. Raises `JournalError` unless it is there and waits for that."""
         entry = self.find(intent_id)
-        if entry is None or (entry.settlement is not None and not entry.settlement.owed):
+        if entry is None or entry.settlement is not None:
             raise JournalError(f"journal {self._path}: no unsettled intent {intent_id}")
         with self._changing():
             self._rewrite(replace(entry, settlement=settlement))
@@ -276,8 +307,9 @@ class Journal:
 
     def newest_time_s(self) -> float:
         """The latest time any row carries; 0 when empty. Raises `JournalError`."""
-        ((newest,),) = self._rows("SELECT max(max(at_s), max(coalesce(settled_at_s, 0))) FROM signed")
-        return float(newest or 0)
+        times = (("signed", "at_s"), ("signed", "settled_at_s"), ("replacements", "at_s"), ("audit", "at_s"))
+        newest = (self._rows(f"SELECT max({at}) FROM {table}")[0][0] for table, at in times)  # noqa: S608
+        return max(float(at_s or 0) for at_s in newest)
 
     def size(self) -> int:
         """How many signatures were ever given. Raises `JournalError`."""

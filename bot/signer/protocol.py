@@ -77,16 +77,21 @@ class Settle:
     `gas_cost_wei` is what the receipt shows, in the network's coin; `profit_wei` is what the trade gained before gas,
     in wei of ETH, negative if it lost.
     An intent that was signed and never sent settles with zeros: its bytes are not given again, and its nonce is free.
-    `owed` keeps its exposure reserved, until the same evidence comes without it: the other side is done as well.
-    Not `final`, it may yet be undone: it says only whether an exposure is `owed` still, or again; figures are left out,
-    and the worst case stays reserved.
     """
 
     intent_id: str
     gas_cost_wei: int
     profit_wei: int
-    owed: bool = False
-    final: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Whether both sides of an intent are done, or one is still to come, or again. It may yet be undone: its worst case
+    stays reserved.
+    """
+
+    intent_id: str
+    covered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +168,7 @@ class Denial:
     detail: str
 
 
-Request = SignRequest | Replace | Cancel | Settle | StatusRequest | Heartbeat
+Request = SignRequest | Replace | Cancel | Settle | Cover | StatusRequest | Heartbeat
 Response = Signed | Settled | Status | Denial
 
 _TAGS: Mapping[str, type[Request | Response]] = {
@@ -171,6 +176,7 @@ _TAGS: Mapping[str, type[Request | Response]] = {
     "replace": Replace,
     "cancel": Cancel,
     "settle": Settle,
+    "cover": Cover,
     "status": StatusRequest,
     "heartbeat": Heartbeat,
     "signed": Signed,
@@ -179,7 +185,7 @@ _TAGS: Mapping[str, type[Request | Response]] = {
     "denial": Denial,
 }
 _TAG_OF = {kind: tag for tag, kind in _TAGS.items()}
-_REQUESTS = (SignRequest, Replace, Cancel, Settle, StatusRequest, Heartbeat)
+_REQUESTS = (SignRequest, Replace, Cancel, Settle, Cover, StatusRequest, Heartbeat)
 
 
 def frame(message: Request | Response) -> bytes:

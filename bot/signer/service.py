@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from eth_utils.crypto import keccak
@@ -12,7 +14,7 @@ from eth_utils.crypto import keccak
 from bot.clock import Clock
 from bot.gas import ETHER, GasCoin
 from bot.reasons import Reason, Refusal
-from bot.signer.breakers import Breakers
+from bot.signer.breakers import RESUMED, Breakers
 from bot.signer.budget import MINUTE_S, Asked, Broken, Budgets
 from bot.signer.case import AMOUNT_LIMIT, Case, build
 from bot.signer.checks import review, stopped
@@ -25,6 +27,7 @@ from bot.signer.limits import LimitBook
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import (
     Cancel,
+    Cover,
     Denial,
     GrantUsage,
     Heartbeat,
@@ -72,7 +75,8 @@ class Signer:
         self._protections = protections
         self._newest_head = 0
         self._newest_time_s = 0.0
-        self._breakers = Breakers(switch, journal, self._now_s, self._on_resumed, policy.dead_man_s)
+        self._newest_moment_s = 0.0
+        self._breakers = Breakers(switch, journal, self._now_s, clock.monotonic_ns, self._on_resumed, policy.dead_man_s)
         self._reload()
 
     def answer(self, data: bytes, observes: bool = False) -> Response:
@@ -105,6 +109,8 @@ class Signer:
         return "" if switch.state is Trading.ACTIVE else f"{switch}; "
 
     def _respond(self, request: Request) -> Response:
+        if self._in_doubt:
+            self._reload()
         if isinstance(request, SignRequest | Replace | Cancel):
             with self._breakers.switch.signing():
                 signed = self._signature(request)
@@ -112,6 +118,8 @@ class Signer:
             return signed
         if isinstance(request, Settle):
             return self._settle(request)
+        if isinstance(request, Cover):
+            return self._cover(request)
         if isinstance(request, Heartbeat):
             self._breakers.wind_up()
         return self._status()
@@ -177,9 +185,10 @@ class Signer:
         if refusal := outbids(earlier, transaction):
             return _denial(refusal)
         signed = self._keys[transaction.sender].sign(transaction)
-        self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
-        if entry.settlement is None:
-            self._budgets.replace(before, entry, self._now_s())
+        with self._committing():
+            self._journal.replace(entry, signed.tx_hash, signed.raw, self._now_s())
+            if entry.settlement is None:
+                self._budgets.replace(before, entry, self._now_s())
         return Signed(signed.raw, signed.tx_hash)
 
     def _nonce_taken(self, case: Case) -> Refusal | None:
@@ -219,49 +228,48 @@ class Signer:
         )
         if halted := self._halted_meanwhile(case):
             return _denial(halted)
-        self._record(entry)
+        with self._committing():
+            self._journal.record(entry)
+            self._budgets.reserve(entry)
         return Signed(signed.raw, signed.tx_hash)
 
     def _halted_meanwhile(self, case: Case) -> Refusal | None:
         """A file made by hand waits for nobody's lock: what is dated after it is never kept, and never leaves."""
         return stopped(replace(case, switch=self._breakers.standing(case.plan.strategy)))
 
-    def _record(self, entry: Entry) -> None:
-        try:
-            self._journal.record(entry)
-        except JournalError:
-            # Whether a failed commit reached the disk is unknown; only the disk can tell what is reserved.
-            self._reload()
-            raise
-        self._budgets.reserve(entry)
+    @contextmanager
+    def _committing(self) -> Iterator[None]:
+        """Whether a failed commit reached the disk is unknown: the disk tells what counts before the next answer."""
+        self._in_doubt = True
+        yield
+        self._in_doubt = False
 
     def _settle(self, request: Settle) -> Settled | Denial:
         entry = self._journal.find(request.intent_id)
-        if not request.final and entry is not None:
-            return self._cover(entry, request.owed)
         gas_wei = self._policy.coin.cost_wei(request.gas_cost_wei)
         if problem := _settlement_problem(request, entry, gas_wei, self._policy.coin):
             return Denial(Reason.SIGNER_SETTLEMENT, problem)
         assert entry is not None
         done = entry.settlement
-        if done is None or (done.owed and not request.owed):
-            now = Settlement(gas_wei, request.profit_wei, self._now_s(), owed=request.owed)
-            cost_more = done is not None and now.profit_wei < done.profit_wei
-            done = now if done is None or cost_more else replace(done, owed=False)
-            self._journal.settle(request.intent_id, done)
-            self._budgets.settle(entry, done)
-            if cost_more:
-                self._recount()
+        if done is None:
+            done = Settlement(gas_wei, request.profit_wei, self._moment_s())
+            with self._committing():
+                self._journal.settle(request.intent_id, done)
+                self._budgets.settle(entry, done)
         return Settled(done.loss_wei)
 
-    def _cover(self, entry: Entry, owed: bool) -> Settled:
-        """Both sides are done, or one is not any more. Of what is settled, its settlement says so."""
+    def _cover(self, request: Cover) -> Settled | Denial:
+        """What is settled stays so."""
+        entry = self._journal.find(request.intent_id)
+        if entry is None:
+            return Denial(Reason.SIGNER_SETTLEMENT, f"intent {request.intent_id} was never signed")
         if entry.settlement is not None:
             return Settled(entry.settlement.loss_wei)
-        if entry.covered == owed:
-            entry = replace(entry, covered=not owed)
-            self._journal.cover(entry)
-            self._budgets.cover(entry)
+        if entry.covered != request.covered:
+            entry = replace(entry, covered=request.covered)
+            with self._committing():
+                self._journal.cover(entry)
+                self._budgets.cover(entry)
         return Settled(entry.worst_case_wei)
 
     def _status(self) -> Status:
@@ -290,24 +298,28 @@ class Signer:
         self._newest_time_s = max(self._newest_time_s, self._clock.wall_s())
         return self._newest_time_s
 
+    def _moment_s(self) -> float:
+        """As `_now_s`, but never the same twice: by it what was settled and resumed is put in order after a restart."""
+        self._newest_moment_s = max(self._now_s(), math.nextafter(self._newest_moment_s, math.inf))
+        return self._newest_moment_s
+
     def _on_resumed(self, strategy: str) -> None:
+        self._journal.note(self._moment_s(), RESUMED, strategy)
         self._budgets.resume(strategy)
 
     def _reload(self) -> None:
         self._journal.verify()
         self._newest_time_s = max(self._newest_time_s, self._journal.newest_time_s())
         audit = self._journal.audit()
-        self._recount()
+        self._newest_moment_s = max(self._newest_moment_s, self._newest_time_s)
+        replaced = self._journal.replaced(self._now_s() - MINUTE_S)
+        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit), replaced)
         revoked = frozenset(detail for _, what, detail in audit if what == "grant_revoked")
         folder = self._breakers.switch.folder
         restored_s = max((gap.until_s for gap in gaps(audit)), default=0.0)
         self._grants = GrantBook(folder, self._policy, self._note, revoked, restored_s)
         self._limits = LimitBook(folder, self._policy, self._note, audit)
-
-    def _recount(self) -> None:
-        audit = self._journal.audit()
-        replaced = self._journal.replaced(self._now_s() - MINUTE_S)
-        self._budgets = Budgets(self._journal.entries(), self._breakers.resumed(audit), gaps(audit), replaced)
+        self._in_doubt = False
 
     def _note(self, what: str, detail: str) -> None:
         self._journal.note(self._now_s(), what, detail)
@@ -351,11 +363,8 @@ def _settlement_problem(request: Settle, entry: Entry | None, gas_wei: int, coin
         return None
     # A run that opened since may have other marks: the same gas and the same tokens need not come to the same wei then.
     same_gas = known.gas_cost_wei == gas_wei or (coin != ETHER and bool(known.gas_cost_wei) and bool(gas_wei))
-    closes = known.owed and not request.owed
-    if not same_gas or (known.profit_wei != request.profit_wei and not closes):
+    if not same_gas or known.profit_wei != request.profit_wei:
         return f"intent {request.intent_id} is settled already, with other figures"
-    if request.owed and not known.owed:
-        return f"intent {request.intent_id} was settled as owing nothing"
     return None
 
 

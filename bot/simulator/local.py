@@ -232,8 +232,10 @@ class LocalEvm:
 
     def _transact(self, tx: UnsignedTransaction, price_wei: int) -> tuple[bytes, bool, int]:
         """What it returned, whether it succeeded, and its gas."""
-        output, succeeded = self._called(tx.sender, tx.to, tx.data, tx.value_wei, tx.gas_limit, price_wei)
         floor = _BASE_GAS + _FLOOR_GAS_PER_TOKEN * _tokens(tx.data)
+        if tx.gas_limit < floor:
+            raise NotAnsweredHere(f"its data costs {floor} gas, and its limit is {tx.gas_limit}")
+        output, succeeded = self._called(tx.sender, tx.to, tx.data, tx.value_wei, tx.gas_limit, price_wei)
         return output or b"", succeeded, max(self._evm.result.gas_used, floor)
 
     def _called(

@@ -19,9 +19,10 @@ from bot.simulator.reader import Readings
 from chains.assets import ZERO_ADDRESS, Address, address
 
 MOST_SLOTS = 8_192
-LAST_PRECOMPILE = 0x0A
-"""The last of Cancun's precompiled contracts; later ones are not known in this process."""
 
+_MODEXP = 0x05
+# The last of Cancun's; later ones are not known in this process.
+_LAST_PRECOMPILE = 0x0A
 _LAST_RESERVED = 0x1FF
 
 
@@ -42,7 +43,8 @@ class AccountState:
         return cls(balance_wei, nonce, code, keccak(code), asked.blind, asked.asking)
 
 
-PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, LAST_PRECOMPILE + 1))
+PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, _LAST_PRECOMPILE + 1) if number != _MODEXP)
+"""The precompiled contracts that run here: since Osaka, MODEXP costs more and refuses more (EIP-7883, EIP-7823)."""
 
 
 class StateStore:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from bot.snapshot.layouts import calls, market, pools
 from chains.pools.registry import FAMILIES, Family
 from chains.printing import one_line
 from chains.snapshot import LeftOut, Snapshot
-from chains.snapshot.document import FORMAT, from_json, read_json
+from chains.snapshot.document import FORMAT, from_json, read_json, read_whole
 from chains.snapshot.errors import SnapshotError
 
 LAYOUTS: Sequence[Layout] = (market.rows, market.extract, market.events, calls.calls, pools.pool, pools.ticks_only)
@@ -102,8 +101,7 @@ def _of_layout(document: Any, file: Path) -> Iterator[Found]:
 
 
 def _table(file: Path) -> Iterator[Found]:
-    content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    rows = market.read_table(content.decode(errors="replace"))
+    rows = market.read_table(read_whole(file).decode(errors="replace"))
     if rows is None:
         raise UnknownLayout(f"{file}: a table, but not of curves; docs/snapshot.md lists the layouts")
     return market.curves(rows)

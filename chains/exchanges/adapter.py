@@ -18,12 +18,12 @@ from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import client_of, followed_depth, taker_fees
+from chains.exchanges.following import Following
 from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
 DEPTH = 100
 """Levels kept per side."""
-RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
 IDLE_S = 6.0
 """An account that is asked nothing for so long, at most for twice as long, is asked the time: soon after, the
 connection that an order will need is closed (aiohttp keeps one for 15 s), and a new one first takes two round trips."""
@@ -68,14 +68,11 @@ class Exchange:
         self.symbols = tuple(symbols)
         self.calls_made = 0
         """Requests sent so far, WebSocket messages not counted."""
-        self.books: dict[str, Book] = {}
-        """The last book of each symbol watched."""
         self._client = client
         self._conceal = Concealing((api_key, secret))
         self._fetch = client.fetch
         client.fetch = self._fetched
         self._has_key = bool(api_key)
-        self._followed_depth = followed_depth(ccxt_id)
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
@@ -83,8 +80,9 @@ class Exchange:
         self._terms: dict[str, reading.Terms] = {}
         self._reading_terms: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._waiting: list[tuple[str, int, asyncio.Future[None]]] = []
-        self._ended: BaseException | None = None
+        self._following = Following(name, self.symbols, client, followed_depth(ccxt_id), self._book, self._told)
+        self.books = self._following.books
+        """The last book of each symbol watched."""
 
     async def connect(self) -> None:
         """Load and check the symbols' rules and fees, and with a key that orders can be looked up.
@@ -128,9 +126,7 @@ class Exchange:
         """
         if not self._terms:
             raise RuntimeError(f"{self.name}: connect() comes before watch()")
-        self._tasks = [asyncio.create_task(self._follow(symbol, on_book, on_trouble)) for symbol in self.symbols]
-        for task in self._tasks:
-            task.add_done_callback(self._follower_ended)
+        self._following.begin(on_book, on_trouble)
         if self._has_key and self._client.has["fetchTime"]:
             self._tasks.append(asyncio.create_task(self._stay_connected()))
         try:
@@ -144,13 +140,7 @@ class Exchange:
 
     async def reached(self, symbol: str, nonce: int) -> None:
         """Return once the watched book of `symbol` has at least that update id. Raises what ended the watching."""
-        if self._ended:
-            raise self._ended
-        book = self.books.get(symbol)
-        if book is None or book.nonce < nonce:
-            arrival = asyncio.get_running_loop().create_future()
-            self._waiting.append((symbol, nonce, arrival))
-            await arrival
+        await self._following.reached(symbol, nonce)
 
     async def fetch_book(self, symbol: str) -> Book:
         """The book by request. Raises `ExchangeUnavailable`."""
@@ -230,7 +220,7 @@ class Exchange:
         tasks = [*self._tasks, *([self._reading_terms] if self._reading_terms else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._following.close(), return_exceptions=True)
         await self._client.close()
 
     def token(self, currency: str) -> Token:
@@ -268,27 +258,6 @@ class Exchange:
             f"{self.name} cannot look an order up by its client id ({why}); without an API key, its books can be used"
         )
 
-    async def _follow(
-        self, symbol: str, on_book: Callable[[Book], None], on_trouble: Callable[[FeedTrouble], None]
-    ) -> None:
-        failures = 0
-        while True:
-            try:
-                book = self._book(symbol, await self._client.watch_order_book(symbol, self._followed_depth))
-            except Exception as error:
-                # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
-                self._forget_settled_futures()
-                on_trouble(FeedTrouble(self.name, symbol, self._told(error)))
-                await asyncio.sleep(min(RETRY_FIRST_S * 2**failures, RETRY_MOST_S) if failures else 0)
-                failures += 1
-                continue
-            failures = 0
-            if not book.nonce and symbol in self.books and self.books[symbol].nonce:
-                continue  # ccxt is between two snapshots
-            self.books[symbol] = book
-            on_book(book)
-            self._wake(symbol, book.nonce)
-
     async def _stay_connected(self) -> None:
         while True:
             before = self.calls_made
@@ -299,25 +268,6 @@ class Exchange:
 
     def _book(self, symbol: str, raw: reading.Raw) -> Book:
         return self._terms[symbol].book(self.name, symbol, raw, DEPTH, self._monotonic_ns())
-
-    def _forget_settled_futures(self) -> None:
-        # ccxt keeps a future it rejected while nobody waited, and would hand out the same old error for ever
-        for client in self._client.clients.values():
-            for key in [key for key, future in client.futures.items() if future.done()]:
-                del client.futures[key]
-
-    def _wake(self, symbol: str, nonce: int) -> None:
-        for waited_symbol, waited_nonce, arrival in self._waiting:
-            if waited_symbol == symbol and waited_nonce <= nonce and not arrival.done():
-                arrival.set_result(None)
-        self._waiting = [entry for entry in self._waiting if not entry[2].done()]
-
-    def _follower_ended(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        self._ended = error or ExchangeUnavailable(f"{self.name} is no longer watched")
-        for _, _, arrival in self._waiting:
-            if not arrival.done():
-                arrival.set_exception(self._ended)
 
     async def _place(self, order: ExchangeOrder, terms: reading.Terms) -> OrderReport:
         try:
@@ -348,7 +298,9 @@ class Exchange:
         """
         with contextlib.suppress(Exception):
             await self._client.load_markets(True)
-            for symbol, known in self._terms.items():
+        for symbol, known in self._terms.items():
+            # One that is no longer traded, or not as it was, does not keep the others from theirs.
+            with contextlib.suppress(LookupError, ValueError):
                 terms = reading.terms(self._client.markets[symbol], self._client.precisionMode, "0", self.token)
                 self._terms[symbol] = replace(terms, taker_fee_ppm=known.taker_fee_ppm)
 
@@ -357,8 +309,9 @@ class Exchange:
         terms = self._terms[symbol]
         try:
             fills = reading.fills(raw["trades"], terms, self.token)
-        except InvalidAmount:
-            # An answer without costs, which ccxt works out finer than the exchange accounts for: its trades tell.
+        except ValueError:
+            # Its trades tell, where an answer lacks their ids or fees, or their costs, which ccxt works out finer than
+            # the exchange accounts for.
             fills = ()
         filled = terms.base.units(raw["filled"] or 0)
         if sum(fill.amount for fill in fills) != filled:

@@ -72,7 +72,7 @@ class Terms:
         # ccxt keeps its live books in floats; `str` gives back the digits the exchange sent, as they are at most 15
         tick, lot = self.quote.whole(self.tick), self.base.whole(self.lot)
         levels = ((whole(Decimal(str(row[0])) / tick), int(Decimal(str(row[1])) / lot)) for row in rows)
-        return tuple((ticks, lots) for ticks, lots in levels if lots)
+        return tuple((ticks, lots) for ticks, lots in levels if ticks > 0 and lots > 0)
 
 
 def terms(market: Raw, precision_mode: int, taker_fee: str | None, token: Callable[[str], Token]) -> Terms:
@@ -105,7 +105,11 @@ def _step(precision: str | None, mode: int) -> Decimal:
 
 
 def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tuple[Fill, ...]:
-    """ccxt's trades of one order, in its order."""
+    """ccxt's trades of one order, in its order. Raises `ValueError` for one without an id, which could not be told from
+    another, and for one whose fee is not told.
+    """
+    if any(trade["id"] is None or not trade.get("fee") or trade["fee"]["cost"] is None for trade in trades):
+        raise ValueError("a trade without its id or its fee")
     return tuple(
         Fill(
             trade_id=str(trade["id"]),

@@ -3,17 +3,14 @@
 from chains.node.court import Agreement, Opinion
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import (
-    LogLimit,
     NoArchive,
     NodeError,
     QuotaSpent,
-    RangeGone,
     ReorgTooDeep,
     Unreachable,
     WrongChain,
 )
 from chains.node.events import NodeEvent
-from chains.node.logs import LogChunk
 from chains.node.node import Node
 from chains.node.sending import SendCause, SendOutcome, SendStatus
 from chains.node.submitter import Submitter
@@ -24,8 +21,6 @@ __all__ = [
     "Agreement",
     "BlockRef",
     "EndpointSettings",
-    "LogChunk",
-    "LogLimit",
     "NoArchive",
     "Node",
     "NodeClock",
@@ -33,7 +28,6 @@ __all__ = [
     "NodeEvent",
     "Opinion",
     "QuotaSpent",
-    "RangeGone",
     "ReorgTooDeep",
     "SendCause",
     "SendOutcome",

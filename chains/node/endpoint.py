@@ -108,6 +108,8 @@ class Endpoint:
         self._count = count
         self._transport: Transport | None = None
         self._connecting = asyncio.Lock()
+        self._failures = 0
+        self._failure = ""
         self._closed = False
         self._down = False
         self._chain_due_s: float | None = None
@@ -136,20 +138,34 @@ class Endpoint:
             self._chain_due_s = None
 
     async def ready(self) -> Transport:
-        """The connection, its chain checked. Raises `Unreachable`, `WrongChain`."""
+        """The connection, its chain checked. Raises `Unreachable`, `WrongChain`.
+
+        Whoever waits while another tries waits for that one try: where nothing answers, each takes its whole time.
+        """
+        failures = self._failures
         async with self._connecting:
             if self._closed:
                 raise Unreachable(f"{self.name}: this node was closed")
-            transport = self._transport
-            if transport is None or not transport.open:
-                transport = await self._connect()
-            if self._chain_due_s is None or self.now_s() >= self._chain_due_s:
-                try:
-                    await self._check_chain(transport)
-                except BaseException:
-                    await transport.shut()
-                    raise
-            return transport
+            if self._failures != failures:
+                raise Unreachable(self._failure)
+            try:
+                return await self._ready()
+            except Unreachable as error:
+                self._failures += 1
+                self._failure = str(error)
+                raise
+
+    async def _ready(self) -> Transport:
+        transport = self._transport
+        if transport is None or not transport.open:
+            transport = await self._connect()
+        if self._chain_due_s is None or self.now_s() >= self._chain_due_s:
+            try:
+                await self._check_chain(transport)
+            except BaseException:
+                await transport.shut()
+                raise
+        return transport
 
     async def ask(self, method: str, *params: Any) -> Any:
         """The result of one call. Raises `RpcError`, `Unreachable`, `WrongChain`."""

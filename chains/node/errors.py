@@ -47,14 +47,6 @@ class ReorgTooDeep(NodeError):
     """The chain was reorganised below every remembered block: state built on them must be loaded anew."""
 
 
-class RangeGone(NodeError):
-    """Blocks that were asked for do not exist, or no longer."""
-
-
-class LogLimit(NodeError):
-    """A single block has more logs than the endpoint gives."""
-
-
 class NoArchive(RpcError):
     """No endpoint has the state, or the logs, of a block so old."""
 

@@ -26,7 +26,7 @@ from chains.node.events import Events, NodeEvent
 from chains.node.follower import Follower, Vanished
 from chains.node.heads import Allowance
 from chains.node.leading import Leading, Lookout
-from chains.node.logs import LogChunk, LogRanges, logs_of_block
+from chains.node.logs import logs_of_block
 from chains.node.pool import Pool
 from chains.node.quota import UsageFile
 from chains.node.reads import JsonRpcReads
@@ -94,7 +94,6 @@ class Node(JsonRpcReads):
         self._leading = Leading(self._pool, self._court, self._allowance)
         self._lookout = Lookout(self._pool, self._court, self._leading, self._allowance)
         self._broadcast = Broadcast(self._pool)
-        self._ranges = LogRanges(self._pool)
         self._ahead = Ahead(self.batch)
         self._closed = False
         self._aim = 0
@@ -208,16 +207,6 @@ class Node(JsonRpcReads):
         if not found:
             self._allowance.use(1 if bloom is None else 2)
         return found
-
-    def logs(
-        self, blocks: range, topics: Sequence[bytes] = (), addresses: Sequence[str] = ()
-    ) -> AsyncGenerator[LogChunk]:
-        """Logs of `blocks`, chunk after chunk in order, of whatever length the endpoints give.
-
-        `topics` and `addresses` are alternatives; empty means any. Raises `RangeGone` where blocks are not there,
-        `LogLimit`, `NoArchive`, `RpcError`, `Unreachable`. What was yielded before stays true: go on after it.
-        """
-        return self._ranges.read(blocks, topics, addresses)
 
     async def finalized_head(self) -> Head:
         """The newest block that will not be undone, by the node's word or by depth, as the network says."""

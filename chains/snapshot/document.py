@@ -8,9 +8,9 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from chains.assets import Token
 from chains.pools.pool import Pool
@@ -45,6 +45,10 @@ FORMER_VERSIONS = (1,)
 _GZIP = b"\x1f\x8b"
 _MAX_DECIMALS = 255
 _MOST_NESTED = 200
+MOST_BYTES = 512 << 20
+"""The longest document that is read, written out: twelve times what 120,000 pairs take."""
+
+_CHUNK = 1 << 20
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -108,15 +112,26 @@ def read(file: Path, families: Mapping[str, Family] = FAMILIES) -> Snapshot:
 
 def read_json(file: Path) -> Any:
     """Any JSON document, compressed or not. Raises `NotASnapshot`, `OSError`."""
-    content = file.read_bytes()
+    content = read_whole(file)
     try:
-        if content.startswith(_GZIP):
-            content = gzip.decompress(content)
         if _nesting(content) > _MOST_NESTED:
             raise ValueError(f"nested more than {_MOST_NESTED} deep")
         return json.loads(content)
-    except (EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
+    except ValueError as error:
         raise NotASnapshot(f"{file}: not JSON ({error}); is it the right file?") from None
+
+
+def read_whole(file: Path) -> bytes:
+    """What is in a file, or comes out of a pipe, decompressed. Raises `NotASnapshot`, `OSError`."""
+    try:
+        with file.open("rb") as raw:
+            source = cast(IO[bytes], gzip.GzipFile(fileobj=raw) if raw.peek(2).startswith(_GZIP) else raw)
+            content = b"".join(islice(iter(lambda: source.read(_CHUNK), b""), MOST_BYTES // _CHUNK + 1))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise NotASnapshot(f"{file}: it is compressed, and damaged ({error}); fetch or take it again") from None
+    if len(content) > MOST_BYTES:
+        raise NotASnapshot(f"{file}: more than {MOST_BYTES >> 20} MiB, or without end; is it the right file?")
+    return content
 
 
 def _nesting(content: bytes) -> int:

@@ -21,14 +21,17 @@ from bot.market.books import usable
 from bot.plan import Plan, Swap
 from bot.reasons import Reason
 from bot.rpc import HttpRpc
-from bot.strategy import MarketView, Strategy
+from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed
 from chains.assets import Token
 from chains.blocks import Block
+from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
+from chains.exchanges.paper import PaperExchange
 from chains.exchanges.troubles import FeedTrouble
 from chains.loans import Lender
 from chains.node.answers import Request
 from chains.node.endpoint import Endpoint
 from chains.node.errors import Unreachable
+from tests.bot.ledger.given import StandingClock
 from tests.bot.market import samples
 from tests.road import scenario as scenarios
 from tests.road.small import open_road
@@ -225,6 +228,42 @@ async def test_a_node_that_falls_silent_while_the_rest_goes_on_leaves_no_chain_s
         assert road.ledger.intent(1).exposure is Exposure.HEDGED
 
 
+class Shown(Strategy):
+    """Needs no inventory, plans nothing, and says when it is asked."""
+
+    def __init__(self, said: list[str]) -> None:
+        super().__init__("cex_dex_arbitrage")
+        self._said = said
+
+    def on_market(self, market: MarketView) -> Iterable[Plan]:
+        self._said.append("shown")
+        return ()
+
+
+async def test_cycles_are_not_kept_waiting_by_an_exchange_that_is_asked_about_an_order(tmp_path: Path) -> None:
+    scenario, said = scenarios.read("exchange_gap"), list[str]()
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenario, tmp_path, stack)
+        real = road.exchange
+
+        async def lost(order: ExchangeOrder) -> OrderReport:
+            await PaperExchange.place(real, order)
+            return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.UNKNOWN)
+
+        async def find(client_id: str, symbol: str) -> OrderReport | None:
+            said.append("asked")
+            return await PaperExchange.find(real, client_id, symbol) if said[0] == "shown" else None
+
+        real.place, real.find = lost, find  # type: ignore[method-assign]
+        road.show(scenario.steps[0].book)
+        await road.mine(())
+        await road.mine(())
+        said.clear()
+        road.road.strategies[:] = [Shown(said)]
+        await road.mine(())
+        assert said == ["shown", "asked"] and road.ledger.intent(1).exposure is Exposure.HEDGED
+
+
 async def test_what_a_strategy_was_shown_is_remembered_with_the_plan_it_became(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         road = await open_road(TWO_POOLS, tmp_path, stack)
@@ -274,3 +313,67 @@ async def test_every_decision_is_told_in_one_line(tmp_path: Path) -> None:
         await road.mine(())
         await road.mine(())
         assert len(road.output) == 2 and not any("\n" in line for line in road.output)
+
+
+class Careless(Strategy):
+    """Does whatever a test wants done when it is asked."""
+
+    def __init__(self, does: Callable[[], Iterable[Plan]]) -> None:
+        super().__init__("careless")
+        self._does = does
+        self.asked = 0
+
+    def on_market(self, market: MarketView) -> Iterable[Plan]:
+        self.asked += 1
+        return self._does()
+
+
+def failing(error: Exception) -> Careless:
+    def does() -> Iterable[Plan]:
+        raise error
+
+    return Careless(does)
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), InvalidParameter("5 USDC must be in ETH")], ids=["code", "parameter"])
+async def test_a_strategy_whose_code_fails_is_halted_until_it_is_resumed_and_the_others_go_on(
+    tmp_path: Path, error: Exception
+) -> None:
+    careless = failing(error)
+    async with AsyncExitStack() as stack:
+        strategies = [careless, Planning(lambda plan: (plan,))]
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=strategies)
+        await road.mine(())
+        await road.mine(())
+        assert decisions(road.ledger) and careless.asked == 1
+        assert str(error) in str(road.ledger.halted_because("careless"))
+        assert any(str(error) in line and "isthmus resume careless" in line for line in road.output)
+        road.ledger.resume("careless", "mended")
+        await road.mine(())
+        assert careless.asked == 2 and road.ledger.halted_because("careless") is not None
+
+
+async def test_a_run_whose_only_strategy_fails_ends(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[failing(KeyError("x"))])
+        with pytest.raises(StrategyFailed, match="careless failed on block"):
+            await road.mine(())
+
+
+async def test_a_strategy_that_takes_long_is_told_of_once_until_it_is_quicker_again(tmp_path: Path) -> None:
+    clock, seconds = StandingClock(), iter([3, 3, 0, 2])
+
+    def slowly() -> Iterable[Plan]:
+        clock.seconds += next(seconds)
+        return ()
+
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack, strategies=[Careless(slowly)])
+        road.road.transactions.stages.clock = clock
+        for _ in range(4):
+            await road.mine(())
+        told = [event.detail for event in events(road.ledger) if event.name == "slow_strategy"]
+    assert [line.partition(" s to plan")[0] for line in reversed(told)] == [
+        "careless took 3.0",
+        "careless took 2.0",
+    ]

@@ -148,6 +148,14 @@ def test_requests_are_answered_in_order_and_a_bad_one_stops_nothing(state, tmp_p
     assert all(set(answers[i]) == {"refused", "detail"} for i in (1, 3)) and len(answers) == 4
 
 
+def test_requests_without_a_line_end_are_not_read_for_ever(state, tmp_path):
+    (tmp_path / "requests.jsonl").write_text("{}\n" + " " * (1 << 17))
+    for file in ("/dev/zero", tmp_path / "requests.jsonl"):
+        result = run("--state", state, "--requests", str(file))
+        assert result.exit_code == 2 and result.stderr.endswith("write one request a line\n")
+    assert result.stdout.count("malformed_request") == 1 and "line 2" in result.stderr
+
+
 def test_options_that_do_not_go_together_are_a_usage_error(state, tmp_path):
     for arguments in (["--in", "A"], ["--requests", "x", "--in", "A"]):
         result = CliRunner().invoke(main, ["quote", "--state", state, *arguments])

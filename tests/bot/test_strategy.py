@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -51,26 +51,41 @@ def view(on: Market, *, inventory: dict[Token, int] | None = None, gas_price_wei
     )
 
 
+def planned(**otherwise: Any) -> Plan:
+    """A plan that is sound, but for what is `otherwise`."""
+    (found,) = view(market(CHEAP, DEAR)).cycles(max_hops=2)
+    return replace(found.plan(min_profit_wei=1), **{"strategy": "mine", **otherwise})
+
+
 @pytest.mark.parametrize(
-    ("planned", "told"),
+    ("offered", "told"),
     [
         (lambda: (plan.gone for plan in (None,)), "AttributeError: 'NoneType' object has no attribute 'gone' ("),
         (lambda: None, "TypeError: 'NoneType' object is not iterable ("),
         (lambda: [None], "TypeError: None is no Plan ("),
-        (lambda: (getattr(plan, "\x1b[2J") for plan in (None,)), "no attribute '\N{REPLACEMENT CHARACTER}[2J' ("),
+        (lambda: [planned(strategy="other")], "ValueError: a plan of 'other', which has a budget of its"),
+        (lambda: [planned(min_profit_wei=0.0005)], "TypeError: min_profit_wei is 0.0005; write a whole number, "),
+        (lambda: [planned(min_profit_wei=None)], "TypeError: min_profit_wei is None; write a whole number, "),
+        (lambda: [planned(legs=())], "ValueError: a plan without a swap; one trades on the chain, and at an exchange "),
+        (lambda: [planned(legs=[*planned().legs])], "TypeError: a plan cannot hold list ("),
+        (lambda: [planned(unwinds="ab")], "ValueError: a plan that unwinds 'ab'; what is owed is taken back "),
+        (
+            lambda: (getattr(plan, "\x1b[2J") for plan in (None,)),
+            "AttributeError: 'NoneType' object has no attribute '\N{REPLACEMENT CHARACTER}[2J",
+        ),
     ],
 )
 def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_file(
-    planned: Callable[[], Iterable[Plan]], told: str
+    offered: Callable[[], Iterable[Plan]], told: str
 ) -> None:
     class Careless(Patient):
         def on_market(self, market: MarketView) -> Iterable[Plan]:  # type: ignore[override]
-            return planned()
+            return offered()
 
     with pytest.raises(StrategyFailed) as failed:
         list(Careless("mine").plans(view(market(CHEAP))))
     said = str(failed.value)
-    assert said.startswith("strategy mine failed on block 17: ") and f"{told}{__file__}" in said
+    assert said.startswith(f"strategy mine failed on block 17: {told}") and f"({__file__}" in said
 
 
 def test_a_parameter_that_does_not_fit_stays_a_matter_of_configuration() -> None:

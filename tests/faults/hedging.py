@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from bot.execution.debts import HedgePolicy
-from bot.execution.hedges import HedgeDesk, TradingAccount
+from bot.execution.hedges import HedgeDesk
+from bot.execution.ordering import TradingAccount
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import fills
 from bot.ledger.records import Account, Purpose, TradeFill

@@ -1,4 +1,4 @@
-// What each strategy has used of what it may risk.
+// What each strategy, and all of them together, have used of what they may risk.
 
 import { $, arrange, element, setText } from "./dom.js";
 import { ethNumber, shortAmount, words } from "./format.js";
@@ -31,10 +31,12 @@ export class Budgets {
 
   #make(row) {
     const state = element("span", { class: "unit" });
-    const title = element("h3", {}, element("i", { class: "swatch" }), element("span", {}, words(row.id)), state);
-    title.firstChild.dataset.series = strategyColour(this.store.values.header?.strategies ?? [], row.id);
+    const swatch = row.id === "" ? null : element("i", { class: "swatch" });
+    if (swatch) swatch.dataset.series = strategyColour(this.store.values.header?.strategies ?? [], row.id);
+    const name = words(row.id) || "all together";
+    const title = element("h3", {}, swatch, element("span", {}, name), state);
     const bars = new Map(row.limits.map((limit) => [limit.name, this.#bar(limit)]));
-    const block = element("section", { class: "budget" }, title, ...[...bars.values()].map((bar) => bar.line));
+    const block = element("section", { class: "budget", role: "group", "aria-label": name }, title, ...[...bars.values()].map((bar) => bar.line));
     return { block, state, bars };
   }
 

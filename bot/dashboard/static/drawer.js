@@ -78,7 +78,7 @@ function intended(intent) {
 
 function filled(fills) {
   const rows = fills.map((fill) =>
-    element("li", { class: fill.undone ? "undone" : null }, leg(fill), element("small", { title: fill.trade_id }, `${shortHash(fill.venue, 18, 4)} · ${shortHash(fill.trade_id, 12, 6)}${fill.undone ? " · undone by a reorganisation" : ""}`)));
+    element("li", { class: fill.undone_by ? "undone" : null }, leg(fill), element("small", { title: fill.trade_id }, `${shortHash(fill.venue, 18, 4)} · ${shortHash(fill.trade_id, 12, 6)}${fill.undone_by ? ` · undone by ${fill.undone_by}` : ""}`)));
   return step("Fills", "done", element("ol", { class: "hops" }, ...rows));
 }
 

@@ -13,9 +13,11 @@ from enum import StrEnum
 from bot.market.dual.decompose import Share, shares
 from bot.market.dual.exact import Desk, Trade, Walk, starts_at, swaps, walk_of
 from bot.market.dual.problem import Problem, problem_of
+from bot.market.dual.purse import Purse
 from bot.market.dual.settling import gas_of_trades
 from bot.market.dual.solve import Solution, closed, solve
-from bot.market.dual.venues import Venue
+from bot.market.dual.venues import BookVenue, Venue
+from chains.assets import Token
 from chains.pools.pool import PoolError
 
 MOST_HOPS = 8
@@ -36,9 +38,10 @@ PRUNINGS = 4
 
 
 class Cause(StrEnum):
-    """Why a part of the bound is not captured; rounding includes what the search itself leaves."""
+    """Why a part of the bound is not captured; `left` is what curves still offer after all that was found."""
 
     ROUNDING = "rounding"
+    LEFT = "left"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
     HOPS = "hops"
@@ -51,13 +54,16 @@ class Terms:
     """What trades must keep to.
 
     `most_hops` per walk; `most_in` the greatest input of one trade, in base units of the numeraire at the optimum's
-    prices; `gas_price_wei` is paid in the numeraire. `avoided` venues are not traded, each for its reason.
+    prices; `gas_price_wei` is paid in the numeraire. `avoided` venues are not traded, each for its reason. A walk has
+    `most_orders` at exchanges, which spend no more than `inventory` (base units; None: whatever they want).
     """
 
     gas_price_wei: int = 0
     most_hops: int = MOST_HOPS
     most_in: float = math.inf
     avoided: Mapping[str, str] = field(default_factory=dict)
+    most_orders: int = MOST_HOPS
+    inventory: Mapping[Token, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,22 +85,41 @@ class Capture:
 def capture(solution: Solution, terms: Terms) -> Capture:
     """Trades that take as much of the optimum as `terms` allow.
 
-    Walks traded one after another end a little off the optimum. So it is sought again in what they leave, until there
-    is nothing worth mentioning; not where a budget is what leaves it.
+    Walks traded one after another end a little off the optimum, and what `terms` forbid is part of it. So it is sought
+    again in what they leave, without the venues that are forbidden or have had what the inventory holds for them, until
+    there is nothing worth mentioning; not where a budget is what leaves it.
     """
-    numeraire = solution.problem.tokens[0]
-    venues = {way.venue: solution.problem.venues[way.venue] for way in solution.problem.ways}
+    numeraire, venues = solution.problem.tokens[0], _passed(solution.problem)
+    closing = _closing(venues, terms)
     trades: list[Trade] = []
     for _ in range(ROUNDS):
         made = _once(solution, terms)
         trades += made
-        if not made or math.isfinite(terms.most_in):
+        if not (made or closing) or math.isfinite(terms.most_in):
             break
-        venues = _after(venues, made)
+        venues = {name: venue for name, venue in _after(venues, made).items() if name not in closing}
+        closing = set()
         solution = solve(problem_of(venues.values(), numeraire))
         if solution.value <= WORTH_MENTIONING * sum(trade.gain for trade in trades):
             break
     return Capture(tuple(trades))
+
+
+def remaining(solution: Solution, trades: Iterable[Trade]) -> float:
+    """What could still be gained after `trades`, by the dual; base units of the numeraire."""
+    problem = solution.problem
+    return solve(problem_of(_after(_passed(problem), trades).values(), problem.tokens[0])).value
+
+
+def _passed(problem: Problem) -> dict[str, Venue]:
+    """The venues that have a way."""
+    return {way.venue: problem.venues[way.venue] for way in problem.ways}
+
+
+def _closing(venues: Mapping[str, Venue], terms: Terms) -> set[str]:
+    """The venues that only the first optimum passes."""
+    books = terms.inventory is not None or not terms.most_orders
+    return {name for name, it in venues.items() if name in terms.avoided or (books and isinstance(it, BookVenue))}
 
 
 def _once(solution: Solution, terms: Terms) -> list[Trade]:
@@ -141,6 +166,7 @@ class _Trader:
         self._venues, self._terms = solution.problem.venues, terms
         self._price = dict(zip(solution.problem.tokens, map(float, solution.prices), strict=True))
         self._sizes: dict[Walk, float] = {}
+        self._purse = Purse(terms.inventory, self._venues)
         for share in found:
             walk = walk_of(solution.problem, share.cycle, share.sale)
             self._sizes[walk] = self._sizes.get(walk, 0.0) + share.amount_in
@@ -154,10 +180,10 @@ class _Trader:
 
     def _together(self) -> list[list[Trade]]:
         """The walks at the optimum's sizes, then what they leave; and the same merged into one trade per walk."""
-        desk, made = Desk(self._venues), []
+        desk, made = self._opened(), []
         amounts: Counter[Walk] = Counter()
         for walk, amount_in in self._sizes.items():
-            trade = desk.trade(walk, min(amount_in, self._most_in(walk)))
+            trade = self._traded(desk, walk, min(amount_in, self._most_in(walk)))
             if trade is not None:
                 amounts[walk] = trade.amount_in
                 made.append(trade)
@@ -165,20 +191,20 @@ class _Trader:
             before = len(made)
             for walk in self._sizes:
                 more, worth = self._sized(desk, walk, amounts[walk])
-                trade = desk.trade(walk, more) if worth >= 1.0 else None
+                trade = self._traded(desk, walk, more) if worth >= 1.0 else None
                 if trade is not None:
                     amounts[walk] += trade.amount_in
                     made.append(trade)
             if len(made) == before:
                 break
-        desk = Desk(self._venues)
-        again = (desk.trade(walk, amount, self._terms.gas_price_wei) for walk, amount in amounts.items() if amount)
+        desk, gas_price_wei = self._opened(), self._terms.gas_price_wei
+        again = (self._traded(desk, walk, amount, gas_price_wei) for walk, amount in amounts.items() if amount)
         merged = [trade for trade in again if trade is not None]
         return [merged, made] if _worth_splitting(merged, made) else [merged]
 
     def _alone(self) -> list[Trade]:
         """The best walk at its own best size, again and again, until none pays for its gas."""
-        desk, made = Desk(self._venues), []
+        desk, made = self._opened(), []
         queue = [(-math.inf, number, walk) for number, walk in enumerate(self._sizes)]
         left = POLISHES * len(queue)
         while queue and left:
@@ -190,7 +216,7 @@ class _Trader:
                 heapq.heappush(queue, (-worth, number, walk))
                 continue
             left -= 1
-            trade = desk.trade(walk, amount_in, self._terms.gas_price_wei)
+            trade = self._traded(desk, walk, amount_in, self._terms.gas_price_wei)
             if trade is not None:
                 made.append(trade)
                 heapq.heappush(queue, (-worth, number, walk))
@@ -198,11 +224,27 @@ class _Trader:
 
     def _sized(self, desk: Desk, walk: Walk, spent: int) -> tuple[float, float]:
         """The best input now within the budget, and what its gain is worth, by the model."""
-        room = self._most_in(walk) - spent
+        room = min(self._most_in(walk) - spent, self._left(walk))
         if room < 1.0:
             return 0.0, 0.0
         amount_in, gain = desk.best_input(walk, room)
         return amount_in, gain * self._price[starts_at(walk)]
+
+    def _opened(self) -> Desk:
+        """Nothing traded, nothing spent."""
+        self._purse = Purse(self._terms.inventory, self._venues)
+        return Desk(self._venues)
+
+    def _traded(self, desk: Desk, walk: Walk, amount_in: float, gas_price_wei: int = 0) -> Trade | None:
+        """About `amount_in`, and not more than what is left for the walk's orders."""
+        left = self._left(walk)
+        trade = desk.trade(walk, min(amount_in, left), gas_price_wei) if left >= 1.0 else None
+        if trade is not None:
+            self._purse.spend(trade)
+        return trade
+
+    def _left(self, walk: Walk) -> float:
+        return self._purse.left(walk, self._price) / self._price[starts_at(walk)]
 
     def _most_in(self, walk: Walk) -> float:
         """The budget in base units of the walk's first token."""
@@ -226,6 +268,8 @@ def _tradable(solution: Solution, terms: Terms) -> tuple[Solution, list[Share]]:
         share
         for share in found
         if max(len(share.cycle), len(share.sale)) <= terms.most_hops
+        and sum(isinstance(solution.problem.venues[ways[at].venue], BookVenue) for at in share.edges)
+        <= terms.most_orders
         and not any(ways[edge].venue in terms.avoided for edge in share.edges)
     ]
 

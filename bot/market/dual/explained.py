@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 
-from bot.market.dual.capture import Capture, Cause, Terms, capture
+from bot.market.dual.capture import Capture, Cause, Terms, capture, remaining
 from bot.market.dual.solve import Solution
 from bot.market.dual.venues import Venue, hop_of
 from chains.pools.pool import PoolError
@@ -29,14 +29,15 @@ def explained(
     """What is captured under `terms`, and the difference to `limit` by cause.
 
     Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
-    to more rules keep to fewer as well, so no cost is negative.
+    to more rules keep to fewer as well, so no cost is negative. Of what is missed without any rule, `left` is what
+    could still be gained behind the trades by the curves, and rounding has taken the rest.
     """
     freely = Terms(most_hops=len(solution.prices))
     rules = (
         (Cause.ROUNDING, freely),
         (Cause.UNSUPPORTED, replace(freely, avoided=unsupported)),
         (Cause.REFUSED, replace(freely, avoided=terms.avoided)),
-        (Cause.HOPS, replace(terms, most_in=math.inf, gas_price_wei=0)),
+        (Cause.HOPS, replace(terms, most_in=math.inf, inventory=None, gas_price_wei=0)),
         (Cause.BUDGET, replace(terms, gas_price_wei=0)),
         (Cause.GAS, terms),
     )
@@ -54,4 +55,6 @@ def explained(
     for cause, _ in rules:
         missed[cause] = before - captures[cause].gain
         before = captures[cause].gain
-    return captures[Cause.GAS], missed
+    left = min(missed[Cause.ROUNDING], int(remaining(solution, captures[Cause.ROUNDING].trades)))
+    missed[Cause.ROUNDING] -= left
+    return captures[Cause.GAS], missed | {Cause.LEFT: left}

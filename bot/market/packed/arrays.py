@@ -229,11 +229,14 @@ class PackedMarket:
         if values.shape != old.shape or not np.all((values > 0.0) & (values < np.inf)):
             raise ValueError("every node needs a value, positive and finite")
         self._settle()
-        factor = values / old
+        factor, pairs = values / old, self._joints.pairs
         self._nodes["value"][: self.nodes] = values
         self._nodes["grain"][: self.nodes] *= factor
-        rebased(pools, edges, self._joints.pairs, self._ranges, self._pieces["pieces"], factor, self._nodes["grain"])
-        self._dirty.update(dict.fromkeys(np.flatnonzero(pools["kind"][: self.pools] != FREE).tolist()))
+        moved = (factor != 1.0)[np.column_stack([pairs.source, pairs.target])[edges["pair"][: edges.size]]].any(axis=1)
+        touched = np.unique(edges["pool"][: edges.size][moved])
+        touched = touched[pools["kind"][touched] != FREE]
+        rebased(touched, pools, edges, pairs, self._ranges, self._pieces["pieces"], factor, self._nodes["grain"])
+        self._dirty.update(dict.fromkeys(touched.tolist()))
 
     def close(self, pools: Iterable[int]) -> None:
         """Quarantine: the pools stay known, and no walk uses them."""

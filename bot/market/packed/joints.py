@@ -8,6 +8,9 @@ from bot.market.packed.columns import Blocks, Columns
 from bot.market.packed.shapes import I4, LANES, Pairs
 from bot.market.packed.topology import Full, Topology
 
+GROWTH = 1.5
+"""Hubs are chosen anew once there are this many times as many links."""
+
 
 class Joints:
     """Edges by their two nodes. A link, once there, stays; its pairs may come to hold no edge."""
@@ -30,6 +33,7 @@ class Joints:
         self._blocks = Blocks(self._members)
         self._topology: Topology | None = None
         self._laid_out_for = (0, 0)
+        self._laid_out_links = 0
         self._stale: dict[int, None] = {}
         self.layouts = 0
 
@@ -55,11 +59,15 @@ class Joints:
         )
 
     def topology(self, nodes: int) -> Topology:
-        """Neighbours and hubs, laid out anew if there is no room; `layouts` counts how often that was."""
+        """Neighbours and hubs, laid out anew if there is no room, or far more to choose hubs from.
+
+        `layouts` counts how often that was.
+        """
         room = (nodes, self._links.room)
-        if self._topology is None or self._laid_out_for != room:
+        grown = self._links.size > GROWTH * self._laid_out_links
+        if self._topology is None or self._laid_out_for != room or grown:
             self._topology = Topology(nodes, self._links["low"], self._links["high"], self._links.size, self._most_hubs)
-            self._laid_out_for = room
+            self._laid_out_for, self._laid_out_links = room, self._links.size
             self.layouts += 1
         return self._topology
 

@@ -8,20 +8,21 @@ from bot.market.packed.columns import Columns
 from bot.market.packed.shapes import F8, GRAIN, I4, I8, PIECES, PRODUCT, RANGES, Pairs
 
 
-def rebased(pools: Columns, edges: Columns, pairs: Pairs, ranges: Columns, pieces: F8, factor: F8, grain: F8) -> None:
-    """Scale every record as if node n had been worth `factor[n]` times as much from the start."""
-    state, kind, size = pools["state"], pools["kind"], pools.size
-    first = pools["first"][:size]
-    forth = edges["pair"][first]
+def rebased(
+    touched: I4, pools: Columns, edges: Columns, pairs: Pairs, ranges: Columns, pieces: F8, factor: F8, grain: F8
+) -> None:
+    """Scale the records of the pools `touched` as if node n had been worth `factor[n]` times as much from the start."""
+    state, kind, first = pools["state"], pools["kind"][touched], pools["first"]
+    forth = edges["pair"][first[: pools.size]]
     ends = np.column_stack([pairs.source[forth], pairs.target[forth]])
-    products = np.flatnonzero(kind[:size] == PRODUCT)
+    products = touched[kind == PRODUCT]
     for side in (0, 1):
         by = factor[ends[products, side]]
         state[products, side] *= by
         state[products, 4 + side] *= by
         state[products, GRAIN] = np.maximum(*(grain[ends[products, end]] for end in (0, 1)))
-    _rebase_ranges(state, np.flatnonzero(kind[:size] == RANGES).astype(np.int64), ends, ranges, factor, grain)
-    for pool in np.flatnonzero(kind[:size] == PIECES).tolist():
+    _rebase_ranges(state, touched[kind == RANGES].astype(np.int64), ends, ranges, factor, grain)
+    for pool in touched[kind == PIECES].tolist():
         begin, nodes = int(first[pool]), set()
         for edge in range(begin, begin + int(pools["edges"][pool])):
             source, target = int(pairs.source[edges["pair"][edge]]), int(pairs.target[edges["pair"][edge]])

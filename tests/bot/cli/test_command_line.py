@@ -72,6 +72,41 @@ def test_module_and_console_command_are_the_same_program() -> None:
     )
 
 
+_INTERRUPTED = """
+import os, runpy, signal, sys
+
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "click":
+            os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.meta_path.insert(0, Finder())
+runpy.run_module("bot", run_name="__main__")
+"""
+
+
+_INTERRUPTED_AGAIN = """
+import os, signal, sys
+from bot.__main__ import start
+from bot.cli import command
+
+def complain(error, as_json):
+    os.kill(os.getpid(), signal.SIGINT)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+command._complain = complain
+sys.argv = ["isthmus", "rnu"]
+start()
+"""
+
+
+@pytest.mark.parametrize("program", [_INTERRUPTED, _INTERRUPTED_AGAIN], ids=["being loaded", "ending"])
+def test_ctrl_c_while_the_command_is_being_loaded_or_ends_is_one_line(program: str) -> None:
+    stopped = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (stopped.returncode, stopped.stderr) == (130, "error: stopped\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [

@@ -36,6 +36,20 @@ def test_init_for_another_network_names_the_node(tmp_path: Path) -> None:
     assert [it.url for it in loaded.config.node.endpoints] == ["ws://127.0.0.1:8546", "http://127.0.0.1:8545"]
 
 
+@pytest.mark.parametrize(
+    ("network", "gained"),
+    [
+        ("ethereum", ("WETH", "USDC", "USDT", "WBTC")),
+        ("base", ("WETH", "USDC", "cbBTC")),
+        ("polygon", ("WETH", "WPOL", "USDC", "USDT")),
+    ],
+)
+def test_cycles_may_gain_in_the_hubs_of_the_network(tmp_path: Path, network: str, gained: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path), "--network", network, *NODE])
+    assert result.exit_code == 0, result.stderr
+    assert load(tmp_path / "isthmus.toml").config.executor.profit_tokens == gained
+
+
 def test_a_url_that_carries_a_key_is_not_left_behind(tmp_path: Path) -> None:
     secret = "https://node.example/v3/0123456789abcdef0123456789abcdef"
     arguments = ["init", str(tmp_path / "new"), "--network", "ethereum", "--node", "env:WS", "--node", secret]

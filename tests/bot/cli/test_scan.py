@@ -112,6 +112,8 @@ def test_an_order_is_split_and_compared_with_the_best_single_path(state: Path) -
     assert int(told["amount_out"]) > int(told["single"]["amount_out"])
     asked = run("route", "--state", state, "--in", "WETH", "--out", "USDC", "--amount", 10**9, "--exact-out")
     assert asked.exit_code == 0 and "the best single path asks" in asked.stdout
+    parts = [line for line in asked.stdout.splitlines() if "%  " in line]
+    assert parts and all(line.endswith(" USDC") for line in parts), "each in whole tokens, as all else"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,7 @@ def test_an_order_is_split_and_compared_with_the_best_single_path(state: Path) -
         ("WETH", "DOGE", "1", "unknown_token"),
         ("WETH", "USDC", "much", "malformed_request"),
         ("WETH", "USDC", str(2**200), "no_route"),
+        ("WETH", "USDC", "9" * 400, "amount_out_of_range"),
     ],
 )
 def test_an_order_that_cannot_be_routed_is_refused_by_name(

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from bot.cli import main
 from tests.bot.config.bad_sections import BUDGETS, RELAYS, SECTIONS
-from tests.bot.config.writing import RUN, spoilt, written
+from tests.bot.config.writing import RUN, STRATEGY, spoilt, written
 from tests.conftest import Counted
 
 RUN_FILE = [
@@ -60,6 +60,15 @@ RUN_FILE = [
     ('"20 WETH"', '"20 WEHT"', 10, "executor.inventory_caps[0]", "did you mean 'WETH'?"),
     ('"20 WETH"', '"-20 WETH"', 10, "executor.inventory_caps[0]", "write a positive amount"),
     ('"20 WETH"', '"0.0000000000000000001 WETH"', 10, "executor.inventory_caps[0]", "write fewer digits"),
+    ('"20 WETH"', '"20 WETH", "3 WETH"', 10, "executor.inventory_caps[1]", "'WETH' is there twice; remove one"),
+    ('["WETH"]', '["WETH", "USDC", "WETH"]', 9, "executor.profit_tokens[2]", "'WETH' is there twice; remove one"),
+    (
+        '["WETH"]',
+        '["WETH", "0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2"]',
+        9,
+        "executor.profit_tokens[1]",
+        "'0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2' is there twice; remove one",
+    ),
     ("[executor]", "[executor]\nallowed_slippage_ppm = 500_001", 9, "executor.allowed_slippage_ppm", "500000"),
     (
         "[executor]",
@@ -297,6 +306,14 @@ def test_a_bad_file_is_answered_with_line_key_and_remedy(
     answer = refused(path)
     assert answer.startswith(expected(tmp_path / file, line, key)), answer
     assert remedy in answer
+
+
+@pytest.mark.parametrize("name", ["total", "signer"])
+def test_no_strategy_is_called_what_the_command_line_calls_something_else(tmp_path: Path, name: str) -> None:
+    """`isthmus budget show` showed its limits instead of those of all; `isthmus replay --set` found no key of it."""
+    answer = refused(written(tmp_path, strategy=f'name = "{name}"\n{STRATEGY}'))
+    assert answer.startswith(expected(tmp_path / "isthmus.toml", 2, "strategies[0]")), answer
+    assert f"{name!r} means something else on the command line; give the file another `name`" in answer
 
 
 def test_at_least_120_bad_files_are_tried(counted: Counted) -> None:

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from bot.dashboard.live import LiveRun
-from bot.dashboard.source import OperatorKey, State, VenueState
+from bot.dashboard.source import Limit, OperatorKey, State, VenueState
 from bot.ledger.ledger import Ledger
+from bot.ledger.orders import BY_HAND
 from bot.ledger.records import SwapFill, TradeFill
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason, Refusal
-from bot.risk.budget import Budget
+from bot.risk.budget import Budget, summed
+from bot.signer.switch import TOTAL
 from bot.simulator.verdict import Outcome, Verdict
 from chains.assets import Address
 from chains.blocks import Head
@@ -43,6 +45,7 @@ from tests.bot.market import samples
 
 STRANGER = Address("0x7777777777777777777777777777777777777777")
 BUDGET = Budget(5 * ETHER, ETHER, ETHER, 2 * ETHER, ETHER, ETHER)
+BOTH = summed([BUDGET, BUDGET])
 
 
 @dataclass
@@ -60,6 +63,8 @@ class Bot:
     node: StandingNode
     head: Head | None
     source: LiveRun
+    changed: dict[str, dict[str, int]]
+    rests: dict[str, str]
 
     def on_head(self, number: int) -> None:
         self.head = Head(number, "0x", "0x", 1_700_000_000 + number, 10**9, 0, 30_000_000, self.clock.monotonic_ns())
@@ -67,15 +72,22 @@ class Bot:
 
 
 @pytest.fixture
-def bot(tmp_path: Path) -> Iterator[Bot]:
+def total() -> Budget:
+    return BOTH
+
+
+@pytest.fixture
+def bot(tmp_path: Path, total: Budget) -> Iterator[Bot]:
     ledger = open_ledger(tmp_path / "ledger.db")
     clock, node = StandingClock(), StandingNode()
+    changed = {"dex_arbitrage": {"hour_loss_wei": -3}}
     view = Ledger.view(str(tmp_path / "ledger.db"), clock)
     view.attach()
     market = samples.market(
         samples.v2(1, samples.WETH, samples.USDC, (100 * ETHER, 200_000 * 10**6)),
         replace(samples.book([("1999", "5")], [("2001", "5")]), arrived_ns=clock.monotonic_ns()),
     )
+    rests = dict[str, str]()
     source = LiveRun(
         ledger=view,
         market=market,
@@ -84,13 +96,15 @@ def bot(tmp_path: Path) -> Iterator[Bot]:
         counted={"heads": 3, "plans": 2},
         stopped={"cex_dex_arbitrage": "halted by a person"}.get,
         budgets={"dex_arbitrage": BUDGET, "cex_dex_arbitrage": BUDGET},
+        total=total,
         protocols={},
         block_time_s=1,
         clock=clock,
+        rests=rests.get,
         operators=(SENDER, STRANGER),
-        allowance=lambda strategy: {"hour_loss_wei": -3} if strategy == "dex_arbitrage" else {},
+        allowance=lambda strategy: changed.get(strategy, {}),
     )
-    running = Bot(ledger, clock, node, None, source)
+    running = Bot(ledger, clock, node, None, source, changed, rests)
     yield running
     view.close()
     ledger.close()
@@ -173,8 +187,52 @@ async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> No
     limits = {limit.name: limit.limit_wei for limit in dex.limits}
     assert (limits["hour_loss"], limits["day_loss"]) == (BUDGET.hour_loss_wei - 3, BUDGET.day_loss_wei)
     bot.ledger.halt("dex_arbitrage", "asked to")
-    by_switch = {"cex_dex_arbitrage": "halted by a person"}
-    assert (await bot.source.header()).halted == {"dex_arbitrage": "asked to"} | by_switch
+    halted = {"dex_arbitrage": "asked to", "cex_dex_arbitrage": "halted by a person"}
+    assert (await bot.source.header()).halted == halted
+    assert {budget.id: budget.halted_because for budget in await bot.source.budgets()} == halted
+
+
+@pytest.mark.parametrize("total", [replace(BOTH, day_loss_wei=ETHER)])
+async def test_what_all_together_may_risk_is_shown_before_what_each_may(bot: Bot) -> None:
+    bot.on_head(5)
+    for number, plan in ((1, atomic_plan(1)), (2, sell_plan(2))):
+        intent = pending(bot.ledger, number, plan)
+        bot.ledger.record_mined(intent.id, receipt(number, status=0), {})
+        bot.ledger.mark_final(intent.id)
+    together, *own = await bot.source.budgets()
+    assert (together.id, [budget.id for budget in own]) == (TOTAL, ["dex_arbitrage", "cex_dex_arbitrage"])
+    assert together.limits == (
+        Limit("capital", 0, BOTH.capital_wei),
+        Limit("per_trade", 0, BOTH.per_trade_wei),
+        Limit("hour_loss", 2 * GAS_COST_WEI, BOTH.hour_loss_wei),
+        Limit("day_loss", 2 * GAS_COST_WEI, ETHER),
+        Limit("gas_day", 2 * GAS_COST_WEI, BOTH.gas_day_wei),
+    )
+    assert {plan.strategy for plan in (atomic_plan(1), sell_plan(2))} == {budget.id for budget in own}
+
+
+async def test_a_limit_of_all_together_that_is_lowered_in_a_run_is_shown_from_then_on(bot: Bot) -> None:
+    assert TOTAL not in {budget.id for budget in await bot.source.budgets()}
+    bot.changed[TOTAL] = {"hour_loss_wei": -ETHER}
+    (together, *_) = await bot.source.budgets()
+    assert Limit("hour_loss", 0, BOTH.hour_loss_wei - ETHER) in together.limits
+
+
+async def test_a_fill_says_what_took_it_back(bot: Bot) -> None:
+    two_sided = pending(bot.ledger, 1, sell_plan(1))
+    moved = {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2010 * 10**6}
+    fill = SwapFill(0, POOL, WETH.address, ETHER, USDT.address, 2010 * 10**6)
+    bot.ledger.record_mined(two_sided.id, receipt(1), moved, [fill])
+    order = bot.ledger.place_order(two_sided.id, hedge_order(), "spot")
+    bot.ledger.record_order("binance", order.client_id, OrderState.UNKNOWN)
+    told = TradeFill(f"{BY_HAND}{order.client_id}", 10**8, 2000 * 10**8, "USDT", 0)
+    bot.ledger.settle_order("binance", order.client_id, [told], by="ann", because="the statement")
+    bot.ledger.record_order("binance", order.client_id, OrderState.CANCELLED)
+    bot.ledger.undo_block(receipt(1).block_hash)
+    (row,) = await bot.source.decisions(10)
+    detail = await bot.source.decision(row.id)
+    assert detail is not None
+    assert [fill.undone_by for fill in detail.fills] == ["a reorganisation", "what the exchange answered"]
 
 
 async def test_each_key_is_shown_with_what_it_has_in_flight_and_why_it_is_halted(bot: Bot) -> None:
@@ -199,6 +257,15 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
     bot.node.connected = False
     assert (await bot.source.venues())[0].state is VenueState.DOWN
     assert (await bot.source.header()).head_age_s == 60.0
+
+
+async def test_an_exchange_that_refused_an_order_is_shown_with_why(bot: Bot) -> None:
+    bot.rests["binance"] = "binance refused it"
+    (shown,) = (venue for venue in await bot.source.venues() if venue.id == "binance")
+    assert (shown.state, shown.detail) == (VenueState.REFUSED, "binance refused it")
+    bot.rests.clear()
+    (shown,) = (venue for venue in await bot.source.venues() if venue.id == "binance")
+    assert (shown.state, shown.detail) == (VenueState.FRESH, "")
 
 
 async def test_the_dashboard_serves_the_real_ledger_and_market(bot: Bot) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,16 @@ from bot.dashboard.source import (
     Counters,
     Decision,
     DecisionDetail,
+    FillShown,
     Header,
+    Limit,
     OperatorKey,
     Picture,
     ProfitPoint,
     State,
     Venue,
 )
-from tests.bot.dashboard.samples import HOSTILE_SYMBOL, STRATEGIES, SampleRun
+from tests.bot.dashboard.samples import ETHER, HOSTILE_SYMBOL, STRATEGIES, SampleRun
 from tests.bot.dashboard.serving import Stops, dashboard_of
 from tests.browser.chromium import open_browser
 from tests.browser.watch import Watched, open_page
@@ -308,6 +311,42 @@ async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: B
         await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
         await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+
+
+class Bounded(SampleRun):
+    """A run whose strategies are bounded together as well, and a fill of which a person told in vain."""
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        limits = Limit("capital", 3 * ETHER, 4 * ETHER), Limit("day_loss", 0, 2 * ETHER)
+        together = BudgetShown("", limits, in_flight=2, halted_because=self.halted.get(""))
+        return [together, *await super().budgets()]
+
+    async def decision(self, id: int) -> DecisionDetail | None:
+        detail = await super().decision(id)
+        assert detail is not None
+        filled = FillShown("binance", "by hand", "USDT", 8, 2, "ETH", 8, 1, undone_by="what the exchange answered")
+        return replace(detail, fills=(filled,))
+
+
+async def test_what_all_may_risk_together_is_shown_above_what_each_may(browser: BrowserContext) -> None:
+    run = Bounded(blocks=6)
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        together = watched.page.get_by_role("group", name="all together")
+        await expect(watched.page.locator(".budget").first).to_have_accessible_name("all together")
+        await expect(together.get_by_role("meter", name="capital")).to_have_attribute("aria-valuetext", "3 / 4 ETH")
+        await expect(together.get_by_role("meter")).to_have_count(2)
+        await expect(together.get_by_role("heading")).to_have_text("all together2 in flight")
+        run.halted = {"": "by a person"}
+        dashboard.tell()
+        await expect(together.get_by_role("heading")).to_have_text("all togetherhalted")
+    assert watched.problems == []
+
+
+async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Bounded(blocks=6))) as watched:
+        await watched.page.locator("#rows .open").first.click()
+        await expect(watched.page.locator(".undone small")).to_contain_text("undone by what the exchange answered")
 
 
 async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> None:

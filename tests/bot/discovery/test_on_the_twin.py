@@ -67,6 +67,21 @@ async def test_a_restart_loads_only_what_changed_since(place: Place) -> None:
     assert all(again.market.pool(venue) == first.market.pool(venue) for venue in others)
 
 
+async def test_a_pool_that_was_left_out_for_a_while_comes_back_as_it_is_now(place: Place) -> None:
+    head = await place.head()
+    with await place.discoverer() as discoverer:
+        await discoverer.discovery.advance(head, silent)
+        first = await discoverer.book.open(head, silent)
+    pair = next(p for p in RECORDED.pools if p.family.value == "uniswap_v2" and {*p.tokens} & OWN_POOLS == set())
+    await fill(place.reads.anvil, pair.address, dict.fromkeys(pair.tokens, 3 * 10**18))
+    head = await place.head()
+    with await place.discoverer(families=["concentrated"]) as discoverer:
+        assert pair.address not in (await discoverer.book.open(head, silent)).market.pools
+    with await place.discoverer() as discoverer:
+        again = (await discoverer.book.open(head, silent)).market.pool(pair.address)
+    assert again.reserves == (3 * 10**18, 3 * 10**18) != first.market.pool(pair.address)  # type: ignore[attr-defined]
+
+
 async def test_a_scan_goes_on_behind_what_the_node_no_longer_has_where_it_is_told_to(place: Place, monkeypatch) -> None:
     head, plain = await place.head(), place.reads.request
 

@@ -16,6 +16,7 @@ from bot.discovery.models import METADATA
 from bot.discovery.states import packed
 from bot.discovery.store import PoolStore, Position, Step
 from bot.discovery.stored import stored
+from bot.ledger import database
 from chains.assets import Address
 from chains.discovery.found import Found
 from chains.networks import load_network
@@ -122,6 +123,20 @@ def test_of_two_writers_states_none_outlives_the_other_under_a_later_block(store
     other.close()
 
 
+def test_progress_beyond_what_another_writer_took_back_does_not_count(store: PoolStore, url: str) -> None:
+    store.record(Step([found(1, 95)], [A, B], {}, {"factory": Position(100), "other": Position(40)}))
+    other = opened(url)
+    other.rewind(["factory", "other"], 90, 26)
+    other.close()
+    for number in (110, 120):
+        store.record(Step(progress={"factory": Position(number), "other": Position(number)}))
+        store.progress()
+    assert store.progress() == {"factory": Position(26), "other": Position(120)}
+    store.rewind(["factory", "other"], 90, 26)
+    store.record(Step(progress={"factory": Position(130)}))
+    assert store.progress() == {"factory": Position(130), "other": Position(26)}
+
+
 def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
     store.record(Step([found(1, 10), found(2, 20)], [A, B], {at(9): ("factory", "x", 20)}, {"factory": Position(20)}))
     store.save_states([pair((1, 2), number=2)], [], Position(20, "0xaa"))
@@ -158,6 +173,32 @@ def test_a_store_of_another_chain_is_not_read_as_the_networks(url: str) -> None:
     opened(url, chain_id=1).close()
     with pytest.raises(StoreFailed, match="pools of chain 1, and twin is chain 31337; name its network with --network"):
         stored(url, load_network("twin"), PoolSettings())
+
+
+@pytest.mark.parametrize("damage", ["details = '{\"spacing'", "liquidity_wei = '10p0'"])
+def test_a_damaged_store_is_refused_in_one_line(tmp_path: Path, damage: str) -> None:
+    url = str(tmp_path / "some.sqlite3")
+    store = opened(url)
+    store.record(Step([found(1, 10)], [A, B]))
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE pools SET {damage}")
+    with pytest.raises(StoreFailed, match=r"it is damaged .* or move the store away"):
+        list(store.pools(TOKENS))
+    store.close()
+
+
+def test_a_store_that_another_writes_to_is_read_all_the_same_and_not_written(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_MS", 1)
+    url = str(tmp_path / "some.sqlite3")
+    store = opened(url)
+    store.record(Step([found(1, 10)], [A, B]))
+    with store._engine.begin():
+        assert stored(url, load_network("twin"), PoolSettings()).left_out
+        other = PoolStore(database.connect(database.parse_url(url)), "twin")
+        with pytest.raises(StoreFailed, match="another isthmus is writing to it; try again"):
+            other.record(Step())
+        other.close()
+    store.close()
 
 
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> None:

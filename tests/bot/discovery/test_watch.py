@@ -62,6 +62,9 @@ class Run:
         """What was begun after the last block is done."""
         self._events.append(Undone(await self.place.head(), ()))
         await anext(self._seen)
+        await self.quiet()
+
+    async def quiet(self) -> None:
         for task in (self.watch._reading, self.watch._saving):
             if task is not None:
                 await task
@@ -154,6 +157,26 @@ async def test_an_undone_block_moves_no_scan_forward(place: Place) -> None:
     made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
     watch._undo(Undone(await place.head(), ()))
     await watch._forget_undone()
+    discoverer.store.close()
+    assert made in await _found_again(place)
+
+
+@ON_ONE_CHAIN
+async def test_what_another_took_back_is_not_taken_for_read(place: Place) -> None:
+    """`isthmus discover` beside the run, over a node that does not have the newest blocks yet."""
+    discoverer, watch, run = await opened(place, [], save_blocks=1)
+    before = await place.head()
+    made = await create_pair(place.reads.anvil, Address(WETH), STRANGER)
+    for _ in range(3):
+        await run.take_newest()
+        await run.quiet()
+        await place.reads.anvil.rpc("evm_mine")
+    assert {at.number for at in discoverer.store.progress().values()} == {before.number + 2}
+    with await place.discoverer() as behind:
+        await behind.discovery.advance(before, silent)
+    await run.take_newest()
+    await run.quiet()
+    await watch.close()
     discoverer.store.close()
     assert made in await _found_again(place)
 

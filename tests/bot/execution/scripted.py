@@ -18,7 +18,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.policy import EXECUTOR_SELECTORS, WETH_MARK, SignerPolicy, StrategyLimits, Target, TransactionCaps
-from bot.signer.protocol import Cancel, Denial, Replace, Settle, Settled, Signed, SignRequest
+from bot.signer.protocol import Cancel, Cover, Denial, Replace, Settle, Settled, Signed, SignRequest
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
@@ -98,7 +98,12 @@ class Connection:
         assert isinstance(response, Settled | Refusal)
         return response
 
-    def _answered(self, request: SignRequest | Replace | Cancel | Settle) -> object:
+    async def cover(self, cover: Cover) -> Settled | Refusal:
+        response = self._answered(cover)
+        assert isinstance(response, Settled | Refusal)
+        return response
+
+    def _answered(self, request: SignRequest | Replace | Cancel | Settle | Cover) -> object:
         if self.away:
             return Refusal(Reason.SIGNER_UNREACHABLE, "the signer hung up")
         response = answer(self._signer, request)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -244,6 +245,14 @@ def test_half_of_a_two_sided_plan_orders_half_in_whole_lots() -> None:
     assert plan.expected_profit_wei // 2 < smaller.expected_profit_wei < plan.expected_profit_wei
 
 
+def test_an_order_whose_half_is_below_the_exchanges_least_is_not_halved() -> None:
+    least = at.BOOK.least_order("buy")
+    small, enough = (at.sells_on_chain(weth=lots * 10**10) for lots in (2 * least - 2, 2 * least))
+    assert halved(replace(small, expected_profit_wei=10**15), at.market(), at.MARKS) is None
+    smaller = halved(replace(enough, expected_profit_wei=10**15), at.market(), at.MARKS)
+    assert smaller is not None and smaller.orders[0].amount == least
+
+
 def test_what_gains_nothing_at_half_its_size_or_is_not_known_is_not_tried() -> None:
     plan, _ = gaining()
     assert halved(plan, samples.market(CHEAP), at.MARKS) is None
@@ -259,8 +268,8 @@ class Always:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def plans(self, view: object) -> list[Plan]:
-        return [self.plan]
+    def plans(self, view: object) -> Iterator[Plan]:
+        yield self.plan
 
 
 class Lines(list[str]):
@@ -287,6 +296,7 @@ async def test_a_plan_that_is_too_sensitive_is_decided_on_once_more_at_half_its_
         network=at.NETWORK,
         trading=False,
         witnesses=None,
+        gains=(samples.ETH,),
         lenders=None,
         optimum=None,
         turns=Turns(),

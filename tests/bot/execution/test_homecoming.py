@@ -115,10 +115,10 @@ async def test_a_trade_that_was_unwound_is_final_together_with_what_took_it_back
     ledger.close_exposure(there.intent.id, Exposure.UNWOUND)
     for number in range(11 + FINALITY_BLOCKS, 14 + FINALITY_BLOCKS):
         await on.on_block(Block(head(number), ()))
-        assert [told for told in signer.settled if told.final] == []
+        assert signer.settled == []
     for number in (14 + FINALITY_BLOCKS, 15 + FINALITY_BLOCKS):
         await on.on_block(Block(head(number), ()))
-    finals = [(told.intent_id, told.profit_wei) for told in signer.settled if told.final]
+    finals = [(told.intent_id, told.profit_wei) for told in signer.settled]
     came_to = ledger.earned_before_gas(there.intent.id)
     assert finals == [(f"{again.intent.id}:{back.id}", 0), (f"{there.intent.id}:{plan.id}", came_to)]
 

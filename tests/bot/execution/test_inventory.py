@@ -33,6 +33,14 @@ def test_a_plan_in_flight_has_spoken_for_both_of_its_sides(ledger: Ledger) -> No
     assert desk.free() == before
 
 
+def test_what_was_free_before_the_plans_of_a_block_is_still_told(ledger: Ledger) -> None:
+    desk = inventory(ledger)
+    before, plan = desk.offered({USD_AT_EXCHANGE}), sells_on_chain()
+    desk.speak_for(1, plan)
+    assert desk.offered({USD_AT_EXCHANGE}, before=plan.block_number) == before
+    assert desk.offered({USD_AT_EXCHANGE}, before=plan.block_number + 1) == desk.offered({USD_AT_EXCHANGE}) != before
+
+
 def test_a_selling_order_speaks_for_its_base(ledger: Ledger) -> None:
     desk = inventory(ledger)
     before, plan = desk.free(), buys_on_chain()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,6 +116,15 @@ def test_a_first_hop_that_gives_credit_is_cheaper_than_any_loan() -> None:
     found = cycle(BEST)
     assert on(found, LoanFrom.CHEAPEST, Offer(MANAGER, PLENTY)) is found
     assert on(found, LoanFrom.NONE, Offer(MANAGER, PLENTY)) is found
+
+
+def test_a_fee_counts_for_what_the_borrowed_token_is_worth() -> None:
+    offers = Offer(LOW_FEE, PLENTY), Offer(AAVE, PLENTY)
+    free_but_dear = Offer(Loan(Lender.BALANCER_V2), PLENTY)
+    dear = on(LENT, LoanFrom.CHEAPEST, *offers, free_but_dear)
+    assert dear is not None and dear.loan == free_but_dear.loan
+    cheap = on(replace(LENT, worth=Fraction(1, 10**6)), LoanFrom.CHEAPEST, *offers, free_but_dear)
+    assert cheap is not None and cheap.loan == LOW_FEE
 
 
 def test_without_loans_a_cycle_whose_first_hop_gives_no_credit_is_passed_over() -> None:

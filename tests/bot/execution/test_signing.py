@@ -10,7 +10,7 @@ import pytest
 from bot.execution.signing import Signing
 from bot.ledger.states import Exposure, IntentState, MinedAs, is_exposed
 from bot.reasons import Reason, Refusal
-from bot.signer.protocol import Settle, Settled
+from bot.signer.protocol import Cover, Settle, Settled
 
 RECEIPT: Any = SimpleNamespace(gas_cost_wei=21)
 DEAF = [Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL]
@@ -31,13 +31,19 @@ class Heard:
     """A signer that keeps what it is told, but while it is `deaf` for some reason."""
 
     def __init__(self) -> None:
-        self.told: list[Settle] = []
+        self.told: list[Settle | Cover] = []
         self.deaf: Reason | None = None
 
     async def settle(self, settle: Settle) -> Settled | Refusal:
+        return self._told(settle)
+
+    async def cover(self, cover: Cover) -> Settled | Refusal:
+        return self._told(cover)
+
+    def _told(self, said: Settle | Cover) -> Settled | Refusal:
         if self.deaf is not None:
             return Refusal(self.deaf, "a test")
-        self.told.append(settle)
+        self.told.append(said)
         return Settled(0)
 
 
@@ -127,7 +133,7 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
     await on.covered()
     assert await on.final(done)
     await on.covered()
-    covered, exposed = (Settle("1:plan", 0, 0, owed=owed, final=False) for owed in (False, True))
+    covered, exposed = Cover("1:plan", True), Cover("1:plan", False)
     assert heard.told == [covered, exposed, covered, Settle("1:plan", 21, 6)]
 
 
@@ -141,4 +147,4 @@ async def test_a_deaf_signer_is_told_again_what_is_done_on_both_sides(deaf: Reas
     await on.covered()
     heard.deaf = None
     await on.covered()
-    assert heard.told == [Settle("1:plan", 0, 0, final=False)]
+    assert heard.told == [Cover("1:plan", True)]

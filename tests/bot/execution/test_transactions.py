@@ -23,6 +23,7 @@ from chains.node import SendStatus
 from tests.bot.execution.carrying import block, carried, gains, must_be_sent, reverts, touch
 from tests.bot.execution.given import (
     EXECUTOR,
+    INVENTORY,
     NETWORK,
     OPERATOR,
     POOL,
@@ -132,6 +133,22 @@ class TestTheVerdict:
             assert isinstance(verdict, Refusal) and verdict.reason is Reason.SIM_BELOW_MIN_PROFIT
         else:
             assert isinstance(verdict, Verdict)
+
+    @pytest.mark.parametrize("own", [0, 1])
+    async def test_what_a_token_keeps_is_not_paid_of_what_the_executor_has_of_it(
+        self, ledger: Ledger, chain: ScriptedChain, own: int
+    ) -> None:
+        plan = sells_on_chain()
+        first, last = plan.swaps[0], plan.swaps[-1]
+        deltas = {
+            (INVENTORY, Address(first.token_in.address)): -first.amount_in,
+            (INVENTORY, Address(last.token_out.address)): last.amount_out,
+            (EXECUTOR, Address(first.token_in.address)): -own,
+        }
+        on = desk(ledger, chain, ScriptedSimulator(plan, deltas=deltas), None)
+        ledger.record_plan(plan)
+        judged = await on.verdict(on.prepare(plan, head(10)), head(10))
+        assert (isinstance(judged, Refusal) and judged.reason is Reason.TOKEN_TAX) == bool(own)
 
 
 class TestARefusal:

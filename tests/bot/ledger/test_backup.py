@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from bot.ledger.backup import backup, restore
+from bot.ledger.backup import backup, require_whole, restore
 from bot.ledger.errors import LedgerError
+from bot.ledger.headfile import HeadFile
 from bot.ledger.ledger import Ledger
+from bot.ledger.seals import SealHead
 from tests.bot.ledger.given import NATIVE, StandingClock, atomic_plan, open_ledger, pending, receipt
 from tests.postgres import Postgres
 
@@ -96,6 +98,14 @@ def test_a_damaged_ledger_is_not_backed_up_as_if_it_were_whole(in_file: Ledger, 
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
         database.execute("UPDATE senders SET first_nonce = 0")
         database.commit()
+
+
+def test_a_head_file_that_an_earlier_backup_left_is_none_of_the_new_one(in_file: Ledger, tmp_path: Path) -> None:
+    left = HeadFile(tmp_path / "copy.sqlite3-head")
+    for number in (10**6, 10**6 + 1):
+        left.write(SealHead(number, bytes(32)), sync=False)
+    copied = backup(in_file.where, tmp_path / "copy.sqlite3")
+    assert require_whole(tmp_path / "copy.sqlite3") == copied
 
 
 def test_a_folder_that_cannot_be_made_is_named(traded: Ledger, url: str, tmp_path: Path) -> None:

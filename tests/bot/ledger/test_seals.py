@@ -193,6 +193,21 @@ def test_a_damaged_head_file_stops_the_start_until_a_person_accepts(traded: Path
     Ledger.open(str(traded), StandingClock()).close()
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_an_older_copy_put_back_stops_the_start_until_a_person_accepts(lost: int, traded: Path) -> None:
+    older = traded.read_bytes()
+    with closing(Ledger.open(str(traded), StandingClock())) as ledger:
+        ledger.attach()
+        for number in range(lost):
+            ledger.record_plan(atomic_plan(1000 + number))
+    traded.write_bytes(older)
+    with pytest.raises(LedgerError, match=r"newest \d+ changes are lost: .* ledger verify --accept"):
+        Ledger.open(str(traded), StandingClock())
+    with closing(Ledger.view(str(traded), StandingClock())) as ledger:
+        assert ledger.accept().whole
+    Ledger.open(str(traded), StandingClock()).close()
+
+
 def test_a_head_file_that_is_gone_stops_the_start(traded: Path) -> None:
     traded.with_name("ledger.db-head").unlink()
     with pytest.raises(LedgerError, match="it is missing; put it back, or"):

@@ -63,12 +63,23 @@ def test_a_plan_that_was_outbid_by_its_noop_was_sent_once_and_cancelled(ledger: 
 def test_a_two_sided_intent_settles_with_its_hedge_and_not_before(ledger: Ledger) -> None:
     intent = pending(ledger, 1, sell_plan(1))
     ledger.record_mined(intent.id, receipt(1), SOLD)
-    assert summarise(ledger).settled == {}
+    before = summarise(ledger)
+    assert (before.settled, before.half_done) == ({}, {"cex_dex_arbitrage": 1})
     order = ledger.place_order(intent.id, hedge_order(), "spot")
     fill = TradeFill("1", 10**8, 2000 * 10**8, "USDT", 0)
     ledger.record_order("binance", order.client_id, OrderState.FILLED, [fill])
     ledger.close_exposure(intent.id, Exposure.HEDGED)
-    assert summarise(ledger).settled == {"cex_dex_arbitrage": 1}
+    after = summarise(ledger)
+    assert (after.settled, after.half_done) == ({"cex_dex_arbitrage": 1}, {})
+
+
+def test_a_chain_side_that_lost_its_block_is_not_half_a_trade(ledger: Ledger) -> None:
+    mined = receipt(1)
+    intent = pending(ledger, 1, sell_plan(1))
+    ledger.record_mined(intent.id, mined, SOLD)
+    ledger.place_order(intent.id, hedge_order(), "spot")
+    ledger.undo_block(mined.block_hash)
+    assert ledger.intent(intent.id).exposure is Exposure.OWED and summarise(ledger).half_done == {}
 
 
 def test_an_unwound_intent_is_not_settled(ledger: Ledger) -> None:

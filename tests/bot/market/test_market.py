@@ -260,6 +260,15 @@ def test_reference_prices_come_from_the_deepest_venue_without_its_fee():
     assert made.price(ETH, in_=USD) == pytest.approx(2100)
 
 
+def test_a_thin_pool_sets_no_price_behind_a_venue_shallower_still_whichever_came_first():
+    shallow = v2(9, USDC, WETH, (190_000 * 10**6, 100 * WEI))
+    deep = v2(10, USDC, DAI, (30_000_000 * 10**6, 30_000_000 * WEI))
+    thin = v2(11, USDC, DAI, (300_000 * 10**6, 360_000 * WEI))
+    for pools in ((shallow, deep, thin), (thin, deep, shallow)):
+        made = market(*pools)
+        assert made.price(made.graph.assets.of(DAI)) == pytest.approx(1 / 1900)
+
+
 def test_a_thousand_blocks_of_random_events_and_reorgs_leave_the_state_of_a_straight_run():
     rng = random.Random(11)
     pools = [v2(100 + n, USDC, WETH, (10**12, 10**21)) for n in range(5)]

@@ -10,6 +10,7 @@ from bot.market import UnknownVenue
 from bot.market.supposed import OutOfDate
 from chains.pools.constant_product import SYNC
 from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WBTC, WETH, block, book, market, sync, v2
+from tests.bot.market.test_market_undo import clockwork
 from tests.chains.pools.samples import log
 
 WEI = 10**18
@@ -52,6 +53,17 @@ def test_a_pool_that_would_not_understand_is_not_in_what_is_supposed() -> None:
     found = list(supposed.cycles(overlapping=True))
     assert found and all(POOLS[0].address not in opportunity.venues for opportunity in found)
     assert made.pool(POOLS[0].address) == POOLS[0]
+
+
+def test_a_pool_whose_prices_could_not_be_told_is_not_in_what_is_supposed() -> None:
+    broken = clockwork(POOLS[0])
+    made = market(broken, *POOLS[1:])
+    supposed = made.supposing([sync(broken, (13, 5)), sync(POOLS[1], (3_000_000 * 10**6, 1_000 * WEI))])
+    with pytest.raises(UnknownVenue, match="would not be in the market: its prices could not be told: no price at"):
+        supposed.pool(broken.address)
+    found = list(supposed.cycles(overlapping=True))
+    assert found and all(broken.address not in opportunity.venues for opportunity in found)
+    assert made.pool(broken.address) == broken and made.graph.rate[made.graph.edges_of(broken.address)[0].id]
 
 
 def test_nothing_is_answered_of_a_market_that_has_moved_on() -> None:

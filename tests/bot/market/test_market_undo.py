@@ -32,8 +32,8 @@ class Clockwork(ConstantProductPool):
         return ConstantProductPool.marginal_price(self, token_in, token_out)
 
 
-def clockwork() -> Clockwork:
-    return Clockwork(PAIR.address, PAIR.tokens, PAIR.reserves, PAIR.fee_ppm)
+def clockwork(pair: ConstantProductPool = PAIR) -> Clockwork:
+    return Clockwork(pair.address, pair.tokens, pair.reserves, pair.fee_ppm)
 
 
 def followed(made: Market, first: int, last: int) -> None:

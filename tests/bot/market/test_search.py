@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bot.market.kernels import optimal_input
+from bot.market.ladder import MOST_FOUND
 from bot.market.packing import BOOK_CLASS
 from chains.assets import Assets
 from chains.pools.balancer_math import ONE
@@ -144,6 +145,46 @@ def test_a_book_without_anything_to_meet_is_left_out_for_that_reason():
     made = market(v2(1, WETH, DAI, (10**20, 10**23)), book([("1900", "5")], [("1901", "5")]))
     assert not list(made.cycles(books=1))
     assert made.left_out == {"binance:ETH/USDT": "no pool trades what its currencies stand for"}
+
+
+def test_a_market_that_was_small_when_it_was_first_asked_finds_walks_of_four_hops():
+    ring = [WETH, USDC, WBTC, DAI, WETH]
+    pools = [
+        v2(number, one, other, tuple(int(100 / WORTH[each] * 10**each.decimals) for each in (one, other)))
+        for number, (one, other) in enumerate(itertools.pairwise(ring), 1)
+    ]
+    cheap = replace(pools[0], reserves=(pools[0].reserves[0], 2 * pools[0].reserves[1]))
+    made = market(pools[3])
+    assert not list(made.cycles())
+    for pool in (cheap, *pools[1:3]):
+        made.add_pool(pool)
+    assert [len(found.steps) for found in made.cycles()] == [4]
+
+
+def test_a_pool_with_the_numbers_of_a_book_that_came_back_can_be_forbidden():
+    cheap = [v2(number, WETH, USDC, (100 * WEI, 170_000 * 10**6)) for number in range(100, 100 + 2 * MOST_FOUND)]
+    dear = v2(1, WETH, USDC, (100 * WEI, 180_000 * 10**6))
+    told = book([("1905", "30")], [("1906", "40")])
+    made = market(*cheap, dear, told)
+    made.pack()
+    made.remove("binance:ETH/USDT", "gone for a while")
+    dearest = v2(2, WETH, USDC, (100 * WEI, 230_000 * 10**6))
+    made.add_pool(dearest)
+    made.set_book(told)
+    assert [dearest.venue in found.venues for found in made.cycles(limit=1)] == [True]
+    (found,) = made.cycles(limit=1, allowed=lambda venue, token: venue != dearest.venue)
+    assert dear.venue in found.venues
+
+
+def test_a_better_walk_behind_one_that_is_not_allowed_is_not_lost_to_a_worse_one():
+    cheap, dear, dearest = (
+        v2(number, WETH, USDC, (100 * WEI, price * 100 * 10**6))
+        for number, price in ((1, 1_700), (2, 2_000), (3, 2_100))
+    )
+    round_about = v2(4, DAI, USDC, (10**24, 10**12)), v2(5, WETH, DAI, (100 * WEI, 185_000 * WEI))
+    made = market(cheap, dear, dearest, *round_about)
+    (found,) = made.cycles({cheap.venue}, allowed=lambda venue, token: venue != dearest.venue)
+    assert found.venues == {cheap.venue, dear.venue}
 
 
 def test_a_filter_that_allows_next_to_nothing_still_finds_what_it_allows():

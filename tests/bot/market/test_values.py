@@ -3,7 +3,7 @@
 import pytest
 
 from bot.market.values import middle
-from tests.bot.market.samples import DAI, USDC, WETH, market, token, v2
+from tests.bot.market.samples import DAI, USDC, WETH, block, market, sync, token, v2
 
 WEI = 10**18
 
@@ -20,9 +20,34 @@ def around(price, *depths, first=1):
     return [v2(first + k, WETH, DAI, (depth * WEI, int(depth * price) * WEI)) for k, depth in enumerate(depths)]
 
 
+def moved(pool, times):
+    """Reserves of WETH and DAI at which DAI is worth so many times as much."""
+    ether, dai = pool.reserves
+    return int(ether * times**0.5), int(dai / times**0.5)
+
+
 @pytest.mark.parametrize("off", [1 / 300, 300])
 def test_a_displaced_pool_moves_no_value_while_others_hold_more(off):
     made = market(*around(2_000, 60, 100, 80), *around(2_000 * off, 150, first=9))
+    assert value(made, DAI) == pytest.approx(1 / 2_000, rel=0.01)
+
+
+@pytest.mark.parametrize("times", [1 / 100, 100])
+def test_a_token_that_has_become_dear_or_cheap_is_valued_anew_as_blocks_come(times):
+    pools = around(2_000, 60, 100, 80)
+    made = market(*pools, *around(2_000, 10, first=9))
+    list(made.cycles())
+    for number in range(1, 5):
+        made.apply(block(number, *(sync(pool, moved(pool, times)) for pool in pools)))
+    assert value(made, DAI) == pytest.approx(times / 2_000, rel=0.01)
+
+
+def test_one_pool_that_is_displaced_by_a_block_moves_no_value():
+    pools = around(2_000, 60, 100, 80)
+    made = market(*pools)
+    list(made.cycles())
+    for number in range(1, 5):
+        made.apply(block(number, sync(pools[1], moved(pools[1], 1 / 100))))
     assert value(made, DAI) == pytest.approx(1 / 2_000, rel=0.01)
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from bot.gas import ETHER
 from bot.replay.codec import encode, encode_error
 from bot.replay.recorder import Kind, key
 from bot.replay.remembered import Remembered
 from bot.replay.supposed import Supposing
+from bot.signer.protocol import Cover, Settle, Settled
 from chains.blocks import Receipt
 from chains.node import Unreachable
 from chains.node.seen import Seen
@@ -33,3 +35,15 @@ async def test_what_was_seen_together_answers_who_looks_for_less_and_a_silent_no
         await supposing.ask("chain.seen", both, {})
     assert await supposing.ask("chain.seen", one, {}) == Seen({MINED: RECEIPT}, {OPERATOR: 5}, {})
     assert supposing.supposed == 0
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [(Settle("1:plan", 5, 3), Settled(2)), (Cover("1:plan", True), Settled(0)), (Cover("1:plan", False), Settled(0))],
+)
+async def test_what_a_signer_is_told_of_a_trade_that_the_run_did_not_make_is_taken(
+    told: Settle | Cover, taken: Settled
+) -> None:
+    nothing: Any = None
+    supposing = Supposing([], Remembered.of([]), identity=nothing, market=nothing, heard=nothing, coin=ETHER)
+    assert await supposing.ask(f"signer.{type(told).__name__.lower()}", (told,), {}) == taken

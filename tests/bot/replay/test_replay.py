@@ -30,7 +30,9 @@ from bot.replay.settings import Settings, recorded_config
 from bot.replay.tape import TapeWriter, read_tape
 from bot.run import app
 from bot.run.report import Summary
+from bot.signer.switch import KillSwitch, Trading
 from bot.strategy import MarketView
+from bot.telling import times
 from chains.tools import ROOT
 from strategies.dex_arbitrage import DexArbitrage
 
@@ -77,6 +79,36 @@ async def test_a_replay_makes_the_same_decisions_bit_for_bit(recording: Path, su
     assert replayed.digest == replayed.recorded_digest == summary.decisions
     assert len(replayed.decisions) == summary.counts["plans"] > 5
     assert replayed.result.net_profit_wei == summary.result.net_profit_wei
+
+
+async def test_a_strategy_that_a_person_resumed_in_mid_run_trades_again_in_the_replay_too(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest, asked_on = DexArbitrage.on_market, list[int]()
+
+    def failing_once(self: DexArbitrage, market: MarketView) -> Iterable[Plan]:
+        asked_on.append(market.head.number)
+        if market.head.number == asked_on[0] + 1:
+            raise KeyError("x")
+        return honest(self, market)
+
+    class Resuming(Quiet):
+        def line(self, text: str) -> None:
+            if "isthmus resume" in text:
+                (control,) = folder.glob("resumed/*/control")
+                now_s = time.time()
+                KillSwitch(control).set("dex_arbitrage", Trading.ACTIVE, by="ann", because="mended", at_s=now_s)
+
+    monkeypatch.setattr(DexArbitrage, "on_market", failing_once)
+    text = (folder / "isthmus.toml").read_text().replace('folder = "runs"', 'folder = "resumed"')
+    (folder / "resumed.toml").write_text(text)
+    options = RunOptions(mode=Mode.LIVE, blocks=BLOCKS, seed=1)
+    summary = await app.run(load(folder / "resumed.toml"), options, Resuming())
+    assert len(asked_on) > 2 and not summary.halted, "it was resumed before the end"
+    run_on, asked_on[:] = list(asked_on), []
+    replayed = await replaying.replay(latest(folder / "resumed"))
+    assert replayed.difference is None and replayed.digest == summary.decisions
+    assert asked_on == run_on
 
 
 @pytest.mark.parametrize("looked_up", ["is_newest", "may_hold", "too_old"])
@@ -213,7 +245,8 @@ def test_a_shadow_says_which_decisions_a_changed_strategy_makes_otherwise_and_wh
     assert {(each["strategy"], each["why"]) for each in told["different"]} == {("dex_arbitrage", Why.ONLY_ONE)}
     assert told["same"] > 0, "what earns more is decided as before"
     by_hand = asked(folder, monkeypatch, "compare", str(run), str(stricter)).stdout
-    assert f"dex_arbitrage: {len(told['different'])} times {Why.ONLY_ONE}\n" in by_hand
+    assert f"dex_arbitrage: {times(len(told['different']))} {Why.ONLY_ONE}\n" in by_hand
+    assert (times(1), times(2)) == ("once", "2 times")
 
 
 def test_what_a_large_plan_bears_is_told_with_its_decision(

@@ -57,6 +57,7 @@ async def test_a_killed_watch_halts_the_signer_by_itself(ledger: Ledger, tmp_pat
             owes=lambda: False,
             beat=client.heartbeat,
             hear=hear,
+            resume=ledger.resume,
             clock=SystemClock(),
             out=Told(),
         )

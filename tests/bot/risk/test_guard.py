@@ -130,6 +130,15 @@ def test_all_strategies_together_have_a_limit_of_their_own(ledger: Ledger) -> No
     assert refusal.detail.startswith("all strategies: ")
 
 
+def test_what_a_strategy_has_in_flight_that_the_configuration_names_no_more_counts_with_all_together(
+    ledger: Ledger,
+) -> None:
+    total = dataclasses.replace(AMPLE, hour_loss_wei=WORST.loss_wei)
+    pending(ledger, 1, sell_plan(1), WORST_TWO_SIDED)
+    refusal = Guard(ledger, {DEX: AMPLE}, total=total).check(atomic_plan(2), WORST)
+    assert refusal is not None and refusal.reason is Reason.BUDGET_HOUR_LOSS
+
+
 def test_the_worst_case_is_used_until_the_result_is_final(ledger: Ledger) -> None:
     intent = pending(ledger, 1)
     usage = read_usage(ledger, DEX)

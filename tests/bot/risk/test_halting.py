@@ -30,9 +30,10 @@ FIRST = Head(0, "0x00", "0x", int(NOW_S), 1, 0, 30_000_000)
 @dataclass
 class HandClock:
     now_s: float = NOW_S
+    set_by_s: float = 0.0
 
     def wall_s(self) -> float:
-        return self.now_s
+        return self.now_s + self.set_by_s
 
     def monotonic_ns(self) -> int:
         return int(self.now_s * 10**9)
@@ -121,6 +122,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
         settings=BreakerSettings(),
         owes=lambda: owing[0],
         hear=hear,
+        resume=ledger.resume,
         beat=beat,
         clock=clock,
         out=out,
@@ -205,6 +207,19 @@ def test_who_resumed_a_strategy_before_its_drawdown_halted_it_did_not_resume_it_
     assert given.ledger.halted_because("dex_arbitrage") is None, "said again, in the same words"
 
 
+@pytest.mark.parametrize("resumed", ["before it was looked", "since"])
+def test_who_resumes_a_strategy_after_the_clock_was_set_back_does_so_unless_it_may_have_been_before(
+    resumed: str, given: Given
+) -> None:
+    if resumed == "since":
+        given.look()
+    given.ledger.halt("dex_arbitrage", "too far down")
+    given.clock.set_by_s = -3_600
+    given.switch.set("dex_arbitrage", Trading.ACTIVE, by="me", because="looked at it", at_s=given.clock.wall_s())
+    given.look()
+    assert (given.ledger.halted_because("dex_arbitrage") is None) is (resumed == "since")
+
+
 @pytest.mark.parametrize("name", [TOTAL, "dex_arbitrage"])
 def test_the_page_cannot_loosen_what_is_halted_by_flattening_it(given: Given, name: str) -> None:
     halted = given.switch.set(name, Trading.HALTED, by="a breaker", because="money is missing", at_s=NOW_S)
@@ -259,6 +274,13 @@ def test_books_that_equal_the_chain_wind_up_the_dead_man(given: Given) -> None:
     assert given.beats == [NOW_S + 60]
     given.look(head=2)
     assert given.beats == [NOW_S + 60], "it was proven again too soon"
+
+
+def test_books_are_proven_in_time_after_the_machines_clock_was_set_back(given: Given) -> None:
+    given.clock.set_by_s = -3_600
+    given.clock.now_s += 60
+    given.look(head=1)
+    assert given.beats == [NOW_S + 60]
 
 
 def test_a_chain_that_is_silent_is_no_dead_watch_and_books_that_do_not_hold_are_no_proof(given: Given) -> None:

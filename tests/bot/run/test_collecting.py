@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from click.testing import CliRunner
 
+from bot.cli import main
+from bot.config.options import Quiet
 from bot.engine import Engine
+from bot.run import networks
 from bot.run.collecting import Collecting, collect_between_decisions
 from tests.bot.execution.given import head
+from tests.bot.running import twin_config
 
 HEAD = head(10)
 
@@ -147,3 +155,56 @@ async def test_whoever_was_told_of_decisions_before_still_is() -> None:
         collect_between_decisions(engine, stack)
         engine.on_decided(HEAD)
     assert told == [HEAD]
+
+
+async def test_a_network_that_ends_leaves_the_others_to_collect_between_their_decisions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+    seen = list[tuple[int, int, int]]()
+
+    async def run(loaded: str, *_: object) -> None:
+        async with AsyncExitStack() as stack:
+            collect_between_decisions(_engine(), stack)
+            if loaded == "ends first":
+                await begun.wait()
+            else:
+                seen.append(gc.get_threshold())
+                begun.set()
+                await ended.wait()
+                seen.append(gc.get_threshold())
+        ended.set()
+
+    monkeypatch.setattr(networks.app, "run", run)
+    runs = [cast(networks.Planned, _Planned(name)) for name in ("ends first", "goes on")]
+    await networks.run_together(runs, str)
+    during, after = seen
+    assert during == after
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    loaded: str
+    options: None = None
+    out: Quiet = field(default_factory=Quiet)
+    network: str = ""
+
+
+@pytest.mark.parametrize("ends_with", [asyncio.CancelledError, OSError])
+def test_once_a_run_is_over_nobody_looks_for_garbage_any_more(
+    ends_with: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interpreter that ends does so several times over."""
+    kept = list[Knot]()
+
+    async def run(*_: object) -> None:
+        kept.append(Knot())
+        raise ends_with
+
+    monkeypatch.setattr(networks.app, "run", run)
+    monkeypatch.chdir(tmp_path)
+    try:
+        CliRunner().invoke(main, ["run", "--config", str(twin_config(tmp_path))])
+        assert kept and not any(each is kept[0] for each in gc.get_objects())
+    finally:
+        gc.unfreeze()

@@ -9,6 +9,7 @@ import sys
 from asyncio.subprocess import DEVNULL, PIPE, create_subprocess_exec
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -200,6 +201,28 @@ async def test_every_run_hears_a_signal_and_only_those_that_trade_go_on_until_th
         os.kill(os.getpid(), signal.SIGTERM)
         with pytest.raises(asyncio.CancelledError):
             await trading
+
+
+async def test_a_halt_is_heard_by_every_run_but_those_that_are_over() -> None:
+    halted, heard = list[str](), asyncio.Event()
+
+    def hear() -> None:
+        halted.append("trading")
+        heard.set()
+
+    async def halt() -> None:
+        heard.clear()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await asyncio.wait_for(heard.wait(), 10)
+
+    with StoppingTogether() as together:
+        over, trading = together.run(Quiet()), together.run(Quiet())
+        over.on_halt, trading.on_halt = partial(halted.append, "over"), hear
+        with trading:
+            with over:
+                await halt()
+            await halt()
+    assert halted == ["over", "trading", "trading"]
 
 
 def test_a_listed_network_says_what_is_proven() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.balances import UnknownPlace
+from bot.config.strategies import UnknownStrategy
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row, book_differences
@@ -124,18 +125,20 @@ async def test_what_a_person_explains_is_booked_and_then_it_goes_on(outside: Out
         book_differences(ledger, Reconciliation((Row(NATIVE, before, before),)), "again")
 
 
-def test_while_an_exchange_is_owed_its_book_must_be_named(tmp_path: Path) -> None:
+def test_while_an_exchange_is_owed_its_book_and_its_strategy_must_be_named(tmp_path: Path) -> None:
     ledger = given.open_ledger(tmp_path / "ledger.db")
     plan = given.sells_on_chain()
     books = {("binance", "ETH/USDT")}
-    require_named(ledger, ())
+    require_named(ledger, (), ())
     intent = given.pending(ledger, plan)
     for settled in (lambda: None, lambda: given.settle(ledger, intent, plan, 11)):
         settled()
-        require_named(ledger, books)
+        require_named(ledger, books, {plan.strategy})
+        with pytest.raises(UnknownStrategy, match=f"intent {intent.id} of {plan.strategy} is open"):
+            require_named(ledger, books, {"another"})
         for others in ((), {("binance", "BTC/USDT")}, {("kraken", "ETH/USDT")}):
             with pytest.raises(UnknownPlace, match=r"binance, ETH/USDT; name both under \[\[exchanges\]\]"):
-                require_named(ledger, others)
+                require_named(ledger, others, {plan.strategy})
     ledger.close_exposure(intent.id, Exposure.HEDGED)
-    require_named(ledger, ())
+    require_named(ledger, (), ())
     ledger.close()

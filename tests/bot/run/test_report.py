@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -78,6 +79,14 @@ def test_a_ledger_that_differs_names_the_account_and_by_how_much() -> None:
     differing = summary(reconciliation=Reconciliation((Row(ACCOUNT, 5, 4),)))
     assert differing.document()["ledger_equals_chain"] is False
     assert "THE LEDGER DIFFERS" in str(differing) and f"{ACCOUNT}: -1 units" in str(differing)
+
+
+def test_a_profit_with_halves_of_trades_says_so() -> None:
+    half = replace(summary().result, half_done={"cex_dex_arbitrage": 2})
+    text = str(summary(result=half))
+    assert "0 settled, -0.000000 ETH after gas and fees, with the chain sides of 2 that still owe the other" in text
+    assert text.count("that still owe") == 1
+    assert summary(result=half).document()["half_done"] == {"cex_dex_arbitrage": 2}
 
 
 def test_a_person_reads_profit_reverts_refusals_and_what_is_still_out() -> None:

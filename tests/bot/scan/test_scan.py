@@ -90,6 +90,19 @@ def test_a_book_takes_part_and_its_hop_needs_no_gas() -> None:
     assert {step.venue for trade in found.capture.trades for step in trade.steps} == {pool.venue, venue.venue}
 
 
+def test_what_is_still_offered_behind_all_trades_is_not_told_as_rounding() -> None:
+    coarse = token(5, "COARSE", 0)
+    pools = [
+        pair((10 * ETH, 20), number=1, tokens=(WETH, coarse)),
+        pair((11 * ETH, 20), number=2, tokens=(WETH, coarse)),
+    ]
+    found = scanned(*pools)
+    assert found.bound > 0 and not found.capture.trades
+    assert found.missed[Cause.LEFT] > 0.99 * found.bound and found.missed[Cause.ROUNDING] < 0.01 * found.bound
+    traded = scanned(*crossed_pair())
+    assert traded.capture.trades and traded.missed[Cause.LEFT] < 0.01 * traded.bound
+
+
 EXTREME = [
     pair((1, 1), number=11, tokens=(WETH, USDC)),
     pair((1, 10**30), number=12, tokens=(WETH, USDC)),

@@ -74,8 +74,7 @@ class Book:
         )
 
     def exposed(self, name: str) -> int:
-        waiting = sum(it.exposure_wei for it in self._of(name) if it.settlement is None and not it.covered)
-        return waiting + sum(it.exposure_wei for it in self._of(name) if it.settlement and it.settlement.owed)
+        return sum(it.exposure_wei for it in self._of(name) if it.settlement is None and not it.covered)
 
     def signed(self, name: str, since_s: float) -> int:
         return sum(entry.at_s > since_s for entry in self._of(name))
@@ -137,13 +136,12 @@ class BudgetMachine(RuleBasedStateMachine):
         self._keep(asked, decided)
 
     @precondition(lambda self: any(entry.settlement is None for entry in self.book.entries))
-    @rule(data=st.data(), gas=st.integers(0, 60), profit=st.integers(-150, 60), owed=st.booleans())
-    def settle(self, data: st.DataObject, gas: int, profit: int, owed: bool) -> None:
+    @rule(data=st.data(), gas=st.integers(0, 60), profit=st.integers(-150, 60))
+    def settle(self, data: st.DataObject, gas: int, profit: int) -> None:
         waiting = [index for index, entry in enumerate(self.book.entries) if entry.settlement is None]
         index = data.draw(st.sampled_from(waiting))
         entry = self.book.entries[index]
-        owed = owed and not entry.covered
-        done = Settlement(min(gas, entry.worst_gas_wei), profit, self.now_s, owed=owed and entry.exposure_wei > 0)
+        done = Settlement(min(gas, entry.worst_gas_wei), profit, self.now_s)
         self.book.entries[index] = replace(entry, settlement=done)
         self.budgets.settle(entry, done)
         drawn = sum(draw.wei for draw in entry.draws)
@@ -158,16 +156,6 @@ class BudgetMachine(RuleBasedStateMachine):
         entry = self.book.entries[index]
         self.book.entries[index] = replace(entry, covered=True)
         self.budgets.cover(self.book.entries[index])
-
-    @precondition(lambda self: any(it.settlement is not None and it.settlement.owed for it in self.book.entries))
-    @rule()
-    def cover(self) -> None:
-        for index, entry in enumerate(self.book.entries):
-            if entry.settlement is not None and entry.settlement.owed:
-                done = replace(entry.settlement, owed=False)
-                self.book.entries[index] = replace(entry, settlement=done)
-                self.budgets.settle(entry, done)
-                return
 
     @rule()
     def crash(self) -> None:

@@ -177,6 +177,19 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
         ),
         Reason.SIGNER_VERDICT_UNPROFITABLE,
     ),
+    "an executor that pays a token's fee": (
+        ask(
+            EXCHANGE,
+            verdict={
+                "deltas": {
+                    (INVENTORY, Address(USDC.address)): 2_000 * 10**6,
+                    (INVENTORY, Address(WETH.address)): -ETHER,
+                    (EXECUTOR, Address(WETH.address)): -1,
+                }
+            },
+        ),
+        Reason.SIGNER_VERDICT_UNPROFITABLE,
+    ),
     "an exchange that expects too little": (
         ask(changed(EXCHANGE, expected_profit_wei=GAS_COST_WEI)),
         Reason.SIGNER_VERDICT_UNPROFITABLE,

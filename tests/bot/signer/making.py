@@ -130,9 +130,10 @@ class HandClock:
     """A clock moved by hand."""
 
     now_s: float = NOW_S
+    set_by_s: float = 0.0
 
     def wall_s(self) -> float:
-        return self.now_s
+        return self.now_s + self.set_by_s
 
     def monotonic_ns(self) -> int:
         return int(self.now_s * 10**9)

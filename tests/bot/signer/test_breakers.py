@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from bot.signer.protocol import (
     Signed,
     Status,
     StatusRequest,
+    StrategyUsage,
 )
 from bot.signer.service import Signer
 from bot.signer.switch import FILE, HALT, TOTAL, KillSwitch, Trading
@@ -26,6 +28,7 @@ from tests.bot.signer.making import (
     CYCLES,
     EXCHANGE,
     EXCHANGES,
+    GAIN,
     GWEI,
     LIMITS,
     POLICY,
@@ -59,6 +62,49 @@ def lose(signer: Signer, number: int) -> Response:
     signed = answer(signer, ask(intent_id=f"lost-{number}", nonce=100 + number))
     answer(signer, Settle(f"lost-{number}", GWEI, 0))
     return signed
+
+
+def test_what_was_settled_while_the_clock_stood_counts_in_the_order_it_was_also_after_a_restart(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    """A wall clock that was set back: the windows' own stands until it is caught up with."""
+    policy = losing(failures_in_a_row=2)
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(4):
+        clock.now_s += number == 0
+        answer(signer, ask(intent_id=f"lost-{number}", nonce=100 + number))
+    clock.now_s -= 3600
+    answer(signer, Settle("lost-3", GWEI, GAIN))
+    for number in (0, 1):
+        answer(signer, Settle(f"lost-{number}", GWEI, 0))
+    assert [counted(by).failures_in_a_row for by in (signer, new_signer(journal, clock, switch, policy))] == [2, 2]
+    answer(signer, ask(intent_id="halts", nonce=104, verdict={"made_at_s": clock.now_s}))
+    switch.set(CYCLES, Trading.ACTIVE, by="a person", because="looked", at_s=clock.now_s)
+    for by in (signer, new_signer(journal, clock, switch, policy)):
+        assert (counted(by).failures_in_a_row, counted(by).drawdown_wei) == (0, 0)
+
+
+def counted(signer: Signer) -> StrategyUsage:
+    said = answer(signer, StatusRequest())
+    assert isinstance(said, Status)
+    return said.strategies[CYCLES]
+
+
+def test_a_resume_that_could_not_be_noted_whole_is_noted_again_by_the_next_signer(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    policy = losing(failures_in_a_row=2)
+    signer = tripped(journal, clock, switch, policy)
+    switch.set(CYCLES, Trading.ACTIVE, by="a person", because="looked", at_s=clock.now_s)
+    notes = iter((journal.note,))
+
+    def killed(*said: Any) -> None:
+        next(notes)(*said)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(journal, "note", killed)
+        answer(signer, StatusRequest())
+    assert counted(new_signer(journal, clock, switch, policy)).failures_in_a_row == 0
 
 
 @pytest.mark.parametrize(
@@ -113,7 +159,7 @@ def test_a_resume_counts_though_nobody_asked_between_the_trip_and_it(
     assert isinstance(status, Status)
     assert status.strategies[CYCLES].failures_in_a_row == 0 and status.switches[CYCLES].startswith("active")
     assert isinstance(answer(signer, ask()), Signed)
-    assert [what for _, what, _ in journal.audit()] == ["switch", "switch", "resumed"]
+    assert [what for _, what, _ in journal.audit()] == ["switch", "resumed", "switch"]
 
 
 def test_a_halted_signer_whose_journal_cannot_be_read_says_that_it_is_halted(
@@ -164,6 +210,32 @@ def test_books_that_nobody_proves_stop_the_signing(journal: Journal, clock: Hand
     assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_DEAD_MAN
     assert isinstance(answer(signer, Heartbeat()), Status)
     assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=late))) is Reason.SIGNER_HALTED
+
+
+@pytest.mark.parametrize("set_by_s", [-3_600, 3_600])
+def test_whoever_sets_the_clock_neither_stops_the_dead_mans_nor_moves_it_on(
+    set_by_s: int, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    signer = new_signer(journal, clock, switch, dataclasses.replace(POLICY, dead_man_s=60))
+    clock.set_by_s = set_by_s
+    clock.now_s += 60
+    now = {"made_at_s": clock.wall_s()}
+    assert isinstance(answer(signer, ask(verdict=now)), Signed)
+    clock.now_s += 1
+    now = {"made_at_s": clock.wall_s()}
+    assert reason_of(answer(signer, ask(intent_id="late", nonce=8, verdict=now))) is Reason.SIGNER_DEAD_MAN
+
+
+def test_a_journal_that_was_written_by_a_clock_ahead_is_no_dead_man(
+    journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    policy = dataclasses.replace(POLICY, dead_man_s=60)
+    clock.set_by_s = 3_600
+    assert isinstance(
+        answer(new_signer(journal, clock, switch, policy), ask(verdict={"made_at_s": clock.wall_s()})), Signed
+    )
+    clock.set_by_s = 0
+    assert isinstance(answer(new_signer(journal, clock, switch, policy), ask(intent_id="next", nonce=8)), Signed)
 
 
 @pytest.mark.parametrize("over", ["a file by hand", "a switch that cannot be read"])

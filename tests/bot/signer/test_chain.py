@@ -83,14 +83,16 @@ def test_rows_that_only_vouch_for_themselves_do_not_find_it(path: Path, edit: st
         assert journal.audit()
 
 
-def test_an_older_copy_put_back_is_found_until_a_person_takes_it(path: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", [1, 2, 3, 8])
+def test_an_older_copy_put_back_is_found_until_a_person_takes_it(lost: int, path: Path, tmp_path: Path) -> None:
     older = tmp_path / "older.db"
     shutil.copy(path, older)
     with Journal(path) as journal:
-        journal.record(replace(FIRST, intent_id="three", nonce=9))
+        for number in range(lost):
+            journal.record(replace(FIRST, intent_id=f"lost {number}", nonce=9 + number))
     shutil.copy(older, path)
     with Journal(path) as journal:
-        with pytest.raises(JournalError, match=r"its newest 1 changes are lost: .*ledger verify --accept"):
+        with pytest.raises(JournalError, match=rf"its newest {lost} changes are lost: .*ledger verify --accept"):
             journal.verify()
         journal.accept()
         assert journal.verify() == 5

@@ -111,7 +111,8 @@ async def test_an_account_that_a_strange_nonce_halted_is_resumed_by_its_name(
     name = f"account:{OPERATOR}"
     answer = await told("halt", name, "--config", config, code=2)
     assert "trades here" in answer["said"], "its switch would stop nobody"
-    await told("resume", name, "--config", config, "--because", "my own wallet")
+    resumed = await told("resume", name, "--config", config, "--because", "my own wallet")
+    assert "active" not in resumed["was_halted"] and "in the ledger of its run" in resumed["was_halted"]
     assert KillSwitch(client.switch.folder).read().switches[name].state is Trading.ACTIVE
 
 

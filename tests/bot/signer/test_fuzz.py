@@ -16,6 +16,7 @@ from bot.plan import InvalidPlan, Plan, Swap, decode_plan, encode_plan
 from bot.reasons import Reason
 from bot.signer.protocol import (
     HEADER_BYTES,
+    Cover,
     Denial,
     GrantUsage,
     Settle,
@@ -90,7 +91,7 @@ requests = st.builds(
     head_number=integers,
     verdict=verdicts,
 )
-settlements = st.builds(Settle, st.text(), integers, integers, st.booleans())
+settlements = st.builds(Settle, st.text(), integers, integers) | st.builds(Cover, st.text(), st.booleans())
 usages = st.builds(StrategyUsage, *[integers] * 9)
 grants = st.builds(GrantUsage, st.text(), st.text(), integers, integers, integers)
 responses = st.one_of(
@@ -125,7 +126,7 @@ def shared_signer() -> Iterator[Signer]:
 
 @QUICK
 @given(st.one_of(requests, settlements))
-def test_every_request_is_read_as_it_was_written(request: SignRequest | Settle) -> None:
+def test_every_request_is_read_as_it_was_written(request: SignRequest | Settle | Cover) -> None:
     assert parse_request(frame(request)[HEADER_BYTES:]) == request
 
 
@@ -147,7 +148,7 @@ def test_bytes_that_are_no_message_are_malformed(data: bytes, shared_signer: Sig
 
 @QUICK
 @given(request=requests | settlements)
-def test_a_request_made_of_noise_is_denied(request: SignRequest | Settle, shared_signer: Signer) -> None:
+def test_a_request_made_of_noise_is_denied(request: SignRequest | Settle | Cover, shared_signer: Signer) -> None:
     response = shared_signer.answer(frame(request)[HEADER_BYTES:])
     assert isinstance(response, Denial)
     assert response.reason is not Reason.SIGNER_INTERNAL, response

@@ -148,15 +148,15 @@ def test_a_nonce_is_used_however_little_it_cost(opened: Open) -> None:
     assert reason_of(said(signer, ask(intent_id="intent-2"))) is Reason.SIGNER_NONCE
 
 
-def test_after_a_restart_at_another_mark_an_intent_that_owes_is_still_closed(opened: Open) -> None:
+def test_after_a_restart_at_another_mark_what_was_settled_is_said_again(opened: Open) -> None:
     before, after = Fraction(1, 5000), Fraction(1, 4000)
     worst = GasCoin(before).cost_wei(FEES.worst_cost_wei)
     signer = opened(before)
     assert isinstance(said(signer, ask(worst_case_wei=worst)), Signed)
-    told = Settle("intent-1", GAS_COST_WEI, GAIN, owed=True)
+    told = Settle("intent-1", GAS_COST_WEI, GAIN)
     assert isinstance(said(signer, told), Settled)
     signer = opened(after)
-    assert isinstance(said(signer, replace(told, owed=False)), Settled)
+    assert isinstance(said(signer, told), Settled)
     assert gas_used(signer) == GasCoin(before).cost_wei(GAS_COST_WEI), "what is booked stays as it was booked"
-    assert reason_of(said(signer, replace(told, owed=False, profit_wei=0))) is Reason.SIGNER_SETTLEMENT
-    assert reason_of(said(signer, replace(told, owed=False, gas_cost_wei=0))) is Reason.SIGNER_SETTLEMENT
+    assert reason_of(said(signer, replace(told, profit_wei=0))) is Reason.SIGNER_SETTLEMENT
+    assert reason_of(said(signer, replace(told, gas_cost_wei=0))) is Reason.SIGNER_SETTLEMENT

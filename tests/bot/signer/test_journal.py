@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.signer.entries import COLUMNS, Draw, Entry, Settlement, checksum_of
+from bot.signer.chain import What
+from bot.signer.entries import COLUMNS, INTENT_AT, Draw, Entry, Settlement, checksum_of
 from bot.signer.journal import Journal, JournalError
 from tests.bot.signer.making import CYCLES, NOW_S, OPERATOR
 
@@ -28,7 +29,7 @@ ENTRY = Entry(
     draws=(Draw("0xg", "hour_loss", 5),),
     verdict_digest="v1",
 )
-DONE = Settlement(10**14, -(10**15), NOW_S + 1, owed=True)
+DONE = Settlement(10**14, -(10**15), NOW_S + 1)
 
 
 def test_what_is_recorded_is_found_and_settled_and_found_again(tmp_path: Path) -> None:
@@ -37,12 +38,11 @@ def test_what_is_recorded_is_found_and_settled_and_found_again(tmp_path: Path) -
         journal.record(ENTRY)
         assert journal.find("intent-1") == ENTRY
         journal.settle("intent-1", DONE)
-        journal.settle("intent-1", Settlement(DONE.gas_cost_wei, DONE.profit_wei, DONE.at_s))
         with pytest.raises(JournalError, match="no unsettled intent"):
             journal.settle("intent-1", DONE)
     with Journal(path) as journal:
         (found,) = journal.entries()
-        assert found.settlement == Settlement(DONE.gas_cost_wei, DONE.profit_wei, DONE.at_s)
+        assert found.settlement == DONE
         assert (found.draws, found.verdict_digest, found.exposure_wei) == (ENTRY.draws, "v1", 10**18)
 
 
@@ -70,7 +70,7 @@ def test_a_journal_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         Journal(path)
     # Whoever was refused holds no lock, though its error is still being looked at.
     with closing(sqlite3.connect(path, timeout=0)) as later:
-        later.execute("PRAGMA user_version = 2")
+        later.execute("PRAGMA user_version = 3")
     assert refused.value
     Journal(path).close()
 
@@ -139,36 +139,107 @@ def test_a_journal_in_a_folder_that_is_not_there_cannot_be_opened(tmp_path: Path
         Journal(tmp_path / "nowhere" / "signer.db")
 
 
-def _of_version_1(path: Path) -> None:
-    """A journal as version 1 left it: a row that was replaced, an audit of one line, and no chain of changes."""
+OWING = replace(ENTRY, intent_id="intent-2", nonce=8)
+"""Signed, and settled as owing its other side still."""
+
+
+def _of_version(version: int, path: Path) -> None:
+    """A journal as `version` left it: a row that was replaced, one that is settled and owes, an audit of one line."""
     with Journal(path) as journal:
         journal.record(ENTRY)
         journal.replace(ENTRY, "0xh2", b"again", NOW_S + 1)
         journal.note(NOW_S, "switch", "detail")
+        journal.record(OWING)
+        journal.settle("intent-2", DONE)
+        if version == 2:
+            _as_2_kept_them(journal)
+            return
     with closing(sqlite3.connect(path)) as old, old:
-        row = old.execute(f"SELECT {', '.join(COLUMNS[:-1])} FROM signed").fetchone()
-        old.execute("UPDATE signed SET checksum = ?", (checksum_of(row),))
+        _add_owed(old)
         old.execute("ALTER TABLE signed DROP COLUMN covered")
+        for row in old.execute(f"SELECT {', '.join((*COLUMNS[:-1], 'owed'))} FROM signed").fetchall():
+            old.execute("UPDATE signed SET checksum = ? WHERE intent_id = ?", (checksum_of(row), row[INTENT_AT]))
         old.execute("DROP TABLE changes")
         old.execute("PRAGMA user_version = 1")
     path.with_name("signer.db-head").unlink()
 
 
-def test_a_journal_of_the_second_version_is_taken_over_with_its_replacements_and_its_audit(tmp_path: Path) -> None:
+def _as_2_kept_them(journal: Journal) -> None:
+    """Each row with its checksum of then, linked so."""
+    _add_owed(journal._db)
+    with journal._changing():
+        for row in journal._db.execute(
+            f"SELECT {', '.join((*COLUMNS[:-1], 'owed', 'covered'))} FROM signed"
+        ).fetchall():
+            digest = checksum_of(row)
+            journal._db.execute("UPDATE signed SET checksum = ? WHERE intent_id = ?", (digest, row[INTENT_AT]))
+            journal._chain.append(What.SIGNED, row[INTENT_AT], digest)
+    journal._db.execute("PRAGMA user_version = 2")
+
+
+def _add_owed(database: sqlite3.Connection) -> None:
+    database.execute("ALTER TABLE signed ADD COLUMN owed INTEGER NOT NULL DEFAULT 0")
+    database.execute("UPDATE signed SET owed = 1 WHERE intent_id = 'intent-2'")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_what_an_older_journal_settled_and_owes_is_reserved_until_it_is_told_as_it_came(
+    version: int, tmp_path: Path
+) -> None:
     path = tmp_path / "signer.db"
-    _of_version_1(path)
+    _of_version(version, path)
     for _ in range(2):
         with Journal(path) as journal:
-            assert journal.verify() == 3
+            assert journal.verify() == 4
+            assert list(journal.entries()) == [ENTRY, OWING]
+            assert journal.replacements("intent-1") == (b"again",) and len(journal.audit()) == 1
+    with Journal(path) as journal:
+        journal.settle("intent-2", DONE)
+        assert journal.verify() == 4
+
+
+@pytest.mark.parametrize("lost", [1, 9])
+def test_an_older_copy_of_version_2_is_not_the_newest_for_being_taken_over(lost: int, tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    _of_version(2, path)
+    older = path.read_bytes()
+    with Journal(path) as journal:
+        for _ in range(lost):
+            journal.note(NOW_S, "switch", "again")
+    path.write_bytes(older)
+    for _ in range(2):
+        with Journal(path) as journal, pytest.raises(JournalError, match=r"is not the one that|changes are lost"):
+            journal.verify()
+    with Journal(path) as journal:
+        journal.accept()
+        assert journal.verify() == 4
+
+
+def test_a_journal_of_version_2_without_its_head_file_is_not_given_another(tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    _of_version(2, path)
+    path.with_name("signer.db-head").unlink()
+    with Journal(path) as journal, pytest.raises(JournalError, match=r"head file .* cannot be read"):
+        journal.verify()
+
+
+def test_a_journal_of_version_1_is_taken_over_with_its_replacements_and_its_audit(tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    _of_version(1, path)
+    for _ in range(2):
+        with Journal(path) as journal:
+            assert journal.verify() == 4
             assert journal.find("intent-1") == ENTRY and journal.replacements("intent-1") == (b"again",)
     with closing(sqlite3.connect(path)) as database:
         subjects = database.execute("SELECT what, subject FROM changes ORDER BY id").fetchall()
-    assert subjects == [("signed", "intent-1"), ("replacement", "intent-1#1"), ("audit", "1")]
+    rows = [("signed", "intent-1"), ("signed", "intent-2")]
+    assert subjects == [*rows, ("replacement", "intent-1#1"), ("audit", "1")]
 
 
-def test_a_row_changed_before_a_journal_is_taken_over_is_not_taken_for_good(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_row_changed_before_a_journal_is_taken_over_is_not_taken_for_good(version: int, tmp_path: Path) -> None:
     path = tmp_path / "signer.db"
-    _of_version_1(path)
+    _of_version(version, path)
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("UPDATE signed SET worst_case_wei = '1'")
     with pytest.raises(JournalError, match="intent intent-1 was changed or damaged"):
@@ -213,13 +284,17 @@ def test_what_a_person_accepts_is_the_newest_from_then_on(tmp_path: Path) -> Non
             journal.accept()
 
 
-def test_the_newest_time_is_that_of_the_last_signature_or_settlement(tmp_path: Path) -> None:
+def test_the_newest_time_is_that_of_whatever_was_written_last(tmp_path: Path) -> None:
     with Journal(tmp_path / "signer.db") as journal:
         assert journal.newest_time_s() == 0
         journal.record(ENTRY)
         assert journal.newest_time_s() == NOW_S
         journal.settle("intent-1", DONE)
         assert journal.newest_time_s() == DONE.at_s
+        journal.replace(replace(ENTRY, settlement=DONE), "0xh2", b"again", NOW_S + 2)
+        assert journal.newest_time_s() == NOW_S + 2
+        journal.note(NOW_S + 3, "switch", "detail")
+        assert journal.newest_time_s() == NOW_S + 3
 
 
 def test_a_nonce_is_held_until_it_is_known_never_to_have_left(tmp_path: Path) -> None:

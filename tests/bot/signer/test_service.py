@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,11 @@ from bot.signer.journal import Journal, JournalError
 from bot.signer.key import SigningKey
 from bot.signer.protocol import (
     HEADER_BYTES,
+    Cancel,
+    Cover,
     Denial,
+    Replace,
+    Request,
     Response,
     Settle,
     Settled,
@@ -46,6 +51,7 @@ from tests.bot.signer.making import (
     answer,
     ask,
 )
+from tests.bot.signer.test_replacements import HIGHER
 
 
 def reason_of(response: Response) -> Reason:
@@ -215,16 +221,15 @@ def test_what_is_done_on_both_sides_is_exposed_no_more_before_it_is_final_and_ag
         assert isinstance(status, Status)
         return status.strategies[EXCHANGE.strategy].exposure_wei, status.strategies[EXCHANGE.strategy].reserved_wei
 
-    for owed, exposure_wei in ((False, 0), (False, 0), (True, ETHER), (False, 0)):
-        said = answer(signer, Settle("intent-1", 0, 0, owed=owed, final=False))
+    for covered, exposure_wei in ((True, 0), (True, 0), (False, ETHER), (True, 0)):
+        said = answer(signer, Cover("intent-1", covered))
         assert said == Settled(EXCHANGE_WORST_WEI), "its worst case is kept all the while"
         assert counted(signer) == counted(new_signer(journal, clock, switch)) == (exposure_wei, EXCHANGE_WORST_WEI)
     answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN))
     assert counted(signer) == (0, 0)
-    assert answer(signer, Settle("intent-1", 0, 0, owed=True, final=False)) == Settled(0), "what is final stays so"
+    assert answer(signer, Cover("intent-1", False)) == Settled(0), "what is final stays so"
     assert counted(signer) == (0, 0)
-    unknown = answer(signer, Settle("intent-9", 0, 0, final=False))
-    assert reason_of(unknown) is Reason.SIGNER_SETTLEMENT
+    assert reason_of(answer(signer, Cover("intent-9", True))) is Reason.SIGNER_SETTLEMENT
 
 
 @pytest.mark.parametrize(
@@ -236,9 +241,8 @@ def test_what_is_done_on_both_sides_is_exposed_no_more_before_it_is_final_and_ag
         Settle("intent-1", 0, 2**128),
         Settle("intent-2", 1, 0),
         Settle("intent-2", 0, 1),
-        Settle("intent-2", 0, 0, owed=True),
     ],
-    ids=["unknown", "negative gas", "impossible gas", "impossible profit", "other gas", "other profit", "owed again"],
+    ids=["unknown", "negative gas", "impossible gas", "impossible profit", "other gas", "other profit"],
 )
 def test_evidence_that_cannot_be_true_is_refused(evidence: Settle, signer: Signer) -> None:
     answer(signer, ask())
@@ -258,6 +262,51 @@ def test_a_full_disk_means_no_signature(signer: Signer, journal: Journal) -> Non
     status = answer(signer, StatusRequest())
     assert isinstance(status, Status)
     assert status.unsettled == index
+
+
+@pytest.mark.parametrize("told", [(0, 0), (1, ETHER)], ids=["never left", "gained"])
+def test_an_engine_that_lies_about_what_became_of_it_is_held_by_the_rate_alone(
+    told: tuple[int, int], journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    """As docs/signer.md says: budgets count what they are told, each signature and their rate do not."""
+    limits = dataclasses.replace(LIMITS, transactions_a_minute=5)
+    policy = dataclasses.replace(POLICY, strategies={CYCLES: limits, EXCHANGES: LIMITS})
+    signer = new_signer(journal, clock, switch, policy)
+    for number in range(5):
+        wanted = ask(intent_id=f"intent-{number}", nonce=7 + number, worst_case_wei=LIMITS.per_trade_wei)
+        assert isinstance(answer(signer, wanted), Signed)
+        assert answer(signer, Settle(f"intent-{number}", *told)) == Settled(0)
+    assert reason_of(answer(signer, ask(intent_id="one-more", nonce=12))) is Reason.SIGNER_BUDGET_RATE
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        ask(EXCHANGE, intent_id="intent-2", nonce=8),
+        Replace(ask(EXCHANGE, fees=HIGHER, worst_case_wei=EXCHANGE_WORST_WEI + HIGHER.worst_cost_wei)),
+        Cancel("intent-1", dataclasses.replace(HIGHER, gas_limit=21_000)),
+        Cover("intent-1", True),
+        Settle("intent-1", GAS_COST_WEI, -GAIN),
+    ],
+    ids=["sign", "replace", "cancel", "cover", "settle"],
+)
+def test_what_was_written_and_failed_afterwards_counts_as_it_is_on_the_disk(
+    message: Request, signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
+) -> None:
+    """A commit that stood, and then a head file that could not be written: what is asked again finds it done."""
+    answer(signer, ask(EXCHANGE))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(journal._chain, "committed", full)
+        assert reason_of(answer(signer, message)) is Reason.SIGNER_JOURNAL
+    for _ in range(2):
+        counted = (answer(by, StatusRequest()) for by in (signer, new_signer(journal, clock, switch)))
+        after, anew = (said.strategies for said in counted if isinstance(said, Status))
+        assert after == anew
+        answer(signer, message)
+
+
+def full() -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_fault_inside_is_a_denial_and_not_the_end(
@@ -295,50 +344,6 @@ def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path) -> Non
     with pytest.raises(RuntimeError, match="cannot open journal") as refused:
         Journal(path)
     assert "\n" not in str(refused.value)
-
-
-def test_what_is_owed_after_a_settlement_is_exposed_until_it_is_said_to_be_done(
-    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    answer(signer, ask(EXCHANGE))
-    for owed, exposure_wei in ((True, ETHER), (True, ETHER), (False, 0), (False, 0)):
-        assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=owed)) == Settled(0)
-        for by in (signer, new_signer(journal, clock, switch)):
-            status = answer(by, StatusRequest())
-            assert isinstance(status, Status) and status.unsettled == 0
-            assert status.strategies[EXCHANGES].exposure_wei == exposure_wei
-
-
-def test_what_is_owed_can_be_closed_by_a_run_to_whose_marks_the_same_trade_comes_to_another_profit(
-    signer: Signer, journal: Journal
-) -> None:
-    answer(signer, ask(EXCHANGE))
-    answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=True))
-    assert answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN + 1)) == Settled(0)
-    status = answer(signer, StatusRequest())
-    assert isinstance(status, Status) and status.strategies[EXCHANGES].exposure_wei == 0
-    entry = journal.find("intent-1")
-    assert entry is not None and entry.settlement is not None
-    assert entry.settlement.profit_wei == GAIN, "what is booked stays as it was booked"
-    other = Settle("intent-1", GAS_COST_WEI, GAIN + 1)
-    assert reason_of(answer(signer, other)) is Reason.SIGNER_SETTLEMENT, "once it is closed, it is said again as it was"
-
-
-def test_what_a_hedge_cost_that_came_after_the_chain_side_was_final_is_a_loss_of_that_time(
-    signer: Signer, journal: Journal, clock: HandClock, switch: KillSwitch
-) -> None:
-    answer(signer, ask(EXCHANGE))
-    answer(signer, Settle("intent-1", GAS_COST_WEI, GAIN, owed=True))
-    clock.now_s += 7200
-    done = Settle("intent-1", GAS_COST_WEI, -ETHER)
-    for again in range(3):
-        by = new_signer(journal, clock, switch) if again == 2 else signer
-        assert answer(by, done) == Settled(ETHER + GAS_COST_WEI)
-        status = answer(by, StatusRequest())
-        assert isinstance(status, Status)
-        used = status.strategies[EXCHANGES]
-        assert (used.hour_loss_wei, used.day_loss_wei, used.lifetime_loss_wei) == (ETHER + GAS_COST_WEI,) * 3
-        assert (used.failures_in_a_row, used.exposure_wei, used.day_gas_wei) == (1, 0, GAS_COST_WEI)
 
 
 def test_a_journal_with_a_row_missing_starts_no_signer(

@@ -152,8 +152,8 @@ def test_every_change_is_in_the_audit_and_in_the_journal(signer: Signer, switch:
     assert ["established" in told[0], "halted by a test" in told[1], "active by a test" in told[2]] == [True] * 3
     assert [(what, detail) for _, what, detail in journal.audit()] == [
         ("switch", ": halted by a test: it wanted to"),
-        ("switch", ": active by a test: all is well"),
         ("resumed", ""),
+        ("switch", ": active by a test: all is well"),
     ]
 
 

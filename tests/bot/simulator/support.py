@@ -14,6 +14,7 @@ from eth_utils.crypto import keccak
 
 from bot.clock import SystemClock
 from bot.simulator import Simulator
+from bot.simulator.verdict import Verdict
 from bot.transaction import UnsignedTransaction
 from chains.anvil import Anvil
 from chains.assets import ZERO_ADDRESS, Address, address
@@ -33,6 +34,8 @@ REVERTER = address("0x" + "dd" * 20)
 # Reverts with its own call data: CALLDATACOPY(0, 0, size) REVERT(0, size)
 REVERTER_CODE = "0x366000600037366000fd"
 SUPPLY = 10**30
+ODD = address("0x" + "0d" * 20)
+"""Where tests put code of their own."""
 
 
 def twin(**changes: Any) -> Network:
@@ -150,3 +153,23 @@ def simulator(on: World, **options: Any) -> Simulator:
 
 def simulator_at(url: str, **options: Any) -> Simulator:
     return Simulator(twin(), url, SystemClock(), **options)
+
+
+async def placed(on: World, code: str, at: Address = ODD) -> None:
+    await on.anvil.rpc("anvil_setCode", at, code)
+    await on.anvil.rpc("evm_mine")
+
+
+async def both(
+    fork: Simulator,
+    tx: UnsignedTransaction,
+    head: Head,
+    watch: list[tuple[Address, Address]],
+    after: Sequence[UnsignedTransaction] = (),
+) -> Verdict:
+    """The fork's verdict, which this process must have given too."""
+    here = await fork.screened(tx, head, watch, after)
+    there = await fork.verdict(tx, head, watch, after)
+    assert here is not None
+    assert replace(here, made_at_s=0) == replace(there, made_at_s=0)
+    return there

@@ -15,6 +15,7 @@ from bot.quotes import QuoteRequest, Quotes
 from bot.snapshot.importing import NothingRecorded, UnknownLayout, imported, opened
 from chains.snapshot import SnapshotError, read
 from chains.snapshot.document import from_json, to_json
+from chains.snapshot.errors import NotASnapshot
 from chains.twin.data import POOLS_FILE
 from chains.twin.data import snapshot as twin_market
 from tests.chains.pools.samples import at
@@ -240,6 +241,9 @@ def test_a_table_of_rounded_curves_is_never_quoted(tmp_path):
     (tmp_path / "curves.csv.gz").write_bytes(gzip.compress(table.encode()))
     with pytest.raises(NothingRecorded, match="rounded decimals"):
         imported(tmp_path / "curves.csv.gz")
+    (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(table.encode())[:-9])
+    with pytest.raises(NotASnapshot, match="it is compressed, and damaged"):
+        imported(tmp_path / "cut.csv.gz")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UnknownLayout, match="a table, but not of curves"):
         imported(tmp_path / "other.csv")
@@ -270,6 +274,8 @@ def test_the_verbs_import_list_show_and_explain(tmp_path):
     assert misspelt.exit_code == 2 and "did you mean 'concentrated'?" in misspelt.stderr
     _, listed = run("pools", "list", "--state", str(target), "--token", at(0xABCDEF).lower(), "--json")
     assert [row["pool"] for row in listed["pools"]] == [at(50)]
+    _, listed = run("pools", "list", "--state", str(target), "--token", "a", "--json")
+    assert len(listed["pools"]) == 2
     _, shown = run("pools", "show", at(50), "--state", str(target), "--json")
     assert shown["state"]["reserves"] == [str(2**100), str(10**9)]
     assert "reserves = " in run("pools", "show", at(50), "--state", str(target))[1]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from decimal import Decimal
 
 import ccxt.pro
@@ -173,6 +174,20 @@ class Secretive(LocalExchange):
         return await super()._answer(request, handler)
 
 
+class Sparing(LocalExchange):
+    """Tells what an order traded in its answer, but not all of it."""
+
+    def __init__(self, kept_back: str) -> None:
+        super().__init__(ANCHORS)
+        self._kept_back = kept_back
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        if request.method != "POST" or not isinstance(answer, web.Response) or answer.text is None:
+            return answer
+        return web.Response(text=re.sub(self._kept_back, "", answer.text), content_type="application/json")
+
+
 class Crowded(LocalExchange):
     """Answers what is asked of orders once `crowd` such requests have been before it together; `most` were."""
 
@@ -275,6 +290,16 @@ async def test_an_order_over_a_rate_limit_was_refused_and_is_no_riddle(
     async with broken(Throttling(status, code)) as exchange:
         report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
     assert report.status is told
+
+
+@pytest.mark.parametrize("kept_back", [r',"tradeId":\d+', r',"commission":"[\d.]+"'])
+async def test_what_an_answer_keeps_back_of_trades_is_asked_for(kept_back: str) -> None:
+    async with broken(Sparing(kept_back), told="FULL") as exchange:
+        book = await exchange.fetch_book(ETH)
+        one, two = [await exchange.place(an_order(book, "buy", COIN, name)) for name in ("one", "two")]
+        assert await exchange.find("one", ETH) == one and one.filled == two.filled == COIN
+        ids = [fill.trade_id for report in (one, two) for fill in report.fills]
+    assert len(set(ids)) == len(ids) and "None" not in ids
 
 
 async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:

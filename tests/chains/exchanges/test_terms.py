@@ -17,6 +17,14 @@ from chains.exchanges.orders import ExchangeOrder, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
 
+MARKET = {
+    "base": "ETH",
+    "quote": "USDT",
+    "spot": True,
+    "precision": {"price": "0.01", "amount": "0.0001"},
+    "limits": {"amount": {"min": None}, "cost": {"min": None}},
+}
+
 
 class Ruling(LocalExchange):
     """Changes its rules while it runs."""
@@ -25,6 +33,11 @@ class Ruling(LocalExchange):
         rules = self._api.rules
         assert isinstance(rules, dict)
         rules["ETHUSDT"] = replace(rules["ETHUSDT"], **now)
+
+    def delist(self, symbol: str) -> None:
+        rules = self._api.rules
+        assert isinstance(rules, dict)
+        del rules[symbol]
 
 
 @pytest.mark.parametrize(
@@ -46,6 +59,25 @@ async def test_rules_that_changed_since_they_were_read_cost_one_order(now: dict[
         assert book.taker_fee_ppm == 230
         placed = await exchange.place(an_order(book, "buy", COIN, "after"))
         assert (placed.status, placed.filled) == (OrderStatus.FILLED, COIN)
+
+
+async def test_a_symbol_that_is_delisted_does_not_keep_the_others_from_their_new_rules() -> None:
+    local = Ruling(ANCHORS)
+    await local.start()
+    exchange = Exchange("binance", "binance", ["BTC/USDT", ETH], urls=local.ccxt_urls, api_key=KEY, secret=SECRET)
+    try:
+        local.deposit(KEY, SECRET, "USDT", COIN)
+        await exchange.connect()
+        local.rule(tick=COIN // 10)
+        local.delist("BTCUSDT")
+        refused = await exchange.place(ExchangeOrder(ETH, "buy", COIN, Decimal("1890.01"), "before"))
+        assert refused.status is OrderStatus.REJECTED
+        async with asyncio.timeout(20):
+            while (await exchange.fetch_book(ETH)).tick == COIN // 100:
+                pass
+    finally:
+        await exchange.close()
+        await local.close()
 
 
 async def test_prices_between_two_ticks_are_taken_for_the_worse() -> None:
@@ -100,15 +132,19 @@ async def test_an_exchange_that_does_not_find_an_order_by_its_client_id_is_not_t
     await local.close()
 
 
-def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:
-    market = {
-        "base": "ETH",
-        "quote": "USDT",
-        "spot": True,
-        "precision": {"price": "0.01", "amount": "0.0001"},
-        "limits": {"amount": {"min": None}, "cost": {"min": None}},
+def test_levels_that_offer_nothing_or_ask_for_nothing_are_none() -> None:
+    terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.001", lambda code: Token("cex", code, code, 8))
+    said = {
+        "bids": [[2000.0, -1.0], [1999.0, 2.0], [0.004, 1.0], [-1.0, 1.0]],
+        "asks": [[-1.0, 1.0], [0.0, 1.0], [2001.0, 3.0], [2002.0, 0.00004]],
+        "nonce": 1,
     }
-    terms = reading.terms(market, ccxt.TICK_SIZE, "0.0002301", lambda code: Token("cex", code, code, 8))
+    book = terms.book("cex", ETH, said, 100, 1)
+    assert (book.bids, book.asks) == (((199_900, 20_000),), ((200_100, 30_000),))
+
+
+def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:
+    terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.0002301", lambda code: Token("cex", code, code, 8))
     assert terms.taker_fee_ppm == 231
 
 

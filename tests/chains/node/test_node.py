@@ -55,6 +55,20 @@ async def test_a_server_that_is_no_node_is_refused():
             await node_on(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}").connect()
 
 
+async def test_whoever_takes_connections_and_never_says_a_word_is_waited_for_by_all_at_once():
+    taken = list[asyncio.StreamWriter]()
+    server = await asyncio.start_server(lambda reader, writer: taken.append(writer), "127.0.0.1", 0)
+    async with server:
+        node = node_on(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", request_timeout_s=0.2)
+        asked = [node.request("eth_getBalance", SENDER, "latest") for _ in range(6)]
+        said = await asyncio.gather(*asked, return_exceptions=True)
+        assert all(isinstance(error, Unreachable) for error in said)
+        assert len(taken) == 2, "once, and once more because there is nobody else"
+        await node.close()
+        for writer in taken:
+            writer.close()
+
+
 async def test_another_chain_is_refused_before_anything_else_is_asked():
     async with Anvil(["--chain-id", "1"]) as anvil:
         node = node_on(anvil.ws_url)

@@ -1,8 +1,11 @@
 """Snapshots: what is written is read back unchanged, and what is wrong is refused by name."""
 
 import copy
+import gzip
 import json
+import os
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +17,7 @@ from chains.pools.constant_product import MAX_RESERVE, ConstantProductPool
 from chains.pools.tick_math import MAX_TICK, MIN_TICK, sqrt_price_at
 from chains.printing import one_line
 from chains.snapshot import LeftOut, Recorded, Snapshot, SnapshotError, read, write
+from chains.snapshot import document as document_module
 from chains.snapshot.codec import reference, tokens_in
 from chains.snapshot.document import from_json, to_json
 from chains.snapshot.errors import (
@@ -190,6 +194,25 @@ def test_a_file_that_is_no_snapshot_is_refused(tmp_path, content):
     (tmp_path / "file").write_bytes(content)
     with pytest.raises(NotASnapshot):
         read(tmp_path / "file")
+
+
+def test_a_file_without_end_is_refused_plain_or_compressed(tmp_path, monkeypatch):
+    monkeypatch.setattr(document_module, "MOST_BYTES", 2 << 20)
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b" " * (3 << 20)))
+    for file in (Path("/dev/zero"), tmp_path / "bomb.gz"):
+        with pytest.raises(NotASnapshot, match="more than 2 MiB, or without end"):
+            read(file)
+    (tmp_path / "whole.gz").write_bytes(gzip.compress(b" " * (2 << 20)))
+    assert len(document_module.read_whole(tmp_path / "whole.gz")) == 2 << 20
+
+
+def test_what_comes_out_of_a_pipe_is_read(tmp_path):
+    write(Snapshot((Recorded(pair((5, 7)), 3),)), tmp_path / "s.gz")
+    reading, writing = os.pipe()
+    os.write(writing, (tmp_path / "s.gz").read_bytes())
+    os.close(writing)
+    assert read(Path(f"/dev/fd/{reading}")) == read(tmp_path / "s.gz")
+    os.close(reading)
 
 
 values = st.recursive(

@@ -105,7 +105,7 @@ async def test_walks_are_had_within_the_time_there_is_and_none_after_it():
     assert await optimum.walks(1, 0) == ()
     certifier = Certifier(made, WETH, lambda certified: None)
     await certifier.start()
-    optimum.attach(certifier, Terms())
+    optimum.attach(certifier, lambda number, gas_price_wei: Terms(gas_price_wei))
     (walk,) = await optimum.walks(1, 10**9)
     assert {way.venue for way in walk.ways} == {CHEAP.venue, DEAR.venue} and optimum.asked == 1
     assert await certifier.proposed(2, 0.001) == ()

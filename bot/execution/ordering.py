@@ -1,0 +1,60 @@
+"""The order that pays a debt, by the newest book: whom it goes to, what it may spend, what is too little for any."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from decimal import ROUND_CEILING, ROUND_FLOOR
+from typing import Protocol
+
+from bot.execution.debts import Debt
+from bot.ledger.records import PlacedOrder
+from bot.plan import Order, Side
+from chains.assets import Token
+from chains.exchanges.books import Book, Unquotable
+from chains.exchanges.orders import ExchangeOrder, OrderReport
+
+_PPM = 10**6
+
+
+class TradingAccount(Protocol):
+    """The part of an exchange that hedging needs: `chains.exchanges.Exchange`, or a paper one."""
+
+    name: str
+
+    async def place(self, order: ExchangeOrder) -> OrderReport: ...
+
+    async def find(self, client_id: str, symbol: str) -> OrderReport | None: ...
+
+    async def balances(self) -> dict[str, int]: ...
+
+
+def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
+    """An order for all that is owed, which reaches so far past the book's price; None where the book cannot take it."""
+    amount = book.whole_lots(debt.remaining)
+    selling = debt.order.side is Side.SELL
+    try:
+        limit = (book.sell_base(amount) if selling else book.buy_base(amount)).limit_price
+    except Unquotable:
+        return None
+    tick = book.quote.whole(book.tick)
+    widened = limit * (_PPM - tolerance_ppm if selling else _PPM + tolerance_ppm) / _PPM
+    rounding = ROUND_FLOOR if selling else ROUND_CEILING
+    reached = (widened / tick).to_integral_value(rounding) * tick
+    if selling:
+        # Exchanges value an order at its limit: one of the least amount may not reach below the book's price.
+        reached = max(reached, book.price(-(-book.min_notional * 10**book.base.decimals // (amount * book.tick))))
+    return replace(debt.order, amount=amount, limit_price=reached)
+
+
+def is_dust(debt: Debt, book: Book) -> bool:
+    """Whether less is owed than the exchange would trade."""
+    least = book.least_order("sell" if debt.order.side is Side.SELL else "buy")
+    return debt.remaining < max(book.lot, book.min_amount, least)
+
+
+def most_spent(of: Order, placed: PlacedOrder) -> tuple[Token, int]:
+    """What `placed`, one `of` those that pay a debt, would spend were it carried out."""
+    if placed.side is Side.SELL:
+        return of.base, placed.amount
+    spent = of.base.whole(placed.amount) * placed.limit_price
+    return of.quote, int(spent.scaleb(of.quote.decimals).to_integral_value(ROUND_CEILING))

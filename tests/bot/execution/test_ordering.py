@@ -1,0 +1,52 @@
+"""An order that pays a debt is one that the exchange takes; what is too little for any is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.execution.debts import Debt
+from bot.execution.ordering import is_dust, priced
+from bot.plan import Side
+from chains.exchanges.books import Book
+from tests.bot.execution.given import buys_on_chain
+from tests.chains.exchanges.making import COIN, book
+
+FINE = replace(book([(200_000, 10**9)], [(200_001, 10**9)]), lot=1, min_amount=1)
+"""Of lots that are worth next to nothing; the least order is worth 5 dollars."""
+
+
+def _debt(units: int, side: Side = Side.SELL) -> Debt:
+    plan = buys_on_chain()
+    return Debt(1, plan, replace(plan.orders[0], side=side), units, 13)
+
+
+def _least(of: Book) -> int:
+    return of.least_order("sell")
+
+
+def test_an_order_of_the_least_amount_is_worth_the_least_at_its_limit_too() -> None:
+    for tolerance_ppm in (1_000, 100_000):
+        order = priced(_debt(_least(FINE)), FINE, tolerance_ppm)
+        assert order is not None
+        assert order.amount * order.limit_price * COIN >= FINE.min_notional * COIN
+        assert order.limit_price <= FINE.price(200_000)
+
+
+def test_what_is_worth_more_reaches_as_far_as_it_may() -> None:
+    order = priced(_debt(COIN), FINE, 1_000)
+    assert order is not None and order.limit_price == 1_998
+
+
+def test_what_is_below_the_least_in_whole_lots_is_dust() -> None:
+    coarse = replace(FINE, lot=COIN // 1_000)
+    least = _least(coarse)
+    assert least == 3 * COIN // 1_000
+    assert is_dust(_debt(least - 1), coarse) and not is_dust(_debt(least), coarse)
+    # 4.99999998 dollars, at a price at which a whole lot more is needed.
+    assert is_dust(_debt(COIN // 400 + 1), coarse) and priced(_debt(COIN // 400 + 1), coarse, 0) is None
+
+
+def test_a_debt_in_a_currency_of_small_worth_and_many_decimals_is_told_from_dust() -> None:
+    base, quote = (replace(token, decimals=18) for token in (FINE.base, FINE.quote))
+    rupiah = replace(FINE, base=base, quote=quote, tick=10**16, bids=((5 * 10**9, 10**30),), min_notional=10**22)
+    assert not is_dust(_debt(400 * 10**18), rupiah)

@@ -1,0 +1,101 @@
+"""Walks that may begin in one of several tokens: found, sized and weighed in ETH whatever they gain."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from fractions import Fraction
+
+import pytest
+
+from bot.market import Market
+from bot.strategy import MarketView
+from chains.assets import Asset, Token
+from chains.blocks import Head
+from tests.bot.ledger.given import GWEI
+from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WETH, market, v2
+from tests.bot.market.test_search import random_market
+
+WEI = 10**18
+DAI_ALONE = Asset(f"{DAI.place}:{DAI.address}")
+PRICING = v2(1, USDC, WETH, (4_000_000 * 10**6, 2_000 * WEI))
+CHEAP = v2(2, DAI, USDC, (1_000_000 * WEI, 1_000_000 * 10**6))
+DEAR = v2(3, DAI, USDC, (1_000_000 * WEI, 1_030_000 * 10**6))
+HEAD = Head(17, "0x11", "0x10", 1_700_000_017, 10 * GWEI, 0, 30_000_000)
+
+
+def away(*, gas_price_wei: int = 0, start: Asset | tuple[Asset, ...] = USD) -> list[tuple[Token, int, int]]:
+    """Where the walks of the market begin, what they gain there, and what they net in wei."""
+    found = market(PRICING, CHEAP, DEAR).cycles(start=start, gas_price_wei=gas_price_wei)
+    return [(each.steps[0].token_in, each.gain, each.net_profit_wei(gas_price_wei)) for each in found]
+
+
+def test_a_gain_in_dollars_is_weighed_in_ether() -> None:
+    ((token, gain, net),) = away()
+    assert token == USDC and 10 * 10**6 < gain < 1_000 * 10**6
+    assert net == pytest.approx(gain / 10**6 / 2000 * WEI, rel=1e-6)
+
+
+def test_gas_is_paid_in_ether_whatever_is_gained() -> None:
+    ((_, _, net),) = away()
+    (found,) = market(PRICING, CHEAP, DEAR).cycles(start=USD)
+    just_too_dear = net // found.gas_estimate + GWEI
+    assert away(gas_price_wei=just_too_dear) == []
+    assert [left for _, _, left in away(gas_price_wei=just_too_dear // 2)] == [
+        net - found.gas_estimate * (just_too_dear // 2)
+    ]
+
+
+def test_a_walk_begins_at_the_first_start_that_it_passes() -> None:
+    assert away(start=ETH) == []
+    assert [token for token, _, _ in away(start=(ETH, USD, DAI_ALONE))] == [USDC]
+    assert [token for token, _, _ in away(start=(ETH, DAI_ALONE, USD))] == [DAI]
+
+
+def test_nowhere_to_begin_is_refused() -> None:
+    with pytest.raises(ValueError, match="name an asset to start from"):
+        away(start=())
+
+
+def test_the_sooner_start_is_taken_where_a_walk_passes_both() -> None:
+    dear = v2(4, USDC, WETH, (4_200_000 * 10**6, 2_000 * WEI))
+    (found,) = market(PRICING, dear).cycles(start=(ETH, USD))
+    assert found.start == ETH and found.worth == 1
+    (found,) = market(PRICING, dear).cycles(start=(USD, ETH))
+    assert found.start == USD and found.worth == pytest.approx(Fraction(1, 2000), rel=0.1)
+
+
+def test_routes_of_dollars_are_combined_and_weighed_with_their_gas_in_ether() -> None:
+    third = v2(5, DAI, USDC, (500_000 * WEI, 512_000 * 10**6))
+    made = market(PRICING, CHEAP, DEAR, third)
+    (apart,) = made.cycles(start=USD, max_hops=2, gas_price_wei=GWEI)
+    (together,) = made.cycles(start=USD, max_hops=2, gas_price_wei=GWEI, max_routes=4)
+    assert len(together.routes) == 2 and together.net_profit_wei(GWEI) > apart.net_profit_wei(GWEI)
+    second = (together.gain_wei - apart.gain_wei) // (together.gas_estimate - apart.gas_estimate)
+    (alone,) = made.cycles(start=USD, max_hops=2, gas_price_wei=second * 2, max_routes=4)
+    assert len(alone.routes) == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_pool_is_in_two_opportunities_wherever_they_begin(seed: int) -> None:
+    made = random_market(random.Random(seed), pools=24)
+    starts = (ETH, USD, BTC, DAI_ALONE)
+    found = list(made.cycles(start=starts, max_hops=3, gas_price_wei=GWEI, max_routes=4))
+    venues = [venue for each in found for venue in each.venues]
+    assert len(venues) == len(set(venues))
+    best = list(made.cycles(start=ETH, max_hops=3, gas_price_wei=GWEI))
+    assert sum(each.net_profit_wei(GWEI) for each in found) >= 0.98 * sum(each.net_profit_wei(GWEI) for each in best)
+
+
+def view(on: Market) -> MarketView:
+    return MarketView(on, HEAD, "twin", "test", GWEI, on.changed, {})
+
+
+def test_a_strategy_is_shown_what_the_executor_may_gain() -> None:
+    seen = view(market(PRICING, CHEAP, DEAR))
+    assert list(seen.cycles()) == []
+    (found,) = replace(seen, gains=(ETH, USD)).cycles()
+    plan = found.plan(min_profit_wei=1)
+    assert plan.swaps[0].token_in == plan.swaps[-1].token_out == USDC
+    assert plan.expected_profit_wei == found.opportunity.gain_wei < 10 * WEI
+    assert list(replace(seen, gains=(ETH, USD)).cycles(start=BTC)) == []
