@@ -93,15 +93,14 @@ def texts_of(loaded: Loaded) -> tuple[str, dict[str, str]]:
 
 
 def pools_at(market: Market, head: Head) -> tuple[Recorded, ...]:
-    """Every pool as it is now; pools do not change, so this may be written later."""
+    """Every pool as it is now; pools do not change, so this may be written while the market goes on."""
     return tuple(Recorded(pool, _read_at(market, venue, head)) for venue, pool in market.pools.items())
 
 
-def write_opening(folder: Path, opening: Opening, pools: tuple[Recorded, ...]) -> list[str]:
-    """Write what a run begins with into `folder`; gives the record that says so. Raises `OSError`, `SnapshotError`."""
+def write_opening(folder: Path, opening: Opening, pools: tuple[Recorded, ...]) -> None:
+    """Write what a run begins with into `folder`. Raises `OSError`, `SnapshotError`."""
     write(Snapshot(pools), folder / _MARKET)
     (folder / _OPENING).write_bytes(gzip.compress(orjson.dumps(encode(opening)), 1))
-    return ["opening"]
 
 
 def keep_ledger(folder: Path, ledger: Path) -> None:

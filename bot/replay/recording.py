@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from functools import partial
 from pathlib import Path
 
 from bot.clock import Clock
@@ -14,14 +13,14 @@ from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, pools_at, texts_of, write_opening
-from bot.replay.recorder import Recorder
+from bot.replay.recorder import Kind, Recorder
 from bot.replay.tape import TapeWriter
 from bot.wiring import Ends, Footing
 from bot.world.world import World
 from chains.blocks import Head
 
 
-def begin_recording(
+async def begin_recording(
     loaded: Loaded,
     mode: Mode,
     seed: int | None,
@@ -32,7 +31,10 @@ def begin_recording(
     clock: Clock,
     stack: AsyncExitStack,
 ) -> Recorder:
-    """Record from here on, into the run's own folder; `stack` ends it. Raises `OSError`."""
+    """Record from here on, into the run's own folder; `stack` ends it. Raises `OSError`, `SnapshotError`.
+
+    What the run opens with is written before anything is begun, so that a run killed soon after can be replayed.
+    """
     folder = world.folder / FOLDER
     folder.mkdir(mode=0o700)
     config, texts = texts_of(loaded)
@@ -60,8 +62,9 @@ def begin_recording(
     earlier = _earlier(world)
     if earlier is not None:
         keep_ledger(folder, earlier)
+    await asyncio.to_thread(write_opening, folder, opening, pools_at(footing.market, head))
     tape = TapeWriter(folder / TAPE, _telling(world.ledger))
-    tape.put(partial(write_opening, folder, opening, pools_at(footing.market, head)))
+    tape.put(lambda: [Kind.OPENING])
     recorder = Recorder(tape, clock)
     stack.callback(recorder.close)
     return recorder

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bot.ledger.errors import LedgerError
 from bot.ledger.summary import summarise
+from bot.replay.opening import read_opening
 from bot.replay.replaying import replay
 from chains.twin.client import TwinProcess
 from tests.conftest import Counted
@@ -27,6 +28,8 @@ async def test_a_restart_after_kill_sends_nothing_twice(tmp_path: Path, counted:
         on = await open_lasting(twin, tmp_path, operators=2, certified=False)
         killed = await on.bot()
         async with _blocks_being_made(on), asyncio.timeout(90):
+            await _until(lambda: "ready after" in killed.told, killed)
+            assert read_opening(next((tmp_path / "runs").glob("*/recording"))).trading
             await _until(lambda: _settled(on) >= SETTLED_BEFORE and bool(_open_plans(on)), killed)
             await killed.killed()
         in_flight = _open_plans(on)
