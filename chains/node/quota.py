@@ -18,6 +18,8 @@ WARN_SHARE = 0.8
 _WRITE_EVERY_S = 15.0
 _DAY_S = 86_400
 _WRITE_SHARE = 0.01
+_DAYS_KEPT = 3
+"""A process counts at the end of its day what another has begun the next one with, and a clock may be set back."""
 
 
 class UsageFile:
@@ -27,22 +29,28 @@ class UsageFile:
         self._path = path
 
     def add(self, day: str, units: Mapping[str, int]) -> dict[str, int]:
-        """Add `units` to that day's; the day's totals. Earlier days are forgotten. Raises `NodeError`, `OSError`."""
+        """Add `units` to that day's; the day's totals. Only the days last added to are kept. Raises `NodeError`,
+        `OSError`.
+        """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.with_suffix(".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            totals = self._read(day)
+            days = self._read()
+            totals = days.pop(day, {})
             for key, more in units.items():
                 totals[key] = totals.get(key, 0) + more
             if units:
-                self._write({"day": day, "units": totals})
+                days[day] = totals
+                self._write({"days": dict(list(days.items())[-_DAYS_KEPT:])})
             return totals
 
-    def _read(self, day: str) -> dict[str, int]:
+    def _read(self) -> dict[str, dict[str, int]]:
+        """What was used by day, the day last added to at the end."""
         try:
             document = orjson.loads(self._path.read_bytes())
-            totals = {str(key): int(units) for key, units in document["units"].items()}
-            return totals if document["day"] == day else {}
+            # As it was written when it held one day only.
+            days = document["days"] if "days" in document else {document["day"]: document["units"]}
+            return {str(day): {str(key): int(used) for key, used in units.items()} for day, units in days.items()}
         except FileNotFoundError:
             return {}
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):

@@ -82,6 +82,38 @@ def test_a_restart_knows_what_was_used_and_two_processes_count_together(tmp_path
     assert quota(clock, UsageFile(path))[0].used == 0
 
 
+def test_who_counts_the_end_of_a_day_forgets_nothing_of_the_next_one(tmp_path: Path):
+    early, late, path = Hands(), Hands(), tmp_path / "units.json"
+    first, _ = quota(early, UsageFile(path), cap=None)
+    second, _ = quota(late, UsageFile(path), cap=None)
+    first.spend("eth_call", 3)
+    early.now_s += 86_400
+    second.spend("eth_call", 1)
+    late.now_s += 86_400
+    first.spend("eth_call", 4)
+    first.write()
+    second.spend("eth_call", 2)
+    second.write()
+    assert (second.used, quota(late, UsageFile(path))[0].used) == (60, 60)
+
+
+def test_a_clock_that_is_set_on_and_back_forgets_no_day(tmp_path: Path):
+    clock = Hands()
+    one, _ = quota(clock, UsageFile(tmp_path / "units.json"))
+    one.spend("eth_call", 7)
+    for days in (365, 1, -366):
+        clock.now_s += 86_400 * days
+        one.spend("eth_call", 1)
+        one.write()
+    assert one.used == 80
+
+
+def test_a_usage_file_of_one_day_is_gone_on_with(tmp_path: Path):
+    path = tmp_path / "units.json"
+    path.write_text('{"day": "2023-11-14", "units": {"a": 5}}')
+    assert UsageFile(path).add("2023-11-14", {"a": 2}) == {"a": 7}
+
+
 def test_a_usage_file_holds_no_key(tmp_path: Path):
     one, _ = quota(Hands(), UsageFile(tmp_path / "units.json"))
     one.spend("eth_call")
@@ -90,7 +122,19 @@ def test_a_usage_file_holds_no_key(tmp_path: Path):
     assert "https://node.example.org" in text and "secret" not in text
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"day": 1}', '{"day": "2023-11-14", "units": {"a": "many"}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "1",
+        "{",
+        '{"day": 1}',
+        '{"day": "2023-11-14", "units": {"a": "many"}}',
+        '{"days": 1}',
+        '{"days": {"a": 1}}',
+    ],
+)
 def test_a_usage_file_that_is_none_is_refused_with_the_remedy(tmp_path: Path, text: str):
     path = tmp_path / "units.json"
     path.write_text(text)
@@ -118,8 +162,8 @@ async def test_a_node_stops_at_its_cap_by_name_and_goes_on_with_another_endpoint
                 await node.balance(SENDER)
             assert await node.receipt("0x" + "11" * 32) is None
         assert [event.name for event in told] == ["quota_80", "quota_spent"]
-        [used] = orjson.loads(usage.read_bytes())["units"].values()
-        assert used == 120
+        [used] = orjson.loads(usage.read_bytes())["days"].values()
+        assert list(used.values()) == [120]
         async with node_on(poor, anvil.ws_url, usage=usage) as node:
             assert await node.balance(SENDER) == 10**24
             assert node.endpoints[1].quota.used == cost("eth_getBalance", {})
