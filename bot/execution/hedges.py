@@ -30,7 +30,7 @@ from bot.plan import Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
 from chains.blocks import Head
-from chains.exchanges.orders import ExchangeOrder, OrderReport
+from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeUnavailable
 
 _QUARANTINED_EVERY_BLOCKS = 10
@@ -232,8 +232,13 @@ class HedgeDesk:
             return
         if debt.quarantined and debt.unclear_blocks % _QUARANTINED_EVERY_BLOCKS:
             return
+        account, symbol = self._exchanges[debt.order.exchange], debt.order.symbol
         try:
-            report = await self._exchanges[debt.order.exchange].find(client_id, debt.order.symbol)
+            report = await account.find(client_id, symbol)
+            if report is not None and report.status is OrderStatus.OPEN:
+                # Ours trade at once or never: one that rests may trade at any later time.
+                self._book(debt, client_id, report)
+                report = await account.cancel(client_id, symbol)
         except ExchangeUnavailable as error:
             self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
             report = None
@@ -296,7 +301,8 @@ class HedgeDesk:
         self.resting.heard(placed, report.detail)
         if placed.state not in CLOSED_ORDERS:
             self._debts[debt.intent_id] = replace(debt, open_order=client_id)
-            self._ledger.record_event(Level.WARNING, "order_unknown", f"{client_id}: {report.detail or placed.state}")
+            name = "order_left_open" if placed.state is OrderState.OPEN else "order_unknown"
+            self._ledger.record_event(Level.WARNING, name, f"{client_id}: {report.detail or placed.state}")
             return
         if placed.state is OrderState.REJECTED:
             self._ledger.record_event(Level.WARNING, "order_rejected", f"{client_id}: {report.detail}")
@@ -319,9 +325,8 @@ class HedgeDesk:
         return is_dust(debt, self._market.book(debt.order.exchange, debt.order.symbol))
 
     def _close(self, debt: Debt) -> Closed:
-        exposure = (
-            Exposure.NONE if not self._owing.moved(debt) else Exposure.UNWOUND if debt.unwound else Exposure.HEDGED
-        )
+        ended = Exposure.UNWOUND if debt.unwound else Exposure.HEDGED
+        exposure = ended if self._owing.moved(debt) else Exposure.NONE
         self._ledger.close_exposure(debt.intent_id, exposure)
         del self._debts[debt.intent_id]
         return Closed(self._ledger.intent(debt.intent_id), exposure)
@@ -340,11 +345,8 @@ class HedgeDesk:
             free=self._inventory.free(),
         )
         if plan is None:
-            self._ledger.record_event(
-                Level.ERROR,
-                "unwind_impossible",
-                f"intent {debt.intent_id}: its pools cannot take it, or nothing is free",
-            )
+            detail = f"intent {debt.intent_id}: its pools cannot take it, or nothing is free"
+            self._ledger.record_event(Level.ERROR, "unwind_impossible", detail)
             self._debts[debt.intent_id] = replace(debt, unwind_failed=True)
             return ()
         self._ledger.record_event(Level.WARNING, "hedge_overdue", f"intent {debt.intent_id} is unwound on the chain")

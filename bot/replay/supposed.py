@@ -259,7 +259,7 @@ class Supposing:
             order: ExchangeOrder = asked[0]
             self.supposed += 1
             return await paper.place(order)
-        if method == "find":
+        if method in ("find", "cancel"):
             return await paper.find(asked[0], asked[1])
         return await paper.balances()
 

@@ -31,6 +31,10 @@ class PaperExchange:
         """The report of an order placed before; None if there was none."""
         return self._reports.get(client_id)
 
+    async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
+        """As `find`: none is ever open."""
+        return await self.find(client_id, symbol)
+
     async def place(self, order: ExchangeOrder) -> OrderReport:
         """Fill what the book offers up to the limit price, and cancel the rest."""
         book = self._book_of(order.symbol)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -195,6 +196,7 @@ class ScriptedExchange:
         self.replies = list(replies)
         self.placed: list[ExchangeOrder] = []
         self.asked: list[str] = []
+        self.cancelled: list[str] = []
         self.known: dict[str, OrderReport] = {}
         self.reachable = True
 
@@ -206,6 +208,14 @@ class ScriptedExchange:
         self.asked.append(client_id)
         if not self.reachable:
             raise ExchangeUnavailable("binance does not answer")
+        return self.known.get(client_id)
+
+    async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
+        """An order that was open ends with what it has traded."""
+        self.cancelled.append(client_id)
+        open_one = await self.find(client_id, symbol)
+        if open_one is not None and open_one.status is OrderStatus.OPEN:
+            self.known[client_id] = replace(open_one, status=OrderStatus.CANCELLED)
         return self.known.get(client_id)
 
     async def balances(self) -> dict[str, int]:

@@ -14,7 +14,8 @@ from bot.ledger.orders import BY_HAND
 from bot.ledger.records import TradeFill
 from bot.ledger.states import Exposure, OrderState
 from bot.reasons import Reason
-from chains.exchanges.orders import OrderReport
+from chains.exchanges.orders import OrderReport, OrderStatus
+from chains.exchanges.troubles import ExchangeUnavailable
 from tests.bot.execution.given import (
     ScriptedExchange,
     buys_on_chain,
@@ -25,6 +26,7 @@ from tests.bot.execution.given import (
     inventory,
     open_ledger,
     pending,
+    report,
     says_nothing,
     sells_on_chain,
     settle,
@@ -120,6 +122,38 @@ class TestALostReply:
         exchange.reachable = True
         exchange.known[exchange.placed[0].client_id] = fills_all(exchange.placed[0])
         assert await at_block(on, 13) == ([Exposure.HEDGED], [])
+
+
+class TestAnOrderLeftOpen:
+    async def test_it_is_cancelled_and_what_it_did_not_trade_is_ordered_anew(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([lambda order: report(order, OrderStatus.OPEN, ONE_ETH // 2), fills_all])
+        on = desk(ledger, exchange)
+        intent, _ = await settled(on, ledger, sells_on_chain())
+        (order,) = exchange.placed
+        exchange.known[order.client_id] = report(order, OrderStatus.OPEN, ONE_ETH // 2)
+        assert await at_block(on, 12) == ([], []) and exchange.cancelled == [order.client_id]
+        assert await at_block(on, 13) == ([Exposure.HEDGED], []) and "order_left_open" in names(ledger)
+        assert [placed.amount for placed in exchange.placed] == [ONE_ETH, ONE_ETH // 2]
+        assert [placed.filled_units for placed in ledger.orders_of(intent)] == [ONE_ETH // 2, ONE_ETH // 2]
+
+    async def test_where_it_cannot_be_cancelled_nobody_may_say_that_it_never_traded(
+        self, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on = desk(ledger, exchange)
+        await settled(on, ledger, sells_on_chain())
+        (order,) = exchange.placed
+        exchange.known[order.client_id] = report(order, OrderStatus.OPEN)
+
+        async def refuses(client_id: str, symbol: str) -> OrderReport:
+            raise ExchangeUnavailable("binance cancels nothing")
+
+        monkeypatch.setattr(exchange, "cancel", refuses)
+        for number in range(12, 12 + TestAQuarantine.LONG):
+            await at_block(on, number)
+        assert ledger.order("binance", order.client_id).state is OrderState.OPEN
+        exchange.known[order.client_id] = fills_all(order)
+        assert await at_block(on, 50) == ([Exposure.HEDGED], []) and len(exchange.placed) == 1
 
 
 class TestAQuarantine:
