@@ -88,6 +88,13 @@ def _dead_man(document: Document, file: RunFile) -> Iterator[Problem]:
         yield document.problem(("breakers", "dead_man_s"), message)
 
 
+def _certificate(document: Document, file: RunFile) -> Iterator[Problem]:
+    """Who finds the optimum is the certificate's process."""
+    if file.certificate.plan_within_ms and not file.certificate.enabled:
+        message = "nothing is planned by a certificate that is off; write `enabled = true`, or leave this out"
+        yield document.problem(("certificate", "plan_within_ms"), message)
+
+
 def agreement(
     document: Document, file: RunFile, strategies: Sequence[tuple[Document, StrategyConfig]], network: Network
 ) -> Iterator[Problem]:
@@ -96,6 +103,7 @@ def agreement(
     yield from _key(document, file, network)
     yield from _further_keys(document, file)
     yield from _dead_man(document, file)
+    yield from _certificate(document, file)
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _own_tip(document, file)
@@ -232,6 +240,7 @@ def _destinations(
 ) -> Iterator[Problem]:
     """A transaction that is to go where nobody takes it would not be sent at all."""
     reach = {relay.name: relay.networks for relay in file.relays}
+    yield from _once(document, path, names)
     for index, name in enumerate(names):
         if name != MEMPOOL and name not in reach:
             message = f"no relay {name!r} in the run file; {did_you_mean(name, (MEMPOOL, *reach))}"

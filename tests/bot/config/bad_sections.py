@@ -13,6 +13,7 @@ _IN_SECTIONS = [
     # the section, what is written in it, the key that must be named, the rule or remedy that must be given
     ("execution", "send_to = []", "send_to", "a list of at least 1"),
     ("execution", 'send_to = ["flashbots"]', "send_to[0]", "no relay 'flashbots' in the run file"),
+    ("execution", 'send_to = ["mempool", "mempool"]', "send_to[1]", "'mempool' is there twice; remove one"),
     ("execution", 'send_to = "mempool"', "send_to", "a list in brackets"),
     ("execution", "tip_gwei = -1", "tip_gwei", "a number of zero or more"),
     ("execution", "tip_gwei = 9", "tip_gwei", "a NOOP offers an eighth more, above signer.max_tip_gwei (10); lower it"),

@@ -222,6 +222,13 @@ RUN_FILE = [
         "breakers.dead_man_s",
         "shorter than two proofs of the books take; write at least 120, or 0",
     ),
+    (
+        "[dashboard]\nport = 0",
+        "[certificate]\nenabled = false\nplan_within_ms = 5",
+        18,
+        "certificate.plan_within_ms",
+        "nothing is planned by a certificate that is off",
+    ),
     ("[dashboard]\nport = 0", "[unheard_of]", 16, "unheard_of", "known here: breakers, budget"),
     ('network = "twin"', "twin = 1", 1, "twin", "a table; write the table `[twin]`"),
     ("[dashboard]\nport = 0", "[[dashboard]]\nport = 0", 16, "dashboard", "a table; write the table `[dashboard]`"),
