@@ -61,11 +61,14 @@ def transfer_deltas(receipt: Receipt, accounts: Collection[Address], wrapped_nat
     return {key: delta for key, delta in deltas.items() if delta}
 
 
-def leg_fills(plan: Plan, receipt: Receipt, venues: Venues = NO_VENUES) -> list[SwapFill]:
+def leg_fills(
+    plan: Plan, receipt: Receipt, accounts: Collection[Address], venues: Venues = NO_VENUES
+) -> list[SwapFill]:
     """What each swap of `plan` really took and gave, from the transfers into and out of its pool.
 
-    Coins leave no transfers: a leg's coins are what the leg before gave, or the leg after took. Legs of several routes
-    through one venue took their turns.
+    Of what a plan sells and brings, only what `accounts` gave and got counts: a token on the way can have anything else
+    moved at the same pools. Coins leave no transfers: a leg's coins are what the leg before gave, or the leg after
+    took. Legs of several routes through one venue took their turns.
     """
     if receipt.status != 1:
         return []
@@ -73,8 +76,11 @@ def leg_fills(plan: Plan, receipt: Receipt, venues: Venues = NO_VENUES) -> list[
     places = [_venue(swap.hop, venues) for swap in plan.swaps]
     sold = [(place, swap.token_in.address, swap.amount_in) for place, swap in zip(places, plan.swaps, strict=True)]
     bought = [(place, swap.token_out.address, swap.amount_out) for place, swap in zip(places, plan.swaps, strict=True)]
-    taken = _dealt(sold, lambda place, token: [t.units for t in moved if t.token == token and t.target in place])
-    given = _dealt(bought, lambda place, token: [t.units for t in moved if t.token == token and t.source in place])
+    sells, brings = plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address
+    spent = [t for t in moved if t.token != sells or t.source in accounts]
+    got = [t for t in moved if t.token != brings or t.target in accounts]
+    taken = _dealt(sold, lambda place, token: [t.units for t in spent if t.token == token and t.target in place])
+    given = _dealt(bought, lambda place, token: [t.units for t in got if t.token == token and t.source in place])
     for index, swap in enumerate(plan.swaps):
         if swap.hop.kind is HopKind.WRAPPED_NATIVE:
             taken[index] = given[index] = taken[index] or given[index]

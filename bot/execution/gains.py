@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot.execution.accounting import Deltas, transfer_deltas
+from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
 from bot.execution.marks import Marks
 from bot.execution.settling import Identity
+from bot.ledger.records import SwapFill
 from bot.plan import Plan
 from bot.simulator.verdict import Verdict
 from chains.assets import Address
@@ -36,8 +37,17 @@ class Gains:
         return 0 if plan.atomic else self._toll(plan, verdict.delta)
 
     def moved(self, receipt: Receipt) -> Deltas:
-        """What a transaction moved in our accounts, in base units."""
-        return transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
+        """What a transaction moved in our accounts, in base units, of tokens that have a mark.
+
+        Any other token may say in its events what it likes: it is nothing to us, and nobody could reconcile it.
+        """
+        said = transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
+        marked = {token.address for token in self.marks.wei_per_unit if token.place == self.identity.network}
+        return {(account, token): units for (account, token), units in said.items() if token in marked}
+
+    def fills(self, plan: Plan, receipt: Receipt) -> list[SwapFill]:
+        """What each swap of `plan` really took and gave."""
+        return leg_fills(plan, receipt, self.identity.accounts, self.identity.venues)
 
     def earned_wei(self, plan: Plan, deltas: Deltas) -> int:
         """The profit that what moved comes to; of a two-sided plan, with the exchange side as it was expected."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from bot.execution.accounting import Deltas, leg_fills
+from bot.execution.accounting import Deltas
 from bot.execution.fees import FeePolicy
 from bot.execution.gains import Gains
 from bot.execution.inflight import InFlight
@@ -351,7 +351,7 @@ class Homecoming:
         plan, receipt = self._in_flight.plan(intent), at.receipt
         called = at.attempt.kind is AttemptKind.CALL
         booked = {Account(intent.network, owner, token): units for (owner, token), units in at.deltas.items()}
-        fills = leg_fills(plan, receipt, self._gains.identity.venues) if called else []
+        fills = self._gains.fills(plan, receipt) if called else []
         intent = self._ledger.record_mined(intent.id, receipt, booked, fills)
         explanation = self._explain(intent, plan, at) if called else ""
         if explanation:

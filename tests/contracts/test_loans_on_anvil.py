@@ -153,10 +153,10 @@ async def accounted(families: Families, plan: Plan) -> None:
     market = families.market
     receipt = await settled(families, plan)
     venues = venues_of(families)
-    fills = leg_fills(plan, receipt, venues)
+    accounts = [market.executor, market.inventory]
+    fills = leg_fills(plan, receipt, accounts, venues)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [
         (swap.amount_in, swap.amount_out) for swap in plan.swaps
     ]
-    accounts = [market.executor, market.inventory]
     deltas = transfer_deltas(receipt, accounts, venues.wrapped_native)
     assert deltas == {(market.executor, Address(market.weth.address)): plan.expected_profit_wei}

@@ -181,7 +181,7 @@ def settle(ledger: Ledger, intent: Intent, plan: Plan, number: int, *, status: i
             Account.of(INVENTORY, first.token_in): -first.amount_in,
             Account.of(INVENTORY, last.token_out): last.amount_out,
         }
-    swaps: list[SwapFill] = leg_fills(plan, mined)
+    swaps: list[SwapFill] = leg_fills(plan, mined, [INVENTORY])
     return Settled(ledger.record_mined(intent.id, mined, deltas, swaps), plan, mined, {}, 0, mined.gas_cost_wei)
 
 

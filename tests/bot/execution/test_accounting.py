@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,8 @@ from bot.execution.accounting import (
     transfer_deltas,
     transfers,
 )
+from bot.execution.gains import Gains
+from bot.execution.marks import Marks
 from bot.execution.settings import Venues
 from bot.ledger.records import SwapFill
 from bot.plan import Swap
@@ -24,10 +27,12 @@ from chains.blocks import Log, Receipt
 from chains.executor import CurveRoute, Hop, HopKind, Lender, Loan, UniswapV4Route
 from chains.pools.words import word
 from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
+from tests.bot.execution.scripted import IDENTITY
 from tests.bot.market.samples import USDC, WETH
 from tests.chains.pools.samples import at
 
-PARTIES = (OPERATOR, INVENTORY, at(7), at(8))
+OURS = (OPERATOR, INVENTORY)
+PARTIES = (*OURS, at(7), at(8))
 movements = st.lists(
     st.tuples(
         st.sampled_from((WETH, USDC)), st.sampled_from(PARTIES), st.sampled_from(PARTIES), st.integers(0, 2**200)
@@ -79,9 +84,31 @@ def test_a_leg_filled_what_went_into_and_out_of_its_pool() -> None:
         moved(USDC, POOL.address, INVENTORY, swap.amount_out - 3),
         moved(USDC, at(7), INVENTORY, 10**9),
     )
-    assert leg_fills(plan, _receipt(*logs)) == [
+    assert leg_fills(plan, _receipt(*logs), OURS) == [
         SwapFill(0, POOL.address, WETH.address, swap.amount_in, USDC.address, swap.amount_out - 3)
     ]
+
+
+def test_what_others_move_at_a_plans_pools_in_its_transaction_is_no_fill() -> None:
+    """A token between the ends is called in the middle of it all, and may pay in or swap what it likes."""
+    plan = sells_on_chain()
+    (swap,) = plan.swaps
+    logs = (
+        moved(WETH, INVENTORY, POOL.address, swap.amount_in),
+        moved(WETH, at(7), POOL.address, 10**21),
+        moved(USDC, POOL.address, at(7), 10**15),
+        moved(USDC, POOL.address, INVENTORY, swap.amount_out),
+    )
+    (fill,) = leg_fills(plan, _receipt(*logs), OURS)
+    assert (fill.amount_in, fill.amount_out) == (swap.amount_in, swap.amount_out)
+
+
+def test_only_tokens_with_a_mark_are_believed_to_have_moved_in_our_accounts() -> None:
+    """What anybody's token says in its events no balance need bear out; one that tells none is never reconciled."""
+    mine, theirs = Token(IDENTITY.network, at(60), "MINE", 18), Token(IDENTITY.network, at(61), "HERS", 18)
+    gains = Gains(IDENTITY, Marks({mine: Fraction(1)}))
+    logs = moved(mine, at(7), IDENTITY.executor, 5), moved(theirs, at(7), IDENTITY.executor, 2**255)
+    assert gains.moved(_receipt(*logs)) == {(IDENTITY.executor, Address(mine.address)): 5}
 
 
 def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
@@ -93,7 +120,7 @@ def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
         moved(USDC, OPERATOR, POOL.address, back.amount_in),
         moved(WETH, POOL.address, OPERATOR, back.amount_out),
     )
-    fills = leg_fills(plan, _receipt(*logs))
+    fills = leg_fills(plan, _receipt(*logs), OURS)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [
         (there.amount_in, there.amount_out),
         (back.amount_in, back.amount_out),
@@ -101,7 +128,7 @@ def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
 
 
 def test_a_reverted_transaction_filled_nothing() -> None:
-    assert leg_fills(sells_on_chain(), _receipt(status=0)) == []
+    assert leg_fills(sells_on_chain(), _receipt(status=0), OURS) == []
 
 
 MANAGER, COINS = at(40), Token(WETH.place, ZERO_ADDRESS, "ETH", 18)
@@ -127,7 +154,7 @@ def test_a_singletons_leg_filled_what_went_into_and_out_of_the_singleton() -> No
         moved(USDC, OPERATOR, MANAGER, 21),
         moved(WETH, OPERATOR, MANAGER, 10),
     )
-    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 21), (21, 12)]
     assert {fill.pool for fill in fills} == {at(41)}
 
@@ -144,7 +171,7 @@ def test_coins_between_legs_are_what_was_unwrapped_or_is_wrapped_next() -> None:
         wrapped(DEPOSIT_TOPIC, OPERATOR, 13),
         moved(WETH, OPERATOR, MANAGER, 10),
     )
-    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 10), (10, 20), (20, 13), (13, 13)]
     assert transfer_deltas(_receipt(*logs), {OPERATOR}, VENUES.wrapped_native) == {(OPERATOR, WETH.address): 3}
 
@@ -160,7 +187,7 @@ def test_a_loan_and_its_repayment_are_no_legs() -> None:
         moved(USDC, OPERATOR, MANAGER, 20),
         moved(WETH, OPERATOR, MANAGER, 10),
     )
-    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 20), (20, 12)]
 
 
@@ -190,7 +217,7 @@ def test_what_aave_lends_comes_from_where_it_keeps_the_token_and_is_no_leg() -> 
         moved(A_WETH, ZERO_ADDRESS, TREASURY, 2),
         moved(WETH, OPERATOR, ATOKEN, 10_005),
     )
-    fills = leg_fills(plan, _receipt(*logs), replace(VENUES, aave_pool=AAVE_POOL))
+    fills = leg_fills(plan, _receipt(*logs), OURS, replace(VENUES, aave_pool=AAVE_POOL))
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10_000, 20), (20, 12_000)]
     assert transfer_deltas(_receipt(*logs), {OPERATOR}) == {(OPERATOR, WETH.address): 1_995}
 
@@ -209,7 +236,7 @@ def test_legs_of_several_routes_through_one_pool_took_their_turns() -> None:
             moved(WETH, OPERATOR, POOL.address, one.amount_in),
         )
     ]
-    fills = leg_fills(plan, _receipt(*logs))
+    fills = leg_fills(plan, _receipt(*logs), OURS)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [
         (swap.amount_in, swap.amount_out) for swap in plan.swaps
     ]
@@ -220,7 +247,7 @@ def test_transfers_that_do_not_say_whose_turn_it_was_are_shared_as_quoted() -> N
     there, back = cycle().swaps
     plan = replace(cycle(), legs=(there, back, there, back))
     whole = [moved(USDC, POOL.address, OPERATOR, units) for units in (30, 40, 31)]
-    fills = leg_fills(plan, _receipt(*whole))
+    fills = leg_fills(plan, _receipt(*whole), OURS)
     assert [fill.amount_out for fill in fills] == [50, 0, 51, 0]
 
 
@@ -242,5 +269,5 @@ def test_each_route_that_is_lent_its_input_has_a_loan_of_its_own() -> None:
             moved(WETH, OPERATOR, MANAGER, lent),
         )
     ]
-    fills = leg_fills(plan, _receipt(*logs), VENUES)
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 20), (20, 12), (7, 14), (14, 9)]
