@@ -201,10 +201,17 @@ class LocalEvm:
             *_, gas_used = self._transact(tx, price_wei)
             self._evm.reset_transient_storage()
             touched = [account for account in map(address, self._evm.journal_state) if account in self._store.accounts]
+            if any(self._was_created(account) for account in touched):
+                raise NotAnsweredHere(f"nonce {tx.nonce} of {tx.sender} creates a contract, which lasts")
             balances = {account: int(self._evm.get_balance(account)) for account in touched}
             balances[tx.sender] += held_back_wei - gas_used * price_wei
             slots = {account: self._slots_now(account) for account in touched}
         return self._store.changed(balances, slots)
+
+    def _was_created(self, account: Address) -> bool:
+        """Whether the transaction that ran made a contract of it. Other nonces than contracts' stay as they were."""
+        known = self._store.accounts[account]
+        return not known.code and int(self._evm.basic(account).nonce) > known.nonce
 
     def _slots_now(self, account: Address) -> dict[int, int]:
         return {slot: int(self._evm.storage(account, slot)) for slot in self._store.slots.get(account, ())}

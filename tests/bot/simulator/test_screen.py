@@ -81,6 +81,23 @@ async def test_behind_other_transactions_it_answers_what_the_fork_does_and_forge
         assert behind.delta(*watch[1]) < unhindered.delta(*watch[1])
 
 
+@needs_evm
+@pytest.mark.parametrize("size", [0, 1])
+async def test_behind_what_creates_a_contract_it_does_what_the_fork_says(size: int):
+    balance = "CALLDATASIZE @balance JUMPI {} 0 SSTORE STOP balance: 0 SLOAD 0 MSTORE 32 0 RETURN"
+    # Twice at one address: the second creation fails, and brings no address to store.
+    creation = assemble(f"{size} 0 RETURN")
+    creating = f"0x{creation.hex()} 0 MSTORE 0 {len(creation)} {32 - len(creation)} 0 CREATE2"
+    async with world() as on, simulator(on, final=FinalVerdict.IN_PROCESS) as here, simulator(on) as fork:
+        await placed(on, "0x" + assemble(balance.format(creating)).hex())
+        head, first = await on.head(), await on.transaction(ODD)
+        second = replace(first, nonce=first.nonce + 1)
+        verdict = await here.verdict(second, head, [(OWNER, ODD)], [first])
+        there = await fork.verdict(second, head, [(OWNER, ODD)], [first])
+        assert replace(verdict, made_at_s=0) == replace(there, made_at_s=0)
+        assert verdict.delta(OWNER, ODD) < 0
+
+
 @pytest.mark.parametrize("final", FinalVerdict)
 async def test_behind_what_its_sender_cannot_pay_for_there_is_no_verdict(final: FinalVerdict):
     async with world() as on, simulator(on, final=final) as fork:
