@@ -14,7 +14,7 @@ from chains.assets import Address
 from chains.blocks import Log
 from chains.node import wire
 from chains.node.answers import Answer, Request
-from chains.node.errors import Unreachable
+from chains.node.errors import Busy, Unreachable
 
 FIRST_SPAN = 2_000
 WIDEST_SPAN = 500_000
@@ -24,6 +24,11 @@ _COMFORTABLE_LOGS = 2_000
 _SUSPECT = 1_000
 """Providers that cut answers off do so at a multiple of this; such an answer is asked for again, in halves."""
 _PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+_LONGEST_PAUSE_S = 60.0
+_NARROW = 8
+"""The widest range that is given is looked for to this part of itself."""
+_FORGOTTEN = 64
+"""After so many ranges a width that was refused is tried again: there may be fewer logs by now."""
 _TOO_FAST = re.compile(r"rate|too many requests|capacity|throttl|429", re.I)
 _GONE = re.compile(r"pruned|missing trie|history .*(not|un)available|not available|archive", re.I)
 
@@ -68,6 +73,9 @@ class RangeScanner:
         self._addresses = sorted(addresses)
         self._newest = newest
         self.span = span
+        self._given = 0
+        self._refused = 0
+        self._since = 0
 
     async def scan(self, first: int, last: int) -> AsyncIterator[Scanned]:
         """Everything from block `first` to `last`, both included, piece by piece. Raises `ScanFailed`, `NodeError`."""
@@ -95,6 +103,11 @@ class RangeScanner:
                     raise
                 await asyncio.sleep(pause_s)
                 continue
+            except Busy as error:
+                if (pause_s := next(pauses, None)) is None:
+                    raise
+                await asyncio.sleep(max(pause_s, min(error.retry_after_s or 0.0, _LONGEST_PAUSE_S)))
+                continue
             except Unreachable:
                 # A range too wide may be answered with silence.
                 if next(silences, None) is None:
@@ -105,12 +118,28 @@ class RangeScanner:
                 last = self._shrunk(first, last)
                 continue
             if last - first + 1 == self.span and len(documents) <= _COMFORTABLE_LOGS:
-                self.span = min(self.span * _GROWTH, WIDEST_SPAN)
+                self._grow()
             return Scanned(first, last, _in_order(documents, first, last))
 
+    def _grow(self) -> None:
+        """Ask for more from now on: up to a width that was refused lately, towards which every step is half the way."""
+        self._given = self.span
+        self._since += 1
+        if self._since > _FORGOTTEN:
+            self._refused = 0
+        if self._refused <= self.span:
+            self.span = min(self.span * _GROWTH, WIDEST_SPAN)
+        elif self._refused - self.span > self.span // _NARROW:
+            self.span = min(self.span * _GROWTH, (self.span + self._refused) // 2)
+
     def _shrunk(self, first: int, last: int) -> int:
-        """The last block of the first half of the range, which is also how much is asked for from now on."""
-        self.span = max(1, (last - first + 1) // 2)
+        """The last block of the range's first half, or of what was given last, if that is more: so much is asked for
+        from now on.
+        """
+        width = last - first + 1
+        self._refused, self._since = width, 0
+        half = max(1, width // 2)
+        self.span = self._given if half < self._given < width else half
         return first + self.span - 1
 
     async def _logs(self, first: int, last: int) -> list[Mapping[str, Any]]:

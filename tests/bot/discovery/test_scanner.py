@@ -10,7 +10,7 @@ from bot.discovery import scanner
 from bot.discovery.errors import ScanFailed
 from bot.discovery.scanner import RangeScanner
 from chains.anvil import RpcError
-from chains.node.errors import Unreachable
+from chains.node.errors import Busy, Unreachable
 from tests.bot.discovery.chain import EMITTER, TOPIC, LoggedChain
 
 
@@ -55,6 +55,19 @@ async def test_ranges_grow_where_there_is_little() -> None:
     assert chain.asked < 15
 
 
+@pytest.mark.parametrize("most_blocks", [10, 100, 10_000])
+async def test_where_ranges_are_limited_few_of_those_asked_for_are_too_wide(most_blocks) -> None:
+    chain = LoggedChain({}, most_blocks=most_blocks)
+    await places(chain, 1, 500 * most_blocks)
+    assert chain.asked < 1.25 * 500
+
+
+async def test_ranges_grow_again_once_there_is_little() -> None:
+    chain = LoggedChain(dict.fromkeys(range(1_000), 10), most_logs=1_000)
+    await places(chain, 0, 1_000_000)
+    assert chain.asked < 120
+
+
 async def test_an_answer_cut_off_at_a_round_number_is_not_believed(monkeypatch) -> None:
     """This node answers with the first 1,000 logs and says nothing of the others."""
     chain = LoggedChain(dict.fromkeys(range(100), 30))
@@ -77,6 +90,26 @@ async def test_a_node_that_asks_for_patience_gets_it(monkeypatch) -> None:
 
     monkeypatch.setattr(chain, "_range", busy)
     assert await places(chain, 0, 10) == [(5, 0)]
+
+
+async def test_a_node_asked_too_much_is_left_alone_as_long_as_it_says_and_asked_for_no_less(monkeypatch) -> None:
+    chain, pauses, refusals = LoggedChain({5: 1}), list[float](), 3
+    plain = chain.request_all
+
+    async def busy(requests):
+        nonlocal refusals
+        refusals -= 1
+        if refusals >= 0:
+            raise Busy("asked to be left alone", 30.0)
+        return await plain(requests)
+
+    async def sleep(pause_s: float) -> None:
+        pauses.append(pause_s)
+
+    monkeypatch.setattr(chain, "request_all", busy)
+    monkeypatch.setattr(scanner.asyncio, "sleep", sleep)
+    assert await places(chain, 0, 10) == [(5, 0)]
+    assert (pauses, chain.asked) == ([30.0, 30.0, 30.0], 1)
 
 
 async def test_logs_of_who_does_not_have_the_last_block_are_asked_for_again(monkeypatch) -> None:
