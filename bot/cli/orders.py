@@ -1,4 +1,6 @@
-"""`isthmus orders`: exchange orders that may still trade, and a person's word on those that nobody knows of."""
+"""`isthmus orders`: exchange orders that may still trade, a person's word on those that nobody knows of, and trades
+whose other side a person sees to.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ orders = Verbs(
     verbs={
         "list": ("bot.cli.orders:listed", "List orders that may still trade."),
         "settle": ("bot.cli.orders:settle", "Say what became of an order that nobody knows of."),
+        "waive": ("bot.cli.orders:waive", "See to a trade's other side yourself."),
     },
-    help="List exchange orders, and settle those that nobody knows of.",
+    help="List exchange orders, settle those that nobody knows of, and waive what cannot be ordered any more.",
 )
 
 
@@ -101,6 +104,38 @@ def settle(
         emit(_document(settled))
     else:
         click.echo(f"{settled.client_id} at {settled.exchange} is {settled.state}; a run goes on from there")
+
+
+@command("waive", examples=['isthmus orders waive 17 --because "delisted; bought back at another exchange"'])
+@click.argument("intent_id", metavar="INTENT", type=click.IntRange(min=1))
+@config_option
+@ledger_option
+@click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
+def waive(intent_id: int, config_path: Path | None, ledger_url: str | None, reason: str, as_json: bool) -> None:
+    """See to the other side of the trade INTENT yourself: it is neither hedged nor unwound any more.
+
+    For what cannot be ordered any more, such as where an exchange trades the symbol no longer. Stop the run first. What
+    the trade left stays in the inventory; what you trade by hand, book with `isthmus reconcile --book`.
+    """
+    from bot.clock import SystemClock
+    from bot.ledger.ledger import Ledger
+
+    which = which_ledger(config_path, ledger_url)
+    ledger = Ledger.open(which.url, SystemClock())
+    try:
+        which.attach(ledger)
+        # A run knows what it owes by heart.
+        ledger.hold(ledger.run.network)
+        intent = ledger.waive_exposure(intent_id, by=person(), because=reason)
+        resting = [order for order in ledger.open_orders() if order.intent_id == intent.id]
+    finally:
+        ledger.close()
+    if as_json:
+        emit({"intent": intent.id, "exposure": intent.exposure, "open_orders": [_document(order) for order in resting]})
+        return
+    click.echo(f"intent {intent.id} of {intent.strategy}: its other side is yours now")
+    for order in resting:
+        click.echo(f"cancel {order.client_id} at {order.exchange}: it was open there when it was last asked about")
 
 
 def _found(ledger: Ledger, client_id: str) -> PlacedOrder:

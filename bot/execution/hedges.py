@@ -384,7 +384,8 @@ class HedgeDesk:
 
     def _uneven(self, intent: Intent, plan: Plan) -> bool:
         """Whether its two sides, of which nobody owes any, do not come to the same, and nothing is on its way to it."""
-        if not intent.two_sided or intent.state not in SETTLED or self._too_little(self._debt(intent, plan, 0)):
+        even = not intent.two_sided or intent.state not in SETTLED or intent.exposure is Exposure.BY_HAND
+        if even or self._too_little(self._debt(intent, plan, 0)):
             return False
         return all(self._ledger.plan(other.plan_id).unwinds != plan.id for other in self._ledger.open_intents())
 

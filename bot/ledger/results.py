@@ -255,4 +255,4 @@ def is_closed(intent: Row[Any]) -> bool:
         return False
     if intent.exposure == Exposure.NONE:
         return not intent.two_sided or intent.mined_as != MinedAs.OK
-    return intent.exposure in (Exposure.HEDGED, Exposure.UNWOUND)
+    return intent.exposure in (Exposure.HEDGED, Exposure.UNWOUND, Exposure.BY_HAND)

@@ -10,11 +10,21 @@ from sqlalchemy import Connection, Row, bindparam, select
 from bot.ledger import accounts, quick
 from bot.ledger.attempts import attempts_of, mined_one
 from bot.ledger.book_models import EntryRow
+from bot.ledger.decisions import Level
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.journal import CHANGE_INTENT, Journal, as_intent
 from bot.ledger.models import FillRow, IntentRow, OrderRow
 from bot.ledger.records import Account, Attempt, Intent, SwapFill
-from bot.ledger.states import CLOSED_ORDERS, SETTLED, AttemptKind, Exposure, IntentState, MinedAs
+from bot.ledger.states import (
+    CLOSED_ORDERS,
+    IN_FLIGHT,
+    SETTLED,
+    UNCLEAR_ORDERS,
+    AttemptKind,
+    Exposure,
+    IntentState,
+    MinedAs,
+)
 from bot.ledger.store import changing
 from chains.assets import Address
 from chains.blocks import Receipt
@@ -29,11 +39,9 @@ _SWAPS = (
     .where(FillRow.intent_id == bindparam("intent"), FillRow.order_id.is_(None), FillRow.undone.is_(False))
     .order_by(FillRow.id)
 )
-_STILL_OPEN = (
-    select(OrderRow.client_id)
-    .where(OrderRow.intent_id == bindparam("intent"), OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
-    .limit(1)
-)
+_OF_INTENT = select(OrderRow.client_id).where(OrderRow.intent_id == bindparam("intent")).limit(1)
+_STILL_OPEN = _OF_INTENT.where(OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
+_STILL_UNCLEAR = _OF_INTENT.where(OrderRow.state.in_([state.value for state in UNCLEAR_ORDERS]))
 
 
 class Settlement(Journal):
@@ -133,6 +141,31 @@ class Settlement(Journal):
             self._change(connection, CHANGE_INTENT, intent=intent_id, **closed_as)
             self._book_result(connection, intent_id)
 
+    def waive_exposure(self, intent_id: int, *, by: str, because: str) -> Intent:
+        """A person sees to the other side of a two-sided intent: from now on it owes none, or will owe none.
+
+        Raises `IllegalMove` where none is owed or to come, and while nobody knows what became of an order of it.
+        """
+        with self._write() as connection:
+            row = self._load(connection, intent_id)
+            to_come = row.two_sided and row.state in IN_FLIGHT and row.exposure != Exposure.BY_HAND
+            if row.exposure != Exposure.OWED and not to_come:
+                raise IllegalMove(f"intent {intent_id} has exposure {row.exposure}: it owes no other side")
+            order = quick.first(connection, _STILL_UNCLEAR, {"intent": intent_id})
+            if order is not None:
+                raise IllegalMove(
+                    f"what became of order {order.client_id} of intent {intent_id} is not known; say it first, with "
+                    "`isthmus orders settle`"
+                )
+            settled_ms = self._now_ms() if row.state in SETTLED else None
+            self._change(
+                connection, CHANGE_INTENT, intent=intent_id, exposure=Exposure.BY_HAND.value, settled_ms=settled_ms
+            )
+            self._book_result(connection, intent_id)
+            detail = f"intent {intent_id}: a person sees to its other side, {by}: {because}"
+            self._keep_event(connection, Level.WARNING, "other_side_waived", detail)
+            return as_intent(self._load(connection, intent_id))
+
     def reopen_exposure(self, intent_id: int) -> Intent:
         """What unwound a two-sided intent was lost in a reorganisation or came back from one, or it did itself: it owes
         a side again.
@@ -185,14 +218,14 @@ class Settlement(Journal):
         )
 
     def _move_back(self, connection: Connection, row: Row[Any]) -> None:
-        ordered = connection.execute(select(OrderRow.id).where(OrderRow.intent_id == row.id).limit(1)).first()
+        stays = row.exposure == Exposure.BY_HAND or quick.first(connection, _OF_INTENT, {"intent": row.id}) is not None
         self._move(
             connection,
             row,
             IntentState.PENDING,
             mined_as=None,
             # What was hedged already stays owed or hedged: the orders at the exchange did not go away.
-            exposure=row.exposure if ordered is not None else Exposure.NONE.value,
+            exposure=row.exposure if stays else Exposure.NONE.value,
             block_number=None,
             block_hash=None,
             gas_used=None,

@@ -42,12 +42,16 @@ class MinedAs(StrEnum):
 
 
 class Exposure(StrEnum):
-    """What a two-sided intent still owes the other venue. Atomic intents stay `NONE`."""
+    """What a two-sided intent still owes the other venue. Atomic intents stay `NONE`.
+
+    `BY_HAND`: a person sees to it, whatever becomes of the chain side.
+    """
 
     NONE = "none"
     OWED = "owed"
     HEDGED = "hedged"
     UNWOUND = "unwound"
+    BY_HAND = "by_hand"
 
 
 class OrderState(StrEnum):

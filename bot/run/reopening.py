@@ -22,7 +22,8 @@ def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies
     that of none of `strategies`: without its budget nothing may take it back.
     """
     for intent in ledger.open_intents():
-        if intent.state not in IN_FLIGHT and intent.exposure is not Exposure.OWED:
+        in_flight = intent.state in IN_FLIGHT and intent.exposure is not Exposure.BY_HAND
+        if not in_flight and intent.exposure is not Exposure.OWED:
             continue
         orders = ledger.plan(intent.plan_id).orders
         if orders and intent.strategy not in strategies:
@@ -34,7 +35,8 @@ def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies
             if (order.exchange, order.symbol) not in books:
                 raise UnknownPlace(
                     f"intent {intent.id} of {intent.strategy} is open, and its other side comes at {order.exchange}, "
-                    f"{order.symbol}; name both under [[exchanges]] again until it has come"
+                    f"{order.symbol}; name both under [[exchanges]] again until it has come; where it is traded there "
+                    f"no more, see to it by hand, and say so: `isthmus orders waive {intent.id}`"
                 )
 
 

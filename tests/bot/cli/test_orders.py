@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from bot.cli import main
 from bot.cli.control import person
+from bot.clock import SystemClock
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import Account
@@ -125,6 +126,22 @@ def test_half_a_word_settles_nothing(path: Path, words: tuple[str, ...], told: s
     done = _orders(path, "settle", client_id, *words, "--because", "a slip")
     assert done.exit_code == 2 and told in done.stderr
     assert _ids(path) == [client_id]
+
+
+def test_a_trade_is_a_persons_once_its_orders_are_known_and_no_run_is_on_the_ledger(path: Path) -> None:
+    (client_id,) = _ids(path)
+    because = ("--because", "delisted")
+    unclear = _orders(path, "waive", "1", *because)
+    assert unclear.exit_code != 0 and f"order {client_id} of intent 1 is not known" in unclear.stderr
+    _orders(path, "settle", client_id, "--never-traded", *because)
+    running = Ledger.open(str(path), SystemClock(), hold=sells_on_chain().network)
+    held = _orders(path, "waive", "1", *because)
+    running.close()
+    assert held.exit_code == 4, held.output
+    assert _orders(path, "waive", "1", *because).stdout.startswith("intent 1 of cex_dex_arbitrage: its other side is")
+    ledger = _read(path)
+    assert not ledger.open_intents() and f"{person()}: delisted" in events(ledger, 1)[0].detail
+    ledger.close()
 
 
 def test_an_order_that_is_not_open_is_refused_with_where_to_look(path: Path) -> None:

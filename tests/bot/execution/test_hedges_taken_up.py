@@ -72,6 +72,16 @@ class TestARestart:
         assert not on.owes and await at_block(on, 31) == ([], [])
         ledger.close()
 
+    async def test_what_a_person_sees_to_is_neither_hedged_nor_unwound(self, path: Path) -> None:
+        ledger = open_ledger(path)
+        intent, _ = await settled(desk(ledger, ScriptedExchange([fills_nothing])), ledger, sells_on_chain())
+        ledger.waive_exposure(intent, by="ann", because="delisted")
+        ledger, on = self._again(ledger, path, ScriptedExchange([]))
+        for number in range(31, 37):
+            assert await at_block(on, number) == ([], []) and not on.owes
+        assert ledger.intent(intent).exposure is Exposure.BY_HAND
+        ledger.close()
+
     async def test_killed_before_the_first_order_all_of_it_is_hedged(self, path: Path) -> None:
         ledger = open_ledger(path)
         plan = sells_on_chain()

@@ -10,7 +10,7 @@ import pytest
 
 from bot.balances import UnknownPlace
 from bot.config.strategies import UnknownStrategy
-from bot.ledger.errors import LedgerError
+from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row, book_differences
 from bot.ledger.records import Account
@@ -141,4 +141,24 @@ def test_while_an_exchange_is_owed_its_book_and_its_strategy_must_be_named(tmp_p
                 require_named(ledger, others, {plan.strategy})
     ledger.close_exposure(intent.id, Exposure.HEDGED)
     require_named(ledger, (), ())
+    ledger.close()
+
+
+@pytest.mark.parametrize("mined", [False, True])
+def test_where_nothing_can_be_ordered_any_more_a_person_frees_the_run(tmp_path: Path, mined: bool) -> None:
+    ledger = given.open_ledger(tmp_path / "ledger.db")
+    plan = given.sells_on_chain()
+    intent = given.pending(ledger, plan)
+    if mined:
+        given.settle(ledger, intent, plan, 11)
+    with pytest.raises(UnknownPlace, match=f"`isthmus orders waive {intent.id}`"):
+        require_named(ledger, (), {plan.strategy})
+    ledger.waive_exposure(intent.id, by="ann", because="delisted")
+    require_named(ledger, (), {plan.strategy})
+    if not mined:
+        assert given.settle(ledger, intent, plan, 11).intent.exposure is Exposure.BY_HAND
+    assert not ledger.open_intents() and not ledger.intent(intent.id).is_exposed
+    book_differences(ledger, Reconciliation(()), "bought back elsewhere")
+    with pytest.raises(IllegalMove, match="it owes no other side"):
+        ledger.waive_exposure(intent.id, by="ann", because="once more")
     ledger.close()
