@@ -39,6 +39,8 @@ _LEAST_S = 0.2
 """Heads that follow each other faster than this are told together."""
 _MOST_S = 2.0
 """Ages are told again after this long without a head."""
+_RESTS = 3
+"""How many times as long as a reading took, none follows it."""
 
 _log = logging.getLogger(__name__)
 
@@ -121,14 +123,17 @@ class Dashboard:
         return application
 
     async def _keep_telling(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_MOST_S):
                     await self._news.wait()
             self._news.clear()
+            begun_s = loop.time()
             if self._audience:
                 await self._tell_everyone()
-            await asyncio.sleep(_LEAST_S)
+            # A long ledger takes long to read, and who looks on may not hold up the trading.
+            await asyncio.sleep(max(_LEAST_S, _RESTS * (loop.time() - begun_s)))
 
     async def _tell_everyone(self) -> None:
         """A source that fails must not end the telling: the pages say so, and the next head may do better."""

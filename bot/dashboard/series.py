@@ -1,8 +1,9 @@
-"""Profit over time, bounded: fine where it is new, coarser where it is old."""
+"""Profit over time, bounded: every result where it is new, and evenly spread over the time before."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from bot.dashboard.source import ProfitPoint
 
@@ -47,11 +48,16 @@ class Series:
         held = self._points.setdefault(strategy, [])
         held += new
         if len(held) > self._max_points:
-            self._points[strategy] = _thinned(held)
+            self._points[strategy] = _thinned(held, self._max_points)
         return new
 
 
-def _thinned(points: list[Point]) -> list[Point]:
-    """Every other point of the older half; the newer half as it is."""
-    half = len(points) // 2
-    return points[:half:2] + points[half:]
+def _thinned(points: list[Point], most: int) -> list[Point]:
+    """The newest third as it is; of what is older as few as leave no wider gaps than a quarter of `most` do."""
+    old, new = points[: -(most // 3)], points[-(most // 3) :]
+    widest_ms = abs(old[-1][0] - old[0][0]) // (most // 4) + 1
+    kept = old[:1]
+    for point, (next_ms, _) in pairwise([*old[1:], new[0]]):
+        if next_ms - kept[-1][0] > widest_ms:
+            kept.append(point)
+    return kept + new

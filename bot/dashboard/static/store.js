@@ -1,7 +1,16 @@
 // What the page knows: values, tables of rows by id, and series. Moved on by the server's messages.
 
 const KEPT_DECISIONS = 2_000;
-const KEPT_POINTS = 6_000;
+const KEPT_POINTS = 4_000;
+
+// The newest third as it is; of what is older as few as leave no wider gaps than a quarter of all would.
+function thinned(points) {
+  const old = points.slice(0, -Math.floor(KEPT_POINTS / 3));
+  const widestMs = Math.abs(old.at(-1)[0] - old[0][0]) / (KEPT_POINTS / 4) + 1;
+  const kept = [old[0]];
+  for (let at = 1; at < old.length; at += 1) if (points[at + 1][0] - kept.at(-1)[0] > widestMs) kept.push(old[at]);
+  return [...kept, ...points.slice(old.length)];
+}
 
 export class Store extends EventTarget {
   values = {};
@@ -57,7 +66,8 @@ export class Store extends EventTarget {
   #takeSeries(series, first) {
     if (first) this.series = {};
     for (const [name, points] of Object.entries(series)) {
-      this.series[name] = [...(this.series[name] ?? []), ...points].slice(-KEPT_POINTS);
+      const all = [...(this.series[name] ?? []), ...points];
+      this.series[name] = all.length > KEPT_POINTS ? thinned(all) : all;
     }
   }
 

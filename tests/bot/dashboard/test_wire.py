@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,15 @@ def test_a_long_series_stays_bounded_keeps_its_ends_and_is_finest_where_it_is_ne
     assert len(points) <= 100
     assert points[0] == (0, "0")
     assert points[-30:] == [(number, str(number)) for number in range(4_970, 5_000)]
+
+
+def test_a_long_series_is_spread_evenly_over_the_time_however_it_was_read() -> None:
+    grown, at_once = Series(max_points=100), Series(max_points=100)
+    all_ = [ProfitPoint(number, number) for number in range(5_000)]
+    for point in all_:
+        grown.extend({"dex": [point]})
+    at_once.extend({"dex": all_})
+    for series in (grown, at_once):
+        times = [at_ms for at_ms, _ in series.document()["dex"]]
+        assert (len(times) <= 100, times[0], times[-1]) == (True, 0, 4_999)
+        assert max(after - before for before, after in pairwise(times)) <= 5_000 / 25
