@@ -144,7 +144,9 @@ class LiveRun:
         return await asyncio.to_thread(self._read_budgets, now)
 
     async def venues(self) -> Sequence[Venue]:
-        return [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]
+        venues = [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]
+        # Where there are more than a page shows, what is well is left out first.
+        return sorted(venues, key=lambda venue: venue.state in (VenueState.FRESH, VenueState.QUIET))
 
     async def graph(self) -> source.Picture:
         plan = await asyncio.to_thread(last_settled_swaps, self._ledger)

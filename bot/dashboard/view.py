@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
@@ -43,7 +43,7 @@ class View:
         async with self._lock:
             header, counters = await self._source.header(), await self._source.counters()
             picture = await self._source.graph()
-            rows: dict[str, Iterable[Identified]] = {
+            rows: dict[str, Sequence[Identified]] = {
                 "decisions": await self._source.decisions(MAX_ROWS["decisions"]),
                 "budgets": await self._source.budgets(),
                 "venues": await self._source.venues(),
@@ -60,6 +60,7 @@ class View:
                     "total_nodes": picture.total_nodes,
                     "total_venues": picture.total_venues,
                 },
+                "totals": {name: len(rows[name]) for name in ("budgets", "venues")},
             }
         )
         tables = {name: self._table(name, items) for name, items in rows.items()}

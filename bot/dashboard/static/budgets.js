@@ -1,7 +1,7 @@
 // What each strategy, and all of them together, have used of what they may risk.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { ethNumber, shortAmount, words } from "./format.js";
+import { ethNumber, leftOut, shortAmount, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const WARN = 0.7;
@@ -16,6 +16,8 @@ export class Budgets {
 
   update() {
     const rows = [...this.store.tables.budgets.values()];
+    const some = leftOut(rows.length, this.store.values.totals?.budgets);
+    setText($("budgets-count"), [some, "used of limit, ETH"].filter(Boolean).join(", "));
     arrange($("budgets"), rows.length ? rows.map((row) => this.#block(row)) : [this.empty]);
   }
 

@@ -1,7 +1,7 @@
 // The table of decisions, newest first, each with its reason; filtered by strategy and state.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { clock, count, moment, route, sentence, sign, signedEth, words } from "./format.js";
+import { columnEth, count, moment, route, sentence, sign, when, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const SHOWN_AT_FIRST = 150;
@@ -46,12 +46,12 @@ export class Decisions {
     const row = element(
       "tr",
       {},
-      element("td", {}, element("button", { type: "button", class: "open", title: moment(decision.at_ms), "aria-label": `Open decision ${decision.id}` }, clock(decision.at_ms))),
+      element("td", {}, element("button", { type: "button", class: "open", title: moment(decision.at_ms), "aria-label": `Open decision ${decision.id}` }, when(decision.at_ms))),
       element("td", { class: "number" }, count(decision.block)),
       element("td", { class: "strategy" }, swatch, words(decision.strategy)),
       element("td", {}, chip),
       element("td", { class: "route" }, element("span", { title: decision.route }, route(decision.route)), reason ? element("small", { title: reason }, sentence(reason)) : null),
-      element("td", { class: "number" }, signedEth(decision.expected_wei)),
+      element("td", { class: "number" }, columnEth(decision.expected_wei)),
       this.#realised(decision.realised_wei),
     );
     row.dataset.id = decision.id;
@@ -66,7 +66,7 @@ export class Decisions {
 
   #realised(wei) {
     if (wei === null) return element("td", { class: "number faint" }, "–");
-    const cell = element("td", { class: "number" }, signedEth(wei));
+    const cell = element("td", { class: "number" }, columnEth(wei));
     cell.dataset.sign = sign(wei);
     return cell;
   }

@@ -83,25 +83,43 @@ function filled(fills) {
 }
 
 export class Drawer {
-  constructor() {
+  constructor(store) {
+    this.store = store;
     this.dialog = $("drawer");
     this.dialog.addEventListener("click", (event) => {
       if (event.target === this.dialog) this.dialog.close();
     });
   }
 
+  // What is open is read again once more became of it.
+  update() {
+    if (!this.dialog.open || !this.known) return;
+    const now = this.store.tables.decisions.get(this.known.id);
+    // Another run may give the same number to another decision.
+    if (now !== this.known && now?.at_ms === this.known.at_ms) this.#read(now.id);
+  }
+
   async open(id, from) {
     this.#show(element("p", { class: "empty" }, "Reading the ledger …"), `Decision ${id}`);
+    this.dialog.showModal();
     // The row may have been drawn anew since.
     const back = () => (from?.isConnected ? from : document.querySelector(`#rows tr[data-id="${id}"] button`))?.focus();
     this.dialog.addEventListener("close", back, { once: true });
+    const why = await this.#read(id);
+    if (why) this.#show(element("p", { class: "empty" }, `Decision ${id} cannot be shown: ${why}.`), `Decision ${id}`);
+  }
+
+  // Shows what the ledger has of it; why not, where it cannot.
+  async #read(id) {
+    const reading = { id };
+    this.reading = reading;
+    this.known = this.store.tables.decisions.get(id);
     const answer = await fetch(`/api/decision/${id}`).catch(() => null);
-    if (!answer?.ok) {
-      const why = answer ? (await answer.json()).error : "the dashboard does not answer";
-      this.#show(element("p", { class: "empty" }, `Decision ${id} cannot be shown: ${why}.`), `Decision ${id}`);
-      return;
-    }
-    this.#fill(await answer.json());
+    const told = await answer?.json().catch(() => null);
+    if (this.reading !== reading) return null;
+    if (!answer?.ok || !told) return told?.error ?? "the dashboard does not answer";
+    this.#fill(told);
+    return null;
   }
 
   #fill(detail) {
@@ -136,7 +154,8 @@ export class Drawer {
   #show(content, title) {
     const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
     close.addEventListener("click", () => this.dialog.close());
+    const focused = this.dialog.contains(document.activeElement);
     this.dialog.replaceChildren(element("header", {}, element("h2", { id: "drawer-title" }, title), close), element("div", { class: "drawer-body" }, content));
-    if (!this.dialog.open) this.dialog.showModal();
+    if (focused) close.focus();
   }
 }

@@ -30,6 +30,12 @@ export function signedEth(wei, digits = 6) {
   return text.startsWith(MINUS) ? text : `+${text}`;
 }
 
+// `signedEth` in a column: the more before the point, the fewer digits after it.
+export function columnEth(wei) {
+  const whole = wei.replace("-", "").length - ETH_DECIMALS;
+  return signedEth(wei, Math.max(0, 7 - Math.max(1, whole)));
+}
+
 // For drawing and for shares only.
 export function ethNumber(wei) {
   return Number(wei) / 1e18;
@@ -67,11 +73,25 @@ export function clock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }
 
+export function day(ms) {
+  return new Date(ms).toLocaleDateString("en-GB", { day: "numeric", month: "short" });
+}
+
+// The time of today, and of another day with that day.
+export function when(ms) {
+  return day(ms) === day(Date.now()) ? clock(ms) : `${day(ms)} ${clock(ms)}`;
+}
+
+// Says so where a table shows only a part of all.
+export function leftOut(shown, all) {
+  return all > shown ? `${count(shown)} of ${count(all)}` : "";
+}
+
 // On an axis of time, where midnight begins another day.
 export function tick(ms) {
   const at = new Date(ms);
   const midnight = !(at.getHours() || at.getMinutes() || at.getSeconds());
-  return midnight ? at.toLocaleDateString("en-GB", { day: "numeric", month: "short" }) : clock(ms);
+  return midnight ? day(ms) : clock(ms);
 }
 
 // With its day and zone, where it stands alone.

@@ -1,7 +1,7 @@
 // The header and the counters under it: where the run stands, at a glance.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { age, count, duration, milliseconds, sign, signedEth, words } from "./format.js";
+import { age, count, day, duration, milliseconds, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting", ended: "Ended" };
@@ -31,6 +31,8 @@ export class Header {
     const total = this.#total();
     setText($("total"), `${signedEth(total)} ETH`);
     $("total").dataset.sign = sign(total);
+    const since = this.#since(header);
+    setText($("total-since"), `Net profit${since ? ` since ${since}` : ""}, after gas and fees`);
     document.title = `${signedEth(total, 4)} ETH · Isthmus`;
     for (const name of header.strategies) {
       const why = header.halted[name];
@@ -77,6 +79,12 @@ export class Header {
   #total() {
     const last = Object.values(this.store.series).map((points) => BigInt(points.at(-1)?.[1] ?? "0"));
     return String(last.reduce((total, wei) => total + wei, 0n));
+  }
+
+  // Earlier runs count too, as they do in the budgets; then it is said from when on.
+  #since(header) {
+    const firstMs = Math.min(...Object.values(this.store.series).map((points) => points[0]?.[0] ?? Infinity));
+    return firstMs < header.started_ms ? day(firstMs) : "";
   }
 
   #figures(header, counters) {

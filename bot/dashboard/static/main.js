@@ -14,7 +14,7 @@ import { Venues } from "./venues.js";
 
 const store = new Store();
 const live = new Live(store);
-const drawer = new Drawer();
+const drawer = new Drawer(store);
 const header = new Header(store);
 const chart = new Chart(store);
 const graph = new Graph(store);
@@ -24,9 +24,10 @@ const panels = [
   [header, ["header", "counters", "series"]],
   [chart, ["header", "series"]],
   [graph, ["picture", "nodes", "edges"]],
+  [drawer, ["decisions"]],
   [new Decisions(store, (id, from) => drawer.open(id, from)), ["decisions"]],
-  [new Budgets(store), ["budgets"]],
-  [new Venues(store), ["venues"]],
+  [new Budgets(store), ["budgets", "totals"]],
+  [new Venues(store), ["venues", "totals"]],
 ];
 
 store.addEventListener("moved", ({ detail: { changed, first } }) => {

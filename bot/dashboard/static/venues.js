@@ -1,7 +1,7 @@
 // Where the bot can trade, and how fresh its knowledge of each place is.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { age, count } from "./format.js";
+import { age, count, leftOut } from "./format.js";
 
 const ORDER = ["node", "exchange", "book", "pools", "pool"];
 const SAYS = {
@@ -34,7 +34,8 @@ export class Venues {
     arrange($("venues"), venues.map((venue) => this.#row(venue)));
     $("no-venues").hidden = venues.length > 0;
     const worries = venues.filter((venue) => WORRIES.includes(venue.state)).length;
-    setText($("venues-count"), worries ? `${worries} in trouble` : venues.length ? "all well" : "");
+    const says = worries ? `${worries} in trouble` : venues.length ? "all well" : "";
+    setText($("venues-count"), [leftOut(venues.length, this.store.values.totals?.venues), says].filter(Boolean).join(", "));
     this.#ages();
   }
 

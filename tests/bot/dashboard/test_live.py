@@ -259,6 +259,14 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
     assert (await bot.source.header()).head_age_s == 60.0
 
 
+async def test_what_is_in_trouble_is_told_before_what_is_well(bot: Bot) -> None:
+    bot.on_head(9)
+    bot.rests["binance"] = "it refused an order"
+    first, *rest = await bot.source.venues()
+    assert (first.id, first.state) == ("binance", VenueState.REFUSED)
+    assert all(venue.state in (VenueState.FRESH, VenueState.QUIET) for venue in rest)
+
+
 async def test_an_exchange_that_refused_an_order_is_shown_with_why(bot: Bot) -> None:
     bot.rests["binance"] = "binance refused it"
     (shown,) = (venue for venue in await bot.source.venues() if venue.id == "binance")

@@ -6,6 +6,7 @@ With `ISTHMUS_SCREENSHOT=PATH` the first test leaves the picture it took there, 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -311,6 +312,59 @@ async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: B
         await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
         await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+
+
+async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=1)
+    while not any(decision.state is State.PENDING for decision in await run.decisions(1)):
+        run.advance()
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        page = watched.page
+        await page.locator("#rows .open").first.click()
+        await expect(page.locator("#drawer .lead .chip")).to_have_text("pending")
+        run.advance()
+        dashboard.tell()
+        await expect(page.locator("#drawer .lead .chip")).to_have_text("settled")
+        await expect(page.get_by_role("button", name="Close")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#drawer")).to_be_hidden()
+    assert watched.problems == []
+
+
+class Long(SampleRun):
+    """A ledger of three days, large trades, and more venues and budgets than a page shows."""
+
+    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        begun_ms = (await self.header()).started_ms - 3 * 86_400_000
+        points = [ProfitPoint(begun_ms + 25_000 * number, number * ETHER) for number in range(10_000)]
+        return {STRATEGIES[0]: [point for point in points if point.at_ms >= since_ms]}
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        newest, *_ = await super().decisions(1)
+        large = replace(newest, expected_wei=1_234_567 * ETHER, realised_wei=-1_234_567 * ETHER)
+        return [replace(large, at_ms=newest.at_ms - 3 * 86_400_000)]
+
+    async def venues(self) -> Sequence[Venue]:
+        one, *_ = await super().venues()
+        return [replace(one, id=str(number)) for number in range(300)]
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        one, *_ = await super().budgets()
+        return [replace(one, id=str(number)) for number in range(50)]
+
+
+async def test_a_long_and_large_run_says_since_when_and_of_how_many(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Long(blocks=6))) as watched:
+        page = watched.page
+        await expect(page.locator("#total")).to_have_text("+9\u202f999.000000 ETH")
+        await expect(page.locator("#total-since")).to_contain_text("Net profit since ")
+        await expect(page.locator("#venues-count")).to_have_text("120 of 300, all well")
+        await expect(page.locator("#budgets-count")).to_contain_text("40 of 50")
+        await expect(page.locator("#rows .open").first).to_have_text(re.compile(r"\d+ \w+ [\d:]+"))
+        beyond = "(all) => Math.max(...all.map((cell) => cell.scrollWidth - cell.clientWidth))"
+        assert await page.locator("#rows td.number").evaluate_all(beyond) <= 0
+    assert watched.problems == []
 
 
 class Bounded(SampleRun):
