@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from bot.clock import Clock
 from bot.config.load import Loaded
+from bot.config.options import Reporter
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, pools_at, texts_of, write_opening
@@ -29,6 +31,7 @@ async def begin_recording(
     ends: Ends,
     head: Head,
     clock: Clock,
+    out: Reporter,
     stack: AsyncExitStack,
 ) -> Recorder:
     """Record from here on, into the run's own folder; `stack` ends it. Raises `OSError`, `SnapshotError`.
@@ -63,7 +66,7 @@ async def begin_recording(
     if earlier is not None:
         keep_ledger(folder, earlier)
     await asyncio.to_thread(write_opening, folder, opening, pools_at(footing.market, head))
-    tape = TapeWriter(folder / TAPE, _telling(world.ledger))
+    tape = TapeWriter(folder / TAPE, _telling(world.ledger, out))
     tape.put(lambda: [Kind.OPENING])
     recorder = Recorder(tape, clock)
     stack.callback(recorder.close)
@@ -76,11 +79,16 @@ def _earlier(world: World) -> Path | None:
     return file if file.is_file() and world.memory != world.folder else None
 
 
-def _telling(ledger: Ledger) -> Callable[[str], None]:
-    """Tells the ledger from another thread."""
+def _telling(ledger: Ledger, out: Reporter) -> Callable[[str], None]:
+    """Tells a person and the ledger from another thread. The disk that has no space for one may have none for both."""
     loop = asyncio.get_running_loop()
 
+    def told(detail: str) -> None:
+        with suppress(LedgerFull):
+            ledger.record_event(Level.WARNING, "recording", detail)
+        out.line(f"{detail}; the run goes on")
+
     def tell(detail: str) -> None:
-        loop.call_soon_threadsafe(ledger.record_event, Level.WARNING, "recording", detail)
+        loop.call_soon_threadsafe(told, detail)
 
     return tell

@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,15 @@ class TapeWriter:
     """
 
     def __init__(self, file: Path, on_trouble: Callable[[str], None]) -> None:
-        """Raises `OSError` where the file cannot be made."""
+        """Raises `OSError` where the file cannot be made or written to."""
         self._file = file.open("xb")
         self._file.write(MAGIC)
+        self._file.flush()
         self._on_trouble = on_trouble
         self._queue: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._ending = threading.Event()
+        self._more = True
+        """Whether the last record is still to be taken."""
         self._thread = threading.Thread(target=self._write, name="tape", daemon=True)
         self._thread.start()
 
@@ -61,19 +65,22 @@ class TapeWriter:
 
     def _write(self) -> None:
         try:
-            while self._frame():
-                pass
+            while self._more:
+                self._frame()
         except Exception as error:
+            # Closed later it would try once more to write what it holds, and end the run.
+            with suppress(OSError):
+                self._file.close()
             self._on_trouble(f"the recording ended: {error}")
-            while self._queue.get() is not None:
-                pass
+            while self._more:
+                self._more = self._queue.get() is not None
 
-    def _frame(self) -> bool:
-        """Take records until a frame is full or old, and write it. False once the last was taken."""
+    def _frame(self) -> None:
+        """Take records until a frame is full or old, and write it."""
         lines: list[bytes] = []
         record = self._queue.get()
-        more = record is not None
-        if more and self._queue.qsize() < FRAME_RECORDS:
+        self._more = record is not None
+        if self._more and self._queue.qsize() < FRAME_RECORDS:
             self._ending.wait(FRAME_S)
         while record is not None:
             lines.append(orjson.dumps(record()))
@@ -81,12 +88,11 @@ class TapeWriter:
             if len(lines) >= FRAME_RECORDS or self._queue.empty():
                 break
             record = self._queue.get()
-            more = record is not None
+            self._more = record is not None
         if lines:
             body = zlib.compress(b"\n".join(lines), 6)
             self._file.write(len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body)
             self._file.flush()
-        return more
 
 
 def read_tape(file: Path) -> Iterator[Any]:

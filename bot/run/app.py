@@ -145,7 +145,7 @@ async def _open(
     )
     recorder = None
     if config.recording.enabled:
-        recorder = await begin_recording(loaded, options.mode, seed, world, footing, ends, head, clock, stack)
+        recorder = await begin_recording(loaded, options.mode, seed, world, footing, ends, head, clock, out, stack)
         ends = recorder.ends(ends)
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined

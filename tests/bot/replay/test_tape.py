@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.ledger.errors import LedgerFull
 from bot.replay.levels import BookReader, BookWriter
+from bot.replay.recording import _telling
 from bot.replay.tape import MAGIC, NoTape, TapeWriter, read_tape
 from chains.assets import Token
 from chains.exchanges.books import Book, Level
+from tests.bot.ledger.given import open_ledger
+from tests.full import files_of_at_most
+from tests.told import Told
 
 BASE, QUOTE = Token("x", "ETH", "ETH", 8), Token("x", "USDT", "USDT", 8)
 LEVELS = st.dictionaries(st.integers(1, 50), st.integers(1, 5), max_size=8)
@@ -72,3 +78,30 @@ def test_books_come_back_from_their_changes(states: list[tuple[dict[int, int], d
     for nonce, (bids, asks) in enumerate(states):
         now = book(bids, asks, nonce)
         assert reader.book(writer.document(now)) == now
+
+
+def test_a_tape_that_found_no_space_says_so_once_and_does_not_try_again_at_its_end(tmp_path: Path) -> None:
+    told: list[str] = []
+    tape = TapeWriter(tmp_path / "tape", told.append)
+    with files_of_at_most(len(MAGIC) + 5):
+        tape.put(lambda: ["record", 1])
+        tape.close()
+    tape.close()
+    assert told == ["the recording ended: [Errno 27] File too large"]
+    assert list(read_tape(tmp_path / "tape")) == []
+
+
+async def test_that_a_recording_ended_is_told_where_the_ledger_has_no_space_for_it_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerFull("no space")
+
+    ledger, out, failed = open_ledger(tmp_path / "ledger.db"), Told(), list[object]()
+    monkeypatch.setattr(ledger, "record_event", full)
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failed.append(context))
+    tell = _telling(ledger, out)
+    await asyncio.to_thread(tell, "the recording ended: why")
+    await asyncio.sleep(0)
+    assert out == ["the recording ended: why; the run goes on"] and not failed
+    ledger.close()
