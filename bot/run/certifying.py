@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import select
 from bot.engine import Engine
 from bot.gas import GasCoin
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import EventRow, PlanRow, RefusalRow
 from bot.market import Market
@@ -176,4 +177,6 @@ def _record(ledger: Ledger, coin: GasCoin, certified: Certified) -> None:
         missed[Cause.ROUNDING] = missed.get(Cause.ROUNDING, 0) + bound_wei - within_reach_wei - sum(missed.values())
         detail["within_reach_wei"] = str(within_reach_wei)
         detail["missed_wei"] = {str(cause): str(units) for cause, units in missed.items()}
-    ledger.record_event(Level.INFO, EVENT, orjson.dumps(detail).decode())
+    # Whoever hears certificates hears those of later blocks too, and the optimum of the next one.
+    with suppress(LedgerFull):
+        ledger.record_event(Level.INFO, EVENT, orjson.dumps(detail).decode())

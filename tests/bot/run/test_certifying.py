@@ -7,6 +7,7 @@ import pytest
 
 from bot.gas import ETHER, GasCoin
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerFull
 from bot.market.certificate.messages import Certified
 from bot.market.dual.capture import Cause
 from bot.reasons import Reason, Refusal
@@ -61,3 +62,14 @@ def test_a_certificate_counted_in_another_coin_is_kept_in_ether_and_still_adds_u
     assert told.missed_wei["hops"] == coin.worth_wei(10_003)
     if coin == ETHER:
         assert told.missed_wei == {NOT_PLANNED: 59_991, "rounding": 7, "hops": 10_003, "gas": 29_999}
+
+
+def test_a_certificate_that_finds_no_space_leaves_whoever_hears_them_to_hear_the_next(ledger, monkeypatch):
+    def full(*_):
+        raise LedgerFull("no space")
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ledger, "record_event", full)
+        _record(ledger, ETHER, Certified(5, 100, None, None, 0.1))
+    _record(ledger, ETHER, Certified(6, 100, None, None, 0.1))
+    assert captured(ledger).blocks == 1
