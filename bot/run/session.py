@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.balances import BalanceReader, at_exchanges, final_block, on_chain
 from bot.clock import Clock
@@ -14,7 +14,7 @@ from bot.config.options import Reporter, RunOptions
 from bot.discovery.watch import PoolWatch
 from bot.engine import Engine
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError
+from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.reconcile import Reconciliation, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
@@ -206,7 +206,10 @@ class Session:
             in_flight=len(ledger.open_intents()),
             halted={name: why for name in strategies if (why := ledger.halted_because(name)) is not None},
         )
-        ledger.finish_run(summary.document())
+        try:
+            ledger.finish_run(summary.document())
+        except LedgerFull as error:
+            return replace(summary, trouble=summary.trouble or f"the summary could not be kept: {error}")
         return summary
 
     async def _reconciled(self) -> Reconciliation | None:
