@@ -29,9 +29,12 @@ class HeadSlots:
 
     def write(self, number: int, said: str, *, sync: bool = False) -> None:
         """Keep it; with `sync`, on the disk when this returns. Raises `OSError`."""
+        slot = _encoded(number, said).ljust(self._slot_bytes, b"\0")
         if self._file is None:
-            self._file = self._opened()
-        os.pwrite(self._file, _encoded(number, said).ljust(self._slot_bytes, b"\0"), self._turn * self._slot_bytes)
+            if not self.path.exists():
+                self._make(slot)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        os.pwrite(self._file, slot, self._turn * self._slot_bytes)
         self._turn = (self._turn + 1) % _SLOTS
         if sync:
             os.fdatasync(self._file)
@@ -46,15 +49,21 @@ class HeadSlots:
             os.close(self._file)
             self._file = None
 
-    def _opened(self) -> int:
-        is_new = not self.path.exists()
-        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if is_new:
-            os.pwrite(file, bytes(self._slot_bytes * _SLOTS), 0)
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            os.fsync(folder)
-            os.close(folder)
-        return file
+    def _make(self, slot: bytes) -> None:
+        """The file with `slot` in it, or none: one that a crash or a full disk left empty would be a damaged one."""
+        beside = self.path.with_name(f".{self.path.name}.new")
+        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(file, slot.ljust(self._slot_bytes * _SLOTS, b"\0"))
+            beside.rename(self.path)
+        except OSError:
+            beside.unlink(missing_ok=True)
+            raise
+        finally:
+            os.close(file)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
 
 
 def _encoded(number: int, said: str) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull
 from bot.ledger.headfile import HeadFile
 from bot.ledger.seals import SealHead
+from tests.full import files_of_at_most
 
 FULL = Path("/dev/full")
 
@@ -92,3 +93,11 @@ def test_a_head_is_synced_when_it_is_to_be_and_not_otherwise(file: HeadFile, mon
     for sync, count in ((False, 0), (True, 1), (False, 1)):
         file.write(_head(count + 1), sync=sync)
         assert len(synced) == count
+
+
+def test_a_head_file_that_finds_no_space_is_not_there_instead_of_damaged(file: HeadFile) -> None:
+    with files_of_at_most(0), pytest.raises(LedgerError):
+        file.write(_head(1), sync=True)
+    assert file.read() is None and list(file.path.parent.iterdir()) == []
+    file.write(_head(1), sync=True)
+    assert file.read() == _head(1)
