@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +12,9 @@ from bot.cli.control import control_folders, person, require_strategy, run_optio
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import config_option
+
+if TYPE_CHECKING:
+    from bot.signer.switch import KillSwitch, Switch
 
 _STRATEGY = click.argument("strategy", required=False, default="")
 _BECAUSE = click.option("--because", "reason", default="a person said so", metavar="TEXT", help="Why; it is kept.")
@@ -39,18 +43,14 @@ def flatten(config_path: Path | None, run_folder: Path | None, strategy: str, re
 def _set(
     config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, *, flatten: bool, as_json: bool
 ) -> None:
-    from bot.clock import SystemClock
-    from bot.signer.switch import KillSwitch, SwitchUnwritten, Trading
+    from bot.signer.switch import KillSwitch, SwitchUnwritten
 
-    state = Trading.REDUCING if flatten else Trading.HALTED
     folders = control_folders(config_path, run_folder)
     require_strategy(strategy, folders, config_path, run_folder)
     set_to, failed = {}, []
     for folder in folders:
         try:
-            set_to[str(folder)] = KillSwitch(folder).set(
-                strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten
-            )
+            set_to[str(folder)] = _set_one(KillSwitch(folder), strategy, reason, flatten=flatten)
         except SwitchUnwritten as error:
             # What can be stopped is stopped.
             failed.append(str(error))
@@ -61,3 +61,16 @@ def _set(
         click.echo(f"{strategy or 'all strategies'} {switch}; {where}", err=as_json)
     if failed:
         raise CommandFailed("\n".join(failed), ExitCode.ENVIRONMENT)
+
+
+def _set_one(switch: KillSwitch, strategy: str, reason: str, *, flatten: bool) -> Switch:
+    from bot.clock import SystemClock
+    from bot.signer.switch import TOTAL, SwitchUnwritten, Trading
+
+    state = Trading.REDUCING if flatten else Trading.HALTED
+    try:
+        return switch.set(strategy, state, by=person(), because=reason, at_s=SystemClock().wall_s(), then_halt=flatten)
+    except SwitchUnwritten as error:
+        if flatten or strategy != TOTAL:
+            raise
+        return switch.halt_by_file(error)

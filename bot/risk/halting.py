@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bot.clock import Clock
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.signer.switch import TOTAL, KillSwitch, Look, Switch, Trading
+from bot.signer.switch import TOTAL, KillSwitch, Look, Switch, SwitchUnwritten, Trading
 
 MayHold = Callable[[Plan], Refusal | None]
 
@@ -46,11 +46,18 @@ class Halting:
         return self._switch.of(strategy).state is not Trading.HALTED
 
     def halt(self, by: str, because: str, strategy: str = TOTAL, *, flatten: bool = False) -> Switch:
-        """Halt everything, or `strategy`; with `flatten` once it owes nothing, but what is halted stays so. Raises
-        `SwitchUnwritten`.
+        """Halt everything, or `strategy`; with `flatten` once it owes nothing, but what is halted stays so. Everything
+        is halted by a file where the switch cannot be set. Raises `SwitchUnwritten`.
         """
         state, at_s = Trading.REDUCING if flatten else Trading.HALTED, self._clock.wall_s()
-        return self._switch.set(strategy, state, by=by, because=because, at_s=at_s, then_halt=flatten, tightens=True)
+        try:
+            return self._switch.set(
+                strategy, state, by=by, because=because, at_s=at_s, then_halt=flatten, tightens=True
+            )
+        except SwitchUnwritten as error:
+            if flatten or strategy != TOTAL:
+                raise
+            return self._switch.halt_by_file(error)
 
     def flat(self, strategy: str) -> Switch:
         """What was to be halted once it owes nothing owes nothing. Raises `SwitchUnwritten`."""

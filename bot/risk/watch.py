@@ -218,7 +218,8 @@ class Watch:
             self._missing, self._held = 0, True
             await self._beat()
             return
-        self._missing += 1
-        if self._missing == CONFIRMATIONS:
-            self._ledger.record_event(Level.ERROR, "reconciliation_failed", str(proof))
+        if self._missing == CONFIRMATIONS - 1:
             self._halting.halt("a breaker", f"reconciliation_failed: {proof}")
+            self._ledger.record_event(Level.ERROR, "reconciliation_failed", str(proof))
+        # Not before: what could not be written down now is, when the next head says so.
+        self._missing += 1

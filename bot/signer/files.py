@@ -60,7 +60,14 @@ def _write_synced(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | mode, OWNER_ONLY)
     try:
         share(descriptor, path.parent)
-        os.write(descriptor, data)
+        before = os.fstat(descriptor).st_size
+        try:
+            # The last of the space takes a part of it, and says so only of the rest.
+            while data:
+                data = data[os.write(descriptor, data) :]
+        except OSError:
+            os.ftruncate(descriptor, before)
+            raise
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -160,6 +160,16 @@ class KillSwitch:
             self._commit(after, at_s, f"{strategy or 'all'} {wanted}")
         return wanted
 
+    def halt_by_file(self, unwritten: SwitchUnwritten) -> Switch:
+        """Halt everything by the file `HALT`, which is empty: it is made on a full disk too, where `unwritten` tells
+        that the switch was not set. Raises `unwritten` where it cannot be made either.
+        """
+        try:
+            append_synced(self.folder / HALT, b"")
+        except OSError:
+            raise unwritten from None
+        return self.of(TOTAL)
+
     @contextmanager
     def signing(self) -> Iterator[None]:
         """Hold off whoever sets a switch: what is signed meanwhile was signed before. Never waits longer than that."""

@@ -12,6 +12,7 @@ import pytest
 
 from bot.config.budgets import BreakerSettings
 from bot.ledger.decisions import Level
+from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.reasons import Reason
@@ -158,6 +159,7 @@ def test_what_is_stopped_says_why_and_what_is_active_nothing(given: Given) -> No
 def test_a_halt_that_cannot_be_written_is_told(given: Given) -> None:
     given.switch.path.unlink()
     given.switch.path.mkdir()
+    (given.switch.folder / HALT).mkdir()
     given.watch.halt("me", "a test")
     assert any(line.startswith("halt: cannot set the switch") for line in given.out)
 
@@ -409,3 +411,21 @@ def test_a_signal_halts_everything_at_once(given: Given) -> None:
     given.watch.halt("SIGUSR1", "the process was told so")
     assert given.state() is Trading.HALTED
     assert given.out == ["trading: all strategies: halted by SIGUSR1: the process was told so"]
+
+
+def test_missing_money_halts_although_the_ledger_has_no_space_to_say_so(
+    given: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise LedgerFull("no space")
+
+    given.chain.held[next(iter(given.chain.held))] -= 1
+    given.clock.now_s += 60
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(given.ledger, "record_event", full)
+        for number in (1, 2):
+            given.look(head=number)
+    assert given.state() is Trading.HALTED
+    for number in (3, 4):
+        given.look(head=number)
+    assert [event.name for event in events(given.ledger)].count("reconciliation_failed") == 1

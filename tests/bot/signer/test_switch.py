@@ -11,6 +11,7 @@ import pytest
 
 from bot.plan import Plan
 from bot.reasons import Reason
+from bot.risk.halting import Halting
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import (
@@ -40,6 +41,7 @@ from tests.bot.signer.making import (
     answer,
     ask,
 )
+from tests.full import files_of_at_most
 
 
 def reason_of(response: Response) -> Reason:
@@ -250,3 +252,28 @@ def test_a_halt_over_all_is_told_once_whichever_process_sees_it(
     answer(signer, StatusRequest())
     answer(new_signer(journal, clock, switch), StatusRequest())
     assert [what for _, what, _ in journal.audit()] == ["overridden"]
+
+
+def test_what_only_a_part_of_has_space_is_not_appended_at_all(tmp_path: Path) -> None:
+    switch = KillSwitch(tmp_path / "control")
+    switch.establish(NOW_S)
+    log = switch.folder / AUDIT
+    with files_of_at_most(log.stat().st_size + 20), pytest.raises(SwitchUnwritten, match="File too large"):
+        halt(switch)
+    halt(switch)
+    assert [line.split()[1] for line in audited(log)] == ["established", "all"]
+
+
+def test_where_the_switch_finds_no_space_all_is_halted_by_a_file_that_needs_none(
+    signer: Signer, switch: KillSwitch
+) -> None:
+    halting = Halting(switch, HandClock())
+    with files_of_at_most(0):
+        for strategy, flatten in ((CYCLES, False), (TOTAL, True)):
+            with pytest.raises(SwitchUnwritten):
+                halting.halt("a test", "it wanted to", strategy, flatten=flatten)
+        assert halting.halt("a breaker", "money is missing").state is Trading.HALTED
+    assert (switch.folder / HALT).stat().st_size == 0
+    assert reason_of(answer(signer, ask())) is Reason.SIGNER_HALTED
+    (switch.folder / HALT).unlink()
+    assert isinstance(answer(signer, ask()), Signed)
