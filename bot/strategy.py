@@ -16,9 +16,9 @@ from typing import Any, ClassVar
 from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
 from bot.market.combined import Walk
-from bot.market.opportunity import BLOCK_GAS
 from bot.market.routing import Routed, route
 from bot.plan import LASTS_S, Plan, encode_plan
+from bot.transaction import MOST_GAS
 from chains.assets import ETH, Amount, Asset, Token
 from chains.blocks import Head
 from chains.printing import one_line
@@ -102,7 +102,7 @@ class MarketView:
     allowed: Callable[[str, Token], bool] | None = None
     lenders: Offers | None = None
     optimum: tuple[Walk, ...] = ()
-    most_gas: int = BLOCK_GAS
+    most_gas: int = MOST_GAS
     gains: tuple[Asset, ...] = (ETH,)
     seen: list[Opportunity] = field(default_factory=list, compare=False)
     """Every opportunity handed out, for the ledger to remember what was passed over."""

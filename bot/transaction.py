@@ -8,6 +8,9 @@ from eth_utils.crypto import keccak
 
 from chains.assets import Address, address
 
+MOST_GAS = 1 << 24
+"""What one transaction may use at most (EIP-7825)."""
+
 _TYPE = b"\x02"
 _EMPTY_LIST = b"\xc0"
 

@@ -39,6 +39,7 @@ from bot.config.values import (
     TokenName,
 )
 from bot.signer.sources import KeySource, Kind
+from bot.transaction import MOST_GAS
 from chains.assets import Amount
 
 
@@ -146,8 +147,8 @@ class SignerSettings(Section):
     max_tip_gwei: Annotated[Number, Field(examples=[10])] = Decimal(10)
     """Most it signs as a tip per gas, in gwei; and most that `isthmus executor` pays with the owner's key."""
 
-    gas_limit: Annotated[int, Field(ge=21_000, le=30_000_000, examples=[1_500_000])] = 1_500_000
-    """Most gas one transaction may use."""
+    gas_limit: Annotated[int, Field(ge=21_000, le=MOST_GAS, examples=[1_500_000])] = 1_500_000
+    """Most gas one transaction may use, at most 16777216 (EIP-7825)."""
 
     deadline_blocks: Annotated[int, Field(ge=1, le=100, examples=[3])] = 3
     """How many blocks after the decided one a transaction may still land in."""

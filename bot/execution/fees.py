@@ -12,10 +12,9 @@ from bot.execution.marks import Marks, NoMark
 from bot.gas import ETHER, GasCoin
 from bot.ledger.states import most_to_outbid
 from bot.market.multicall import LoadFailed, Node, ask_all
-from bot.market.opportunity import BLOCK_GAS
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
-from bot.transaction import Fees, UnsignedTransaction
+from bot.transaction import MOST_GAS, Fees, UnsignedTransaction
 from chains.anvil import RpcError
 from chains.blocks import Head
 from chains.networks import Network
@@ -87,7 +86,7 @@ class FeePolicy:
         model: GasModel | None = None,
         ask: Ask | None = None,
         coin: GasCoin = ETHER,
-        gas_limit: int = BLOCK_GAS,
+        gas_limit: int = MOST_GAS,
     ) -> None:
         """`ask` is needed where `model` charges for bytes. `gas_limit` is the most that is signed."""
         self.coin = coin

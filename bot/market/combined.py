@@ -19,7 +19,8 @@ from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
-from bot.market.opportunity import BLOCK_GAS, Opportunity, Step, gas_of_parts, gas_of_path
+from bot.market.opportunity import Opportunity, Step, gas_of_parts, gas_of_path
+from bot.transaction import MOST_GAS
 from chains.assets import Asset
 from chains.pools.pool import Piece, Pool, PoolError
 
@@ -102,7 +103,7 @@ class Combining:
     gas_price: int | Fraction
     max_routes: int
     max_hops: int
-    most_gas: int = BLOCK_GAS
+    most_gas: int = MOST_GAS
     _numbers: dict[Way, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _ways: list[Way] = field(default_factory=list, init=False, repr=False, compare=False)
     _untouched: list[Pool] = field(default_factory=list, init=False, repr=False, compare=False)

@@ -64,9 +64,6 @@ GAS_PER_ROUTE = 2_000
 GAS_INVENTORY = 75_000
 """Gas that an exchange of inventory adds to its hops: drawn within the cap, held to a mean price, and put back."""
 
-BLOCK_GAS = 30_000_000
-"""About what a block holds: no transaction can burn more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -14,7 +14,7 @@ from bot.market.dual.venues import BookVenue, Venue
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
-from bot.market.opportunity import BLOCK_GAS, Opportunity
+from bot.market.opportunity import Opportunity
 from bot.market.packed.shapes import MAX_HOPS
 from bot.market.packing import Packing
 from bot.market.prices import reference_price
@@ -22,6 +22,7 @@ from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
 from bot.market.transfers import Transfer
 from bot.market.why import Explanation, why
+from bot.transaction import MOST_GAS
 from chains.assets import ETH, Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Piece, Pool
@@ -162,7 +163,7 @@ class ReadableMarket:
         overlapping: bool = False,
         allowed: Allowed | None = None,
         max_routes: int = 1,
-        most_gas: int = BLOCK_GAS,
+        most_gas: int = MOST_GAS,
     ) -> Iterator[Opportunity]:
         """The profitable closed walks of two to `max_hops` hops through the venues `through`, best first.
 
@@ -200,7 +201,7 @@ class ReadableMarket:
         max_routes: int = 4,
         gas_price_wei: int = 0,
         allowed: Allowed | None = None,
-        most_gas: int = BLOCK_GAS,
+        most_gas: int = MOST_GAS,
     ) -> Opportunity | None:
         """The best that one transaction makes of these walks from a token of `start`: at the sizes that gain most
         together, without those that earn less than their gas, estimated to burn at most `most_gas`. None where

@@ -15,11 +15,12 @@ from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
-from bot.market.opportunity import BLOCK_GAS, GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportunity, Step, gas_of_exchange
+from bot.market.opportunity import GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportunity, Step, gas_of_exchange
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
 from bot.plan import Side
+from bot.transaction import MOST_GAS
 from chains.assets import ETH, Asset, Token
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool
@@ -59,7 +60,7 @@ class Question:
     overlapping: bool
     allowed: Allowed | None
     max_routes: int = 1
-    most_gas: int = BLOCK_GAS
+    most_gas: int = MOST_GAS
 
 
 @dataclass(frozen=True, slots=True)

@@ -171,7 +171,9 @@ def ask(
     watch: Sequence[Watched],
     environment: Environment,
 ) -> Question:
-    """A question about `tx`; the sender's native coin is always watched. Raises `Unanswered` for impossible fees."""
+    """A question about `tx`; the sender's native coin is always watched. Raises `Unanswered` for impossible fees and
+    for more gas than a block holds.
+    """
     for candidate in (*earlier, tx):
         if candidate.max_fee_wei < environment.base_fee_wei:
             raise Unanswered(
@@ -179,6 +181,9 @@ def ask(
             )
         if candidate.tip_wei > candidate.max_fee_wei:
             raise Unanswered(f"tip {candidate.tip_wei} is above the max fee {candidate.max_fee_wei} (wei)")
+        # Anvil's simulation runs those too.
+        if candidate.gas_limit > environment.head.gas_limit:
+            raise Unanswered(f"gas limit {candidate.gas_limit} is above the block's {environment.head.gas_limit}")
     watched = tuple(dict.fromkeys(((tx.sender, ZERO_ADDRESS), *watch)))
     return Question(tx, tuple(earlier), watched, environment)
 

@@ -12,7 +12,7 @@ from bot.execution.settings import UNBOUNDED, InventoryCap, Venues
 from bot.plan import LASTS_S, Plan, Swap
 from bot.simulator.holdings import Watched
 from bot.simulator.overlay import Overlay
-from bot.transaction import Fees, UnsignedTransaction
+from bot.transaction import MOST_GAS, Fees, UnsignedTransaction
 from bot.world.ground import Placed, place_executor
 from chains.assets import ZERO_ADDRESS, Address, Token, address
 from chains.blocks import Head
@@ -143,5 +143,5 @@ def tokens_of(plan: Plan) -> tuple[Token, ...]:
 
 
 def _fees(head: Head, gas_estimate: int) -> Fees:
-    gas_limit = min(max(3 * gas_estimate, _LEAST_GAS), head.gas_limit)
+    gas_limit = min(max(3 * gas_estimate, _LEAST_GAS), head.gas_limit, MOST_GAS)
     return Fees(gas_limit, 2 * head.next_base_fee_wei() + _GWEI, _GWEI)

@@ -138,6 +138,7 @@ RUN_FILE = [
     ("max_fee_gwei = 200", 'max_fee_gwei = "200"', 13, "signer.max_fee_gwei", "expected a number"),
     ("max_fee_gwei = 200", "max_fee_gwei = nan", 13, "signer.max_fee_gwei", "write a number of zero or more"),
     ("gas_limit = 1_500_000", "gas_limit = 20_999", 14, "signer.gas_limit", "21000 or more; write `gas_limit = "),
+    ("gas_limit = 1_500_000", "gas_limit = 16_777_217", 14, "signer.gas_limit", "16777216 or less"),
     ("gas_limit = 1_500_000", "gas_limit = 1.5", 14, "signer.gas_limit", "a whole number"),
     ("gas_limit = 1_500_000", "gas_limit = true", 14, "signer.gas_limit", "a whole number"),
     ("port = 0", "port = 65536", 17, "dashboard.port", "65535 or less"),

@@ -167,6 +167,7 @@ async def test_what_no_block_would_take_is_invalid_with_the_reason():
             "is above the max fee": replace(tx, tip_wei=6 * GWEI),
             "for chain 1, not 31337": replace(tx, chain_id=1),
             "intrinsic gas": replace(tx, gas_limit=20_000),
+            "is above the block's": replace(tx, gas_limit=head.gas_limit + 1),
             "Insufficient funds|can cost": replace(tx, value_wei=10**24),
             "does not tell the balance": tx,
         }
