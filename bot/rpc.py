@@ -12,7 +12,7 @@ import orjson
 from chains.anvil import RpcError
 from chains.concealing import Concealing
 from chains.node import Node, SendStatus
-from chains.node.answers import Request, refusal
+from chains.node.answers import ASK_LESS, Request, refusal
 from chains.node.errors import Busy, Unreachable, shown
 from chains.node.refusals import Meaning, meaning
 
@@ -113,7 +113,7 @@ class HttpRpc:
         if isinstance(answer, dict) and "error" in answer:
             error = refusal("batch", answer["error"])
             if meaning(error, "batch") is Meaning.BUSY:
-                raise Busy(f"{shown(self._url)}: {error.message}; lower its requests_per_s")
+                raise Busy(f"{shown(self._url)}: {error.message}; {ASK_LESS}")
 
     def _result(self, method: str, answer: Any) -> Any:
         if not isinstance(answer, dict) or ("result" not in answer and "error" not in answer):

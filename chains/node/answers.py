@@ -18,6 +18,8 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _BAD_REQUEST = 400
 _NO_ACCESS = (401, 403)
+ASK_LESS = "ask it less (requests_per_s, daily_units), or add another endpoint"
+"""What to do about an endpoint that is asked too much, in a second or in a day."""
 
 # What these answer is a number in hexadecimal, with at least one digit, whatever happens.
 _QUANTITIES = frozenset(
@@ -53,15 +55,29 @@ Answer = Any | RpcError
 def read_body(where: str, status: int, retry_after: str | None, body: bytes) -> Any:
     """The JSON in an HTTP answer. Raises `Busy`, `BadAnswer`, `Unreachable`."""
     if status == _TOO_MANY_REQUESTS:
-        raise Busy(f"{where}: too many requests (HTTP 429); lower its requests_per_s", retry_seconds(retry_after))
+        said = _said(body) or "too many requests"
+        raise Busy(f"{where}: {said} (HTTP 429); {ASK_LESS}", retry_seconds(retry_after))
     if status in _NO_ACCESS:
-        raise Unreachable(f"{where}: refuses the key or the caller (HTTP {status}); correct the key")
+        said = _said(body) or "refuses the key or the caller"
+        raise Unreachable(f"{where}: {said} (HTTP {status}); correct the key")
     if status >= _SERVER_ERROR:
-        raise Unreachable(f"{where}: is out of order (HTTP {status}); it is asked again later")
+        said = _said(body) or "is out of order"
+        raise Unreachable(f"{where}: {said} (HTTP {status}); it is asked again later")
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         raise BadAnswer(f"{where}: {_what_it_is(body)} (HTTP {status}); does it speak JSON-RPC?") from None
+
+
+def _said(body: bytes) -> str:
+    """What a refused request was answered with, if that is a JSON-RPC error; of a batch, what its first call was."""
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ""
+    first = document[0] if isinstance(document, list) and document else document
+    error = first.get("error") if isinstance(first, Mapping) else None
+    return refusal("", error).message if error is not None else ""
 
 
 def retry_seconds(header: str | None) -> float | None:
@@ -80,7 +96,9 @@ def retry_seconds(header: str | None) -> float | None:
 
 def answers(where: str, requests: Sequence[Request], first_id: int, document: Any) -> list[Answer]:
     """The answers to `requests`, whose ids count from `first_id`, in order. Raises `BadAnswer`."""
-    if len(requests) == 1 and not isinstance(document, list):
+    # JSON-RPC 2.0 gives no id to what is refused before it is read; a batch refused as one has none either.
+    nameless = isinstance(document, Mapping) and document.get("error") is not None and document.get("id") is None
+    if len(requests) == 1 and not isinstance(document, list) and not nameless:
         return [_answer(where, requests[0], first_id, document)]
     if isinstance(document, Mapping) and "error" in document:
         return [_answer(where, request, document.get("id"), document) for request in requests]

@@ -10,7 +10,7 @@ from typing import Any
 from chains.anvil import RpcError
 from chains.networks import Network
 from chains.node import wire
-from chains.node.answers import Answer, Request
+from chains.node.answers import ASK_LESS, Answer, Request
 from chains.node.conversation import Subscription
 from chains.node.endpoints import EndpointSettings, Wire
 from chains.node.errors import BadAnswer, Busy, Disproved, QuotaSpent, Unreachable, WrongChain
@@ -180,7 +180,7 @@ class Endpoint:
         match meaning(answer, method, by_hash(params)):
             case Meaning.BUSY:
                 self._told_busy(None)
-                raise Busy(f"{self.name}: {answer.message}; lower its requests_per_s")
+                raise Busy(f"{self.name}: {answer.message}; {ASK_LESS}")
             case Meaning.NO_BLOCK:
                 self.suspect()
             case Meaning.NO_METHOD:

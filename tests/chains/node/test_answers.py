@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
-from chains.node.answers import Request, answers, require_possible
-from chains.node.errors import BadAnswer
+from chains.anvil import RpcError
+from chains.node.answers import Request, answers, read_body, require_possible
+from chains.node.errors import BadAnswer, Busy, Unreachable
 from chains.node.wire import header
 
 
@@ -65,3 +67,26 @@ def test_a_block_that_names_no_hash_cannot_be_read(field: str, told: Any) -> Non
     assert header(document).head.hash == document["hash"]
     with pytest.raises(ValueError, match="is no hash"):
         header({**document, field: told})
+
+
+@pytest.mark.parametrize("status", [401, 403, 429, 503])
+@pytest.mark.parametrize("shape", ["one", "batch"])
+def test_the_reason_that_comes_with_a_status_is_told(status: int, shape: str) -> None:
+    refused = {"jsonrpc": "2.0", "id": None, "error": {"code": 429, "message": "Monthly capacity limit exceeded"}}
+    body = orjson.dumps(refused if shape == "one" else [refused])
+    with pytest.raises(Unreachable, match=rf"here: Monthly capacity limit exceeded \(HTTP {status}\)"):
+        read_body("here", status, None, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"error": null}', b'["slow down"]'])
+def test_a_status_without_a_reason_is_told_all_the_same(body: bytes) -> None:
+    with pytest.raises(Busy, match=r"here: too many requests \(HTTP 429\)"):
+        read_body("here", 429, None, body)
+
+
+@pytest.mark.parametrize("name", [{}, {"id": None}])
+def test_a_refusal_without_an_id_is_that_of_the_only_call(name: dict[str, Any]) -> None:
+    refused = {"jsonrpc": "2.0", "error": {"code": -32005, "message": "daily request count exceeded"}, **name}
+    [answer] = answers("here", [Request("eth_gasPrice", ())], 7, refused)
+    assert isinstance(answer, RpcError)
+    assert (answer.code, answer.message) == (-32005, "daily request count exceeded")
