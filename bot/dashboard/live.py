@@ -14,6 +14,7 @@ from bot.dashboard.recorded import read_budgets, read_decision, read_decisions, 
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from bot.ledger.history import last_settled_swaps
 from bot.ledger.ledger import Ledger
+from bot.ledger.reading import notable_events
 from bot.ledger.states import IN_FLIGHT
 from bot.ledger.summary import Counts, counts
 from bot.market import Market
@@ -34,6 +35,7 @@ STALE_BOOK_S = 10.0
 
 QUIET_BLOCKS = 5
 MOST_REFUSED = 20
+MOST_EVENTS = 50
 
 _NS = 1e9
 
@@ -88,6 +90,8 @@ class LiveRun:
         self._operators = tuple(operators)
         self._allowance = allowance
         self._calls_before = node.calls_made
+        self._events: tuple[source.EventShown, ...] = ()
+        self._events_upto = 0
         self._changes = Changes(market)
         self._painter = Painter(market, self._changes, protocols)
 
@@ -148,6 +152,9 @@ class LiveRun:
         # Where there are more than a page shows, what is well is left out first.
         return sorted(venues, key=lambda venue: venue.state in (VenueState.FRESH, VenueState.QUIET))
 
+    async def events(self) -> Sequence[source.EventShown]:
+        return await asyncio.to_thread(self._read_events)
+
     async def graph(self) -> source.Picture:
         plan = await asyncio.to_thread(last_settled_swaps, self._ledger)
         swaps = () if plan is None else plan.swaps
@@ -168,6 +175,12 @@ class LiveRun:
             source.OperatorKey(operator, waiting[operator], self._ledger.halted_because(f"account:{operator}"))
             for operator in self._operators
         )
+
+    def _read_events(self) -> Sequence[source.EventShown]:
+        self._events_upto, added = notable_events(self._ledger, self._events_upto, MOST_EVENTS)
+        shown = (source.EventShown(it.id, it.at_ms, it.block_number, it.level, it.name, it.detail) for it in added)
+        self._events = (*shown, *self._events)[:MOST_EVENTS]
+        return self._events
 
     def _age_s(self, since_ns: int) -> float:
         return max(0.0, (self._clock.monotonic_ns() - since_ns) / _NS)

@@ -218,6 +218,18 @@ class BudgetShown:
 
 
 @dataclass(frozen=True, slots=True)
+class EventShown:
+    """What happened that asks for a look (`warning`) or for a person's hand (`error`)."""
+
+    id: int
+    at_ms: int
+    block: int
+    level: str
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Venue:
     """A node, an exchange, an order book, a pool, or a family of pools (`members` of them).
 
@@ -291,5 +303,9 @@ class Source(Protocol):
     async def budgets(self) -> Sequence[BudgetShown]: ...
 
     async def venues(self) -> Sequence[Venue]: ...
+
+    async def events(self) -> Sequence[EventShown]:
+        """The newest, newest first."""
+        ...
 
     async def graph(self) -> Picture: ...

@@ -14,7 +14,7 @@ from bot.dashboard.wire import encoded, plain
 Row = dict[str, Any]
 Table = dict[int | str, Row]
 
-MAX_ROWS: Mapping[str, int] = {"decisions": 100, "budgets": 40, "venues": 120, "nodes": 160, "edges": 800}
+MAX_ROWS: Mapping[str, int] = {"decisions": 100, "budgets": 40, "venues": 120, "events": 50, "nodes": 160, "edges": 800}
 """The most rows of each table, so that no market, however large, makes a message large."""
 
 
@@ -47,6 +47,7 @@ class View:
                 "decisions": await self._source.decisions(MAX_ROWS["decisions"]),
                 "budgets": await self._source.budgets(),
                 "venues": await self._source.venues(),
+                "events": await self._source.events(),
                 "nodes": picture.nodes,
                 "edges": picture.edges,
             }

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.ledger.book_models import BalanceRow, ResultRow
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger, as_run
 from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, OpportunityRow, PlanRow, RefusalRow, RunRow
 from bot.ledger.orders import BY_HAND
@@ -248,6 +249,29 @@ def events(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tupl
         return tuple(
             Event(**row._mapping) for row in connection.execute(page.order_by(EventRow.id.desc()).limit(limit))
         )
+
+
+def notable_events(ledger: Ledger, after: int = 0, limit: int = PAGE) -> tuple[int, tuple[Event, ...]]:
+    """The newest warnings and errors of this run with an id above `after`, newest first, and the id it read up to."""
+    columns = (
+        EventRow.id,
+        EventRow.at_ms,
+        EventRow.block_number,
+        EventRow.level,
+        EventRow.name,
+        EventRow.detail,
+    )
+    newest = select(func.max(EventRow.id)).where(EventRow.run_id == ledger.run.id)
+    with ledger.read() as connection:
+        upto = connection.execute(newest).scalar_one() or 0
+        added = select(*columns).where(
+            EventRow.run_id == ledger.run.id,
+            EventRow.id > after,
+            EventRow.id <= upto,
+            EventRow.level != Level.INFO.value,
+        )
+        rows = connection.execute(added.order_by(EventRow.id.desc()).limit(limit))
+        return upto, tuple(Event(**row._mapping) for row in rows)
 
 
 def fills(ledger: Ledger, intent_id: int) -> tuple[Fill, ...]:

@@ -4,6 +4,7 @@ import { Budgets } from "./budgets.js";
 import { Chart } from "./chart.js";
 import { Decisions } from "./decisions.js";
 import { Drawer } from "./drawer.js";
+import { Events } from "./events.js";
 import { Graph } from "./graph.js";
 import { Header } from "./header.js";
 import { Live } from "./live.js";
@@ -27,6 +28,7 @@ const panels = [
   [drawer, ["decisions"]],
   [new Decisions(store, (id, from) => drawer.open(id, from)), ["decisions"]],
   [new Budgets(store), ["budgets", "totals"]],
+  [new Events(store), ["events"]],
   [new Venues(store), ["venues", "totals"]],
 ];
 

@@ -14,7 +14,7 @@ function thinned(points) {
 
 export class Store extends EventTarget {
   values = {};
-  tables = { decisions: new Map(), budgets: new Map(), venues: new Map(), nodes: new Map(), edges: new Map() };
+  tables = { decisions: new Map(), budgets: new Map(), venues: new Map(), events: new Map(), nodes: new Map(), edges: new Map() };
   series = {};
   number = null;
   receivedAt = 0;

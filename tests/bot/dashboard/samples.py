@@ -14,6 +14,7 @@ from bot.dashboard.source import (
     Decision,
     DecisionDetail,
     Edge,
+    EventShown,
     FillShown,
     Header,
     Hop,
@@ -149,6 +150,10 @@ class SampleRun:
             name = f"{HOSTILE_SYMBOL}/WETH"
             venues.append(Venue("0x1", name, VenueKind.POOL, VenueState.REFUSED, None, 12, 1, detail=why))
         return venues
+
+    async def events(self) -> Sequence[EventShown]:
+        detail = "0xAbCd01 has 0.004 ETH, what is in flight and one more may cost 0.021; it is passed over"
+        return [EventShown(1, int(self._started_s * 1e3), FIRST_BLOCK, "warning", "operator_short", detail)]
 
     async def graph(self) -> Picture:
         edges = [

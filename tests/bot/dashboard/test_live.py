@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.dashboard.live import LiveRun
+from bot.dashboard.live import MOST_EVENTS, LiveRun
 from bot.dashboard.source import Limit, OperatorKey, State, VenueState
+from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.orders import BY_HAND
 from bot.ledger.records import SwapFill, TradeFill
@@ -257,6 +258,18 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
     bot.node.connected = False
     assert (await bot.source.venues())[0].state is VenueState.DOWN
     assert (await bot.source.header()).head_age_s == 60.0
+
+
+async def test_what_asks_for_a_look_is_told_once_newest_first_and_what_does_not_is_left_out(bot: Bot) -> None:
+    for _ in range(2):
+        for level, name in ((Level.WARNING, "stale_book"), (Level.INFO, "certificate"), (Level.ERROR, "nonce_gap")):
+            bot.ledger.record_event(level, name, "why")
+        assert await bot.source.events() == await bot.source.events()
+    shown = [(event.level, event.name, event.detail) for event in await bot.source.events()]
+    assert shown == 2 * [("error", "nonce_gap", "why"), ("warning", "stale_book", "why")]
+    for _ in range(MOST_EVENTS + 5):
+        bot.ledger.record_event(Level.ERROR, "foreign_nonce")
+    assert [event.name for event in await bot.source.events()] == ["foreign_nonce"] * MOST_EVENTS
 
 
 async def test_what_is_in_trouble_is_told_before_what_is_well(bot: Bot) -> None:

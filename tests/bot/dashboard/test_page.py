@@ -22,6 +22,7 @@ from bot.dashboard.source import (
     Counters,
     Decision,
     DecisionDetail,
+    EventShown,
     FillShown,
     Header,
     Limit,
@@ -126,6 +127,7 @@ async def test_the_page_shows_the_run_and_follows_it_live(browser: BrowserContex
         await expect(page.locator("#venues li")).to_have_count(8)
         await expect(page.locator("#venues .dot[data-state=stale]")).to_have_count(1)
         await expect(page.locator("#venues-count")).to_have_text("2 in trouble")
+        await expect(page.locator("#events li")).to_contain_text("operator short")
 
         asked_for = os.environ.get("ISTHMUS_SCREENSHOT")
         picture = Path(asked_for) if asked_for else tmp_path / "dashboard.png"
@@ -141,6 +143,9 @@ class Hostile(SampleRun):
         attack = f'{HOSTILE_SYMBOL}<script>alert(2)</script>"><svg onload=alert(3)>'
         return [Decision(1, 0, self.block, attack, State.REFUSED, attack, 1, None, None, attack, attack, attack)]
 
+    async def events(self) -> Sequence[EventShown]:
+        return [EventShown(1, 0, 1, HOSTILE_SYMBOL, HOSTILE_SYMBOL, f"{HOSTILE_SYMBOL}<script>alert(4)</script>")]
+
     async def decision(self, id: int) -> DecisionDetail | None:
         detail = self._details[0]
         return DecisionDetail(
@@ -153,6 +158,7 @@ async def test_hostile_names_are_only_ever_text(browser: BrowserContext) -> None
         page = watched.page
         await expect(page.locator("#rows .route span")).to_contain_text(HOSTILE_SYMBOL)
         await expect(page.locator("#venues")).to_contain_text(HOSTILE_SYMBOL)
+        await expect(page.locator("#events")).to_contain_text(HOSTILE_SYMBOL)
         await page.locator("#rows tr").click()
         await expect(page.locator("#drawer .drawn-route")).to_contain_text("<script>alert(2)</script>")
         await page.keyboard.press("Escape")
@@ -287,6 +293,9 @@ class Nothing(SampleRun):
     async def venues(self) -> Sequence[Venue]:
         return ()
 
+    async def events(self) -> Sequence[EventShown]:
+        return ()
+
     async def graph(self) -> Picture:
         return Picture()
 
@@ -299,6 +308,7 @@ async def test_a_run_that_has_nothing_to_show_says_what_will_come(browser: Brows
         await expect(page.locator("#no-rows")).to_contain_text("No decisions yet")
         await expect(page.locator("#budgets")).to_contain_text("No strategy has a budget yet")
         await expect(page.locator("#no-venues")).to_be_visible()
+        await expect(page.locator("#no-events")).to_be_visible()
         await expect(page.locator("#graph")).to_contain_text("The market is being loaded")
     assert watched.problems == []
 
