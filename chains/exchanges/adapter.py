@@ -9,6 +9,7 @@ import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import ccxt
@@ -19,7 +20,7 @@ from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import client_of, followed_depth, taker_fees
 from chains.exchanges.following import Following
-from chains.exchanges.orders import ExchangeOrder, OrderReport, OrderStatus
+from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
 DEPTH = 100
@@ -31,6 +32,12 @@ connection that an order will need is closed (aiohttp keeps one for 15 s), and a
 JUDGES_EACH_ALONE = frozenset({"binance", "binanceus", "bybit"})
 """Exchanges to which a request is valid by its own timestamp, whatever came before it. Others may want a number that
 rises with each, and refuse what was overtaken: there, what is asked of orders is asked one at a time."""
+
+TRADES_BY_ID = frozenset({"binance", "binanceus"})
+"""Exchanges that tell the newest trades of an order, and those from an id on, oldest first."""
+
+TRADES_ASKED: Mapping[str, Mapping[str, Any]] = MappingProxyType({"bybit": {"paginate": True}})
+"""What besides is asked for where an order's trades come in pages that ccxt goes through."""
 
 NOBODYS = "isthmus0000000000000000x0"
 """A client id of the form that orders bear, and that none does."""
@@ -74,6 +81,8 @@ class Exchange:
         client.fetch = self._fetched
         self._has_key = bool(api_key)
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
+        self._trades_asked = TRADES_ASKED.get(ccxt_id, {})
+        self._trades_by_id = ccxt_id in TRADES_BY_ID
         self._monotonic_ns = monotonic_ns
         self._taker_fee_ppm = taker_fee_ppm
         self._decimals = decimals
@@ -315,11 +324,28 @@ class Exchange:
             fills = ()
         filled = terms.base.units(raw["filled"] or 0)
         if sum(fill.amount for fill in fills) != filled:
-            trades = await self._client.fetch_order_trades(raw["id"], symbol)
-            fills = reading.fills(trades, terms, self.token)
+            fills = await self._trades_of(raw["id"], symbol, filled)
         if sum(fill.amount for fill in fills) != filled:
             raise ccxt.BadResponse(f"order {client_id} filled {raw['filled']}, but its trades do not add up to that")
         return reading.report(raw, client_id, fills)
+
+    async def _trades_of(self, order_id: str, symbol: str, filled: int) -> tuple[Fill, ...]:
+        """Page after page, until they come to what is `filled` or none comes any more."""
+        terms, client = self._terms[symbol], self._client
+        if not client.has["fetchOrderTrades"]:
+            trades = [trade for trade in await client.fetch_my_trades(symbol) if trade["order"] == order_id]
+            return reading.fills(trades, terms, self.token)
+        page = reading.fills(
+            await client.fetch_order_trades(order_id, symbol, None, None, self._trades_asked), terms, self.token
+        )
+        found = {fill.trade_id: fill for fill in page}
+        from_id = 1
+        while page and self._trades_by_id and sum(fill.amount for fill in found.values()) < filled:
+            trades = await client.fetch_order_trades(order_id, symbol, None, None, {"fromId": from_id})
+            page = reading.fills(trades, terms, self.token)
+            found |= {fill.trade_id: fill for fill in page}
+            from_id = max((int(fill.trade_id) for fill in page), default=0) + 1
+        return tuple(found.values())
 
     async def _fetched(self, *args: Any, **kwargs: Any) -> Any:
         """What ccxt asks for, counted. A page is no answer, nor is an object without anything in it: ccxt would take it

@@ -308,6 +308,29 @@ async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
         assert (report.status, report.filled) == (OrderStatus.FILLED, COIN)
 
 
+async def test_trades_that_come_in_pages_are_all_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = LocalExchange(ANCHORS)
+    async with broken(local) as exchange:
+        local.deposit(KEY, SECRET, "USDT", 10**6 * COIN)
+        order = an_order(await exchange.fetch_book(ETH), "buy", 100 * COIN)
+        monkeypatch.setattr("chains.exchanges.local.api.LIST_LIMIT", 2)
+        report = await exchange.place(order)
+        assert (report.status, report.filled) == (OrderStatus.FILLED, 100 * COIN)
+        assert len({fill.trade_id for fill in report.fills}) == len(report.fills) > 5
+
+
+async def test_where_trades_are_not_told_by_order_it_is_those_of_the_account_that_are_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with broken(LocalExchange(ANCHORS)) as exchange:
+        book = await exchange.fetch_book(ETH)
+        monkeypatch.setitem(exchange._client.has, "fetchOrderTrades", False)
+        monkeypatch.setattr(exchange._client, "fetch_order_trades", ccxt.Exchange().fetch_order_trades)
+        reports = [await exchange.place(an_order(book, "buy", COIN, name)) for name in ("one", "two")]
+        assert [report.filled for report in reports] == [COIN, COIN]
+        assert [await exchange.find(name, ETH) for name in ("one", "two")] == reports
+
+
 @pytest.mark.parametrize(("alone", "together"), [({"binance"}, 4), (set[str](), 1)])
 async def test_orders_wait_for_each_other_only_where_a_request_may_not_overtake_another(
     monkeypatch: pytest.MonkeyPatch, alone: set[str], together: int
