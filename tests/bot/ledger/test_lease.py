@@ -23,7 +23,7 @@ from bot.cli.errors import ExitCode, exit_code
 from bot.clock import SystemClock
 from bot.ledger.custody import renewing
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LeaseLost, LedgerError, LedgerHeld
+from bot.ledger.errors import LeaseLost, LedgerBroken, LedgerError, LedgerHeld
 from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.lease import FileLock, LeaseState, ServerLock, check_free
 from bot.ledger.ledger import Ledger
@@ -150,6 +150,20 @@ async def test_a_lease_that_is_renewed_does_not_lapse(file: str) -> None:
             await asyncio.sleep(0.05)
         with closing(Ledger.open(file, clock)) as other, pytest.raises(LedgerHeld):
             other.hold("twin")
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_ledger_whose_file_is_taken_away_is_written_no_more(file: str, replaced: bool) -> None:
+    with closing(Ledger.open(file, StandingClock(), hold="twin")) as ledger:
+        ledger.attach()
+        ledger.renew()
+        Path(file).rename(f"{file}-before")
+        if replaced:
+            Path(file).write_bytes(Path(f"{file}-before").read_bytes())
+        with pytest.raises(LedgerBroken, match="its file was removed or replaced"):
+            ledger.renew()
+        with pytest.raises(LedgerBroken, match="its file was removed or replaced"):
+            ledger.record_event(Level.INFO, "written", "for nobody")
 
 
 def test_a_lease_that_is_lost_cannot_be_renewed(file: str) -> None:
