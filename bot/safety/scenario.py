@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +14,8 @@ from chains.blocks import Head
 from chains.pools.words import selector, topic, word
 
 _GWEI = 10**9
-_CALL_GAS = 60_000_000
-_BLOCK_GAS = 1_000_000_000
+_MOST_GAS = 60_000_000
+_MOST_CALLS = 8
 _DAY_S = 86_400
 _LATER_BLOCKS = 7_200
 _TRANSFER = topic("Transfer(address,address,uint256)")
@@ -32,14 +32,18 @@ class Surroundings:
     bare: bool = False
 
 
+def _builder(name: str, last_digit: str) -> Address:
+    return address(probe.made_address(f"builder.{name}").lower()[:-1] + last_digit)
+
+
 REAL = Surroundings("a real block", address("0x4838b106fce9647bdf1e7877bf73ce8b0bad5f97"))
 """As the bot's trades meet it; the coinbase is a well-known builder's."""
 
 ALL_SURROUNDINGS = (
     REAL,
     Surroundings("another builder's block", address("0x95222290dd7278aa3ddd389cc1e1d165cc4bafe5")),
-    Surroundings("an odd builder's block", probe.made_address("builder.1")),
-    Surroundings("an even builder's block", probe.made_address("builder.2")),
+    Surroundings("an odd builder's block", _builder("1", "1")),
+    Surroundings("an even builder's block", _builder("2", "2")),
     Surroundings("a simulator's block", ZERO_ADDRESS, bare=True),
 )
 
@@ -117,7 +121,10 @@ class Scenario:
         ]
         made[0]["calls"].insert(1, self._acquired())
         made[0]["stateOverrides"] = {pool: {"balance": hex(_POOL_WEI)}}
-        _number(call for block in made for call in block["calls"])
+        if not self.surroundings.bare:
+            # As much as is needed, as an operator may hold; a bare block's is rich.
+            made[0]["stateOverrides"][OPERATOR] = {"balance": hex(sum(map(_most_wei, _calls(made))))}
+        _number(_calls(made))
         return {"blockStateCalls": made, "validation": True}
 
     def read(self, answer: Sequence[Mapping[str, Any]]) -> Trial:
@@ -154,8 +161,13 @@ class Scenario:
             "time": hex(self.head.timestamp_s + after_s),
             "feeRecipient": self.surroundings.coinbase,
             "baseFeePerGas": hex(self._base_fee_wei),
-            "gasLimit": hex(_BLOCK_GAS),
+            "gasLimit": hex(self.head.gas_limit),
         }
+
+    @property
+    def _gas(self) -> int:
+        """Of one call: all of a block's have room in a real one, whose limit a token may ask for."""
+        return min(_MOST_GAS, self.head.gas_limit // _MOST_CALLS)
 
     @property
     def _base_fee_wei(self) -> int:
@@ -167,11 +179,19 @@ class Scenario:
             "type": "0x2",
             "from": OPERATOR,
             "to": probe.probe_address(self.venue.token),
-            "gas": hex(_CALL_GAS),
+            "gas": hex(self._gas),
             "maxFeePerGas": hex(self._base_fee_wei + tip_wei),
             "maxPriorityFeePerGas": hex(tip_wei),
             "input": "0x" + data.hex(),
         }
+
+
+def _calls(blocks: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    return (call for block in blocks for call in block["calls"])
+
+
+def _most_wei(call: Mapping[str, str]) -> int:
+    return int(call["gas"], 16) * int(call["maxFeePerGas"], 16)
 
 
 def _number(calls: Iterable[dict[str, str]]) -> None:

@@ -5,10 +5,9 @@ The same code asks on the fork and in this process, so that a token cannot tell 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
-
-from eth_utils.crypto import keccak
 
 from bot.simulator.overlay import balance_of_data
 from chains.assets import Address, address
@@ -16,8 +15,9 @@ from chains.assets import Address, address
 Watched = tuple[Address, Address]
 """(account, token); the native coin is the zero address."""
 
-ASKER = address("0x" + keccak(text="isthmus.simulator.asker")[-20:].hex())
-READER = address("0x" + keccak(text="isthmus.simulator.holdings-reader")[-20:].hex())
+# Drawn by each process: where code lies that the chain does not have would tell a token that it is tried out.
+ASKER = address("0x" + secrets.token_hex(20))
+READER = address("0x" + secrets.token_hex(20))
 # Call data is a row of (account, token), 20 bytes each. For each: BALANCE, where the token is zero, or else STATICCALL
 # of balanceOf(account) with 1,000,000 gas at most. Whatever is not 32 bytes long makes all of it revert with where in
 # the call data that pair stands.

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.safety import questions
-from bot.safety.probe import Reply
+from bot.safety.probe import OPERATOR, Reply, Venue
+from bot.safety.scenario import ALL_SURROUNDINGS, Scenario, Surroundings
 from bot.safety.trace import embedded, touched
 from chains.assets import Address, address
+from chains.blocks import Head
 
 TOKEN, OTHER, THIRD, POOL = (address("0x" + digits * 20) for digits in ("11", "22", "33", "44"))
 BALANCE_OF = "0x70a08231"
@@ -77,3 +81,17 @@ def test_of_a_token_that_answers_anything_only_the_standard_is_believed() -> Non
 def test_decimals_that_make_no_sense_are_none() -> None:
     assert questions.read(replies(balanceOf=0, decimals=78)).decimals is None
     assert questions.read(replies(balanceOf=0)).decimals is None
+
+
+@pytest.mark.parametrize("surroundings", ALL_SURROUNDINGS)
+def test_a_trials_blocks_are_no_larger_and_its_operator_no_richer_than_real_ones(surroundings: Surroundings) -> None:
+    venue = Venue(POOL, False, True, 3_000, TOKEN, OTHER)
+    head = Head(7, "0x07", "0x06", 1_700_000_000, 10**9, 0, 30_000_000)
+    blocks = Scenario(venue, 10**18, surroundings, head, 12, 10**24).request()["blockStateCalls"]
+    for block in blocks:
+        assert int(block["blockOverrides"]["gasLimit"], 16) == head.gas_limit
+        assert sum(int(call["gas"], 16) for call in block["calls"]) <= head.gas_limit
+    held = blocks[0]["stateOverrides"].get(OPERATOR)
+    assert (held is None) is surroundings.bare
+    if held is not None:
+        assert 0 < int(held["balance"], 16) < 10**18

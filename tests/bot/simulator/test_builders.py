@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
 from bot.reasons import Reason
+from bot.safety.probe import OPERATOR, STRANGER, probe_address
 from bot.simulator import FinalVerdict, screen
 from bot.simulator import local as local_evm
+from bot.simulator.holdings import ASKER, READER
 from bot.simulator.question import SURROUNDINGS, Answer, Question
 from bot.simulator.verdict import Outcome
+from chains.tools import ROOT
 from tests.bot.simulator.assembly import assemble, pays_when
 from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import (
@@ -48,6 +53,16 @@ async def test_what_one_builders_block_pays_and_anothers_does_not_is_refused_by_
         verdict = await fork.verdict(await on.transaction(ODD), await on.head(), [(OWNER, ODD)])
         assert (verdict.outcome, verdict.cause) == (Outcome.INVALID, Reason.SIM_COINBASES_DISAGREE)
         assert "another builder's block" in verdict.reason
+
+
+def test_nobody_knows_where_code_lies_that_is_only_there_for_a_trial():
+    here = {READER, ASKER, OPERATOR, STRANGER, probe_address(ODD)}
+    asked = (
+        "from bot.simulator.holdings import ASKER, READER; from bot.safety.probe import *;"
+        f"print(READER, ASKER, OPERATOR, STRANGER, probe_address('{ODD}'))"
+    )
+    there = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len(there.split()) == len(here) and here.isdisjoint(there.split())
 
 
 @needs_evm
