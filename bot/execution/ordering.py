@@ -51,6 +51,9 @@ def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
 def is_dust(debt: Debt, book: Book) -> bool:
     """Whether less is owed than the exchange would trade."""
     least = book.least_order("sell" if debt.order.side is Side.SELL else "buy")
+    if debt.order.expected_quote * debt.remaining >= 2 * book.min_notional * debt.order.amount:
+        # By its plan it is worth an order: where all but the last bids are gone for a moment, everything would be dust.
+        least = 0
     return debt.remaining < max(book.lot, book.min_amount, least)
 
 

@@ -46,6 +46,12 @@ def test_what_is_below_the_least_in_whole_lots_is_dust() -> None:
     assert is_dust(_debt(COIN // 400 + 1), coarse) and priced(_debt(COIN // 400 + 1), coarse, 0) is None
 
 
+def test_what_its_plan_says_is_worth_an_order_is_no_dust_where_only_the_last_bids_are_left() -> None:
+    emptied = replace(FINE, bids=((1, 10**9),))
+    assert not is_dust(_debt(COIN), emptied) and is_dust(_debt(_least(FINE) - 1), emptied)
+    assert priced(_debt(COIN), emptied, 1_000) is None
+
+
 def test_a_debt_in_a_currency_of_small_worth_and_many_decimals_is_told_from_dust() -> None:
     base, quote = (replace(token, decimals=18) for token in (FINE.base, FINE.quote))
     rupiah = replace(FINE, base=base, quote=quote, tick=10**16, bids=((5 * 10**9, 10**30),), min_notional=10**22)
