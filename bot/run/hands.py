@@ -157,6 +157,7 @@ async def open_hands(loaded: Loaded, options: RunOptions, world: World, clock: C
             final=FinalVerdict(config.simulator.final_verdict),
             prefetch=world.twin is None,
             node=NodeRpc(world.node),
+            gateway=world.gateway,
         )
     )
     accounts = await maker.accounts()

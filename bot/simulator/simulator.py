@@ -41,6 +41,7 @@ from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import Network
+from chains.node.gateway import Gateway
 
 _T = TypeVar("_T")
 _MOST_TROUBLES = 4_096
@@ -72,16 +73,19 @@ class Simulator:
         final: FinalVerdict = FinalVerdict.ANVIL,
         prefetch: bool = True,
         node: Asked | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
         """`prefetch` gives the fork what is known of each new block: it is for nodes that are far away. `node` is asked
-        for what this process knows of a block, instead of that address.
+        for what this process knows of a block, instead of that address, and a `gateway` there is told of it.
         """
         self._network = network
         self._clock = clock
         self._reasons = reasons or RevertReasons.from_artefacts()
         self._timeout_s = timeout_s
         self._final = final
-        self._standing = Standing(rpc_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node)
+        self._standing = Standing(
+            rpc_url, network.chain_id, overlay or Overlay(), prefetch=prefetch, node=node, gateway=gateway
+        )
         self.screening = Screening(possible=self._standing.screen is not None)
         self._preparing: set[asyncio.Task[bool]] = set()
         self._begun: tuple[str, asyncio.Task[bool] | None] = "", None

@@ -14,10 +14,12 @@ from bot.simulator.overlay import Overlay
 from bot.simulator.question import Answer, Question, Surroundings
 from bot.simulator.reader import Unreadable
 from bot.simulator.screen import Asked, Screen
+from bot.simulator.state import PRECOMPILES
 from chains.anvil import Anvil, AnvilFailed, RpcError
 from chains.assets import Address
 from chains.blocks import Head
 from chains.node import NodeError, Unreachable
+from chains.node.gateway import Gateway
 
 _NO_SUCH_METHOD = -32601
 
@@ -28,15 +30,24 @@ class Standing:
     """A fork of the node at `rpc_url`, an overlay on it, and the same state in this process, read from `node`.
 
     Any number may ask at once; it moves only when nobody does. `screen` is None where this Python has no EVM. With
-    `prefetch`, the fork is given what is known at each head, which saves asking a node that is far away.
+    `prefetch`, the fork is given what is known at each head, which saves asking a node that is far away; it asks for
+    these accounts all the same, of a `gateway` that is told of them, where `rpc_url` is one.
     """
 
     def __init__(
-        self, rpc_url: str, chain_id: int, overlay: Overlay, *, prefetch: bool, node: Asked | None = None
+        self,
+        rpc_url: str,
+        chain_id: int,
+        overlay: Overlay,
+        *,
+        prefetch: bool,
+        node: Asked | None = None,
+        gateway: Gateway | None = None,
     ) -> None:
         """Without a `node`, the same address is asked, by HTTP."""
         self._fork = PinnedFork(rpc_url)
         self._node = node
+        self._gateway = gateway
         self._address = HttpRpc(rpc_url)
         self._address_open = False
         self._node_traces = True
@@ -150,7 +161,12 @@ class Standing:
             screen = self.screen
             if screen is None or not screen.stands_on(head):
                 return None
-            return KnownState(tuple(screen.store.accounts), screen.store.dump())
+            if self._gateway is not None:
+                for account, it in screen.store.contracts.items():
+                    self._gateway.know(head.hash, account, it.balance_wei, it.nonce, it.code)
+            # Precompiled contracts have no state, and a fork runs them unread.
+            accounts = tuple(account for account in screen.store.accounts if account not in PRECOMPILES)
+            return KnownState(accounts, screen.store.dump())
 
         renewing = self._renewing(head)
         try:

@@ -139,11 +139,13 @@ class StateStore:
         after.slots = {**self.slots, **slots}
         return after
 
-    def dump(self) -> bytes:
-        """The contracts among it as Anvil's `anvil_loadState` takes them: JSON, compressed.
+    @property
+    def contracts(self) -> Mapping[Address, AccountState]:
+        """Those whose nonce matters and may be old are left out: accounts without code, and what creates others."""
+        return {account: known for account, known in self.accounts.items() if known.code and not known.blind}
 
-        Left out are accounts whose nonce matters and may be old: those without code, and those that create others.
-        """
+    def dump(self) -> bytes:
+        """`contracts` as Anvil's `anvil_loadState` takes them: JSON, compressed."""
         accounts = {
             account: {
                 "nonce": known.nonce,
@@ -151,8 +153,7 @@ class StateStore:
                 "code": "0x" + known.code.hex(),
                 "storage": {f"0x{slot:064x}": f"0x{word:064x}" for slot, word in self.slots[account].items()},
             }
-            for account, known in self.accounts.items()
-            if known.code and not known.blind
+            for account, known in self.contracts.items()
         }
         state: dict[str, Any] = {
             "block": None,

@@ -46,13 +46,14 @@ class World:
 
     `folder` is private to the run; `memory` holds what later runs on the same chain must know too, which is the same
     folder where nothing outlives the run. `instance` names this world's history. `node` can be read at `http_url`, and
-    over a WebSocket at `fork_url`, by those who ask for much at once.
+    over a WebSocket at `fork_url`, by those who ask for much at once; a `gateway` serves both, but on the twin.
     """
 
     network: Network
     node: Node
     http_url: str
     fork_url: str
+    gateway: Gateway | None
     exchanges: Mapping[str, Exchange]
     api_keys: Mapping[str, tuple[str, str]]
     twin: TwinProcess | None
@@ -105,6 +106,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     node = await stack.enter_async_context(node_of(config, network, clock, urls))
     node.in_flight = lambda: ledger.begun and bool(ledger.open_intents())
     # The twin is one local node without limits: between it and its forks a gateway would save nothing, and cost time.
+    gateway: Gateway | None = None
     if described:
         http_url, fork_url = described["rpc_http"], described["rpc_ws"]
     else:
@@ -123,6 +125,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
         node=node,
         http_url=http_url,
         fork_url=fork_url,
+        gateway=gateway,
         exchanges=exchanges,
         api_keys=keys,
         twin=twin,

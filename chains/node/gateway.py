@@ -1,7 +1,8 @@
 """The node as one JSON-RPC address on this machine, for programs that can only be given an address, such as Anvil.
 
 What a fork reads fails over between endpoints, is counted, and is read at the hash of the block that was followed
-where the fork asks by number. What cannot change is remembered. A read that failed stays an error.
+where the fork asks by number. What cannot change is remembered, and not asked where it is known otherwise. A read that
+failed stays an error.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 from aiohttp import web
 
 from chains.anvil import RpcError
+from chains.assets import Address
 from chains.networks import Network
 from chains.node.acknowledging import acknowledge_at_once
 from chains.node.errors import NodeError
@@ -94,6 +96,16 @@ class Gateway:
             await self._runner.cleanup()
             self._runner = None
 
+    def know(self, block_hash: str, account: Address, balance_wei: int, nonce: int, code: bytes) -> None:
+        """What the node would tell of `account` as of that block: it is not asked."""
+        told = {
+            "eth_getBalance": hex(balance_wei),
+            "eth_getTransactionCount": hex(nonce),
+            "eth_getCode": "0x" + code.hex(),
+        }
+        for method, result in told.items():
+            self._remember(_key(method, [account.lower(), block_parameter(block_hash)]), result)
+
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("Upgrade", "").lower() == "websocket":
             return await self._converse(request)
@@ -153,7 +165,7 @@ class Gateway:
         method, params = self._pinned(method, params)
         if not _unchanging(method, params):
             return await self._node.request(method, *params)
-        key = orjson.dumps([method, params])
+        key = _key(method, params)
         if key in self._known:
             self.remembered += 1
             self._known.move_to_end(key)
@@ -190,13 +202,19 @@ class Gateway:
         self._asking.pop(key, None)
         if done.cancelled() or done.exception() is not None:
             return
-        result = done.result()
-        if result is None or (isinstance(result, str) and len(result) > _LONG):
+        self._remember(key, done.result())
+
+    def _remember(self, key: bytes, result: Any) -> None:
+        if result is None or (isinstance(result, str) and len(result) > _LONG) or key in self._known:
             return
         self._known[key] = result
         self._known_bytes += _bytes_of(key, result)
         while self._known_bytes > REMEMBERED_BYTES:
             self._known_bytes -= _bytes_of(*self._known.popitem(last=False))
+
+
+def _key(method: str, params: Sequence[Any]) -> bytes:
+    return orjson.dumps([method, params])
 
 
 def _bytes_of(key: bytes, result: Any) -> int:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import Counter
 
 from aiohttp import web
 
 from bot.simulator import FinalVerdict, Simulator
 from bot.simulator.verdict import Outcome
 from chains.blocks import Head
+from chains.node.gateway import Gateway
 from tests.bot.simulator.evm import needs_evm
 from tests.bot.simulator.support import OWNER, World, simulator_at, world
+from tests.chains.node.support import node_on
 from tests.faults.fault import Fault, Kind
 from tests.faults.proxy import FaultProxy
 from tests.faults.upstream import Upstreams
@@ -75,6 +79,36 @@ async def test_at_a_new_head_a_far_node_is_asked_for_no_slot_and_in_few_round_tr
         slots_plain, _, trips_plain = await asked(on, plain, far, head)
     assert slots == 0 < slots_plain
     assert trips <= 9 and trips_plain >= 2 * trips, (trips, trips_plain, requests)
+
+
+@needs_evm
+async def test_of_contracts_that_are_known_a_new_head_asks_a_node_nothing() -> None:
+    """Each would cost three questions in every block, in those too in which nothing happens."""
+    plain, known = [await _asked_of_accounts(tell) for tell in (False, True)]
+    contracts = 3 + 3 + 1  # tokens, their pairs, the router
+    assert plain - known == dict.fromkeys(plain, contracts)
+    assert known["eth_getCode"] < contracts
+
+
+async def _asked_of_accounts(tell: bool) -> Counter[str]:
+    async with (
+        world() as on,
+        FaultProxy(Upstreams(on.anvil.http_url)) as proxy,
+        node_on(proxy.http_url) as node,
+        Gateway(node) as gateway,
+        simulator_at(gateway.ws_url, timeout_s=60, gateway=gateway if tell else None) as simulator,
+        contextlib.aclosing(node.blocks([])) as blocks,
+    ):
+        await anext(blocks)
+        watch = [(OWNER, token) for token in on.tokens]
+        assert await simulator.screened(await on.swap(_AMOUNT, _PATH), await on.head(), watch)
+        await on.really(await on.head(), await on.swap(_AMOUNT, _PATH))
+        await anext(blocks)
+        proxy.requests.clear()
+        verdict = await simulator.verdict(await on.swap(_AMOUNT, _PATH), await on.head(), watch)
+        assert verdict.outcome is Outcome.OK, verdict.reason
+    asked = ("eth_getBalance", "eth_getTransactionCount", "eth_getCode")
+    return Counter({method: proxy.requests[method] for method in asked})
 
 
 @needs_evm
