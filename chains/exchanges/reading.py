@@ -106,9 +106,9 @@ def _step(precision: str | None, mode: int) -> Decimal:
 
 def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tuple[Fill, ...]:
     """ccxt's trades of one order, in its order. Raises `ValueError` for one without an id, which could not be told from
-    another, and for one whose fee is not told.
+    another, and for one whose fee is not told, or not in what it was charged.
     """
-    if any(trade["id"] is None or not trade.get("fee") or trade["fee"]["cost"] is None for trade in trades):
+    if any(trade["id"] is None or not _fee_told(trade.get("fee") or None) for trade in trades):
         raise ValueError("a trade without its id or its fee")
     return tuple(
         Fill(
@@ -116,11 +116,16 @@ def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tup
             price=Decimal(trade["price"]),
             amount=terms.base.units(trade["amount"]),
             cost=terms.quote.units(trade["cost"]),
-            fee_currency=trade["fee"]["currency"],
+            fee_currency=trade["fee"]["currency"] or terms.quote.address,
             fee_units=token(trade["fee"]["currency"]).units(trade["fee"]["cost"]),
         )
         for trade in trades
     )
+
+
+def _fee_told(fee: Raw | None) -> bool:
+    """Nothing may be charged in no currency."""
+    return fee is not None and fee["cost"] is not None and (fee["currency"] is not None or not Decimal(fee["cost"]))
 
 
 def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:

@@ -292,7 +292,7 @@ async def test_an_order_over_a_rate_limit_was_refused_and_is_no_riddle(
     assert report.status is told
 
 
-@pytest.mark.parametrize("kept_back", [r',"tradeId":\d+', r',"commission":"[\d.]+"'])
+@pytest.mark.parametrize("kept_back", [r',"tradeId":\d+', r',"commission":"[\d.]+"', r',"commissionAsset":"ETH"'])
 async def test_what_an_answer_keeps_back_of_trades_is_asked_for(kept_back: str) -> None:
     async with broken(Sparing(kept_back), told="FULL") as exchange:
         book = await exchange.fetch_book(ETH)
