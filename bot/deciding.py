@@ -25,6 +25,9 @@ from chains.blocks import Head
 _SLOW_NS = 1_000_000_000
 """A strategy that plans for longer than that is told of."""
 
+_PASSING = frozenset({Reason.STALE_DATA, Reason.PROVIDERS_DISAGREE, Reason.ORDER_UNKNOWN, Reason.TOO_MANY_IN_FLIGHT})
+"""Refusals that say nothing of the plan: the next head may find the same opportunity, and take it."""
+
 Doubts = Callable[[Head, Plan], Refusal | None]
 """Why what a plan was decided on no longer holds; None while it does."""
 
@@ -45,6 +48,8 @@ class Deciding:
         self._digest = hashlib.sha256()
         self._failed: set[str] = set()
         self._slow: set[str] = set()
+        self._again: set[VenueId] = set()
+        """Venues that count as changed on the next head: what they offered was put off, and may be there still."""
         self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
         """Called with each plan and how far it got: `sent`, `simulated`, or the reason of its refusal."""
         self.on_seen: Callable[[str, int, Opportunity], None] = lambda strategy, block, opportunity: None
@@ -70,15 +75,19 @@ class Deciding:
         carried; neither is done where it fails.
         """
         road = self._road
-        changed = road.market.take_changed()
-        self._upkeep.before(changed)
+        moved = road.market.take_changed()
+        self._upkeep.before(moved)
+        changed, self._again = moved | self._again, set()
         price = self.screening_price_wei(head)
         walks = () if road.optimum is None else await road.optimum.walks(head.number, price)
         await road.turns.take("asked", head.hash)
         quotes = {book.quote for book in road.market.books.values()}
         seen = []
         for strategy in road.strategies:
-            if self._rests(strategy) or (strategy.needs_inventory and not await come_home()):
+            if self._rests(strategy):
+                continue
+            if strategy.needs_inventory and not await come_home():
+                self._again |= changed
                 continue
             view = MarketView(
                 market=road.market,
@@ -95,17 +104,21 @@ class Deciding:
                 gains=road.gains,
             )
             planned: dict[str, str] = {}
-            seen.append((view, planned))
+            put_off: set[str] = set()
+            seen.append((view, planned, put_off))
             try:
                 for plan in self._planned(strategy, view):
                     if not plan.atomic and not await come_home():
+                        put_off.add(plan.note)
                         continue
                     planned[plan.note] = plan.id
-                    await self._decided_on(plan, head, in_use)
+                    outcome = await self._decided_on(plan, head, in_use)
+                    if isinstance(outcome, Refusal) and _passes(outcome.reason, plan, moved):
+                        put_off.add(plan.note)
             except (StrategyFailed, InvalidParameter) as error:
                 self._let_rest(strategy, error)
-        for view, planned in seen:
-            self._remember(view, planned)
+        for view, planned, put_off in seen:
+            self._remember(view, planned, put_off)
 
     def _planned(self, strategy: Strategy, view: MarketView) -> Iterator[Plan]:
         """What it plans; one that takes long is told of, once until it is quicker again."""
@@ -148,10 +161,12 @@ class Deciding:
             if not isinstance(await self._decided_on(plan, head, in_use), Sent):
                 self._road.hedges.unwind_failed(plan.id)
 
-    def _remember(self, view: MarketView, planned: Mapping[str, str]) -> None:
-        """Every opportunity the strategy was shown, with the plan it became, if it became one."""
+    def _remember(self, view: MarketView, planned: Mapping[str, str], put_off: Collection[str]) -> None:
+        """Every opportunity the strategy was shown, with the plan it became, if it became one; and what was put off."""
         for seen in view.seen:
             route = str(seen)
+            if route in put_off:
+                self._again |= seen.venues
             self._road.ledger.record_opportunity(view.strategy, route, seen.gain_wei, planned.get(route))
             self.on_seen(view.strategy, view.head.number, seen)
         self._counts["opportunities"] += len(view.seen)
@@ -236,6 +251,11 @@ class Deciding:
         word = "sent" if isinstance(outcome, Sent) else "simulated" if outcome is None else f"refused:{outcome.reason}"
         self._counts[word] += 1
         self._output.line(self._teller.decided(plan, outcome))
+
+
+def _passes(reason: Reason, plan: Plan, moved: Collection[VenueId]) -> bool:
+    """Whether the next head may see it otherwise. One that no fork answers for costs seconds: it has one more try."""
+    return reason in _PASSING or (reason is Reason.SIM_INVALID and not plan.pools.isdisjoint(moved))
 
 
 def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:

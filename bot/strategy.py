@@ -85,7 +85,8 @@ class MarketView:
     """The market at one head, for one strategy.
 
     `gas_price_wei` is what the next block will charge per gas, tip included, in wei of ETH whatever coin pays for it.
-    `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked;
+    `inventory` is what the strategy may spend of its own; `changed` are the venues that moved since it last looked, and
+    those of plans that were put off for a reason of the moment;
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
     where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
     `most_gas` is how much a plan may be estimated to burn for the signer to take it; `gains` are the assets of the

@@ -19,7 +19,7 @@ from bot.ledger.states import Exposure
 from bot.ledger.store import Store
 from bot.market.books import usable
 from bot.plan import Plan, Swap
-from bot.reasons import Reason
+from bot.reasons import Reason, Refusal
 from bot.rpc import HttpRpc
 from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed
 from chains.assets import Token
@@ -75,6 +75,34 @@ async def test_a_plan_in_a_token_nobody_can_value_is_refused_and_the_run_goes_on
         second, first = decisions(road.ledger)
         assert first.reason == Reason.NO_MARK and "ODD" in str(first.detail)
         assert second.status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("reason", "later"), [(Reason.STALE_DATA, ["pending"]), (Reason.SIM_BELOW_MIN_PROFIT, list[str]())]
+)
+async def test_what_is_refused_for_a_reason_of_the_moment_is_planned_again_though_its_pools_stand_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: Reason, later: list[str]
+) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        with monkeypatch.context() as at_first:
+            at_first.setattr(road.engine.deciding, "_stale", lambda head, plan: Refusal(reason, "for now"))
+            await road.mine(())
+        await road.mine(())
+        *newest, first = decisions(road.ledger)
+        assert first.reason == reason
+        assert [decision.status for decision in newest] == later
+
+
+async def test_a_plan_that_no_fork_answers_for_has_one_more_try_until_its_pools_move(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        monkeypatch.setattr(road.engine.deciding, "_stale", lambda head, plan: Refusal(Reason.SIM_INVALID, "no answer"))
+        for _ in range(4):
+            await road.mine(())
+        assert [decision.reason for decision in decisions(road.ledger)] == [Reason.SIM_INVALID] * 2
 
 
 async def test_a_dry_road_ends_at_the_verdict(tmp_path: Path) -> None:
