@@ -30,6 +30,7 @@ def document(scanned: Scanned) -> dict[str, Any]:
     """The scan as JSON values; amounts are decimal strings of base units."""
     gas_price = scanned.terms.gas_price_wei
     return {
+        "first_block": scanned.first_block,
         "block": scanned.block,
         "numeraire": _token(scanned.numeraire),
         "pools": scanned.pools,
@@ -49,7 +50,11 @@ def document(scanned: Scanned) -> dict[str, Any]:
 def lines(scanned: Scanned) -> Iterator[str]:
     """The scan for a person."""
     unit, gas_price = scanned.numeraire, scanned.terms.gas_price_wei
-    yield f"block {scanned.block}: {scanned.pools:,} pools, {scanned.books:,} books"
+    if scanned.first_block == scanned.block:
+        when = f"block {scanned.block}"
+    else:
+        when = f"blocks {scanned.first_block} to {scanned.block}, taken as one state"
+    yield f"{when}: {scanned.pools:,} pools, {scanned.books:,} books"
     yield f"  bound          {_shown(scanned.bound, unit)}  nothing known here could have gained more"
     yield f"  captured       {_shown(scanned.capture.gain, unit)}  {scanned.share:.2%} of the bound, before gas"
     yield f"  captured, net  {_shown(scanned.capture.net(gas_price), unit)}  at {gas_price / 1e9:g} gwei"

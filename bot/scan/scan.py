@@ -32,9 +32,10 @@ class Scanned:
 
     `bound` is the certificate: no trades in the pools and books known could have gained more. `missed` explains the
     difference between it and what `capture` gains before gas, and adds up to it. `left_out` are venues that the
-    bound does not count, and why.
+    bound does not count, and why. The pools' states are of `first_block` to `block`.
     """
 
+    first_block: int
     block: int
     numeraire: Token
     pools: int
@@ -62,6 +63,7 @@ def scan(snapshot: Snapshot, books: Books, numeraire: Token, terms: Terms) -> Sc
     avoiding = replace(terms, avoided={**unsupported, **terms.avoided})
     taken, missed = explained(solution, avoiding, limit, unsupported)
     return Scanned(
+        first_block=min((recorded.block for recorded in snapshot.pools), default=0),
         block=max((recorded.block for recorded in snapshot.pools), default=0),
         numeraire=numeraire,
         pools=len(venues),

@@ -47,6 +47,14 @@ def test_the_recorded_market_is_captured_nearly_whole_at_no_gas() -> None:
     assert all(trade.net(2 * 10**9) > 0 for trade in dear.capture.trades)
 
 
+def test_states_of_several_blocks_are_said_to_be() -> None:
+    first, second = crossed_pair()
+    mixed = scan(Snapshot((Recorded(first, 7), Recorded(second, 9)), ()), Books(), WETH, Terms())
+    assert next(iter(lines(mixed))).startswith("blocks 7 to 9, taken as one state:")
+    assert (document(mixed)["first_block"], document(mixed)["block"]) == (7, 9)
+    assert next(iter(lines(scanned(*crossed_pair())))).startswith("block 7:")
+
+
 def test_the_bound_less_what_is_captured_is_explained_to_the_wei() -> None:
     for terms in ({}, {"gas_price_wei": 10**16}, {"most_in": float(ETH)}, {"most_hops": 1}):
         found = scanned(*crossed_pair(), **terms)
