@@ -38,9 +38,11 @@ class Surroundings:
 
 SURROUNDINGS = (
     Surroundings(address("0x4838b106fce9647bdf1e7877bf73ce8b0bad5f97"), b"\x55" * 32),
-    Surroundings(address("0x1f9090aae28b8a3dceadf281b0f12828e676c326"), b"\xaa" * 32),
+    Surroundings(address(f"0x{secrets.token_hex(19)}68"), b"\xaa" * 32),
 )
-"""Two well-known builders' blocks (Titan's and rsync's fee recipients on Ethereum), which share hardly a bit."""
+"""A well-known builder's block (Titan's fee recipient on Ethereum) and an unknown one's, in each process another's: a
+token that pays only builders it knows does not pay in both. Their last bytes share no bit.
+"""
 
 
 @dataclass(frozen=True, slots=True)

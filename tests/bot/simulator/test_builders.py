@@ -28,6 +28,7 @@ from tests.bot.simulator.support import (
 )
 
 TITAN = SURROUNDINGS[0].coinbase
+KNOWN_BESIDES = "COINBASE 0x1f9090aae28b8a3dceadf281b0f12828e676c326 EQ ADD"
 WHAT_TITAN_COSTS = f"GAS {TITAN} BALANCE POP GAS SWAP1 SUB"
 """The gas of looking at an account: little in the block that pays it (EIP-3651)."""
 
@@ -42,7 +43,8 @@ async def test_a_token_that_pays_only_a_simulator_pays_nothing_here(condition: s
 
 
 @pytest.mark.parametrize(
-    "condition", [f"COINBASE {TITAN} EQ", "COINBASE 1 AND", "PREVRANDAO 1 AND", f"{WHAT_TITAN_COSTS} 1000 GT"]
+    "condition",
+    [f"COINBASE {TITAN} EQ {KNOWN_BESIDES}", "COINBASE 1 AND", "PREVRANDAO 1 AND", f"{WHAT_TITAN_COSTS} 1000 GT"],
 )
 @pytest.mark.parametrize("final", FinalVerdict)
 async def test_what_one_builders_block_pays_and_anothers_does_not_is_refused_by_name(
