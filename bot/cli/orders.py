@@ -86,13 +86,11 @@ def settle(
 
     A run on this ledger takes it up at its next block, and hedges or unwinds what is still owed.
     """
-    from bot.clock import SystemClock
-    from bot.ledger.ledger import Ledger
 
     if never_traded == (traded is not None) or (traded is None) != (quoted is None):
         raise click.UsageError("say either --never-traded, or --traded BASE --for QUOTE")
     which = which_ledger(config_path, ledger_url)
-    ledger = Ledger.open(which.url, SystemClock())
+    ledger = which.open()
     try:
         which.attach(ledger)
         order = _found(ledger, client_id)
@@ -117,11 +115,9 @@ def waive(intent_id: int, config_path: Path | None, ledger_url: str | None, reas
     For what cannot be ordered any more, such as where an exchange trades the symbol no longer. Stop the run first. What
     the trade left stays in the inventory; what you trade by hand, book with `isthmus reconcile --book`.
     """
-    from bot.clock import SystemClock
-    from bot.ledger.ledger import Ledger
 
     which = which_ledger(config_path, ledger_url)
-    ledger = Ledger.open(which.url, SystemClock())
+    ledger = which.open()
     try:
         which.attach(ledger)
         # A run knows what it owes by heart.

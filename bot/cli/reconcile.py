@@ -54,16 +54,14 @@ async def reconcile(
     config_path: Path | None, ledger_url: str | None, run_id: int | None, reason: str | None, as_json: bool
 ) -> ExitCode:
     """Compare every balance in the ledger with the chain's and the exchanges' own; exit 1 when one differs."""
-    from bot.clock import SystemClock
     from bot.config.load import load
-    from bot.ledger.ledger import Ledger
     from bot.ledger.reconcile import book_differences
     from bot.ledger.reconcile import reconcile as compare
     from bot.mode import Mode
 
     loaded = load(found_config(config_path))
     which = Which(ledger_url) if ledger_url is not None else which_of(loaded)
-    ledger = Ledger.open(which.url, SystemClock())
+    ledger = which.open()
     try:
         which.attach(ledger, run_id)
         if ledger.run.mode is Mode.DRY:

@@ -93,11 +93,9 @@ def _still(folder: Path, strategy: str) -> list[str]:
 
 
 def _resumed_in_ledger(config_path: Path | None, ledger_url: str | None, strategy: str, reason: str) -> str | None:
-    from bot.clock import SystemClock
-    from bot.ledger.ledger import Ledger
 
     which = which_ledger(config_path, ledger_url)
-    ledger = Ledger.open(which.url, SystemClock())
+    ledger = which.open()
     try:
         which.attach(ledger)
         halted = ledger.halted_because(strategy)

@@ -30,6 +30,15 @@ class Which:
     url: str
     network: str | None = None
 
+    def open(self) -> Ledger:
+        """The ledger, to write to it. Raises `LedgerError`, also where no run has made it yet."""
+        from bot.clock import SystemClock
+        from bot.ledger.database import parse_url, require_there
+        from bot.ledger.ledger import Ledger
+
+        require_there(parse_url(self.url))
+        return Ledger.open(self.url, SystemClock())
+
     def attach(self, ledger: Ledger, run_id: int | None = None) -> None:
         """Stand on the run of that number, or else on the latest meant; say which, where nobody named the ledger."""
         run = ledger.attach(run_id, network=self.network)

@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, delete, func, insert, select, te
 from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
-from bot.ledger.database import connect, parse_url, place, upgrade
+from bot.ledger.database import connect, file_of, parse_url, place, require_there, upgrade
 from bot.ledger.errors import LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
@@ -44,8 +44,7 @@ def backup(url: str, to: Path) -> Copied:
     source = parse_url(url)
     if to.exists():
         raise LedgerError(f"backup {to}: there is a file already; name another one")
-    if source.get_backend_name() == "sqlite" and not Path(str(source.database)).is_file():
-        raise LedgerError(f"ledger {source.database}: there is no such file; a run creates it")
+    require_there(source)
     try:
         to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -70,18 +69,38 @@ def backup(url: str, to: Path) -> Copied:
 
 
 def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None) -> Copied:
-    """Puts the backup `source` where no ledger is. It trades only once it is reconciled. Raises `LedgerError`."""
-    whole, target = require_whole(source), parse_url(url)
+    """Puts the backup `source` where no ledger is. It trades only once it is reconciled. Raises `LedgerError`.
+
+    A file is there as a whole or not at all: a part of one would be taken for a ledger that is new.
+    """
+    whole, file = require_whole(source), file_of(url)
     require_empty(url)
-    _copy(_file(source), target)
-    kept = head_file or (head_file_of(target) if target.get_backend_name() == "sqlite" else None)
-    if kept is not None:
-        kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        kept.unlink(missing_ok=True)
-        HeadFile(kept).write(whole.head, sync=True)
+    if file is None:
+        _put(source, url, whole, clock, head_file)
+        return whole
+    kept, part = head_file or head_file_of(parse_url(url)), file.with_name(file.name + ".part")
+    parts = [part.with_name(part.name + suffix) for suffix in ("", "-head", "-journal", "-wal", "-shm")]
+    try:
+        for left in parts:
+            left.unlink(missing_ok=True)
+        _put(source, str(part), whole, clock, parts[1])
+        parts[1].rename(kept)
+        part.rename(file)
+    finally:
+        for left in parts:
+            left.unlink(missing_ok=True)
+    return whole
+
+
+def _put(source: Path, url: str, whole: Copied, clock: Clock, head_file: Path | None) -> None:
+    _copy(_file(source), parse_url(url))
+    if head_file is not None:
+        head_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        head_file.unlink(missing_ok=True)
+        with closing(HeadFile(head_file)) as kept:
+            kept.write(whole.head, sync=True)
     with closing(Ledger.open(url, clock, head_file=head_file)) as ledger:
         ledger.mark_restored()
-    return whole
 
 
 def require_whole(source: Path) -> Copied:

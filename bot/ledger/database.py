@@ -43,6 +43,12 @@ def file_of(url: str) -> Path | None:
     return Path(str(parsed.database)) if parsed.get_backend_name() == "sqlite" else None
 
 
+def require_there(url: URL) -> None:
+    """Raises `LedgerError` where an SQLite file is not there: who opened it would make an empty one."""
+    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
+        raise LedgerError(f"ledger {url.database}: there is no such file; a run creates it")
+
+
 def connect(url: URL, *, read_only: bool = False, one: bool = False) -> Engine:
     """An engine whose commits are on the disk when they return. Nothing is opened yet. Raises `LedgerError`.
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from bot.clock import Clock
 from bot.ledger.book_models import ResultRow
 from bot.ledger.custody import Custody
-from bot.ledger.database import check_pages, connect, parse_url, upgrade
+from bot.ledger.database import check_pages, connect, parse_url, require_there, upgrade
 from bot.ledger.deliveries import Deliveries
 from bot.ledger.errors import LedgerError
 from bot.ledger.headfile import HeadFile, head_file_of
@@ -68,8 +68,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         does a file that is not there.
         """
         parsed = parse_url(url)
-        if parsed.get_backend_name() == "sqlite" and not Path(str(parsed.database)).is_file():
-            raise LedgerError(f"ledger {parsed.database}: there is no such file; a run creates it")
+        require_there(parsed)
         reader = connect(parsed, read_only=True)
         return cls(reader, reader, clock, _head_file(parsed, head_file))
 

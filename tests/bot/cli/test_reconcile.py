@@ -169,3 +169,10 @@ async def test_an_exchange_is_asked_once_for_all_its_currencies() -> None:
     assert (answers, exchange.asked) == ([7, 0], 1)
     with pytest.raises(UnknownPlace, match="add that exchange"):
         await ask(Account("kraken", "spot", "ETH"))
+
+
+def test_a_ledger_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    run_file, ledger = _run_that_ended(tmp_path), tmp_path / "gone.sqlite3"
+    result = _reconcile("--config", run_file, "--ledger", ledger)
+    assert result.exit_code == 4 and "there is no such file; a run creates it" in result.stderr
+    assert not ledger.exists()

@@ -17,6 +17,7 @@ from bot.ledger.headfile import HeadFile
 from bot.ledger.ledger import Ledger
 from bot.ledger.seals import SealHead
 from tests.bot.ledger.given import NATIVE, StandingClock, atomic_plan, open_ledger, pending, receipt
+from tests.full import files_of_at_most
 from tests.postgres import Postgres
 
 
@@ -137,6 +138,21 @@ def test_a_full_disk_is_said_to_be_the_copys_and_nothing_is_left_there(
     with pytest.raises(LedgerError, match=r"^copy .*copy\.sqlite3\.part: the disk is full; free some space"):
         backup(url, tmp_path / "safe" / "copy.sqlite3")
     assert not list((tmp_path / "safe").iterdir())
+
+
+def test_what_is_restored_onto_a_full_disk_is_no_part_of_a_ledger(in_file: Ledger, tmp_path: Path) -> None:
+    pending(in_file, 1)
+    copy, target = tmp_path / "copy.sqlite3", tmp_path / "new" / "ledger.sqlite3"
+    backup(in_file.where, copy)
+    target.parent.mkdir()
+    for most in (0, 8_192, copy.stat().st_size // 2):
+        with files_of_at_most(most), pytest.raises(LedgerError):
+            restore(copy, str(target), StandingClock())
+        assert not list(target.parent.iterdir())
+    restore(copy, str(target), StandingClock())
+    assert sorted(file.name for file in target.parent.iterdir()) == ["ledger.sqlite3", "ledger.sqlite3-head"]
+    with closing(Ledger.open(str(target), StandingClock())) as restored:
+        assert restored.was_restored
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
 from bot.signer.policy import SignerPolicy
 from bot.signer.protocol import Signed
-from bot.signer.switch import KillSwitch, Trading
+from bot.signer.switch import HALT, KillSwitch, Trading
 from chains.tools import ROOT
 from tests.bot.running import twin_config
 from tests.bot.signer.making import CYCLES, ETHER, OPERATOR, POLICY, SECRET, ask
@@ -259,6 +259,7 @@ async def test_a_switch_that_cannot_be_set_keeps_no_other_from_being_set(
     runs = load(config).config.ledger.folder
     broken = runs / "0-first" / "control" / "switch.json"
     broken.mkdir(parents=True)
+    (broken.parent / HALT).mkdir()
     refused = await told("halt", "--config", config, code=4)
     assert f"cannot set the switch {broken}" in refused["said"]
     assert KillSwitch(client.switch.folder).of(CYCLES).state is Trading.HALTED
