@@ -27,6 +27,9 @@ WITHDRAWAL_TOPIC = bytes.fromhex("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3
 Deltas = Mapping[tuple[Address, Address], int]
 """Base units gained by (account, token); losses are negative, zeroes absent."""
 
+_Side = tuple[frozenset[Address], str, int]
+"""One side of a leg: where, which token, and how many base units of it were quoted."""
+
 
 class Transfer(NamedTuple):
     """Base units of `token` from `source` to `target`: the zero address where they are minted or burnt."""
@@ -67,18 +70,27 @@ def leg_fills(
     """What each swap of `plan` really took and gave, from the transfers into and out of its pool.
 
     Of what a plan sells and brings, only what `accounts` gave and got counts: a token on the way can have anything else
-    moved at the same pools. Coins leave no transfers: a leg's coins are what the leg before gave, or the leg after
-    took. Legs of several routes through one venue took their turns.
+    moved at the same pools. Of what is between, what went between the plan's venues and them. Coins leave no transfers:
+    a leg's coins are what the leg before gave, or the leg after took. Legs of several routes through one venue took
+    their turns.
     """
     if receipt.status != 1:
         return []
     moved = _without_loans(plan, list(transfers(receipt, venues.wrapped_native)), venues)
     places = [_venue(swap.hop, venues) for swap in plan.swaps]
-    sold = [(place, swap.token_in.address, swap.amount_in) for place, swap in zip(places, plan.swaps, strict=True)]
-    bought = [(place, swap.token_out.address, swap.amount_out) for place, swap in zip(places, plan.swaps, strict=True)]
+    named = frozenset(accounts).union(*places)
+    strangers = frozenset(party for t in moved for party in (t.source, t.target)) - named
+    sold, bought = list[_Side](), list[_Side]()
+    for swap, place in zip(plan.swaps, places, strict=True):
+        # A vault need not hold its asset: what is supplied elsewhere may go there, and come from there, past it.
+        wide = place | strangers if swap.hop.kind is HopKind.ERC4626 else place
+        deposits = swap.hop.zero_for_one
+        sold.append((wide if deposits else place, swap.token_in.address, swap.amount_in))
+        bought.append((place if deposits else wide, swap.token_out.address, swap.amount_out))
     sells, brings = plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address
-    spent = [t for t in moved if t.token != sells or t.source in accounts]
-    got = [t for t in moved if t.token != brings or t.target in accounts]
+    payers, payees = _parties(bought, accounts), _parties(sold, accounts)
+    spent = [t for t in moved if t.source in (accounts if t.token == sells else payers[t.token])]
+    got = [t for t in moved if t.target in (accounts if t.token == brings else payees[t.token])]
     taken = _dealt(sold, lambda place, token: [t.units for t in spent if t.token == token and t.target in place])
     given = _dealt(bought, lambda place, token: [t.units for t in got if t.token == token and t.source in place])
     for index, swap in enumerate(plan.swaps):
@@ -93,11 +105,19 @@ def leg_fills(
     ]
 
 
+def _parties(legs: Sequence[_Side], accounts: Collection[Address]) -> Mapping[str, set[Address]]:
+    """By token, `accounts` and the places where the legs have it from, or bring it to."""
+    parties: defaultdict[str, set[Address]] = defaultdict(lambda: set(accounts))
+    for place, token, _ in legs:
+        parties[token] |= place
+    return parties
+
+
 def _dealt(
-    legs: Sequence[tuple[frozenset[Address], str, int]],
+    legs: Sequence[_Side],
     moves_of: Callable[[frozenset[Address], str], list[int]],
 ) -> list[int]:
-    """Each leg's part, in base units, of what moved of a token at a place. Legs are (place, token, units quoted).
+    """Each leg's part, in base units, of what moved of a token at a place.
 
     Legs that share both get the transfers in turn; where those cannot be told apart so, in proportion to the quotes.
     """

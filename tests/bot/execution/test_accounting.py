@@ -24,7 +24,7 @@ from bot.ledger.records import SwapFill
 from bot.plan import Swap
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Log, Receipt
-from chains.executor import CurveRoute, Hop, HopKind, Lender, Loan, UniswapV4Route
+from chains.executor import BalancerV3Route, CurveRoute, Hop, HopKind, Lender, Loan, UniswapV4Route
 from chains.pools.words import word
 from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
 from tests.bot.execution.scripted import IDENTITY
@@ -271,3 +271,61 @@ def test_each_route_that_is_lent_its_input_has_a_loan_of_its_own() -> None:
     ]
     fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 20), (20, 12), (7, 14), (14, 9)]
+
+
+VAULT, KEEPER, OTHER = at(60), at(61), at(62)
+SHARES = Token(WETH.place, VAULT, "wWETH", 18)
+
+
+def through_the_vault(*, deposits: bool, units: int) -> Swap:
+    tokens = (WETH, SHARES) if deposits else (SHARES, WETH)
+    return Swap(Hop(HopKind.ERC4626, VAULT, deposits, 0), *tokens, units, units)
+
+
+def test_what_a_vault_pays_out_of_where_it_keeps_its_asset_is_what_the_leg_brought() -> None:
+    """Aave's wrapped tokens have the market's aToken pay whoever redeems: nothing of the asset passes the vault."""
+    buying = v4(USDC, SHARES, 20, 9)
+    plan = replace(sells_on_chain(), legs=(buying, through_the_vault(deposits=False, units=10)))
+    logs = (
+        moved(USDC, INVENTORY, OPERATOR, 20),
+        moved(SHARES, MANAGER, OPERATOR, 9),
+        moved(USDC, OPERATOR, MANAGER, 20),
+        moved(SHARES, OPERATOR, ZERO_ADDRESS, 9),
+        moved(A_WETH, VAULT, ZERO_ADDRESS, 10),
+        moved(WETH, KEEPER, INVENTORY, 10),
+    )
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(20, 9), (9, 10)]
+
+
+def test_what_a_vault_has_sent_to_where_it_keeps_its_asset_is_what_the_leg_took() -> None:
+    plan = replace(sells_on_chain(), legs=(through_the_vault(deposits=True, units=10), v4(SHARES, USDC, 9, 20)))
+    logs = (
+        moved(WETH, INVENTORY, OPERATOR, 10),
+        moved(WETH, OPERATOR, KEEPER, 10),
+        moved(SHARES, ZERO_ADDRESS, OTHER, 3),
+        moved(SHARES, ZERO_ADDRESS, OPERATOR, 9),
+        moved(USDC, MANAGER, INVENTORY, 20),
+        moved(SHARES, OPERATOR, MANAGER, 9),
+    )
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 9), (9, 20)]
+
+
+def test_what_a_singleton_moves_for_itself_is_no_fill() -> None:
+    """Balancer's vault redeems what its buffer lacks: that it was paid in too is nothing the next leg sold."""
+    vault, dai = at(63), Token(WETH.place, at(64), "DAI", 18)
+    one, other = (Hop(HopKind.BALANCER_V3, at(n), False, 0, BalancerV3Route(at(64), n == 65)) for n in (65, 66))
+    legs = (v4(WETH, SHARES, 10, 9), Swap(one, SHARES, dai, 9, 30), Swap(other, dai, WETH, 30, 11))
+    logs = (
+        moved(SHARES, MANAGER, OPERATOR, 9),
+        moved(SHARES, OPERATOR, vault, 9),
+        moved(SHARES, vault, ZERO_ADDRESS, 14),
+        moved(dai, VAULT, vault, 45),
+        moved(dai, vault, OPERATOR, 30),
+        moved(dai, OPERATOR, vault, 30),
+        moved(WETH, vault, OPERATOR, 11),
+        moved(WETH, OPERATOR, MANAGER, 10),
+    )
+    fills = leg_fills(replace(cycle(), legs=legs), _receipt(*logs), OURS, replace(VENUES, balancer_vault_v3=vault))
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 9), (9, 30), (30, 11)]
