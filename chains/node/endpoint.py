@@ -32,6 +32,7 @@ _REST_BLOCKS = 0.5
 _LEAST_LONGEST_REST_S = 0.5
 """An endpoint that is well again is found out within half a block, or half a second."""
 _LONGEST_REST = 12
+_WITHOUT_BASE_FEE = "legacy"
 
 
 class Hashing:
@@ -201,7 +202,7 @@ class Endpoint:
 
     async def latest(self) -> Header:
         """Its head. Raises as `ask`."""
-        header = self.read_header(await self.ask("eth_getBlockByNumber", "latest", False))
+        header = self.read_head(await self.ask("eth_getBlockByNumber", "latest", False))
         self.health.told(header)
         return header
 
@@ -223,6 +224,15 @@ class Endpoint:
             raise self.disprove(
                 f"block {header.head.number} does not have the hash {header.head.hash} it was told with"
             )
+        return header
+
+    def read_head(self, document: Any, arrived_ns: int | None = None) -> Header:
+        """A header that may be decided on, which must tell its base fee where the network has one. Raises as
+        `read_header`.
+        """
+        header = self.read_header(document, arrived_ns)
+        if self._network.gas.name != _WITHOUT_BASE_FEE and document.get("baseFeePerGas") is None:
+            raise BadAnswer(f"{self.name}: told of block {header.head.number} without its base fee")
         return header
 
     def disprove(self, detail: str) -> Unreachable:

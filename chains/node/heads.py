@@ -113,7 +113,7 @@ class ToldHeads:
     def _take(self, frame: Mapping[str, Any], arrived_ns: int) -> None:
         self._endpoint.quota.spend(HEAD_TOLD)
         try:
-            header = self._endpoint.read_header(frame, arrived_ns)
+            header = self._endpoint.read_head(frame, arrived_ns)
         except Unreachable:
             self.end()
             return

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+from typing import Any
 
 import pytest
 from eth_utils.crypto import keccak
@@ -11,6 +13,7 @@ from eth_utils.crypto import keccak
 from chains.anvil import Anvil
 from chains.blocks import Block
 from chains.node import ReorgTooDeep, Unreachable, WrongChain
+from tests.chains.node.scripted import PASS, Scripted
 from tests.chains.node.support import (
     LOGGER,
     OTHER_TOPIC,
@@ -264,3 +267,24 @@ async def test_two_readers_of_one_node_see_the_same_blocks():
         assert first.hashes == second.hashes
         assert [len(it.chain[1].logs) for it in (first, second)] == [1, 0]
         assert isinstance(first.chain[1], Block)
+
+
+@pytest.mark.parametrize("absent", [{}, {"baseFeePerGas": None}])
+async def test_a_head_without_its_base_fee_is_not_decided_on(absent: dict[str, None]):
+    """Read as zero, it would have gas cost nothing, and be offered nothing for."""
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        told, troubles = 0, list[str]()
+
+        async def first_without(method: str, params: list[Any]) -> Any:
+            nonlocal told
+            if method != "eth_getBlockByNumber":
+                return PASS
+            told += 1
+            block = await anvil.rpc(method, *params)
+            return {name: block[name] for name in block if name != "baseFeePerGas"} | absent if told == 1 else block
+
+        server.replace = first_without
+        async with contextlib.aclosing(node.blocks([], on_trouble=troubles.append)) as blocks:
+            block = await anext(blocks)
+    assert isinstance(block, Block) and block.head.base_fee_wei > 0
+    assert [said for said in troubles if "without its base fee" in said]
