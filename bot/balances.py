@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Protocol
 
-from bot.ledger.reconcile import BalanceSource, FinalBlock
+from bot.ledger.reconcile import BalanceSource, FinalBlock, UnknownPlace
 from bot.ledger.records import Account
 from bot.simulator.overlay import balance_of_data
 from chains.assets import ZERO_ADDRESS, Address
@@ -39,10 +39,6 @@ class CurrencyReader(Protocol):
     """The part of an exchange that balances need."""
 
     async def balances(self) -> dict[str, int]: ...
-
-
-class UnknownPlace(LookupError):
-    """The ledger holds money at a place that nobody can be asked about; the message says what to configure."""
 
 
 def on_chain(node: BalanceReader) -> BalanceSource:
@@ -82,7 +78,8 @@ def at_exchanges(exchanges: Mapping[str, CurrencyReader]) -> BalanceSource:
     async def ask(account: Account) -> int:
         if account.place not in exchanges:
             raise UnknownPlace(
-                f"the ledger has money at {account.place!r}; add that exchange, with keys, to the run file"
+                f"the ledger has money at {account.place!r}; add that exchange, with keys, to the run file; where the "
+                f"account is no more, `isthmus reconcile --gone {account.place} --book REASON`"
             )
         if account.place not in asked:
             asked[account.place] = asyncio.ensure_future(exchanges[account.place].balances())

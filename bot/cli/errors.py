@@ -61,7 +61,7 @@ MEANINGS: Mapping[str, ExitCode] = MappingProxyType(
         "bot.execution.deployment.DeploymentFailed": ExitCode.ERROR,
         "bot.execution.references.NoReference": ExitCode.ERROR,
         "bot.execution.deployment.VerificationFailed": ExitCode.ERROR,
-        "bot.balances.UnknownPlace": ExitCode.USAGE,
+        "bot.ledger.reconcile.UnknownPlace": ExitCode.USAGE,
         "chains.pools.registry.UnknownFamily": ExitCode.USAGE,
         "chains.pools.extension.InvalidFamilyFile": ExitCode.USAGE,
         "chains.snapshot.errors.SnapshotError": ExitCode.USAGE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from bot.cli.parameters import config_option, found_config
 from bot.cli.which import Which, ledger_option, which_of
 
 if TYPE_CHECKING:
+    from bot.balances import CurrencyReader
     from bot.config.load import Loaded
     from bot.ledger.ledger import Ledger
     from bot.ledger.reconcile import BalanceSource, FinalBlock, Reconciliation, Row
@@ -44,14 +45,21 @@ class Sources:
         "isthmus reconcile                          the latest run; on the twin or a fork, as it was at the end",
         "isthmus reconcile --config isthmus.toml    against your node and your exchanges, as they are now",
         'isthmus reconcile --book "deposit of 3 May"   what differs came from outside, or went there',
+        'isthmus reconcile --gone kraken --book "account closed"   and so did all that lay there',
     ],
 )
 @config_option
 @ledger_option
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
 @click.option("--book", "reason", metavar="REASON", help="Book what differs as come from outside, or gone there.")
+@click.option("--gone", multiple=True, metavar="EXCHANGE", help="One without an account any more; with --book.")
 async def reconcile(
-    config_path: Path | None, ledger_url: str | None, run_id: int | None, reason: str | None, as_json: bool
+    config_path: Path | None,
+    ledger_url: str | None,
+    run_id: int | None,
+    reason: str | None,
+    gone: tuple[str, ...],
+    as_json: bool,
 ) -> ExitCode:
     """Compare every balance in the ledger with the chain's and the exchanges' own; exit 1 when one differs."""
     from bot.config.load import load
@@ -60,6 +68,11 @@ async def reconcile(
     from bot.mode import Mode
 
     loaded = load(found_config(config_path))
+    named = {settings.name for settings in loaded.config.exchanges}.intersection(gone)
+    if named:
+        raise click.UsageError(f"{', '.join(sorted(named))}: an exchange that is gone is not in the run file")
+    if gone and reason is None:
+        raise click.UsageError("--gone goes with --book")
     which = Which(ledger_url) if ledger_url is not None else which_of(loaded)
     ledger = which.open()
     try:
@@ -67,7 +80,7 @@ async def reconcile(
         if ledger.run.mode is Mode.DRY:
             _tell_dry(ledger.run.id, as_json)
             return ExitCode.OK
-        async with _sources(loaded, ledger) as asked:
+        async with _sources(loaded, ledger, gone) as asked:
             found = await compare(ledger, asked.chain, asked.exchanges, asked.final)
         if asked.head is not None:
             ledger.at_head(asked.head.number, asked.head.timestamp_s)
@@ -81,8 +94,11 @@ async def reconcile(
 
 
 @asynccontextmanager
-async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
-    """The node and the exchanges of the configuration; for a twin or a fork, which is gone, the last it said."""
+async def _sources(loaded: Loaded, ledger: Ledger, gone: Iterable[str]) -> AsyncIterator[Sources]:
+    """The node and the exchanges of the configuration; for a twin or a fork, which is gone, the last it said.
+
+    Nothing is left at the exchanges that are `gone`.
+    """
     from bot.balances import at_exchanges, final_block, on_chain
     from bot.clock import SystemClock
     from bot.ledger.reading import observed_balances
@@ -97,7 +113,7 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
     async with AsyncExitStack() as open_things:
         node = node_of(loaded.config, loaded.network, SystemClock())
         await open_things.enter_async_context(node)
-        exchanges = {}
+        exchanges: dict[str, CurrencyReader] = {name: Gone() for name in gone}
         for settings in loaded.config.exchanges:
             if settings.api_key is None:
                 continue
@@ -107,6 +123,13 @@ async def _sources(loaded: Loaded, ledger: Ledger) -> AsyncIterator[Sources]:
             exchanges[settings.name] = exchange
         head, final = await node.head(), await final_block(node)
         yield Sources(on_chain(node), at_exchanges(exchanges), "the chain and the exchanges now", head, final)
+
+
+class Gone:
+    """An exchange without an account any more."""
+
+    async def balances(self) -> dict[str, int]:
+        return {}
 
 
 def _recorded(observed: Mapping[Account, int]) -> BalanceSource:

@@ -22,6 +22,10 @@ BalanceSource = Callable[[Account], Awaitable[int]]
 """Asks the outside what an account holds, in base units."""
 
 
+class UnknownPlace(LookupError):
+    """The ledger holds money at a place that nobody can be asked about; the message says what to configure."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One account: `ledger` by the books, `real` by the outside."""
@@ -97,17 +101,30 @@ async def reconcile(
     """Compares every account the ledger knows, and keeps the observed balances in it.
 
     Accounts at the run's network are asked of the chain, all others of an exchange. An answer that does not come
-    is an exception of its source, never a zero. Nothing is said of a `final` block from before the books began.
+    is an exception of its source, never a zero, but where nothing is booked and nobody can be asked. Nothing is said
+    of a `final` block from before the books began.
     """
     booked = ledger.accounts()
     in_flight = tuple(intent for intent in ledger.open_intents() if intent.state in IN_FLIGHT)
     network = ledger.run.network
     answers = await asyncio.gather(
-        *((chain_balances if account.place == network else exchange_balances)(account) for account in booked)
+        *(
+            _asked(chain_balances if account.place == network else exchange_balances, account, units)
+            for account, units in booked.items()
+        )
     )
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
     ledger.record_balances({row.account: row.real for row in rows})
     return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)
+
+
+async def _asked(source: BalanceSource, account: Account, units: int) -> int:
+    try:
+        return await source(account)
+    except UnknownPlace:
+        if units:
+            raise
+        return 0
 
 
 async def _at_final_block(ledger: Ledger, final: FinalBlock | None) -> AtFinalBlock | None:

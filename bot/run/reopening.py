@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from bot.balances import CurrencyReader, FinalReader, UnknownPlace, at_exchanges
+from bot.balances import CurrencyReader, FinalReader, at_exchanges
 from bot.config.strategies import UnknownStrategy
 from bot.ledger.errors import LedgerError
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import has_past
+from bot.ledger.reconcile import UnknownPlace
 from bot.ledger.records import Account
 from bot.ledger.states import IN_FLIGHT, Exposure
 from bot.risk.proof import prove

@@ -15,7 +15,7 @@ from bot.discovery.watch import PoolWatch
 from bot.engine import Engine
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError, LedgerFull
-from bot.ledger.reconcile import Reconciliation, reconcile
+from bot.ledger.reconcile import Reconciliation, UnknownPlace, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
 from bot.market.certificate.certifier import Certifier
@@ -49,8 +49,8 @@ _LAST_LEAST_S = 30.0
 _BLOCK_WITHIN_S, _POLL_S = 5.0, 0.005
 """How long the block that is being taken in may take yet, and how often that is looked at."""
 
-_SILENT = (NodeError, ExchangeUnavailable, AnvilFailed, RpcError, TimeoutError)
-"""What asking for balances raises when the other side is gone."""
+_SILENT = (NodeError, ExchangeUnavailable, UnknownPlace, AnvilFailed, RpcError, TimeoutError)
+"""What asking for balances raises when the other side is gone, or nobody is named who could be asked."""
 
 
 @dataclass(slots=True)

@@ -9,10 +9,13 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from bot.balances import UnknownPlace, at_exchanges, on_chain
+from bot.balances import at_exchanges, on_chain
 from bot.cli import main
+from bot.cli.reconcile import Gone
 from bot.clock import SystemClock
 from bot.ledger.ledger import Ledger
+from bot.ledger.reconcile import UnknownPlace, book_differences
+from bot.ledger.reconcile import reconcile as compare
 from bot.ledger.records import Account, Mode
 from chains.assets import ZERO_ADDRESS, Address
 from tests.bot.config.writing import RUN, spoilt, written
@@ -111,6 +114,31 @@ def test_what_is_explained_is_booked_once_and_said_to_be(tmp_path: Path) -> None
     assert booked.exit_code == 0 and "1 differences are booked: a fee\n" in booked.stdout
     again = _reconcile("--config", config)
     assert again.exit_code == 0 and "equal to the last unit" in again.stdout, again.output
+
+
+async def test_what_lay_at_an_exchange_that_is_gone_is_booked_and_nobody_is_asked_about_it_again(
+    tmp_path: Path,
+) -> None:
+    _run_that_ended(tmp_path)
+    ledger = Ledger.open(str(tmp_path / "var/runs/one.sqlite3"), SystemClock())
+    ledger.attach()
+
+    async def chain(account: Account) -> int:
+        return ledger.balance(account)
+
+    with pytest.raises(UnknownPlace, match="`isthmus reconcile --gone binance --book REASON`"):
+        await compare(ledger, chain, at_exchanges({}))
+    book_differences(ledger, await compare(ledger, chain, at_exchanges({"binance": Gone()})), "account closed")
+    assert ledger.balance(SPOT) == 0 and (await compare(ledger, chain, at_exchanges({}))).equal
+    ledger.close()
+
+
+@pytest.mark.parametrize(("book", "told"), [((), "--gone goes with --book"), (("--book", "x"), "not in the run file")])
+def test_only_an_exchange_that_is_named_no_more_is_gone(tmp_path: Path, book: tuple[str, ...], told: str) -> None:
+    config = _run_that_ended(tmp_path)
+    gone = "kraken" if not book else "binance"
+    result = _reconcile("--config", config, "--gone", gone, *book)
+    assert result.exit_code == 2 and told in result.stderr
 
 
 def test_a_folder_without_a_ledger_says_what_makes_one(tmp_path: Path) -> None:

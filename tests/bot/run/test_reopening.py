@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.balances import UnknownPlace
 from bot.config.strategies import UnknownStrategy
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
-from bot.ledger.reconcile import Reconciliation, Row, book_differences
+from bot.ledger.reconcile import Reconciliation, Row, UnknownPlace, book_differences
 from bot.ledger.records import Account
 from bot.ledger.states import Exposure
 from bot.run.reopening import require_named, require_reconciled
