@@ -54,6 +54,13 @@ class Offer:
         return -(-fee * wei // units) + GAS_PER_LENDER[self.loan.lender] * gas_price_wei
 
 
+_OUT_OF_ONE_BALANCE = {
+    Lender.UNISWAP_V4: HopKind.UNISWAP_V4,
+    Lender.BALANCER_V3: HopKind.BALANCER_V3,
+    Lender.AAVE_V3: HopKind.AAVE_V3,
+}
+"""The hops that are paid out of what a lender holds."""
+
 Offers = Mapping[Token, tuple[Offer, ...]]
 """What the lenders of which a chain has one can lend of each token."""
 
@@ -109,7 +116,7 @@ def funded(
     if choice is LoanFrom.CHEAPEST and (on_credit or singletons is None):
         return found
     token, named = found.steps[0].token_in, Lender.__members__.get(choice.name)
-    standing = (singletons or {}).get(token, ())
+    standing = [_spare(offer, found) for offer in (singletons or {}).get(token, ())]
     offers = (offer for offer in chain(standing, _pools_where_needed(standing, pools, found, named)))
     able = [offer for offer in offers if named in (None, offer.loan.lender) and harmless(offer.loan, found)]
     wei_per_unit = WEI_PER_ETH * found.worth.numerator, 10**token.decimals * found.worth.denominator
@@ -119,6 +126,19 @@ def funded(
     made = (_lent(found, offer, pools) for offer in (whole, part) if offer is not None)
     gaining = (lent for lent in made if lent is not None)
     return max(gaining, key=lambda lent: lent.net_profit_wei(gas_price_wei), default=None)
+
+
+def _spare(offer: Offer, found: Opportunity) -> Offer:
+    """What of `offer` the cycles can have: the loan is still out when its lender pays them, out of the same balance."""
+    token, owed, most = found.steps[0].token_in, found.amount_in, found.amount_in
+    for step in found.steps:
+        if step.hop is not None and step.hop.kind is _OUT_OF_ONE_BALANCE.get(offer.loan.lender):
+            owed += step.amount_out if step.token_out == token else -step.amount_in if step.token_in == token else 0
+            most = max(most, owed)
+    if most == found.amount_in or most <= offer.available:
+        return offer
+    # A part gains more for its size than the whole, by about as much again where prices move evenly.
+    return replace(offer, available=offer.available * found.amount_in // (most + found.gain))
 
 
 def _pools_where_needed(

@@ -14,7 +14,7 @@ from bot.market.exact import PoolHop, forward
 from bot.market.kernels import optimal_input
 from bot.market.opportunity import GAS_PER_LENDER, Opportunity, Step
 from chains.assets import Address, Token, address
-from chains.executor import BalancerV2Route, CurveRoute, Hop, HopKind
+from chains.executor import BalancerV2Route, CurveRoute, Hop, HopKind, UniswapV4Route
 from chains.loans import Lender, Loan
 from chains.pools.pool import InsufficientLiquidity, Pool
 from tests.bot.ledger.given import ETHER, GWEI
@@ -209,3 +209,17 @@ def test_pairs_lend_less_than_they_hold_and_pools_what_can_be_bought_in_them() -
     assert pool.loan == Loan(Lender.POOL, ranged.address, 3000, True)
     assert bought * (1 - 1e-6) <= pool.available <= bought
     assert list(pool_offers([CHEAP], DAI)) == []
+
+
+def test_what_a_lender_itself_pays_the_cycle_is_not_there_to_be_lent() -> None:
+    """Uniswap V4 pays the last hop out of the balance that the loan left, before it is paid back."""
+    paying = Hop(HopKind.UNISWAP_V4, CHEAP.address, True, 3000, UniswapV4Route(Address(WETH.address), 60))
+    found = replace(LENT, steps=(LENT.steps[0], replace(LENT.steps[1], hop=paying)))
+    both = found.amount_in + found.steps[-1].amount_out
+    assert on(found, LoanFrom.UNISWAP_V4, Offer(MANAGER, both)) == replace(found, loan=MANAGER)
+    part = on(found, LoanFrom.UNISWAP_V4, Offer(MANAGER, both - 1))
+    assert part is not None and both * 98 // 100 < part.amount_in + part.steps[-1].amount_out < both
+    half = on(found, LoanFrom.UNISWAP_V4, Offer(MANAGER, both // 2))
+    assert half is not None and both * 48 // 100 < half.amount_in + half.steps[-1].amount_out <= both // 2
+    other = on(found, LoanFrom.CHEAPEST, Offer(MANAGER, found.amount_in), Offer(Loan(Lender.BALANCER_V3), PLENTY))
+    assert other is not None and other.loan == Loan(Lender.BALANCER_V3)
