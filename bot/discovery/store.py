@@ -174,8 +174,12 @@ class PoolStore:
         self._read_to |= read_to
 
     def rewind(self, names: Iterable[str], number: int, read_to: int) -> None:
-        """Forget what was created after block `number`. Of `names`, origins read further are read from `read_to` on."""
+        """Forget what was created after block `number`. Of `names`, origins read further are read from `read_to` on.
+
+        Registries, which are not among them, are read from their first pool on: when each was counted is not known.
+        """
         origins = tuple(names)
+        counted = PROGRESS.c.name.not_in(origins), PROGRESS.c.block_hash == ""
         further = PROGRESS.c.name.in_(origins), PROGRESS.c.position > number
         with self._writing() as connection:
             gone = select(POOLS.c.venue).where(POOLS.c.created_block > number)
@@ -183,7 +187,9 @@ class PoolStore:
             connection.execute(delete(POOLS).where(POOLS.c.created_block > number))
             connection.execute(delete(REFUSALS).where(REFUSALS.c.block_number > number))
             connection.execute(update(PROGRESS).where(*further).values(position=read_to, block_hash=""))
+            connection.execute(update(PROGRESS).where(*counted).values(position=0))
         self._read_to |= {name: read_to for name in origins if self._read_to.get(name, 0) > number}
+        self._read_to |= dict.fromkeys(self._read_to.keys() - set(origins), 0)
 
     def measured(self, liquidity_wei: Mapping[str, int], block_number: int) -> None:
         """Keep the pools' liquidity, as of a block."""

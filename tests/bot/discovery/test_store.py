@@ -143,8 +143,17 @@ def test_rewinding_forgets_what_came_after(store: PoolStore) -> None:
     store.record(Step(progress={"behind": Position(14, "0xbb"), "curve": Position(30)}))
     store.rewind(["factory", "behind"], 15, 9)
     assert [pool.facts.address for pool in store.pools(TOKENS)] == [at(1)]
-    assert store.progress() == {"factory": Position(9), "behind": Position(14, "0xbb"), "curve": Position(30)}
+    assert store.progress() == {"factory": Position(9), "behind": Position(14, "0xbb"), "curve": Position(0)}
     assert store.refusals() == {} and store.states()[1] == {}
+
+
+def test_after_a_rewind_registries_are_counted_anew_and_that_count_holds(store: PoolStore) -> None:
+    """Their last pools may have been others in the blocks that are gone, under the same numbers."""
+    store.record(Step(progress={"factory": Position(100, "0xaa"), "curve": Position(30)}))
+    store.rewind(["factory"], 95, 31)
+    assert store.progress()["curve"] == Position(0)
+    store.record(Step(progress={"curve": Position(30)}))
+    assert store.progress() == {"factory": Position(31), "curve": Position(30)}
 
 
 def test_a_store_of_another_chain_is_refused_with_the_remedy(url: str) -> None:
