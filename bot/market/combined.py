@@ -24,7 +24,7 @@ from bot.transaction import MOST_GAS
 from chains.assets import Asset
 from chains.pools.pool import Piece, Pool, PoolError
 
-MOST_WALKS = 12
+MOST_WALKS = 16
 """How many walks are worth combining, the best first; the dual then says which of them carry anything."""
 
 ROOM = 4.0
