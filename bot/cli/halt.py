@@ -54,13 +54,28 @@ def _set(
         except SwitchUnwritten as error:
             # What can be stopped is stopped.
             failed.append(str(error))
+    left = [told for folder in set_to for told in _left(Path(folder), strategy)] if flatten else []
     if as_json and not failed:
-        emit({"strategy": strategy or None, "switches": {folder: str(switch) for folder, switch in set_to.items()}})
+        switches = {folder: str(switch) for folder, switch in set_to.items()}
+        emit({"strategy": strategy or None, "switches": switches, "still_halted": left})
         return
     for where, switch in set_to.items():
         click.echo(f"{strategy or 'all strategies'} {switch}; {where}", err=as_json)
+    for told in left:
+        click.echo(f"still halted, so that nothing is taken back: {told}", err=as_json)
     if failed:
         raise CommandFailed("\n".join(failed), ExitCode.ENVIRONMENT)
+
+
+def _left(folder: Path, strategy: str) -> list[str]:
+    """What is halted by another switch than `strategy`'s: what it owes is not taken back."""
+    from bot.signer.switch import TOTAL, KillSwitch, Trading
+
+    return [
+        f"{folder}: {name or 'all strategies'} {switch}; `{' '.join(['isthmus flatten', name]).strip()}`"
+        for name, switch in KillSwitch(folder).read().switches.items()
+        if switch.state is Trading.HALTED and name != strategy and TOTAL in (name, strategy)
+    ]
 
 
 def _set_one(switch: KillSwitch, strategy: str, reason: str, *, flatten: bool) -> Switch:

@@ -39,7 +39,7 @@ class Running(Protocol):
     def head(self) -> Head | None: ...
 
     @property
-    def idle(self) -> bool: ...
+    def taking(self) -> bool: ...
 
     @property
     def booked(self) -> bool: ...
@@ -52,8 +52,8 @@ class Output(Protocol):
 
 
 class Watch:
-    """One run's. `owes` says whether anything still has another side to come; `beat` winds up the dead man's switch,
-    `hear` learns what persons changed of the limits, `resume` tells who decides that a strategy may trade again."""
+    """One run's. `beat` winds up the dead man's switch, `hear` learns what persons changed of the limits, `resume`
+    tells who decides that a strategy may trade again."""
 
     def __init__(
         self,
@@ -64,7 +64,6 @@ class Watch:
         ledger: Ledger,
         node: FinalReader | None,
         settings: BreakerSettings,
-        owes: Callable[[], bool],
         beat: Callable[[], Awaitable[object]],
         hear: Callable[[], Awaitable[None]],
         resume: Callable[[str, str], None],
@@ -80,7 +79,6 @@ class Watch:
         self._ledger = ledger
         self._node = node
         self._settings = settings
-        self._owes = owes
         self._beat = beat
         self._hear = hear
         self._resume_in_ledger = resume
@@ -159,8 +157,14 @@ class Watch:
                 self._resume_in_ledger(strategy, str(switch))
 
     def _flatten(self) -> None:
-        for name, switch in self._halting.look().standing.switches.items():
-            if switch.state is Trading.REDUCING and switch.then_halt and self._engine.idle and not self._owes():
+        standing = self._halting.look().standing.switches
+        flattened = [name for name, it in standing.items() if it.state is Trading.REDUCING and it.then_halt]
+        if not flattened or self._engine.taking:
+            return
+        # What others go on trading, or owe, keeps no strategy from being halted.
+        open_ = {intent.strategy for intent in self._ledger.open_intents()}
+        for name in flattened:
+            if not (open_ if name == TOTAL else name in open_):
                 self._halting.flat(name)
 
     def _disagreement(self) -> None:

@@ -183,9 +183,7 @@ async def _open(
     if config.certificate.enabled:
         certifier = await certify(market, network.wrapped, ledger, road, engine, stack, optimum)
     resume = ears.on_resumed
-    await _watch(
-        loaded, options, world, engine, resume, head, road, halting, allowances, signer, stopping, clock, out, stack
-    )
+    await _watch(loaded, options, world, engine, resume, head, halting, allowances, signer, stopping, clock, out, stack)
     stepper = None
     if world.twin is not None and config.twin.stepped:
         stepper = Stepper(world.twin, engine, list(world.exchanges.values()), config.twin.pace_s)
@@ -228,7 +226,6 @@ async def _watch(
     engine: Engine,
     resume: Callable[[str, str], None],
     first: Head,
-    road: Road,
     halting: Halting,
     allowances: Allowances,
     signer: SignerClient | None,
@@ -254,7 +251,6 @@ async def _watch(
         ledger=world.ledger,
         node=world.node if options.mode is Mode.LIVE else None,
         settings=loaded.config.breakers,
-        owes=lambda: road.hedges.owes,
         beat=beat,
         hear=hear,
         resume=resume,

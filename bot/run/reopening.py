@@ -30,7 +30,7 @@ def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies
         if orders and intent.strategy not in strategies:
             raise UnknownStrategy(
                 f"intent {intent.id} of {intent.strategy} is open, and its other side is to come; name that strategy "
-                "under strategies again until it has, and halt it meanwhile if it is to begin nothing"
+                f"under strategies again until it has; `isthmus flatten {intent.strategy}` lets it begin nothing else"
             )
         for order in orders:
             if (order.exchange, order.symbol) not in books:

@@ -15,13 +15,14 @@ from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerFull
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
+from bot.ledger.states import Exposure
 from bot.reasons import Reason
 from bot.risk.halting import Halting
 from bot.risk.watch import Watch
 from bot.signer.switch import HALT, TOTAL, KillSwitch, Trading
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
-from tests.bot.ledger.given import atomic_plan, pending
+from tests.bot.ledger.given import atomic_plan, pending, receipt, sell_plan
 from tests.told import Told
 
 NOW_S = 1_700_000_000.0
@@ -46,7 +47,7 @@ class Engine:
 
     counts: Counter[str] = field(default_factory=Counter)
     head: Head | None = None
-    idle: bool = True
+    taking: bool = False
     booked: bool = True
 
 
@@ -90,7 +91,6 @@ class Given:
     beats: list[float]
     heard: list[float]
     out: Told
-    owing: list[bool]
 
     def look(self, *, head: int | None = None) -> None:
         if head is not None:
@@ -103,7 +103,7 @@ class Given:
 
 @pytest.fixture
 def given(ledger: Ledger, tmp_path: Path) -> Given:
-    clock, out, beats, heard, owing = HandClock(), Told(), list[float](), list[float](), [False]
+    clock, out, beats, heard = HandClock(), Told(), list[float](), list[float]()
     switch = KillSwitch(tmp_path / "memory" / "control")
     switch.establish(NOW_S)
     halting, engine, chain = Halting(switch, clock), Engine(), Chain()
@@ -121,7 +121,6 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
         ledger=ledger,
         node=chain,
         settings=BreakerSettings(),
-        owes=lambda: owing[0],
         hear=hear,
         resume=ledger.resume,
         beat=beat,
@@ -131,7 +130,7 @@ def given(ledger: Ledger, tmp_path: Path) -> Given:
     for account, units in ledger.accounts().items():
         if account.place == ledger.run.network:
             chain.held[account.owner, account.token] = units
-    return Given(clock, switch, halting, engine, chain, ledger, watch, beats, heard, out, owing)
+    return Given(clock, switch, halting, engine, chain, ledger, watch, beats, heard, out)
 
 
 def test_a_halt_refuses_plans_and_orders_and_a_reduction_lets_ways_back_through(given: Given) -> None:
@@ -234,14 +233,27 @@ def test_the_page_cannot_loosen_what_is_halted_by_flattening_it(given: Given, na
 
 def test_a_flattening_ends_halted_once_nothing_is_in_flight_or_owed(given: Given) -> None:
     given.switch.set(TOTAL, Trading.REDUCING, by="me", because="going home", at_s=NOW_S, then_halt=True)
-    given.engine.idle, given.owing[0] = False, True
+    sold = pending(given.ledger, 1, sell_plan(1))
     given.look()
-    given.engine.idle = True
+    given.ledger.record_mined(sold.id, receipt(1), {}, [])
     given.look()
     assert given.state() is Trading.REDUCING
-    given.owing[0] = False
+    given.ledger.close_exposure(sold.id, Exposure.HEDGED)
+    given.engine.taking = True
+    given.look()
+    assert given.state() is Trading.REDUCING
+    given.engine.taking = False
     given.look()
     assert given.state() is Trading.HALTED
+
+
+def test_what_others_have_in_flight_keeps_no_strategy_from_being_halted(given: Given) -> None:
+    for name in ("dex_arbitrage", "cex_dex_arbitrage"):
+        given.switch.set(name, Trading.REDUCING, by="me", because="going home", at_s=NOW_S, then_halt=True)
+    pending(given.ledger, 1, sell_plan(1))
+    given.look()
+    assert given.state("dex_arbitrage") is Trading.HALTED
+    assert given.state("cex_dex_arbitrage") is Trading.REDUCING
 
 
 def test_a_file_by_hand_resumes_no_strategy_that_was_halted_when_it_is_put_there_or_taken_away(given: Given) -> None:
@@ -307,7 +319,6 @@ def test_until_a_block_comes_the_books_are_proven_where_they_were_opened(given: 
     """What is in flight moves them in a block only."""
     if in_flight:
         pending(given.ledger, 1)
-        given.engine.idle = False
     for _ in range(2):
         given.clock.now_s += 60
         given.look()

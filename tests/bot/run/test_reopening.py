@@ -133,7 +133,7 @@ def test_while_an_exchange_is_owed_its_book_and_its_strategy_must_be_named(tmp_p
     for settled in (lambda: None, lambda: given.settle(ledger, intent, plan, 11)):
         settled()
         require_named(ledger, books, {plan.strategy})
-        with pytest.raises(UnknownStrategy, match=f"intent {intent.id} of {plan.strategy} is open"):
+        with pytest.raises(UnknownStrategy, match=f"{plan.strategy} is open.*`isthmus flatten {plan.strategy}` lets"):
             require_named(ledger, books, {"another"})
         for others in ((), {("binance", "BTC/USDT")}, {("kraken", "ETH/USDT")}):
             with pytest.raises(UnknownPlace, match=r"binance, ETH/USDT; name both under \[\[exchanges\]\]"):

@@ -124,6 +124,18 @@ async def test_flatten_reduces_first(client: SignerClient, config: Path) -> None
     assert isinstance(refused, Refusal) and refused.reason is Reason.SIGNER_REDUCING
 
 
+@pytest.mark.parametrize(("flattened", "left"), [(CYCLES, ""), ("", CYCLES)])
+async def test_flatten_says_what_stays_halted_by_another_switch(
+    client: SignerClient, config: Path, flattened: str, left: str
+) -> None:
+    await told("halt", *filter(None, [left]), "--config", config, "--because", "looks wrong")
+    said = await told("flatten", *filter(None, [flattened]), "--config", config)
+    (still,) = said["still_halted"]
+    assert "looks wrong" in still and still.endswith(f"`{f'isthmus flatten {left}'.strip()}`")
+    flat = await told("flatten", *filter(None, [left]), "--config", config)
+    assert flat["still_halted"] == []
+
+
 async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config: Path) -> None:
     answer = await told("resume", "--config", config, "--because", "why not", code=2)
     assert "nothing is halted" in answer["said"]
