@@ -52,6 +52,8 @@ def behaviour(trials: Mapping[int, Mapping[Surroundings, Trial]], findings: Find
     _sales(real, findings)
     for trial in tried:
         _exactness(trial, findings)
+    if any(trial.exhausted for around in trials.values() for trial in around.values()):
+        findings.add(Oddity.GAS_HUNGRY, "it takes all the gas that it is given")
     _surroundings(trials.values(), findings)
     direct = [move for trial in tried for move in (trial.gift, trial.to_pool) if move.asked and move.succeeded]
     rests = [_ppm(after - before, before) for trial in tried for before, after in trial.rests if before]

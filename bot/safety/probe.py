@@ -18,6 +18,8 @@ _SECRET = secrets.token_bytes(32)
 
 _VENUE = "(address,bool,bool,uint256,address,address)"
 _MOVED = ("bool", *["uint256"] * 8)
+NOTHING = bytes(32 * len(_MOVED))
+"""The answer, whatever was asked, that nothing was done."""
 
 
 def made_address(name: str) -> Address:

@@ -53,7 +53,8 @@ class Trial:
     """What happened, in order. `sells` are in the block of the buy, in the next one, and after a day.
 
     `rests` are the balances (before, after) of the two waits between them. `told` is what the events of `gift` said:
-    (lost by the giver, received by the stranger). `approvals` as `probe.read_approvals`.
+    (lost by the giver, received by the stranger). `approvals` as `probe.read_approvals`. Where it is `exhausted`, a
+    call left the probe no gas to say what it did.
     """
 
     buy: Moved | None
@@ -65,6 +66,7 @@ class Trial:
     to_pool: Moved
     rests: tuple[tuple[int, int], tuple[int, int]]
     approvals: tuple[bool, bool, bool]
+    exhausted: bool
 
     @property
     def moves(self) -> tuple[Moved, ...]:
@@ -130,7 +132,11 @@ class Scenario:
     def read(self, answer: Sequence[Mapping[str, Any]]) -> Trial:
         """The trial in the answer to `request`."""
         calls = [call for block in answer for call in block["calls"]]
-        data = [bytes.fromhex(call["returnData"][2:]) for call in calls]
+        ended = [call["status"] == "0x1" for call in calls]
+        data = [
+            bytes.fromhex(call["returnData"][2:]) if whole else probe.NOTHING
+            for call, whole in zip(calls, ended, strict=True)
+        ]
         first, second, third, gift, itself, nothing, pooled = (
             probe.read_moved(data[index]) for index in (2, 9, 12, 3, 4, 5, 13)
         )
@@ -145,6 +151,7 @@ class Scenario:
             to_pool=pooled,
             rests=((balances[0], balances[1]), (balances[2], balances[3])),
             approvals=probe.read_approvals(data[6]),
+            exhausted=not all(ended[1 if self.amount is not None else 2 :]),
         )
 
     def _acquired(self) -> dict[str, str]:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from bot.safety import questions
-from bot.safety.probe import OPERATOR, Reply, Venue
-from bot.safety.scenario import ALL_SURROUNDINGS, Scenario, Surroundings
+from bot.safety.judge import Findings, behaviour
+from bot.safety.probe import NOTHING, OPERATOR, Reply, Venue
+from bot.safety.report import Oddity
+from bot.safety.scenario import ALL_SURROUNDINGS, REAL, Scenario, Surroundings
 from bot.safety.trace import embedded, touched
 from chains.assets import Address, address
 from chains.blocks import Head
@@ -83,15 +85,30 @@ def test_decimals_that_make_no_sense_are_none() -> None:
     assert questions.read(replies(balanceOf=0)).decimals is None
 
 
+HEAD = Head(7, "0x07", "0x06", 1_700_000_000, 10**9, 0, 30_000_000)
+
+
+def scenario(surroundings: Surroundings) -> Scenario:
+    return Scenario(Venue(POOL, False, True, 3_000, TOKEN, OTHER), 10**18, surroundings, HEAD, 12, 10**24)
+
+
 @pytest.mark.parametrize("surroundings", ALL_SURROUNDINGS)
 def test_a_trials_blocks_are_no_larger_and_its_operator_no_richer_than_real_ones(surroundings: Surroundings) -> None:
-    venue = Venue(POOL, False, True, 3_000, TOKEN, OTHER)
-    head = Head(7, "0x07", "0x06", 1_700_000_000, 10**9, 0, 30_000_000)
-    blocks = Scenario(venue, 10**18, surroundings, head, 12, 10**24).request()["blockStateCalls"]
+    blocks = scenario(surroundings).request()["blockStateCalls"]
     for block in blocks:
-        assert int(block["blockOverrides"]["gasLimit"], 16) == head.gas_limit
-        assert sum(int(call["gas"], 16) for call in block["calls"]) <= head.gas_limit
+        assert int(block["blockOverrides"]["gasLimit"], 16) == HEAD.gas_limit
+        assert sum(int(call["gas"], 16) for call in block["calls"]) <= HEAD.gas_limit
     held = blocks[0]["stateOverrides"].get(OPERATOR)
     assert (held is None) is surroundings.bare
     if held is not None:
         assert 0 < int(held["balance"], 16) < 10**18
+
+
+@pytest.mark.parametrize("call", [1, 2, 6, 13])
+def test_a_token_that_leaves_no_gas_to_tell_what_it_did_is_refused_by_name(call: int) -> None:
+    said: list[dict[str, Any]] = [{"status": "0x1", "returnData": "0x" + NOTHING.hex(), "logs": []} for _ in range(14)]
+    for wrong in ({}, {"status": "0x0", "returnData": "0x"}):
+        said[call] |= wrong
+        trial, findings = scenario(REAL).read([{"calls": said}]), Findings()
+        behaviour({10**18: {REAL: trial}}, findings)
+        assert (Oddity.GAS_HUNGRY in findings.lines) is bool(wrong)
