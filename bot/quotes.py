@@ -34,6 +34,8 @@ class QuoteRefused(ValueError):
 class QuoteRequest:
     """What is asked. Tokens by address, by symbol or as `network:address`; `amount` in base units of the exact side.
 
+    The case of a symbol counts only where tokens differ in nothing else.
+
     `pool` names the pool by its address or id; without it the best single pool answers.
     """
 
@@ -59,6 +61,7 @@ class Quotes:
         self._by_name: dict[str, list[Pool]] = {}
         self._trading: dict[Token, dict[str, Pool]] = {}
         self._named: dict[str, list[Token]] = {}
+        self._folded: dict[str, list[Token]] = {}
         for venue, recorded in snapshot.by_venue.items():
             pool = recorded.pool
             for name in {_bare(venue), _bare(str(getattr(pool, "contract", venue)))}:
@@ -68,6 +71,7 @@ class Quotes:
         for token in self._trading:
             for name in (token.symbol, token.address.lower(), reference(token).lower()):
                 self._named.setdefault(name, []).append(token)
+            self._folded.setdefault(token.symbol.casefold(), []).append(token)
 
     def pool(self, name: str) -> Pool:
         """The pool of that id, or of that contract if the contract is only its. Raises `QuoteRefused`."""
@@ -103,7 +107,7 @@ class Quotes:
 
     def _called(self, name: str, pool: Pool | None) -> list[Token]:
         """The pool's tokens, or all, that are called that, by symbol or address. Raises `QuoteRefused`."""
-        named = self._named.get(name) or self._named.get(name.lower(), [])
+        named = self._named.get(name) or self._named.get(name.lower()) or self._folded.get(name.casefold(), [])
         found = [token for token in named if pool is None or token in tokens_in(pool)]
         if not found:
             where = "the snapshot" if pool is None else f"pool {pool.venue}"

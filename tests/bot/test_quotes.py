@@ -42,14 +42,14 @@ def test_a_named_pool_answers_itself_and_without_one_the_best_does():
 
 
 def test_tokens_are_found_by_address_symbol_and_reference_and_in_any_case():
-    for name in ("B", B.address, B.address.lower(), B.address.upper().replace("0X", "0x"), f"twin:{B.address}"):
+    for name in ("B", "b", B.address, B.address.lower(), B.address.upper().replace("0X", "0x"), f"twin:{B.address}"):
         assert asked(token_in=name, token_out=A.address).amount == LARGE.quote(B, 10**15)
     assert asked("A", "C", 3, pool=FAR.address.lower()).amount == FAR.quote(OTHER_A, 3)
     assert asked("A", "C", 3).amount == FAR.quote(OTHER_A, 3), "only one A trades for C"
 
 
 def test_every_refusal_has_a_name():
-    assert refusal(token_in="A") == "ambiguous_token"
+    assert refusal(token_in="A") == refusal(token_in="a") == "ambiguous_token"
     assert refusal(token_in="nothing") == "unknown_token"
     assert refusal(token_out=A.address) == refusal(token_out=A.address, pool=SMALL.address) == "no_pool"
     assert refusal(token_in=C.address, pool=SMALL.address) == "unknown_token"
