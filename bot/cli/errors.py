@@ -83,6 +83,9 @@ _REMEDIES: Mapping[int, str] = MappingProxyType(
     {
         errno.EADDRINUSE: "the port is taken; choose another, or 0 for any free one",
         errno.ENOSPC: "the disk is full; free some space and start again, nothing was lost",
+        errno.EDQUOT: "your share of the disk is used up; free some space and start again, nothing was lost",
+        errno.EIO: "the disk failed; check it before you start again",
+        errno.EMFILE: "too many files are open; allow more, such as with `ulimit -n 4096`, and start again",
         errno.EACCES: "permission denied; change its owner or mode, or name another path",
         errno.ENOENT: "there is no such file or folder; name one that exists, or another path",
         errno.EEXIST: "there is something of that name already; name another path",

@@ -163,6 +163,7 @@ def test_every_meaning_names_a_real_exception() -> None:
     [
         (TimeoutError(), ExitCode.TIMEOUT, "it took too long; try again, or give it more time"),
         (OSError(errno.ENOSPC, "No space", "l.db"), ExitCode.ENVIRONMENT, "l.db: the disk is full; free some space"),
+        (OSError(errno.EMFILE, "Too many open files"), ExitCode.ENVIRONMENT, "too many files are open; allow more"),
         (OSError(errno.EADDRINUSE, "in use"), ExitCode.ENVIRONMENT, "the port is taken; choose another"),
         (PermissionError(errno.EACCES, "denied", "k"), ExitCode.ENVIRONMENT, "k: permission denied; change its owner"),
         (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), ExitCode.ENVIRONMENT, "nothing answers there"),
