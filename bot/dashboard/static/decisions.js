@@ -20,7 +20,8 @@ export class Decisions {
     $("rows").addEventListener("click", (event) => this.#opened(event.target));
   }
 
-  update() {
+  update(first = false) {
+    if (first) this.exhausted = false;
     const all = [...this.store.tables.decisions.values()].sort((a, b) => b.id - a.id);
     this.#choices("by-strategy", "All", all.map((row) => row.strategy));
     this.#choices("by-state", "All", all.map((row) => row.state));

@@ -34,13 +34,14 @@ export class Header {
     const since = this.#since(header);
     setText($("total-since"), `Net profit${since ? ` since ${since}` : ""}, after gas and fees`);
     document.title = `${signedEth(total, 4)} ETH · Isthmus`;
-    for (const name of header.strategies) {
-      const why = header.halted[name];
-      this.notice(`halted ${name}`, why && `${words(name)} trades no more: ${why}`);
+    const halted = new Map();
+    for (const [name, why] of Object.entries(header.halted)) halted.set(`halted ${name}`, `${words(name)} trades no more: ${why}`);
+    for (const { address, halted: why } of header.operators) {
+      if (why) halted.set(`halted ${address}`, `Nothing new is sent with the key ${address}: ${why}`);
     }
-    for (const { address, halted } of header.operators) {
-      this.notice(`halted ${address}`, halted && `Nothing new is sent with the key ${address}: ${halted}`);
-    }
+    for (const [key, text] of halted) this.notice(key, text);
+    // Also what an earlier run said, of strategies and keys that this one does not have.
+    for (const key of [...this.notices.keys()]) if (key.startsWith("halted ") && !halted.has(key)) this.notice(key, null);
     this.#figures(header, counters);
     this.tick();
   }

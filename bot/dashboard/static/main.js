@@ -33,7 +33,7 @@ const panels = [
 ];
 
 store.addEventListener("moved", ({ detail: { changed, first } }) => {
-  for (const [panel, needs] of panels) if (first || needs.some((name) => changed.has(name))) panel.update();
+  for (const [panel, needs] of panels) if (first || needs.some((name) => changed.has(name))) panel.update(first);
 });
 store.addEventListener("trouble", ({ detail }) => header.notice("trouble", detail));
 live.addEventListener("link", ({ detail }) => header.link(detail));

@@ -3,16 +3,18 @@
 import { $, element, setText } from "./dom.js";
 import { words } from "./format.js";
 
-async function answered(response) {
-  const said = await response.json();
+async function answered(asked) {
+  const response = await asked.catch(() => null);
+  const said = await response?.json().catch(() => null);
+  if (!said) throw new Error("the bot does not answer; `isthmus halt` in a terminal stops it too");
   if (!response.ok) throw new Error(said.error);
   return said;
 }
 
 async function stop(wish) {
-  const { token } = await answered(await fetch("/api/session"));
+  const { token } = await answered(fetch("/api/session"));
   const headers = { "Content-Type": "application/json", "X-Isthmus-Token": token };
-  return answered(await fetch("/api/stop", { method: "POST", headers, body: JSON.stringify(wish) }));
+  return answered(fetch("/api/stop", { method: "POST", headers, body: JSON.stringify(wish) }));
 }
 
 export class Stop {
@@ -39,6 +41,7 @@ export class Stop {
   }
 
   async #ask(flatten) {
+    this.#say("Telling the bot …");
     try {
       await stop({ strategy: $("stop-what").value, because: $("stop-why").value, flatten });
       this.dialog.close();

@@ -254,6 +254,8 @@ async def test_a_lost_connection_is_said_and_mended(browser: BrowserContext) -> 
 
 async def test_the_end_of_a_run_is_said_and_the_next_one_shown(browser: BrowserContext) -> None:
     run = SampleRun(blocks=20)
+    run.halted = {"no_longer_there": "drawdown of 0.51 ETH is over 0.5"}
+    run.operators = (OperatorKey("0xEf0102", 0, "another program uses this key"),)
     first = dashboard_of(run)
     async with shown(browser, first) as watched:
         page = watched.page
@@ -265,6 +267,7 @@ async def test_the_end_of_a_run_is_said_and_the_next_one_shown(browser: BrowserC
         await page.wait_for_timeout(1_500)
         await expect(page.locator("#link")).to_have_text("Ended")
         await expect(page.locator("#uptime")).to_have_text(ran or "")
+        run.halted, run.operators = {}, ()
         second = dashboard_of(run, port=port)
         await second.start()
         await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
@@ -415,7 +418,8 @@ async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) 
 
 async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> None:
     stops = Stops()
-    async with shown(browser, dashboard_of(SampleRun(blocks=6), stops)) as watched:
+    dashboard = dashboard_of(SampleRun(blocks=6), stops)
+    async with shown(browser, dashboard) as watched:
         page = watched.page
         stops.full = True
         await page.locator("#stop").click()
@@ -436,6 +440,10 @@ async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> 
         await page.get_by_role("button", name="Cancel").click()
         await expect(page.locator("#stopping")).to_be_hidden()
         assert len(stops.asked) == 2
+        await dashboard.close()
+        await page.locator("#stop").click()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#stop-said")).to_contain_text("`isthmus halt` in a terminal stops it too")
 
 
 @pytest.mark.parametrize(("width", "height"), [(1366, 625), (1000, 800)], ids=["laptop", "tablet"])
