@@ -199,7 +199,8 @@ class ExecutionSettings(Section):
     """Most transactions of one key that wait for a block (geth is sure to keep 16); what unwinds may exceed it."""
 
     hedge_tolerance_ppm: Annotated[int, Field(ge=0, le=100_000, examples=[1000])] = 1_000
-    """How far past the book's price a hedge may reach, in parts per million."""
+    """How far past the book's price a hedge may reach, in parts per million.
+    Past its plan's price a tenth, until the chain could not take the trade back."""
 
     unwind_loss_ppm: Annotated[int, Field(ge=0, le=10_000, examples=[10000])] = 10_000
     """Most that unwinding an overdue hedge on the chain may give up below its quote, in parts per million."""

@@ -266,8 +266,7 @@ class HedgeDesk:
         if not due:
             return []
         with self.together(acts=True):
-            self._debts |= {debt.intent_id: replace(debt, unwind_failed=False) for debt in due}
-            placed = [self._order(self._debts[debt.intent_id]) for debt in due]
+            placed = [self._order(debt) for debt in due]
         return [order for order in placed if order is not None]
 
     async def _hedge(self, placed: PlacedOrder) -> None:
@@ -282,6 +281,7 @@ class HedgeDesk:
         template = debt.order
         book = self._market.book(template.exchange, template.symbol)
         order = priced(debt, book, self._policy(debt.plan).tolerance_ppm)
+        debt = self._debts[debt.intent_id] = replace(debt, unwind_failed=False)
         if order is None:
             return None
         purpose = Purpose.UNWIND if debt.back else Purpose.HEDGE

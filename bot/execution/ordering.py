@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from decimal import ROUND_CEILING, ROUND_FLOOR
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Protocol
 
 from bot.execution.debts import Debt
@@ -14,6 +14,8 @@ from chains.exchanges.books import Book, Unquotable
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 
 _PPM = 10**6
+MOST_PAST_PLAN_PPM = 100_000
+"""How much worse than its plan's price a hedge may be, until the chain could not take the trade back either."""
 
 
 class TradingAccount(Protocol):
@@ -31,7 +33,9 @@ class TradingAccount(Protocol):
 
 
 def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
-    """An order for all that is owed, which reaches so far past the book's price; None where the book cannot take it."""
+    """An order for all that is owed, which reaches so far past the book's price, yet not far past its plan's; None
+    where the book cannot take it.
+    """
     amount = book.whole_lots(debt.remaining)
     selling = debt.order.side is Side.SELL
     try:
@@ -42,6 +46,11 @@ def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
     widened = limit * (_PPM - tolerance_ppm if selling else _PPM + tolerance_ppm) / _PPM
     rounding = ROUND_FLOOR if selling else ROUND_CEILING
     reached = (widened / tick).to_integral_value(rounding) * tick
+    if not debt.back and not debt.unwind_failed:
+        # A book may have lost all but its last levels for a moment: the chain takes it back for less than that.
+        way = Decimal(_PPM - MOST_PAST_PLAN_PPM if selling else _PPM + MOST_PAST_PLAN_PPM) / _PPM
+        worst = (debt.order.limit_price * way / tick).to_integral_value(rounding) * tick
+        reached = max(reached, worst) if selling else min(reached, worst)
     if selling:
         # Exchanges value an order at its limit: one of the least amount may not reach below the book's price.
         reached = max(reached, book.price(-(-book.min_notional * 10**book.base.decimals // (amount * book.tick))))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 
 from bot.execution.debts import Debt
 from bot.execution.ordering import is_dust, priced
@@ -35,6 +36,19 @@ def test_an_order_of_the_least_amount_is_worth_the_least_at_its_limit_too() -> N
 def test_what_is_worth_more_reaches_as_far_as_it_may() -> None:
     order = priced(_debt(COIN), FINE, 1_000)
     assert order is not None and order.limit_price == 1_998
+
+
+def test_what_is_far_worse_than_the_plan_is_ordered_only_where_the_chain_could_not_take_it_back() -> None:
+    emptied = replace(FINE, bids=((10_000, 10**9),), asks=((400_000, 10**9),))
+    for side, bounded, unbounded in ((Side.SELL, 1_800, Decimal("99.9")), (Side.BUY, 2_200, 4_004)):
+        debt = _debt(COIN, side)
+        for each, limit in (
+            (debt, bounded),
+            (replace(debt, unwind_failed=True), unbounded),
+            (replace(debt, back=True), unbounded),
+        ):
+            order = priced(each, emptied, 1_000)
+            assert order is not None and order.limit_price == limit
 
 
 def test_what_is_below_the_least_in_whole_lots_is_dust() -> None:
