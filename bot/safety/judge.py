@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.safety.probe import PPM, Moved
+from bot.safety.probe import Moved, in_ppm
 from bot.safety.report import ApprovalStyle, Oddity, ReturnStyle, Taxes
 from bot.safety.scenario import REAL, Surroundings, Trial
 
@@ -53,10 +53,12 @@ def behaviour(trials: Mapping[int, Mapping[Surroundings, Trial]], findings: Find
     for trial in tried:
         _exactness(trial, findings)
     if any(trial.exhausted for around in trials.values() for trial in around.values()):
-        findings.add(Oddity.GAS_HUNGRY, "it takes all the gas that it is given")
+        findings.add(
+            Oddity.GAS_HUNGRY, "a trial of it ends half-way: it takes all the gas, or tells balances beyond any number"
+        )
     _surroundings(trials.values(), findings)
     direct = [move for trial in tried for move in (trial.gift, trial.to_pool) if move.asked and move.succeeded]
-    rests = [_ppm(after - before, before) for trial in tried for before, after in trial.rests if before]
+    rests = [in_ppm(after - before, before) for trial in tried for before, after in trial.rests if before]
     changes = max(rests, key=abs, default=0)
     if changes:
         findings.add(Oddity.REBASING, f"a balance that nobody touched changed by {changes} ppm")
@@ -160,9 +162,3 @@ def _gas(direct: Sequence[Moved], findings: Findings) -> int:
     if most > MAX_TRANSFER_GAS:
         findings.add(Oddity.GAS_HUNGRY, f"a transfer uses {most} gas")
     return most
-
-
-def _ppm(change: int, of: int) -> int:
-    """Rounded away from zero."""
-    parts = -(-abs(change) * PPM // of)
-    return parts if change > 0 else -parts

@@ -14,12 +14,19 @@ from chains.pools.pool import Call
 from chains.pools.words import selector
 
 PPM = 10**6
+MOST_PPM = 10**12
 _SECRET = secrets.token_bytes(32)
 
 _VENUE = "(address,bool,bool,uint256,address,address)"
 _MOVED = ("bool", *["uint256"] * 8)
 NOTHING = bytes(32 * len(_MOVED))
 """The answer, whatever was asked, that nothing was done."""
+
+
+def in_ppm(change: int, of: int) -> int:
+    """Rounded away from zero. What is beyond `MOST_PPM` either way is that: a balance may say anything."""
+    parts = min(-(-abs(change) * PPM // of), MOST_PPM)
+    return parts if change > 0 else -parts
 
 
 def made_address(name: str) -> Address:
@@ -77,9 +84,7 @@ class Moved:
     @property
     def tax_ppm(self) -> int:
         """What went missing of `asked`, rounded away from zero; a toll on top counts, as does a gift (below zero)."""
-        missing = max(self.asked, self.lost) - self.received
-        parts = -(-abs(missing) * PPM // self.asked)
-        return parts if missing > 0 else -parts
+        return in_ppm(max(self.asked, self.lost) - self.received, self.asked)
 
 
 @dataclass(frozen=True, slots=True)

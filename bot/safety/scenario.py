@@ -16,6 +16,7 @@ from chains.pools.words import selector, topic, word
 _GWEI = 10**9
 _MOST_GAS = 60_000_000
 _MOST_CALLS = 8
+_WORD_DIGITS = len("0x") + 64
 _DAY_S = 86_400
 _LATER_BLOCKS = 7_200
 _TRANSFER = topic("Transfer(address,address,uint256)")
@@ -214,6 +215,8 @@ def _told(logs: Sequence[Mapping[str, Any]], token: Address) -> tuple[int, int]:
     giver = int(probe.probe_address(token), 16)
     lost = received = 0
     for log in logs:
+        if len(log["data"]) != _WORD_DIGITS:
+            continue
         topics = [int(each, 16) for each in log["topics"]]
         if int(log["address"], 16) != int(token, 16) or len(topics) != 3 or topics[0] != int.from_bytes(_TRANSFER):
             continue

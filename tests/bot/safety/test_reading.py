@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from eth_abi.abi import encode
 
 from bot.safety import questions
 from bot.safety.judge import Findings, behaviour
-from bot.safety.probe import NOTHING, OPERATOR, Reply, Venue
-from bot.safety.report import Oddity
+from bot.safety.probe import MOST_PPM, NOTHING, OPERATOR, STRANGER, Reply, Venue, probe_address
+from bot.safety.report import Oddity, Standing, TokenReport, decode_report, encode_report
 from bot.safety.scenario import ALL_SURROUNDINGS, REAL, Scenario, Surroundings
 from bot.safety.trace import embedded, touched
 from chains.assets import Address, address
 from chains.blocks import Head
+from chains.pools.words import topic
 
 TOKEN, OTHER, THIRD, POOL = (address("0x" + digits * 20) for digits in ("11", "22", "33", "44"))
 BALANCE_OF = "0x70a08231"
@@ -112,3 +114,22 @@ def test_a_token_that_leaves_no_gas_to_tell_what_it_did_is_refused_by_name(call:
         trial, findings = scenario(REAL).read([{"calls": said}]), Findings()
         behaviour({10**18: {REAL: trial}}, findings)
         assert (Oddity.GAS_HUNGRY in findings.lines) is bool(wrong)
+
+
+def test_a_token_may_say_and_hold_what_it_likes_and_its_report_is_written() -> None:
+    there, amount = 2**255, 10**6
+    moved = encode(["bool", *["uint256"] * 8], [True, amount, amount, 0, 0, there, 32, 1, 50_000])
+    said: list[dict[str, Any]] = [{"status": "0x1", "returnData": "0x" + moved.hex(), "logs": []} for _ in range(14)]
+    for balance, at in ((amount, 7), (there, 8), (there, 10), (amount, 11)):
+        said[at]["returnData"] = f"0x{balance:064x}"
+    said[6]["returnData"] = "0x" + encode(["bool"] * 3, [True] * 3).hex()
+    parties = [f"0x{int(each, 16):064x}" for each in (probe_address(TOKEN), STRANGER)]
+    event = {"address": TOKEN, "topics": ["0x" + topic("Transfer(address,address,uint256)").hex(), *parties]}
+    said[3]["logs"] = [{**event, "data": data} for data in ("0x", "0x" + "ff" * 4_000, f"0x{amount:064x}")]
+    findings = Findings()
+    trial = scenario(REAL).read([{"calls": said}])
+    assert trial.told == (amount, amount)
+    seen = behaviour({10**18: {REAL: trial}}, findings)
+    assert seen.taxes.buy_ppm == -MOST_PPM and seen.rebasing_ppm == MOST_PPM
+    report = TokenReport("twin", TOKEN, 1, "0x01", Standing.REFUSED, taxes=seen.taxes, rebasing_ppm=seen.rebasing_ppm)
+    assert decode_report(encode_report(report)) == report
