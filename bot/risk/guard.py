@@ -25,9 +25,16 @@ def check(plan: Plan, budget: Budget, usage: Usage, worst: WorstCase) -> Refusal
             f"{ether(usage.drawdown_wei)} below the high-water mark, limit {ether(budget.drawdown_wei)}",
         )
     loss = usage.reserved_loss_wei + worst.loss_wei
+    # What takes a trade back spends what the trade has out already, however much that is.
+    capital = 0 if plan.unwinds else worst.capital_wei
     amounts = (
-        (Reason.BUDGET_PER_TRADE, "the plan's worst case", worst.loss_wei + worst.capital_wei, budget.per_trade_wei),
-        (Reason.BUDGET_CAPITAL, "inventory in flight", usage.capital_wei + worst.capital_wei, budget.capital_wei),
+        (Reason.BUDGET_PER_TRADE, "the plan's worst case", worst.loss_wei + capital, budget.per_trade_wei),
+        (
+            Reason.BUDGET_CAPITAL,
+            "inventory in flight",
+            0 if plan.unwinds else usage.capital_wei + capital,
+            budget.capital_wei,
+        ),
         (
             Reason.BUDGET_GAS,
             "gas of a day",

@@ -72,6 +72,19 @@ def test_each_limit_refuses_with_its_own_reason(usage: Usage, worst: WorstCase, 
     assert refusal.reason is reason
 
 
+def test_what_takes_a_trade_back_commits_no_inventory_anew_and_may_lose_no_more_than_any_plan() -> None:
+    back = replace(sell_plan(1), legs=sell_plan(1).swaps, unwinds="ab")
+    assert check(back, TEN, Usage(capital_wei=10), WorstCase(10, 10, 11)) is None
+    assert check(replace(back, unwinds=""), TEN, Usage(capital_wei=10), WorstCase(0, 0, 1)) is not None
+    for reason, usage, loss in (
+        (Reason.BUDGET_PER_TRADE, Usage(), 11),
+        (Reason.BUDGET_HOUR_LOSS, Usage(hour_loss_wei=5), 6),
+        (Reason.STRATEGY_HALTED, Usage(halted_because="test"), 0),
+    ):
+        refusal = check(back, TEN, usage, WorstCase(loss, 0, 1))
+        assert refusal is not None and refusal.reason is reason
+
+
 @pytest.mark.parametrize("limit", [field.name for field in dataclasses.fields(Budget)])
 def test_a_negative_limit_is_refused_by_name(limit: str) -> None:
     with pytest.raises(ValueError, match=f"{limit} is -1; a limit cannot be negative"):
