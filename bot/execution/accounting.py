@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from bot.execution.settings import NO_VENUES, Venues
 from bot.ledger.records import SwapFill
-from bot.plan import Plan
+from bot.plan import Plan, Swap
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Log, Receipt
 from chains.executor import Hop, HopKind, Lender, Loan
 from chains.hops import LENT_KINDS
+from chains.pools.uniswap_v4 import SWAP
 
 TRANSFER_TOPIC = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 """keccak256("Transfer(address,address,uint256)") (EIP-20)."""
@@ -71,8 +72,8 @@ def leg_fills(
 
     Of what a plan sells and brings, only what `accounts` gave and got counts: a token on the way can have anything else
     moved at the same pools. Of what is between, what went between the plan's venues and them. Coins leave no transfers:
-    a leg's coins are what the leg before gave, or the leg after took. Legs of several routes through one venue took
-    their turns.
+    a leg's coins are what the leg before gave, or the leg after took, or what a Uniswap V4 pool says. Legs of several
+    routes through one venue took their turns.
     """
     if receipt.status != 1:
         return []
@@ -82,11 +83,10 @@ def leg_fills(
     strangers = frozenset(party for t in moved for party in (t.source, t.target)) - named
     sold, bought = list[_Side](), list[_Side]()
     for swap, place in zip(plan.swaps, places, strict=True):
-        # A vault need not hold its asset: what is supplied elsewhere may go there, and come from there, past it.
-        wide = place | strangers if swap.hop.kind is HopKind.ERC4626 else place
-        deposits = swap.hop.zero_for_one
-        sold.append((wide if deposits else place, swap.token_in.address, swap.amount_in))
-        bought.append((place if deposits else wide, swap.token_out.address, swap.amount_out))
+        keeps = _keeping(swap, place, strangers, venues)
+        makes = swap.hop.zero_for_one
+        sold.append((keeps if makes else place, swap.token_in.address, swap.amount_in))
+        bought.append((place if makes else keeps, swap.token_out.address, swap.amount_out))
     sells, brings = plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address
     payers, payees = _parties(bought, accounts), _parties(sold, accounts)
     spent = [t for t in moved if t.source in (accounts if t.token == sells else payers[t.token])]
@@ -98,11 +98,41 @@ def leg_fills(
             taken[index] = given[index] = taken[index] or given[index]
     for index, (before, after) in enumerate(pairwise(plan.swaps)):
         if before.token_out.address == ZERO_ADDRESS == after.token_in.address:
-            given[index] = taken[index + 1] = given[index] or taken[index + 1]
+            given[index] = taken[index + 1] = given[index] or taken[index + 1] or _coins(plan, index, receipt, accounts)
     return [
         SwapFill(index, swap.hop.pool, swap.token_in.address, taken[index], swap.token_out.address, given[index])
         for index, swap in enumerate(plan.swaps)
     ]
+
+
+def _keeping(
+    swap: Swap, place: frozenset[Address], strangers: frozenset[Address], venues: Venues
+) -> frozenset[Address]:
+    """Where what a wrapper makes its own token of goes to and comes from; of any other hop its `place`.
+
+    A vault need not hold its asset: what is supplied elsewhere may go there, and come from there, past it; or the asset
+    is burnt and minted, as the wrapped coin is by nobody but its own contract.
+    """
+    if swap.hop.kind not in (HopKind.ERC4626, HopKind.WSTETH, HopKind.AAVE_V3):
+        return place
+    if swap.hop.kind is not HopKind.ERC4626:
+        return place - {ZERO_ADDRESS}
+    asset = (swap.token_in if swap.hop.zero_for_one else swap.token_out).address
+    return (place | strangers) - ({ZERO_ADDRESS} if asset == venues.wrapped_native else frozenset())
+
+
+def _coins(plan: Plan, index: int, receipt: Receipt, accounts: Collection[Address]) -> int:
+    """The coins that a Uniswap V4 pool swapped for `accounts`, by its own word; they are the first of its tokens."""
+    pool = plan.swaps[index].hop.pool
+    turn = sum(before.hop.pool == pool for before in plan.swaps[:index])
+    swapped = [
+        abs(int.from_bytes(log.data[:32], "big", signed=True))
+        for log in receipt.logs
+        if log.topics[:1] == (SWAP,)
+        and address("0x" + log.topics[1][:20].hex()) == pool
+        and address("0x" + log.topics[2][-20:].hex()) in accounts
+    ]
+    return swapped[turn] if turn < len(swapped) else 0
 
 
 def _parties(legs: Sequence[_Side], accounts: Collection[Address]) -> Mapping[str, set[Address]]:

@@ -25,6 +25,7 @@ from bot.plan import Swap
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Log, Receipt
 from chains.executor import BalancerV3Route, CurveRoute, Hop, HopKind, Lender, Loan, UniswapV4Route
+from chains.pools.uniswap_v4 import SWAP
 from chains.pools.words import word
 from tests.bot.execution.given import INVENTORY, OPERATOR, POOL, cycle, moved, sells_on_chain
 from tests.bot.execution.scripted import IDENTITY
@@ -329,3 +330,39 @@ def test_what_a_singleton_moves_for_itself_is_no_fill() -> None:
     )
     fills = leg_fills(replace(cycle(), legs=legs), _receipt(*logs), OURS, replace(VENUES, balancer_vault_v3=vault))
     assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 9), (9, 30), (30, 11)]
+
+
+def test_coins_between_two_pools_are_what_the_first_says_it_swapped_for_us() -> None:
+    plan = replace(cycle(), legs=(v4(WETH, COINS, 10, 9), v4(COINS, WETH, 9, 11)))
+
+    def swapped(party: Address, coins: int) -> Log:
+        pool_id = bytes.fromhex(at(41)[2:]) + bytes(12)
+        words = b"".join(word(value % 2**256) for value in (coins, 7, 1, 1, 1, 500))
+        return replace(moved(WETH, MANAGER, MANAGER, 1), topics=(SWAP, pool_id, word(int(party, 16))), data=words)
+
+    logs = (
+        swapped(at(7), -50),
+        swapped(OPERATOR, -8),
+        swapped(OPERATOR, 8),
+        moved(WETH, MANAGER, OPERATOR, 11),
+        moved(WETH, OPERATOR, MANAGER, 10),
+    )
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 8), (8, 11)]
+
+
+def test_what_another_route_unwraps_went_into_no_vault() -> None:
+    """Wrapped coins vanish to the zero address, where shares come from."""
+    unwrapping = Swap(WRAPPER, WETH, COINS, 7, 7)
+    routes = (through_the_vault(deposits=True, units=10), v4(SHARES, WETH, 10, 11)), (unwrapping, v4(COINS, WETH, 7, 8))
+    logs = (
+        moved(WETH, OPERATOR, VAULT, 10),
+        moved(SHARES, ZERO_ADDRESS, OPERATOR, 10),
+        moved(WETH, MANAGER, OPERATOR, 11),
+        moved(SHARES, OPERATOR, MANAGER, 10),
+        wrapped(WITHDRAWAL_TOPIC, OPERATOR, 7),
+        moved(WETH, MANAGER, OPERATOR, 8),
+    )
+    plan = replace(cycle(), legs=(*routes[0], *routes[1]), loan=Loan(Lender.PAIR, at(70), 3000))
+    fills = leg_fills(plan, _receipt(*logs), OURS, VENUES)
+    assert [(fill.amount_in, fill.amount_out) for fill in fills] == [(10, 10), (10, 11), (7, 7), (7, 8)]
