@@ -124,6 +124,9 @@ class PoolWatch:
         self._announced = [log for log in self._announced if log.block_number <= number]
         self._arrivals = [arrival for arrival in self._arrivals if arrival.head.number <= number]
         self._saved = dict.fromkeys(self._saved)
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
         self._forget_above = number if self._forget_above is None else min(number, self._forget_above)
 
     async def _forget_undone(self) -> None:
@@ -131,7 +134,11 @@ class PoolWatch:
         number, self._forget_above = self._forget_above, None
         if number is not None:
             names = [origin.name for origin in self._discovery.origins]
-            await asyncio.to_thread(self._store.rewind, names, number, max(0, number - REORG_BLOCKS))
+            try:
+                await asyncio.to_thread(self._store.rewind, names, number, max(0, number - REORG_BLOCKS))
+            except BaseException:
+                self._forget(number)
+                raise
 
     async def _read(self, head: Head, *, look_again: bool) -> None:
         """Read what was announced, as of `head`, and what was too shallow before."""

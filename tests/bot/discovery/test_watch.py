@@ -9,6 +9,7 @@ from typing import cast
 
 import pytest
 
+from bot.discovery.errors import StoreFailed
 from bot.discovery.watch import PoolWatch, caught_up
 from bot.drift.policy import AuditPolicy
 from bot.exactness import PROOFS
@@ -159,6 +160,27 @@ async def test_an_undone_block_moves_no_scan_forward(place: Place) -> None:
     await watch._forget_undone()
     discoverer.store.close()
     assert made in await _found_again(place)
+
+
+@ON_ONE_CHAIN
+async def test_what_found_no_space_to_be_forgotten_is_forgotten_once_there_is(place: Place, monkeypatch) -> None:
+    discoverer, watch, _ = await opened(place, [])
+    rewound: list[int] = []
+
+    def full(names: object, number: int, to: int) -> None:
+        rewound.append(number)
+        raise StoreFailed("the disk is full")
+
+    gone = await place.head()
+    watch._undo(Undone(gone, ()))
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(discoverer.store, "rewind", full)
+        for _ in range(2):
+            with pytest.raises(StoreFailed):
+                await watch._forget_undone()
+    await watch._forget_undone()
+    assert rewound == [gone.number] * 2 and watch._forget_above is None
+    discoverer.store.close()
 
 
 @ON_ONE_CHAIN
