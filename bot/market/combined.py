@@ -19,9 +19,10 @@ from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
-from bot.market.opportunity import Opportunity, Step, gas_of_parts, gas_of_path
+from bot.market.opportunity import Opportunity, Step, gas_of_parts, gas_of_path, gas_spared
 from bot.transaction import MOST_GAS
 from chains.assets import Asset
+from chains.executor import HopKind
 from chains.pools.pool import Piece, Pool, PoolError
 
 MOST_WALKS = 16
@@ -108,6 +109,7 @@ class Combining:
     _ways: list[Way] = field(default_factory=list, init=False, repr=False, compare=False)
     _untouched: list[Pool] = field(default_factory=list, init=False, repr=False, compare=False)
     _nets: dict[_Trips, int | Fraction] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kinds: dict[int, HopKind] = field(default_factory=dict, init=False, repr=False, compare=False)
     _burnt: dict[tuple[int, ...], int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: dict[_Swap, tuple[Pool, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _left: dict[_Swap, tuple[Pool, Pool]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -182,15 +184,22 @@ class Combining:
         return self._gain(trips) - gas * self.gas_price
 
     def _gas(self, trips: _Trips) -> int:
-        return gas_of_parts([self._burns(numbers) for numbers, _ in trips])
+        passed = ((self._ways[number].venue, self._kind(number)) for numbers, _ in trips for number in numbers)
+        return gas_of_parts([self._burns(numbers) for numbers, _ in trips]) - gas_spared(passed)
 
     def _burns(self, numbers: tuple[int, ...]) -> int:
         burns = self._burnt.get(numbers)
         if burns is None:
-            ways = (self._ways[number] for number in numbers)
-            kinds = [self.pools[way.venue].hop(way.token_in, way.token_out).kind for way in ways]
+            kinds = list(map(self._kind, numbers))
             burns = self._burnt[numbers] = gas_of_path(kinds)
         return burns
+
+    def _kind(self, number: int) -> HopKind:
+        kind = self._kinds.get(number)
+        if kind is None:
+            way = self._ways[number]
+            kind = self._kinds[number] = self.pools[way.venue].hop(way.token_in, way.token_out).kind
+        return kind
 
     def _fits(self, trips: _Trips) -> bool:
         """Whether one transaction may hold them all."""

@@ -11,7 +11,7 @@ from bot.market.combined import Combining, Walk
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.kernels import Curve, optimal_input
-from bot.market.opportunity import Opportunity, gas_of_routes
+from bot.market.opportunity import GAS_PASSED_BEFORE, Opportunity, gas_of_routes
 from chains.hops import HopKind
 from chains.pools.pool import Pool
 from tests.bot.ledger.given import ETHER, GWEI
@@ -153,7 +153,11 @@ def test_a_route_that_earns_less_than_its_gas_is_dropped() -> None:
     alone = max(gained(pools, [walk]) for walk in walks)
     more = gained(pools, together(pools, walks)) - alone
     two, one = ([[HopKind.CONSTANT_PRODUCT] * 2] * count for count in (2, 1))
-    dear = more // (gas_of_routes(two) - gas_of_routes(one)) + GWEI
+    # The pool that both pass is warm the second time.
+    gas = gas_of_routes(two) - GAS_PASSED_BEFORE[HopKind.CONSTANT_PRODUCT]
+    dear = more // (gas - gas_of_routes(one)) + GWEI
+    made = combined(pools, together(pools, walks))
+    assert made is not None and made.gas_estimate == gas
     assert len(together(pools, walks, gas_price_wei=dear - 2 * GWEI)) == 2
     assert len(together(pools, walks, gas_price_wei=dear)) == 1
 
