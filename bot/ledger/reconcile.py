@@ -84,12 +84,19 @@ class Reconciliation:
 
 
 def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None:
-    """Books what differs as come from outside, or gone there. Raises `LedgerError` while anything is in flight."""
-    if ledger.open_intents():
-        raise LedgerError("ledger: something is in flight, and a difference may be its; let a run settle it first")
-    deltas = {row.account: row.difference for row in found.differing}
-    ledger.post("external", accounts.moved(deltas, accounts.EXTERNAL), source=reason[:_SOURCE_LENGTH])
-    ledger.record_event(Level.WARNING, "differences_booked", f"{len(deltas)} accounts: {reason}")
+    """Books what differs as come from outside, or gone there.
+
+    Raises `LedgerError` while anything is in flight, and where a run beside has booked something since it was compared.
+    """
+    with ledger.batch():
+        if found.in_flight or ledger.open_intents():
+            raise LedgerError("ledger: something is in flight, and a difference may be its; let a run settle it first")
+        booked = ledger.accounts()
+        if any(booked.get(row.account) != row.ledger for row in found.rows):
+            raise LedgerError("ledger: a run booked something while it was compared; halt that run, and try again")
+        deltas = {row.account: row.difference for row in found.differing}
+        ledger.post("external", accounts.moved(deltas, accounts.EXTERNAL), source=reason[:_SOURCE_LENGTH])
+        ledger.record_event(Level.WARNING, "differences_booked", f"{len(deltas)} accounts: {reason}")
 
 
 async def reconcile(

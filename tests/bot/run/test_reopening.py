@@ -19,7 +19,7 @@ from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
 from tests.bot.execution import given
 from tests.bot.execution.given import head
-from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending
+from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending, receipt
 
 FINAL, HEAD = head(18), head(20)
 
@@ -122,6 +122,21 @@ async def test_what_a_person_explains_is_booked_and_then_it_goes_on(outside: Out
     pending(ledger, 1)
     with pytest.raises(LedgerError, match="something is in flight"):
         book_differences(ledger, Reconciliation((Row(NATIVE, before, before),)), "again")
+
+
+async def test_what_a_run_beside_booked_since_it_was_compared_is_not_booked_again(outside: Outside) -> None:
+    ledger = outside.ledger
+    before = ledger.accounts()[NATIVE]
+    intent = pending(ledger, 1)
+    mined = receipt(1)
+    real = before - mined.gas_cost_wei
+    sent = Reconciliation((Row(NATIVE, before, real),), in_flight=(intent,))
+    idle = Reconciliation((Row(NATIVE, before, real),))
+    ledger.record_mined(intent.id, mined, {})
+    for found, why in ((sent, "something is in flight"), (idle, "a run booked something")):
+        with pytest.raises(LedgerError, match=why):
+            book_differences(ledger, found, "a deposit")
+    assert ledger.accounts()[NATIVE] == real
 
 
 def test_while_an_exchange_is_owed_its_book_and_its_strategy_must_be_named(tmp_path: Path) -> None:
