@@ -25,6 +25,8 @@ DEPOSIT_TOPIC = bytes.fromhex("e1fffcc4923d04b559f4d29a8bfc6cda04eb5b0d3c460751c
 WITHDRAWAL_TOPIC = bytes.fromhex("7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65")
 """keccak256("Withdrawal(address,uint256)"): WETH9 makes coins of tokens."""
 
+_MOST_UNITS = 2**256 - 1
+
 Deltas = Mapping[tuple[Address, Address], int]
 """Base units gained by (account, token); losses are negative, zeroes absent."""
 
@@ -99,6 +101,8 @@ def leg_fills(
     for index, (before, after) in enumerate(pairwise(plan.swaps)):
         if before.token_out.address == ZERO_ADDRESS == after.token_in.address:
             given[index] = taken[index + 1] = given[index] or taken[index + 1] or _coins(plan, index, receipt, accounts)
+    # What a token says of itself may come to more than there can be of any.
+    taken, given = ([min(units, _MOST_UNITS) for units in said] for said in (taken, given))
     return [
         SwapFill(index, swap.hop.pool, swap.token_in.address, taken[index], swap.token_out.address, given[index])
         for index, swap in enumerate(plan.swaps)

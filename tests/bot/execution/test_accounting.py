@@ -104,6 +104,18 @@ def test_what_others_move_at_a_plans_pools_in_its_transaction_is_no_fill() -> No
     assert (fill.amount_in, fill.amount_out) == (swap.amount_in, swap.amount_out)
 
 
+def test_what_a_token_says_of_itself_is_no_more_than_there_can_be_of_any() -> None:
+    plan = cycle()
+    there, _ = plan.swaps
+    logs = [moved(WETH, OPERATOR, POOL.address, there.amount_in)]
+    logs += [
+        moved(USDC, source, target, 2**256 - 1)
+        for source, target in 12 * [(POOL.address, OPERATOR), (OPERATOR, POOL.address)]
+    ]
+    bought, sold = leg_fills(plan, _receipt(*logs), OURS)
+    assert (bought.amount_in, bought.amount_out, sold.amount_in) == (there.amount_in, 2**256 - 1, 2**256 - 1)
+
+
 def test_only_tokens_with_a_mark_are_believed_to_have_moved_in_our_accounts() -> None:
     """What anybody's token says in its events no balance need bear out; one that tells none is never reconciled."""
     mine, theirs = Token(IDENTITY.network, at(60), "MINE", 18), Token(IDENTITY.network, at(61), "HERS", 18)
