@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.ledger import accounts
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError
+from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent
@@ -105,7 +106,7 @@ async def reconcile(
     exchange_balances: BalanceSource,
     final: FinalBlock | None = None,
 ) -> Reconciliation:
-    """Compares every account the ledger knows, and keeps the observed balances in it.
+    """Compares every account the ledger knows, and keeps the observed balances in it, if there is space for them.
 
     Accounts at the run's network are asked of the chain, all others of an exchange. An answer that does not come
     is an exception of its source, never a zero, but where nothing is booked and nobody can be asked. Nothing is said
@@ -121,7 +122,8 @@ async def reconcile(
         )
     )
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
-    ledger.record_balances({row.account: row.real for row in rows})
+    with suppress(LedgerFull):
+        ledger.record_balances({row.account: row.real for row in rows})
     return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from bot.ledger.errors import LedgerFull
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import BalanceSource, FinalBlock, reconcile
@@ -43,6 +44,16 @@ async def test_one_missing_unit_is_named(ledger: Ledger) -> None:
     assert not reconciliation.equal
     (row,) = reconciliation.differing
     assert (row.account, row.difference) == (SPOT_USDT, -1)
+
+
+async def test_what_differs_is_told_on_a_full_disk_too(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: object) -> None:
+        raise LedgerFull("no space")
+
+    monkeypatch.setattr(ledger, "record_balances", full)
+    ask = _saying(ledger.accounts() | {SPOT_USDT: 7})
+    found = await reconcile(ledger, ask, ask)
+    assert [row.account for row in found.differing] == [SPOT_USDT]
 
 
 def _saying(world: Mapping[Account, int]) -> BalanceSource:
