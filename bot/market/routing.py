@@ -24,6 +24,9 @@ SLICES = 48
 APPROACHES = 24
 """How often the input of an exact-output order is estimated anew."""
 
+_HAIRS = (0.0, 1e-9, 1e-6, 1e-3, 1e-2, 0.1)
+"""By how much a part is made smaller where a pool refuses it: a plan in floats fills a known range to its very end."""
+
 _SPARK = 1e-6
 """The order enters the dual as a way that gives all of it for this much of the token that is wanted."""
 
@@ -166,21 +169,37 @@ class _Router:
         return carried
 
     def _exact(self, plan: Mapping[Edges, float], amount: int) -> tuple[Path, ...]:
-        """The plan in integers that add up to `amount`; nothing where a pool refuses."""
+        """The plan in integers that add up to `amount`: the largest path takes what the others leave or their pools
+        refuse. Nothing where its own refuse that.
+        """
         total = sum(plan.values())
         if not total > 0.0:
             return ()
-        order = sorted(plan, key=plan.__getitem__)
-        parts = [int(amount * (plan[path] / total)) for path in order]
-        parts[-1] += amount - sum(parts)
-        desk, made = Desk(self._pools), []
+        *others, largest = sorted(plan, key=plan.__getitem__)
+        desk, made = Desk(self._pools), list[Path]()
+        for path in others:
+            taken = self._taken(desk, path, amount * (plan[path] / total))
+            if taken is not None:
+                made.append(taken)
+        rest = amount - _paid(tuple(made))
         try:
-            for path, part in zip(order, parts, strict=True):
-                if part > 0:
-                    made.append(Path(tuple(swaps(desk, self._ways(path), part))))
+            if rest > 0:
+                made.append(Path(tuple(swaps(desk, self._ways(largest), rest))))
         except (PoolError, ArithmeticError):
             return ()
         return tuple(made)
+
+    def _taken(self, desk: Desk, path: Edges, amount: float) -> Path | None:
+        """`amount` along the path, or as much less as its pools take; None where they take nothing like it."""
+        for hair in _HAIRS:
+            units = int(amount * (1.0 - hair))
+            if units <= 0:
+                return None
+            try:
+                return Path(tuple(swaps(desk, self._ways(path), units)))
+            except (PoolError, ArithmeticError):
+                continue
+        return None
 
     def _trimmed(self, paths: tuple[Path, ...], amount: int) -> tuple[Path, ...]:
         """The paths with the last one asked for no more than what the others leave to be had."""

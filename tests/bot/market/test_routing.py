@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from bot.exactness.curve import tricrypto, tripool
 from bot.market.routing import NoRoute, route
+from chains.pools.pool import PoolError
 from tests.bot.market.dual.markets import TOKENS, WETH, markets
 from tests.bot.market.samples import DAI, USDC, WBTC, v3
+from tests.bot.scan.recorded import recorded_snapshot
 from tests.chains.pools.samples import pair, token
 from tests.chains.pools.test_wrapping import LIDO, STETH, WSTETH
 
@@ -53,6 +55,20 @@ def test_an_order_goes_over_other_tokens_where_that_pays() -> None:
     assert replayed(pools, found) == found.amount_out > pools[0].quote(WETH, 20 * ETH)
     assert {len(part.steps) for part in found.paths} == {1, 2}
     assert len(route(pools, WETH, USDC, 20 * ETH, max_hops=1).paths) == 1
+
+
+@pytest.mark.parametrize("amount", [5_000, 8_000, 10_000, 20_000])
+def test_a_pool_that_is_filled_to_the_end_of_what_is_known_of_it_takes_its_part_of_a_larger_order(amount) -> None:
+    recorded = [entry.pool for entry in recorded_snapshot().pools]
+    pools = [pool for pool in recorded if {token.symbol for token in pool.tokens} == {"WETH", "USDC"}]
+    narrow = next(pool for pool in pools if pool.venue == "0x8ad599c3A0ff1De082011EFDDc58f1908eb6e6D8")
+    usdc, weth = narrow.tokens
+    found = route(pools, weth, usdc, amount * ETH)
+    assert found.amount_in == amount * ETH and replayed(pools, found) == found.amount_out
+    (part,) = (part.amount_in for part in found.paths if part.steps[0].venue == narrow.venue)
+    assert 513 * ETH < part < 514 * ETH
+    with pytest.raises(PoolError):
+        narrow.quote(weth, 514 * ETH, usdc)
 
 
 def test_a_path_over_a_token_of_few_units_is_not_taken_for_a_price_that_rounding_eats() -> None:
