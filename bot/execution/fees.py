@@ -94,6 +94,7 @@ class FeePolicy:
         self.max_fee_wei = max_fee_wei
         self.most_gas = (gas_limit - _GAS_MARGIN) * 100 // (100 + _GAS_MARGIN_PERCENT)
         """What a call may be estimated to burn for its limit not to be more than is signed."""
+        self._gas_limit = gas_limit
         self._model = model or GasModel("eip1559")
         self._ask = ask
         self._data: DataFees = NO_DATA
@@ -144,6 +145,13 @@ class FeePolicy:
         offer = self._model.offer(head, tip_wei, most_to_outbid(self.max_fee_wei))
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
+
+    def unsigned(self, fees: Fees) -> Refusal | None:
+        """Why the signer will not sign `fees`; None where their gas limit is no more than it signs."""
+        if fees.gas_limit <= self._gas_limit:
+            return None
+        detail = f"signer.gas_limit is {self._gas_limit}, it needs {fees.gas_limit}; raise that, or lower max_routes"
+        return Refusal(Reason.SIGNER_GAS_LIMIT, detail)
 
     def offer(self, head: Head) -> Offer:
         """What is offered per gas for the block after `head`."""

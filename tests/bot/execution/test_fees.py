@@ -14,6 +14,7 @@ from bot.execution.marks import Marks, NoMark
 from bot.execution.replacing import ReplacementPolicy, outbidding
 from bot.ledger.states import most_to_outbid
 from bot.plan import Plan
+from bot.reasons import Reason
 from chains.blocks import Head
 from chains.networks.gas import Offer
 from tests.bot.execution.given import MARKS, cycle, sells_on_chain
@@ -92,3 +93,11 @@ def test_what_may_be_estimated_is_what_a_limit_within_the_signers_leaves() -> No
     policy = FeePolicy(2 * GWEI, 200 * GWEI, gas_limit=1_500_000)
     assert policy.fees(policy.most_gas, _head(GWEI)).gas_limit <= 1_500_000
     assert policy.fees(policy.most_gas + 1, _head(GWEI)).gas_limit > 1_500_000
+
+
+def test_what_the_signer_will_not_sign_for_its_gas_is_refused_before_it_is_asked() -> None:
+    """Dry, nobody is: a plan that burns more than was estimated was told as one that would be signed."""
+    policy = FeePolicy(2 * GWEI, 200 * GWEI, gas_limit=1_500_000)
+    assert policy.unsigned(policy.fees(policy.most_gas, _head(GWEI))) is None
+    refusal = policy.unsigned(policy.fees(policy.most_gas + 1, _head(GWEI)))
+    assert refusal is not None and refusal.reason is Reason.SIGNER_GAS_LIMIT and "signer.gas_limit" in refusal.detail
