@@ -1,0 +1,267 @@
+"""What an exchange keeps back, delays, pages or answers with something else: nothing of it is taken for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+
+import ccxt.pro
+import pytest
+from aiohttp import web
+
+from chains.exchanges.adapter import NOBODYS
+from chains.exchanges.local import LocalExchange
+from chains.exchanges.local.server import Handler
+from chains.exchanges.orders import OrderStatus
+from chains.exchanges.troubles import ExchangeUnavailable
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
+
+
+class Lossy(LocalExchange):
+    """Accepts orders and never answers: what it would have said is lost on the way."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        if request.method == "POST":
+            await asyncio.sleep(30)
+        return answer
+
+
+class Secretive(LocalExchange):
+    """Accepts orders and refuses to show their trades."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.endswith("/myTrades"):
+            return web.json_response({"code": -1102, "msg": "Mandatory parameter 'x' was not sent."}, status=400)
+        return await super()._answer(request, handler)
+
+
+class Sparing(LocalExchange):
+    """Tells what an order traded in its answer, but not all of it."""
+
+    def __init__(self, kept_back: str) -> None:
+        super().__init__(ANCHORS)
+        self._kept_back = kept_back
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        if request.method != "POST" or not isinstance(answer, web.Response) or answer.text is None:
+            return answer
+        return web.Response(text=re.sub(self._kept_back, "", answer.text), content_type="application/json")
+
+
+class Crowded(LocalExchange):
+    """Answers what is asked of orders once `crowd` such requests have been before it together; `most` were."""
+
+    def __init__(self, crowd: int) -> None:
+        super().__init__(ANCHORS)
+        self.most = self._waiting = 0
+        self._crowd = crowd
+        self._crowded = asyncio.Event()
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.endswith("/order") or NOBODYS in request.query_string:
+            return await super()._answer(request, handler)
+        self._waiting += 1
+        self.most = max(self.most, self._waiting)
+        if self._waiting >= self._crowd:
+            self._crowded.set()
+        await self._crowded.wait()
+        await asyncio.sleep(0.05)
+        self._waiting -= 1
+        return await super()._answer(request, handler)
+
+
+class Untimely(LocalExchange):
+    """Counts how often it is asked the time once it is `silent`, and does not tell it then."""
+
+    def __init__(self) -> None:
+        super().__init__(ANCHORS)
+        self.silent = False
+        self.asked = asyncio.Semaphore(0)
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not self.silent or not request.path.endswith("/time"):
+            return await super()._answer(request, handler)
+        self.asked.release()
+        raise web.HTTPServiceUnavailable
+
+
+class Paged(LocalExchange):
+    """Says `page` instead of what is asked of it at `path`, while there is one."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(ANCHORS)
+        self.path = path
+        self.page: str | None = None
+        self.status = 200
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.page is None or request.method != "GET" or not request.path.endswith(self.path):
+            return await super()._answer(request, handler)
+        return web.Response(text=self.page, status=self.status, content_type="application/json")
+
+
+PAGES = ["<html>Checking your browser before accessing the exchange.</html>", "", "{}", '{"lastUpdateId": 5, "bids": [']
+
+
+async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() -> None:
+    async with broken(Lossy(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert report.status is OrderStatus.UNKNOWN
+        assert "signature" not in report.detail
+        found = await exchange.find("one", ETH)
+    assert found is not None
+    assert (found.status, found.filled) == (OrderStatus.FILLED, COIN)
+
+
+async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejected() -> None:
+    async with broken(Secretive(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert report.status is OrderStatus.UNKNOWN
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+
+
+class Throttling(LocalExchange):
+    """Takes no orders, and says so with `status`."""
+
+    def __init__(self, status: int, code: int) -> None:
+        super().__init__(ANCHORS)
+        self._said = {"status": status, "data": {"code": code, "msg": "Too many requests."}}
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST":
+            return web.json_response(**self._said)
+        return await super()._answer(request, handler)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "told"),
+    [
+        (429, -1003, OrderStatus.REJECTED),
+        (418, -1003, OrderStatus.REJECTED),
+        (400, -1015, OrderStatus.REJECTED),
+        (503, -1001, OrderStatus.UNKNOWN),
+        (503, -1007, OrderStatus.UNKNOWN),
+    ],
+)
+async def test_an_order_over_a_rate_limit_was_refused_and_is_no_riddle(
+    status: int, code: int, told: OrderStatus
+) -> None:
+    async with broken(Throttling(status, code)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+    assert report.status is told
+
+
+@pytest.mark.parametrize("kept_back", [r',"tradeId":\d+', r',"commission":"[\d.]+"', r',"commissionAsset":"ETH"'])
+async def test_what_an_answer_keeps_back_of_trades_is_asked_for(kept_back: str) -> None:
+    async with broken(Sparing(kept_back), told="FULL") as exchange:
+        book = await exchange.fetch_book(ETH)
+        one, two = [await exchange.place(an_order(book, "buy", COIN, name)) for name in ("one", "two")]
+        assert await exchange.find("one", ETH) == one and one.filled == two.filled == COIN
+        ids = [fill.trade_id for report in (one, two) for fill in report.fills]
+    assert len(set(ids)) == len(ids) and "None" not in ids
+
+
+async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
+    async with broken(LocalExchange(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert (report.status, report.filled) == (OrderStatus.FILLED, COIN)
+
+
+async def test_trades_that_come_in_pages_are_all_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    local = LocalExchange(ANCHORS)
+    async with broken(local) as exchange:
+        local.deposit(KEY, SECRET, "USDT", 10**6 * COIN)
+        order = an_order(await exchange.fetch_book(ETH), "buy", 100 * COIN)
+        monkeypatch.setattr("chains.exchanges.local.api.LIST_LIMIT", 2)
+        report = await exchange.place(order)
+        assert (report.status, report.filled) == (OrderStatus.FILLED, 100 * COIN)
+        assert len({fill.trade_id for fill in report.fills}) == len(report.fills) > 5
+
+
+async def test_where_trades_are_not_told_by_order_it_is_those_of_the_account_that_are_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with broken(LocalExchange(ANCHORS)) as exchange:
+        book = await exchange.fetch_book(ETH)
+        monkeypatch.setitem(exchange._client.has, "fetchOrderTrades", False)
+        monkeypatch.setattr(exchange._client, "fetch_order_trades", ccxt.Exchange().fetch_order_trades)
+        reports = [await exchange.place(an_order(book, "buy", COIN, name)) for name in ("one", "two")]
+        assert [report.filled for report in reports] == [COIN, COIN]
+        assert [await exchange.find(name, ETH) for name in ("one", "two")] == reports
+
+
+@pytest.mark.parametrize(("alone", "together"), [({"binance"}, 4), (set[str](), 1)])
+async def test_orders_wait_for_each_other_only_where_a_request_may_not_overtake_another(
+    monkeypatch: pytest.MonkeyPatch, alone: set[str], together: int
+) -> None:
+    monkeypatch.setattr("chains.exchanges.adapter.JUDGES_EACH_ALONE", alone)
+    local = Crowded(together)
+    async with broken(local) as exchange:
+        book = await exchange.fetch_book(ETH)
+        orders = [an_order(book, "buy", COIN // 10, name) for name in ("one", "two", "three")]
+        *reports, found = await asyncio.gather(*map(exchange.place, orders), exchange.find("none", ETH))
+    assert local.most == together
+    assert [report.status for report in reports] == [OrderStatus.FILLED] * 3 and found is None
+
+
+async def test_an_idle_account_is_asked_the_time_to_keep_its_connection_and_followed_whatever_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chains.exchanges.adapter.IDLE_S", 0.01)
+    local = Untimely()
+    async with broken(local) as exchange:
+        local.silent = True
+        await exchange.watch(lambda book: None)
+        for _ in range(3):
+            await asyncio.wait_for(local.asked.acquire(), 30)
+        await exchange.reached(ETH, exchange.books[ETH].nonce)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("path", ["/order", "/myTrades"])
+async def test_a_page_where_an_order_should_be_is_no_answer(path: str, page: str) -> None:
+    local = Paged(path)
+    async with broken(local) as exchange:
+        await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        local.page = page
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+        local.page = None
+        found = await exchange.find("one", ETH)
+    assert found is not None and found.filled == COIN
+
+
+async def test_an_order_that_cannot_be_read_is_no_answer() -> None:
+    local = Paged("/order")
+    async with broken(local) as exchange:
+        local.page = '{"symbol": "ETHUSDT", "orderId": 1, "executedQty": "0", "status": "EXPIRED"}'
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_where_balances_should_be_is_no_empty_account(page: str) -> None:
+    local = Paged("/account")
+    async with broken(local) as exchange:
+        assert await exchange.balances() == {"USDT": 10_000 * COIN}
+        local.page = page
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.balances()
+
+
+@pytest.mark.parametrize(("page", "status"), [*((page, 200) for page in PAGES), ('{"code": "odd"}', 400)])
+async def test_a_page_where_a_snapshot_should_be_is_noticed_and_healed(page: str, status: int) -> None:
+    local = Paged("/depth")
+    async with broken(local) as exchange:
+        noticed = asyncio.Semaphore(0)
+        await exchange.watch(lambda book: None, lambda trouble: noticed.release())
+        local.page, local.status = page, status
+        await local.drop_streams()
+        async with asyncio.timeout(10):
+            await noticed.acquire()
+            await noticed.acquire()
+            local.page = None
+            await exchange.reached(ETH, (await local.advance(2_000))["ETHUSDT"])
