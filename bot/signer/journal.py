@@ -376,7 +376,8 @@ class Journal:
     def _failure(self, act: str, error: Exception) -> JournalError:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
             return JournalLocked(f"journal {self._path} is locked: another signer is using it; stop that one first")
-        return JournalError(f"cannot {act} journal {self._path}: {error}")
+        # A line of the run has little room, and a path is long.
+        return JournalError(f"cannot {act} journal: {error}; it is {self._path}")
 
 
 def _link(before: str, at_s: float, what: str, detail: str) -> str:

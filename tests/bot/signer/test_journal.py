@@ -309,3 +309,10 @@ def test_a_nonce_is_held_until_it_is_known_never_to_have_left(tmp_path: Path) ->
         assert journal.holder(31337, OPERATOR, 7) is journal.of_plan("plan-1") is None
         journal.record(replace(ENTRY, intent_id="intent-2"))
         assert journal.verify() == 2, "what failed is in no link of the chain"
+
+
+def test_why_a_journal_cannot_be_used_is_said_before_its_place_which_may_be_long(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JournalError) as refused:
+        Journal(tmp_path / "folder")
+    assert str(refused.value) == f"cannot open journal: unable to open database file; it is {tmp_path / 'folder'}"
