@@ -43,6 +43,7 @@ def flatten(config_path: Path | None, run_folder: Path | None, strategy: str, re
 def _set(
     config_path: Path | None, run_folder: Path | None, strategy: str, reason: str, *, flatten: bool, as_json: bool
 ) -> None:
+    from bot.signer.presence import is_running
     from bot.signer.switch import KillSwitch, SwitchUnwritten
 
     folders = control_folders(config_path, run_folder)
@@ -55,12 +56,15 @@ def _set(
             # What can be stopped is stopped.
             failed.append(str(error))
     left = [told for folder in set_to for told in _left(Path(folder), strategy)] if flatten else []
+    waits = [folder for folder in set_to if not is_running(Path(folder))] if flatten else []
     if as_json and not failed:
         switches = {folder: str(switch) for folder, switch in set_to.items()}
-        emit({"strategy": strategy or None, "switches": switches, "still_halted": left})
+        emit({"strategy": strategy or None, "switches": switches, "still_halted": left, "waits_for_a_run": waits})
         return
     for where, switch in set_to.items():
         click.echo(f"{strategy or 'all strategies'} {switch}; {where}", err=as_json)
+    for where in waits:
+        click.echo(f"nothing runs there now, so that what is owed waits for the next run: {where}", err=as_json)
     for told in left:
         click.echo(f"still halted, so that nothing is taken back: {told}", err=as_json)
     if failed:

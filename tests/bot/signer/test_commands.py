@@ -117,7 +117,8 @@ async def test_an_account_that_a_strange_nonce_halted_is_resumed_by_its_name(
 
 
 async def test_flatten_reduces_first(client: SignerClient, config: Path) -> None:
-    await told("flatten", CYCLES, "--config", config)
+    said = await told("flatten", CYCLES, "--config", config)
+    assert said["waits_for_a_run"] == []
     switch = KillSwitch(client.switch.folder).read().switches[CYCLES]
     assert (switch.state, switch.then_halt) == (Trading.REDUCING, True)
     refused = await client.sign(now_ask(1))
@@ -134,6 +135,14 @@ async def test_flatten_says_what_stays_halted_by_another_switch(
     assert "looks wrong" in still and still.endswith(f"`{f'isthmus flatten {left}'.strip()}`")
     flat = await told("flatten", *filter(None, [left]), "--config", config)
     assert flat["still_halted"] == []
+
+
+async def test_flatten_says_where_nothing_runs_that_could_take_anything_back(
+    client: SignerClient, config: Path
+) -> None:
+    await client.close()
+    said = await told("flatten", "--config", config, "--run", client.switch.folder)
+    assert said["waits_for_a_run"] == [str(client.switch.folder)]
 
 
 async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config: Path) -> None:
