@@ -215,14 +215,18 @@ def _ends(log: Log, parties: tuple[Address, ...], wrapped_native: Address) -> tu
 
 
 def _venue(hop: Hop, venues: Venues) -> frozenset[Address]:
-    """Whom `hop` pays and is paid by: a singleton for its pools; nobody, too, for a wrapper that mints and burns."""
+    """Whom `hop` pays and is paid by; nobody, too, for a wrapper that mints and burns."""
+    wraps = hop.kind in (HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3)
+    return frozenset({counterparty(hop, venues), *((ZERO_ADDRESS,) if wraps else ())})
+
+
+def counterparty(hop: Hop, venues: Venues) -> Address:
+    """The contract that `hop` pays and is paid by: a singleton for its pools."""
     match hop.kind:
         case HopKind.UNISWAP_V4:
-            return frozenset({venues.pool_manager})
+            return venues.pool_manager
         case HopKind.BALANCER_V2:
-            return frozenset({venues.balancer_vault_v2})
+            return venues.balancer_vault_v2
         case HopKind.BALANCER_V3:
-            return frozenset({venues.balancer_vault_v3})
-        case HopKind.ERC4626 | HopKind.WRAPPED_NATIVE | HopKind.WSTETH | HopKind.AAVE_V3:
-            return frozenset({hop.pool, ZERO_ADDRESS})
-    return frozenset({hop.pool})
+            return venues.balancer_vault_v3
+    return hop.pool

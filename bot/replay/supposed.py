@@ -17,11 +17,12 @@ from typing import Any, cast
 from eth_utils.crypto import keccak
 
 from bot.engine import Engine
-from bot.execution.accounting import TRANSFER_TOPIC
+from bot.execution.accounting import TRANSFER_TOPIC, counterparty
 from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.transactions import Identity
+from bot.execution.unwind import through
 from bot.gas import GasCoin
-from bot.market import Market
+from bot.market import Market, UnknownVenue
 from bot.plan import Plan, decode_plan, encode_plan
 from bot.replay.codec import decode, decode_error
 from bot.replay.ends import PlayedEnd
@@ -175,7 +176,7 @@ class Supposing:
             block_hash=head.hash,
             gas_used=plan.gas_estimate,
             gas_price_wei=price,
-            deltas=_deltas(plan, self.identity),
+            deltas=deltas_of(plan, self.identity),
             made_at_s=self.heard.clock.wall,
             code_hash=self.identity.code_hash,
         )
@@ -231,7 +232,7 @@ class Supposing:
                 status=1,
                 gas_used=verdict.gas_used if verdict is not None else sent.plan.gas_estimate,
                 effective_gas_price_wei=price,
-                logs=tuple(_logs(sent.plan, self.identity, head, tx_hash)),
+                logs=tuple(logs_of(sent.plan, self.identity, head, tx_hash)),
             )
             if (sent.plan.block_number, sent.plan.pools) not in self.remembered.traded:
                 self._leave_pools(sent.plan)
@@ -243,12 +244,10 @@ class Supposing:
     def _leave_pools(self, plan: Plan) -> None:
         """As a trade that never was would have left them."""
         for swap in plan.swaps:
-            pool = self.market.pools.get(swap.hop.pool)
-            if pool is None:
-                continue
             try:
+                pool = through(swap, self.market)
                 self.market.renew_pool(pool.swapped(swap.token_in, swap.amount_in, swap.token_out))
-            except PoolError:
+            except (PoolError, UnknownVenue):
                 continue
 
     async def _order(self, exchange: str, method: str, *asked: Any) -> OrderReport | dict[str, int] | None:
@@ -269,23 +268,31 @@ def _price_wei(transaction: UnsignedTransaction, base_fee_wei: int) -> int:
     return min(transaction.max_fee_wei, base_fee_wei + transaction.tip_wei)
 
 
-def _deltas(plan: Plan, identity: Identity) -> dict[tuple[Address, Address], int]:
-    first, last = plan.swaps[0], plan.swaps[-1]
-    token_in, token_out = Address(first.token_in.address), Address(last.token_out.address)
+def deltas_of(plan: Plan, identity: Identity) -> dict[tuple[Address, Address], int]:
+    """What `plan` moves in our accounts, in base units, where every route and its lender do as quoted."""
+    token_in, token_out = Address(plan.swaps[0].token_in.address), Address(plan.swaps[-1].token_out.address)
     if plan.atomic:
-        return {(identity.executor, token_in): last.amount_out - first.amount_in}
-    return {(identity.inventory, token_in): -first.amount_in, (identity.inventory, token_out): last.amount_out}
+        return {(identity.executor, token_in): plan.amount_out - plan.amount_in - _lenders_fee(plan)}
+    return {(identity.inventory, token_in): -plan.amount_in, (identity.inventory, token_out): plan.amount_out}
 
 
-def _logs(plan: Plan, identity: Identity, head: Head, tx_hash: str) -> list[Log]:
-    """The transfers of the plan's swaps, as their tokens would log them."""
+def _lenders_fee(plan: Plan) -> int:
+    return plan.loan.debt(plan.amount_in) - plan.amount_in if plan.loan is not None else 0
+
+
+def logs_of(plan: Plan, identity: Identity, head: Head, tx_hash: str) -> list[Log]:
+    """The transfers of the plan's swaps, and of what its lender takes, as their tokens would log them."""
     holder = identity.executor if plan.atomic else identity.inventory
     moves: list[tuple[Token, Address, Address, int]] = []
-    for index, swap in enumerate(plan.swaps):
-        source = holder if index == 0 else identity.executor
-        target = holder if index == len(plan.swaps) - 1 else identity.executor
-        moves.append((swap.token_in, source, swap.hop.pool, swap.amount_in))
-        moves.append((swap.token_out, swap.hop.pool, target, swap.amount_out))
+    for route in plan.routes:
+        for index, swap in enumerate(route):
+            source = holder if index == 0 else identity.executor
+            target = holder if index == len(route) - 1 else identity.executor
+            at = counterparty(swap.hop, identity.venues)
+            moves.append((swap.token_in, source, at, swap.amount_in))
+            moves.append((swap.token_out, at, target, swap.amount_out))
+    if plan.loan is not None and (fee := _lenders_fee(plan)):
+        moves.append((plan.swaps[0].token_in, identity.executor, identity.venues.lender(plan.loan), fee))
     return [
         Log(
             address=Address(token.address),
