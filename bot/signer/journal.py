@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -100,6 +100,19 @@ class JournalError(RuntimeError):
 
 class JournalLocked(JournalError):
     """Another signer is using it."""
+
+
+def signed_by(path: Path, keys: Sequence[Address]) -> bool:
+    """Whether the journal at `path`, which nobody need have open, holds a signature of one of `keys`.
+
+    Raises `JournalError`.
+    """
+    asked = f"SELECT 1 FROM signed WHERE sender IN ({', '.join('?' * len(keys))}) LIMIT 1"  # noqa: S608
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(asked, keys).fetchone() is not None
+    except _DAMAGED as error:
+        raise JournalError(f"journal {path}: {error}; {_REMEDY}") from None
 
 
 class Journal:

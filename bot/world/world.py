@@ -22,6 +22,7 @@ from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.signer.files import SIGNER_FOLDER
+from bot.signer.journal import signed_by
 from bot.signer.switch import CONTROL_NAME, KillSwitch
 from bot.world.exchanges import exchange_of
 from bot.world.nodes import node_of
@@ -66,10 +67,15 @@ class World:
     def signer_journal(self, operators: Sequence[Address]) -> Path:
         """Where the signer remembers what it signed with these keys on this chain, in a folder of its own.
 
-        It is named after the first of them; in whichever order they are named later, what is there is gone on with.
+        It is named after the first of them. In whichever order they are named later, and whoever of them is named no
+        more, what is there is gone on with. Raises `JournalError`.
         """
-        places = [self.memory / SIGNER_FOLDER / f"signer-{operator}.db" for operator in operators]
-        return next((place for place in places if place.exists()), places[0])
+        folder = self.memory / SIGNER_FOLDER
+        places = [folder / f"signer-{operator}.db" for operator in operators]
+        named = next((place for place in places if place.exists()), None)
+        if named is not None:
+            return named
+        return next((place for place in sorted(folder.glob("signer-*.db")) if signed_by(place, operators)), places[0])
 
     @property
     def control(self) -> Path:

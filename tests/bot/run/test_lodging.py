@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bot.run.lodging import moved
-from bot.signer.journal import Journal
+from bot.signer.journal import Journal, JournalError
+from bot.world.world import World
+from chains.assets import Address
+from tests.bot.signer.making import OPERATOR
+from tests.bot.signer.test_journal import ENTRY
+
+SECOND, STRANGER = Address("0x" + "22" * 20), Address("0x" + "33" * 20)
+
+
+def _journal_of(memory: Path, *operators: Address) -> str:
+    return World.signer_journal(SimpleNamespace(memory=memory), operators).name  # type: ignore[arg-type]
+
+
+def test_a_key_that_signed_goes_on_with_its_journal_once_the_first_of_them_is_named_no_more(tmp_path: Path) -> None:
+    """Else what it lost, and what it has in flight, would be forgotten with the name."""
+    (tmp_path / "signer").mkdir()
+    theirs = tmp_path / "signer" / f"signer-{OPERATOR}.db"
+    with Journal(theirs) as kept:
+        kept.record(replace(ENTRY, sender=SECOND))
+    for named in ((OPERATOR, SECOND), (SECOND, OPERATOR), (SECOND,), (STRANGER, SECOND)):
+        assert _journal_of(tmp_path, *named) == theirs.name
+    assert _journal_of(tmp_path, STRANGER) == f"signer-{STRANGER}.db"
+    with closing(sqlite3.connect(theirs)) as database, database:
+        database.execute("DROP TABLE signed")
+    with pytest.raises(JournalError, match="restore a copy"):
+        _journal_of(tmp_path, SECOND)
 
 
 @pytest.mark.parametrize("before_it_ended", [(), ("-head",)])
