@@ -147,7 +147,7 @@ class SignerSettings(Section):
     max_tip_gwei: Annotated[Number, Field(examples=[10])] = Decimal(10)
     """Most it signs as a tip per gas, in gwei; and most that `isthmus executor` pays with the owner's key."""
 
-    gas_limit: Annotated[int, Field(ge=21_000, le=MOST_GAS, examples=[1_500_000])] = 1_500_000
+    gas_limit: Annotated[int, Field(ge=21_000, le=MOST_GAS, examples=[2_000_000])] = 2_000_000
     """Most gas one transaction may use, at most 16777216 (EIP-7825)."""
 
     deadline_blocks: Annotated[int, Field(ge=1, le=100, examples=[3])] = 3
