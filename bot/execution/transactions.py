@@ -152,7 +152,7 @@ class TransactionDesk:
                 if attempt.kind is AttemptKind.CALL and called != self.identity.executor:
                     raise LedgerError(
                         f"intent {intent.id} calls executor {called}, which is not this run's, and is not final; name "
-                        "that one in executor.address until it is"
+                        "that one in executor.address until it is, and the keys that it obeys under [signer]"
                     )
 
     def prepare_to_look(self) -> None:

@@ -22,7 +22,6 @@ from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.signer.files import SIGNER_FOLDER
-from bot.signer.journal import signed_by
 from bot.signer.switch import CONTROL_NAME, KillSwitch
 from bot.world.exchanges import exchange_of
 from bot.world.nodes import node_of
@@ -75,6 +74,9 @@ class World:
         named = next((place for place in places if place.exists()), None)
         if named is not None:
             return named
+        # Here, because the journal is the signer's: its modules are seldom needed in this process.
+        from bot.signer.journal import signed_by
+
         return next((place for place in sorted(folder.glob("signer-*.db")) if signed_by(place, operators)), places[0])
 
     @property

@@ -139,7 +139,7 @@ class TestARestart:
         ledger = self._reopened(ledger, path)
         chain.receipts[sent.tx_hash] = gains(cycle(), sent, 11)
         elsewhere = replace(IDENTITY, executor=INVENTORY, inventory=EXECUTOR)
-        with pytest.raises(LedgerError, match=rf"intent 1 calls executor {EXECUTOR}.*in executor.address"):
+        with pytest.raises(LedgerError, match=rf"intent 1 calls executor {EXECUTOR}.*in executor.address.*keys"):
             await desk(ledger, chain, simulator, signer, identity=elsewhere).start()
         on = desk(ledger, chain, simulator, signer)
         await on.start()
