@@ -11,6 +11,7 @@ from bot.drift.upkeep import Upkeep
 from bot.execution.marks import NoMark
 from bot.execution.settling import Prepared, Sent
 from bot.execution.stages import Stage
+from bot.execution.unwind import names_of
 from bot.ledger.decisions import Level
 from bot.market import Opportunity, VenueId
 from bot.plan import Plan, encode_plan
@@ -19,7 +20,6 @@ from bot.road import Filter, Output, Road
 from bot.simulator.verdict import Verdict
 from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed
 from bot.telling import Teller
-from chains.assets import Address
 from chains.blocks import Head
 
 _SLOW_NS = 1_000_000_000
@@ -68,7 +68,7 @@ class Deciding:
         policy = self._road.fee_policy
         return policy.coin.cost_wei(policy.screening_price_wei(head))
 
-    async def decide(self, head: Head, in_use: set[Address], come_home: ComeHome) -> None:
+    async def decide(self, head: Head, in_use: set[VenueId], come_home: ComeHome) -> None:
         """Ask every strategy, and carry what it plans as far as it gets.
 
         `come_home` is awaited before a strategy that needs inventory is asked, and before any plan but a cycle is
@@ -113,7 +113,7 @@ class Deciding:
                         continue
                     planned[plan.note] = plan.id
                     outcome = await self._decided_on(plan, head, in_use)
-                    if isinstance(outcome, Refusal) and _passes(outcome.reason, plan, moved):
+                    if isinstance(outcome, Refusal) and _passes(outcome.reason, names_of(plan, road.market), moved):
                         put_off.add(plan.note)
             except (StrategyFailed, InvalidParameter) as error:
                 self._let_rest(strategy, error)
@@ -155,7 +155,7 @@ class Deciding:
         told = f"{error}; the other strategies go on, this one after `isthmus resume {strategy.name} --because …`"
         self._output.line(told)
 
-    async def take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[Address]) -> None:
+    async def take_back(self, unwinds: Sequence[Plan], head: Head, in_use: set[VenueId]) -> None:
         """Carry plans that unwind what is owed; one that is refused is tried again on the next block."""
         for plan in unwinds:
             if not isinstance(await self._decided_on(plan, head, in_use), Sent):
@@ -172,7 +172,7 @@ class Deciding:
         self._counts["opportunities"] += len(view.seen)
 
     async def _decided_on(
-        self, plan: Plan, head: Head, in_use: set[Address], *, halved: bool = False
+        self, plan: Plan, head: Head, in_use: set[VenueId], *, halved: bool = False
     ) -> Sent | Refusal | None:
         """One plan: recorded, carried as far as it gets, told; and at half its size, if it is too sensitive."""
         self._road.ledger.record_plan(plan)
@@ -188,7 +188,7 @@ class Deciding:
         self._told(plan, outcome)
         return outcome if smaller is None else await self._decided_on(smaller, head, in_use, halved=True)
 
-    async def _consider(self, plan: Plan, head: Head, in_use: set[Address]) -> Sent | Refusal | None:
+    async def _consider(self, plan: Plan, head: Head, in_use: set[VenueId]) -> Sent | Refusal | None:
         """One plan along the road. None: nothing trades in this mode, and everything but the signature passed."""
         road = self._road
         road.transactions.stages.reached(Stage.DECIDED)
@@ -210,11 +210,11 @@ class Deciding:
         prepared, verdict = tried
         road.transactions.stages.reached(Stage.SIMULATED)
         if not road.trading:
-            in_use |= plan.pools
+            in_use |= names_of(plan, road.market)
             return None
         sent = await road.transactions.submit(prepared, verdict, head)
         if isinstance(sent, Sent):
-            in_use |= plan.pools
+            in_use |= names_of(plan, road.market)
             road.inventory.speak_for(sent.intent.id, plan)
         return sent
 
@@ -237,7 +237,7 @@ class Deciding:
                 return prepared, shown
         raise AssertionError("a plan is prepared anew once at most")
 
-    def _overlap(self, plan: Plan, in_use: set[Address]) -> Refusal | None:
+    def _overlap(self, plan: Plan, in_use: set[VenueId]) -> Refusal | None:
         shared = plan.pools & in_use
         if shared:
             return Refusal(Reason.POOL_IN_USE, f"{', '.join(sorted(shared))} is in an earlier plan of this block")
@@ -253,9 +253,9 @@ class Deciding:
         self._output.line(self._teller.decided(plan, outcome))
 
 
-def _passes(reason: Reason, plan: Plan, moved: Collection[VenueId]) -> bool:
+def _passes(reason: Reason, pools: frozenset[VenueId], moved: Collection[VenueId]) -> bool:
     """Whether the next head may see it otherwise. One that no fork answers for costs seconds: it has one more try."""
-    return reason in _PASSING or (reason is Reason.SIM_INVALID and not plan.pools.isdisjoint(moved))
+    return reason in _PASSING or (reason is Reason.SIM_INVALID and not pools.isdisjoint(moved))
 
 
 def _unless_taken(in_use: Collection[VenueId], permitted: Filter | None) -> Filter:

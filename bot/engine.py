@@ -20,13 +20,12 @@ from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.records import Intent, PlacedOrder
 from bot.ledger.states import MinedAs
-from bot.market import OutOfOrder
+from bot.market import OutOfOrder, VenueId
 from bot.market.books import usable
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.road import Output, Road
 from bot.telling import Teller
-from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Head, Undone
 from chains.exchanges.books import Book
 from chains.exchanges.orders import OrderReport
@@ -198,7 +197,7 @@ class Engine:
             await road.turns.take("looked", head.hash)
         finally:
             looking.cancel()
-        in_use: set[Address] = set()
+        in_use: set[VenueId] = set()
         waits = self._waits(found)
         if isinstance(found, str):
             silent = silent or found
@@ -232,11 +231,11 @@ class Engine:
         waits = self._road.transactions.waits(found)
         return Waits.CYCLES if hedges.owes and waits is Waits.ALL else waits
 
-    async def _home_before(self, waits: Waits, found: Found, in_use: set[Address]) -> bool:
+    async def _home_before(self, waits: Waits, found: Found, in_use: set[VenueId]) -> bool:
         """Whether all is home that may not wait for plans with another side."""
         return waits is Waits.ALL or await self._home(found, in_use)
 
-    async def _home(self, found: Found, in_use: set[Address]) -> bool:
+    async def _home(self, found: Found, in_use: set[VenueId]) -> bool:
         """Whether all is home; tried once for each head."""
         if not self._went_home:
             not_home = await self._come_home(found, in_use)
@@ -245,7 +244,7 @@ class Engine:
                 self._note(Level.WARNING, "node_gone", f"block {number} is booked with the next one: {not_home}")
         return self._brought_home
 
-    async def _come_home(self, found: Found, in_use: set[Address]) -> str | None:
+    async def _come_home(self, found: Found, in_use: set[VenueId]) -> str | None:
         """`_bring_home`; or why the node or an exchange did not let it."""
         self._went_home = True
         not_home = await unanswered(self._bring_home(found, in_use))
@@ -272,7 +271,7 @@ class Engine:
             self._decided.notify_all()
         self.on_decided(head)
 
-    async def _bring_home(self, found: Found, in_use: set[Address]) -> None:
+    async def _bring_home(self, found: Found, in_use: set[VenueId]) -> None:
         """What is in flight: book what the chain made of it, and go on with what is owed. Raises `UNANSWERED`.
 
         What is in a block and the orders for its other side are one commit, what the exchanges answer another; what is

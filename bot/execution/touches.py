@@ -6,6 +6,7 @@ from collections import deque
 
 from bot.ledger.records import Intent
 from bot.plan import Plan
+from chains.assets import Address, address
 from chains.blocks import Block, Log, Receipt
 
 _KEPT = 4096
@@ -30,11 +31,22 @@ class Touches:
         if receipt.block_number > plan.deadline_block:
             return f"it landed in block {receipt.block_number}, after its deadline, block {plan.deadline_block}"
         others = {
-            f"{touch.address} by {touch.tx_hash} in block {touch.block_number}"
+            f"{pool} by {touch.tx_hash} in block {touch.block_number}"
             for touch in self._touches
-            if touch.address in plan.pools
-            and touch.tx_hash != receipt.tx_hash
+            for pool in plan.pools & _named(touch)
+            if touch.tx_hash != receipt.tx_hash
             and touch.block_number > intent.decided_block
             and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
         }
         return f"others moved {', '.join(sorted(others))}" if others else "no other transaction touched its pools"
+
+
+def _named(touch: Log) -> set[Address]:
+    """Whose log it may be: its contract's, or where that is a singleton, that of the pool which it names first.
+
+    Uniswap V4's and Balancer V2's ids begin with what plans call the pool; Balancer V3 says its address.
+    """
+    names = {touch.address}
+    if len(touch.topics) > 1:
+        names |= {address("0x" + part.hex()) for part in (touch.topics[1][:20], touch.topics[1][-20:])}
+    return names

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.execution.marks import Marks
-from bot.market import Market, UnknownVenue
+from bot.market import Market, UnknownVenue, VenueId
 from bot.market.opportunity import gas_of_exchange
 from bot.plan import LASTS_S, Plan, Swap
 from chains.assets import Token
@@ -96,6 +97,15 @@ def through(swap: Swap, market: Market) -> Pool:
         if _is_hop_of(pool, swap):
             return pool
     raise UnknownVenue(f"the pool {named} of {swap.token_in} for {swap.token_out} is not in the market")
+
+
+def names_of(plan: Plan, market: Market) -> frozenset[VenueId]:
+    """The pools of `plan`, by what plans call them and by what the market does: of many the two are not the same."""
+    names = set[VenueId](plan.pools)
+    for swap in plan.swaps:
+        with suppress(UnknownVenue):
+            names.add(through(swap, market).venue)
+    return frozenset(names)
 
 
 def _between(swap: Swap, market: Market) -> Iterator[Pool]:

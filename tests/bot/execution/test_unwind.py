@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.execution.fees import terms
-from bot.execution.unwind import unwinding
+from bot.execution.unwind import names_of, unwinding
 from bot.market import Market
 from bot.plan import Plan, Swap
 from chains.assets import ZERO_ADDRESS, Token
@@ -145,3 +145,17 @@ def test_the_way_back_leads_through_the_pools_of_singletons_and_past_their_names
     assert [swap.hop for swap in back.swaps] == [v4.hop(DAI), buffer.hop(share), POOL.hop(USDC)]
     assert back.swaps[-1].amount_out >= ETHER
     assert _back(plan, 10**8, bought=False, on=samples.market(POOL, vault, v4)) is None
+
+
+def test_a_pool_of_a_singleton_is_named_as_the_market_has_it_too() -> None:
+    """What an earlier plan goes through is taken from the market that the next strategy of the head is shown."""
+    vault = Erc4626Pool(at(6), (USDC, Token("twin", at(6), "S", 6)), 10**16, 10**16, (1, 1), 2**255)
+    buffer = BalancerV3BufferPool(at(7), vault, 10**15, 10**15, 10**3)
+    ticks = ticks_of([(-6000, 6000, 10**24)], 60)
+    v4 = UniswapV4Pool(at(4), PoolKey((USDC, DAI), 3000, 60, ZERO_ADDRESS), 3000, 0, 2**96, 0, 10**24, ticks)
+    legs = Swap(v4.hop(DAI), DAI, USDC, 9, 9), Swap(buffer.hop(USDC), USDC, vault.tokens[1], 9, 9)
+    plan = dataclasses.replace(sells_on_chain(), legs=legs)
+    named = names_of(plan, samples.market(POOL, vault, v4, buffer))
+    assert named == {*plan.pools, v4.venue, buffer.venue}
+    assert v4.venue not in plan.pools and POOL.venue not in named
+    assert names_of(plan, samples.market(POOL)) == plan.pools
