@@ -54,7 +54,6 @@ async def test_a_killed_watch_halts_the_signer_by_itself(ledger: Ledger, tmp_pat
             ledger=ledger,
             node=chain,
             settings=BreakerSettings.model_construct(prove_every_s=0.2),
-            owes=lambda: False,
             beat=client.heartbeat,
             hear=hear,
             resume=ledger.resume,
