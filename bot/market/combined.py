@@ -25,7 +25,7 @@ from chains.assets import Asset
 from chains.executor import HopKind
 from chains.pools.pool import Piece, Pool, PoolError
 
-MOST_WALKS = 16
+MOST_WALKS = 12
 """How many walks are worth combining, the best first; the dual then says which of them carry anything."""
 
 ROOM = 4.0

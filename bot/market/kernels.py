@@ -90,15 +90,6 @@ def output(curve: Curve, amount: float) -> float:
     return total
 
 
-def marginal(curve: Curve, amount: float) -> float:
-    """What comes out for the next bit of input behind `amount`, per unit; nothing behind the curve's end."""
-    for rate, curvature, cap in curve:
-        if amount < cap:
-            return rate / (1.0 + curvature * amount) ** 2
-        amount -= cap
-    return 0.0
-
-
 def capped(curve: Curve, most: float) -> Curve:
     """The curve's first `most` of input."""
     kept = []

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from bot.market.combined import MOST_WALKS, Candidate, Combining, Edges, Sized, 
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
-from bot.market.kernels import Curve, capped, in_base_units, marginal, optimal_input, output
+from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
 from bot.market.opportunity import GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportunity, Step, gas_of_exchange
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
@@ -28,9 +27,6 @@ from chains.pools.pool import Pool
 
 ATTEMPTS_PER_RESULT = 4
 """How many candidates are made exact at most, per opportunity wanted: what rounding eats costs no more than this."""
-
-MOST_BESIDE = 8
-"""How many walks through pools beside those of what was found are taken together with it at most, the best first."""
 
 MOST_ROUNDS = 64
 """How often the kernels are asked anew without the venues that are taken or not allowed."""
@@ -102,7 +98,6 @@ class Search:
         tried: set[tuple[int, ...]] = set()
         allows = _asked_once(question)
         forbidden = set(self._without_inventory(question))
-        closed = frozenset(forbidden)
         taken: set[VenueId] = set()
         attempts, rest = question.limit * ATTEMPTS_PER_RESULT, 0
         for asked in range(MOST_ROUNDS):
@@ -111,8 +106,7 @@ class Search:
             fresh = [one for one in self._candidates(shown, question) if one.numbers not in tried]
             denied = {edge.id: edge for candidate in fresh for edge in candidate.walk if not allows(edge)}
             before = len(forbidden)
-            closed |= {at for edge in denied.values() for at in self.packing.edges_of(edge)}
-            forbidden |= closed
+            forbidden.update(at for edge in denied.values() for at in self.packing.edges_of(edge))
             if len(forbidden) > before and asked < MOST_ROUNDS // 2:
                 continue
             for candidate in fresh:
@@ -136,8 +130,6 @@ class Search:
                 break
         opportunities = [opportunity for _, opportunity in found]
         if question.max_routes > 1 and not question.books:
-            beside = (one for one in self._beside(found, question, starts, closed) if one.numbers not in tried)
-            rivals = [*islice(beside, MOST_BESIDE), *rivals]
             opportunities = [each for group in groups_of(found, rivals) for each in self._grouped(*group, question)]
         opportunities.sort(key=lambda each: each.net_profit_wei(question.gas_price_wei), reverse=True)
         return Answer(tuple(opportunities), rest)
@@ -185,37 +177,6 @@ class Search:
                 choices.append([made, *(each for each in apart if each.venues.isdisjoint(made.venues))])
         price = question.gas_price_wei
         return max(choices, key=lambda choice: sum(each.net_profit_wei(price) for each in choice))
-
-    def _beside(
-        self, found: Sequence[Sized], question: Question, starts: tuple[int, ...], closed: Collection[int]
-    ) -> Iterator[Candidate]:
-        """Walks through pools that stand beside those of what was found, where they pay more than what it leaves.
-
-        The kernels have looked through what changed only, and of pools between the same tokens see one at each size:
-        behind a large trade the others are the better ones.
-        """
-        price = question.gas_price_wei
-        large = [one for one, made in found if made.net_profit_wei(price) >= made.gas_estimate * price]
-        passed = {venue for one in large for edge in one.walk for venue in self._parallel(edge) - one.venues}
-        beside = self.packing.pools_of(passed.difference(question.through))
-        if not len(beside):
-            return
-        left: dict[int, float] = {}
-        for one, _ in found:
-            amount = one.amount_in
-            for edge in one.walk:
-                curve = self.curve_of(edge)
-                left[edge.id], amount = marginal(curve, amount), output(curve, amount)
-        taken = {venue for one, _ in found for venue in one.venues}
-        for one in self._candidates(self._ask(question, beside, starts, closed), question):
-            pays = math.prod(left.get(edge.id, self.graph.rate[edge.id]) for edge in one.walk) > 1.0
-            if pays and not taken.isdisjoint(one.venues) and all(_allows(question, edge) for edge in one.walk):
-                yield one
-
-    def _parallel(self, edge: Edge) -> set[VenueId]:
-        """The pools that trade what the edge does."""
-        numbers = self.graph.pools.out[edge.source][edge.target]
-        return {self.graph.edge(number).venue for number in numbers}
 
     def _company(self, candidates: Sequence[Candidate], question: Question) -> Opportunity | None:
         """The best that candidates from one token make together."""

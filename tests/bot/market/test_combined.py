@@ -197,27 +197,6 @@ def test_a_market_offers_the_split_where_it_nets_more_and_single_walks_where_it_
     assert [len(found.routes) for found in dear] == [1] * len(dear)
 
 
-def test_a_pool_that_is_the_best_at_no_size_takes_what_is_left_behind_a_large_trade() -> None:
-    pools, _ = _shared()
-    moved = pools[2]
-    made = market(pools[0], v2(2, WETH, USDC, (600 * ETHER, 1_270_000 * 10**6)), moved)
-    (alone,) = made.cycles(through=[moved.venue], gas_price_wei=10 * GWEI)
-    (split,) = made.cycles(through=[moved.venue], gas_price_wei=10 * GWEI, max_routes=4)
-    assert len(split.routes) == 2 and split.net_profit_wei(10 * GWEI) > 1.1 * alone.net_profit_wei(10 * GWEI)
-
-
-def test_a_pool_beside_that_may_not_be_taken_is_let_be() -> None:
-    pools, _ = _shared()
-    moved = pools[2]
-    found = market(*pools).cycles(
-        through=[moved.venue],
-        gas_price_wei=10 * GWEI,
-        max_routes=4,
-        allowed=lambda venue, token: venue != pools[1].venue,
-    )
-    assert [len(each.routes) for each in found] == [1]
-
-
 def test_disjoint_walks_stay_apart() -> None:
     """What goes wrong with one of them does not undo the other."""
     pools, _ = _shared()
