@@ -1,0 +1,206 @@
+"""What stands on the page of a run of any kind, and that it fits the window."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+from playwright.async_api import BrowserContext, ViewportSize, expect
+
+from bot.dashboard.source import (
+    BudgetShown,
+    Counters,
+    Decision,
+    DecisionDetail,
+    EventShown,
+    FillShown,
+    Header,
+    Limit,
+    OperatorKey,
+    Picture,
+    ProfitPoint,
+    State,
+    Venue,
+)
+from tests.bot.dashboard.pages import shown
+from tests.bot.dashboard.samples import ETHER, STRATEGIES, SampleRun
+from tests.bot.dashboard.serving import dashboard_of
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+PHONE: ViewportSize = {"width": 390, "height": 844}
+
+BEHIND_KEY = """() => {
+  const [canvas, key] = [document.querySelector("#graph canvas"), document.querySelector("#graph-key")];
+  const above = key.getBoundingClientRect().top - canvas.getBoundingClientRect().top;
+  const top = Math.floor(above * canvas.height / canvas.clientHeight);
+  const { data } = canvas.getContext("2d").getImageData(0, top, canvas.width, canvas.height - top);
+  return data.filter((value, at) => at % 4 === 3 && value > 40).length;
+}"""
+"""How many pixels of the price graph are drawn on from its key's first line down."""
+
+
+class Nothing(SampleRun):
+    """A run before its first head."""
+
+    async def header(self) -> Header:
+        return Header("dry", "ethereum", 1, STRATEGIES, 1_700_000_000_000)
+
+    async def counters(self) -> Counters:
+        return Counters()
+
+    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        return {}
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        return ()
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        return ()
+
+    async def venues(self) -> Sequence[Venue]:
+        return ()
+
+    async def events(self) -> Sequence[EventShown]:
+        return ()
+
+    async def graph(self) -> Picture:
+        return Picture()
+
+
+async def test_a_run_that_has_nothing_to_show_says_what_will_come(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Nothing())) as watched:
+        page = watched.page
+        await expect(page.locator("#head")).to_have_text("waiting")
+        await expect(page.locator("#chart")).to_contain_text("Nothing has settled yet")
+        await expect(page.locator("#no-rows")).to_contain_text("No decisions yet")
+        await expect(page.locator("#budgets")).to_contain_text("No strategy has a budget yet")
+        await expect(page.locator("#no-venues")).to_be_visible()
+        await expect(page.locator("#no-events")).to_be_visible()
+        await expect(page.locator("#graph")).to_contain_text("The market is being loaded")
+    assert watched.problems == []
+
+
+async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=3)
+    run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
+    run.operators = (OperatorKey("0xAbCd01", 2), OperatorKey("0xEf0102", 1, "another program uses this key"))
+    async with shown(browser, dashboard_of(run)) as watched:
+        await expect(watched.page.get_by_role("alert")).to_contain_text("dex arbitrage trades no more: drawdown")
+        await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
+        await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
+        await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+
+
+async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=1)
+    while not any(decision.state is State.PENDING for decision in await run.decisions(1)):
+        run.advance()
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        page = watched.page
+        await page.locator("#rows .open").first.click()
+        await expect(page.locator("#drawer .lead .chip")).to_have_text("pending")
+        run.advance()
+        dashboard.tell()
+        await expect(page.locator("#drawer .lead .chip")).to_have_text("settled")
+        await expect(page.get_by_role("button", name="Close")).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#drawer")).to_be_hidden()
+    assert watched.problems == []
+
+
+class Long(SampleRun):
+    """A ledger of three days, large trades, and more venues and budgets than a page shows."""
+
+    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        begun_ms = (await self.header()).started_ms - 3 * 86_400_000
+        points = [ProfitPoint(begun_ms + 25_000 * number, number * ETHER) for number in range(10_000)]
+        return {STRATEGIES[0]: [point for point in points if point.at_ms >= since_ms]}
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        newest, *_ = await super().decisions(1)
+        large = replace(newest, expected_wei=1_234_567 * ETHER, realised_wei=-1_234_567 * ETHER)
+        return [replace(large, at_ms=newest.at_ms - 3 * 86_400_000)]
+
+    async def venues(self) -> Sequence[Venue]:
+        one, *_ = await super().venues()
+        return [replace(one, id=str(number)) for number in range(300)]
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        one, *_ = await super().budgets()
+        return [replace(one, id=str(number)) for number in range(50)]
+
+
+async def test_a_long_and_large_run_says_since_when_and_of_how_many(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Long(blocks=6))) as watched:
+        page = watched.page
+        await expect(page.locator("#total")).to_have_text("+9\u202f999.000000 ETH")
+        await expect(page.locator("#total-since")).to_contain_text("Net profit since ")
+        await expect(page.locator("#venues-count")).to_have_text("120 of 300, all well")
+        await expect(page.locator("#budgets-count")).to_contain_text("40 of 50")
+        await expect(page.locator("#rows .open").first).to_have_text(re.compile(r"\d+ \w+ [\d:]+"))
+        beyond = "(all) => Math.max(...all.map((cell) => cell.scrollWidth - cell.clientWidth))"
+        assert await page.locator("#rows td.number").evaluate_all(beyond) <= 0
+    assert watched.problems == []
+
+
+class Bounded(SampleRun):
+    """A run whose strategies are bounded together as well, and a fill of which a person told in vain."""
+
+    async def budgets(self) -> Sequence[BudgetShown]:
+        limits = Limit("capital", 3 * ETHER, 4 * ETHER), Limit("day_loss", 0, 2 * ETHER)
+        together = BudgetShown("", limits, in_flight=2, halted_because=self.halted.get(""))
+        return [together, *await super().budgets()]
+
+    async def decision(self, id: int) -> DecisionDetail | None:
+        detail = await super().decision(id)
+        assert detail is not None
+        filled = FillShown("binance", "by hand", "USDT", 8, 2, "ETH", 8, 1, undone_by="what the exchange answered")
+        return replace(detail, fills=(filled,))
+
+
+async def test_what_all_may_risk_together_is_shown_above_what_each_may(browser: BrowserContext) -> None:
+    run = Bounded(blocks=6)
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        together = watched.page.get_by_role("group", name="all together")
+        await expect(watched.page.locator(".budget").first).to_have_accessible_name("all together")
+        await expect(together.get_by_role("meter", name="capital")).to_have_attribute("aria-valuetext", "3 / 4 ETH")
+        await expect(together.get_by_role("meter")).to_have_count(2)
+        await expect(together.get_by_role("heading")).to_have_text("all together2 in flight")
+        run.halted = {"": "by a person"}
+        dashboard.tell()
+        await expect(together.get_by_role("heading")).to_have_text("all togetherhalted")
+    assert watched.problems == []
+
+
+async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Bounded(blocks=6))) as watched:
+        await watched.page.locator("#rows .open").first.click()
+        await expect(watched.page.locator(".undone small")).to_contain_text("undone by what the exchange answered")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1366, 625), (1000, 800)], ids=["laptop", "tablet"])
+async def test_no_panel_grows_beyond_the_window(browser: BrowserContext, width: int, height: int) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=90)), {"width": width, "height": height}) as watched:
+        tall = "(all) => Math.max(...all.map((it) => it.getBoundingClientRect().height))"
+        assert await watched.page.locator("#rows tr").count() > 50
+        assert await watched.page.locator(".panel").evaluate_all(tall) <= height
+        assert await watched.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+async def test_a_phone_shows_it_all_without_scrolling_sideways(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=40)), PHONE) as watched:
+        page = watched.page
+        assert await page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        for panel in ("#chart canvas", "#graph canvas", "#rows tr:first-child", "#budgets", "#venues"):
+            await page.locator(panel).scroll_into_view_if_needed()
+            await expect(page.locator(panel)).to_be_visible()
+        assert await page.evaluate(BEHIND_KEY) == 0
+        await page.set_viewport_size({"width": 280, "height": 650})
+        right = "(all) => Math.max(...all.map((it) => it.getBoundingClientRect().right))"
+        assert await page.locator("#by-state, .u-legend .u-value").evaluate_all(right) <= 256
+    assert watched.problems == []
