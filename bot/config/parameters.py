@@ -17,6 +17,8 @@ from chains.assets import Amount
 Complaint = tuple[str, str]
 """A parameter's name and what is wrong with it, remedy included."""
 
+_MOST_WHOLE = 2**63 - 1
+
 
 def checked(
     written: Mapping[str, Any], kinds: Mapping[str, Any], defaults: Mapping[str, Any]
@@ -70,6 +72,8 @@ def converted(value: Any, kind: Any, default: Any = None) -> Any:
         raise ValueError(f"expected {_described(kind)}, got {shown(value)}; write one{_such_as(default)}")
     if kind in (int, float, Decimal) and result < 0 and not (default is not None and default < 0):
         raise ValueError(f"negative value {shown(value)}; write zero or more{_such_as(default)}")
+    if kind is int and result > _MOST_WHOLE:
+        raise ValueError(f"{shown(value)} is more than TOML holds; write a smaller one{_such_as(default)}")
     return result
 
 

@@ -261,6 +261,7 @@ STRATEGY_FILE = [
     ("max_hops = 3", "max_hops = [3]", 4, "parameters.max_hops", "none of its choices"),
     ("max_hops = 3", 'max_routes = "3"', 4, "parameters.max_routes", "expected a whole number, got '3'"),
     ("max_hops = 3", "max_routes = -3", 4, "parameters.max_routes", "write zero or more, such as 4"),
+    ("max_hops = 3", f"max_routes = {10**19}", 4, "parameters.max_routes", "more than TOML holds; write a smaller one"),
     ("max_hops = 3", "max_routes = [3]", 4, "parameters.max_routes", "expected a whole number"),
     ('min_profit = "0.0005 ETH"', "min_profit = 0.0005", 5, "parameters.min_profit", "in quotes and with its unit"),
     ('min_profit = "0.0005 ETH"', 'min_profit = "1 EHT"', 5, "parameters.min_profit", "did you mean 'ETH'?"),
