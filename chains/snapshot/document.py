@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,9 +101,24 @@ class Snapshot:
 
 
 def write(snapshot: Snapshot, file: Path) -> None:
-    """Write `snapshot`, compressed if `file` ends in `.gz`; equal snapshots give equal bytes."""
+    """Write `snapshot`, compressed if `file` ends in `.gz`; equal snapshots give equal bytes.
+
+    Raises `OSError`; a file that was there before is then as it was.
+    """
     content = (json.dumps(to_json(snapshot), ensure_ascii=False, separators=(",", ":")) + "\n").encode()
-    file.write_bytes(gzip.compress(content, mtime=0) if file.suffix == ".gz" else content)
+    written = gzip.compress(content, mtime=0) if file.suffix == ".gz" else content
+    if not file.is_file() or file.is_symlink():
+        # Nothing is there to be lost, or it is a device or a pipe, which cannot be put in place of another.
+        file.write_bytes(written)
+        return
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        fresh.write_bytes(written)
+        shutil.copymode(file, fresh)
+        fresh.replace(file)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def read(file: Path, families: Mapping[str, Family] = FAMILIES) -> Snapshot:

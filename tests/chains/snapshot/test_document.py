@@ -4,6 +4,7 @@ import copy
 import gzip
 import json
 import os
+import resource
 from fractions import Fraction
 from pathlib import Path
 
@@ -204,6 +205,23 @@ def test_a_file_without_end_is_refused_plain_or_compressed(tmp_path, monkeypatch
             read(file)
     (tmp_path / "whole.gz").write_bytes(gzip.compress(b" " * (2 << 20)))
     assert len(document_module.read_whole(tmp_path / "whole.gz")) == 2 << 20
+
+
+def test_a_snapshot_that_finds_no_space_leaves_the_one_that_was_there(tmp_path):
+    file = tmp_path / "s.json"
+    write(Snapshot((Recorded(pair((5, 7)), 3),)), file)
+    before = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            write(Snapshot((Recorded(pair((6, 7)), 4),)), file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [each.name for each in tmp_path.iterdir()] == ["s.json"] and file.read_bytes() == before
+    file.chmod(0o600)
+    write(Snapshot((Recorded(pair((6, 7)), 4),)), file)
+    assert file.read_bytes() != before and file.stat().st_mode & 0o777 == 0o600
 
 
 def test_what_comes_out_of_a_pipe_is_read(tmp_path):
