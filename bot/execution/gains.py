@@ -36,14 +36,15 @@ class Gains:
         arrives there is paid on from what it holds besides."""
         return 0 if plan.atomic else self._toll(plan, verdict.delta)
 
-    def moved(self, receipt: Receipt) -> Deltas:
-        """What a transaction moved in our accounts, in base units, of tokens that have a mark.
+    def moved(self, plan: Plan, receipt: Receipt) -> Deltas:
+        """What `plan`'s transaction moved in our accounts, in base units, of what it trades and of tokens with a mark.
 
         Any other token may say in its events what it likes: it is nothing to us, and nobody could reconcile it.
         """
         said = transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
-        marked = {token.address for token in self.marks.wei_per_unit if token.place == self.identity.network}
-        return {(account, token): units for (account, token), units in said.items() if token in marked}
+        ours = {plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address}
+        ours.update(token.address for token in self.marks.wei_per_unit)
+        return {(account, token): units for (account, token), units in said.items() if token in ours}
 
     def fills(self, plan: Plan, receipt: Receipt) -> list[SwapFill]:
         """What each swap of `plan` really took and gave."""

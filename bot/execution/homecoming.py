@@ -283,8 +283,9 @@ class Homecoming:
     def _valued(self, intent: Intent, attempt: Attempt, receipt: Receipt) -> Landed:
         if attempt.kind is not AttemptKind.CALL:
             return Landed(attempt, receipt, {}, 0)
-        deltas = self._gains.moved(receipt)
-        profit_wei = self._gains.earned_wei(self._in_flight.plan(intent), deltas) if receipt.status else 0
+        plan = self._in_flight.plan(intent)
+        deltas = self._gains.moved(plan, receipt)
+        profit_wei = self._gains.earned_wei(plan, deltas) if receipt.status else 0
         return Landed(attempt, receipt, deltas, profit_wei)
 
     def _lost_nothing(self, intent: Intent, at: Landed) -> bool:

@@ -116,12 +116,14 @@ def test_what_a_token_says_of_itself_is_no_more_than_there_can_be_of_any() -> No
     assert (bought.amount_in, bought.amount_out, sold.amount_in) == (there.amount_in, 2**256 - 1, 2**256 - 1)
 
 
-def test_only_tokens_with_a_mark_are_believed_to_have_moved_in_our_accounts() -> None:
+def test_only_what_is_traded_and_tokens_with_a_mark_are_believed_to_have_moved_in_our_accounts() -> None:
     """What anybody's token says in its events no balance need bear out; one that tells none is never reconciled."""
     mine, theirs = Token(IDENTITY.network, at(60), "MINE", 18), Token(IDENTITY.network, at(61), "HERS", 18)
     gains = Gains(IDENTITY, Marks({mine: Fraction(1)}))
-    logs = moved(mine, at(7), IDENTITY.executor, 5), moved(theirs, at(7), IDENTITY.executor, 2**255)
-    assert gains.moved(_receipt(*logs)) == {(IDENTITY.executor, Address(mine.address)): 5}
+    logs = [moved(token, at(7), IDENTITY.executor, 5) for token in (WETH, mine)]
+    logs.append(moved(theirs, at(7), IDENTITY.executor, 2**255))
+    believed = {(IDENTITY.executor, Address(token.address)): 5 for token in (WETH, mine)}
+    assert gains.moved(cycle(), _receipt(*logs)) == believed
 
 
 def test_both_legs_through_one_pool_are_told_apart_by_their_tokens() -> None:
