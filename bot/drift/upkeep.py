@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bot.drift.audit import Audit, Record
 from bot.drift.chain import UNANSWERED, PoolReader
+from bot.drift.denials import Denials
 from bot.drift.policy import AuditPolicy
 from bot.drift.resync import Resync
 from bot.ledger.decisions import Level
@@ -36,6 +37,7 @@ class Upkeep:
         self._counts = counts
         self._resync = Resync(market, using.reader.reload, record, counts)
         self._audit = Audit(market, using.reader, using.policy, record, counts)
+        self.denials = Denials(market, record, counts)
 
     async def on_head(self, head: Head) -> None:
         """The market has taken in `head`: read again what lapsed and what is out and due."""

@@ -11,7 +11,7 @@ from bot.execution.settling import Identity
 from bot.ledger.records import SwapFill
 from bot.plan import Plan
 from bot.simulator.verdict import Verdict
-from chains.assets import Address
+from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Receipt
 
 
@@ -45,6 +45,11 @@ class Gains:
         ours = {plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address}
         ours.update(token.address for token in self.marks.wei_per_unit)
         return {(account, token): units for (account, token), units in said.items() if token in ours}
+
+    def unmarked(self, plan: Plan) -> frozenset[Token]:
+        """The tokens that `plan` goes through and that have no mark: nothing but their code is known of them."""
+        met = {swap.token_out for swap in plan.swaps if swap.token_out.address != ZERO_ADDRESS}
+        return frozenset(met - self.marks.wei_per_unit.keys())
 
     def fills(self, plan: Plan, receipt: Receipt) -> list[SwapFill]:
         """What each swap of `plan` really took and gave."""

@@ -29,7 +29,7 @@ from bot.ledger.records import Account, Attempt, Intent
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState
 from bot.plan import Plan
 from bot.transaction import read_signed
-from chains.assets import Address
+from chains.assets import Address, Token
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
 from chains.node.seen import Seen, Sought
@@ -357,7 +357,11 @@ class Homecoming:
         explanation = self._explain(intent, plan, at) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        return Settled(intent, plan, receipt, dict(at.deltas), at.profit_wei, self._gas_wei(receipt), explanation)
+        suspects = frozenset[Token]()
+        if explanation and receipt.status == 0 and not self._touches.explains(intent, plan, receipt):
+            suspects = self._gains.unmarked(plan)
+        gas_wei = self._gas_wei(receipt)
+        return Settled(intent, plan, receipt, dict(at.deltas), at.profit_wei, gas_wei, explanation, suspects)
 
     def _explain(self, intent: Intent, plan: Plan, at: Landed) -> str:
         """Why the chain's answer is not the simulator's; empty when it is."""

@@ -10,7 +10,7 @@ from bot.ledger.records import Intent, WorstCase
 from bot.plan import Plan
 from bot.simulator.verdict import Verdict
 from bot.transaction import Fees, UnsignedTransaction
-from chains.assets import Address
+from chains.assets import Address, Token
 from chains.blocks import Receipt
 
 
@@ -77,7 +77,8 @@ class Sent:
 class Settled:
     """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side.
 
-    `gas_cost_wei` is what its gas costs, in wei of ETH.
+    `gas_cost_wei` is what its gas costs, in wei of ETH. `suspects` are the tokens without a mark that it went through,
+    where it reverted in time though nobody else had moved its pools.
     """
 
     intent: Intent
@@ -87,3 +88,4 @@ class Settled:
     profit_wei: int
     gas_cost_wei: int
     explanation: str = ""
+    suspects: frozenset[Token] = frozenset()

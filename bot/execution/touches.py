@@ -30,7 +30,15 @@ class Touches:
         """What can have made `receipt` differ from the verdict on the block `plan` was decided on."""
         if receipt.block_number > plan.deadline_block:
             return f"it landed in block {receipt.block_number}, after its deadline, block {plan.deadline_block}"
-        others = {
+        others = self._others(intent, plan, receipt)
+        return f"others moved {', '.join(sorted(others))}" if others else "no other transaction touched its pools"
+
+    def explains(self, intent: Intent, plan: Plan, receipt: Receipt) -> bool:
+        """Whether anything that was seen can have made it differ."""
+        return receipt.block_number > plan.deadline_block or bool(self._others(intent, plan, receipt))
+
+    def _others(self, intent: Intent, plan: Plan, receipt: Receipt) -> set[str]:
+        return {
             f"{pool} by {touch.tx_hash} in block {touch.block_number}"
             for touch in self._touches
             for pool in plan.pools & _named(touch)
@@ -38,7 +46,6 @@ class Touches:
             and touch.block_number > intent.decided_block
             and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
         }
-        return f"others moved {', '.join(sorted(others))}" if others else "no other transaction touched its pools"
 
 
 def _named(touch: Log) -> set[Address]:

@@ -259,6 +259,19 @@ class TestSettlement:
         assert ledger.profit_of(sent.intent.id) == -receipt.gas_cost_wei
         (told,) = _events(ledger, "not_as_simulated")
         assert "reverted" in told and POOL.address in told and hash_of("other", 1) in told
+        assert not settled.suspects
+
+    async def test_a_revert_that_nothing_explains_names_the_tokens_that_nothing_vouches_for(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        there, back = cycle().swaps
+        odd = replace(there.token_out, symbol="ODD")
+        plan = replace(cycle(), legs=(replace(there, token_out=odd), replace(back, token_in=odd)))
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await must_be_sent(on, ledger, plan)
+        chain.receipts[sent.tx_hash] = reverts(sent, 11)
+        (settled,) = await on.on_block(block(11))
+        assert settled.suspects == {odd}
 
     async def test_a_smaller_gain_names_who_moved_its_pool_before_it(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
