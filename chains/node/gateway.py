@@ -25,7 +25,7 @@ from chains.node.wire import block_parameter
 
 _HOST = "127.0.0.1"
 _MAX_BODY_BYTES = 16 << 20
-REMEMBERED_BYTES = 64 << 20
+REMEMBERED_BYTES = 16 << 20
 """Answers are of one block each, and worth nothing a few blocks later; a call may be as long as its answer."""
 _LONG = 1 << 16
 _INTERNAL_ERROR = -32603
@@ -69,6 +69,7 @@ class Gateway:
         self._open: set[web.WebSocketResponse] = set()
         self._known: OrderedDict[bytes, Any] = OrderedDict()
         self._known_bytes = 0
+        self._codes: dict[Address, tuple[bytes, str]] = {}
         self._asking: dict[bytes, asyncio.Future[Any]] = {}
         self.remembered = 0
         """How many reads were answered from memory."""
@@ -98,11 +99,12 @@ class Gateway:
 
     def know(self, block_hash: str, account: Address, balance_wei: int, nonce: int, code: bytes) -> None:
         """What the node would tell of `account` as of that block: it is not asked."""
-        told = {
-            "eth_getBalance": hex(balance_wei),
-            "eth_getTransactionCount": hex(nonce),
-            "eth_getCode": "0x" + code.hex(),
-        }
+        known, written = self._codes.get(account, (b"", "0x"))
+        if known != code:
+            # Of the same contracts block after block: written once, and kept once.
+            written = "0x" + code.hex()
+            self._codes[account] = code, written
+        told = {"eth_getBalance": hex(balance_wei), "eth_getTransactionCount": hex(nonce), "eth_getCode": written}
         for method, result in told.items():
             self._remember(_key(method, [account.lower(), block_parameter(block_hash)]), result)
 
