@@ -171,6 +171,17 @@ async def test_a_fork_whose_node_dies_answers_cold_reads_with_an_error_never_wit
                 await fork.rpc("eth_getBalance", SENDER, "latest")
 
 
+async def test_an_account_is_told_as_a_whole_where_the_node_tells_only_its_parts_which_are_remembered():
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node, Gateway(node) as gateway:
+        server.replace = only("eth_getAccountInfo", RpcError("eth_getAccountInfo", -32601, "no such method"))
+        pinned = {"blockHash": (await node.head()).hash}
+        async with HttpRpc(gateway.url) as rpc:
+            told = await rpc.rpc("eth_getAccountInfo", LOGGER, pinned)
+            assert told == await anvil.rpc("eth_getAccountInfo", LOGGER, "latest")
+            assert await rpc.rpc("eth_getCode", LOGGER, pinned) == told["code"] != "0x"
+            assert gateway.remembered == 1
+
+
 async def test_what_is_remembered_is_bounded_in_bytes_and_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("chains.node.gateway.REMEMBERED_BYTES", 3_000)
     async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
