@@ -30,7 +30,7 @@ class Denials:
 
     def failed(self, suspects: Iterable[Token]) -> None:
         """A plan through `suspects` reverted though it was in time and nobody else had moved its pools."""
-        for token in dict.fromkeys(suspects):
+        for token in suspects:
             self._failures[token] += 1
             if self._failures[token] >= FAILURES:
                 self._deny(token)

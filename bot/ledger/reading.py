@@ -234,17 +234,19 @@ def opportunities(ledger: Ledger, limit: int = PAGE, before: int | None = None) 
         return tuple(SeenOpportunity(**row._mapping) for row in rows)
 
 
+_EVENT = (
+    EventRow.id,
+    EventRow.at_ms,
+    EventRow.block_number,
+    EventRow.level,
+    EventRow.name,
+    EventRow.detail,
+)
+
+
 def events(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tuple[Event, ...]:
     """The events of this run, newest first."""
-    columns = (
-        EventRow.id,
-        EventRow.at_ms,
-        EventRow.block_number,
-        EventRow.level,
-        EventRow.name,
-        EventRow.detail,
-    )
-    page = select(*columns).where(EventRow.run_id == ledger.run.id, *_page(EventRow.id, before))
+    page = select(*_EVENT).where(EventRow.run_id == ledger.run.id, *_page(EventRow.id, before))
     with ledger.read() as connection:
         return tuple(
             Event(**row._mapping) for row in connection.execute(page.order_by(EventRow.id.desc()).limit(limit))
@@ -253,18 +255,10 @@ def events(ledger: Ledger, limit: int = PAGE, before: int | None = None) -> tupl
 
 def notable_events(ledger: Ledger, after: int = 0, limit: int = PAGE) -> tuple[int, tuple[Event, ...]]:
     """The newest warnings and errors of this run with an id above `after`, newest first, and the id it read up to."""
-    columns = (
-        EventRow.id,
-        EventRow.at_ms,
-        EventRow.block_number,
-        EventRow.level,
-        EventRow.name,
-        EventRow.detail,
-    )
     newest = select(func.max(EventRow.id)).where(EventRow.run_id == ledger.run.id)
     with ledger.read() as connection:
         upto = connection.execute(newest).scalar_one() or 0
-        added = select(*columns).where(
+        added = select(*_EVENT).where(
             EventRow.run_id == ledger.run.id,
             EventRow.id > after,
             EventRow.id <= upto,
