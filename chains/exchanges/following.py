@@ -75,7 +75,7 @@ class Following:
     async def _follow(
         self, symbol: str, on_book: Callable[[Book], None], on_trouble: Callable[[FeedTrouble], None]
     ) -> None:
-        failures = 0
+        pause_s = 0.0
         while True:
             try:
                 book = self._book_of(symbol, await self._client.watch_order_book(symbol, self._depth))
@@ -83,10 +83,10 @@ class Following:
                 # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
                 self._forget_settled_futures()
                 on_trouble(FeedTrouble(self._name, symbol, self._told(error)))
-                await asyncio.sleep(min(RETRY_FIRST_S * 2**failures, RETRY_MOST_S) if failures else 0)
-                failures += 1
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, RETRY_MOST_S) or RETRY_FIRST_S
                 continue
-            failures = 0
+            pause_s = 0.0
             if not book.nonce and symbol in self.books and self.books[symbol].nonce:
                 continue  # ccxt is between two snapshots
             self.books[symbol] = book

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import ccxt
 import pytest
 
 from chains.exchanges.adapter import Exchange
+from chains.exchanges.books import Book
+from chains.exchanges.following import Following
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.troubles import FeedTrouble
-from tests.chains.exchanges.making import ANCHORS, ETH, rebuilt
+from tests.chains.exchanges.making import ANCHORS, ETH, book, rebuilt
 
 STREAM = "ethusdt@depth@100ms"
 AHEAD = '{"e":"depthUpdate","E":1,"s":"ETHUSDT","U":%d,"u":99999999999999,"b":[],"a":[]}'
@@ -76,3 +79,32 @@ async def test_a_book_that_only_stands_is_left_alone_ever_longer(odd: Odd, monke
         await exchange.close()
     waits = [float(detail.rpartition(" for ")[2].removesuffix(" s")) for detail in told]
     assert waits[1:] == [0.3, 0.6, 1.2]
+
+
+class Closed:
+    """As much of a ccxt client as following needs, of an exchange that is down for `refusals` attempts."""
+
+    def __init__(self, refusals: int) -> None:
+        self.clients: dict[str, object] = {}
+        self.left = refusals
+
+    async def watch_order_book(self, symbol: str, depth: int) -> dict[str, object]:
+        self.left -= 1
+        if self.left >= 0:
+            raise ccxt.ExchangeNotAvailable("maintenance")
+        await asyncio.sleep(0)
+        return {}
+
+
+async def test_an_exchange_that_was_down_for_hours_is_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_FIRST_S", "RETRY_MOST_S"):
+        monkeypatch.setattr(f"chains.exchanges.following.{name}", 0.0)
+    following = Following("binance", [ETH], Closed(1_100), 1, lambda symbol, raw: book([(1, 1)], [(2, 1)]), str)
+    heard: list[Book] = []
+    following.begin(heard.append, lambda trouble: None)
+    try:
+        async with asyncio.timeout(30):
+            await following.reached(ETH, 1)
+    finally:
+        await following.close()
+    assert heard
