@@ -5,6 +5,7 @@ Run as `python -m bot.market.warmup packed dual` it compiles those groups of ker
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import time
@@ -63,5 +64,7 @@ def warm_up() -> tuple[bool, float, Path]:
 
 
 if __name__ == "__main__":
+    # What a compiler makes lives as long as it runs: to look through all of it takes a sixth of the time.
+    gc.disable()
     for group in sys.argv[1:]:
         GROUPS[group]()
