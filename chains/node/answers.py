@@ -38,6 +38,13 @@ _BYTES = frozenset({"eth_getCode", "eth_call"})
 _TEXTS = frozenset({"eth_getStorageAt", "eth_sendRawTransaction", "eth_subscribe"})
 _BLOCKS = frozenset({"eth_getBlockByNumber", "eth_getBlockByHash"})
 _RECEIPT = "eth_getTransactionReceipt"
+# By what these name what they were asked for, which is their first parameter.
+_NAMED_BY = {
+    "eth_getBlockByNumber": "number",
+    "eth_getBlockByHash": "hash",
+    "eth_getTransactionReceipt": "transactionHash",
+    "eth_getTransactionByHash": "hash",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +97,7 @@ def retry_seconds(header: str | None) -> float | None:
         pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -134,8 +141,13 @@ def refusal(method: str, error: Any) -> RpcError:
 
 
 def require_possible(where: str, request: Request, result: Any) -> None:
-    """Refuse what `request` can never be answered with, such as null for a balance. Raises `BadAnswer`."""
+    """Refuse what `request` can never be answered with, such as null for a balance, or the block of another number.
+
+    Raises `BadAnswer`.
+    """
     method = request.method
+    if _is_of_another(request, result):
+        raise BadAnswer(f"{where}: {method} was answered with another one than was asked for")
     if method in _QUANTITIES:
         possible = _is_hexadecimal(result, lambda text: int(text, 16))
     elif method in _BYTES:
@@ -157,6 +169,19 @@ def require_possible(where: str, request: Request, result: Any) -> None:
         said = "null" if result is None else "0x" if result == "0x" else type(result).__name__
         said = "bad hexadecimal" if said == "str" else said
         raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
+
+
+def _is_of_another(request: Request, result: Any) -> bool:
+    name = _NAMED_BY.get(request.method)
+    if name is None or not request.params or not isinstance(result, Mapping):
+        return False
+    asked, told = request.params[0], result.get(name)
+    if not all(isinstance(text, str) and text.startswith("0x") for text in (asked, told)):
+        return False
+    try:
+        return int(asked, 16) != int(told, 16)
+    except ValueError:
+        return True
 
 
 def _is_hexadecimal(result: Any, read: Callable[[str], object]) -> bool:

@@ -231,7 +231,7 @@ class Endpoint:
         `read_header`.
         """
         header = self.read_header(document, arrived_ns)
-        if self._network.gas.name != _WITHOUT_BASE_FEE and document.get("baseFeePerGas") is None:
+        if self._network.gas.name != _WITHOUT_BASE_FEE and not document.get("baseFeePerGas"):
             raise BadAnswer(f"{self.name}: told of block {header.head.number} without its base fee")
         return header
 

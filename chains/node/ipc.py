@@ -95,17 +95,37 @@ class Frames:
     """Cuts a stream into JSON documents: one a line, or without any line ends, as some nodes write them."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._parts: list[bytes] = []
+        self._length = 0
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         """The documents that `chunk` completes. Raises `BadAnswer` when one is longer than can be."""
-        *whole, self._rest = (self._rest + chunk).split(b"\n")
-        yield from (line for line in whole if line.strip())
-        if self._rest.rstrip().endswith((b"}", b"]")) and _is_document(self._rest):
-            document, self._rest = self._rest, b""
-            yield document
-        if len(self._rest) > _MAX_FRAME_BYTES:
+        *ended, rest = chunk.split(b"\n")
+        for part in ended:
+            self._add(part)
+            line = self._taken()
+            if line.strip():
+                yield line
+        self._add(rest)
+        if rest.rstrip().endswith((b"}", b"]")):
+            document = self._taken()
+            if _is_document(document):
+                yield document
+            else:
+                self._add(document)
+        if self._length > _MAX_FRAME_BYTES:
             raise BadAnswer(f"a document of more than {_MAX_FRAME_BYTES >> 20} MB")
+
+    def _add(self, part: bytes) -> None:
+        self._parts.append(part)
+        self._length += len(part)
+
+    def _taken(self) -> bytes:
+        """What was added and not yet taken."""
+        # Here only: joined at each chunk, a large document would be copied as often as it has chunks.
+        taken = b"".join(self._parts)
+        self._parts, self._length = [], 0
+        return taken
 
 
 def _is_document(text: bytes) -> bool:

@@ -16,6 +16,9 @@ BlockRef = Head | int | str
 """A block to read at: a head or a block hash (EIP-1898), a number, or a tag such as `latest`."""
 
 _HASH_LENGTH = 66
+_NO_QUANTITY = 1 << 63
+"""No height, no time, no gas and no price of gas comes to this, and the ledger holds nothing from here on."""
+_NO_WEI = 1 << 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +32,23 @@ class Header:
 def header(document: Mapping[str, Any], arrived_ns: int = 0) -> Header:
     """A `newHeads` frame or an `eth_getBlockBy…` answer."""
     head = Head(
-        number=int(document["number"], 16),
+        number=_quantity(document["number"]),
         hash=_hash(document["hash"]),
         parent_hash=_hash(document["parentHash"]),
-        timestamp_s=int(document["timestamp"], 16),
-        base_fee_wei=int(document.get("baseFeePerGas") or "0x0", 16),
-        gas_used=int(document["gasUsed"], 16),
-        gas_limit=int(document["gasLimit"], 16),
+        timestamp_s=_quantity(document["timestamp"]),
+        base_fee_wei=_quantity(document.get("baseFeePerGas") or "0x0"),
+        gas_used=_quantity(document["gasUsed"]),
+        gas_limit=_quantity(document["gasLimit"]),
         arrived_ns=arrived_ns,
     )
     return Header(head, int(document["logsBloom"], 16))
+
+
+def _quantity(text: str, below: int = _NO_QUANTITY) -> int:
+    number = int(text, 16)
+    if not 0 <= number < below:
+        raise ValueError(f"{text[:80]} is no quantity")
+    return number
 
 
 def _hash(text: Any) -> str:
@@ -52,11 +62,11 @@ def log(document: Mapping[str, Any]) -> Log:
         address=address(document["address"]),
         topics=tuple(bytes.fromhex(topic[2:]) for topic in document["topics"]),
         data=bytes.fromhex(document["data"][2:]),
-        block_number=int(document["blockNumber"], 16),
+        block_number=_quantity(document["blockNumber"]),
         block_hash=document["blockHash"],
         tx_hash=document["transactionHash"],
-        tx_index=int(document["transactionIndex"], 16),
-        log_index=int(document["logIndex"], 16),
+        tx_index=_quantity(document["transactionIndex"]),
+        log_index=_quantity(document["logIndex"]),
     )
 
 
@@ -68,14 +78,14 @@ def logs(documents: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
 def receipt(document: Mapping[str, Any]) -> Receipt:
     return Receipt(
         tx_hash=document["transactionHash"],
-        block_number=int(document["blockNumber"], 16),
+        block_number=_quantity(document["blockNumber"]),
         block_hash=document["blockHash"],
-        tx_index=int(document["transactionIndex"], 16),
-        status=int(document["status"], 16),
-        gas_used=int(document["gasUsed"], 16),
-        effective_gas_price_wei=int(document["effectiveGasPrice"], 16),
+        tx_index=_quantity(document["transactionIndex"]),
+        status=_quantity(document["status"]),
+        gas_used=_quantity(document["gasUsed"]),
+        effective_gas_price_wei=_quantity(document["effectiveGasPrice"]),
         logs=logs(document["logs"]),
-        data_fee_wei=int(document.get("l1Fee") or "0x0", 16),
+        data_fee_wei=_quantity(document.get("l1Fee") or "0x0", _NO_WEI),
     )
 
 

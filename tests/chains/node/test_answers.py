@@ -51,6 +51,30 @@ def test_what_may_be_is_taken(method: str, result: Any) -> None:
     require_possible("here", Request(method, ()), result)
 
 
+ASKED, OTHER = "0x" + "ab" * 32, "0x" + "cd" * 32
+RECEIPT = {
+    **dict.fromkeys(("blockNumber", "transactionIndex", "gasUsed", "effectiveGasPrice", "status"), "0x1"),
+    **{"transactionHash": ASKED, "blockHash": OTHER, "logs": list[Any]()},
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "of_it", "of_another"),
+    [
+        ("eth_getBlockByNumber", "0x7", {"number": "0x07"}, {"number": "0x6"}),
+        ("eth_getBlockByHash", ASKED, {"hash": ASKED.upper().replace("X", "x")}, {"hash": OTHER}),
+        ("eth_getTransactionByHash", ASKED, {"hash": ASKED}, {"hash": OTHER}),
+        ("eth_getTransactionReceipt", ASKED, RECEIPT, {**RECEIPT, "transactionHash": OTHER}),
+    ],
+)
+def test_what_is_told_of_another_than_was_asked_for_is_no_answer(
+    method: str, asked: str, of_it: dict[str, Any], of_another: dict[str, Any]
+) -> None:
+    require_possible("here", Request(method, (asked, False)), of_it)
+    with pytest.raises(BadAnswer, match=f"{method} was answered with another one than was asked for"):
+        require_possible("here", Request(method, (asked, False)), of_another)
+
+
 @pytest.mark.parametrize("number", [[], {}, None, "7", 7.5])
 def test_an_answer_under_what_is_no_id_of_ours_answers_nothing(number: Any) -> None:
     asked = [Request("eth_gasPrice", ()), Request("eth_gasPrice", ())]
@@ -66,6 +90,15 @@ def test_a_block_that_names_no_hash_cannot_be_read(field: str, told: Any) -> Non
     document = {**dict.fromkeys(names, "0x1"), "hash": "0x" + "11" * 32, "parentHash": "0x" + "22" * 32}
     assert header(document).head.hash == document["hash"]
     with pytest.raises(ValueError, match="is no hash"):
+        header({**document, field: told})
+
+
+@pytest.mark.parametrize("field", ["number", "timestamp", "gasUsed", "gasLimit", "baseFeePerGas"])
+@pytest.mark.parametrize("told", ["-0x1", "0x8000000000000000"])
+def test_a_block_of_quantities_that_no_chain_has_cannot_be_read(field: str, told: str) -> None:
+    names = ("number", "timestamp", "gasUsed", "gasLimit", "baseFeePerGas", "logsBloom")
+    document = {**dict.fromkeys(names, "0x1"), "hash": ASKED, "parentHash": OTHER}
+    with pytest.raises(ValueError, match="is no quantity"):
         header({**document, field: told})
 
 

@@ -269,8 +269,8 @@ async def test_two_readers_of_one_node_see_the_same_blocks():
         assert isinstance(first.chain[1], Block)
 
 
-@pytest.mark.parametrize("absent", [{}, {"baseFeePerGas": None}])
-async def test_a_head_without_its_base_fee_is_not_decided_on(absent: dict[str, None]):
+@pytest.mark.parametrize("absent", [{}, {"baseFeePerGas": None}, {"baseFeePerGas": ""}])
+async def test_a_head_without_its_base_fee_is_not_decided_on(absent: dict[str, Any]):
     """Read as zero, it would have gas cost nothing, and be offered nothing for."""
     async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
         told, troubles = 0, list[str]()

@@ -219,7 +219,12 @@ def test_an_endpoint_is_left_alone_for_as_long_as_it_says():
     assert limiter.wait_s() == pytest.approx(1)
 
 
-@pytest.mark.parametrize(("header", "seconds"), [("7", 7), ("0.5", 0.5), ("-1", 0), (None, None), ("soon", None)])
+_NO_DATE = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), ("0.5", 0.5), ("-1", 0), (None, None), ("soon", None), (_NO_DATE, None)]
+)
 def test_retry_after_is_seconds(header: str | None, seconds: float | None):
     assert retry_seconds(header) == seconds
 
