@@ -60,7 +60,7 @@ class Landed:
 @dataclass(frozen=True, slots=True)
 class Found:
     """What the chain says, as of `head`, of everything that was in flight. `counted` are each key's transactions, and
-    `coins` what it holds in wei, where several keys trade; they lack those of which nobody could say.
+    `coins` what it holds in wei, where several keys trade or it is short; they lack those of which nobody could say.
     """
 
     head: Head
@@ -241,7 +241,7 @@ class Homecoming:
 
     def _sought(self, awaited: Sequence[Intent], attempts: Mapping[int, tuple[Attempt, ...]]) -> Sought:
         keys = [way.account for way in self._operators]
-        paying = keys if self._operators.several else []
+        paying = keys if self._operators.several else [way.account for way in self._operators if way.is_short]
         return [attempt.tx_hash for intent in awaited for attempt in attempts[intent.id]], keys, paying
 
     async def _release_unsent(self, reason: str) -> None:

@@ -89,7 +89,10 @@ class Operators:
 
     def note_coins(self, coins: Mapping[Address, int]) -> None:
         """What the chain says each key holds now, in wei of the network's coin."""
-        self._coins.update(coins)
+        if self.several:
+            self._coins.update(coins)
+        for way in self:
+            way.note_coins(coins.get(way.account))
 
     def can_pay(self, sender: Address, fees: Fees) -> bool:
         """Whether `sender` can pay for one more transaction, all that it has in flight at its dearest.

@@ -56,7 +56,7 @@ class Standing:
 
     `signed` counts attempts of the newest one's `kind`; `age_blocks` is since that one left. `known` is whether a
     destination has it, `refused` why none would. `expired`: no block to come may hold the call. `unwanted`: it should
-    not land any more. `outgrown`: the next block charges more than it offers.
+    not land any more. `outgrown`: the next block charges more than it offers. `topped_up`: its account has got coins.
     """
 
     kind: AttemptKind
@@ -67,6 +67,7 @@ class Standing:
     expired: bool = False
     unwanted: bool = False
     outgrown: bool = False
+    topped_up: bool = False
 
     def may_be_signed(self, most: int) -> bool:
         """Whether one more of at most `most` may be. Half of the NOOPs are for a market that has outgrown the last:
@@ -83,8 +84,8 @@ def next_step(standing: Standing, policy: ReplacementPolicy) -> Step:
     waited = standing.known and standing.age_blocks >= policy.after_blocks
     due = waited or refused is SendCause.FEE_TOO_LOW
     if refused in NEVER_TAKEN:
-        # A NOOP that cannot be paid for. It is tried again ever more seldom, should somebody send coins.
-        return Step.RESEND if standing.age_blocks.bit_count() == 1 else Step.WAIT
+        # A NOOP that cannot be paid for. Without coins it is tried again ever more seldom.
+        return Step.RESEND if standing.topped_up or standing.age_blocks.bit_count() == 1 else Step.WAIT
     if due and standing.may_be_signed(policy.most_attempts):
         return Step.BUMP
     return Step.RESEND if due or not standing.known else Step.WAIT

@@ -134,6 +134,8 @@ class Submission:
         self._head_number = 0
         self._ahead = 0
         self._behind = 0
+        self._held_wei: int | None = None
+        self._topped_up = False
 
     @property
     def halt_name(self) -> str:
@@ -152,8 +154,20 @@ class Submission:
         for intent_id, followed in self._followed.items():
             if followed.refused in BARRING or followed.in_doubt is not None:
                 why = followed.refused or followed.in_doubt
-                return Refusal(Reason.ACCOUNT_HALTED, f"no node takes intent {intent_id} of {self.account}: {why}")
+                remedy = "; run `isthmus executor top-up`" if why is SendCause.INSUFFICIENT_FUNDS else ""
+                told = f"no node takes intent {intent_id} of {self.account}: {why}{remedy}"
+                return Refusal(Reason.ACCOUNT_HALTED, told)
         return None
+
+    @property
+    def is_short(self) -> bool:
+        """Whether something of this account is refused for want of coins."""
+        return any(it.refused is SendCause.INSUFFICIENT_FUNDS for it in self._followed.values())
+
+    def note_coins(self, held_wei: int | None) -> None:
+        """What this account holds at the present head; None where that was not asked or not said."""
+        before, self._held_wei = self._held_wei, held_wei
+        self._topped_up = before is not None and held_wei is not None and held_wei > before
 
     def at_head(self, head: Head) -> None:
         """Blocks are counted from here."""
@@ -219,6 +233,7 @@ class Submission:
             expired=head.number >= intent.deadline_block,
             unwanted=not self._wanted(intent.strategy) or self._ledger.halted_because(intent.strategy) is not None,
             outgrown=newest.fees.max_fee_wei < self._fee_policy.gas_price_wei(head),
+            topped_up=self._topped_up,
         )
         step = next_step(standing, self._policy)
         replaced = await self._replace(intent, newest, step, head) if step in (Step.BUMP, Step.CANCEL) else None

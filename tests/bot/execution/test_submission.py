@@ -18,6 +18,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Cancel, Replace
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import UnsignedTransaction, read_signed
+from chains.assets import Address
 from chains.blocks import Block, Head, Receipt
 from chains.node import SendStatus
 from chains.node.sending import SendCause
@@ -225,6 +226,26 @@ class TestARefusal:
             await on.on_block(block(number))
         assert len(chain.sent) == 2 + 7
         assert isinstance(on.refusal(), Refusal)
+
+    async def test_it_is_sent_in_the_very_block_that_brings_coins_however_long_there_were_none(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = 5
+
+        async def balance(account: Address, block: object = "latest") -> int:
+            return held
+
+        monkeypatch.setattr(chain, "balance", balance)
+        chain.says = [SendCause.INSUFFICIENT_FUNDS] * 100
+        on = desk(ledger, chain, ScriptedSimulator(LASTING), signer)
+        await leaves(on, ledger, LASTING)
+        for number in range(11, 81):
+            await on.on_block(block(number))
+        refusal = on.refusal()
+        assert refusal is not None and "run `isthmus executor top-up`" in refusal.detail
+        held, chain.says = 6, []
+        await on.on_block(block(81))
+        assert on.refusal() is None
 
     async def test_a_fee_that_is_too_low_is_raised_at_the_next_block(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
