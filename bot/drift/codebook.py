@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 from bot.safety.code import Rpc, difference, read_code
 from bot.safety.report import Code
 from chains.assets import Address
+from chains.files import put_whole
 from chains.node.wire import BlockRef
 from chains.pools.pool import Pool
 from chains.pools.registry import FAMILIES, Family
@@ -62,12 +62,9 @@ class CodeBook:
             raise UnreadableCodeBook(f"{self._file}: {error}; restore it, or delete it to begin anew") from error
 
     def _write(self, codes: Mapping[Address, Code]) -> None:
-        """Whole or not at all."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        written = self._file.with_suffix(".new")
         document = {at: asdict(code) for at, code in codes.items()}
-        written.write_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
-        os.replace(written, self._file)
+        put_whole(self._file, orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2))
 
 
 def _contracts(pool: Pool) -> tuple[Address, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import orjson
 
+from chains.files import put_whole
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import NodeError
 from chains.node.units import FOLLOWING, SETTLING, cost
@@ -41,7 +41,7 @@ class UsageFile:
                 totals[key] = totals.get(key, 0) + more
             if units:
                 days[day] = totals
-                self._write({"days": dict(list(days.items())[-_DAYS_KEPT:])})
+                put_whole(self._path, orjson.dumps({"days": dict(list(days.items())[-_DAYS_KEPT:])}))
             return totals
 
     def _read(self) -> dict[str, dict[str, int]]:
@@ -55,11 +55,6 @@ class UsageFile:
             return {}
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
             raise NodeError(f"{self._path}: is not a count of units; delete it to count today's from zero") from None
-
-    def _write(self, document: object) -> None:
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(orjson.dumps(document))
-        os.replace(fresh, self._path)
 
 
 class Quota:

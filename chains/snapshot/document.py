@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from chains.assets import Token
+from chains.files import put_whole
 from chains.pools.pool import Pool
 from chains.pools.registry import FAMILIES, Family
 from chains.snapshot.codec import (
@@ -111,14 +111,7 @@ def write(snapshot: Snapshot, file: Path) -> None:
         # Nothing is there to be lost, or it is a device or a pipe, which cannot be put in place of another.
         file.write_bytes(written)
         return
-    fresh = file.with_name(f".{file.name}.new")
-    try:
-        fresh.write_bytes(written)
-        shutil.copymode(file, fresh)
-        fresh.replace(file)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
+    put_whole(file, written)
 
 
 def read(file: Path, families: Mapping[str, Family] = FAMILIES) -> Snapshot:

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from chains.anvil import Anvil
+from chains.files import put_whole
 from chains.tools import foundry
 from chains.twin.accounts import CROWD, CROWD_SINK, TRADERS
 from chains.twin.artefacts import multicall3_runtime, own_contract
@@ -139,8 +140,8 @@ async def _build(folder: Path, stamp: str, progress: Progress) -> TwinState:
     )
     manifest_file = folder / MANIFEST_FILE
     manifest_file.unlink(missing_ok=True)
-    _write(folder / STATE_FILE, state)
-    _write(manifest_file, orjson.dumps(described, option=orjson.OPT_INDENT_2))
+    put_whole(folder / STATE_FILE, state)
+    put_whole(manifest_file, orjson.dumps(described, option=orjson.OPT_INDENT_2))
     progress("the twin is built", 1.0)
     return TwinState(folder / STATE_FILE, manifest_file, described)
 
@@ -183,16 +184,6 @@ def _without_traces(dump: str) -> bytes:
 
 def _sha256(raw: bytes) -> str:
     return hashlib.sha256(raw).hexdigest()
-
-
-def _write(file: Path, raw: bytes) -> None:
-    """All of it or nothing: a reader never sees half a file."""
-    temporary = file.with_suffix(".partial")
-    try:
-        temporary.write_bytes(raw)
-        temporary.replace(file)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @asynccontextmanager
