@@ -34,7 +34,9 @@ class SocketError(RuntimeError):
 
 @dataclass(slots=True)
 class _Conversation:
-    """One client and what it has said so far. `observes`: it may ask how the signer is, and nothing else."""
+    """One client and what it has said so far. `observes`: it may ask how the signer is, and nothing else, as long as
+    another is there that may have things signed.
+    """
 
     connection: socket.socket
     observes: bool
@@ -120,6 +122,8 @@ class Server:
 
     def _answer_frames(self, client: _Conversation) -> bool:
         received = client.received
+        # Who only looked may have come first: once it has gone, its place is free.
+        client.observes = client.observes and any(not other.observes for other in self._clients)
         while len(received) >= HEADER_BYTES:
             try:
                 end = HEADER_BYTES + body_length(bytes(received[:HEADER_BYTES]))
@@ -144,10 +148,19 @@ def _readable(connection: socket.socket) -> bool:
 
 def _send(connection: socket.socket, response: Response) -> bool:
     try:
-        connection.sendall(frame(response))
+        connection.sendall(_framed(response))
     except OSError:
         return False
     return True
+
+
+def _framed(response: Response) -> bytes:
+    """As `frame`; what is too long to be told, such as the echo of a wrong request, is denied in few words."""
+    try:
+        return frame(response)
+    except InvalidMessage as error:
+        reason = response.reason if isinstance(response, Denial) else Reason.SIGNER_INTERNAL
+        return frame(Denial(reason, f"the answer is too long to be told: {error}"))
 
 
 def _peer_uid(connection: socket.socket) -> int:

@@ -32,6 +32,9 @@ LOCK_TIMEOUT_S = 0.5
 _LOCK_STEP_S = 0.001
 _FOLDERS_ABOVE = 2
 _READ_BYTES = 64 * 1024
+_MOST_SAID = 1000
+"""Characters kept of why: it is told with every refusal, and of each strategy in every status."""
+
 _VERSION = 1
 
 
@@ -146,9 +149,10 @@ class KillSwitch:
     ) -> Switch:
         """Set the switch of `strategy`, or `TOTAL`, on the disk before this returns. Raises `SwitchUnwritten`.
 
-        Setting it to what it is already keeps who set it first, and why. What only `tightens` leaves what is graver.
+        Setting it to what it is already keeps who set it first, and why, in so many words as every answer has room for.
+        What only `tightens` leaves what is graver.
         """
-        wanted = Switch(state, by, because, at_s, then_halt)
+        wanted = Switch(state, by, because[:_MOST_SAID], at_s, then_halt)
         with self._writing():
             before = self._stored()
             kept = before.switches if before is not None else {TOTAL: _unreadable()}

@@ -63,6 +63,11 @@ def knock(path: Path, sent: bytes) -> list[Response]:
     return responses
 
 
+def body(said: bytes) -> bytes:
+    """A frame of it."""
+    return len(said).to_bytes(HEADER_BYTES, "big") + said
+
+
 async def test_it_signs_settles_and_tells_how_it_is(client: SignerClient) -> None:
     assert client.address == OPERATOR
     signed = await client.sign(now_ask())
@@ -173,6 +178,20 @@ async def test_a_second_client_may_look_and_not_sign(client: SignerClient, tmp_p
     assert isinstance(await client.sign(now_ask()), Signed)
 
 
+async def test_who_only_looked_and_came_first_keeps_nobody_from_having_things_signed(client: SignerClient) -> None:
+    with socket.socket(socket.AF_UNIX) as looking:
+        looking.settimeout(5)
+        looking.connect(str(client._awake.socket))
+        looking.sendall(frame(StatusRequest()))
+        assert looking.recv(HEADER_BYTES)
+        while_it_looks = await client.sign(now_ask())
+        assert isinstance(while_it_looks, Refusal)
+        assert while_it_looks.reason is Reason.SIGNER_BUSY
+    async with asyncio.timeout(10):
+        while isinstance(await client.sign(now_ask()), Refusal):  # that it hung up may be heard after this
+            pass
+
+
 @pytest.fixture(scope="module")
 def running(keystore: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The socket of a signer that one test after another knocks at."""
@@ -202,7 +221,9 @@ def running(keystore: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         b"\0\0\0\6[[[[[[",
         frame(Settled(0)),
         frame(Denial(Reason.SIGNER_BUSY, "no")),
+        body(b'{"type":"status","body":{"' + "\x80".encode() * 100_000 + b'":1}}'),
     ],
+    ids=range(10),
 )
 async def test_garbage_is_called_so_and_survived(garbage: bytes, running: Path) -> None:
     (denial,) = await asyncio.to_thread(knock, running, garbage)

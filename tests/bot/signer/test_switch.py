@@ -15,6 +15,7 @@ from bot.risk.halting import Halting
 from bot.signer.journal import Journal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import (
+    MAX_MESSAGE_BYTES,
     Cancel,
     Denial,
     Response,
@@ -22,6 +23,7 @@ from bot.signer.protocol import (
     SignRequest,
     Status,
     StatusRequest,
+    frame,
 )
 from bot.signer.service import Signer
 from bot.signer.switch import AUDIT, GATE, HALT, LOCK, TOTAL, KillSwitch, SwitchUnwritten, Trading, audited
@@ -167,6 +169,13 @@ def test_an_audit_with_a_line_taken_out_says_where(switch: KillSwitch) -> None:
     log.write_text(lines[0] + lines[2])
     with pytest.raises(ValueError, match=r"switch\.log:2"):
         audited(log)
+
+
+def test_why_is_kept_in_as_many_words_as_every_answer_has_room_for(signer: Signer, switch: KillSwitch) -> None:
+    switch.set(TOTAL, Trading.HALTED, by="a test", because="a whole log " * 10_000, at_s=NOW_S)
+    assert switch.of(TOTAL).because.startswith("a whole log a whole log")
+    for request in (StatusRequest(), ask()):
+        assert len(frame(answer(signer, request))) < MAX_MESSAGE_BYTES // 10
 
 
 def test_a_switch_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
