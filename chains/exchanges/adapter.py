@@ -330,7 +330,7 @@ class Exchange:
         return reading.report(raw, client_id, fills)
 
     async def _trades_of(self, order_id: str, symbol: str, filled: int) -> tuple[Fill, ...]:
-        """Page after page, until they come to what is `filled` or none comes any more."""
+        """Page after page, until they come to what is `filled` or nothing new comes any more."""
         terms, client = self._terms[symbol], self._client
         if not client.has["fetchOrderTrades"]:
             trades = [trade for trade in await client.fetch_my_trades(symbol) if trade["order"] == order_id]
@@ -339,8 +339,9 @@ class Exchange:
             await client.fetch_order_trades(order_id, symbol, None, None, self._trades_asked), terms, self.token
         )
         found = {fill.trade_id: fill for fill in page}
-        from_id = 1
-        while page and self._trades_by_id and sum(fill.amount for fill in found.values()) < filled:
+        known, from_id = 0, 1
+        while len(found) > known and self._trades_by_id and sum(fill.amount for fill in found.values()) < filled:
+            known = len(found)
             trades = await client.fetch_order_trades(order_id, symbol, None, None, {"fromId": from_id})
             page = reading.fills(trades, terms, self.token)
             found |= {fill.trade_id: fill for fill in page}

@@ -105,13 +105,13 @@ def _step(precision: str | None, mode: int) -> Decimal:
 
 
 def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tuple[Fill, ...]:
-    """ccxt's trades of one order, in its order. Raises `ValueError` for one without an id, which could not be told from
-    another, and for one whose fee is not told, or not in what it was charged.
+    """ccxt's trades of one order, in its order, each once. Raises `ValueError` for one without an id, which could not be
+    told from another, and for one whose fee is not told, or not in what it was charged.
     """
     if any(trade["id"] is None or not _fee_told(trade.get("fee") or None) for trade in trades):
         raise ValueError("a trade without its id or its fee")
-    return tuple(
-        Fill(
+    read = {
+        str(trade["id"]): Fill(
             trade_id=str(trade["id"]),
             price=Decimal(trade["price"]),
             amount=terms.base.units(trade["amount"]),
@@ -120,7 +120,8 @@ def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tup
             fee_units=token(trade["fee"]["currency"]).units(trade["fee"]["cost"]),
         )
         for trade in trades
-    )
+    }
+    return tuple(read.values())
 
 
 def _fee_told(fee: Raw | None) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
+from decimal import Decimal
 
 import ccxt.pro
 import pytest
@@ -12,7 +14,7 @@ from aiohttp import web
 from chains.exchanges.adapter import NOBODYS
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
-from chains.exchanges.orders import OrderStatus
+from chains.exchanges.orders import Fill, OrderStatus
 from chains.exchanges.troubles import ExchangeUnavailable
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
 
@@ -179,6 +181,44 @@ async def test_trades_that_come_in_pages_are_all_asked_for(monkeypatch: pytest.M
         report = await exchange.place(order)
         assert (report.status, report.filled) == (OrderStatus.FILLED, 100 * COIN)
         assert len({fill.trade_id for fill in report.fills}) == len(report.fills) > 5
+
+
+class Stuttering(LocalExchange):
+    """Tells each trade twice."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        if request.path.endswith("/myTrades") and isinstance(answer, web.Response) and answer.text is not None:
+            return web.json_response(json.loads(answer.text) * 2)
+        return answer
+
+
+@pytest.mark.parametrize("by_order", [True, False])
+async def test_a_trade_that_is_told_twice_is_one(by_order: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with broken(Stuttering(ANCHORS)) as exchange:
+        monkeypatch.setitem(exchange._client.has, "fetchOrderTrades", by_order)
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+    assert (report.status, report.filled) == (OrderStatus.FILLED, COIN)
+    assert len({fill.trade_id for fill in report.fills}) == len(report.fills)
+
+
+async def test_an_exchange_that_tells_the_same_page_of_trades_again_and_again_is_not_asked_for_ever() -> None:
+    local = Paged("/myTrades")
+    async with broken(local) as exchange:
+        local.deposit(KEY, SECRET, "USDT", 10**6 * COIN)
+        first, *others = (await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", 100 * COIN))).fills
+        assert others
+        local.page = json.dumps([_as_binance_tells(first)])
+        with pytest.raises(ExchangeUnavailable, match="its trades do not add up"):
+            await asyncio.wait_for(exchange.find("one", ETH), 30)
+
+
+def _as_binance_tells(fill: Fill) -> dict[str, object]:
+    return {
+        **{"symbol": "ETHUSDT", "id": int(fill.trade_id), "orderId": 1, "price": str(fill.price), "time": 1},
+        **{"qty": str(Decimal(fill.amount) / COIN), "quoteQty": str(Decimal(fill.cost) / COIN)},
+        **{"commission": str(Decimal(fill.fee_units) / COIN), "commissionAsset": fill.fee_currency, "isBuyer": True},
+    }
 
 
 async def test_where_trades_are_not_told_by_order_it_is_those_of_the_account_that_are_its_own(
