@@ -73,4 +73,5 @@ def leaving(graph: Graph, node: int, until: int | None = None) -> Iterator[Edge]
 
 def opposite(graph: Graph, edge: Edge) -> Edge:
     """The same venue's edge the other way."""
-    return next(other for other in graph.edges_of(edge.venue) if other.source == edge.target and other is not edge)
+    ends = edge.token_out, edge.token_in
+    return next(other for other in graph.edges_of(edge.venue) if (other.token_in, other.token_out) == ends)

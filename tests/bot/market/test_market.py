@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.exactness.curve import tricrypto
 from bot.market import OutOfOrder, UnknownVenue, disjoint
 from bot.market.exact import PoolHop, forward
 from chains.assets import Asset, Assets
@@ -258,6 +259,17 @@ def test_reference_prices_come_from_the_deepest_venue_without_its_fee():
     assert made.price(Asset("none")) != made.price(Asset("none"))
     made.apply(block(1, sync(cheap, (2_100_000 * 10**6, 1_000 * WEI))))
     assert made.price(ETH, in_=USD) == pytest.approx(2100)
+
+
+def test_a_pool_of_three_tokens_tells_each_price_by_the_same_two_both_ways():
+    pool = tricrypto()
+    usdt, wbtc, weth = pool.tokens
+    made = market(pool, assets=Assets({ETH: [weth], BTC: [wbtc], USD: [usdt]}))
+    list(made.cycles())
+    for asset, token_in in ((BTC, wbtc), (USD, usdt)):
+        marginal = pool.marginal_price(token_in, weth) * 10.0 ** (token_in.decimals - weth.decimals)
+        assert made.price(asset) == pytest.approx(marginal, rel=0.01)
+        assert made._packing.value(made._packing.starts(asset)[0]) == pytest.approx(marginal, rel=0.01)
 
 
 def test_a_thin_pool_sets_no_price_behind_a_venue_shallower_still_whichever_came_first():
