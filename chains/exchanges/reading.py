@@ -105,8 +105,8 @@ def _step(precision: str | None, mode: int) -> Decimal:
 
 
 def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tuple[Fill, ...]:
-    """ccxt's trades of one order, in its order, each once. Raises `ValueError` for one without an id, which could not be
-    told from another, and for one whose fee is not told, or not in what it was charged.
+    """ccxt's trades of one order, in its order, each once. Raises `ValueError` for one without an id, which could not
+    be told from another, and for one whose fee is not told, or not in what it was charged.
     """
     if any(trade["id"] is None or not _fee_told(trade.get("fee") or None) for trade in trades):
         raise ValueError("a trade without its id or its fee")
