@@ -12,7 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, delete, func, insert, select, text
+from sqlalchemy import URL, Connection, delete, func, insert, select, text
 from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
@@ -134,17 +134,11 @@ def _copy_all(source: URL, target: URL) -> None:
     reading, writing = connect(source, read_only=True), connect(target)
     try:
         upgrade(writing)
-        with explained(place(source)), _in_one_view(reading) as one, writing.begin() as other:
+        with explained(place(source)), reading.connect() as one, writing.begin() as other:
             _copy_rows(one, other)
     finally:
         reading.dispose()
         writing.dispose()
-
-
-def _in_one_view(engine: Engine) -> Connection:
-    if engine.dialect.name == "sqlite":
-        return engine.connect()
-    return engine.connect().execution_options(isolation_level="REPEATABLE READ")
 
 
 def _copy_rows(source: Connection, target: Connection) -> None:

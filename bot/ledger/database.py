@@ -16,7 +16,24 @@ from bot.ledger.types import SqliteSum
 LEDGER_FILE = "ledger.sqlite3"
 """What a ledger is called in the folder of a run, or of what lasts."""
 BUSY_TIMEOUT_MS = 5_000
+"""How long another writer is waited for, in milliseconds."""
+STANDSTILL_MS = 10_000
+"""How long a writer that stands still keeps others from writing, in milliseconds."""
 
+_TO_SERVER = {
+    "client_encoding": "utf8",
+    "connect_timeout": 10,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": STANDSTILL_MS,
+}
+"""What a connection to a server begins with, unless its URL says otherwise: the run stands still while it waits, so a
+server that a network swallows is given up.
+"""
+# A commit has to be on the disk when it returns, whatever the server or the database is set to.
+_DURABLE = """SELECT set_config('synchronous_commit', 'local', false)
+    WHERE current_setting('synchronous_commit') = 'off'"""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -67,6 +84,7 @@ def upgrade(engine: Engine) -> None:
     """Brings the schema to the newest version; does nothing when it is there. Raises `LedgerError`."""
     where = place(engine.url)
     with explained(where), engine.begin() as connection:
+        _require_all_text(connection, where)
         if _version(connection) == _newest_version():
             return
         # Here, because of all starts only the first of a version needs it.
@@ -76,6 +94,17 @@ def upgrade(engine: Engine) -> None:
             migrate(connection, _MIGRATIONS)
         except Unmigrated as error:
             raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
+
+
+def _require_all_text(connection: Connection, where: str) -> None:
+    if connection.dialect.name != "postgresql":
+        return
+    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+    if encoding != "UTF8":
+        raise LedgerError(
+            f"ledger {where}: the database holds text as {encoding}, which cannot hold all there is; make one with "
+            "`createdb --encoding UTF8 --template template0`"
+        )
 
 
 def _newest_version() -> str:
@@ -112,10 +141,37 @@ def place(url: URL) -> str:
 
 
 def _connect_server(url: URL, *, read_only: bool) -> Engine:
+    given = {name: value for name, value in _TO_SERVER.items() if name not in url.query}
     try:
-        return create_engine(url, pool_pre_ping=True, execution_options={"postgresql_readonly": read_only})
+        engine = create_engine(
+            url,
+            pool_pre_ping=True,
+            connect_args=given,
+            # Who reads sees one moment, as in SQLite: a run goes on writing between two of the reader's questions.
+            isolation_level="REPEATABLE READ" if read_only else None,
+            execution_options={"postgresql_readonly": read_only},
+        )
     except ModuleNotFoundError as error:
         raise LedgerError(f"ledger {place(url)}: the driver {error.name} is missing; install it with pip") from error
+    event.listen(engine, "connect", _prepare_server_reader if read_only else _prepare_server_writer)
+    return engine
+
+
+def _prepare_server_reader(connection: Any, _record: object) -> None:
+    _say_to_server(connection, f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+
+
+def _prepare_server_writer(connection: Any, _record: object) -> None:
+    awake = f"SET idle_in_transaction_session_timeout = {STANDSTILL_MS}"
+    _say_to_server(connection, f"SET lock_timeout = {BUSY_TIMEOUT_MS}", awake, _DURABLE)
+
+
+def _say_to_server(connection: Any, *statements: str) -> None:
+    """For as long as the connection lasts, whatever becomes of its transactions."""
+    connection.autocommit = True
+    for statement in statements:
+        connection.execute(statement)
+    connection.autocommit = False
 
 
 def _prepare(connection: Any, *, synchronous: bool) -> None:

@@ -73,7 +73,7 @@ class Decisions(Store):
             gas_used=verdict.gas_used,
             gas_price_wei=verdict.gas_price_wei,
             deltas=orjson.dumps(deltas, option=orjson.OPT_SORT_KEYS).decode(),
-            reason=verdict.reason,
+            reason=_storable(verdict.reason),
             moved=_moved(verdict.moved) if verdict.moved else None,
         )
 
@@ -91,7 +91,7 @@ class Decisions(Store):
             at_ms=self._now_ms(),
             block_number=self._block_number,
             reason=refusal.reason.value,
-            detail=refusal.detail,
+            detail=_storable(refusal.detail),
         )
 
     def record_event(self, level: Level, name: str, detail: str = "") -> None:
@@ -125,7 +125,7 @@ class Decisions(Store):
             "block_number": self._block_number,
             "level": level.value,
             "name": name,
-            "detail": detail,
+            "detail": _storable(detail),
         }
 
     def _keep_event(self, connection: Connection, level: Level, name: str, detail: str) -> None:
@@ -154,6 +154,11 @@ class Decisions(Store):
         )
         self._plan_rows[self.run.instance, plan.id] = row
         return row
+
+
+def _storable(text: str) -> str:
+    """What strangers may have written, without what not every database holds: NUL, and halves of characters."""
+    return text.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _moved(moved: Sequence[IfMoved]) -> str:

@@ -45,18 +45,21 @@ class LedgerBroken(LedgerError):
     """The disk failed a sync: what it holds is not known, so that this process writes nothing more."""
 
 
-_FULL = "database or disk is full"
+_FULL = ("database or disk is full", "no space left on device")
 _BROKEN = "disk i/o error"
 
 _REMEDIES = (
     ("not a database", "it is not an SQLite database; restore a backup or move the file away"),
     ("malformed", "the database is corrupt; restore a backup or move the file away"),
     ("database is locked", "another process is writing to it; stop that one first"),
-    (_FULL, "the disk is full; free some space. Nothing was recorded, so nothing was sent"),
+    ("lock timeout", "another process is writing to it, or holds its tables; stop that one first"),
+    ("idle-in-transaction timeout", "this process stood still while it wrote; nothing of that was recorded or sent"),
+    *((sign, "the disk is full; free some space. Nothing was recorded, so nothing was sent") for sign in _FULL),
     (_BROKEN, "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
     ("unable to open", "the file cannot be opened; check that its folder exists and may be written to"),
     ("readonly database", "the file is read-only; make it and its folder writable"),
     ("read-only transaction", "it was opened read-only"),
+    ("during recovery", "its server is a standby, which lets nobody write; name the one that it follows"),
     ("no such table", "it holds no ledger; a run creates one"),
     ('relation "runs" does not exist', "it holds no ledger; a run creates one"),
     ("connection refused", "no database server answers there; start it or correct the URL"),
@@ -81,6 +84,6 @@ def explained(where: str) -> Iterator[None]:
 def _kind(text: str) -> type[LedgerError]:
     """A full disk may have space again; a disk that failed once is not asked again."""
     said = text.lower()
-    if _FULL in said:
+    if any(sign in said for sign in _FULL):
         return LedgerFull
     return LedgerBroken if _BROKEN in said else LedgerError

@@ -20,10 +20,11 @@ from sqlalchemy import Connection, Engine, bindparam, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ledger import quick
+from bot.ledger.database import STANDSTILL_MS
 from bot.ledger.errors import LeaseLost, LedgerHeld
 from bot.ledger.seal_models import LeaseRow
 
-LEASE_MS = 10_000
+LEASE_MS = STANDSTILL_MS
 """How long a holder that stands still keeps the right to write, in milliseconds of wall time."""
 
 _QUEUE = select(LeaseRow.token).where(LeaseRow.name == "writer").with_for_update()

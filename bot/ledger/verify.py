@@ -50,7 +50,11 @@ class Verified:
 
 
 def verify(connection: Connection) -> Verified:
-    """Reads everything once. What cannot be read is a fault, not an exception."""
+    """Reads everything once. What cannot be read is a fault, not an exception.
+
+    Of a server it is an exception of the database: it checks its pages by itself, and what keeps it from answering is
+    no damage.
+    """
     head, sealed, faults = _chain(connection)
     rows = 0
     for table in _sealed():
@@ -61,7 +65,7 @@ def verify(connection: Connection) -> Verified:
                 if fault is not None:
                     faults.append(fault)
         except (SQLAlchemyError, ValueError, TypeError) as error:
-            faults.append(Fault(table.name, "", head.id + 1, f"cannot be read: {_first_line(error)}"))
+            faults.append(_unread(connection, error, table.name, head))
     for (relation, row), (seal, _) in sealed.items():
         faults.append(Fault(relation, row, seal, f"is gone; seal {seal} knows it"))
     faults.sort(key=lambda fault: (fault.seal == 0, fault.seal))
@@ -97,7 +101,7 @@ def _chain(connection: Connection) -> tuple[SealHead, _Sealed, list[Fault]]:
             head = SealHead(number, bytes(said))
             sealed[relation, row] = number, bytes(digest)
     except (SQLAlchemyError, ValueError, TypeError, AttributeError) as error:
-        faults.append(Fault(name, "", head.id + 1, f"cannot be read: {_first_line(error)}"))
+        faults.append(_unread(connection, error, name, head))
     return head, sealed, faults
 
 
@@ -131,6 +135,12 @@ def _kind(column_type: Any, dialect: str) -> type | None:
         return None
     kinds = {LargeBinary: bytes, String: str, Units: str}
     return next((python for kind, python in kinds.items() if isinstance(column_type, kind)), int)
+
+
+def _unread(connection: Connection, error: Exception, relation: str, head: SealHead) -> Fault:
+    if isinstance(error, SQLAlchemyError) and connection.dialect.name != "sqlite":
+        raise error
+    return Fault(relation, "", head.id + 1, f"cannot be read: {_first_line(error)}")
 
 
 def _first_line(error: Exception) -> str:

@@ -75,6 +75,13 @@ def test_refusals_and_opportunities_need_no_plan(ledger: Ledger) -> None:
     assert (opportunity.route, opportunity.expected_profit_wei) == ("WETH > USDT > WETH", 10**14)
 
 
+def test_whatever_a_stranger_wrote_can_be_written_down(ledger: Ledger) -> None:
+    ledger.record_event(Level.WARNING, "node_gone", "half a character \ud800, and \0")
+    ledger.record_refusal(Refusal(Reason.SIM_REVERTED, "\udc80\0"), "dex_arbitrage")
+    assert [event.detail for event in events(ledger)] == ["half a character ?, and \ufffd"]
+    assert [refused.detail for refused in refusals(ledger)] == ["?\ufffd"]
+
+
 def test_a_plan_and_its_verdict_are_kept_once_and_whole(ledger: Ledger) -> None:
     plan = atomic_plan(1)
     deltas = {(EXECUTOR, WETH.address): 2**200, (SENDER, WETH.address): -1}
