@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy import bindparam
 
+from bot.filed import Filed, filed
 from bot.ledger.errors import LedgerBroken, LedgerError, explained
 from bot.ledger.lease import (
     LEASE_MS,
@@ -32,7 +32,7 @@ class Custody(Store):
 
     _liveness: Liveness | None = None
     _lease_ms = LEASE_MS
-    _held_file: tuple[int, int] | None = None
+    _held_files: Filed | None = None
     behind = 0
     """How many seals the head file was behind when the ledger was opened: what a crash left between the two."""
 
@@ -52,14 +52,14 @@ class Custody(Store):
                 self._insert(connection, LeaseRow, name=name, **mine)
         self._lease = name, lease.token + 1
         self._lease_ms = lease_ms
-        self._held_file = self._file_there()
+        self._held_files = self._filed()
 
     def renew(self) -> None:
         """Moves the lease's end on. Raises `LeaseLost` when another process has taken it, and `LedgerBroken` when its
-        file is not there any more: what is written to it then, nobody finds.
+        file, or its log, is not there any more: what is written to it then, nobody finds.
         """
         assert self._liveness is not None and self._lease is not None, "hold comes first"
-        if self._file_there() != self._held_file:
+        if self._filed() != self._held_files:
             self._broken = LedgerBroken(
                 f"ledger {self._where}: its file was removed or replaced while this process wrote to it; nothing more "
                 "is written or sent. Put the newest back, with its head file, then `isthmus reconcile`"
@@ -108,13 +108,9 @@ class Custody(Store):
         if self._liveness is not None:
             self._liveness.release()
 
-    def _file_there(self) -> tuple[int, int] | None:
-        """What tells the file that is there now from any other; None where a server has the ledger, or none is."""
-        with suppress(OSError):
-            if self._is_file:
-                found = os.stat(self._where)
-                return found.st_dev, found.st_ino
-        return None
+    def _filed(self) -> Filed | None:
+        """Where a file's ledger lies; None where a server has it."""
+        return filed(self._where) if self._is_file else None
 
     def _another_lives(self, name: str) -> bool:
         """Whether another process has the lock that goes with the lease; else this one has it now."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from bot.filed import Filed, filed
 from bot.signer import chain
 from bot.signer.chain import GENESIS, BrokenChain, Chain, Link, What
 from bot.signer.entries import (
@@ -88,8 +89,7 @@ _INSERT = f"INSERT INTO signed ({_ALL}) VALUES ({', '.join('?' * (len(COLUMNS) +
 _SET = ", ".join(f"{column} = ?" for column in (*COLUMNS, "checksum"))
 _UPDATE = f"UPDATE signed SET {_SET} WHERE intent_id = ?"  # noqa: S608
 _REMEDY = "restore a copy, or look at it and take it as it is with `isthmus ledger verify --accept`"
-
-
+_TAKEN = "stop the run, put the newest back with its head file, and start again"
 _SETTLED_IN_LOG = 32
 """After so many settlements the log is moved into the database."""
 
@@ -122,6 +122,7 @@ class Journal:
         """Open or create `path` and lock it. Raises `JournalError`, also when another signer holds it."""
         self._path = path
         self._settled = 0
+        self._filed: Filed | None = None
         self._db = self._connected()
         self._chain = Chain(self._db, path)
         try:
@@ -130,6 +131,7 @@ class Journal:
             self._db.execute("PRAGMA synchronous = FULL")
             with self._changing("open"):
                 self._prepare()
+            self._filed = filed(path)
         except JournalError:
             self.close()
             raise
@@ -351,6 +353,8 @@ class Journal:
     @contextmanager
     def _changing(self, act: str = "write") -> Iterator[None]:
         """One transaction, linked to the chain. Raises `JournalError`; what is on the disk then, the disk knows."""
+        if self._filed is not None and filed(self._path) != self._filed:
+            raise JournalError(f"cannot {act} journal: its file was removed or replaced; {_TAKEN}; it is {self._path}")
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:

@@ -166,6 +166,15 @@ def test_a_ledger_whose_file_is_taken_away_is_written_no_more(file: str, replace
             ledger.record_event(Level.INFO, "written", "for nobody")
 
 
+def test_a_ledger_whose_log_is_taken_away_is_written_no_more(file: str) -> None:
+    with closing(Ledger.open(file, StandingClock(), hold="twin")) as ledger:
+        ledger.attach()
+        ledger.renew()
+        Path(f"{file}-wal").unlink()
+        with pytest.raises(LedgerBroken, match="its file was removed or replaced"):
+            ledger.renew()
+
+
 def test_a_lease_that_is_lost_cannot_be_renewed(file: str) -> None:
     clock = StandingClock()
     with closing(Ledger.open(file, clock)) as ledger:

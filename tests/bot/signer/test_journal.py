@@ -134,6 +134,20 @@ def test_an_audit_line_that_was_changed_is_found(tmp_path: Path) -> None:
         journal.audit()
 
 
+@pytest.mark.parametrize("suffix", ["", "-wal"])
+def test_nothing_is_signed_into_a_journal_that_was_taken_away(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / "signer.db"
+    with Journal(path) as journal:
+        journal.record(ENTRY)
+        taken = path.with_name(path.name + suffix)
+        content = taken.read_bytes()
+        taken.rename(tmp_path / "elsewhere")
+        for _ in range(2):
+            with pytest.raises(JournalError, match="cannot write journal: its file was removed or replaced; stop the"):
+                journal.record(replace(ENTRY, intent_id="intent-2"))
+            taken.write_bytes(content)
+
+
 def test_a_journal_in_a_folder_that_is_not_there_cannot_be_opened(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="cannot open journal"):
         Journal(tmp_path / "nowhere" / "signer.db")
