@@ -105,6 +105,10 @@ class FeePolicy:
         """What the block after `head` will charge per gas, tip included: the fixed one unless told."""
         return self._model.price_wei(head, self.tip_wei if tip_wei is None else tip_wei)
 
+    def base_fee_wei(self, head: Head) -> int:
+        """What the block after `head` is expected to charge per gas, without a tip."""
+        return self._model.base_fee.after(head)
+
     def screening_price_wei(self, head: Head) -> int:
         """The same, with what the bytes of a typical transaction cost spread over its gas."""
         if self._model.data is None:

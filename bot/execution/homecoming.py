@@ -143,8 +143,7 @@ class Homecoming:
         """
         self._touches.note(block)
         await self._release_unsent("it could not be written down that it is sent")
-        for way in self._operators:
-            way.at_head(block.head)
+        self._operators.at_head(block.head, self._fee_policy.base_fee_wei(block.head))
         awaited, attempts = self._awaited()
         seen = await self._seen(*self._sought(awaited, attempts))
         each = [

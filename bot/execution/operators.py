@@ -16,6 +16,7 @@ from bot.ledger.records import Intent
 from bot.reasons import Reason, Refusal
 from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import Address
+from chains.blocks import Head
 
 
 class Operators:
@@ -29,6 +30,7 @@ class Operators:
         self._ledger = ledger
         self._coins: dict[Address, int] = {}
         self._short: set[Address] = set()
+        self._base_fee_wei = 0
         self._taken: Counter[Address] = Counter()
 
     def __iter__(self) -> Iterator[Submission]:
@@ -37,6 +39,12 @@ class Operators:
     @property
     def several(self) -> bool:
         return len(self._ways) > 1
+
+    def at_head(self, head: Head, base_fee_wei: int) -> None:
+        """Blocks are counted from here; the next one charges `base_fee_wei` per gas."""
+        self._base_fee_wei = base_fee_wei
+        for way in self:
+            way.at_head(head)
 
     def of(self, intent: Intent) -> Submission:
         """The way of the key that sent it; the first one's, once that key is no operator of the run any more."""
@@ -65,8 +73,9 @@ class Operators:
         """Those that may send something new, where none may those that may send what unwinds, and else all: with the
         fewest transactions in flight first, of equals the one that has begun the fewest in this run.
         """
-        waiting = self._waiting
+        waiting, outgrown = self._waiting, self._outgrown
         open_ = [way for way in self if not self.several or way.refusal() is None]
+        open_ = [way for way in open_ if way.account not in outgrown] or open_
         free = [way.account for way in open_ if self._full(way) is None] or [way.account for way in open_]
         return sorted(free or self._ways, key=lambda account: (waiting[account], self._taken[account]))
 
@@ -119,4 +128,18 @@ class Operators:
         if not self.several:
             return in_flight
         stuck = {way.account for way in self if way.account != also and way.refusal() is not None}
-        return {number: transaction for number, transaction in in_flight.items() if transaction.sender not in stuck}
+        outgrown = self._outgrown
+        return {
+            number: it
+            for number, it in in_flight.items()
+            if it.sender not in stuck and it.nonce < outgrown.get(it.sender, it.nonce + 1)
+        }
+
+    @property
+    def _outgrown(self) -> Mapping[Address, int]:
+        """The first nonce of each key that offers less than the next block charges: none behind it is in that block."""
+        found: dict[Address, int] = {}
+        for it in self._in_flight.transactions.values():
+            if it.max_fee_wei < self._base_fee_wei:
+                found[it.sender] = min(it.nonce, found.get(it.sender, it.nonce))
+        return found

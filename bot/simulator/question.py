@@ -178,9 +178,9 @@ def ask(
     """
     for candidate in (*earlier, tx):
         if candidate.max_fee_wei < environment.base_fee_wei:
-            raise Unanswered(
-                f"max fee {candidate.max_fee_wei} is below the next block's base fee {environment.base_fee_wei} (wei)"
-            )
+            first = "" if candidate is tx else f"nonce {candidate.nonce} of {candidate.sender} has to land first: its "
+            told = f"{first}max fee {candidate.max_fee_wei} is below the next block's base fee"
+            raise Unanswered(f"{told} {environment.base_fee_wei} (wei)")
         if candidate.tip_wei > candidate.max_fee_wei:
             raise Unanswered(f"tip {candidate.tip_wei} is above the max fee {candidate.max_fee_wei} (wei)")
         # Anvil's simulation runs those too.

@@ -15,7 +15,7 @@ from bot.ledger.reading import events
 from bot.ledger.states import AttemptKind, IntentState
 from bot.plan import Plan
 from bot.reasons import Reason
-from bot.simulator.verdict import Verdict
+from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, read_signed
 from chains.assets import Address
 from chains.blocks import Block, Receipt
@@ -200,6 +200,28 @@ async def test_a_gap_before_the_nonces_in_flight_stops_only_the_key_that_has_it(
     chain.counts[OPERATOR] = 0
     await on.on_block(Block(head(13), ()))
     assert await senders(on, ledger, range(4, 5), at=13) == [(OPERATOR, 1)]
+
+
+async def test_a_key_whose_transaction_the_next_block_charges_too_much_for_does_not_stop_the_other(
+    on: TransactionDesk, ledger: Ledger, chain: Chain
+) -> None:
+    assert await senders(on, ledger, range(2)) == [(OPERATOR, 0), (SECOND, 0)]
+    landed = ledger.attempts(2)[-1].tx_hash
+    chain.counts[SECOND] = 1
+    chain.receipts[landed] = Receipt(landed, 11, head(11).hash, 0, 0, 21_000, 3 * GWEI, ())
+    simulator = on._simulator
+    assert isinstance(simulator, ScriptedSimulator)
+    simulator.changes = {"outcome": Outcome.INVALID}
+    spike = replace(head(11), base_fee_wei=8 * GWEI)
+    await on.on_block(Block(spike, ()))
+    simulator.changes = {}
+    ledger.record_plan(plan(3, 11))
+    prepared = on.prepare(plan(3, 11), spike)
+    assert prepared.transaction.sender == SECOND
+    verdict = await on.verdict(prepared, spike)
+    assert simulator.asked[-1] == (prepared.transaction, ()), "nothing is expected that the next block does not take"
+    assert isinstance(verdict, Verdict) and isinstance(await on.submit(prepared, verdict, spike), Sent)
+    assert on.prepare(plan(4, 11), spike).transaction.sender == SECOND, "with as many in flight, and more begun"
 
 
 async def test_what_a_key_sent_that_is_no_operator_any_more_is_settled_before_anything_begins(
