@@ -13,8 +13,14 @@ from bot.cli.errors import CommandFailed, ExitCode
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_RUN_FOLDER = re.compile(r"\d{8}-\d{6}-.+")
-"""A run's own folder; what outlives runs lies in one of the network's name."""
+_RUN_FOLDER = re.compile(r"\d{8}-\d{6}-(.+)-[a-z]+-[0-9a-f]{4}")
+"""A run's own folder, by its network; what outlives runs lies in one of the network's name."""
+
+
+def network_of(folder: Path) -> str:
+    """The network that `folder`, of one run or of what lasts, is of."""
+    run = _RUN_FOLDER.fullmatch(folder.name)
+    return run[1] if run is not None else folder.name
 
 
 def run_option(command: Decorated) -> Decorated:

@@ -110,6 +110,7 @@ async def _sources(loaded: Loaded, ledger: Ledger, gone: Iterable[str]) -> Async
         recorded = _recorded(observed_balances(ledger))
         yield Sources(recorded, recorded, "the chain and the exchanges as the run left them")
         return
+    _require_same_chain(loaded, ledger)
     async with AsyncExitStack() as open_things:
         node = node_of(loaded.config, loaded.network, SystemClock())
         await open_things.enter_async_context(node)
@@ -123,6 +124,17 @@ async def _sources(loaded: Loaded, ledger: Ledger, gone: Iterable[str]) -> Async
             exchanges[settings.name] = exchange
         head, final = await node.head(), await final_block(node)
         yield Sources(on_chain(node), at_exchanges(exchanges), "the chain and the exchanges now", head, final)
+
+
+def _require_same_chain(loaded: Loaded, ledger: Ledger) -> None:
+    """Another chain's node would tell of accounts that have the same addresses there. Raises `CommandFailed`."""
+    network, run = loaded.network, ledger.run
+    if (run.network, run.chain_id) != (network.name, network.chain_id):
+        raise CommandFailed(
+            f"run {run.id} of ledger {ledger.where} is on {run.network} (chain id {run.chain_id}), and the run file on "
+            f"{network.name} (chain id {network.chain_id}); name the run file of {run.network} with --config",
+            ExitCode.USAGE,
+        )
 
 
 class Gone:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bot.cli.control import network_of
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.parameters import found_config
 
@@ -19,7 +20,7 @@ ledger_option = click.option(
     "--ledger",
     "ledger_url",
     metavar="URL",
-    help="File or SQLAlchemy URL of the ledger. [that of the network's live runs, or else the latest run's]",
+    help="File or SQLAlchemy URL of the ledger. [that of the network's live runs, or else of its latest run]",
 )
 
 
@@ -40,9 +41,15 @@ class Which:
         return Ledger.open(self.url, SystemClock())
 
     def attach(self, ledger: Ledger, run_id: int | None = None) -> None:
-        """Stand on the run of that number, or else on the latest meant; say which, where nobody named the ledger."""
+        """Stand on the run of that number, or else on the latest meant; say which, where nobody named the ledger.
+
+        Raises `CommandFailed` where it holds runs of other networks only, whose money and trades are not meant.
+        """
         run = ledger.attach(run_id, network=self.network)
         if self.network is not None:
+            if run_id is None and run.network != self.network:
+                message = f"ledger {ledger.where}: holds no run of network {self.network}; --run names one of another"
+                raise CommandFailed(message, ExitCode.USAGE)
             click.echo(f"ledger {ledger.where}, run {run.id} ({run.mode}); --ledger names another", err=True)
 
 
@@ -59,17 +66,21 @@ def which_of(loaded: Loaded) -> Which:
 
 
 def _url(loaded: Loaded) -> str:
-    """The configured one; that of what lasts, which later dry runs and runs on forks do not hide; the newest run's."""
+    """The configured one; that of what lasts, which later dry runs and runs on forks do not hide; the newest run's of
+    the network.
+    """
     from bot.config.values import plain
     from bot.ledger.database import LEDGER_FILE
 
     if loaded.config.ledger.url is not None:
         return plain(loaded.config.ledger.url)
-    folder = loaded.config.ledger.folder
-    live = folder / loaded.network.name / LEDGER_FILE
+    folder, name = loaded.config.ledger.folder, loaded.network.name
+    live = folder / name / LEDGER_FILE
     if live.is_file():
         return str(live)
-    ledgers = sorted(folder.rglob("*.sqlite3"), key=lambda path: path.stat().st_mtime)
-    if not ledgers:
-        raise CommandFailed(f"{folder}: no ledger yet; start a run with `isthmus run`", ExitCode.USAGE)
-    return str(ledgers[-1])
+    found = (path for path in folder.glob(f"*/{LEDGER_FILE}") if network_of(path.parent) == name)
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    if newest is None:
+        message = f"{folder}: no ledger of network {name} yet; start a run with `isthmus run`, or name one by --ledger"
+        raise CommandFailed(message, ExitCode.USAGE)
+    return str(newest)

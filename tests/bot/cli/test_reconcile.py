@@ -26,12 +26,17 @@ NATIVE = Account("twin", OWNER, ZERO_ADDRESS)
 SPOT = Account("binance", "spot", "ETH")
 
 
-def _run_that_ended(folder: Path, *, off_by: int = 0, mode: Mode = Mode.LIVE) -> Path:
-    """A run file, and beside it the ledger of a run on the twin that has asked for its balances."""
-    runs = folder / "var" / "runs"
-    runs.mkdir(parents=True)
-    ledger = Ledger.open(str(runs / "one.sqlite3"), SystemClock())
-    ledger.start_run(mode, "twin", 31337, 1, "digest", "instance")
+def _ledger_of(folder: Path, network: str = "twin") -> Path:
+    """Where a run on `network` keeps its ledger."""
+    return folder / "var" / "runs" / f"20260101-000000-{network}-live-abcd" / "ledger.sqlite3"
+
+
+def _run_that_ended(folder: Path, *, off_by: int = 0, mode: Mode = Mode.LIVE, network: str = "twin") -> Path:
+    """A run file, and beside it the ledger of a run that has asked for its balances."""
+    kept = _ledger_of(folder, network)
+    kept.parent.mkdir(parents=True)
+    ledger = Ledger.open(str(kept), SystemClock())
+    ledger.start_run(mode, network, 31337, 1, "digest", "instance")
     ledger.open_account(NATIVE, 10**18)
     ledger.open_account(SPOT, 10**8)
     ledger.record_balances({NATIVE: 5, SPOT: 5})
@@ -53,7 +58,7 @@ def test_a_run_on_the_twin_is_proved_by_what_it_last_saw(tmp_path: Path) -> None
 
 
 def test_a_run_on_a_private_fork_is_proved_by_what_it_last_saw_and_not_by_the_chain(tmp_path: Path) -> None:
-    config = _run_that_ended(tmp_path, mode=Mode.FORK)
+    config = _run_that_ended(tmp_path, mode=Mode.FORK, network="own")
     (config.parent / "own.toml").write_text('inherits = "twin"\n')
     off_the_twin = spoilt(config.read_text(), 'network = "twin"', 'network = "own.toml"')
     config.write_text(f'{off_the_twin}\n[node]\nendpoints = ["http://127.0.0.1:9"]\n')
@@ -73,10 +78,8 @@ def test_a_dry_run_has_nothing_to_compare(tmp_path: Path) -> None:
 def test_a_later_dry_run_does_not_hide_what_trades_live(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path, off_by=-1)
     runs = tmp_path / "var" / "runs"
-    for folder in ("twin", "20260101-000000-twin-dry-abcd"):
-        (runs / folder).mkdir()
-    (runs / "one.sqlite3").rename(runs / "twin" / "ledger.sqlite3")
-    (runs / "one.sqlite3-head").rename(runs / "twin" / "ledger.sqlite3-head")
+    _ledger_of(tmp_path).parent.rename(runs / "twin")
+    (runs / "20260101-000000-twin-dry-abcd").mkdir()
     later = Ledger.open(str(runs / "20260101-000000-twin-dry-abcd" / "ledger.sqlite3"), SystemClock())
     later.start_run(Mode.DRY, "twin", 31337, 1, "digest", "instance")
     later.close()
@@ -87,7 +90,7 @@ def test_a_later_dry_run_does_not_hide_what_trades_live(tmp_path: Path) -> None:
 
 def test_of_a_ledger_that_all_runs_share_the_networks_live_run_is_meant(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path)
-    shared = tmp_path / "var" / "runs" / "one.sqlite3"
+    shared = _ledger_of(tmp_path)
     ledger = Ledger.open(str(shared), SystemClock())
     ledger.start_run(Mode.LIVE, "base", 8453, 1, "digest", "another")
     ledger.start_run(Mode.DRY, "twin", 31337, 1, "digest", "a third")
@@ -96,6 +99,22 @@ def test_of_a_ledger_that_all_runs_share_the_networks_live_run_is_meant(tmp_path
     result = _reconcile("--config", config)
     assert result.stdout.startswith("run 1: 2 accounts"), result.output
     assert "run 1 (live)" in result.stderr
+
+
+def test_the_ledger_of_another_network_is_never_guessed_nor_held_against_this_ones_node(tmp_path: Path) -> None:
+    """Accounts have the same addresses on every chain: what differs there must not be booked here."""
+    config = _run_that_ended(tmp_path)
+    (tmp_path / "other.toml").write_text('inherits = "twin"\nchain_id = 1337\n')
+    other = spoilt(RUN, 'network = "twin"', 'network = "other.toml"')
+    config.write_text(f'{other}\n[node]\nendpoints = ["http://127.0.0.1:9"]\n')
+    guessed = _reconcile("--config", config, "--book", "a deposit")
+    assert guessed.exit_code == 2 and "no ledger of network other yet" in guessed.stderr
+    named = _reconcile("--config", config, "--book", "a deposit", "--ledger", _ledger_of(tmp_path))
+    assert named.exit_code == 2
+    assert "is on twin (chain id 31337), and the run file on other (chain id 1337)" in named.stderr
+    config.write_text(f'{config.read_text()}\n[ledger]\nurl = "sqlite:///{_ledger_of(tmp_path)}"\n')
+    shared = _reconcile("--config", config, "--book", "a deposit")
+    assert shared.exit_code == 2 and "holds no run of network other" in shared.stderr
 
 
 def test_one_wei_too_few_is_a_difference(tmp_path: Path) -> None:
@@ -120,7 +139,7 @@ async def test_what_lay_at_an_exchange_that_is_gone_is_booked_and_nobody_is_aske
     tmp_path: Path,
 ) -> None:
     _run_that_ended(tmp_path)
-    ledger = Ledger.open(str(tmp_path / "var/runs/one.sqlite3"), SystemClock())
+    ledger = Ledger.open(str(_ledger_of(tmp_path)), SystemClock())
     ledger.attach()
 
     async def chain(account: Account) -> int:
@@ -158,7 +177,7 @@ def test_a_damaged_ledger_is_one_line(tmp_path: Path) -> None:
 
 def test_an_account_nobody_asked_about_is_not_taken_for_equal(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path)
-    ledger = Ledger.open(str(tmp_path / "var/runs/one.sqlite3"), SystemClock())
+    ledger = Ledger.open(str(_ledger_of(tmp_path)), SystemClock())
     ledger.attach()
     ledger.open_account(Account("twin", OWNER, TOKEN), 1)
     ledger.close()
