@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from bot.cli.command import command
-from bot.cli.control import control_folders, person, require_strategy, run_option
+from bot.cli.control import control_folders, network_of, person, require_strategy, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option
+from bot.cli.parameters import config_option, found_config
 from bot.cli.which import ledger_option, which_ledger
 
 
@@ -34,7 +35,8 @@ def resume(
     reason: str,
     as_json: bool,
 ) -> None:
-    """Let STRATEGY, or everything, trade again. Drawdown and failures are counted anew from what was earned so far.
+    """Let STRATEGY, or everything, trade again on the run file's network, or where --run says. Drawdown and failures
+    are counted anew from what was earned so far.
 
     What is running takes it up by itself; where nothing runs, a strategy that its drawdown halted is resumed in the
     ledger. A file named HALT must be removed by hand first.
@@ -45,13 +47,16 @@ def resume(
         if not strategy:
             raise
         folders = []
+    elsewhere: Sequence[Path] = []
+    if folders and run_folder is None:
+        folders, elsewhere = _here_and_elsewhere(config_path, folders)
     if folders:
         require_strategy(strategy, folders, config_path, run_folder, or_account=True)
     was = [f"{folder}: {before}" for folder in folders if (before := _resumed(folder, strategy, reason)) is not None]
     halted = None if was or not strategy else _resumed_in_ledger(config_path, ledger_url, strategy, reason)
     if not was and halted is None:
-        raise CommandFailed("nothing is halted; `isthmus budget show` shows every switch", ExitCode.USAGE)
-    still = [f"{folder}: {stopped}" for folder in folders for stopped in _still(folder, strategy)]
+        raise CommandFailed("nothing is halted here; `isthmus budget show` shows every switch", ExitCode.USAGE)
+    still = [f"{folder}: {stopped}" for folder in (*folders, *elsewhere) for stopped in _still(folder, strategy)]
     before = halted or "; ".join(was)
     if as_json:
         emit({"strategy": strategy or None, "was_halted": before, "still_stopped": still, "because": reason})
@@ -60,6 +65,15 @@ def resume(
         click.echo(f"{strategy or 'everything'} {now}; it was halted: {before}")
     for stopped in still:
         click.echo(f"still stopped: {stopped}", err=as_json)
+
+
+def _here_and_elsewhere(config_path: Path | None, folders: Sequence[Path]) -> tuple[Sequence[Path], Sequence[Path]]:
+    """Of the run file's network, and of others: why those were halted, nobody has read who resumes this one."""
+    from bot.config.load import load
+
+    network = load(found_config(config_path)).network.name
+    here = [folder for folder in folders if network_of(folder.parent) == network]
+    return here, [folder for folder in folders if folder not in here]
 
 
 def _resumed(folder: Path, strategy: str, reason: str) -> str | None:

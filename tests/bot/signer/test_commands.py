@@ -145,6 +145,24 @@ async def test_flatten_says_where_nothing_runs_that_could_take_anything_back(
     assert said["waits_for_a_run"] == [str(client.switch.folder)]
 
 
+async def test_resume_is_for_the_run_files_network_and_names_what_stays_halted_on_others(
+    client: SignerClient, config: Path
+) -> None:
+    """Who resumes one network has not read why another was halted."""
+    elsewhere = KillSwitch(load(config).config.ledger.folder / "base" / "control")
+    elsewhere.establish(0.0)
+    elsewhere.set("", Trading.HALTED, by="a breaker", because="money is missing", at_s=1.0)
+    alone = await told("resume", "--config", config, "--because", "it was not", code=2)
+    assert "nothing is halted here" in alone["said"]
+    await told("halt", "--config", config)
+    resumed = await told("resume", "--config", config, "--because", "it was not")
+    assert [left.partition(": ")[0] for left in resumed["still_stopped"]] == [str(elsewhere.folder)]
+    assert "money is missing" in resumed["still_stopped"][0]
+    assert elsewhere.of(CYCLES).state is Trading.HALTED and client.switch.of(CYCLES).state is Trading.ACTIVE
+    await told("resume", "--run", elsewhere.folder.parent, "--because", "found it")
+    assert elsewhere.of(CYCLES).state is Trading.ACTIVE
+
+
 async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config: Path) -> None:
     answer = await told("resume", "--config", config, "--because", "why not", code=2)
     assert "nothing is halted" in answer["said"]
