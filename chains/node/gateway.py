@@ -132,6 +132,9 @@ class Gateway:
                         answering.create_task(self._say(spoken, frame.data))
         finally:
             self._open.discard(spoken)
+            if (error := spoken.exception()) is not None:
+                # It holds on to what holds it, and a fork that is moved to another block hangs up each time.
+                error.__traceback__ = error.__context__ = None
         return spoken
 
     async def _say(self, spoken: web.WebSocketResponse, asked: bytes | str) -> None:

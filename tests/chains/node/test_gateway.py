@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import struct
 from typing import Any
@@ -51,6 +52,23 @@ async def test_over_a_websocket_an_answer_does_not_wait_for_what_was_asked_befor
             last = orjson.loads((await spoken.receive()).data)
         assert {document["id"] for document in first} == {None, 2}
         assert (last["id"], last["result"]) == (1, hex(10**24))
+
+
+async def test_of_a_fork_that_hangs_up_nothing_stays_until_garbage_is_looked_for():
+    async with chain() as anvil, node_on(anvil.ws_url) as node, Gateway(node) as gateway:
+        gc.collect()
+        gc.disable()
+        try:
+            async with aiohttp.ClientSession() as session:
+                spoken = await session.ws_connect(gateway.ws_url)
+                await spoken.send_str(_question(1, "eth_chainId"))
+                await spoken.receive()
+                spoken.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+            async with asyncio.timeout(10):
+                while any(isinstance(each, web.WebSocketResponse) for each in gc.get_objects()):
+                    await asyncio.sleep(0.01)
+        finally:
+            gc.enable()
 
 
 async def test_a_gateway_ends_though_somebody_still_talks_to_it():
