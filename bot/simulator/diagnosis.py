@@ -20,6 +20,8 @@ _GWEI = 10**9
 _GAS_WEI = 10**18
 _MOVE_GAS = 5_000_000
 _PPM = 10**6
+_ROUNDING = 2
+"""Base units."""
 _TRANSFER = selector("transfer(address,uint256)")
 
 
@@ -89,19 +91,23 @@ def read(move: Move, answer: Sequence[Mapping[str, Any]]) -> TokenTrouble | None
         return None
     if not _done(calls[2]):
         return TokenTrouble(move.token, Reason.TOKEN_TRAP, "does not leave the pool")
-    if after - before < move.amount:
-        return _short(move.token, move.amount, after - before, "on its way out of the pool")
+    short = _short(move.token, move.amount, after - before, "on its way out of the pool")
+    if short is not None:
+        return short
     if not _done(calls[5]):
         return TokenTrouble(move.token, Reason.TOKEN_TRAP, "does not leave its buyer again")
-    if move.to != move.through and arrived - there < half:
-        return _short(move.token, half, arrived - there, "when its buyer passes it on")
-    return None
+    if move.to == move.through:
+        return None
+    return _short(move.token, half, arrived - there, "when its buyer passes it on")
 
 
-def _short(token: Address, sent: int, arrived: int, when: str) -> TokenTrouble:
+def _short(token: Address, sent: int, arrived: int, when: str) -> TokenTrouble | None:
+    """What is missing of what was sent; None where it is what balances that are shares of a pot lose by rounding."""
+    kept_ppm = (sent - arrived) * _PPM // sent
+    if sent - arrived <= _ROUNDING or not kept_ppm:
+        return None
     if arrived <= 0:
         return TokenTrouble(token, Reason.TOKEN_TRAP, f"vanishes {when}")
-    kept_ppm = (sent - arrived) * _PPM // sent
     return TokenTrouble(token, Reason.TOKEN_TAX, f"keeps {kept_ppm} ppm {when}")
 
 
