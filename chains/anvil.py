@@ -138,6 +138,9 @@ class Anvil:
             # Not by `wait_for`, which can swallow a cancellation (Python 3.11).
             async with asyncio.timeout(self._start_timeout_s):
                 self.port = await self._listening()
+        except TimeoutError:
+            await self.close()
+            raise AnvilFailed(f"anvil did not listen within {self._start_timeout_s:g} s") from None
         except BaseException:
             await self.close()
             raise

@@ -33,6 +33,13 @@ async def test_an_answer_to_nothing_that_was_asked_is_a_failure_with_what_it_sai
             await anvil.rpc("eth_chainId")
 
 
+async def test_one_that_takes_too_long_to_listen_is_a_failure_like_any_other_and_is_ended() -> None:
+    anvil = Anvil(start_timeout_s=0)
+    with pytest.raises(AnvilFailed, match="did not listen within 0 s"):
+        await anvil.start()
+    assert not anvil.alive
+
+
 def test_an_error_of_several_lines_is_told_in_one() -> None:
     assert (
         str(RpcError("eth_call", -32603, "invalid type\nerror: null")) == "eth_call: invalid type error: null (-32603)"
