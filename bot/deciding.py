@@ -83,6 +83,7 @@ class Deciding:
         await road.turns.take("asked", head.hash)
         quotes = {book.quote for book in road.market.books.values()}
         seen = []
+        tried = list[tuple[Plan, Sent | Refusal | None]]()
         for strategy in road.strategies:
             if self._rests(strategy):
                 continue
@@ -113,12 +114,16 @@ class Deciding:
                         continue
                     planned[plan.note] = plan.id
                     outcome = await self._decided_on(plan, head, in_use)
+                    tried.append((plan, outcome))
                     if isinstance(outcome, Refusal) and _passes(outcome.reason, names_of(plan, road.market), moved):
                         put_off.add(plan.note)
             except (StrategyFailed, InvalidParameter) as error:
                 self._let_rest(strategy, error)
         for view, planned, put_off in seen:
             self._remember(view, planned, put_off)
+        # Not before: a strategy may still be looking at the pools that this takes out.
+        for plan, outcome in tried:
+            self._upkeep.denials.tried(plan, outcome)
 
     def _planned(self, strategy: Strategy, view: MarketView) -> Iterator[Plan]:
         """What it plans; one that takes long is told of, once until it is quicker again."""

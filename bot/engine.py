@@ -367,10 +367,10 @@ class Engine:
             settled = self._road.transactions.settle(found)
             placed = self._road.hedges.owe(settled)
         for each in settled:
-            if each.suspects:
-                self._upkeep.denials.failed(each.suspects)
+            if each.suspects is not None:
+                self._upkeep.denials.failed(each.plan, each.suspects)
             elif each.intent.mined_as is MinedAs.OK:
-                self._upkeep.denials.traded(swap.token_out for swap in each.plan.swaps)
+                self._upkeep.denials.traded(each.plan)
             if not each.plan.orders or each.intent.mined_as is not MinedAs.OK:
                 self.counts["not_as_simulated"] += bool(each.explanation)
                 self._output.line(self._teller.settled(each))

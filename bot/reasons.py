@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from chains.assets import Token
+
 
 class Reason(StrEnum):
     """Reason codes. The value is what the ledger, the JSON and the dashboard show."""
@@ -103,3 +105,11 @@ class Refusal:
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.detail}"
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRefusal(Refusal):
+    """A plan refused for what `token` was measured to do: `does` says it, as what follows its name."""
+
+    token: Token
+    does: str

@@ -29,7 +29,7 @@ from bot.ledger.records import Account, Attempt, Intent
 from bot.ledger.states import IN_FLIGHT, AttemptKind, Exposure, IntentState
 from bot.plan import Plan
 from bot.transaction import read_signed
-from chains.assets import Address, Token
+from chains.assets import Address
 from chains.blocks import Block, Head, Receipt, Undone
 from chains.node import Submitter
 from chains.node.seen import Seen, Sought
@@ -356,7 +356,7 @@ class Homecoming:
         explanation = self._explain(intent, plan, at) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        suspects = frozenset[Token]()
+        suspects = None
         if explanation and receipt.status == 0 and not self._touches.explains(intent, plan, receipt):
             suspects = self._gains.unmarked(plan)
         gas_wei = self._gas_wei(receipt)

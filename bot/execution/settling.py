@@ -78,7 +78,7 @@ class Settled:
     """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side.
 
     `gas_cost_wei` is what its gas costs, in wei of ETH. `suspects` are the tokens without a mark that it went through,
-    where it reverted in time though nobody else had moved its pools.
+    where it reverted in time though nobody else had moved its pools; None where it did not.
     """
 
     intent: Intent
@@ -88,4 +88,4 @@ class Settled:
     profit_wei: int
     gas_cost_wei: int
     explanation: str = ""
-    suspects: frozenset[Token] = frozenset()
+    suspects: frozenset[Token] | None = None

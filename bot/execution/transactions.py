@@ -30,7 +30,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.records import Attempt, Intent, WorstCase
 from bot.ledger.states import IN_FLIGHT, AttemptKind
 from bot.plan import Plan
-from bot.reasons import Reason, Refusal
+from bot.reasons import Reason, Refusal, TokenRefusal
 from bot.signer.protocol import Signed
 from bot.simulator import Simulator
 from bot.simulator.holdings import Watched
@@ -288,7 +288,13 @@ class TransactionDesk:
         if not isinstance(judged, Refusal) or judged.reason is not Reason.SIM_REVERTED:
             return judged
         trouble = await self._simulator.trouble(plan, self.identity.executor, head)
-        return Refusal(trouble.cause, f"{trouble}; {judged.detail}") if trouble is not None else judged
+        if trouble is None:
+            return judged
+        detail = f"{trouble}; {judged.detail}"
+        for token in self._gains.unmarked(plan):
+            if token.address == trouble.token:
+                return TokenRefusal(trouble.cause, detail, token, trouble.detail)
+        return Refusal(trouble.cause, detail)
 
     async def _outbid(self, intent: Intent, before: UnsignedTransaction, fees: Fees, head: Head) -> Outbid:
         """`before` for `fees`, if it still earns what its plan wants, behind what is in flight with lower nonces."""
