@@ -29,6 +29,8 @@ RANGE_ROUNDING = 1e-9
 
 _AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
 _UNITS_OFF = 2
+_HAIRS = (0.0, 1e-9, 1e-6)
+"""How much less is swapped where a venue refuses what its curve holds: what is counted twice then only loosens."""
 
 
 def bound(problem: Problem, prices: Floats) -> int:
@@ -68,7 +70,38 @@ def _endless(venue: Venue, way: Way) -> float:
 
 
 def most_worth(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:
-    """A bound on max over x of p_out · G(x) - p_in · x for one way, and what is turned over at its summit."""
+    """A bound on max over x of p_out · G(x) - p_in · x for one way, and what is turned over at its summit.
+
+    One swap may be limited to a part of what a pool holds, as a weighted pool's is: then another follows it.
+    """
+    worth = turned = 0.0
+    left: Venue | None = venue
+    while left is not None:
+        more, turned_more = _most_worth_at_once(left, way, price_in, price_out)
+        worth, turned = worth + more, turned + turned_more
+        left = _left_at_the_end(left, way, price_in / price_out) if more else None
+    return worth, turned
+
+
+def _left_at_the_end(venue: Venue, way: Way, price: float) -> Venue | None:
+    """The venue after as much as one swap may bring; None where its rate falls to `price` before, or never falls."""
+    if getattr(venue, "family", "") in CLOSED_FORMS:
+        return None
+    pieces = venue.pieces(way.token_in, way.token_out)
+    _, curvature, cap = pieces[-1]
+    if not curvature or pieces[-1].rate <= price * (1.0 + curvature * cap) ** 2:
+        return None
+    most = sum(piece.cap for piece in pieces)
+    for hair in _HAIRS:
+        try:
+            return venue.swapped(way.token_in, int(most * (1.0 - hair)), way.token_out)
+        except (PoolError, ArithmeticError):
+            continue
+    return None
+
+
+def _most_worth_at_once(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:
+    """The same by one swap."""
     pieces = venue.pieces(way.token_in, way.token_out)
     if not pieces or all(piece.rate * price_out <= price_in for piece in pieces):
         return 0.0, 0.0

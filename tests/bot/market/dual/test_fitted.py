@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,9 +15,11 @@ from bot.market.dual.capture import Terms, capture
 from bot.market.dual.certificate import bound, most_worth
 from bot.market.dual.problem import Way, problem_of
 from bot.market.dual.solve import solve
+from chains.pools.balancer_math import ONE
 from chains.pools.pool import PoolError
 from chains.pools.solidly import SolidlyPool
 from chains.pools.wrapping_native import WrappedNativePool
+from tests.chains.pools import test_balancer_v3
 from tests.chains.pools.samples import A, at, pair, token
 
 C = token(3, "C", 6)
@@ -49,6 +52,19 @@ def test_no_exact_quote_is_worth_more_than_the_bound_of_its_way(case, part) -> N
             break
     assert best <= limit * (1 + 1e-9) + 2**-48 * turned
     assert limit <= best * 1.1 + 1e-3 * turned + 10.0
+
+
+@pytest.mark.parametrize("price", [1_000, 200])
+def test_a_pool_of_which_one_swap_takes_no_more_than_a_part_is_bounded_by_all_that_can_follow(price) -> None:
+    weth = token(0xE, "WETH")
+    of_two = {"weights": (ONE // 2, ONE // 2), "tokens": (A, weth), "rates": (ONE, ONE)}
+    limited = replace(test_balancer_v3.weighted(), balances=(100 * price * ONE, 100 * ONE), **of_two)
+    deep = pair((2 * 10**8 * ONE, 10**5 * ONE), number=1, tokens=(A, weth))
+    problem = problem_of([limited, deep], weth)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    taken = capture(found, Terms())
+    assert len(taken.trades) > 1 and 0.99 * limit <= taken.gain <= limit
 
 
 def test_a_market_with_a_stable_pool_is_bounded_and_captured() -> None:
