@@ -23,7 +23,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base
 from bot.ledger.seal_models import LeaseRow
 from bot.ledger.seals import SealHead
-from bot.ledger.verify import verify
+from bot.ledger.verify import columns_there, verify
 
 _ROWS_AT_ONCE = 1_000
 
@@ -144,7 +144,10 @@ def _copy_all(source: URL, target: URL) -> None:
 def _copy_rows(source: Connection, target: Connection) -> None:
     target.execute(delete(LeaseRow))
     for table in Base.metadata.sorted_tables:
-        rows = source.execute(select(table).order_by(*table.primary_key))
+        columns = columns_there(source, table)
+        if not columns:
+            continue
+        rows = source.execute(select(*columns).order_by(*table.primary_key))
         for part in rows.mappings().partitions(_ROWS_AT_ONCE):
             target.execute(insert(table), [dict(row) for row in part])
         key = table.primary_key.columns.values()

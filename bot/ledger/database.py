@@ -85,7 +85,7 @@ def upgrade(engine: Engine) -> None:
     where = place(engine.url)
     with explained(where), engine.begin() as connection:
         _require_all_text(connection, where)
-        if _version(connection) == _newest_version():
+        if is_newest(connection):
             return
         # Here, because of all starts only the first of a version needs it.
         from bot.ledger.migrating import Unmigrated, migrate
@@ -105,6 +105,11 @@ def _require_all_text(connection: Connection, where: str) -> None:
             f"ledger {where}: the database holds text as {encoding}, which cannot hold all there is; make one with "
             "`createdb --encoding UTF8 --template template0`"
         )
+
+
+def is_newest(connection: Connection) -> bool:
+    """Whether the schema is of the newest version."""
+    return _version(connection) == _newest_version()
 
 
 def _newest_version() -> str:

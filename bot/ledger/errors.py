@@ -48,6 +48,8 @@ class LedgerBroken(LedgerError):
 _FULL = ("database or disk is full", "no space left on device")
 _BROKEN = "disk i/o error"
 
+_OLDER = "an earlier version wrote it; a run on it brings it up to date, and so does a backup of it that is restored"
+
 _REMEDIES = (
     ("not a database", "it is not an SQLite database; restore a backup or move the file away"),
     ("malformed", "the database is corrupt; restore a backup or move the file away"),
@@ -60,6 +62,7 @@ _REMEDIES = (
     ("readonly database", "the file is read-only; make it and its folder writable"),
     ("read-only transaction", "it was opened read-only"),
     ("during recovery", "its server is a standby, which lets nobody write; name the one that it follows"),
+    ("no such column", _OLDER),
     ("no such table", "it holds no ledger; a run creates one"),
     ('relation "runs" does not exist', "it holds no ledger; a run creates one"),
     ("connection refused", "no database server answers there; start it or correct the URL"),

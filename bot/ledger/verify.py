@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, LargeBinary, String, Table, select
+from sqlalchemy import Column, Connection, LargeBinary, String, Table, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.ledger.database import is_newest
 from bot.ledger.models import Base
 from bot.ledger.seal_models import SealRow
 from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following
@@ -72,6 +73,18 @@ def verify(connection: Connection) -> Verified:
     return Verified(head, rows, tuple(faults))
 
 
+def columns_there(connection: Connection, table: Table) -> list[Column[Any]]:
+    """The columns of `table`; those alone that are there where an earlier version wrote the ledger. To a seal, what
+    came later is as if it were NULL.
+    """
+    columns = list(table.columns)
+    if is_newest(connection):
+        return columns
+    inspector = inspect(connection)
+    there = {found["name"] for found in inspector.get_columns(table.name)} if inspector.has_table(table.name) else set()
+    return [column for column in columns if column.name in there]
+
+
 def adopt(connection: Connection) -> SealHead:
     """Seals every row as it is: of a ledger older than its seals, or one that a person has looked at."""
     changes: list[Change] = []
@@ -116,10 +129,13 @@ def _compare(change: Change, sealed: tuple[int, bytes] | None) -> Fault | None:
 
 def _rows(connection: Connection, table: Table) -> Iterator[Change]:
     """Every row of `table`, in the order of its key, read past the types that would smooth over a damaged value."""
-    names = [column.name for column in table.columns]
+    columns = columns_there(connection, table)
+    if not columns:
+        return
+    names = [column.name for column in columns]
     quoted = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in names)
     key = ", ".join(column.name for column in table.primary_key)
-    kinds = [_kind(column.type, connection.dialect.name) for column in table.columns]
+    kinds = [_kind(column.type, connection.dialect.name) for column in columns]
     for row in connection.exec_driver_sql(f"SELECT {quoted} FROM {table.name} ORDER BY {key}"):  # noqa: S608
         values = {
             name: value if kind is None or type(value) is kind else f"{type(value).__name__} {value!r}"

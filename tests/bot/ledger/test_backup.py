@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot.ledger.backup import backup, require_whole, restore
+from bot.ledger.database import connect, parse_url
 from bot.ledger.errors import LedgerError
 from bot.ledger.headfile import HeadFile
 from bot.ledger.ledger import Ledger
@@ -67,6 +68,27 @@ def test_what_is_restored_holds_the_same_and_must_be_reconciled(
             assert not restored.was_restored
             pending(restored, 2)
             assert restored.verified().whole
+
+
+def test_what_an_earlier_version_wrote_is_proven_copied_and_put_back_as_it_is(
+    traded: Ledger, url: str, tmp_path: Path
+) -> None:
+    accounts, restored = traded.accounts(), tmp_path / "restored.sqlite3"
+    traded.close()
+    engine = connect(parse_url(url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE bearings")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
+    backup(url, tmp_path / "copy.sqlite3")
+    restore(tmp_path / "copy.sqlite3", str(restored), StandingClock())
+    with closing(Ledger.open(str(restored), StandingClock())) as brought_up_to_date:
+        brought_up_to_date.attach()
+        assert brought_up_to_date.accounts() == accounts
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE orders DROP COLUMN settled_by")
+    engine.dispose()
+    with closing(Ledger.view(url, StandingClock())) as view:
+        assert view.verified().whole
 
 
 def test_nothing_is_written_over(traded: Ledger, url: str, tmp_path: Path) -> None:
