@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from eth_account import Account
 
+from bot.execution import deployment
 from bot.execution.deployment import Deployment, DeploymentFailed, deploy
 from bot.execution.settings import UNBOUNDED, InventoryCap
 from bot.execution.standing import Held, standing, top_up
@@ -84,3 +85,19 @@ async def test_a_top_up_is_the_owners_and_within_what_the_owner_has(anvil: Anvil
         await top_up(anvil, OWNER, made.executor, least_wei=1, to_wei=11 * ETH, chain_id=CHAIN_ID)
     with pytest.raises(DeploymentFailed, match="still be short"):
         await top_up(anvil, OWNER, made.executor, least_wei=2, to_wei=1, chain_id=CHAIN_ID)
+
+
+async def test_a_top_up_that_waits_for_a_block_is_not_sent_once_more(
+    anvil: Anvil, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, *_ = await deployed(anvil)
+    monkeypatch.setattr(deployment, "_POLLS", 0)
+    await anvil.rpc("evm_setAutomine", False)
+    for said in (
+        "was sent but not mined",
+        r"1 of .* transactions wait for a block, from nonce \d+ on; nothing was sent",
+    ):
+        with pytest.raises(DeploymentFailed, match=said):
+            await top_up(anvil, OWNER, made.executor, least_wei=ETH, to_wei=2 * ETH, chain_id=CHAIN_ID)
+    await anvil.rpc("evm_mine")
+    assert int(await anvil.rpc("eth_getBalance", POOR, "latest"), 16) == 2 * ETH
