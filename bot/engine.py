@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import partial
 
 from bot.deciding import Deciding
+from bot.drift.freshness import BookAges
 from bot.drift.upkeep import Upkeep
 from bot.enduring import UNANSWERED, FullDisk, unanswered
 from bot.execution.debts import Closed
@@ -34,9 +35,6 @@ from chains.node import NodeEvent
 from chains.node.reads import others_asked
 from chains.node.seen import Sought
 
-STALE_BOOK_S = 10.0
-"""Nothing is decided on an order book that has been silent for longer."""
-
 
 class Engine:
     """Takes chain events one at a time; between two of them nothing is half decided.
@@ -57,6 +55,8 @@ class Engine:
         self._full_disk = FullDisk(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
+        self._book_ages = BookAges(road.by_timestamp)
+        self._stale_books: set[tuple[str, str]] = set()
         self.silence: str | None = None
         """Why the node does not answer, while it does not."""
         self._teller = Teller(max((len(strategy.name) for strategy in road.strategies), default=0))
@@ -83,6 +83,7 @@ class Engine:
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
         self._road.market.set_book(book)
+        self._close_if_stale(book)
         if self._head is not None and not self._taking:
             self._road.market.pack()
         self.counts["books"] += 1
@@ -175,6 +176,7 @@ class Engine:
         """What is owed and what may have lost comes home before anything is decided, all else after it."""
         road, head = self._road, block.head
         road.ledger.at_head(head.number, head.timestamp_s)
+        self._book_ages.at_head(head)
         self._answers_again(head)
         stages = road.transactions.stages
         stages.begin(head)
@@ -187,7 +189,8 @@ class Engine:
             await others_asked()
             self._take_in(block)
             stages.reached(Stage.TAKEN_IN)
-            self._close_stale_books(head)
+            for book in [book for book in road.market.books.values() if usable(book)]:
+                self._close_if_stale(book)
             await self._upkeep.on_head(head)
             if road.lenders is not None:
                 await road.lenders.refresh(head)
@@ -334,15 +337,17 @@ class Engine:
         self.counts["too_old"] += too_old is not None
         return too_old
 
-    def _close_stale_books(self, head: Head) -> None:
-        """A book that has said nothing for long is not decided on until it speaks again."""
-        for book in list(self._road.market.books.values()):
-            silent_s = (head.arrived_ns - book.arrived_ns) / 1e9
-            if book.arrived_ns and silent_s > STALE_BOOK_S and usable(book):
-                self._road.market.close_book(book.exchange, book.symbol)
-                detail = f"{book.symbol} at {book.exchange} has said nothing for {silent_s:.0f} s"
-                self._road.ledger.record_event(Level.WARNING, "stale_book", detail)
-                self._output.line(f"stale book: {detail}")
+    def _close_if_stale(self, book: Book) -> None:
+        """A book that is too old is not decided on until it is told in time again; said once until then."""
+        why, known = self._book_ages.too_old(book), (book.exchange, book.symbol)
+        if why is None:
+            self._stale_books.discard(known)
+            return
+        self._road.market.close_book(*known)
+        if known not in self._stale_books:
+            self._stale_books.add(known)
+            self._event(Level.WARNING, "stale_book", why)
+            self._output.line(f"stale book: {why}")
 
     def _stale(self, head: Head, plan: Plan) -> Refusal | None:
         """Why what `plan` was decided on no longer holds."""

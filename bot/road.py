@@ -41,7 +41,10 @@ class Optimal(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Road:
-    """The rooms a decision passes, in order. `trading` is False where it ends at the verdict (dry mode)."""
+    """The rooms a decision passes, in order. `trading` is False where it ends at the verdict (dry mode).
+
+    `by_timestamp` is False where the heads' time is their own, as a test chain's is.
+    """
 
     market: Market
     strategies: Sequence[Strategy]
@@ -57,6 +60,7 @@ class Road:
     network: str
     trading: bool
     freshness: Freshness | None = None
+    by_timestamp: bool = False
     witnesses: Witnesses | None = None
     gains: tuple[Asset, ...] = (ETH,)
     lenders: SingletonLenders | None = None

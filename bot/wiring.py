@@ -205,6 +205,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         network=network.name,
         trading=ends.signer is not None,
         freshness=ends.freshness,
+        by_timestamp=not network.test_chain,
         witnesses=witnesses,
         gains=tuple(dict.fromkeys(map(footing.market.graph.assets.of, footing.profit_tokens))),
         lenders=SingletonLenders(footing.identity.venues, footing.profit_tokens, ends.node),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from bot.engine import Engine
 from bot.execution.homecoming import Homecoming
 from bot.execution.lenders import READ_EVERY, SingletonLenders
 from bot.execution.settings import NO_VENUES
@@ -333,6 +334,21 @@ async def test_a_book_that_fell_silent_is_closed_until_it_speaks_again(tmp_path:
         road.engine.on_book(book)
         await road.mine(())
         assert usable(road.road.market.book(book.exchange, book.symbol))
+
+
+async def test_a_book_that_is_told_late_is_closed_however_often_it_is_told_and_said_once(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        own = replace(road.road, by_timestamp=True)
+        road = replace(road, road=own, engine=Engine(own, road.output))
+        await road.mine(())
+        assert road.engine.head is not None
+        head_ms = road.engine.head.timestamp_s * 1000
+        book = replace(samples.book([("1900", "1")], [("1901", "1")]), at_ms=head_ms + 3_600_000)
+        for late_ms, is_open in ((0, True), (3_660_000, False), (3_660_000, False), (0, True)):
+            road.engine.on_book(replace(book, at_ms=book.at_ms - late_ms))
+            assert usable(own.market.book(book.exchange, book.symbol)) is is_open
+        assert [event.name for event in events(road.ledger)].count("stale_book") == 1
 
 
 async def test_every_decision_is_told_in_one_line(tmp_path: Path) -> None:
