@@ -9,23 +9,37 @@ import math
 import traceback
 import typing
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from bot.execution.loans import LoanFrom, Offers, funded
 from bot.market import Journey, Market, Opportunity
+from bot.market.books import book_id
 from bot.market.combined import Walk
 from bot.market.routing import Routed, route
-from bot.plan import LASTS_S, Plan, encode_plan
+from bot.plan import LASTS_S, Leg, Order, Plan, Side, Swap, encode_plan
+from bot.signer.case import AMOUNT_LIMIT, plan_problem
 from bot.transaction import MOST_GAS
 from chains.assets import ETH, Amount, Asset, Token
 from chains.blocks import Head
+from chains.executor import encode
 from chains.printing import one_line
 
 WEI_PER_ETH = 10**18
 _ETH_DECIMALS = 18
-_WHOLE = ("expected_profit_wei", "min_profit_wei", "gas_estimate", "block_number", "deadline_block", "deadline_s")
+_MOST_WEI = 2**96
+_MOST_PRICE = 10**30
+_WHOLE = {
+    "expected_profit_wei": (-_MOST_WEI, _MOST_WEI),
+    "min_profit_wei": (-_MOST_WEI, _MOST_WEI),
+    "gas_estimate": (0, 2**32),
+    "block_number": (0, 2**48),
+    "deadline_block": (0, 2**48),
+    "deadline_s": (0, 2**48),
+}
+"""What is a whole number in every plan, and between which ones it is for there to be a transaction of it."""
 
 Inventory = Mapping[Token, int]
 """Base units that may be spent now, per token. A token that is absent cannot be spent."""
@@ -139,8 +153,9 @@ class MarketView:
         if self.optimum and max_routes > 1 and not books:
             found = self._with_optimum(list(found), start or self.gains[0], max_hops, max_routes)
         for opportunity in found if books else self._funded(found, LoanFrom(loan)):
-            self.seen.append(opportunity)
-            yield Candidate(opportunity, self, self.strategy)
+            if _fits(opportunity):
+                self.seen.append(opportunity)
+                yield Candidate(opportunity, self, self.strategy)
 
     def _with_optimum(
         self, found: list[Opportunity], start: Asset, max_hops: int, max_routes: int
@@ -232,7 +247,7 @@ class Strategy(ABC):
         """What `on_market` yields. Raises `StrategyFailed` for whatever goes wrong in it, but `InvalidParameter`."""
         try:
             for plan in self.on_market(market):
-                self._require_sound(plan)
+                self._require_sound(plan, market.market)
                 yield plan
         except InvalidParameter:
             raise
@@ -244,12 +259,14 @@ class Strategy(ABC):
             failed = f"strategy {self.name} failed on block {market.head.number}: {what} ({where})"
             raise StrategyFailed(f"{failed}; run it alone with --debug for the whole trace") from error
 
-    def _require_sound(self, plan: object) -> None:
+    def _require_sound(self, plan: object, market: Market) -> None:
         if not isinstance(plan, Plan):
             raise TypeError(f"{plan!r} is no Plan")
-        for name in _WHOLE:
+        for name, (least, most) in _WHOLE.items():
             if type(value := getattr(plan, name)) is not int:
                 raise TypeError(f"{name} is {value!r}; write a whole number, of wei or blocks or seconds as it says")
+            if not least <= value <= most:
+                raise ValueError(f"{name} is {value}; write one of {least} to {most}")
         if plan.strategy != self.name:
             raise ValueError(f"a plan of {plan.strategy!r}, which has a budget of its own; write {self.name!r}")
         if not plan.swaps:
@@ -257,7 +274,44 @@ class Strategy(ABC):
         if plan.unwinds:
             raise ValueError(f"a plan that unwinds {plan.unwinds!r}; what is owed is taken back without a strategy")
         encode_plan(plan)
+        if problem := _leg_problem(plan.legs) or plan_problem(plan) or _order_problem(plan, market):
+            raise ValueError(problem)
+        encode(plan.executor_call(0, 0))
 
     @abstractmethod
     def on_market(self, market: MarketView) -> Iterable[Plan]:
         """Called once per head, after the market has taken in the block and the latest books."""
+
+
+def _fits(opportunity: Opportunity) -> bool:
+    """Whether a plan has room for its amounts: anybody may make a token whose are larger."""
+    return all(0 < units < AMOUNT_LIMIT for step in opportunity.steps for units in (step.amount_in, step.amount_out))
+
+
+def _leg_problem(legs: Sequence[Leg]) -> str | None:
+    for leg in legs:
+        if not isinstance(leg, Swap | Order):
+            return f"{leg!r} is no leg; write a Swap or an Order"
+        amounts = (leg.amount_in, leg.amount_out) if isinstance(leg, Swap) else (leg.amount, leg.expected_quote)
+        if not all(type(units) is int and units > 0 for units in amounts):
+            return f"amounts of {amounts[0]!r} and {amounts[1]!r}; write whole numbers of base units, above 0"
+    return None
+
+
+def _order_problem(plan: Plan, market: Market) -> str | None:
+    """Why what the chain side leaves could not be ordered: its hedge is one order of what was bought or sold there."""
+    if not plan.orders:
+        return None
+    (order, *more), first, last = plan.orders, plan.swaps[0].token_in, plan.swaps[-1].token_out
+    if more:
+        return f"{len(plan.orders)} orders; one covers what the chain side leaves"
+    book = market.books.get(book_id(order.exchange, order.symbol))
+    if book is None or (book.base, book.quote) != (order.base, order.quote):
+        return f"an order of {order.base} for {order.quote}, which no book {order.symbol} of {order.exchange} trades"
+    price = order.limit_price
+    if not (isinstance(price, Decimal) and price.is_finite() and 0 < price < _MOST_PRICE):
+        return f"an order at {str(price)[:20]}; write a Decimal above 0"
+    left = {Side.SELL: last, Side.BUY: first}.get(order.side)
+    if left is None or market.asset(left) != market.asset(order.base):
+        return f"an order to {order.side} {order.base}, where {first} was sold for {last}"
+    return None

@@ -76,6 +76,10 @@ class ReadableMarket:
     def books(self) -> Mapping[VenueId, Book]:
         return MappingProxyType(self._books)
 
+    def asset(self, token: Token) -> Asset:
+        """What `token` stands for."""
+        return self._graph.assets.of(token)
+
     @property
     def transfers(self) -> Mapping[VenueId, Transfer]:
         """Ways from one place to another, each with its cost and time. No cycle and no route goes through them."""

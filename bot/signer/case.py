@@ -104,7 +104,7 @@ def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s
         plan = decode_plan(request.plan)
     except InvalidPlan as error:
         return Refusal(Reason.SIGNER_MALFORMED, f"plan: {error}")
-    if problem := _request_problem(request) or _plan_problem(plan):
+    if problem := _request_problem(request) or plan_problem(plan):
         return Refusal(Reason.SIGNER_MALFORMED, problem)
     call = plan.executor_call(request.min_gain, request.min_out)
     try:
@@ -145,7 +145,8 @@ def _request_problem(request: SignRequest) -> str | None:
     return None
 
 
-def _plan_problem(plan: Plan) -> str | None:
+def plan_problem(plan: Plan) -> str | None:
+    """Why `plan` is none that could ever be signed, whatever its strategy may; None where it may be."""
     texts = (plan.strategy, plan.network, plan.block_hash, plan.note, plan.unwinds)
     if not all(isinstance(text, str) for text in texts):
         return "the plan's strategy, network, block hash, note and unwinds must be text"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
@@ -11,10 +12,11 @@ import pytest
 from bot.market import Market
 from bot.market.combined import Walk
 from bot.market.dual.problem import Way
-from bot.plan import Order, Plan, Swap
+from bot.plan import Order, Plan, Side, Swap
 from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed, wei
 from chains.assets import Amount, Asset, Token
 from chains.blocks import Head
+from chains.executor import Hop, HopKind
 from strategies.cex_dex_arbitrage import CexDexArbitrage
 from strategies.dex_arbitrage import DexArbitrage
 from tests.bot.ledger.given import ETHER, GWEI
@@ -23,6 +25,8 @@ from tests.bot.market.samples import ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WET
 HEAD = Head(17, "0x11", "0x10", 1_700_000_017, 10 * GWEI, 0, 30_000_000)
 CHEAP = v2(1, USDC, WETH, (2_000_000 * 10**6, 1_000 * ETHER))
 DEAR = v2(2, USDC, WETH, (2_100_000 * 10**6, 1_000 * ETHER))
+HOP = Hop(HopKind.CONSTANT_PRODUCT, CHEAP.address, zero_for_one=True, fee_ppm=3000)
+RICH = book([("2100", "50")], [("2101", "50")])
 HELD = {WETH: 50 * ETHER, USDC: 100_000 * 10**6, ETH_AT_EXCHANGE: 50 * 10**8, USD_AT_EXCHANGE: 100_000 * 10**8}
 
 
@@ -57,6 +61,19 @@ def planned(**otherwise: Any) -> Plan:
     return replace(found.plan(min_profit_wei=1), **{"strategy": "mine", **otherwise})
 
 
+def with_leg(place: int, plan: Plan, **otherwise: Any) -> Plan:
+    """`plan`, with one of its legs changed."""
+    legs = list(plan.legs)
+    legs[place] = replace(legs[place], **otherwise)
+    return replace(plan, legs=tuple(legs))
+
+
+def hedged() -> Plan:
+    """A sound plan with an order behind it."""
+    (found, *_) = view(market(CHEAP, RICH), inventory=HELD).cycles(books=1)
+    return replace(found.plan(min_profit_wei=0), strategy="mine")
+
+
 @pytest.mark.parametrize(
     ("offered", "told"),
     [
@@ -73,6 +90,28 @@ def planned(**otherwise: Any) -> Plan:
             lambda: (getattr(plan, "\x1b[2J") for plan in (None,)),
             "AttributeError: 'NoneType' object has no attribute '\N{REPLACEMENT CHARACTER}[2J",
         ),
+        (lambda: [planned(min_profit_wei=2**97)], f"ValueError: min_profit_wei is {2**97}; write one of -"),
+        (lambda: [planned(gas_estimate=-5)], "ValueError: gas_estimate is -5; write one of 0 to "),
+        (lambda: [planned(block_number=2**49)], f"ValueError: block_number is {2**49}; write one of 0 to "),
+        (lambda: [planned(note=7)], "ValueError: the plan's strategy, network, block hash, note and unwinds must be"),
+        (lambda: [planned(legs=(*planned().legs, WETH))], "ValueError: Token(place='twin', "),
+        (lambda: [with_leg(0, planned(), amount_in=-5)], "ValueError: amounts of -5 and "),
+        (lambda: [with_leg(0, planned(), amount_in=True)], "ValueError: amounts of True and "),
+        (
+            lambda: [with_leg(0, planned(), hop=replace(planned().swaps[0].hop, kind=HopKind.CURVE))],
+            "InvalidCallData: ",
+        ),
+        (lambda: [planned(atomic=False)], "ValueError: an exchange ends in another token than it begins with"),
+        (lambda: [replace(hedged(), legs=(*hedged().legs, *hedged().orders))], "ValueError: 2 orders; one covers "),
+        (lambda: [with_leg(-1, hedged(), amount=0)], "ValueError: amounts of 0 and "),
+        (
+            lambda: [with_leg(-1, hedged(), symbol="ETH/MARS")],
+            "ValueError: an order of ETH@binance for USDT@binance, which no book ETH/MARS of binance trades",
+        ),
+        (lambda: [with_leg(-1, hedged(), base=USD_AT_EXCHANGE)], "ValueError: an order of USDT@binance for USDT@binan"),
+        (lambda: [with_leg(-1, hedged(), limit_price=Decimal("NaN"))], "ValueError: an order at NaN; write a Decimal "),
+        (lambda: [with_leg(-1, hedged(), side=Side.BUY)], "ValueError: an order to buy ETH@binance, where USDC@tw"),
+        (lambda: [with_leg(-1, hedged(), side=None)], "ValueError: an order to None ETH@binance, where USDC@twin"),
     ],
 )
 def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_file(
@@ -83,9 +122,17 @@ def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_f
             return offered()
 
     with pytest.raises(StrategyFailed) as failed:
-        list(Careless("mine").plans(view(market(CHEAP))))
+        list(Careless("mine").plans(view(market(CHEAP, RICH))))
     said = str(failed.value)
     assert said.startswith(f"strategy mine failed on block 17: {told}") and f"({__file__}" in said
+
+
+def test_a_plan_with_an_order_of_what_it_bought_is_sound() -> None:
+    class Hedging(Patient):
+        def on_market(self, market: MarketView) -> Iterator[Plan]:
+            yield hedged()
+
+    assert list(Hedging("mine").plans(view(market(CHEAP, RICH)))) == [hedged()]
 
 
 def test_a_parameter_that_does_not_fit_stays_a_matter_of_configuration() -> None:
@@ -135,17 +182,15 @@ def test_a_candidate_becomes_a_plan_of_exactly_what_was_found() -> None:
 
 
 def test_a_two_sided_candidate_ends_in_an_order() -> None:
-    rich = book([("2100", "50")], [("2101", "50")])
-    (found, *_) = view(market(CHEAP, rich), inventory=HELD).cycles(books=1)
+    (found, *_) = view(market(CHEAP, RICH), inventory=HELD).cycles(books=1)
     plan = found.plan(min_profit_wei=0)
     assert isinstance(plan.legs[-1], Order) and not plan.atomic
 
 
 def test_nothing_is_bought_with_what_is_not_held() -> None:
-    rich = book([("2100", "50")], [("2101", "50")])
-    assert list(view(market(CHEAP, rich)).cycles(books=1)) == []
+    assert list(view(market(CHEAP, RICH)).cycles(books=1)) == []
     poor = HELD | {USDC: 1_000 * 10**6}
-    (found, *_) = view(market(CHEAP, rich), inventory=poor).cycles(books=1)
+    (found, *_) = view(market(CHEAP, RICH), inventory=poor).cycles(books=1)
     assert found.opportunity.swaps()[0].amount_in <= 1_000 * 10**6
 
 
@@ -153,6 +198,15 @@ def test_what_was_shown_is_remembered_planned_or_not() -> None:
     shown = view(market(CHEAP, DEAR))
     assert shown.seen == []
     assert shown.seen == [each.opportunity for each in shown.cycles()] and len(shown.seen) == 1
+
+
+@pytest.mark.parametrize("units", [0, 2**128])
+def test_what_has_no_room_in_a_plan_is_not_offered(units: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    on = market(CHEAP, DEAR)
+    (found,) = (found.opportunity for found in view(on).cycles())
+    odd = replace(found, steps=(*found.steps[:-1], replace(found.steps[-1], amount_in=units)))
+    monkeypatch.setattr(on, "cycles", lambda **_: [odd, found])
+    assert [each.opportunity for each in view(on).cycles()] == [found]
 
 
 def test_a_view_prices_assets_for_screening() -> None:
