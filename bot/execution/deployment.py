@@ -256,8 +256,9 @@ async def transact(
 ) -> dict[str, Any]:
     """Sign and send one transaction of the owner's and wait until it is mined. `to` is None for a creation.
 
-    `most_tip_wei` is per gas; None believes whatever tip the node asks for, and is for nodes of our own. Nothing is sent
-    while an earlier one waits: it may be this very act, begun before. Raises `DeploymentFailed`, and what `rpc` raises.
+    `most_tip_wei` is per gas; None believes whatever tip the node asks for, and is for nodes of our own. While an
+    earlier one waits nothing is sent: that may be this very act, begun before. Raises `DeploymentFailed`, and what
+    `rpc` raises.
     """
     actual = int(await rpc.rpc("eth_chainId"), 16)
     if actual != chain_id:
@@ -267,7 +268,7 @@ async def transact(
     ]
     if nonce > mined:
         told = f"{nonce - mined} of {sender.address}'s transactions wait for a block, from nonce {mined} on"
-        raise DeploymentFailed(f"{told}; nothing was sent: wait, or replace them with a wallet; look what they do")
+        raise DeploymentFailed(f"{told}; nothing was sent: wait for them, or replace them with a wallet")
     call = {"from": sender.address, "data": "0x" + data.hex(), "value": hex(value_wei), **({"to": to} if to else {})}
     gas = int(await rpc.rpc("eth_estimateGas", call), 16)
     base_fee = int((await rpc.rpc("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
