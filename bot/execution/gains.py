@@ -59,6 +59,12 @@ class Gains:
         """The profit that what moved comes to; of a two-sided plan, with the exchange side as it was expected."""
         return self._wei(plan, lambda account, token: deltas.get((account, token), 0))
 
+    def exchanged_wei(self, plan: Plan, deltas: Deltas) -> int:
+        """What the inventory gained by what moved: of a plan with nothing to follow, all there is to it."""
+        inventory = self.identity.inventory
+        ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
+        return sum(self.marks.wei(end, deltas.get((inventory, Address(end.address)), 0)) for end in ends)
+
     def two_sided_wei(self, plan: Plan, brought: int) -> int:
         """What a two-sided plan comes to whose chain side brings `brought` base units."""
         return plan.expected_profit_wei + self.marks.wei(plan.swaps[-1].token_out, brought - plan.amount_out)

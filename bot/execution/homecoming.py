@@ -359,8 +359,11 @@ class Homecoming:
         suspects = None
         if explanation and receipt.status == 0 and not self._touches.explains(intent, plan, receipt):
             suspects = self._gains.unmarked(plan)
-        gas_wei = self._gas_wei(receipt)
-        return Settled(intent, plan, receipt, dict(at.deltas), at.profit_wei, gas_wei, explanation, suspects)
+        gas_wei, profit_wei = self._gas_wei(receipt), at.profit_wei
+        if not (plan.atomic or plan.orders or plan.unwinds):
+            # Nothing follows that could bring what its strategy expected of it.
+            profit_wei = self._gains.exchanged_wei(plan, at.deltas)
+        return Settled(intent, plan, receipt, dict(at.deltas), profit_wei, gas_wei, explanation, suspects)
 
     def _explain(self, intent: Intent, plan: Plan, at: Landed) -> str:
         """Why the chain's answer is not the simulator's; empty when it is."""

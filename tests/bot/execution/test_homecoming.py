@@ -21,7 +21,7 @@ from chains.node.seen import Seen
 from tests.bot.execution.carrying import gains, must_be_sent, reverts, trades
 from tests.bot.execution.given import buys_on_chain, cycle, head, pending, sells_on_chain, settle
 from tests.bot.execution.scripted import FINALITY_BLOCKS, Connection, ScriptedChain, ScriptedSimulator, desk
-from tests.bot.ledger.given import GWEI
+from tests.bot.ledger.given import ETHER, GWEI
 from tests.bot.signer.making import OPERATOR
 
 
@@ -95,6 +95,18 @@ async def test_what_owes_its_other_side_is_told_to_the_signer_once_that_is_done_
     lost_wei = -ledger.profit_of(sent.intent.id) - receipt.gas_cost_wei
     assert lost_wei > 4 * 10**16, "an ether was sold at 2,010 and bought at 2,100"
     assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, -lost_wei)]
+
+
+async def test_an_exchange_that_nothing_follows_came_to_what_moved_and_not_to_what_its_strategy_expected(
+    ledger: Ledger, chain: ScriptedChain, signer: Connection
+) -> None:
+    plan = replace(sells_on_chain(), legs=sells_on_chain().swaps, expected_profit_wei=ETHER)
+    on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+    sent = await must_be_sent(on, ledger, plan)
+    chain.count, chain.receipts[sent.tx_hash] = 1, trades(plan, sent, 11)
+    (settled,) = await on.on_block(Block(head(11), ()))
+    booked = ledger.profit_of(sent.intent.id)
+    assert 0 < booked < ETHER // 100 and settled.profit_wei - settled.gas_cost_wei == booked
 
 
 async def test_a_trade_that_was_unwound_is_final_together_with_what_took_it_back(
