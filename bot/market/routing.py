@@ -114,7 +114,7 @@ class _Router:
         made += [paths for plan in (found, self._balanced(found, amount)) if (paths := self._exact(plan, amount))]
         if not made:
             raise NoRoute(f"no pools take {amount} base units of {self._tokens[0]} for {self._tokens[1]}")
-        best = max(made, key=lambda paths: sum(path.amount_out for path in paths))
+        best = max(made, key=_received)
         return Routed(*self._tokens, best, single)
 
     def least_in(self, amount: int) -> Routed:
@@ -122,18 +122,20 @@ class _Router:
         single = self._single_for(amount)
         estimate, best = (single.amount_in if single is not None else self._first_guess(amount)), None
         found: dict[Edges, float] = {}
+        below = (0, 0)
         for attempt in range(APPROACHES):
             if not attempt or best is None:
                 found = self._slices().shares(float(estimate), SLICES)
-            paths = self._exact(self._balanced(found, estimate), estimate) or self._exact(found, estimate)
-            received = sum(path.amount_out for path in paths)
+            plans = self._balanced(found, estimate), found
+            paths = max((self._exact(plan, estimate) for plan in plans), key=_received)
+            received = _received(paths)
             if received >= amount:
                 trimmed = self._trimmed(paths, amount)
                 if best is not None and _paid(trimmed) >= _paid(best):
                     break
                 best, estimate = trimmed, _paid(trimmed)
             else:
-                estimate = estimate * 2 if not received else max(estimate + 1, estimate * amount // received + 1)
+                below, estimate = (estimate, received), _beyond(below, (estimate, received), amount)
                 if best is not None and estimate >= _paid(best):
                     break
         choices = [paths for paths in (best, (single,) if single is not None else None) if paths]
@@ -263,6 +265,20 @@ class _Router:
 
 def _ways_of(path: Path) -> tuple[Way, ...]:
     return tuple(Way(step.venue, step.token_in, step.token_out) for step in path.steps)
+
+
+def _beyond(before: tuple[int, int], last: tuple[int, int], amount_out: int) -> int:
+    """The input that would give so much along the line through two (input, output) that gave less; twice the last
+    where that line does not rise.
+    """
+    more_in, more_out = last[0] - before[0], last[1] - before[1]
+    if more_in <= 0 or more_out <= 0:
+        return last[0] * 2
+    return last[0] + (amount_out - last[1]) * more_in // more_out + 1
+
+
+def _received(paths: tuple[Path, ...]) -> int:
+    return sum(path.amount_out for path in paths)
 
 
 def _paid(paths: tuple[Path, ...]) -> int:

@@ -96,6 +96,14 @@ def test_an_exact_output_is_received_for_the_least() -> None:
     assert forwards.amount_out == pytest.approx(found.amount_out, rel=1e-6)
 
 
+def test_an_exact_output_that_no_pool_holds_alone_is_received_from_all_together() -> None:
+    pools = parallel(100, 50, 80)
+    wanted = 350_000 * 10**6
+    found = route(pools, WETH, USDC, wanted, exact_out=True)
+    assert replayed(pools, found) == found.amount_out >= wanted > 200_000 * 10**6
+    assert route(pools, WETH, USDC, found.amount_in).amount_out == pytest.approx(wanted, rel=1e-6)
+
+
 @pytest.mark.parametrize("amount", [10**18 + 7, 3 * 10**18 + 1, 10**19 + 9])
 def test_an_exact_output_arrives_where_swaps_pay_less_than_their_quotes(amount) -> None:
     """Unwrapping wstETH pays up to two units less than it says, and 3pool often one."""
