@@ -79,9 +79,12 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
 
         `instance` names the world the money lies in: runs with an equal one share balances, nonces and budgets. Use
         the genesis hash on a real chain; a twin or a private fork adds what tells one start of it from the next.
+
+        Raises `LedgerError` where runs on another chain began with the same block, as a chain and a fork of it do.
         """
         started_ms = self._now_ms()
         with self._write() as connection:
+            self._require_one_chain(connection, instance, chain_id)
             run_id = self._insert(
                 connection,
                 RunRow,
@@ -94,6 +97,16 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
                 started_ms=started_ms,
             )
             return self._stand_on(connection, Run(run_id, instance, mode, network, chain_id, seed, started_ms))
+
+    def _require_one_chain(self, connection: Connection, instance: str, chain_id: int) -> None:
+        others = (RunRow.instance == instance, RunRow.chain_id != chain_id)
+        other = connection.execute(select(RunRow.network, RunRow.chain_id).where(*others).limit(1)).first()
+        if other is not None:
+            raise LedgerError(
+                f"ledger {self._where}: keeps the trades of {other.network} (chain id {other.chain_id}), which began "
+                f"with the same block as chain id {chain_id}: one is a fork of the other; name another ledger.url or "
+                "ledger.folder for this one"
+            )
 
     def attach(self, run_id: int | None = None, *, network: str | None = None) -> Run:
         """Stands on an earlier run, the latest by default, to read or reconcile it. Raises `LedgerError`.

@@ -79,6 +79,14 @@ def test_a_plan_in_a_token_without_a_mark_is_not_reserved(url: str) -> None:
     ledger.close()
 
 
+def test_a_fork_of_a_chain_takes_up_nothing_that_is_in_flight_on_it(ledger: Ledger) -> None:
+    """It began with the same block: what waits on the chain would be sought there, and be lost."""
+    waits = pending(ledger, 1)
+    with pytest.raises(LedgerError, match=r"of twin \(chain id 31337\).*as chain id 1337: one is a fork"):
+        ledger.start_run(ledger.run.mode, "local", 1337, None, "digest", ledger.run.instance)
+    assert (ledger.run.chain_id, ledger.open_intents()) == (31337, (waits,))
+
+
 def test_a_released_intent_gives_its_nonce_back(ledger: Ledger) -> None:
     first = ledger.reserve(atomic_plan(1), SENDER, 0, WORST, FEES)
     ledger.release(first.id, "the signer refused")
