@@ -191,6 +191,9 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
         path: KeyPath = ("exchanges", index)
         if names[exchange.name] > 1:
             yield document.problem((*path, "name"), f"two exchanges are called {exchange.name!r}; rename one")
+        if exchange.name == network.name:
+            message = f"the network is called {exchange.name!r} too, and what lies there would be sought on the chain"
+            yield document.problem((*path, "name"), f"{message}; rename one of them")
         if (exchange.api_key is None) != (exchange.api_secret is None):
             absent = "api_key" if exchange.api_key is None else "api_secret"
             yield document.problem((*path, absent), f"missing; write `{absent}` too, or neither to only watch")

@@ -59,3 +59,12 @@ def test_a_first_configuration_of_every_network_is_one_that_loads(tmp_path: Path
     loaded = load(tmp_path / "isthmus.toml")
     assert loaded.network.name == network
     assert loaded.config.signer.max_tip_gwei * 10**9 >= 2 * loaded.network.gas.least_tip_wei
+
+
+def test_an_exchange_that_is_called_as_the_network_is_refused(tmp_path: Path) -> None:
+    """What lies at it would be sought on the chain, at an address that is a currency's name."""
+    (tmp_path / "binance.toml").write_text('inherits = "twin"\n')
+    path = _written(tmp_path, "binance.toml", 10)
+    path.write_text(f'{path.read_text()}[[exchanges]]\nname = "binance"\nsymbols = ["ETH/USDT"]\n')
+    with pytest.raises(ConfigError, match=r"run.toml:11: exchanges\[0\].name: the network is called 'binance' too"):
+        load(path)
