@@ -72,13 +72,13 @@ class Signing:
     def mined(self, intent: Intent, receipt: Receipt) -> None:
         """A block holds it, and it is booked. The signer is told what came of it once that is final."""
         self._burnt[intent.id] = receipt.gas_cost_wei
-        if intent.two_sided:
+        if intent.worst.capital_wei:
             self._exposed.setdefault(intent.id, True)
 
     def undone(self, intent: Intent) -> None:
         """Its block was replaced, or it has none yet: what the signer was told of it may not hold."""
         self._burnt.pop(intent.id, None)
-        if intent.two_sided:
+        if intent.worst.capital_wei:
             self._exposed[intent.id] = None
 
     async def final(self, intent: Intent) -> bool:

@@ -36,8 +36,8 @@ class Case:
     """What is judged: the request, the transaction built from it, and what the signer itself knows.
 
     `payload` are the very bytes that would be signed. `newest_head` is the highest block number any request ever named;
-    `now_s` is the wall clock. `switch` is how the kill switch stands for the strategy, and `reduces` whether the plan
-    takes back one that was signed before.
+    `now_s` is the wall clock. `switch` is how the kill switch stands for the strategy, `reduces` whether the plan
+    takes back one that was signed before, and `taken_back_wei` what of the inventory that one had out.
     """
 
     policy: SignerPolicy
@@ -50,6 +50,7 @@ class Case:
     now_s: float
     switch: Switch = ACTIVE
     reduces: bool = False
+    taken_back_wei: int = 0
 
     @property
     def limits(self) -> StrategyLimits:
@@ -84,8 +85,13 @@ class Case:
 
     @property
     def exposure_wei(self) -> int:
-        """The part of `capital_wei` that has another side still to come."""
-        return 0 if self.unwinds else self.capital_wei
+        """The part of `capital_wei` that is out once it is signed: all of it, unless it takes back what was out before,
+        which may be worth more by now, within the drift that is allowed.
+        """
+        if not self.reduces:
+            return self.capital_wei
+        least_wei = self.capital_wei * (MILLION - self.policy.caps.max_drift_ppm) // MILLION
+        return max(0, least_wei - self.taken_back_wei)
 
     @property
     def worst_gas_wei(self) -> int:

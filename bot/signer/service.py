@@ -136,8 +136,10 @@ class Signer:
             return case
         self._newest_head = newest_head
         begun = self._journal.of_plan(case.plan.unwinds) if case.unwinds else None
-        reduces = begun is not None and case.takes_back(begun)
-        return replace(case, switch=self._breakers.standing(case.plan.strategy), reduces=reduces)
+        case = replace(case, switch=self._breakers.standing(case.plan.strategy))
+        if begun is None or not case.takes_back(begun):
+            return case
+        return replace(case, reduces=True, taken_back_wei=begun.exposure_wei)
 
     def _sign(self, request: SignRequest) -> Signed | Denial:
         case = self._case(request)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.execution.signing import Signing
+from bot.ledger.records import WorstCase
 from bot.ledger.states import Exposure, IntentState, MinedAs, is_exposed
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Cover, Settle, Settled
@@ -16,13 +17,13 @@ RECEIPT: Any = SimpleNamespace(gas_cost_wei=21)
 DEAF = [Reason.SIGNER_UNREACHABLE, Reason.SIGNER_BUSY, Reason.SIGNER_JOURNAL, Reason.SIGNER_INTERNAL]
 
 
-def intent(state: IntentState, exposure: Exposure) -> Any:
+def intent(state: IntentState, exposure: Exposure, capital_wei: int | None = None) -> Any:
     return SimpleNamespace(
         id=1,
         plan_id="plan",
         state=state,
         exposure=exposure,
-        two_sided=exposure is not Exposure.NONE,
+        worst=WorstCase(0, 0, int(exposure is not Exposure.NONE) if capital_wei is None else capital_wei),
         is_exposed=is_exposed(state, MinedAs.OK, exposure),
     )
 
@@ -135,6 +136,15 @@ async def test_what_is_done_on_both_sides_is_told_before_it_is_final_and_taken_b
     await on.covered()
     covered, exposed = Cover("1:plan", True), Cover("1:plan", False)
     assert heard.told == [covered, exposed, covered, Settle("1:plan", 21, 6)]
+
+
+async def test_inventory_that_went_one_way_is_out_no_more_once_that_is_in_a_block() -> None:
+    heard, gone = Heard(), intent(IntentState.MINED, Exposure.NONE, capital_wei=1)
+    ledger: Any = SimpleNamespace(mined_intents=lambda: mined(gone))
+    on = Signing(SimpleNamespace(), ledger, heard)  # type: ignore[arg-type]
+    on.mined(gone, RECEIPT)
+    await on.covered()
+    assert heard.told == [Cover("1:plan", True)]
 
 
 @pytest.mark.parametrize("deaf", DEAF)

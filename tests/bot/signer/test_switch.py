@@ -112,6 +112,22 @@ def test_reducing_signs_only_what_takes_back_a_trade_it_knows(signer: Signer, sw
     assert status.strategies[EXCHANGES].exposure_wei == ETHER, "the way back exposes nothing more"
 
 
+def test_what_takes_back_nothing_it_knows_or_far_more_counts_as_any_trade(signer: Signer) -> None:
+    (sold,) = EXCHANGE.swaps
+    large = dataclasses.replace(sold, amount_in=5 * ETHER, amount_out=10_000 * 10**6)
+    for taken_back in ("", "never signed"):
+        unknown = dataclasses.replace(EXCHANGE, legs=(large,), min_profit_wei=-ETHER, unwinds=taken_back)
+        asked = ask(unknown, min_out=9_975 * 10**6, worst_case_wei=EXCHANGE_WORST_WEI + ETHER // 20)
+        assert reason_of(answer(signer, asked)) is Reason.SIGNER_BUDGET_PER_TRADE
+    assert isinstance(answer(signer, ask(EXCHANGE)), Signed)
+    (bought,) = way_back(EXCHANGE).swaps
+    more = dataclasses.replace(bought, amount_in=bought.amount_in * 5, amount_out=bought.amount_out * 5)
+    asked = dataclasses.replace(way_back(EXCHANGE), legs=(more,))
+    fivefold = ask(asked, intent_id="back", nonce=8, min_out=ETHER * 493 // 100, worst_case_wei=ETHER // 10)
+    assert reason_of(answer(signer, fivefold)) is Reason.SIGNER_BUDGET_PER_TRADE
+    assert isinstance(answer(signer, ask_back(EXCHANGE)), Signed)
+
+
 @pytest.mark.parametrize("broken", [b"", b"{", b"null", b'{"version":"2","switches":{}}', b"\xff" * 100])
 def test_a_switch_that_cannot_be_read_halts(broken: bytes, signer: Signer, switch: KillSwitch) -> None:
     switch.path.write_bytes(broken)
