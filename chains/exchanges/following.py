@@ -14,6 +14,10 @@ from chains.exchanges.reading import Raw
 from chains.exchanges.troubles import ExchangeUnavailable, FeedTrouble
 
 RETRY_FIRST_S, RETRY_MOST_S = 0.1, 10.0
+"""Pauses before a stream that broke again is begun anew, the first time at once; as if for the first time again after
+one that held for longer than the longest. Each beginning costs a snapshot, and orders wait behind those for the
+exchange's rate limit.
+"""
 SILENT_FIRST_S, SILENT_MOST_S = 60.0, 600.0
 """Where a symbol said nothing for so long, all connections are made anew; twice as long where that brought no more than
 its book. ccxt reads nothing more of a connection after a message that it stumbles over, and drops every update of an
@@ -75,18 +79,20 @@ class Following:
     async def _follow(
         self, symbol: str, on_book: Callable[[Book], None], on_trouble: Callable[[FeedTrouble], None]
     ) -> None:
-        pause_s = 0.0
+        pause_s, now_s = 0.0, asyncio.get_running_loop().time
+        begun_s = now_s()
         while True:
             try:
                 book = self._book_of(symbol, await self._client.watch_order_book(symbol, self._depth))
             except Exception as error:
                 # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
-                self._forget_settled_futures()
                 on_trouble(FeedTrouble(self._name, symbol, self._told(error)))
+                if now_s() - begun_s > RETRY_MOST_S:
+                    pause_s = 0.0
                 await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, RETRY_MOST_S) or RETRY_FIRST_S
+                self._forget_settled_futures()
+                pause_s, begun_s = min(2 * pause_s, RETRY_MOST_S) or RETRY_FIRST_S, now_s()
                 continue
-            pause_s = 0.0
             if not book.nonce and symbol in self.books and self.books[symbol].nonce:
                 continue  # ccxt is between two snapshots
             self.books[symbol] = book

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import ccxt
 import pytest
@@ -81,25 +81,26 @@ async def test_a_book_that_only_stands_is_left_alone_ever_longer(odd: Odd, monke
     assert waits[1:] == [0.3, 0.6, 1.2]
 
 
-class Closed:
-    """As much of a ccxt client as following needs, of an exchange that is down for `refusals` attempts."""
+class Troubled:
+    """As much of a ccxt client as following needs. `fails` says of which attempts, from the first, nothing comes."""
 
-    def __init__(self, refusals: int) -> None:
+    def __init__(self, fails: Callable[[int], bool]) -> None:
         self.clients: dict[str, object] = {}
-        self.left = refusals
+        self.attempts = 0
+        self._fails = fails
 
     async def watch_order_book(self, symbol: str, depth: int) -> dict[str, object]:
-        self.left -= 1
-        if self.left >= 0:
-            raise ccxt.ExchangeNotAvailable("maintenance")
+        self.attempts += 1
         await asyncio.sleep(0)
+        if self._fails(self.attempts):
+            raise ccxt.ExchangeNotAvailable("maintenance")
         return {}
 
 
 async def test_an_exchange_that_was_down_for_hours_is_followed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RETRY_FIRST_S", "RETRY_MOST_S"):
         monkeypatch.setattr(f"chains.exchanges.following.{name}", 0.0)
-    following = Following("binance", [ETH], Closed(1_100), 1, lambda symbol, raw: book([(1, 1)], [(2, 1)]), str)
+    following = _following(Troubled(lambda attempt: attempt <= 1_100))
     heard: list[Book] = []
     following.begin(heard.append, lambda trouble: None)
     try:
@@ -108,3 +109,22 @@ async def test_an_exchange_that_was_down_for_hours_is_followed_again(monkeypatch
     finally:
         await following.close()
     assert heard
+
+
+async def test_a_stream_that_breaks_after_each_book_is_begun_anew_ever_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RETRY_FIRST_S", "RETRY_MOST_S"):
+        monkeypatch.setattr(f"chains.exchanges.following.{name}", 3_600.0)
+    client = Troubled(lambda attempt: attempt % 2 == 0)
+    following = _following(client)
+    troubles: list[FeedTrouble] = []
+    following.begin(lambda book: None, troubles.append)
+    try:
+        for _ in range(100):
+            await asyncio.sleep(0)
+    finally:
+        await following.close()
+    assert (client.attempts, len(troubles)) == (4, 2)
+
+
+def _following(client: Troubled) -> Following:
+    return Following("binance", [ETH], client, 1, lambda symbol, raw: book([(1, 1)], [(2, 1)]), str)
