@@ -20,6 +20,7 @@ from bot.road import Filter, Output, Road
 from bot.simulator.verdict import Verdict
 from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed
 from bot.telling import Teller
+from bot.vain import IN_VAIN, Vain
 from chains.blocks import Head
 
 _SLOW_NS = 1_000_000_000
@@ -48,6 +49,7 @@ class Deciding:
         self._digest = hashlib.sha256()
         self._failed: set[str] = set()
         self._slow: set[str] = set()
+        self._vain = Vain()
         self._again: set[VenueId] = set()
         """Venues that count as changed on the next head: what they offered was put off, and may be there still."""
         self.on_told: Callable[[Plan, str], None] = lambda plan, said: None
@@ -103,6 +105,7 @@ class Deciding:
                 optimum=walks,
                 most_gas=road.fee_policy.most_gas,
                 gains=road.gains,
+                vain=self._vain,
             )
             planned: dict[str, str] = {}
             put_off: set[str] = set()
@@ -113,8 +116,13 @@ class Deciding:
                         put_off.add(plan.note)
                         continue
                     planned[plan.note] = plan.id
+                    behind_others = road.transactions.has_flowing
                     outcome = await self._decided_on(plan, head, in_use)
                     tried.append((plan, outcome))
+                    if not isinstance(outcome, Refusal):
+                        self._vain.note(plan.swaps, head.number, went=True)
+                    elif outcome.reason in IN_VAIN and not behind_others:
+                        self._vain.note(plan.swaps, head.number, went=False)
                     if isinstance(outcome, Refusal) and _passes(outcome.reason, names_of(plan, road.market), moved):
                         put_off.add(plan.note)
             except (StrategyFailed, InvalidParameter) as error:

@@ -22,6 +22,7 @@ from bot.market.routing import Routed, route
 from bot.plan import LASTS_S, Leg, Order, Plan, Side, Swap, encode_plan
 from bot.signer.case import AMOUNT_LIMIT, plan_problem
 from bot.transaction import MOST_GAS
+from bot.vain import Vain
 from chains.assets import ETH, Amount, Asset, Token
 from chains.blocks import Head
 from chains.executor import encode
@@ -104,7 +105,8 @@ class MarketView:
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
     where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
     `most_gas` is how much a plan may be estimated to burn for the signer to take it; `gains` are the assets of the
-    tokens in which the executor lets a cycle gain.
+    tokens in which the executor lets a cycle gain; `vain` are
+    the walks that are not handed out, since they were simulated in vain head after head.
     """
 
     market: Market
@@ -119,8 +121,9 @@ class MarketView:
     optimum: tuple[Walk, ...] = ()
     most_gas: int = MOST_GAS
     gains: tuple[Asset, ...] = (ETH,)
+    vain: Vain = field(default_factory=Vain, compare=False)
     seen: list[Opportunity] = field(default_factory=list, compare=False)
-    """Every opportunity handed out, for the ledger to remember what was passed over."""
+    """Every opportunity there was, for the ledger to remember what was passed over."""
 
     def cycles(
         self,
@@ -153,8 +156,10 @@ class MarketView:
         if self.optimum and max_routes > 1 and not books:
             found = self._with_optimum(list(found), start or self.gains[0], max_hops, max_routes)
         for opportunity in found if books else self._funded(found, LoanFrom(loan)):
-            if _fits(opportunity):
-                self.seen.append(opportunity)
+            if not _fits(opportunity):
+                continue
+            self.seen.append(opportunity)
+            if not self.vain.rests(opportunity.steps, self.head.number):
                 yield Candidate(opportunity, self, self.strategy)
 
     def _with_optimum(

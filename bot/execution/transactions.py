@@ -197,6 +197,11 @@ class TransactionDesk:
         """Take back what was booked from blocks that are no longer canonical; the intents are pending again."""
         self._home.undo(event)
 
+    @property
+    def has_flowing(self) -> bool:
+        """Whether plans are simulated behind what was sent before."""
+        return bool(self._operators.flowing())
+
     def refusal(self, plan: Plan | None = None) -> Refusal | None:
         """Why nothing new, or else not `plan`, may be sent with any key; None while it may."""
         return self._operators.refusal(unwinds=plan is not None and bool(plan.unwinds))
