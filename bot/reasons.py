@@ -32,6 +32,7 @@ class Reason(StrEnum):
     # simulator
     SIM_REVERTED = "sim_reverted"
     SIM_INVALID = "sim_invalid"
+    SIM_NO_COINS = "sim_no_coins"
     SIM_BELOW_MIN_PROFIT = "sim_below_min_profit"
     SIM_COINBASES_DISAGREE = "sim_coinbases_disagree"
     SIM_SENSITIVE = "sim_sensitive"

@@ -45,6 +45,10 @@ token that pays only builders it knows does not pay in both. Their last bytes sh
 """
 
 
+class NoCoins(Unanswered):
+    """A sender does not hold what its transaction can cost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Environment:
     """The block a transaction is tried in: the one after `head`, at the base fee expected of it."""
@@ -191,10 +195,10 @@ def ask(
 
 
 def check_funds(tx: UnsignedTransaction, held_wei: int) -> None:
-    """A block takes only what its sender can pay for. Raises `Unanswered`."""
+    """A block takes only what its sender can pay for. Raises `NoCoins`."""
     needed = tx.gas_limit * tx.max_fee_wei + tx.value_wei
     if held_wei < needed:
-        raise Unanswered(f"{tx.sender} holds {held_wei} wei, but the transaction can cost {needed}")
+        raise NoCoins(f"{tx.sender} holds {held_wei} wei, but the transaction can cost {needed}")
 
 
 def transaction_call(tx: UnsignedTransaction) -> dict[str, str]:

@@ -25,6 +25,7 @@ from bot.simulator.question import (
     SURROUNDINGS,
     Answer,
     Environment,
+    NoCoins,
     Question,
     ask,
     gas_price_wei,
@@ -206,7 +207,7 @@ class Simulator:
         except CoinbasesDisagree as error:
             return self._invalid(tx, head, str(error), Reason.SIM_COINBASES_DISAGREE)
         except (Unanswered, ForkFailed, AnvilFailed, RpcError) as error:
-            return self._invalid(tx, head, str(error))
+            return self._invalid(tx, head, str(error), Reason.SIM_NO_COINS if _is_for_coins(error) else None)
 
     async def trouble(self, plan: Plan, executor: Address, head: Head) -> TokenTrouble | None:
         """What is wrong with a token of `plan`, tried out on the fork once per token and pool; None if nothing is.
@@ -359,6 +360,12 @@ class Simulator:
             made_at_s=self._clock.wall_s(),
             cause=cause,
         )
+
+
+def _is_for_coins(error: Exception) -> bool:
+    """Whether a sender cannot pay, by what was found here or by Anvil's word."""
+    said = isinstance(error, RpcError) and "insufficient funds" in error.message.lower()
+    return said or isinstance(error, NoCoins)
 
 
 def _code_hash(code: object) -> str:

@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 from eth_abi.abi import encode
 
+from bot.reasons import Reason
 from bot.simulator import Overlay, RevertReasons
 from bot.simulator.reverts import CustomError
 from bot.simulator.verdict import Outcome
@@ -177,6 +178,7 @@ async def test_what_no_block_would_take_is_invalid_with_the_reason():
             assert verdict.outcome is Outcome.INVALID, reason
             assert any(part in verdict.reason for part in reason.split("|")), verdict.reason
             assert (verdict.gas_used, verdict.deltas) == (0, {})
+            assert verdict.cause is (Reason.SIM_NO_COINS if "funds" in reason else None)
 
 
 async def test_a_head_that_is_no_longer_canonical_is_invalid():
