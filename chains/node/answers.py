@@ -12,6 +12,7 @@ import orjson
 
 from chains.anvil import RpcError
 from chains.node.errors import BadAnswer, Busy, Unreachable
+from chains.node.refusals import names_batch
 from chains.node.wire import found_receipt
 
 _TOO_MANY_REQUESTS = 429
@@ -61,6 +62,9 @@ Answer = Any | RpcError
 
 def read_body(where: str, status: int, retry_after: str | None, body: bytes) -> Any:
     """The JSON in an HTTP answer. Raises `Busy`, `BadAnswer`, `Unreachable`."""
+    if status >= _BAD_REQUEST and names_batch(_said(body)):
+        # A call by itself may be answered by who does not take so many, whatever the status.
+        return orjson.loads(body)
     if status == _TOO_MANY_REQUESTS:
         said = _said(body) or "too many requests"
         raise Busy(f"{where}: {said} (HTTP 429); {ASK_LESS}", retry_seconds(retry_after))

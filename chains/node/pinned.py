@@ -63,6 +63,7 @@ def _not_as_one(answer: Answer, request: Request) -> bool:
     return isinstance(answer, RpcError) and meaning(answer, request.method, by_hash(request.params)) in (
         Meaning.FINAL,
         Meaning.NO_METHOD,
+        Meaning.NO_BATCH,
     )
 
 

@@ -8,7 +8,9 @@ from chains.anvil import RpcError
 
 
 class Meaning(Enum):
-    """`FINAL` is the answer, wherever it is asked: a revert, a malformed request."""
+    """`FINAL` is the answer, wherever it is asked: a revert, a malformed request. `NO_BATCH` is said of several calls
+    in one message, or of so many.
+    """
 
     FINAL = auto()
     BUSY = auto()
@@ -16,6 +18,7 @@ class Meaning(Enum):
     NO_STATE = auto()
     NO_METHOD = auto()
     NO_HASH_PARAMETER = auto()
+    NO_BATCH = auto()
     LOG_RANGE = auto()
     INTERNAL = auto()
 
@@ -59,6 +62,7 @@ _LOG_RANGE = (
     "timed out",
     "timeout",
 )
+_NO_BATCH = "batch"
 _BEYOND_HEAD = "beyond current head"
 _BUSY = (
     "rate limit",
@@ -118,6 +122,8 @@ def meaning(error: RpcError, method: str, by_hash: bool = False) -> Meaning:
 
     if error.code == _REVERT or "revert" in text:
         return Meaning.FINAL
+    if names_batch(text):
+        return Meaning.NO_BATCH
     if error.code in _TOO_MANY_REQUESTS:
         return Meaning.BUSY
     if error.code == _PRUNED_CODE or says(_NO_STATE):
@@ -135,3 +141,8 @@ def meaning(error: RpcError, method: str, by_hash: bool = False) -> Meaning:
     if error.code == _INTERNAL or says(_INTERNAL_TEXT):
         return Meaning.INTERNAL
     return Meaning.FINAL
+
+
+def names_batch(message: str) -> bool:
+    """Whether a refusal is about several calls in one message: also such as "too many requests in batch"."""
+    return _NO_BATCH in message.lower()

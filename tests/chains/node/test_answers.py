@@ -111,6 +111,12 @@ def test_the_reason_that_comes_with_a_status_is_told(status: int, shape: str) ->
         read_body("here", status, None, body)
 
 
+@pytest.mark.parametrize("status", [400, 429, 500])
+def test_a_refusal_of_a_batch_is_its_answer_whatever_its_status(status: int) -> None:
+    said = {"jsonrpc": "2.0", "id": None, "error": {"code": 31, "message": "Batch of more than 3 requests"}}
+    assert read_body("here", status, None, orjson.dumps(said)) == said
+
+
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b'{"error": null}', b'["slow down"]'])
 def test_a_status_without_a_reason_is_told_all_the_same(body: bytes) -> None:
     with pytest.raises(Busy, match=r"here: too many requests \(HTTP 429\)"):

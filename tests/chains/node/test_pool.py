@@ -252,8 +252,15 @@ def refused(code: int, message: str) -> dict[str, object]:
 
 @pytest.mark.parametrize(
     "said",
-    [refused(-32600, "batch requests are not supported"), refused(-32601, "method not found"), [{"id": None}], "no"],
-    ids=["malformed", "no such method", "one answer", "no answer"],
+    [
+        refused(-32600, "batch requests are not supported"),
+        refused(-32601, "method not found"),
+        refused(-32005, "Batch size limit exceeded"),
+        refused(429, "too many requests in batch"),
+        [{"id": None}],
+        "no",
+    ],
+    ids=["malformed", "no such method", "a limit", "too many", "one answer", "no answer"],
 )
 async def test_who_refuses_several_calls_in_one_message_is_asked_each_by_itself_from_then_on(said: object):
     async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
