@@ -25,6 +25,10 @@ from chains.networks import Network
 REORG_BLOCKS = 64
 """How far below a block that is gone everything is read again."""
 
+_DOING = "discovering pools"
+_MANY = 1_000
+"""Of a node that gives little at a time, it is told how much more there is to ask: it may take days."""
+
 Progress = Callable[[str, int, int], None]
 """What is being done, how much is done, of how much."""
 
@@ -90,11 +94,13 @@ class Discovery:
                 at = await self._position(scanned.last, head)
                 step.progress = {origin.name: at for origin in group}
                 self._keep(step, counts)
-                progress("discovering pools", scanned.last - begun, head.number - begun + 1)
+                left = (head.number - scanned.last) // scanner.span
+                doing = f"discovering pools, {scanner.span:,} blocks an answer and {left:,} answers to go"
+                progress(doing if left > _MANY else _DOING, scanned.last - begun, head.number - begun + 1)
             positions |= dict.fromkeys(group, Position(stop))
         await self._read_registries(head, counts)
         self._judge_origins(head)
-        progress("discovering pools", 1, 1)
+        progress(_DOING, 1, 1)
         return Outcome(counts["found"], counts["refused"], head.number)
 
     async def understood(self, logs: Iterable[Log], head: Head) -> Step:

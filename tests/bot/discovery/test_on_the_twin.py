@@ -100,6 +100,19 @@ async def test_a_scan_goes_on_behind_what_the_node_no_longer_has_where_it_is_tol
         assert (await discoverer.discovery.advance(head, silent)).found == 1_779
 
 
+async def test_of_a_node_that_gives_little_at_a_time_is_told_how_much_is_left_to_ask(place: Place, monkeypatch) -> None:
+    class Ended(Exception): ...
+
+    def end(text: str, done: int, total: int) -> None:
+        raise Ended(text)
+
+    monkeypatch.setattr(place.reads, "most_blocks", 10)
+    head = await place.head()
+    told = r"pools, 1[01] blocks an answer and \d{1,2},\d{3} answers to go"
+    with await place.discoverer(from_block=BUILT_AFTER - 100_000) as discoverer, pytest.raises(Ended, match=told):
+        await discoverer.discovery.advance(head, end)
+
+
 async def test_a_token_that_the_networks_file_names_no_more_is_still_known(place: Place) -> None:
     head = await place.head()
     with await place.discoverer() as discoverer:
