@@ -189,8 +189,9 @@ class Search:
         return self._combined(walks, edges, question)
 
     def _ask(self, question: Question, through: I4, starts: tuple[int, ...], forbidden: Collection[int]) -> Found:
-        """The best walks by the kernels, which count in what the first start is worth to them."""
-        unit = self.packing.value(starts[0]) / float(self._worth(question.starts[0])) if starts else 1.0
+        """The best walks by the kernels, which count in what the first start in the market is worth to them."""
+        first = next((asset for asset in question.starts if self.packing.starts(asset)), None)
+        unit = 1.0 if first is None else self.packing.value(starts[0]) / float(self._worth(first))
         allowed = Filter(
             counted=frozenset({BOOK_CLASS}),
             exactly=question.books,
@@ -246,6 +247,8 @@ class Search:
         if not gain > 0.0:
             return None
         value = gain * self.price(self.graph.asset_of[walk[0].source], question.starts[0])
+        if not value > 0.0:
+            return None
         value *= float(self._worth(question.starts[0]))
         gas = gas_of_exchange(self.pools[edge.venue].hop(edge.token_in, edge.token_out).kind for edge in walk[:-1])
         net = value * WEI_PER_ETH - gas * question.gas_price_wei

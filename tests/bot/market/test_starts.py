@@ -13,7 +13,7 @@ from bot.strategy import MarketView
 from chains.assets import Asset, Token
 from chains.blocks import Head
 from tests.bot.ledger.given import GWEI
-from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WETH, market, v2
+from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WETH, book, market, v2
 from tests.bot.market.test_search import random_market
 
 WEI = 10**18
@@ -55,6 +55,13 @@ def test_a_walk_begins_at_the_first_start_that_it_passes() -> None:
 def test_nowhere_to_begin_is_refused() -> None:
     with pytest.raises(ValueError, match="name an asset to start from"):
         away(start=())
+
+
+@pytest.mark.parametrize("books", [0, 1])
+def test_a_start_that_no_venue_trades_stops_no_other(books) -> None:
+    made = market(PRICING, CHEAP, DEAR, book([("2100", "50")], [("2101", "50")]))
+    assert list(made.cycles(start=BTC, books=books)) == []
+    assert [found.gain for found in made.cycles(start=(BTC, USD))] == [gain for _, gain, _ in away()]
 
 
 def test_the_sooner_start_is_taken_where_a_walk_passes_both() -> None:
