@@ -26,6 +26,8 @@ from bot.signer.switch import KillSwitch, SwitchUnwritten
 
 READY = "ready"
 MAX_PASSPHRASE_BYTES = 4096
+LOOKED_AT_S = 2.0
+"""How long who only looks may keep a signer from its journal."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         clock, switch = SystemClock(), KillSwitch(options.control)
         switch.establish(clock.wall_s())
-        with Journal(options.journal) as journal:
+        with Journal(options.journal, LOOKED_AT_S) as journal:
             signer = Signer(
                 policy=policy,
                 policy_digest=hashlib.sha256(policy_bytes).hexdigest(),

@@ -118,12 +118,12 @@ def signed_by(path: Path, keys: Sequence[Address]) -> bool:
 class Journal:
     """An append-mostly SQLite file: a row per signature, completed once by its settlement."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create `path` and lock it. Raises `JournalError`, also when another signer holds it."""
+    def __init__(self, path: Path, patience_s: float = 0.0) -> None:
+        """Open or create `path` and lock it within `patience_s`. Raises `JournalError`, also when another has it."""
         self._path = path
         self._settled = 0
         self._filed: Filed | None = None
-        self._db = self._connected()
+        self._db = self._connected(patience_s)
         self._chain = Chain(self._db, path)
         try:
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -139,9 +139,9 @@ class Journal:
             self.close()
             raise self._failure("open", error) from None
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connected(self, patience_s: float) -> sqlite3.Connection:
         try:
-            return sqlite3.connect(self._path, isolation_level=None, timeout=0)
+            return sqlite3.connect(self._path, isolation_level=None, timeout=patience_s)
         except sqlite3.Error as error:
             raise self._failure("open", error) from None
 

@@ -34,7 +34,7 @@ def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, Signer
     policy, _ = read_policy(Path(presence.policy))
     if is_running(folder):
         return _asked(presence), policy
-    with Journal(Path(presence.journal)) as journal:
+    with Journal(Path(presence.journal), TIMEOUT_S) as journal:
         signer = Signer(
             policy=policy,
             policy_digest="",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,9 @@ from hexbytes import HexBytes
 from bot.reasons import Reason
 from bot.signer.journal import Journal, JournalError
 from bot.signer.key import SigningKey
+from bot.signer.looking import look
+from bot.signer.policy import encode_policy
+from bot.signer.presence import Presence
 from bot.signer.protocol import (
     HEADER_BYTES,
     Cancel,
@@ -333,9 +338,28 @@ def test_status_names_address_chain_and_every_strategy(signer: Signer) -> None:
     assert set(status.strategies) == set(status.switches) == {TOTAL, CYCLES, EXCHANGES}
 
 
+def opened(path: Path) -> int:
+    """How often this process has it open."""
+    return sum(os.path.realpath(link) == str(path) for link in Path("/proc/self/fd").iterdir())
+
+
 def test_a_second_signer_cannot_open_the_same_journal(journal: Journal, tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="another signer is using it"):
         Journal(tmp_path / "signer.db")
+
+
+def test_who_only_looks_waits_for_another_that_does(journal: Journal, switch: KillSwitch, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.json"
+    policy.write_bytes(encode_policy(POLICY))
+    presence = Presence(1, "", str(tmp_path / "signer.db"), str(policy))
+    with ThreadPoolExecutor(1) as other:
+        before = opened(tmp_path / "signer.db")
+        looked = other.submit(look, switch.folder, presence, HandClock())
+        while opened(tmp_path / "signer.db") == before and not looked.done():
+            pass
+        journal.close()
+        status, _ = looked.result()
+    assert status.signed == 0
 
 
 def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path) -> None:
