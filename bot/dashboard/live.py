@@ -12,6 +12,7 @@ from bot.dashboard import source
 from bot.dashboard.picture import Changes, Painter, Swapped
 from bot.dashboard.recorded import read_budgets, read_decision, read_decisions, read_profit
 from bot.dashboard.source import Venue, VenueKind, VenueState
+from bot.drift.freshness import STALE_BOOK_S
 from bot.ledger.history import last_settled_swaps
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import notable_events
@@ -29,9 +30,6 @@ from chains.exchanges.books import Book
 
 STALE_BLOCKS = 4
 """A node is stale after so many block times without a head."""
-
-STALE_BOOK_S = 10.0
-"""A book is stale after so long without an update."""
 
 QUIET_BLOCKS = 5
 MOST_REFUSED = 20
@@ -211,10 +209,11 @@ class LiveRun:
     def _book_venue(self, venue: VenueId, book: Book) -> Venue:
         age_s = self._age_s(book.arrived_ns)
         state, detail = VenueState.FRESH, ""
-        if not usable(book):
-            state, detail = VenueState.DOWN, "a side is empty, or the sides cross"
-        elif age_s > STALE_BOOK_S:
+        if age_s > STALE_BOOK_S:
             state, detail = VenueState.STALE, f"no update for {STALE_BOOK_S:g} s and more"
+        elif not usable(book):
+            state = VenueState.DOWN
+            detail = "a side is empty, the sides cross, its stream broke, or it is told late"
         changes = self._changes.times[venue]
         name = f"{book.symbol} at {book.exchange}"
         return Venue(venue, name, VenueKind.BOOK, state, age_s, changes=changes, detail=detail)

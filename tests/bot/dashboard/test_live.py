@@ -255,6 +255,10 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
     bot.clock.seconds += 60
     states = {venue.id: venue.state for venue in await bot.source.venues()}
     assert (states["node"], states["binance:ETH/USDT"]) == (VenueState.STALE, VenueState.STALE)
+    # As the engine does with a book that is too old.
+    bot.source._market.close_book("binance", "ETH/USDT")
+    [book] = [venue for venue in await bot.source.venues() if venue.id == "binance:ETH/USDT"]
+    assert (book.state, book.detail) == (VenueState.STALE, "no update for 10 s and more")
     bot.node.connected = False
     assert (await bot.source.venues())[0].state is VenueState.DOWN
     assert (await bot.source.header()).head_age_s == 60.0
