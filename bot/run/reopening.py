@@ -47,7 +47,9 @@ async def require_reconciled(
     """Raises `LedgerError` when money is missing that the books say is there; of a restored ledger, when they differ.
 
     What was mined meanwhile has been booked. The books are held against the newest block that nothing can undo, and
-    against `head` where nothing is in flight.
+    against `head` where nothing is in flight; and, where nothing is open at all, against those of `exchanges`: a
+    withdrawal by hand that is not booked would be counted on for hedges. Raises `ExchangeUnavailable`, and what the
+    node raises.
     """
     restored = ledger.was_restored
     if not restored and not has_past(ledger):
@@ -65,7 +67,11 @@ async def require_reconciled(
     wrong = {account: units for proof in proofs for account, units in proof.missing.items()}
     if restored:
         wrong |= {account: units for proof in proofs for account, units in proof.unexpected.items()}
-        wrong |= await _differences({it: units for it, units in booked.items() if it.place != network}, exchanges)
+        off_chain = {it: units for it, units in booked.items() if it.place != network}
+        wrong |= {account: abs(units) for account, units in (await _beyond(off_chain, exchanges)).items()}
+    elif not ledger.open_intents() and not ledger.open_orders():
+        named = {it: units for it, units in booked.items() if it.place in exchanges and it.place != network}
+        wrong |= {account: -units for account, units in (await _beyond(named, exchanges)).items() if units < 0}
     if wrong:
         told = "; ".join(f"{account}: {units} units" for account, units in wrong.items())
         raise LedgerError(
@@ -75,7 +81,8 @@ async def require_reconciled(
     ledger.mark_reconciled()
 
 
-async def _differences(booked: Mapping[Account, int], exchanges: Mapping[str, CurrencyReader]) -> dict[Account, int]:
+async def _beyond(booked: Mapping[Account, int], exchanges: Mapping[str, CurrencyReader]) -> dict[Account, int]:
+    """What differs, in base units that are there beyond the books."""
     ask = at_exchanges(exchanges)
     held = {account: await ask(account) for account in booked}
-    return {account: abs(held[account] - units) for account, units in booked.items() if held[account] != units}
+    return {account: held[account] - units for account, units in booked.items() if held[account] != units}

@@ -101,6 +101,25 @@ async def test_what_is_in_flight_explains_nothing_that_is_missing_at_the_final_b
         await _reopen(outside)
 
 
+async def test_what_was_withdrawn_from_an_exchange_and_not_booked_stops_a_restart(outside: Outside) -> None:
+    """Plans would count on it for their other side, and each be taken back at a loss."""
+    begin(outside.ledger)
+    spot = _spot(outside.ledger)
+    outside.differs[spot] = 1
+    await _reopen(outside)
+    outside.differs[spot] = -1
+    with pytest.raises(LedgerError, match=r"at binance: 1 units.*isthmus reconcile --book"):
+        await _reopen(outside)
+    await require_reconciled(outside.ledger, outside, {}, HEAD)
+
+
+async def test_while_anything_is_open_an_exchange_is_not_asked_what_lies_there(outside: Outside) -> None:
+    pending(outside.ledger, 1)
+    begin(outside.ledger)
+    outside.differs[_spot(outside.ledger)] = -1
+    await _reopen(outside)
+
+
 async def test_a_restored_ledger_must_equal_the_chain_and_the_exchange(outside: Outside) -> None:
     ledger = outside.ledger
     ledger.mark_restored()
