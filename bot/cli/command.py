@@ -16,7 +16,7 @@ from typing import Any
 import click
 
 from bot.cli.errors import CommandFailed, ExitCode, exit_code, explained
-from bot.cli.output import emit, silence
+from bot.cli.output import emit, silence, speak_anyhow
 
 _INTERRUPTED = 130
 
@@ -100,6 +100,7 @@ class Verbs(click.Group):
         words = sys.argv[1:] if args is None else list(args)
         if os.environ.get("NO_COLOR"):
             extra["color"] = False
+        speak_anyhow(sys.stdout)
         try:
             try:
                 code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -38,6 +39,12 @@ def silence(stream: TextIO) -> None:
     """What goes there from now on, and what it still holds, is thrown away."""
     with open(os.devnull, "wb") as nowhere:
         os.dup2(nowhere.fileno(), stream.fileno())
+
+
+def speak_anyhow(stream: TextIO | None) -> None:
+    """What a terminal's encoding has no letters for is written as an escape: a token's symbol may be anything."""
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _plain(value: Any) -> Any:

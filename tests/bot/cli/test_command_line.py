@@ -284,6 +284,16 @@ def test_a_run_goes_on_where_its_words_go_nowhere(full: bool) -> None:
     assert b"to the end" in ended.stderr
 
 
+def test_what_a_terminal_has_no_letters_for_is_said_all_the_same(tmp_path: Path) -> None:
+    folder = tmp_path / "a…\U0001f4a9"
+    folder.mkdir()
+    arguments = [sys.executable, "-m", "bot", "keys", "list", str(folder)]
+    narrow = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    ended = subprocess.run(arguments, cwd=ROOT, capture_output=True, env=narrow, check=False)
+    assert (ended.stderr, ended.returncode) == (b"", 0)
+    assert b"a\\u2026\\U0001f4a9: no keystores" in ended.stdout
+
+
 def test_a_full_disk_under_stdout_is_one_line_too() -> None:
     with open("/dev/full", "wb") as full:
         arguments = [sys.executable, "-m", "bot", "networks", "list", "--json"]
