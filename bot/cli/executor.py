@@ -203,6 +203,8 @@ async def sweep(
     else:
         lines = [f"{it.amount} base units of {it.token} from {it.contract} ({it.tx_hash})" for it in swept]
         click.echo("\n".join([*lines, f"{len(swept)} sweeps to {made_with.treasury}"]))
+        if swept:
+            click.echo('Now tell the ledger of its runs, which would miss it: isthmus reconcile --book "swept"')
     for it in unswept:
         click.echo(f"error: {it.token} in {it.contract} was not swept: {it.why}; sweep it alone later", err=True)
     return ExitCode.ERROR if unswept else ExitCode.OK

@@ -177,6 +177,14 @@ def test_what_the_contracts_hold_is_swept_to_the_treasury(chain: Chain, deployed
     assert int(balance, 16) == 7 * ETHER
 
 
+def test_who_sweeps_is_told_how_the_ledger_learns_of_it_where_anything_was_swept(
+    chain: Chain, deployed: dict[str, Any]
+) -> None:
+    chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["inventory"])), word(ETHER))
+    said = [chain.signed("sweep", "--executor", deployed["executor"]).stdout for _ in range(2)]
+    assert ["isthmus reconcile --book" in each for each in said] == [True, False]
+
+
 def test_a_token_that_does_not_answer_is_named_and_the_others_are_swept(chain: Chain, deployed: dict[str, Any]) -> None:
     chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(3))
     both = ("--token", TREASURY, "--token", "WETH")
