@@ -108,8 +108,13 @@ async def open_books(
         ends.accounts,
         operators=identity.operators,
         holders={identity.executor: footing.profit_tokens, identity.inventory: list(footing.caps)},
-        currencies=footing.currencies,
+        currencies=_held(footing, ends),
     )
+
+
+def _held(footing: Footing, ends: Ends) -> list[Token]:
+    """Currencies of which we may own any: at an exchange that is only watched there is no account."""
+    return [currency for currency in footing.currencies if currency.place in ends.accounts]
 
 
 async def start(road: Road, head: Head) -> None:
@@ -141,7 +146,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         config.signer.gas_limit,
     )
     inventory = InventoryDesk(
-        ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=footing.currencies
+        ledger=ledger, holder=footing.identity.inventory, caps=footing.caps, currencies=_held(footing, ends)
     )
     routes = routes_of(config, ends.relays, ends.ground.submitter, ledger.inclusions)
     max_tip_wei, most_ppm = int(config.signer.max_tip_gwei * GWEI), execution.tip_share_percent * 10_000

@@ -150,7 +150,7 @@ async def _open(
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
-    books = {(each.name, symbol) for each in world.exchanges.values() for symbol in each.symbols}
+    books = {(name, symbol) for name in hands.accounts for symbol in world.exchanges[name].symbols}
     require_named(ledger, books, {strategy.name for strategy in config.strategies})
     starting.reached("books")
     async with TokenLab(network, world.fork_url) as lab:

@@ -123,7 +123,9 @@ class _Maker:
         return placed.deployment, ForkGround(fork, simulator)
 
     async def accounts(self) -> Mapping[str, TradingAccount]:
-        """Where orders go: the exchanges in a live run, paper accounts over their books in any other."""
+        """Where orders go: in a live run the exchanges whose API key there is, in any other paper accounts over the
+        books of all. At those that are only watched nothing lies that could be spent.
+        """
         world = self.world
         found: dict[str, TradingAccount] = {}
         for name, exchange in world.exchanges.items():
@@ -133,8 +135,10 @@ class _Maker:
                 key, secret = world.api_keys[name]
                 for currency, units in start.items():
                     await world.twin.deposit(key, secret, currency.address, units)
-            paper = PaperExchange(name, exchange.books.__getitem__, exchange_units(start))
-            found[name] = exchange if self.mode is Mode.LIVE else paper
+            if self.mode is not Mode.LIVE:
+                found[name] = PaperExchange(name, exchange.books.__getitem__, exchange_units(start))
+            elif world.api_keys[name][0]:
+                found[name] = exchange
         return found
 
 

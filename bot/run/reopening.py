@@ -36,8 +36,8 @@ def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies
             if (order.exchange, order.symbol) not in books:
                 raise UnknownPlace(
                     f"intent {intent.id} of {intent.strategy} is open, and its other side comes at {order.exchange}, "
-                    f"{order.symbol}; name both under [[exchanges]] again until it has come; where it is traded there "
-                    f"no more, see to it by hand, and say so: `isthmus orders waive {intent.id}`"
+                    f"{order.symbol}; name both under [[exchanges]] again, with its key, until it has come; where it "
+                    f"is traded there no more, see to it by hand, and say so: `isthmus orders waive {intent.id}`"
                 )
 
 
