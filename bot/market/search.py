@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 
 from bot.market.books import two_sided
-from bot.market.combined import MOST_WALKS, Candidate, Combining, Edges, Sized, Walk, groups_of
+from bot.market.combined import MOST_WALKS, SPANS, Candidate, Combining, Edges, Sized, Walk, groups_of
 from bot.market.dual.problem import Way
 from bot.market.exact import PoolHop, best_cycle
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.kernels import Curve, capped, in_base_units, optimal_input, output
+from bot.market.kinds import CLOSED_FORMS
 from bot.market.opportunity import GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportunity, Step, gas_of_exchange
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
@@ -278,20 +280,24 @@ class Search:
                 base = output(self.curve_of(edge), base)
         least = book.least_order("sell" if side is Side.SELL else "buy")
         lots = max(round(base * 10**book.base.decimals / book.lot), least // book.lot)
-        best: Opportunity | None = None
         start = question.starts[0]
-        for around in _LOTS_AROUND:
-            trade = two_sided(route, book, side, lots + around)
+
+        @cache
+        def made_of(lots: int) -> Opportunity | None:
+            trade = two_sided(route, book, side, lots)
             if trade is None or not _covered(trade.deltas(route), question.inventory):
-                continue
+                return None
+            steps = (
+                *map(self._step, path, trade.amounts, trade.amounts[1:]),
+                self._step(last, trade.order_in, trade.order_out),
+            )
             gain = self._value(trade.deltas(route), start)
-            if best is None or gain > best.gain:
-                steps = (
-                    *map(self._step, path, trade.amounts, trade.amounts[1:]),
-                    self._step(last, trade.order_in, trade.order_out),
-                )
-                best = Opportunity(start, WEI_DECIMALS, steps, gain, trade.order, worth=self._worth(start))
-        return best
+            return Opportunity(start, WEI_DECIMALS, steps, gain, trade.order, worth=self._worth(start))
+
+        if not all(self.pools[edge.venue].family in CLOSED_FORMS for edge in path):
+            lots = _settled(made_of, lots)
+        around = (made for by in _LOTS_AROUND if (made := made_of(lots + by)) is not None)
+        return max(around, key=_gain, default=None)
 
     def _worth(self, asset: Asset) -> Fraction:
         """ETH per whole unit of `asset`; where no price tells it, what it counts for in the packed market."""
@@ -328,6 +334,27 @@ class Search:
         pool = self.pools[edge.venue]
         hop = pool.hop(edge.token_in, edge.token_out)
         return Step(edge.venue, edge.token_in, edge.token_out, amount_in, amount_out, rate, pool.fee_ppm, hop)
+
+
+def _settled(made_of: Callable[[int], Opportunity | None], lots: int) -> int:
+    """About the best lots, by parabolas, as the pools themselves quote: where curves are fitted the estimate is off."""
+    for span in SPANS:
+        step = int(lots * span)
+        sizes = lots, lots - step, lots + step, lots - 1
+        gains = {size: made.gain for size in sizes if (made := made_of(size)) is not None}
+        if all(size in gains for size in sizes[:3]):
+            middle, low, high = (gains[size] for size in sizes[:3])
+            bend = 2 * middle - low - high
+            move = step * (high - low) // (2 * bend) if bend > 0 else 0
+            vertex = lots + min(max(move, -2 * step), 2 * step)
+            if (made := made_of(vertex)) is not None:
+                gains[vertex] = made.gain
+        lots = max(gains, key=gains.__getitem__, default=lots)
+    return lots
+
+
+def _gain(opportunity: Opportunity) -> int:
+    return opportunity.gain
 
 
 def _allows(question: Question, edge: Edge) -> bool:

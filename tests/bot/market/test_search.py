@@ -8,9 +8,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bot.market.books import two_sided
+from bot.market.exact import PoolHop
 from bot.market.kernels import optimal_input
 from bot.market.ladder import MOST_FOUND
 from bot.market.packing import BOOK_CLASS
+from bot.plan import Side
 from chains.assets import Assets
 from chains.pools.balancer_math import ONE
 from tests.bot.market.samples import (
@@ -206,6 +209,19 @@ def test_what_is_not_held_is_not_spent_and_what_is_held_is_enough():
     assert held.amounts[0][0] <= 500 * 10**6 < free.amounts[0][0]
     for missing in (USDC, ETH_AT_EXCHANGE):
         assert not list(made.cycles(books=1, inventory={key: held for key, held in HELD.items() if key != missing}))
+
+
+def test_an_order_against_a_route_through_a_fitted_curve_has_its_best_size():
+    wide = v2(1, WETH, DAI, (10_000 * WEI, 23_000_000 * WEI))
+    stable = test_balancer_v3.stable(amp=200_000)
+    stable = replace(stable, tokens=(DAI, USDC), balances=(100_000 * WEI, 150_000 * 10**6), rates=(ONE,) * 2)
+    told = book([("1890", "10")], [("1900", "500")], lot="0.01")
+    made = market(wide, stable, told)
+    (found,) = made.cycles(books=1, max_hops=3)
+    route = [PoolHop(wide, WETH, DAI), PoolHop(stable, DAI, USDC)]
+    trades = (two_sided(route, told, Side.BUY, lots) for lots in range(5_700, 6_400, 20))
+    best = max(made._search._value(trade.deltas(route), ETH) for trade in trades if trade is not None)
+    assert found.gain >= best * (1 - 1e-4)
 
 
 def test_four_hops_are_found_where_they_are_asked_for():
