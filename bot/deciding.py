@@ -227,6 +227,7 @@ class Deciding:
             return None
         sent = await road.transactions.submit(prepared, verdict, head)
         if isinstance(sent, Sent):
+            self._upkeep.denials.sent(plan)
             in_use |= names_of(plan, road.market)
             road.inventory.speak_for(sent.intent.id, plan)
         return sent

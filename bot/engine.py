@@ -373,7 +373,7 @@ class Engine:
             placed = self._road.hedges.owe(settled)
         for each in settled:
             if each.suspects is not None:
-                self._upkeep.denials.failed(each.plan, each.suspects)
+                self._upkeep.denials.failed(each.plan, each.suspects, each.others, each.least)
             elif each.intent.mined_as is MinedAs.OK:
                 self._upkeep.denials.traded(each.plan)
             if not each.plan.orders or each.intent.mined_as is not MinedAs.OK:

@@ -4,22 +4,27 @@ keeps no place among the plans of a head."""
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.drift.audit import Record
+from bot.execution.moving import brought_behind, pools_of
 from bot.ledger.decisions import Level
 from bot.market import Market
-from bot.plan import Plan
+from bot.plan import Plan, Swap
 from bot.reasons import Refusal, TokenRefusal
 from chains.assets import Address, Token
+from chains.blocks import Log
 from chains.hops import Hop, HopKind
+from chains.pools.pool import Pool
 from chains.pools.uniswap_v4_key import DYNAMIC_FEE
 
 FAILURES = 3
 """So many plans through a token may fail in a row; on the chain each costs its gas, and a strategy's own breaker comes
 later."""
 
-_UNFORESEEN = "reverted though nobody else had moved their pools"
+_UNFORESEEN = "reverted though nothing that others did to their pools explains it"
+
+_KEPT = 64
 
 
 class Denials:
@@ -33,6 +38,15 @@ class Denials:
         self._counts = counts
         self._reverted: Counter[Token | Address] = Counter()
         self._refused: Counter[Token] = Counter()
+        self._sent: dict[str, Mapping[Swap, Pool]] = {}
+
+    def sent(self, plan: Plan) -> None:
+        """`plan` leaves, decided on the pools as they stand."""
+        pools = pools_of(plan, self._market)
+        if pools is not None:
+            self._sent[plan.id] = pools
+        if len(self._sent) > _KEPT:
+            del self._sent[next(iter(self._sent))]
 
     def traded(self, plan: Plan) -> None:
         """`plan` did not revert."""
@@ -40,12 +54,15 @@ class Denials:
             self._reverted.pop(swap.token_out, None)
             self._reverted.pop(swap.hop.pool, None)
 
-    def failed(self, plan: Plan, suspects: Collection[Token]) -> None:
-        """`plan` reverted though it was in time and nobody else had moved its pools; nothing vouches for `suspects`.
+    def failed(self, plan: Plan, suspects: Collection[Token], others: Sequence[Log] = (), least: int = 0) -> None:
+        """`plan` reverted in time; nothing vouches for `suspects`.
 
-        Whoever sets a pool's fee at will does so without an event, and so does who gives to a vault: their tokens are
-        none the worse for it.
+        What `others` did first explains it, unless the plan would still have brought the `least` it had to: a sync
+        moves nothing. Whoever sets a pool's fee at will does so without an event, and so does who gives to a vault:
+        their tokens are none the worse for it.
         """
+        if others and not self._would_pay(plan, others, least):
+            return
         steered = {swap.hop.pool for swap in plan.swaps if _is_steered(swap.hop)}
         for pool in steered:
             self._reverted[pool] += 1
@@ -66,6 +83,11 @@ class Denials:
         elif not isinstance(outcome, Refusal):
             for swap in plan.swaps:
                 self._refused.pop(swap.token_out, None)
+
+    def _would_pay(self, plan: Plan, others: Sequence[Log], least: int) -> bool:
+        pools = self._sent.get(plan.id)
+        brought = brought_behind(plan, pools, others) if pools is not None else None
+        return brought is not None and brought >= least
 
     def _keep_out(self, pool: Address) -> None:
         """Out of the market, if it is in there: plans call it by how its id begins."""

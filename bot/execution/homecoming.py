@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 
 from bot.execution.accounting import Deltas
@@ -17,7 +17,7 @@ from bot.execution.inflight import InFlight
 from bot.execution.operators import Operators
 from bot.execution.routes import Routes
 from bot.execution.settling import Settled
-from bot.execution.signing import Signing
+from bot.execution.signing import Signing, terms_of
 from bot.execution.submission import UNANSWERED, Moved, Replacement
 from bot.execution.tips import Tips
 from bot.execution.touches import Touches
@@ -356,14 +356,21 @@ class Homecoming:
         explanation = self._explain(intent, plan, at) if called else ""
         if explanation:
             self._ledger.record_event(Level.WARNING, "not_as_simulated", explanation)
-        suspects = None
-        if explanation and receipt.status == 0 and not self._touches.explains(intent, plan, receipt):
-            suspects = self._gains.unmarked(plan)
         gas_wei, profit_wei = self._gas_wei(receipt), at.profit_wei
         if not (plan.atomic or plan.orders or plan.unwinds):
             # Nothing follows that could bring what its strategy expected of it.
             profit_wei = self._gains.exchanged_wei(plan, at.deltas)
-        return Settled(intent, plan, receipt, dict(at.deltas), profit_wei, gas_wei, explanation, suspects)
+        settled = Settled(intent, plan, receipt, dict(at.deltas), profit_wei, gas_wei, explanation)
+        if not explanation or receipt.status or receipt.block_number > plan.deadline_block:
+            return settled
+        terms = terms_of(read_signed(at.attempt.raw, intent.sender))
+        owed = plan.loan.debt(plan.amount_in) if plan.loan is not None else plan.amount_in
+        return replace(
+            settled,
+            suspects=self._gains.unmarked(plan),
+            others=self._touches.before(intent, plan, receipt),
+            least=terms.min_gain + owed if plan.atomic else terms.min_out,
+        )
 
     def _explain(self, intent: Intent, plan: Plan, at: Landed) -> str:
         """Why the chain's answer is not the simulator's; empty when it is."""

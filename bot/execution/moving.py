@@ -6,12 +6,15 @@ A pool has moved by n bps when the plan's own amount, sold there behind another'
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 
 from bot.execution.unwind import through
 from bot.market import Market, UnknownVenue
 from bot.plan import Plan, Swap
-from chains.pools.pool import InsufficientLiquidity, Pool, PoolError
+from chains.blocks import Log
+from chains.pools.pool import InsufficientLiquidity, Pool, PoolError, Source
+from chains.pools.upgrades import followed
 
 _BPS = 10**4
 _FINE = 1_000
@@ -23,12 +26,36 @@ def brought(plan: Plan, market: Market, levels_bps: Sequence[int]) -> list[int |
 
     None where a pool is not known, cannot be moved so far, or would not take what is left for it.
     """
-    try:
-        pools = {swap: through(swap, market) for swap in plan.swaps}
-    except UnknownVenue:
+    pools = pools_of(plan, market)
+    if pools is None:
         return [None for _ in levels_bps]
     pressed: dict[Swap, _Pressed] = {}
     return [_brought(plan, pools, pressed, bps) for bps in levels_bps]
+
+
+def pools_of(plan: Plan, market: Market) -> dict[Swap, Pool] | None:
+    """The pool of each swap as it stands now; None where one is not known."""
+    try:
+        return {swap: through(swap, market) for swap in plan.swaps}
+    except UnknownVenue:
+        return None
+
+
+def brought_behind(plan: Plan, pools: Mapping[Swap, Pool], logs: Sequence[Log]) -> int | None:
+    """What all routes of `plan` bring where `logs` came first to its `pools`, base units; None where nobody knows."""
+    try:
+        moved = {pool.venue: reduce(followed, _of(pool, logs), pool) for pool in pools.values()}
+        return sum(_along(route, pools, moved) for route in plan.routes)
+    except PoolError:
+        return None
+
+
+def _of(pool: Pool, logs: Sequence[Log]) -> Iterator[Log]:
+    """Those that may change `pool`."""
+    for log in logs:
+        named = Source(log.address), Source(log.address, log.topics[1] if len(log.topics) > 1 else b"")
+        if any(source in named for source in pool.sources):
+            yield log
 
 
 def _brought(plan: Plan, pools: Mapping[Swap, Pool], pressed: dict[Swap, _Pressed], bps: int) -> int | None:

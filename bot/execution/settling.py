@@ -11,7 +11,7 @@ from bot.plan import Plan
 from bot.simulator.verdict import Verdict
 from bot.transaction import Fees, UnsignedTransaction
 from chains.assets import Address, Token
-from chains.blocks import Receipt
+from chains.blocks import Log, Receipt
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,8 @@ class Settled:
     """A transaction the chain has included. `profit_wei` is before gas; for two-sided plans, of the chain side.
 
     `gas_cost_wei` is what its gas costs, in wei of ETH. `suspects` are the tokens without a mark that it went through,
-    where it reverted in time though nobody else had moved its pools; None where it did not.
+    where it reverted in time; None where it did not. `others` is what others did at its pools meanwhile, and `least`
+    the base units that its routes together had to bring.
     """
 
     intent: Intent
@@ -89,3 +90,5 @@ class Settled:
     gas_cost_wei: int
     explanation: str = ""
     suspects: frozenset[Token] | None = None
+    others: tuple[Log, ...] = ()
+    least: int = 0

@@ -33,18 +33,22 @@ class Touches:
         others = self._others(intent, plan, receipt)
         return f"others moved {', '.join(sorted(others))}" if others else "no other transaction touched its pools"
 
-    def explains(self, intent: Intent, plan: Plan, receipt: Receipt) -> bool:
-        """Whether anything that was seen can have made it differ."""
-        return receipt.block_number > plan.deadline_block or bool(self._others(intent, plan, receipt))
+    def before(self, intent: Intent, plan: Plan, receipt: Receipt) -> tuple[Log, ...]:
+        """What others did at the pools of `plan`, after the block it was decided on and before `receipt`."""
+        return tuple(
+            touch
+            for touch in self._touches
+            if touch.tx_hash != receipt.tx_hash
+            and touch.block_number > intent.decided_block
+            and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
+            and not plan.pools.isdisjoint(_named(touch))
+        )
 
     def _others(self, intent: Intent, plan: Plan, receipt: Receipt) -> set[str]:
         return {
             f"{pool} by {touch.tx_hash} in block {touch.block_number}"
-            for touch in self._touches
+            for touch in self.before(intent, plan, receipt)
             for pool in plan.pools & _named(touch)
-            if touch.tx_hash != receipt.tx_hash
-            and touch.block_number > intent.decided_block
-            and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
         }
 
 

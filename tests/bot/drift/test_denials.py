@@ -19,12 +19,16 @@ from bot.market import Market
 from bot.plan import Plan, Swap
 from bot.reasons import Reason, Refusal, TokenRefusal
 from chains.assets import Address, Token, address
+from chains.blocks import Log
 from chains.hops import Hop, HopKind
+from chains.pools.constant_product import SYNC, ConstantProductPool
 from chains.pools.tick_math import Ticks
 from chains.pools.uniswap_v4 import UniswapV4Pool
 from chains.pools.uniswap_v4_key import DYNAMIC_FEE, PoolKey
+from chains.pools.words import word
 from tests.bot.execution.given import cycle
 from tests.bot.market.samples import DAI, USDC, WETH, market, v2
+from tests.bot.test_strategy import CHEAP, DEAR, view
 from tests.chains.pools.samples import at
 from tests.road import scenario as scenarios
 from tests.road.small import open_road
@@ -64,7 +68,7 @@ def test_a_token_on_which_plans_fail_in_a_row_is_traded_nowhere_any_more() -> No
     assert len(made.pools) == 3 and told == []
     denials.failed(_through(USDC, DAI), [DAI])
     assert set(made.pools) == {SOUND.venue} and counts == {"tokens_denied": 1}
-    why = f"{FAILURES} plans in a row through {DAI} reverted though nobody else had moved their pools"
+    why = f"{FAILURES} plans in a row through {DAI} reverted though nothing that others did to their pools explains it"
     left_out = f"2 pools are left out of this run; to keep it out, deny {DAI.address}"
     assert told == [f"warning token_denied {why}: {left_out}"]
     assert not list(made.cycles())
@@ -145,6 +149,40 @@ def test_whoever_gives_to_a_vault_brings_the_vaults_shares_into_doubt_and_not_it
     for _ in range(FAILURES):
         denials.failed(_through(USDC, DAI, vault), [USDC, DAI])
     assert set(made.pools) == {SOUND.venue} and counts == {"tokens_denied": 1}
+
+
+def _sync(pool: ConstantProductPool, *reserves: int) -> Log:
+    return Log(pool.address, (SYNC,), b"".join(map(word, reserves)), 11, "0x11", "0x99", 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("first", "explains"),
+    [
+        ((_sync(CHEAP, *CHEAP.reserves), _sync(CHEAP, CHEAP.reserves[0] + 1, CHEAP.reserves[1])), False),
+        ((_sync(CHEAP, *CHEAP.reserves), _sync(CHEAP, *DEAR.reserves)), True),
+        ((replace(_sync(CHEAP, 1, 1), data=b"?"),), True),
+    ],
+    ids=["sync", "taken", "unreadable"],
+)
+def test_what_others_did_first_explains_a_revert_only_where_it_takes_the_gain(
+    first: tuple[Log, ...], explains: bool
+) -> None:
+    made = market(CHEAP, DEAR)
+    denials, told, _ = _denials(made)
+    (found,) = view(made).cycles(max_hops=2)
+    plan = found.plan(min_profit_wei=1)
+    denials.sent(plan)
+    for _ in range(FAILURES):
+        denials.failed(plan, [USDC], first, plan.amount_in + 1)
+    assert bool(made.pools) == explains == (not told)
+
+
+def test_where_it_is_not_known_how_pools_stood_what_others_did_explains_a_revert() -> None:
+    made = market(CHEAP, DEAR)
+    (found,) = view(made).cycles(max_hops=2)
+    for _ in range(FAILURES):
+        _denials(made)[0].failed(found.plan(min_profit_wei=1), [USDC], [_sync(CHEAP, *CHEAP.reserves)], 1)
+    assert len(made.pools) == 2
 
 
 async def test_a_trade_that_reverts_for_nothing_that_was_seen_tells_against_its_tokens(

@@ -303,7 +303,8 @@ async def test_a_plan_that_is_too_sensitive_is_decided_on_once_more_at_half_its_
     )
     told: list[tuple[str, str]] = []
     said = Lines()
-    upkeep = SimpleNamespace(before=lambda changed: None)
+    denials = SimpleNamespace(tried=lambda plan, outcome: None, sent=lambda plan: None)
+    upkeep = SimpleNamespace(before=lambda changed: None, denials=denials)
     deciding = Deciding(road, upkeep, lambda head, plan: None, said, Counter())  # type: ignore[arg-type]
     deciding.on_told = lambda plan, word: told.append((plan.note, word))
 

@@ -20,14 +20,13 @@ def test_who_moves_a_pool_of_a_singleton_is_told_of(ledger: Ledger, named: bytes
     there, back = cycle().swaps
     plan = replace(cycle(), legs=(replace(there, hop=replace(there.hop, pool=at(41))), back))
     touches = Touches()
-    touches.note(Block(head(11), (Log(at(40), (bytes(32), named), b"", 11, "0x11", "0x99", 0, 0),)))
+    log = Log(at(40), (bytes(32), named), b"", 11, "0x11", "0x99", 0, 0)
+    touches.note(Block(head(11), (log,)))
     receipt = Receipt("0x1", 11, "0x11", 3, 0, 1, 1, ())
     intent = pending(ledger, plan)
     assert touches.explain(intent, plan, receipt) == f"others moved {at(41)} by 0x99 in block 11"
-    assert touches.explains(intent, plan, receipt)
+    assert touches.before(intent, plan, receipt) == (log,)
     other = replace(plan, legs=(replace(there, hop=replace(there.hop, pool=at(43))), back))
     intent = pending(ledger, other)
     assert touches.explain(intent, other, receipt) == "no other transaction touched its pools"
-    assert not touches.explains(intent, other, receipt)
-    late = replace(receipt, block_number=other.deadline_block + 1)
-    assert touches.explains(intent, other, late)
+    assert touches.before(intent, other, receipt) == ()

@@ -259,7 +259,7 @@ class TestSettlement:
         assert ledger.profit_of(sent.intent.id) == -receipt.gas_cost_wei
         (told,) = _events(ledger, "not_as_simulated")
         assert "reverted" in told and POOL.address in told and hash_of("other", 1) in told
-        assert not settled.suspects
+        assert settled.suspects is not None and [other.tx_hash for other in settled.others] == [hash_of("other", 1)]
 
     async def test_a_revert_that_nothing_explains_names_the_tokens_that_nothing_vouches_for(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
@@ -271,7 +271,8 @@ class TestSettlement:
         sent = await must_be_sent(on, ledger, plan)
         chain.receipts[sent.tx_hash] = reverts(sent, 11)
         (settled,) = await on.on_block(block(11))
-        assert settled.suspects == {odd}
+        assert settled.suspects == {odd} and not settled.others
+        assert settled.least > plan.amount_in, "gas and the least profit come on top"
 
     async def test_a_smaller_gain_names_who_moved_its_pool_before_it(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
