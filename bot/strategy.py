@@ -256,7 +256,7 @@ class Strategy(ABC):
                 yield plan
         except InvalidParameter:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             file = self.on_market.__code__.co_filename
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"

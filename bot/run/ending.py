@@ -29,7 +29,7 @@ class Stopping:
     """Ctrl-C, SIGTERM and a closed terminal, heard by the task that enters this context.
 
     Before `trading` is set, and from the second signal on, the task is cancelled; the first signal while trading only
-    sets `asked`.
+    sets `asked`. Where the loop has not come to hear the first one, the second raises `KeyboardInterrupt`.
     """
 
     def __init__(self, out: Output, *, listens: bool = True) -> None:
@@ -136,6 +136,19 @@ def _kept_from_us(number: signal.Signals, handler: object) -> bool:
 def _listen(heard: Callable[[bool], None] | None, halted: Callable[[], None] | None = None) -> None:
     """Call `heard`, or `halted`, on each signal from now on; None: leave the signals alone again."""
     loop = asyncio.get_running_loop()
+    unheard: list[int] = []
+
+    def hear(insisting: bool) -> None:
+        unheard.clear()
+        if heard is not None:
+            heard(insisting)
+
+    def arrived(number: int, frame: object) -> None:
+        """A strategy that never returns keeps the loop from hearing anything: the second signal interrupts it."""
+        unheard.append(number)
+        if len(unheard) > 1:
+            raise KeyboardInterrupt
+
     for number in (*SIGNALS, HALT_SIGNAL):
         if _kept_from_us(number, signal.getsignal(number)):
             continue
@@ -143,6 +156,11 @@ def _listen(heard: Callable[[bool], None] | None, halted: Callable[[], None] | N
             loop.remove_signal_handler(number)
         elif number is HALT_SIGNAL:
             loop.add_signal_handler(number, halted)
-        else:
+        elif number is signal.SIGHUP:
             # A shell and the system may both say that the terminal is closed.
-            loop.add_signal_handler(number, heard, number is not signal.SIGHUP)
+            loop.add_signal_handler(number, hear, False)
+        else:
+            loop.add_signal_handler(number, hear, True)
+            # The loop is woken all the same. As it sets it: no call outside Python ends early because of a signal.
+            signal.signal(number, arrived)
+            signal.siginterrupt(number, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -79,6 +80,7 @@ def hedged() -> Plan:
     [
         (lambda: (plan.gone for plan in (None,)), "AttributeError: 'NoneType' object has no attribute 'gone' ("),
         (lambda: None, "TypeError: 'NoneType' object is not iterable ("),
+        (lambda: sys.exit(0), "SystemExit: 0 ("),
         (lambda: [None], "TypeError: None is no Plan ("),
         (lambda: [planned(strategy="other")], "ValueError: a plan of 'other', which has a budget of its"),
         (lambda: [planned(min_profit_wei=0.0005)], "TypeError: min_profit_wei is 0.0005; write a whole number, "),

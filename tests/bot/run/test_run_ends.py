@@ -59,6 +59,26 @@ def test_asked_twice_a_run_stops_where_it_stands(tmp_path: Path) -> None:
     assert run.process.returncode == 0 or run.errors() == ["stopped"]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_asked_twice_it_stops_where_it_stands_though_its_loop_hears_nothing(number: signal.Signals) -> None:
+    with pytest.raises(KeyboardInterrupt), Stopping(Quiet()) as stopping:
+        stopping.trading = True
+        for _ in range(2):
+            os.kill(os.getpid(), number)
+        while True:  # as a strategy that never returns
+            pass
+
+
+async def test_a_signal_that_was_heard_is_not_counted_with_the_next(tmp_path: Path) -> None:
+    with Stopping(Quiet()) as stopping:
+        stopping.trading = True
+        os.kill(os.getpid(), signal.SIGINT)
+        await stopping.asked.wait()
+        with pytest.raises(asyncio.CancelledError):
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.Event().wait()
+
+
 @pytest.mark.parametrize("asked", [signal.SIGTERM, signal.SIGHUP])
 def test_asked_while_it_opens_a_run_ends_at_once_and_leaves_no_folder(tmp_path: Path, asked: signal.Signals) -> None:
     with _running(tmp_path) as run:
