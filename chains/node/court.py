@@ -21,6 +21,8 @@ _FOLLOWED_KEPT = 256
 _JURY_AT_MOST_EVERY_S = 2.0
 _JURY_OF = 3
 _TWO = 2
+_REORGANISED = 64
+"""No more blocks are remembered by who follows: a reorganisation that is deeper ends the following anyway."""
 
 
 class Agreement(StrEnum):
@@ -95,8 +97,11 @@ class Court:
         if endpoint.health.dropped is None:
             endpoint.drop(Fault.LAGGING, f"its head is block {endpoint.health.newest} while others are far ahead")
 
-    async def prove(self, endpoint: Endpoint) -> bool:
-        """Ask a dropped endpoint whether its fault is over: the right chain, not behind, and the same blocks."""
+    async def prove(self, endpoint: Endpoint, *, following: bool = True) -> bool:
+        """Ask a dropped endpoint whether its fault is over: the right chain, not behind, and the same blocks.
+
+        While nobody can be followed, the newest blocks that were may have been reorganised away: older ones count.
+        """
         dropped = endpoint.health.dropped
         if dropped is None:
             return True
@@ -105,6 +110,8 @@ class Court:
             await endpoint.ready()
             header = await endpoint.latest()
             number = min(header.head.number, self.height)
+            if not following:
+                number = min(number, max(number - _REORGANISED, next(iter(self._followed), 0)))
             known = self._followed.get(number) if self._followed else None
             at = header if number == header.head.number else await endpoint.header_by_number(number)
         except (NodeError, RpcError) as error:

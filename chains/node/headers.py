@@ -66,4 +66,9 @@ def header_hash(document: Mapping[str, Any]) -> str | None:
 
 
 def _field(text: str, *, number: bool) -> int | bytes:
-    return int(text, 16) if number else bytes.fromhex(text[2:])
+    if not number:
+        return bytes.fromhex(text[2:])
+    quantity = int(text, 16)
+    if quantity < 0:
+        raise ValueError(f"{text} is no quantity")
+    return quantity

@@ -64,7 +64,7 @@ class Leading:
             dropped = endpoint.health.dropped
             if dropped is None or endpoint.now_s() < dropped.proof_due_s:
                 continue
-            if await self._court.prove(endpoint):
+            if await self._court.prove(endpoint, following=False):
                 self._crown(endpoint)
                 return endpoint
         raise self._pool.summed_up(failures, "eth_subscribe", ()) if failures else self._pool.nobody("eth_subscribe")

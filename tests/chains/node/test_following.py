@@ -190,6 +190,20 @@ async def test_a_header_whose_hash_is_not_that_of_its_fields_is_not_believed(cha
             assert dropped is not None and dropped.fault is Fault.LYING
 
 
+async def test_the_only_endpoint_comes_back_though_the_newest_block_is_another_since_it_was_left_out():
+    async with chain() as anvil, Scripted(anvil) as server:
+        await mine(anvil, 3)
+        node = node_on(server.url, network=QUICK)
+        async with node, contextlib.aclosing(node.blocks([], 1)) as blocks:
+            reader = Follow(blocks)
+            await reader.until_height(3)
+            node.endpoints[0].drop(Fault.LYING, "a header was not what its hash says")
+            await anvil.rpc("anvil_reorg", 1, [])
+            await mine(anvil)
+            await reader.until_height(4)
+            assert reader.hashes == await canonical(anvil, 1, 4)
+
+
 async def test_logs_of_another_block_or_of_another_topic_are_not_believed():
     async with chain() as anvil, Scripted(anvil) as liar:
         await emit(anvil)

@@ -54,6 +54,7 @@ async def test_a_headers_hash_is_that_of_its_fields_and_of_no_others():
             for field in ("parentHash", "stateRoot", "number", "timestamp", "logsBloom", "baseFeePerGas", "gasUsed"):
                 changed = {**header, field: header[field][:-1] + ("1" if header[field][-1] != "1" else "2")}
                 assert header_hash(changed) not in (None, header["hash"])
+            assert header_hash({**header, "difficulty": "-0x1"}) is None
             without = {name: value for name, value in header.items() if name != "stateRoot"}
             assert header_hash(without) is None
             assert header_hash({**header, "extDataHash": "0x00"}) is None
