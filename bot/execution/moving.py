@@ -11,6 +11,7 @@ from functools import reduce
 
 from bot.execution.unwind import through
 from bot.market import Market, UnknownVenue
+from bot.market.supposed import NOT_UNDERSTOOD
 from bot.plan import Plan, Swap
 from chains.blocks import Log
 from chains.pools.pool import InsufficientLiquidity, Pool, PoolError, Source
@@ -46,7 +47,7 @@ def brought_behind(plan: Plan, pools: Mapping[Swap, Pool], logs: Sequence[Log]) 
     try:
         moved = {pool.venue: reduce(followed, _of(pool, logs), pool) for pool in pools.values()}
         return sum(_along(route, pools, moved) for route in plan.routes)
-    except PoolError:
+    except NOT_UNDERSTOOD:
         return None
 
 

@@ -161,8 +161,9 @@ def _sync(pool: ConstantProductPool, *reserves: int) -> Log:
         ((_sync(CHEAP, *CHEAP.reserves), _sync(CHEAP, CHEAP.reserves[0] + 1, CHEAP.reserves[1])), False),
         ((_sync(CHEAP, *CHEAP.reserves), _sync(CHEAP, *DEAR.reserves)), True),
         ((replace(_sync(CHEAP, 1, 1), data=b"?"),), True),
+        ((Log(CHEAP.address, (), b"", 11, "0x11", "0x99", 0, 0), _sync(CHEAP, 0, 0)), True),
     ],
-    ids=["sync", "taken", "unreadable"],
+    ids=["sync", "taken", "unreadable", "emptied"],
 )
 def test_what_others_did_first_explains_a_revert_only_where_it_takes_the_gain(
     first: tuple[Log, ...], explains: bool
