@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from bot.signer.files import OWNER_ONLY, share
 from bot.signer.wire import InvalidMessage
 
 FILE = "signer.json"
+_TRIES, _BETWEEN_S = 4, 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,16 @@ def is_running(folder: Path) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        # Who else asks this holds it as well, for a moment.
+        return not any(_locks(descriptor) for _ in range(_TRIES))
     finally:
         os.close(descriptor)
-    return False
+
+
+def _locks(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        time.sleep(_BETWEEN_S)
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import fcntl
 import os
 import subprocess
 import sys
@@ -14,9 +15,11 @@ import pytest
 from bot.keys import new_keystore
 from bot.signer.awaking import JOURNAL_NAME, SignerError
 from bot.signer.client import SignerClient
+from bot.signer.presence import is_running
 from bot.signer.protocol import (
     Status,
 )
+from bot.signer.switch import CONTROL_NAME
 from tests.bot.signer.making import OPERATOR, POLICY
 from tests.bot.signer.processes import PASSPHRASE, ROOT, command, passphrase_pipe, prepare, start
 
@@ -33,6 +36,22 @@ async def test_a_second_signer_on_the_same_journal_does_not_start(
             journal=tmp_path / "run" / JOURNAL_NAME,
         )
     assert isinstance(await client.status(), Status)
+
+
+async def test_two_that_ask_at_once_whether_a_signer_runs_are_not_taken_for_one(
+    client: SignerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control = tmp_path / "run" / CONTROL_NAME
+    assert is_running(control)
+    await client.close()
+    locks = fcntl.flock
+
+    def held_by_another_at_first(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", locks)
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "flock", held_by_another_at_first)
+    assert not is_running(control)
 
 
 async def test_the_first_signer_of_all_makes_the_folder_of_its_journal(keystore: Path, tmp_path: Path) -> None:
