@@ -238,7 +238,7 @@ class Deciding:
         """
         desk, guard, fee_policy = self._road.transactions, self._road.guard, self._road.fee_policy
         prepared, anew = desk.prepare(plan, head), False
-        refusal = fee_policy.unsigned(prepared.fees) or guard.check(plan, prepared.worst)
+        refusal = fee_policy.unsigned(prepared.fees, head) or guard.check(plan, prepared.worst)
         for is_last, ask in ((False, desk.screened), (True, desk.verdict), (True, desk.verdict)):
             shown = refusal or await ask(prepared, head)
             if isinstance(shown, Refusal):
@@ -246,7 +246,7 @@ class Deciding:
             if shown is not None and shown.gas_used > prepared.gas and not anew:
                 # Terms that pay for more gas are other call data, which may itself burn a little more.
                 prepared, anew = desk.prepare(plan, head, (shown.gas_used - prepared.data_gas) * 102 // 100), True
-                refusal = fee_policy.unsigned(prepared.fees) or guard.check(plan, prepared.worst)
+                refusal = fee_policy.unsigned(prepared.fees, head) or guard.check(plan, prepared.worst)
             elif shown is not None and is_last:
                 return prepared, shown
         raise AssertionError("a plan is prepared anew once at most")

@@ -150,8 +150,13 @@ class FeePolicy:
         gas_limit = gas * (100 + _GAS_MARGIN_PERCENT) // 100 + _GAS_MARGIN
         return Fees(gas_limit, offer.max_fee_wei, offer.tip_wei)
 
-    def unsigned(self, fees: Fees) -> Refusal | None:
-        """Why the signer will not sign `fees`; None where their gas limit is no more than it signs."""
+    def unsigned(self, fees: Fees, head: Head) -> Refusal | None:
+        """Why the signer will not sign `fees`, or not what the block after `head` charges; None where it signs both."""
+        base_fee_wei = self.base_fee_wei(head)
+        if fees.max_fee_wei < base_fee_wei:
+            most = f"signer.max_fee_gwei lets a call offer {fees.max_fee_wei} wei per gas at most"
+            detail = f"{most}, and the next block's base fee is {base_fee_wei}; wait, or raise that"
+            return Refusal(Reason.SIGNER_MAX_FEE, detail)
         if fees.gas_limit <= self._gas_limit:
             return None
         detail = f"signer.gas_limit is {self._gas_limit}, it needs {fees.gas_limit}; raise that, or lower max_routes"

@@ -98,6 +98,15 @@ def test_what_may_be_estimated_is_what_a_limit_within_the_signers_leaves() -> No
 def test_what_the_signer_will_not_sign_for_its_gas_is_refused_before_it_is_asked() -> None:
     """Dry, nobody is: a plan that burns more than was estimated was told as one that would be signed."""
     policy = FeePolicy(2 * GWEI, 200 * GWEI, gas_limit=1_500_000)
-    assert policy.unsigned(policy.fees(policy.most_gas, _head(GWEI))) is None
-    refusal = policy.unsigned(policy.fees(policy.most_gas + 1, _head(GWEI)))
+    assert policy.unsigned(policy.fees(policy.most_gas, _head(GWEI)), _head(GWEI)) is None
+    refusal = policy.unsigned(policy.fees(policy.most_gas + 1, _head(GWEI)), _head(GWEI))
     assert refusal is not None and refusal.reason is Reason.SIGNER_GAS_LIMIT and "signer.gas_limit" in refusal.detail
+
+
+def test_a_base_fee_that_no_call_may_offer_is_named_with_the_limit_that_stands_against_it() -> None:
+    policy = FeePolicy(2 * GWEI, 180 * GWEI)
+    assert policy.unsigned(policy.fees(1, _head(160 * GWEI)), _head(160 * GWEI)) is None
+    refusal = policy.unsigned(policy.fees(1, _head(161 * GWEI)), _head(161 * GWEI))
+    assert refusal is not None and refusal.reason is Reason.SIGNER_MAX_FEE
+    assert f"signer.max_fee_gwei lets a call offer {160 * GWEI} wei per gas at most" in refusal.detail
+    assert f"the next block's base fee is {161 * GWEI};" in refusal.detail
