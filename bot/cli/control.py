@@ -47,7 +47,8 @@ def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequen
     found = sorted(folder.glob(f"*/{CONTROL_NAME}"))
     meant = [each for each in found if is_running(each) or not _RUN_FOLDER.fullmatch(each.parent.name)]
     if not meant:
-        raise CommandFailed(f"{folder}: nothing trades here now; name a run's folder with --run", ExitCode.USAGE)
+        remedy = "name the run file with --config, or a run's folder with --run"
+        raise CommandFailed(f"{folder}: nothing trades here now; {remedy}", ExitCode.USAGE)
     return meant
 
 

@@ -12,7 +12,7 @@ from bot.cli.command import command
 from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, passphrase_options, read_passphrase
+from bot.cli.parameters import BECAUSE, config_option, passphrase_options, read_passphrase
 
 if TYPE_CHECKING:
     from bot.signer.limits import LimitChange
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("limit", type=LIMIT)
 @click.argument("amount")
 @click.option("--strategy", default="", metavar="NAME", help="Whose limit. Left out: that of all together.")
-@click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept.")
+@click.option("--because", "reason", type=BECAUSE, required=True, metavar="TEXT", help="Why; it is kept.")
 @click.option("--keystore", type=click.Path(path_type=Path), metavar="FILE", help="The owner's key, to raise a limit.")
 @passphrase_options
 @config_option

@@ -13,7 +13,7 @@ from bot.cli.command import Verbs, command
 from bot.cli.control import person
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option
+from bot.cli.parameters import BECAUSE, config_option
 from bot.cli.which import ledger_option, which_ledger
 
 if TYPE_CHECKING:
@@ -70,7 +70,14 @@ def listed(config_path: Path | None, ledger_url: str | None, as_json: bool) -> N
 @click.option("--traded", metavar="BASE", help="How much base currency it traded beyond what is booked, before fees.")
 @click.option("--for", "quoted", metavar="QUOTE", help="For how much of the quote currency, before fees.")
 @click.option("--fee", metavar="AMOUNT", help='What was charged besides, such as "0.23 USDT".')
-@click.option("--because", "reason", required=True, metavar="TEXT", help="How that is known; it is kept in the ledger.")
+@click.option(
+    "--because",
+    "reason",
+    type=BECAUSE,
+    required=True,
+    metavar="TEXT",
+    help="How that is known; it is kept in the ledger.",
+)
 def settle(
     client_id: str,
     config_path: Path | None,
@@ -108,7 +115,7 @@ def settle(
 @click.argument("intent_id", metavar="INTENT", type=click.IntRange(min=1))
 @config_option
 @ledger_option
-@click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
+@click.option("--because", "reason", type=BECAUSE, required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
 def waive(intent_id: int, config_path: Path | None, ledger_url: str | None, reason: str, as_json: bool) -> None:
     """See to the other side of the trade INTENT yourself: it is neither hedged nor unwound any more.
 

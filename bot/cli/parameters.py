@@ -43,6 +43,20 @@ class Duration(click.ParamType[float]):
 DURATION = Duration()
 
 
+class Because(click.ParamType[str]):
+    """A person's reason, which is kept: not empty."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not (reason := " ".join(str(value).split())):
+            self.fail("it is empty; say why, for whoever reads it later", param, ctx)
+        return reason
+
+
+BECAUSE = Because()
+
+
 class ChainAddress(click.ParamType[str]):
     """An address on a chain, checksummed."""
 

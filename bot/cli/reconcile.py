@@ -13,7 +13,7 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config
+from bot.cli.parameters import BECAUSE, config_option, found_config
 from bot.cli.which import Which, ledger_option, which_of
 
 if TYPE_CHECKING:
@@ -51,7 +51,9 @@ class Sources:
 @config_option
 @ledger_option
 @click.option("--run", "run_id", type=click.IntRange(min=1), metavar="ID", help="A run in it. [the latest]")
-@click.option("--book", "reason", metavar="REASON", help="Book what differs as come from outside, or gone there.")
+@click.option(
+    "--book", "reason", type=BECAUSE, metavar="REASON", help="Book what differs as come from outside, or gone there."
+)
 @click.option("--gone", multiple=True, metavar="EXCHANGE", help="One without an account any more; with --book.")
 async def reconcile(
     config_path: Path | None,

@@ -11,7 +11,7 @@ from bot.cli.command import command
 from bot.cli.control import control_folders, network_of, person, require_strategy, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option, found_config
+from bot.cli.parameters import BECAUSE, config_option, found_config
 from bot.cli.which import ledger_option, which_ledger
 
 
@@ -26,7 +26,7 @@ from bot.cli.which import ledger_option, which_ledger
 @run_option
 @ledger_option
 @click.argument("strategy", required=False, default="")
-@click.option("--because", "reason", required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
+@click.option("--because", "reason", type=BECAUSE, required=True, metavar="TEXT", help="Why; it is kept in the ledger.")
 def resume(
     config_path: Path | None,
     run_folder: Path | None,

@@ -198,7 +198,18 @@ async def test_where_the_policy_cannot_be_read_any_name_can_be_halted(client: Si
 
 async def test_nothing_to_halt_is_a_usage_error(config: Path) -> None:
     answer = await told("halt", "--config", config, code=2)
-    assert "nothing trades here now" in answer["said"]
+    assert "nothing trades here now; name the run file" in answer["said"]
+
+
+@pytest.mark.parametrize("said", ["", " \t"])
+async def test_nothing_is_resumed_or_changed_for_no_reason_but_anything_is_halted(
+    client: SignerClient, config: Path, said: str
+) -> None:
+    await told("halt", "--config", config, "--because", said)
+    for command in (("resume",), ("budget", "set", "hour_loss", "0.001 ETH")):
+        answer = await told(*command, "--config", config, "--because", said, code=2)
+        assert "--because" in answer["said"] and "it is empty" in answer["said"]
+    assert client.switch.of("dex_arbitrage").state is Trading.HALTED
 
 
 async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
