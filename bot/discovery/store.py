@@ -27,7 +27,9 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _CHAIN, _STATES = "chain", "states"
 _REMEDIES = (
     ("disk is full", "free some space and start again: what was found before is kept"),
+    ("No space left", "free some space and start again: what was found before is kept"),
     ("database is locked", "another isthmus is writing to it; try again once it has"),
+    ("lock timeout", "another isthmus is writing to it; try again once it has"),
     ("readonly database", "make it and its folder writable"),
     ("unable to open", "check that it may be read, and that its folder exists and may be written to"),
 )

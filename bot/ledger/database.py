@@ -17,8 +17,6 @@ LEDGER_FILE = "ledger.sqlite3"
 """What a ledger is called in the folder of a run, or of what lasts."""
 BUSY_TIMEOUT_MS = 5_000
 """How long another writer is waited for, in milliseconds."""
-STANDSTILL_MS = 10_000
-"""How long a writer that stands still keeps others from writing, in milliseconds."""
 
 _TO_SERVER = {
     "client_encoding": "utf8",
@@ -26,7 +24,7 @@ _TO_SERVER = {
     "keepalives_idle": 5,
     "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": STANDSTILL_MS,
+    "tcp_user_timeout": 10_000,
 }
 """What a connection to a server begins with, unless its URL says otherwise: the run stands still while it waits, so a
 server that a network swallows is given up.
@@ -167,8 +165,7 @@ def _prepare_server_reader(connection: Any, _record: object) -> None:
 
 
 def _prepare_server_writer(connection: Any, _record: object) -> None:
-    awake = f"SET idle_in_transaction_session_timeout = {STANDSTILL_MS}"
-    _say_to_server(connection, f"SET lock_timeout = {BUSY_TIMEOUT_MS}", awake, _DURABLE)
+    _say_to_server(connection, f"SET lock_timeout = {BUSY_TIMEOUT_MS}", _DURABLE)
 
 
 def _say_to_server(connection: Any, *statements: str) -> None:

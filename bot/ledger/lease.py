@@ -16,18 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sqlalchemy import Connection, Engine, bindparam, select, text
+from sqlalchemy import Connection, Engine, bindparam, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.ledger import quick
-from bot.ledger.database import STANDSTILL_MS
 from bot.ledger.errors import LeaseLost, LedgerHeld
 from bot.ledger.seal_models import LeaseRow
 
-LEASE_MS = STANDSTILL_MS
+LEASE_MS = 10_000
 """How long a holder that stands still keeps the right to write, in milliseconds of wall time."""
 
-_QUEUE = select(LeaseRow.token).where(LeaseRow.name == "writer").with_for_update()
+# Who stands still in his turn is cut off by the server, or nobody could follow him.
+_AWAKE = func.set_config("idle_in_transaction_session_timeout", bindparam("longest_ms"), True)
+_QUEUE = select(LeaseRow.token, _AWAKE).where(LeaseRow.name == "writer").with_for_update()
 _ROW = select(LeaseRow.token, LeaseRow.holder, LeaseRow.expires_ms).where(LeaseRow.name == bindparam("name"))
 
 
@@ -133,7 +134,7 @@ def queue(connection: Connection) -> None:
     SQLite does so by itself.
     """
     if connection.dialect.name != "sqlite":
-        connection.execute(_QUEUE)
+        connection.execute(_QUEUE, {"longest_ms": str(LEASE_MS)})
 
 
 def lease_row(connection: Connection, name: str) -> LeaseState:

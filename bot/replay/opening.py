@@ -104,9 +104,13 @@ def write_opening(folder: Path, opening: Opening, pools: tuple[Recorded, ...]) -
 
 
 def keep_ledger(folder: Path, ledger: Path) -> None:
-    """Copy what `ledger` knows of runs before this one. Raises `OSError`, `sqlite3.Error`."""
-    uri = f"{ledger.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as source, closing(sqlite3.connect(folder / _LEDGER)) as copy:
+    """Copy what `ledger` knows of runs before this one. Raises `LedgerError`."""
+    uri, kept = f"{ledger.resolve().as_uri()}?mode=ro", folder / _LEDGER
+    with (
+        explained(str(kept)),
+        closing(sqlite3.connect(uri, uri=True)) as source,
+        closing(sqlite3.connect(kept)) as copy,
+    ):
         source.backup(copy)
 
 

@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 
 from bot.config.pools import PoolSettings
 from bot.discovery.errors import StoreFailed
-from bot.discovery.models import METADATA
+from bot.discovery.models import METADATA, PROGRESS
 from bot.discovery.states import packed
 from bot.discovery.store import PoolStore, Position, Step
 from bot.discovery.stored import stored
@@ -73,6 +73,18 @@ def test_pools_tokens_refusals_and_progress_come_back(store: PoolStore, url: str
     assert again.refusals() == {at(9): "no pool"}
     assert again.progress() == {"factory": Position(10, "0xaa")}
     again.close()
+
+
+def test_another_writer_that_takes_long_is_told_as_one(
+    store: PoolStore, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.ledger.database.BUSY_TIMEOUT_MS", 50)
+    other = opened(url)
+    with store._writing() as connection:
+        connection.execute(PROGRESS.update().values(position=1))
+        with pytest.raises(StoreFailed, match="another isthmus is writing to it; try again once it has"):
+            other.record(Step(progress={"factory": Position(9)}))
+    other.close()
 
 
 def test_a_step_that_fails_leaves_nothing(store: PoolStore) -> None:

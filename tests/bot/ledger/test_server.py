@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
 import psycopg
@@ -78,11 +78,13 @@ def test_nobody_else_at_the_server_keeps_a_run_standing_still(
 def test_who_stands_still_in_the_middle_of_writing_keeps_nobody_from_it(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.ledger.database.STANDSTILL_MS", 50)
     with closing(_opened(url)) as still, closing(_opened(url)) as other:
-        with pytest.raises(LedgerError), still.batch():
-            still.record_event(Level.INFO, "written", "by who stands still")
+        with pytest.raises(LedgerError), ExitStack() as turn:
+            with monkeypatch.context() as soon:
+                soon.setattr("bot.ledger.lease.LEASE_MS", 50)
+                turn.enter_context(still.batch())
             other.record_event(Level.INFO, "written", "by another")
+            still.record_event(Level.INFO, "written", "by who stood still")
         assert [found.detail for found in events(other)] == ["by another"]
         _note(still)
 

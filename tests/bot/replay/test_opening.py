@@ -3,10 +3,14 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.replay.opening import copy_ledger, keep_ledger
 from tests.bot.execution.given import begin, cycle, open_ledger, pending
 from tests.bot.ledger.given import StandingClock
+from tests.full import files_of_at_most
 
 
 def test_a_replay_stands_on_what_a_ledger_that_went_on_knew_before_the_run(tmp_path: Path) -> None:
@@ -18,6 +22,12 @@ def test_a_replay_stands_on_what_a_ledger_that_went_on_knew_before_the_run(tmp_p
     with closing(Ledger.open(str(tmp_path / "copy.sqlite3"), StandingClock())) as copy:
         begin(copy)
         assert [intent.id for intent in copy.open_intents()] == [known.id]
+
+
+def test_what_cannot_be_kept_beside_a_recording_is_said_in_one_line(tmp_path: Path) -> None:
+    open_ledger(tmp_path / "ledger.sqlite3").close()
+    with files_of_at_most(1 << 15), pytest.raises(LedgerError, match=r"^ledger .*earlier\.ledger: the disk"):
+        keep_ledger(tmp_path, tmp_path / "ledger.sqlite3")
 
 
 def test_a_ledger_that_did_not_outlive_its_run_is_begun_anew(tmp_path: Path) -> None:
