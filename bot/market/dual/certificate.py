@@ -5,15 +5,18 @@ choice of prices with the numeraire's at 1. So a price that is off only makes th
 in floats and rounded outwards: by `ROUNDING` of all that is turned over, by `RANGE_ROUNDING` of the sum, and up to the
 next base unit.
 
-A venue of more than two tokens counts once for every ordered pair, each from its present state. What its pairs give
-together is never more: a later swap finds what an earlier one has left.
+A venue of more than two tokens counts once for every ordered pair, each from its present state. A later swap finds what
+an earlier one has left, mostly less; in a lopsided stable pool a drained token makes another dearer, and it finds more.
+So its best swaps are made one after another too, and the greater of both counts: found by trying, not proven.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import itemgetter
+from typing import NamedTuple
 
 from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import ENDLESS, Problem, Way
@@ -29,20 +32,37 @@ RANGE_ROUNDING = 1e-9
 
 _AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
 _UNITS_OFF = 2
+_SWAPS_IN_TURN = 12
 _HAIRS = (0.0, 1e-9, 1e-6)
 """How much less is swapped where a venue refuses what its curve holds: what is counted twice then only loosens."""
+
+
+class Priced(NamedTuple):
+    """A way, and the prices of what goes in and what comes out."""
+
+    way: Way
+    price_in: float
+    price_out: float
 
 
 def bound(problem: Problem, prices: Floats) -> int:
     """No set of trades in the problem's venues gains more than this, in base units of the numeraire."""
     total = turned_over = 0.0
     chosen = tied(problem, prices)
+    several: dict[str, list[tuple[Priced, float]]] = {}
     for edge, way in enumerate(problem.ways):
         source, target = problem.ends[edge].tolist()
-        price_in, price_out = float(chosen[source]), float(chosen[target])
-        worth, turned = most_worth(problem.venues[way.venue], way, price_in, price_out)
+        priced = Priced(way, float(chosen[source]), float(chosen[target]))
+        worth, turned = most_worth(problem.venues[way.venue], *priced)
         total += worth
         turned_over += turned
+        if len(problem.venues[way.venue].tokens) > 2:
+            several.setdefault(way.venue, []).append((priced, worth))
+    for name, found in several.items():
+        worths = [worth for _, worth in found]
+        if sum(worth > 0.0 for worth in worths) > 1:
+            together = worth_in_turn(problem.venues[name], [priced for priced, _ in found])
+            total += max(together - sum(worths), 0.0)
     return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)
 
 
@@ -67,6 +87,33 @@ def _endless(venue: Venue, way: Way) -> float:
     pieces = venue.pieces(way.token_in, way.token_out)
     endless = len(pieces) == 1 and not pieces[0].curvature and pieces[0].cap > ENDLESS * 10.0**way.token_in.decimals
     return pieces[0].rate if endless else 0.0
+
+
+def worth_in_turn(venue: Venue, ways: Sequence[Priced]) -> float:
+    """What the best swaps along the ways are worth, each on what those before it leave, and what is left after some."""
+    gained = 0.0
+    for _ in range(_SWAPS_IN_TURN):
+        gain, amount, way = max(((*_best_swap(venue, each), each.way) for each in ways), key=itemgetter(0))
+        if not gain > 0.0:
+            break
+        try:
+            venue = venue.swapped(way.token_in, amount, way.token_out)
+        except (PoolError, ArithmeticError):
+            break
+        gained += gain
+    return gained + sum(most_worth(venue, *each)[0] for each in ways)
+
+
+def _best_swap(venue: Venue, priced: Priced) -> tuple[float, int]:
+    """What the way's best swap gains, and its input; about, by the curve."""
+    (way, price_in, price_out), pieces = priced, venue.pieces(priced.way.token_in, priced.way.token_out)
+    if not pieces or pieces[0].rate * price_out <= price_in:
+        return 0.0, 0
+    amount = int(_summit(pieces, price_in / price_out)[0])
+    try:
+        return price_out * venue.paid(way.token_in, amount, way.token_out) - price_in * amount, amount
+    except (PoolError, ArithmeticError):
+        return 0.0, 0
 
 
 def most_worth(venue: Venue, way: Way, price_in: float, price_out: float) -> tuple[float, float]:

@@ -81,6 +81,21 @@ def test_a_market_with_a_stable_pool_is_bounded_and_captured() -> None:
     assert 0.95 * limit <= capture(found, Terms()).gain <= limit
 
 
+@pytest.mark.parametrize("held", [(1_426, 20, 2_308), (1_426, 54, 5_000)])
+def test_a_lopsided_pool_that_gives_more_in_turn_than_its_pairs_alone_is_bounded_all_the_same(held) -> None:
+    dai, usdc, usdt = TRIPOOL.tokens
+    lopsided = replace(TRIPOOL, balances=(held[0] * ONE, held[1] * 10**6, held[2] * 10**6))
+    pools = [
+        lopsided,
+        pair((10**9 * 10**6, 1_105_600_000 * ONE), number=1, tokens=(usdc, dai), fee_ppm=0),
+        pair((10**9 * 10**6, 967_800_000 * ONE), number=2, tokens=(usdt, dai), fee_ppm=0),
+    ]
+    problem = problem_of(pools, dai)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert 0.99 * limit <= capture(found, Terms()).gain <= limit
+
+
 def test_a_pool_that_cannot_tell_what_is_left_of_it_is_captured_once() -> None:
     _, wbtc, weth = TRICRYPTO.tokens
     sold = TRICRYPTO.paid(wbtc, 10**6, weth) * 100
