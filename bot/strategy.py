@@ -42,6 +42,9 @@ _WHOLE = {
 }
 """What is a whole number in every plan, and between which ones it is for there to be a transaction of it."""
 
+MOST_PLANS = 1_000
+"""So many plans of a strategy are considered on one block: of one that never ends, all else would wait for ever."""
+
 Inventory = Mapping[Token, int]
 """Base units that may be spent now, per token. A token that is absent cannot be spent."""
 
@@ -251,7 +254,9 @@ class Strategy(ABC):
     def plans(self, market: MarketView) -> Iterator[Plan]:
         """What `on_market` yields. Raises `StrategyFailed` for whatever goes wrong in it, but `InvalidParameter`."""
         try:
-            for plan in self.on_market(market):
+            for number, plan in enumerate(self.on_market(market)):
+                if number == MOST_PLANS:
+                    raise ValueError(f"more than {MOST_PLANS:,} plans on one block; yield the best, then return")
                 self._require_sound(plan, market.market)
                 yield plan
         except InvalidParameter:

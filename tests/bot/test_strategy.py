@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from itertools import repeat
 from typing import Any, ClassVar
 
 import pytest
@@ -114,6 +115,7 @@ def hedged() -> Plan:
         (lambda: [with_leg(-1, hedged(), limit_price=Decimal("NaN"))], "ValueError: an order at NaN; write a Decimal "),
         (lambda: [with_leg(-1, hedged(), side=Side.BUY)], "ValueError: an order to buy ETH@binance, where USDC@tw"),
         (lambda: [with_leg(-1, hedged(), side=None)], "ValueError: an order to None ETH@binance, where USDC@twin"),
+        (lambda: repeat(planned()), "ValueError: more than 1,000 plans on one block; yield the best, then return"),
     ],
 )
 def test_what_goes_wrong_in_a_strategy_is_told_with_its_name_the_block_and_the_file(
