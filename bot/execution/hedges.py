@@ -66,6 +66,7 @@ class HedgeDesk:
         self._policies = policies
         self._may_order = may_order
         self._debts: dict[int, Debt] = {}
+        self._short: set[int] = set()
         self._closed: Sequence[Intent] = ()
         inventory.owed = self._owed
 
@@ -274,13 +275,17 @@ class HedgeDesk:
         self._book(self._debts[placed.intent_id], placed.client_id, report)
 
     def _order(self, debt: Debt) -> PlacedOrder | None:
-        """One immediate-or-cancel order for all that is owed, priced from the newest book, written down to be sent.
+        """One immediate-or-cancel order for what is owed, priced from the newest book, written down to be sent.
 
         From now on it may be anywhere: only what the exchange says of it ends it.
         """
         template = debt.order
         book = self._market.book(template.exchange, template.symbol)
-        order = priced(debt, book, self._policy(debt.plan).tolerance_ppm)
+        spent, needed = spent_by(template, debt.remaining)
+        held = self._inventory.held(spent)
+        order = priced(debt, book, self._policy(debt.plan).tolerance_ppm, held)
+        if held < needed and (order is None or order.amount < book.whole_lots(debt.remaining)):
+            self._tell_short(debt, f"{spent.whole(needed)} {spent}, of which {spent.whole(held)} are there")
         debt = self._debts[debt.intent_id] = replace(debt, unwind_failed=False)
         if order is None:
             return None
@@ -288,6 +293,12 @@ class HedgeDesk:
         placed = self._ledger.place_order(debt.intent_id, order, self._exchanges[template.exchange].name, purpose)
         self._debts[debt.intent_id] = replace(debt, open_order=placed.client_id)
         return placed
+
+    def _tell_short(self, debt: Debt, of_what: str) -> None:
+        if debt.intent_id not in self._short:
+            self._short.add(debt.intent_id)
+            detail = f"intent {debt.intent_id} takes up to {of_what}; as much is traded, the rest when there is more"
+            self._ledger.record_event(Level.WARNING, "hedge_short", detail)
 
     async def _send(self, placed: PlacedOrder) -> OrderReport:
         order = ExchangeOrder(placed.symbol, placed.side.value, placed.amount, placed.limit_price, placed.client_id)

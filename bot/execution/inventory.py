@@ -59,6 +59,11 @@ class InventoryDesk:
             for token, units in self.free(before).items()
         }
 
+    def held(self, token: Token) -> int:
+        """Base units at its exchange, less what an order of which nothing is known may have spent of them."""
+        held_back = sum(units for other, units in self._held_back.values() if other == token)
+        return self._ledger.balance(Account.of(token.place, token)) - held_back
+
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why `plan` cannot be paid for; None when it can, or spends nothing of ours."""
         if plan.atomic:

@@ -32,12 +32,13 @@ class TradingAccount(Protocol):
     async def balances(self) -> dict[str, int]: ...
 
 
-def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
-    """An order for all that is owed, which reaches so far past the book's price, yet not far past its plan's; None
-    where the book cannot take it.
+def priced(debt: Debt, book: Book, tolerance_ppm: int, held: int) -> Order | None:
+    """An order for what is owed, as far as `held` base units of what it spends go, which reaches so far past the book's
+    price, yet not far past its plan's; None where the book cannot take it, or what is held buys no order.
     """
-    amount = book.whole_lots(debt.remaining)
+    owed = book.whole_lots(debt.remaining)
     selling = debt.order.side is Side.SELL
+    amount = min(owed, book.whole_lots(max(held, 0))) if selling else owed
     try:
         limit = (book.sell_base(amount) if selling else book.buy_base(amount)).limit_price
     except Unquotable:
@@ -51,6 +52,11 @@ def priced(debt: Debt, book: Book, tolerance_ppm: int) -> Order | None:
         way = Decimal(_PPM - MOST_PAST_PLAN_PPM if selling else _PPM + MOST_PAST_PLAN_PPM) / _PPM
         worst = (debt.order.limit_price * way / tick).to_integral_value(rounding) * tick
         reached = max(reached, worst) if selling else min(reached, worst)
+    if not selling:
+        affordable = int(book.quote.whole(max(held, 0)) / reached * 10**book.base.decimals)
+        amount = min(amount, book.whole_lots(affordable))
+    if amount < owed and amount < max(book.lot, book.min_amount, book.least_order("sell" if selling else "buy")):
+        return None
     if selling:
         # Exchanges value an order at its limit: one of the least amount may not reach below the book's price.
         reached = max(reached, book.price(-(-book.min_notional * 10**book.base.decimals // (amount * book.tick))))

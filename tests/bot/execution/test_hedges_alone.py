@@ -24,6 +24,7 @@ from tests.bot.execution.given import (
     fills_all,
     fills_nothing,
     head,
+    inventory,
     open_ledger,
     pending,
     rejects,
@@ -106,6 +107,34 @@ async def test_it_is_traded_back_at_once_and_the_exposure_ends_closed(alone: Alo
     assert not alone.out(intent) and not alone.desk.owes and alone.ledger.open_intents() == ()
     assert "hedged_alone" in names(alone.ledger)
     assert alone.ledger.profit_of(intent.id) is not None
+
+
+async def test_where_the_fee_of_what_was_bought_is_missing_what_is_there_is_traded_back(tmp_path: Path) -> None:
+    alone = Alone(tmp_path / "ledger.db", sells_on_chain())
+    spending = inventory(alone.ledger)
+    alone.desk = desk(alone.ledger, alone.exchange, spending=spending)
+    spending.hold_back("all that was there before", ETH_AT_EXCHANGE, alone.base)
+    intent, closed = await alone.left(fills_all)
+    hedge, back = alone.ledger.orders_of(intent.id)
+    assert back.amount == hedge.filled_units * 999 // 1_000
+    assert closed == [Exposure.NONE] and not alone.out(intent) and not alone.desk.owes
+    assert names(alone.ledger).count("hedge_short") == 1
+    alone.ledger.close()
+
+
+async def test_what_nothing_is_there_for_is_not_ordered_until_there_is_and_told_once(tmp_path: Path) -> None:
+    alone = Alone(tmp_path / "ledger.db", sells_on_chain())
+    spending = inventory(alone.ledger)
+    alone.desk = desk(alone.ledger, alone.exchange, spending=spending)
+    intent = await alone.hedged()
+    spending.hold_back("all there is", ETH_AT_EXCHANGE, alone.base)
+    await on_settled(alone.desk, settle(alone.ledger, intent, alone.plan, 12, status=0))
+    assert await at_block(alone.desk, 13) == ([], []) and len(alone.exchange.placed) == 1
+    assert names(alone.ledger).count("hedge_short") == 1 and alone.desk.resting.why("binance") is None
+    spending.give_back("all there is")
+    alone.exchange.replies = [fills_all]
+    assert await at_block(alone.desk, 14) == ([Exposure.NONE], [])
+    alone.ledger.close()
 
 
 async def test_it_is_priced_within_the_same_tolerance_as_a_hedge(alone: Alone) -> None:
