@@ -65,7 +65,7 @@ async def test_of_a_fork_that_hangs_up_nothing_stays_until_garbage_is_looked_for
                 await spoken.receive()
                 spoken.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
             for _ in range(500):
-                if not any(isinstance(each, web.WebSocketResponse) for each in gc.get_objects()):
+                if not any(type(each) is web.WebSocketResponse for each in gc.get_objects()):
                     break
                 await asyncio.sleep(0.01)
             else:
