@@ -236,9 +236,9 @@ class Deciding:
         """Its transaction, on terms that pay for the gas it was seen to burn, and the last word on that. Raises
         `NoMark`.
         """
-        desk, guard, fee_policy = self._road.transactions, self._road.guard, self._road.fee_policy
-        prepared, anew = desk.prepare(plan, head), False
-        refusal = fee_policy.unsigned(prepared.fees, head) or guard.check(plan, prepared.worst)
+        desk, anew = self._road.transactions, False
+        prepared = desk.prepare(plan, head)
+        refusal = self._unfit(prepared, head)
         for is_last, ask in ((False, desk.screened), (True, desk.verdict), (True, desk.verdict)):
             shown = refusal or await ask(prepared, head)
             if isinstance(shown, Refusal):
@@ -246,10 +246,15 @@ class Deciding:
             if shown is not None and shown.gas_used > prepared.gas and not anew:
                 # Terms that pay for more gas are other call data, which may itself burn a little more.
                 prepared, anew = desk.prepare(plan, head, (shown.gas_used - prepared.data_gas) * 102 // 100), True
-                refusal = fee_policy.unsigned(prepared.fees, head) or guard.check(plan, prepared.worst)
+                refusal = self._unfit(prepared, head)
             elif shown is not None and is_last:
                 return prepared, shown
         raise AssertionError("a plan is prepared anew once at most")
+
+    def _unfit(self, prepared: Prepared, head: Head) -> Refusal | None:
+        """Why its terms are not the signer's, or its worst case not the budget's."""
+        road = self._road
+        return road.fee_policy.unsigned(prepared.fees, head) or road.guard.check(prepared.plan, prepared.worst)
 
     def _overlap(self, plan: Plan, in_use: set[VenueId]) -> Refusal | None:
         shared = plan.pools & in_use

@@ -108,8 +108,8 @@ class MarketView:
     `allowed` is its configured filter; `lenders` is what Uniswap V4, Balancer and Aave can lend of each token, None
     where they were not asked; `optimum` are the walks of the whole market's best use, where they were found in time.
     `most_gas` is how much a plan may be estimated to burn for the signer to take it; `gains` are the assets of the
-    tokens in which the executor lets a cycle gain; `vain` are
-    the walks that are not handed out, since they were simulated in vain head after head.
+    tokens in which the executor lets a cycle gain; `vain` are the walks that are not handed out, since they were
+    simulated in vain head after head.
     """
 
     market: Market
