@@ -117,7 +117,9 @@ class ExecutorSettings:
         return [cap.reference for cap in self.inventory[1:] if not self.bound.asks_nothing]
 
     def refusal(self) -> str | None:
-        """Why the contract would refuse these settings, in one line; None when it would not."""
+        """Why nothing is made with these settings, in one line; None where something is. The contract itself refuses
+        them too, but for a treasury that is somebody else here.
+        """
         listed = [cap.token for cap in self.inventory]
         if ZERO_ADDRESS in (self.owner, *self.operators, self.treasury, *self.profit_tokens, *listed):
             return "the zero address is nobody: name an owner, an operator, a treasury and real tokens"
@@ -127,6 +129,10 @@ class ExecutorSettings:
             return "an operator is named twice"
         if self.owner in self.operators:
             return f"owner and operator are both {self.owner}: the key that trades must not be the key that withdraws"
+        if self.treasury in self.operators:
+            return f"treasury and operator are both {self.treasury}: what is swept must not go to the key that trades"
+        if self.treasury in (*self.profit_tokens, *listed, *self.references, *astuple(self.venues)):
+            return f"the treasury {self.treasury} is a token or a venue: what is swept there is lost"
         if not 1 <= len(self.profit_tokens) <= MAX_TOKENS:
             return f"{len(self.profit_tokens)} profit tokens given: name one to {MAX_TOKENS}"
         if len(listed) > MAX_TOKENS:

@@ -215,6 +215,21 @@ def test_settings_the_contract_would_refuse_are_refused_here(change: dict[str, o
     assert words in (replace(good, **change).refusal() or "")
 
 
+@pytest.mark.parametrize(
+    ("treasury", "words"),
+    [
+        (SECOND, "what is swept must not go to the key that trades"),
+        (address(f"0x{2:040x}"), "what is swept there is lost"),
+        (REFERENCE, "what is swept there is lost"),
+        (address(f"0x{5:040x}"), "what is swept there is lost"),
+    ],
+    ids=["operator", "token", "reference", "venue"],
+)
+def test_a_treasury_out_of_which_nobody_or_the_wrong_one_takes_is_refused(treasury: Address, words: str) -> None:
+    good = settings([address(f"0x{i:040x}") for i in (1, 2, 3)])
+    assert words in (replace(good, treasury=treasury).refusal() or "")
+
+
 def test_an_artefact_that_is_missing_or_from_another_source_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(MissingTool, match="run `make setup`"):
         Artefact.load("Executor", (), tmp_path / "contracts" / "out")
