@@ -26,25 +26,28 @@ class Flow:
         self._market = market
         self._crowd = CrowdParameters()
         self._traders = Traders(seed, market, swap_sizes_usd(), TraderParameters())
-        self._nonces = dict.fromkeys((*TRADERS, CROWD), 0)
         self._sent: set[str] = set()
         self.statistics = TraderStatistics()
 
     async def start(self) -> None:
         """Let the node send for the twin's accounts."""
-        await self._anvil.batch([("anvil_impersonateAccount", [account]) for account in self._nonces])
+        await self._anvil.batch([("anvil_impersonateAccount", [account]) for account in (*TRADERS, CROWD)])
 
-    async def send(self, number: int, timestamp_s: int, base_fee_wei: int, at_s: float, block_time_s: float) -> None:
+    async def send(self, number: int, timestamp_s: int, at_s: float, block_time_s: float) -> None:
         """Send what belongs into block `number`, `at_s` seconds after the twin opened."""
+        base_fee_wei = await self._next_base_fee_wei()
         swaps = self._traders.swaps(number, at_s, block_time_s)
         gas = crowd_gas(self._seed, number, base_fee_wei, len(swaps) * SWAP_GAS_EXPECTED, self._crowd)
-        transactions = [swap_transaction(swap, self._nonces[swap.trader], base_fee_wei, timestamp_s) for swap in swaps]
+        transactions = [swap_transaction(swap, base_fee_wei, timestamp_s) for swap in swaps]
         tip_wei = int(self._crowd.tip_gwei * GWEI)
-        transactions.append(crowd_transaction(gas, self._nonces[CROWD], base_fee_wei, tip_wei))
+        transactions.append(crowd_transaction(gas, base_fee_wei, tip_wei))
         hashes = await self._anvil.batch([("eth_sendTransaction", [each]) for each in transactions])
-        for account in (*(swap.trader for swap in swaps), CROWD):
-            self._nonces[account] += 1
         self._sent = set(hashes[:-1])
+
+    async def _next_base_fee_wei(self) -> int:
+        """The node's word: it follows from the last block, unless somebody forced another."""
+        history = await self._anvil.rpc("eth_feeHistory", "0x1", "latest", [])
+        return int(history["baseFeePerGas"][-1], 16)
 
     async def learn(self, block_hash: str) -> None:
         """See what the block did to the pools."""

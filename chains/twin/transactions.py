@@ -1,4 +1,4 @@
-"""The transactions of the twin's own accounts, as the node's `eth_sendTransaction` takes them."""
+"""The transactions of the twin's own accounts, as `eth_sendTransaction` takes them; the node counts their nonces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _V2_SWAP = "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)"
 _V3_SWAP = "exactInputSingle((address,address,uint24,address,uint256,uint256,uint256,uint160))"
 
 
-def swap_transaction(swap: TraderSwap, nonce: int, base_fee_wei: int, timestamp_s: int) -> dict[str, Any]:
+def swap_transaction(swap: TraderSwap, base_fee_wei: int, timestamp_s: int) -> dict[str, Any]:
     """A trader's swap through the router of its pool's family."""
     token_in, token_out = swap.pool.tokens if swap.sell_first else swap.pool.tokens[::-1]
     deadline_s = timestamp_s + _DEADLINE_S
@@ -33,16 +33,15 @@ def swap_transaction(swap: TraderSwap, nonce: int, base_fee_wei: int, timestamp_
         swap.trader,
         ROUTERS[swap.pool.family],
         data,
-        nonce,
         SWAP_GAS_LIMIT,
         _max_fee_wei(base_fee_wei, swap.tip_wei),
         swap.tip_wei,
     )
 
 
-def crowd_transaction(gas: int, nonce: int, base_fee_wei: int, tip_wei: int) -> dict[str, Any]:
+def crowd_transaction(gas: int, base_fee_wei: int, tip_wei: int) -> dict[str, Any]:
     """The crowd's: burns exactly `gas`."""
-    return _transaction(CROWD, CROWD_SINK, "0x", nonce, gas, _max_fee_wei(base_fee_wei, tip_wei), tip_wei)
+    return _transaction(CROWD, CROWD_SINK, "0x", gas, _max_fee_wei(base_fee_wei, tip_wei), tip_wei)
 
 
 def _max_fee_wei(base_fee_wei: int, tip_wei: int) -> int:
@@ -50,14 +49,11 @@ def _max_fee_wei(base_fee_wei: int, tip_wei: int) -> int:
     return 2 * base_fee_wei + tip_wei
 
 
-def _transaction(
-    sender: Address, to: Address, data: str, nonce: int, gas: int, max_fee_wei: int, tip_wei: int
-) -> dict[str, Any]:
+def _transaction(sender: Address, to: Address, data: str, gas: int, max_fee_wei: int, tip_wei: int) -> dict[str, Any]:
     return {
         "from": sender,
         "to": to,
         "data": data,
-        "nonce": hex(nonce),
         "gas": hex(gas),
         "maxFeePerGas": hex(max_fee_wei),
         "maxPriorityFeePerGas": hex(tip_wei),

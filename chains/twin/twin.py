@@ -12,7 +12,6 @@ from typing import Any, Self
 
 from chains.anvil import Anvil
 from chains.assets import Address
-from chains.blocks import Head
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.replay import CorruptRecording
 from chains.tools import ROOT
@@ -149,7 +148,6 @@ class Twin:
             await self._flow.send(
                 number=int(self._head["number"], 16) + 1,
                 timestamp_s=timestamp_s,
-                base_fee_wei=_next_base_fee_wei(self._head),
                 at_s=timestamp_s - SNAPSHOT_TIME_S,
                 block_time_s=self._options.block_time_s,
             )
@@ -219,11 +217,6 @@ def _node(state: TwinState, port: int) -> Anvil:
         ],
         port=port,
     )
-
-
-def _next_base_fee_wei(head: Mapping[str, Any]) -> int:
-    base_fee_wei, gas_used, gas_limit = (int(head[key], 16) for key in ("baseFeePerGas", "gasUsed", "gasLimit"))
-    return Head(0, "", "", 0, base_fee_wei, gas_used, gas_limit).next_base_fee_wei()
 
 
 def _balance_of(token: Address, account: Address) -> RpcCall:

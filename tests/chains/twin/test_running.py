@@ -115,6 +115,22 @@ async def test_the_same_seed_and_transactions_give_the_same_blocks_to_the_bit_an
         assert set(first).isdisjoint(other)
 
 
+async def test_a_forced_base_fee_and_a_reorganisation_neither_end_the_twin_nor_silence_anybody(twin: Twin) -> None:
+    for base_fee_wei in (1_000 * 10**9, 0):
+        await twin.node.rpc("anvil_setNextBlockBaseFeePerGas", hex(base_fee_wei))
+        mined = await _block(twin, (await twin.mine())["number"])
+        assert int(mined["baseFeePerGas"], 16) == base_fee_wei
+        assert _senders(mined) > {CROWD}
+    undone = mined
+    await twin.node.rpc("anvil_reorg", 1, [])
+    mined = await _block(twin, (await twin.mine())["number"])
+    assert _senders(mined) & _senders(undone) > {CROWD}
+
+
+def _senders(block: dict[str, Any]) -> set[Address]:
+    return {address(each["from"]) for each in block["transactions"]}
+
+
 async def test_advance_moves_the_exchange_to_the_next_blocks_time_and_once_only(twin: Twin) -> None:
     first = await twin.advance()
     assert first == await twin.advance()
