@@ -128,8 +128,8 @@ class LiveRun:
             node_calls=self._node.calls_made - self._calls_before,
         )
 
-    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[source.ProfitPoint]]:
-        return await asyncio.to_thread(read_profit, self._ledger, tuple(self._budgets), since_ms)
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[source.ProfitPoint]]:
+        return await asyncio.to_thread(read_profit, self._ledger, tuple(self._budgets), after)
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[source.Decision]:
         return await asyncio.to_thread(read_decisions, self._ledger, limit, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.dashboard import source
+from bot.dashboard.series import thinned
 from bot.dashboard.source import State
 from bot.ledger.history import History, RecordedIntent, history
 from bot.ledger.ledger import Ledger
@@ -32,13 +33,11 @@ def read_decision(ledger: Ledger, id_: int) -> source.DecisionDetail | None:
     return None if found is None else _detail(found, ledger.run.mode)
 
 
-def read_profit(ledger: Ledger, strategies: Sequence[str], since_ms: int) -> dict[str, list[source.ProfitPoint]]:
-    """Points at or after `since_ms`, of earlier runs of the same instance too: budgets count them as well."""
+def read_profit(ledger: Ledger, strategies: Sequence[str], after: int) -> dict[str, list[source.ProfitPoint]]:
+    """Points with an id above `after`, of earlier runs of the same instance too: budgets count them as well."""
     return {
-        strategy: [
-            source.ProfitPoint(point.at_ms, point.cumulative_wei) for point in profit_series(ledger, strategy, since_ms)
-        ]
-        for strategy in strategies
+        strategy: thinned([source.ProfitPoint(point.id, point.at_ms, point.cumulative_wei) for point in points])
+        for strategy, points in profit_series(ledger, strategies, after).items()
     }
 
 

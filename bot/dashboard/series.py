@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from bot.dashboard.source import ProfitPoint
@@ -14,50 +15,47 @@ Point = tuple[int, str]
 
 
 class Series:
-    """A growing series per strategy, read from the source piece by piece."""
+    """A growing series per strategy, read from the source piece by piece. `newest` is the last result taken in."""
 
     def __init__(self, max_points: int = MAX_POINTS) -> None:
         self._max_points = max_points
-        self._points: dict[str, list[Point]] = {}
-        self._last_ms: dict[str, int] = {}
-        self._at_last_ms: dict[str, int] = {}
-
-    @property
-    def since_ms(self) -> int:
-        """The newest moment taken in: results are booked in the order of time, so nothing new is older."""
-        return max(self._last_ms.values(), default=0)
+        self._points: dict[str, list[ProfitPoint]] = {}
+        self.newest = 0
 
     def extend(self, read: Mapping[str, Sequence[ProfitPoint]]) -> dict[str, list[Point]]:
-        """Take in what was read since `since_ms`. Returns the points that are new."""
-        return {strategy: new for strategy, points in read.items() if (new := self._extend(strategy, points))}
+        """Take in what was read after `newest`. Returns the points that are new."""
+        return {strategy: self._extend(strategy, points) for strategy, points in read.items() if points}
 
     def document(self) -> dict[str, list[Point]]:
-        return self._points
+        return {strategy: [_point(point) for point in points] for strategy, points in self._points.items()}
 
     def _extend(self, strategy: str, points: Sequence[ProfitPoint]) -> list[Point]:
-        last_ms, known = self._last_ms.get(strategy, -1), self._at_last_ms.get(strategy, 0)
-        # Several results may carry one millisecond, and more of them may follow after it was read.
-        same = [point for point in points if point.at_ms == last_ms][known:]
-        fresh = same + [point for point in points if point.at_ms > last_ms]
-        if not fresh:
-            return []
-        newest = fresh[-1].at_ms
-        self._at_last_ms[strategy] = sum(point.at_ms == newest for point in points)
-        self._last_ms[strategy] = newest
-        new = [(point.at_ms, str(point.cumulative_wei)) for point in fresh]
         held = self._points.setdefault(strategy, [])
-        held += new
-        if len(held) > self._max_points:
-            self._points[strategy] = _thinned(held, self._max_points)
+        known = len(held)
+        for point in points:
+            # Where the machine's clock was set back, the line stands still until it is past again.
+            back = bool(held) and point.at_ms < held[-1].at_ms
+            held.append(replace(point, at_ms=held[-1].at_ms) if back else point)
+        self.newest = max(self.newest, points[-1].id)
+        new = [_point(point) for point in held[known:]]
+        self._points[strategy] = thinned(held, self._max_points)
         return new
 
 
-def _thinned(points: list[Point], most: int) -> list[Point]:
-    """The newest third as it is; of what is older as few as leave no wider gaps than a quarter of `most` do."""
+def thinned(points: list[ProfitPoint], most: int = MAX_POINTS) -> list[ProfitPoint]:
+    """At most `most`: the newest third as it is; of what is older as few as leave no wider gaps than a quarter of
+    `most` do.
+    """
+    if len(points) <= most:
+        return points
     old, new = points[: -(most // 3)], points[-(most // 3) :]
-    widest_ms = abs(old[-1][0] - old[0][0]) // (most // 4) + 1
+    widest_ms = abs(old[-1].at_ms - old[0].at_ms) // (most // 4) + 1
     kept = old[:1]
-    for point, (next_ms, _) in pairwise([*old[1:], new[0]]):
-        if next_ms - kept[-1][0] > widest_ms:
+    for point, following in pairwise([*old[1:], new[0]]):
+        if following.at_ms - kept[-1].at_ms > widest_ms:
             kept.append(point)
     return kept + new
+
+
+def _point(point: ProfitPoint) -> Point:
+    return point.at_ms, str(point.cumulative_wei)

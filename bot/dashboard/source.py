@@ -88,8 +88,9 @@ class Counters:
 
 @dataclass(frozen=True, slots=True)
 class ProfitPoint:
-    """A strategy's profit after gas and fees, once one more result was booked."""
+    """A strategy's profit after gas and fees, once one more result was booked. `id` orders all results."""
 
+    id: int
     at_ms: int
     cumulative_wei: int
 
@@ -290,8 +291,11 @@ class Source(Protocol):
 
     async def counters(self) -> Counters: ...
 
-    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
-        """Per strategy, the points at or after `since_ms`, oldest first."""
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        """Per strategy, the points with an id above `after`, oldest first, all as of one moment.
+
+        Where there are more than a page draws, the newest of them, and of the others some.
+        """
         ...
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:

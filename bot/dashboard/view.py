@@ -51,7 +51,7 @@ class View:
                 "nodes": picture.nodes,
                 "edges": picture.edges,
             }
-            points = await self._source.profit_series(self._series.since_ms)
+            points = await self._source.profit_series(self._series.newest)
         values = plain(
             {
                 "header": header,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, func, select
@@ -108,8 +109,12 @@ class Fill:
 
 @dataclass(frozen=True, slots=True)
 class ProfitPoint:
-    """A strategy's profit in wei after one more result. Each result is rounded down to a wei by itself."""
+    """A strategy's profit in wei after one more result. Each result is rounded down to a wei by itself.
 
+    `id` orders results, and is the cursor of what follows: `at_ms` may go back with the machine's clock.
+    """
+
+    id: int
     at_ms: int
     head_s: int
     cumulative_wei: int
@@ -298,20 +303,27 @@ def observed_balances(ledger: Ledger) -> dict[Account, int]:
     return {Account(place, owner, token): units for place, owner, token, units in rows}
 
 
-def profit_series(ledger: Ledger, strategy: str, since_ms: int = 0) -> tuple[ProfitPoint, ...]:
-    """A strategy's cumulative profit over time in this instance, oldest first."""
-    columns = (ResultRow.at_ms, ResultRow.head_s, ResultRow.cumulative_wei)
+def profit_series(ledger: Ledger, strategies: Collection[str], after: int = 0) -> dict[str, list[ProfitPoint]]:
+    """Each strategy's cumulative profit over time in this instance, oldest first: the points with an id above `after`.
+
+    All as of one moment: who asks again after the greatest id misses none.
+    """
+    columns = (ResultRow.strategy, ResultRow.id, ResultRow.at_ms, ResultRow.head_s, ResultRow.cumulative_wei)
     points = (
         select(*columns)
         .where(
-            ResultRow.instance == ledger.run.instance,
-            ResultRow.strategy == strategy,
-            ResultRow.at_ms >= since_ms,
+            ResultRow.id > after,
+            # `coalesce` keeps the database from going through all rows of the instance instead of the newest ones.
+            func.coalesce(ResultRow.instance, "") == ledger.run.instance,
+            ResultRow.strategy.in_(strategies),
         )
         .order_by(ResultRow.id)
     )
+    found: dict[str, list[ProfitPoint]] = {strategy: [] for strategy in strategies}
     with ledger.read() as connection:
-        return tuple(ProfitPoint(**row._mapping) for row in connection.execute(points))
+        for strategy, *point in connection.execute(points):
+            found[strategy].append(ProfitPoint(*point))
+    return found
 
 
 def _page(cursor: InstrumentedAttribute[int], before: int | None) -> tuple[ColumnElement[bool], ...]:

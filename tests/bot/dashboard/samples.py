@@ -108,8 +108,8 @@ class SampleRun:
             node_calls=2 * self.blocks,
         )
 
-    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
-        return {name: [point for point in points if point.at_ms >= since_ms] for name, points in self._profit.items()}
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        return {name: [point for point in points if point.id > after] for name, points in self._profit.items()}
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
         newest_first = (detail.decision for detail in reversed(self._details))
@@ -255,8 +255,8 @@ class SampleRun:
             self._details[index] = replace(detail, decision=settled, intent=mined, fills=fills)
             points = self._profit[decision.strategy]
             before = points[-1].cumulative_wei if points else 0
-            points.append(ProfitPoint(self._now_ms(), before + realised))
             self._settled[decision.strategy] += 1
+            points.append(ProfitPoint(self._settled.total(), self._now_ms(), before + realised))
             if decision.strategy == DEX:
                 self._cycle = tuple(hop.venue for hop in detail.hops)
 

@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import orjson
 import pytest
 
 from bot.dashboard.live import MOST_EVENTS, LiveRun
 from bot.dashboard.source import Limit, OperatorKey, State, VenueState
+from bot.dashboard.view import View
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.orders import BY_HAND
@@ -35,9 +37,9 @@ from tests.bot.ledger.given import (
     WORST,
     StandingClock,
     atomic_plan,
+    begin,
     hash_of,
     hedge_order,
-    open_ledger,
     pending,
     receipt,
     sell_plan,
@@ -79,8 +81,9 @@ def total() -> Budget:
 
 @pytest.fixture
 def bot(tmp_path: Path, total: Budget) -> Iterator[Bot]:
-    ledger = open_ledger(tmp_path / "ledger.db")
     clock, node = StandingClock(), StandingNode()
+    ledger = Ledger.open(str(tmp_path / "ledger.db"), clock)
+    begin(ledger)
     changed = {"dex_arbitrage": {"hour_loss_wei": -3}}
     view = Ledger.view(str(tmp_path / "ledger.db"), clock)
     view.attach()
@@ -291,6 +294,18 @@ async def test_an_exchange_that_refused_an_order_is_shown_with_why(bot: Bot) -> 
     bot.rests.clear()
     (shown,) = (venue for venue in await bot.source.venues() if venue.id == "binance")
     assert (shown.state, shown.detail) == (VenueState.FRESH, "")
+
+
+async def test_the_profit_goes_on_where_the_machines_clock_was_set_back(bot: Bot) -> None:
+    view = View(bot.source)
+    for number, moved_s in ((1, 86_400), (2, -86_400), (3, 10)):
+        bot.clock.seconds += moved_s
+        bot.ledger.record_mined(pending(bot.ledger, number).id, receipt(number), {INVENTORY_WETH: 10**16})
+        await view.refresh()
+    told = orjson.loads(view.whole())["series"]["dex_arbitrage"]
+    gain = 10**16 - GAS_COST_WEI
+    assert [wei for _, wei in told] == [str(gain), str(2 * gain), str(3 * gain)]
+    assert [at_ms for at_ms, _ in told] == sorted(at_ms for at_ms, _ in told)
 
 
 async def test_the_dashboard_serves_the_real_ledger_and_market(bot: Bot) -> None:

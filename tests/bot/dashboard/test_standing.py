@@ -51,7 +51,7 @@ class Nothing(SampleRun):
     async def counters(self) -> Counters:
         return Counters()
 
-    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[ProfitPoint]]:
         return {}
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
@@ -115,10 +115,10 @@ async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: Browser
 class Long(SampleRun):
     """A ledger of three days, large trades, and more venues and budgets than a page shows."""
 
-    async def profit_series(self, since_ms: int) -> Mapping[str, Sequence[ProfitPoint]]:
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[ProfitPoint]]:
         begun_ms = (await self.header()).started_ms - 3 * 86_400_000
-        points = [ProfitPoint(begun_ms + 25_000 * number, number * ETHER) for number in range(10_000)]
-        return {STRATEGIES[0]: [point for point in points if point.at_ms >= since_ms]}
+        points = [ProfitPoint(number, begun_ms + 25_000 * number, number * ETHER) for number in range(10_000)]
+        return {STRATEGIES[0]: [point for point in points if point.id > after]}
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
         newest, *_ = await super().decisions(1)

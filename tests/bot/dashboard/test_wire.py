@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import orjson
 from hypothesis import given
@@ -34,25 +34,32 @@ def test_a_symbol_cannot_reorder_or_break_the_line_it_stands_in() -> None:
     assert len(symbol) == 32
 
 
-@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=60), st.sets(st.integers(0, 60)))
-def test_every_point_is_taken_in_once_however_the_reading_falls(steps: list[tuple[int, int]], cuts: set[int]) -> None:
+@given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2)), max_size=60), st.sets(st.integers(0, 60)))
+def test_every_point_is_taken_in_once_however_the_reading_and_the_clock_go(
+    steps: list[tuple[int, int]], cuts: set[int]
+) -> None:
     booked: dict[str, list[ProfitPoint]] = {}
     told: dict[str, list[tuple[int, str]]] = {}
-    series, now_ms = Series(), 0
+    series, now_ms = Series(), 1_000
     for index, (later, which) in enumerate(steps):
         now_ms += later
-        points = booked.setdefault(f"strategy {which}", [])
-        points.append(ProfitPoint(now_ms, len(points)))
+        booked.setdefault(f"strategy {which}", []).append(ProfitPoint(index + 1, now_ms, index))
         if index in cuts:
             take(series, booked, told)
     take(series, booked, told)
-    assert told == {name: [(point.at_ms, str(point.cumulative_wei)) for point in all_] for name, all_ in booked.items()}
+    assert told == {
+        name: [
+            (latest, str(point.cumulative_wei))
+            for point, latest in zip(all_, accumulate((point.at_ms for point in all_), max), strict=True)
+        ]
+        for name, all_ in booked.items()
+    }
     assert series.document() == told
 
 
 def take(series: Series, booked: dict[str, list[ProfitPoint]], told: dict[str, list[tuple[int, str]]]) -> None:
-    since = series.since_ms
-    read = {name: [point for point in points if point.at_ms >= since] for name, points in booked.items()}
+    after = series.newest
+    read = {name: [point for point in points if point.id > after] for name, points in booked.items()}
     for name, points in series.extend(read).items():
         told.setdefault(name, []).extend(points)
 
@@ -60,7 +67,7 @@ def take(series: Series, booked: dict[str, list[ProfitPoint]], told: dict[str, l
 def test_a_long_series_stays_bounded_keeps_its_ends_and_is_finest_where_it_is_new() -> None:
     series = Series(max_points=100)
     for number in range(5_000):
-        series.extend({"dex": [ProfitPoint(number, number)]})
+        series.extend({"dex": [ProfitPoint(number, number, number)]})
     points = series.document()["dex"]
     assert len(points) <= 100
     assert points[0] == (0, "0")
@@ -69,7 +76,7 @@ def test_a_long_series_stays_bounded_keeps_its_ends_and_is_finest_where_it_is_ne
 
 def test_a_long_series_is_spread_evenly_over_the_time_however_it_was_read() -> None:
     grown, at_once = Series(max_points=100), Series(max_points=100)
-    all_ = [ProfitPoint(number, number) for number in range(5_000)]
+    all_ = [ProfitPoint(number, number, number) for number in range(5_000)]
     for point in all_:
         grown.extend({"dex": [point]})
     at_once.extend({"dex": all_})

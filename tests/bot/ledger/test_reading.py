@@ -104,12 +104,13 @@ def test_profit_over_time_has_one_point_per_result(ledger: Ledger) -> None:
     for number in (1, 2):
         ledger.at_head(number, 1_700_000_000 + number)
         ledger.record_mined(pending(ledger, number).id, receipt(number), {INVENTORY_WETH: 10**16})
-    points = profit_series(ledger, "dex_arbitrage")
+    points = profit_series(ledger, ["dex_arbitrage"])["dex_arbitrage"]
     gain = 10**16 - GAS_COST_WEI
     assert [(point.head_s, point.cumulative_wei) for point in points] == [
         (1_700_000_001, gain),
         (1_700_000_002, 2 * gain),
     ]
+    assert profit_series(ledger, ["dex_arbitrage"], after=points[0].id) == {"dex_arbitrage": points[1:]}
 
 
 def test_runs_are_listed_and_end_with_their_summary(ledger: Ledger) -> None:

@@ -44,7 +44,7 @@ SWAPS = (SwapFill(0, POOL, WETH.address, ETHER, USDT.address, 2010 * 10**6),)
 
 
 def totals(ledger: Ledger, strategy: str) -> list[int]:
-    return [point.cumulative_wei for point in profit_series(ledger, strategy)]
+    return [point.cumulative_wei for point in profit_series(ledger, [strategy])[strategy]]
 
 
 def test_a_settled_cycle_books_its_gain_and_its_gas(ledger: Ledger) -> None:
