@@ -14,6 +14,7 @@ from chains.concealing import Concealing
 from chains.node import Node, SendStatus
 from chains.node.answers import ASK_LESS, Request, refusal
 from chains.node.errors import Busy, Unreachable, shown
+from chains.node.http import body_of
 from chains.node.refusals import Meaning, meaning
 
 _REFUSED = -32000
@@ -92,7 +93,7 @@ class HttpRpc:
             async with self._session.post(
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
-                said = orjson.loads(self._conceal.raw(await response.read()))
+                said = orjson.loads(self._conceal.raw(await body_of(shown(self._url), response)))
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError, ValueError) as error:
             raise Unreachable(
                 f"no JSON-RPC node answers at {shown(self._url)} ({type(error).__name__}); start it or correct the URL"

@@ -15,6 +15,8 @@ from chains.node.errors import BadAnswer, Busy, Unreachable
 from chains.node.refusals import names_batch
 from chains.node.wire import found_receipt
 
+MAX_ANSWER_BYTES = 256 << 20
+"""No answer is longer, over any wire, and unpacked: one that is would only fill the memory."""
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _BAD_REQUEST = 400

@@ -9,11 +9,22 @@ from typing import Any
 import aiohttp
 
 from chains.concealing import Concealing
-from chains.node.answers import Answer, Request, answers, read_body
+from chains.node.answers import MAX_ANSWER_BYTES, Answer, Request, answers, read_body
 from chains.node.conversation import Subscription, encoded
-from chains.node.errors import Unreachable, shown
+from chains.node.errors import BadAnswer, Unreachable, shown
 
 _MAX_CONNECTIONS = 16
+
+
+async def body_of(where: str, response: aiohttp.ClientResponse) -> bytes:
+    """All of an answer, unpacked. Raises `BadAnswer` once it is longer than any is, and as `ClientResponse.read`."""
+    parts, length = list[bytes](), 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        length += len(part)
+        if length > MAX_ANSWER_BYTES:
+            raise BadAnswer(f"{where}: answered with more than {MAX_ANSWER_BYTES >> 20} MB, which is not read")
+    return b"".join(parts)
 
 
 class HttpTransport:
@@ -62,7 +73,9 @@ class HttpTransport:
                 self._url, data=body, headers={"content-type": "application/json"}
             ) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
-                text = self._conceal.raw(await response.read())
+                text = self._conceal.raw(await body_of(where, response))
+        except BadAnswer:
+            raise
         except TimeoutError:
             raise Unreachable(f"{where}: {requests[0].method} was not answered within {self._timeout_s:g} s") from None
         except aiohttp.ClientConnectorError as error:

@@ -9,12 +9,11 @@ from typing import Any
 
 import orjson
 
-from chains.node.answers import Answer, Request
+from chains.node.answers import MAX_ANSWER_BYTES, Answer, Request
 from chains.node.conversation import Conversation, Subscription
 from chains.node.errors import BadAnswer, Unreachable
 
 _CHUNK_BYTES = 1 << 18
-_MAX_FRAME_BYTES = 256 << 20
 
 
 class IpcSocket:
@@ -113,8 +112,8 @@ class Frames:
                 yield document
             else:
                 self._add(document)
-        if self._length > _MAX_FRAME_BYTES:
-            raise BadAnswer(f"a document of more than {_MAX_FRAME_BYTES >> 20} MB")
+        if self._length > MAX_ANSWER_BYTES:
+            raise BadAnswer(f"a document of more than {MAX_ANSWER_BYTES >> 20} MB")
 
     def _add(self, part: bytes) -> None:
         self._parts.append(part)

@@ -12,11 +12,10 @@ from websockets.exceptions import WebSocketException
 
 from chains.concealing import Concealing
 from chains.node.acknowledging import acknowledge_at_once
-from chains.node.answers import Answer, Request
+from chains.node.answers import MAX_ANSWER_BYTES, Answer, Request
 from chains.node.conversation import Conversation, Subscription
 from chains.node.errors import BadAnswer, Unreachable, shown
 
-_MAX_FRAME_BYTES = 256 << 20
 _PING_INTERVAL_S = 20.0
 _CLOSE_TIMEOUT_S = 1.0
 
@@ -47,7 +46,7 @@ class NodeSocket:
         try:
             self._socket = await connect(
                 self._url,
-                max_size=_MAX_FRAME_BYTES,
+                max_size=MAX_ANSWER_BYTES,
                 compression=None,
                 ping_interval=_PING_INTERVAL_S,
                 ping_timeout=_PING_INTERVAL_S,

@@ -13,6 +13,7 @@ from chains.anvil import RpcError
 from chains.concealing import Concealing
 from chains.node.answers import Request, answers, read_body
 from chains.node.errors import BadAnswer, Unreachable, shown
+from chains.node.http import body_of
 from chains.relays.bundles import Bundle, Hint, Simulated, call_document, private_document, share_document
 from chains.relays.identity import SIGNATURE_HEADER, SearcherIdentity
 
@@ -100,7 +101,9 @@ class RelayClient:
         try:
             async with self._session.post(self._url, data=body, headers=headers) as response:
                 status, retry_after = response.status, response.headers.get("Retry-After")
-                text = self._conceal.raw(await response.read())
+                text = self._conceal.raw(await body_of(self.where, response))
+        except BadAnswer:
+            raise
         except TimeoutError:
             raise Unreachable(f"{self.where}: {method} was not answered within {self._timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError, RuntimeError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import os
 import resource
 import socket
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 import orjson
 import pytest
+from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,10 +21,12 @@ from chains.anvil import RpcError
 from chains.node import EndpointSettings, Unreachable
 from chains.node.answers import Request
 from chains.node.endpoints import Wire
+from chains.node.errors import BadAnswer
 from chains.node.headers import header_hash
 from chains.node.ipc import Frames
 from chains.node.refusals import Meaning, meaning
 from chains.node.socket import NodeSocket
+from tests.chains.node.scripted import Scripted
 from tests.chains.node.support import SENDER, chain, node_on
 
 values = st.one_of(st.text(), st.integers(-(2**63), 2**63), st.lists(st.text(max_size=5)))
@@ -120,6 +124,16 @@ async def test_without_file_descriptors_left_the_node_is_unreachable_and_heals(w
 
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="only Linux lets a program choose")
+async def test_an_answer_without_end_is_left_unread_however_it_is_packed(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("chains.node.http.MAX_ANSWER_BYTES", 1 << 20)
+    endless = web.Response(body=gzip.compress(b" " * (2 << 20)), headers={"Content-Encoding": "gzip"})
+    async with Scripted() as node:
+        node.replace = lambda method, params: "0x7a69" if method == "eth_chainId" else endless
+        async with node_on(node.url) as reader:
+            with pytest.raises(BadAnswer, match="more than 1 MB"):
+                await reader.request("eth_blockNumber")
+
+
 async def test_answers_are_acknowledged_at_once_so_that_a_node_does_not_hold_the_next_one_back():
     async with chain() as anvil:
         wire = NodeSocket(anvil.ws_url, time.monotonic_ns, timeout_s=10)
