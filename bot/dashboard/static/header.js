@@ -1,13 +1,13 @@
 // The header and the counters under it: where the run stands, at a glance.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { age, count, day, duration, milliseconds, sign, signedEth, words } from "./format.js";
+import { age, clock, count, day, duration, milliseconds, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting", ended: "Ended" };
 const SILENT = {
-  down: (at) => `No connection since ${at}. What you see is from then; trying again.`,
-  ended: (at) => `The run ended at ${at}. What you see is how it stood; the next one that listens here is shown.`,
+  down: (heard) => `No connection since ${heard}. What you see is from then; trying again.`,
+  ended: (heard, now) => `The run ended at ${now}. What you see is how it stood; the next one that listens here is shown.`,
 };
 const LATE_S = 30;
 
@@ -60,7 +60,8 @@ export class Header {
   link(state) {
     setText($("link").querySelector("span"), LINKS[state]);
     this.ended = state === "ended";
-    this.notice("link", SILENT[state]?.(new Date().toLocaleTimeString("en-GB")));
+    const now = Date.now();
+    this.notice("link", SILENT[state]?.(clock(now - (performance.now() - this.store.receivedAt)), clock(now)));
   }
 
   // Shows one line at the top under a key, or takes it away.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections import Counter
@@ -75,6 +76,8 @@ class SampleRun:
         self.halted: dict[str, str] = {}
         self.operators: tuple[OperatorKey, ...] = ()
         self.broken: Exception | None = None
+        self.answers = asyncio.Event()
+        self.answers.set()
         self.times_read = 0
         for _ in range(blocks):
             self.advance()
@@ -91,6 +94,7 @@ class SampleRun:
 
     async def header(self) -> Header:
         self.times_read += 1
+        await self.answers.wait()
         if self.broken is not None:
             raise self.broken
         started_ms = int(self._started_s * 1e3)

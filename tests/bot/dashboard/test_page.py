@@ -40,6 +40,13 @@ INKED = """(selector) => {
 """How much of a canvas is drawn on, and in how many colours."""
 
 
+HURRIED = """(times) => {
+  window.waits ??= window.setTimeout;
+  window.setTimeout = (act, ms) => window.waits(act, ms * times);
+}"""
+"""What the page waits for lasts so many times as long."""
+
+
 async def inked(page: Page, selector: str) -> Mapping[str, float]:
     drawn: Mapping[str, float] = await page.evaluate(INKED, selector)
     return drawn
@@ -202,6 +209,25 @@ async def test_a_lost_connection_is_said_and_mended(browser: BrowserContext) -> 
         await expect(page.locator("#notices")).to_contain_text("No connection since")
         await expect(page.locator("#link")).to_have_text("Live", timeout=15_000)
         await expect(page.locator("#notices")).to_be_empty()
+
+
+async def test_a_bot_that_hangs_is_not_shown_as_live(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=20)
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        page = watched.page
+        await page.evaluate(HURRIED, 0.03)
+        before = await page.locator("#head").text_content()
+        run.advance()
+        dashboard.tell()
+        await expect(page.locator("#head")).not_to_have_text(before or "")
+        run.answers.clear()
+        await expect(page.locator("#link")).to_have_text("Reconnecting")
+        await expect(page.locator("#notices")).to_contain_text("No connection since")
+        run.answers.set()
+        await expect(page.locator("#link")).to_have_text("Live")
+        await page.evaluate(HURRIED, 1)
+        await expect(page.locator("#notices")).to_be_empty(timeout=15_000)
 
 
 async def test_the_end_of_a_run_is_said_and_the_next_one_shown(browser: BrowserContext) -> None:
