@@ -112,8 +112,11 @@ class KillSwitch:
     def establish(self, at_s: float) -> None:
         """Set everything to ACTIVE where no switch was ever set here. Raises `SwitchUnwritten`."""
         with self._writing():
-            if not os.path.lexists(self.path) and not os.path.lexists(self.folder / AUDIT):
-                self._commit(Switches(), at_s, "established")
+            log = self.folder / AUDIT
+            if not os.path.lexists(self.path) and not os.path.lexists(log):
+                # The log last: a log without a file, where this was cut short, would be a switch that has gone.
+                replace_synced(self.path, wire.encode(Switches()))
+                append_synced(log, _audit_line(log, at_s, "established"))
 
     def read(self) -> Switches:
         """All switches as they stand now. Never raises: what cannot be read is HALTED."""

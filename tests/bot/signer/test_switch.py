@@ -289,6 +289,15 @@ def test_what_only_a_part_of_has_space_is_not_appended_at_all(tmp_path: Path) ->
     assert [line.split()[1] for line in audited(log)] == ["established", "all"]
 
 
+@pytest.mark.parametrize("most_bytes", [0, 60], ids=["no-space", "space-for-the-file-alone"])
+def test_a_first_start_on_a_full_disk_halts_nothing_once_there_is_space(tmp_path: Path, most_bytes: int) -> None:
+    switch = KillSwitch(tmp_path / "control")
+    with files_of_at_most(most_bytes), pytest.raises(SwitchUnwritten, match="File too large"):
+        switch.establish(NOW_S)
+    switch.establish(NOW_S)
+    assert switch.of(CYCLES).state is Trading.ACTIVE
+
+
 def test_where_the_switch_finds_no_space_all_is_halted_by_a_file_that_needs_none(
     signer: Signer, switch: KillSwitch
 ) -> None:
