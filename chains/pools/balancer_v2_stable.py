@@ -30,6 +30,7 @@ from chains.pools.pool import (
     positions,
     require_own,
 )
+from chains.pools.surface import StableSurface
 from chains.pools.words import WORD, account, require_words, selector, topic, unsigned, word
 
 AMP_STARTED = topic("AmpUpdateStarted(uint256,uint256,uint256,uint256)")
@@ -178,6 +179,13 @@ class BalancerV2StablePool(VaultPool):
             return fitted(point_at, most, grid_within(self.balances[given], most))
         except (PoolError, ArithmeticError):
             return ()
+
+    def surface(self) -> StableSurface:
+        """Raises `Suspended`, `EmptyPool`, `StaleState`."""
+        self.require_open()
+        amplification, units = self.amp * len(self.tokens) / AMP_PRECISION, tuple(each / ONE for each in self.factors())
+        held, fee = tuple(map(float, self.scaled())), self.swap_fee / ONE
+        return StableSurface(amplification, held, units, fee, stays=1.0, of_output=False)
 
     def _rated(self, log: Log, *, by_index: bool) -> int:
         """Whose rate `log` says; -1 for the share's."""

@@ -12,6 +12,7 @@ from chains.pools.balancer_math import ONE
 from chains.pools.balancer_v2 import VaultPool, base_factor, shared_loading
 from chains.pools.fitted import fitted
 from chains.pools.pool import Call, Loading, MalformedState, Piece, PoolFacts, positions
+from chains.pools.surface import WeightedSurface
 from chains.pools.words import WORD, require_words, selector, unsigned
 
 TOPICS = balancer_v2.TOPICS
@@ -56,6 +57,12 @@ class BalancerV2WeightedPool(VaultPool):
         balances = float(self.balances[given]), float(self.balances[taken])
         curve = partial(balancer_weighted_math.point_at, balances, self.weights[given] / self.weights[taken], kept)
         return fitted(curve, balancer_weighted_math.MAX_RATIO / ONE * balances[0] / kept)
+
+    def surface(self) -> WeightedSurface:
+        """Raises `Suspended`, `EmptyPool`."""
+        self.require_open()
+        weights, units = tuple(each / ONE for each in self.weights), tuple(each / ONE for each in self.factors())
+        return WeightedSurface(weights, tuple(map(float, self.scaled())), units, self.swap_fee / ONE)
 
     def _of(self, given: int, taken: int) -> tuple[tuple[int, int], tuple[int, int]]:
         balances = self.scaled()

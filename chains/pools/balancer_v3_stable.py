@@ -27,6 +27,7 @@ from chains.pools.pool import (
     positions,
     require_own,
 )
+from chains.pools.surface import StableSurface
 from chains.pools.words import require_words, selector, topic, unsigned, word
 
 AMP_STARTED = topic("AmpUpdateStarted(uint256,uint256,uint256,uint256)")
@@ -140,6 +141,14 @@ class BalancerV3StablePool(VaultPool):
             return fitted(curve_in.surging_point if surging else curve_in.calm_point, most, grid)
         except (PoolError, ArithmeticError):
             return ()
+
+    def surface(self) -> StableSurface:
+        """A surge only adds to the fee. Raises `Suspended`, `EmptyPool`, `StaleState`."""
+        self.require_open()
+        amplification = self.amp * len(self.tokens) / curve.AMP_PRECISION
+        held, units = tuple(map(float, self.live())), tuple(map(self.scale, range(len(self.tokens))))
+        stays = 1.0 - self.aggregate_fee / ONE
+        return StableSurface(amplification, held, units, self.swap_fee / ONE, stays, of_output=False)
 
 
 class _Curve:

@@ -12,6 +12,7 @@ from chains.pools.balancer_math import ONE
 from chains.pools.balancer_v3 import Scaled, VaultPool, shared_loading
 from chains.pools.fitted import fitted
 from chains.pools.pool import Call, HookedPool, Loading, MalformedState, Piece, PoolError, PoolFacts, positions
+from chains.pools.surface import WeightedSurface
 from chains.pools.words import require_words, selector, unsigned
 
 TOPICS = balancer_v3.TOPICS
@@ -48,6 +49,12 @@ class BalancerV3WeightedPool(VaultPool):
             return fitted(curve, balancer_weighted_math.MAX_RATIO / ONE * balances[0] / kept)
         except (PoolError, ArithmeticError):
             return ()
+
+    def surface(self) -> WeightedSurface:
+        """Raises `Suspended`, `EmptyPool`, `StaleState`."""
+        self.require_open()
+        weights, units = tuple(each / ONE for each in self.weights), tuple(map(self.scale, range(len(self.tokens))))
+        return WeightedSurface(weights, tuple(map(float, self.live())), units, self.swap_fee / ONE)
 
 
 _WEIGHTS = selector("getNormalizedWeights()")

@@ -25,6 +25,7 @@ from chains.pools.pool import (
     positions,
 )
 from chains.pools.stable_swap import FEE_DENOMINATOR, PRECISION, received, scaled, solved
+from chains.pools.surface import StableSurface
 from chains.pools.words import WORD, selector, unsigned
 
 BASE_CACHE_S = 600
@@ -205,6 +206,10 @@ class CurveMetaPool:
             return fitted(lambda amount: self._point(token_in, amount, token_out, most), most)
         except PoolError:
             return ()
+
+    def surface(self) -> StableSurface:
+        """That of its own two tokens. Raises as `CurveStablePool.surface`."""
+        return self._priced().surface()
 
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""

@@ -43,6 +43,7 @@ from chains.pools.stable_swap import (
     scaled,
     solved,
 )
+from chains.pools.surface import StableSurface
 from chains.pools.words import require_words, unsigned
 
 FEE_UNITS_PER_PPM = 10**4
@@ -275,6 +276,20 @@ class CurveStablePool(OwnContract):
     def invariant(self) -> int:
         """D, in 10^-18. Raises `EmptyPool`."""
         return invariant(self.rules, self.amp, scaled(self.balances, self.rates))
+
+    def surface(self) -> StableSurface:
+        """Raises `EmptyPool`, `StaleState`."""
+        self._require_fresh()
+        if not all(xp := scaled(self.balances, self.rates)):
+            raise EmptyPool(f"pool {self.address} has balances {self.balances}")
+        return StableSurface(
+            self.amp * len(self.tokens) / self.rules.a_precision,
+            tuple(map(float, xp)),
+            tuple(rate / PRECISION for rate in self.rates),
+            self.fee / FEE_DENOMINATOR,
+            1.0 - self.admin_fee / FEE_DENOMINATOR,
+            of_output=True,
+        )
 
     def reserves(self) -> Reserves:
         """The pool as deposits and withdrawals see it. Raises `StaleState`."""

@@ -5,24 +5,28 @@ choice of prices with the numeraire's at 1. So a price that is off only makes th
 in floats and rounded outwards: by `ROUNDING` of all that is turned over, by `RANGE_ROUNDING` of the sum, and up to the
 next base unit.
 
-A venue of more than two tokens counts once for every ordered pair, each from its present state. A later swap finds what
-an earlier one has left, mostly less; in a lopsided stable pool a drained token makes another dearer, and it finds more.
-So its best swaps are made one after another too, and the greater of both counts: found by trying, not proven.
+A pool that says what it keeps over all its tokens, as stable and weighted ones do, counts by what all its swaps
+together can be worth (`together.py`). Others of more than two tokens, which are Curve's with pegs that move, count once
+for every ordered pair, each from its present state, or by their best swaps one after another, whichever is more: that
+is found by trying, not proven.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
 
 from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import ENDLESS, Problem, Way
+from bot.market.dual.together import worth_together
 from bot.market.dual.venues import Venue
 from bot.market.kinds import CLOSED_FORMS
 from chains.pools.pool import Piece, PoolError
+from chains.pools.surface import Surface
 
 ROUNDING = 2.0**-48
 """How far the float sums can be off, relative to the worth turned over: 16 roundings of a float."""
@@ -48,9 +52,12 @@ class Priced(NamedTuple):
 def bound(problem: Problem, prices: Floats) -> int:
     """No set of trades in the problem's venues gains more than this, in base units of the numeraire."""
     total = turned_over = 0.0
-    chosen = tied(problem, prices)
     several: dict[str, list[tuple[Priced, float]]] = {}
+    chosen = tied(problem, prices)
+    surfaces = _surfaces(problem)
     for edge, way in enumerate(problem.ways):
+        if way.venue in surfaces:
+            continue
         source, target = problem.ends[edge].tolist()
         priced = Priced(way, float(chosen[source]), float(chosen[target]))
         worth, turned = most_worth(problem.venues[way.venue], *priced)
@@ -63,7 +70,23 @@ def bound(problem: Problem, prices: Floats) -> int:
         if sum(worth > 0.0 for worth in worths) > 1:
             together = worth_in_turn(problem.venues[name], [priced for priced, _ in found])
             total += max(together - sum(worths), 0.0)
+    by_token = dict(zip(problem.tokens, map(float, chosen), strict=True))
+    for name, surface in surfaces.items():
+        most, turned = worth_together(surface, [by_token.get(token) for token in problem.venues[name].tokens])
+        total += most
+        turned_over += turned if most else 0.0
     return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)
+
+
+def _surfaces(problem: Problem) -> dict[str, Surface]:
+    """What the pools of the problem's ways keep over all their tokens, of those that say so."""
+    found = {}
+    for name in {way.venue: None for way in problem.ways}:
+        surface_of = getattr(problem.venues[name], "surface", None)
+        if surface_of is not None:
+            with suppress(PoolError):
+                found[name] = surface_of()
+    return found
 
 
 def tied(problem: Problem, prices: Floats) -> Floats:
