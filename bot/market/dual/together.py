@@ -102,8 +102,10 @@ class _Stable:
         best = math.inf
         for number, factor in enumerate(factors):
             slopes = self._slopes(factor)
-            near = min(self._least(z, slopes).worth for z in (self.surface.held, self._met(slopes)))
             far = freely.worth - min(tolls[number:], default=math.inf)
+            near = self._least(self.surface.held, slopes).worth
+            if near > max(far, 0.0):
+                near = min(near, self._least(self._met(slopes), slopes).worth)
             best = min(best, max(near, far))
             if near >= far:
                 break
@@ -234,7 +236,7 @@ def _gradient(amplification: float, held: Sequence[float]) -> list[float]:
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function of a number above 0 passes 0, within `_CLOSE` of it; the nearest end if nowhere."""
+    """Where a rising function of a number above 0 passes 0, or up to `_CLOSE` beyond; the nearest end if nowhere."""
     low, high = math.log(low), math.log(high)
     while high - low > _CLOSE:
         middle = (low + high) / 2.0
