@@ -26,16 +26,16 @@ from bot.cli.parameters import config_option, found_config, passphrase_options
 from bot.gas import coins
 
 if TYPE_CHECKING:
+    from bot.config.load import Loaded
     from bot.execution.standing import Standing
 
 _WEI_DECIMALS = 18
 _LEAST = click.option(
     "--least",
-    default="0.05 ETH",
-    show_default=True,
     metavar="AMOUNT",
-    help="A key with less than this is short of gas.",
+    help="A key with less than this is short of gas. [0.05 of the network's coin]",
 )
+_LEAST_COINS, _TARGET_COINS = "0.05", "0.2"
 
 
 @command("status", examples=["isthmus executor status", "isthmus executor status --least '0.2 ETH' --json"])
@@ -44,7 +44,7 @@ _LEAST = click.option(
 @EXECUTOR_OPTION
 @_LEAST
 async def status(
-    config_path: Path | None, node: str | None, executor_address: str | None, least: str, as_json: bool
+    config_path: Path | None, node: str | None, executor_address: str | None, least: str | None, as_json: bool
 ) -> ExitCode:
     """What the verified contracts hold, what the operator keys can pay for, and whether anybody may move anything.
 
@@ -55,8 +55,10 @@ async def status(
     from chains.assets import Address
 
     loaded = load(found_config(config_path))
+    least = least or f"{_LEAST_COINS} {loaded.network.native.symbol}"
+    least_wei = _wei(least, loaded)
     async with node_rpc(loaded, node) as rpc:
-        found = await standing(rpc, Address(which_executor(loaded, executor_address)), least_wei=_wei(least))
+        found = await standing(rpc, Address(which_executor(loaded, executor_address)), least_wei=least_wei)
     if as_json:
         emit(_document(found))
     else:
@@ -76,7 +78,7 @@ async def status(
 @OWNER_OPTION
 @EXECUTOR_OPTION
 @_LEAST
-@click.option("--to", "target", default="0.2 ETH", show_default=True, metavar="AMOUNT", help="What it has afterwards.")
+@click.option("--to", "target", metavar="AMOUNT", help="What it has afterwards. [0.2 of the network's coin]")
 @CONSENT_OPTION
 @passphrase_options
 async def top_up(
@@ -84,8 +86,8 @@ async def top_up(
     node: str | None,
     owner_keystore: Path,
     executor_address: str | None,
-    least: str,
-    target: str,
+    least: str | None,
+    target: str | None,
     live_on_chain_id: int | None,
     passphrase_fd: int | None,
     passphrase_file: Path | None,
@@ -98,13 +100,16 @@ async def top_up(
 
     loaded = load(found_config(config_path))
     require_consent(loaded, live_on_chain_id)
+    coin = loaded.network.native.symbol
+    least, target = least or f"{_LEAST_COINS} {coin}", target or f"{_TARGET_COINS} {coin}"
+    least_wei, to_wei = _wei(least, loaded), _wei(target, loaded)
     async with node_rpc(loaded, node) as rpc:
         sent = await send(
             rpc,
             owner_account(owner_keystore, passphrase_fd, passphrase_file),
             Address(which_executor(loaded, executor_address)),
-            least_wei=_wei(least),
-            to_wei=_wei(target),
+            least_wei=least_wei,
+            to_wei=to_wei,
             chain_id=loaded.network.chain_id,
             most_tip_wei=most_tip_wei(loaded),
         )
@@ -115,13 +120,19 @@ async def top_up(
         click.echo("\n".join(lines) or f"no operator key has less than {least}")
 
 
-def _wei(text: str) -> int:
+def _wei(text: str, loaded: Loaded) -> int:
+    """An amount of the network's coin. Raises `click.UsageError` for another unit, and for what is not above zero."""
     from chains.assets import Amount, InvalidAmount
 
+    coin = loaded.network.native.symbol
     try:
-        return Amount.parse(text).units(_WEI_DECIMALS)
+        amount = Amount.parse(text)
+        wei = amount.units(_WEI_DECIMALS)
     except InvalidAmount as error:
         raise click.UsageError(str(error)) from None
+    if amount.unit.upper() != coin.upper() or wei <= 0:
+        raise click.UsageError(f"{text!r} is no amount of {coin}, which keys pay for gas with; write '0.2 {coin}'")
+    return wei
 
 
 def _problems(found: Standing, least: str) -> list[str]:

@@ -137,6 +137,18 @@ def test_a_node_that_wants_a_higher_tip_than_the_run_file_allows_gets_nothing(
     chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(0))
 
 
+@pytest.mark.parametrize("amount", ["200 USDC", "0.2", "-1 ETH", "0 ETH"])
+def test_keys_get_an_amount_of_the_networks_coin_or_nothing(
+    amount: str, chain: Chain, deployed: dict[str, Any]
+) -> None:
+    """`200 USDC` meant the price of the gas, and would have sent two hundred coins to each hot key."""
+    before = chain.rpc("eth_getTransactionCount", chain.owner, "latest")
+    result = chain.signed("top-up", "--executor", deployed["executor"], "--to", amount)
+    assert result.exit_code == 2 and amount in result.stderr, result.stderr
+    assert chain.rpc("eth_getTransactionCount", chain.owner, "latest") == before
+    assert chain.isthmus("status", "--executor", deployed["executor"], "--least", amount).exit_code == 2
+
+
 def test_a_deployment_is_proved(chain: Chain, deployed: dict[str, Any]) -> None:
     result = chain.isthmus("verify", "--executor", deployed["executor"])
     assert result.exit_code == 0, result.stderr
