@@ -68,6 +68,8 @@ class Listed:
 
 def list_keystores(folder: Path) -> list[Listed]:
     """Every keystore in `folder`, by name, unopened. Raises `KeystoreError` when there is no such folder."""
+    if folder.is_file():
+        raise KeystoreError(f"{folder}: it is a file; name its folder, or open it with `isthmus keys check {folder}`")
     if not folder.is_dir():
         raise KeystoreError(f"{folder}: there is no such folder; `isthmus keys new {folder}/operator.json` makes one")
     return [listed for path in sorted(folder.iterdir()) if (listed := _listed(path)) is not None]

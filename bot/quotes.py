@@ -19,6 +19,7 @@ MAX_AMOUNT = 2**256 - 1
 _FIELDS = frozenset({"pool", "token_in", "token_out", "amount", "exact_out"})
 _REQUIRED = frozenset({"token_in", "token_out", "amount"})
 _INTEGER = re.compile(r"-?[0-9]{1,1000}")
+_LONG_INTEGER = re.compile(r"-?[0-9]+")
 _SHOWN_REFUSALS = 3
 
 
@@ -157,6 +158,8 @@ def parse_amount(raw: object) -> int:
         return raw
     if isinstance(raw, str) and _INTEGER.fullmatch(raw):
         return int(raw)
+    if isinstance(raw, str) and _LONG_INTEGER.fullmatch(raw):
+        raise QuoteRefused("amount_out_of_range", f"an amount of {len(raw):,} digits is not in 1 to 2^256 - 1")
     raise QuoteRefused("malformed_request", f"{str(raw)[:80]!r} is not an integer amount of base units")
 
 

@@ -68,7 +68,7 @@ def quote(
         raise click.UsageError("give --in, --out and --amount, or --requests")
     quotes = Quotes(opened(state, families_with(family_files)))
     if requests is not None:
-        with requests.open(encoding="utf-8", errors="replace") as lines:
+        with requests.open(encoding="utf-8-sig", errors="replace") as lines:
             for line in _bounded(lines, requests):
                 if line.strip():
                     emit(_answer_line(quotes, line))

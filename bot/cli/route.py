@@ -59,9 +59,10 @@ def route(
         quotes = Quotes(snapshot)
         paid, received = quotes.token(token_in), quotes.token(token_out)
         units = parse_amount(amount)
-        if paid == received or units <= 0:
-            raise QuoteRefused("no_trade", f"an order of {amount} {token_in} for {token_out} trades nothing")
-        require_amount(units)
+        if units:
+            require_amount(units)
+        if paid == received or not units:
+            raise QuoteRefused("no_trade", f"an order of {units} {token_in} for {token_out} trades nothing")
         pools = [recorded.pool for recorded in snapshot.pools]
         found = routed(pools, paid, received, units, exact_out=exact_out, max_hops=max_hops)
     except (QuoteRefused, NoRoute) as refusal:

@@ -132,6 +132,20 @@ def test_the_verb_quotes_and_refuses(state):
     assert json.loads(refused.stdout.splitlines()[0])["refused"] == "amount_out_of_range"
 
 
+def test_an_amount_of_any_length_is_told_as_out_of_range_by_its_length(state):
+    """Cut to its first digits it would read as an amount like any other."""
+    for digits in (100, 5_000):
+        refused = run("--state", state, "--in", A.address, "--out", "B", "--amount", "9" * digits)
+        assert refused.exit_code == 1 and "amount_out_of_range" in refused.stderr and len(refused.stderr) < 150
+
+
+def test_requests_that_begin_with_a_byte_order_mark_are_read(state, tmp_path):
+    request = json.dumps({"token_in": A.address, "token_out": B.address, "amount": 10**15})
+    (tmp_path / "requests.jsonl").write_text(f"{request}\r\n", encoding="utf-8-sig")
+    result = run("--state", state, "--requests", str(tmp_path / "requests.jsonl"))
+    assert json.loads(result.stdout) == {"amount": str(LARGE.quote(A, 10**15))}
+
+
 def test_requests_are_answered_in_order_and_a_bad_one_stops_nothing(state, tmp_path):
     requests = [
         {"token_in": A.address, "token_out": B.address, "amount": 10**15},

@@ -43,6 +43,13 @@ def test_the_passphrase_may_come_by_a_file_descriptor(tmp_path: Path) -> None:
     assert opened.stdout == f"{address} in {keystore}: ok\n"
 
 
+def test_who_lists_a_keystore_is_told_to_open_it_or_to_list_its_folder(tmp_path: Path) -> None:
+    """No key can be made in a folder of a file's name."""
+    (tmp_path / "hot.json").write_text("{}")
+    result = CliRunner().invoke(main, ["keys", "list", str(tmp_path / "hot.json")])
+    assert result.exit_code == 2 and "it is a file" in result.stderr and "keys new" not in result.stderr
+
+
 def test_a_wrong_passphrase_is_one_line(tmp_path: Path, passphrase_file: Path) -> None:
     keystore = tmp_path / "k.json"
     new_keystore(keystore, "another", light=True)

@@ -121,6 +121,7 @@ def test_an_order_is_split_and_compared_with_the_best_single_path(state: Path) -
     [
         ("WETH", "WETH", "1", "no_trade"),
         ("WETH", "USDC", "0", "no_trade"),
+        ("WETH", "USDC", "-" + "9" * 900, "amount_out_of_range"),
         ("WETH", "DOGE", "1", "unknown_token"),
         ("WETH", "USDC", "much", "malformed_request"),
         ("WETH", "USDC", str(2**200), "no_route"),
