@@ -133,6 +133,7 @@ class Submission:
         self._followed: dict[int, _Followed] = {}
         self._head_number = 0
         self._ahead = 0
+        self._accused = False
         self._behind = 0
         self._held_wei: int | None = None
         self._topped_up = False
@@ -239,15 +240,31 @@ class Submission:
         replaced = await self._replace(intent, newest, step, head) if step in (Step.BUMP, Step.CANCEL) else None
         return Moved(replaced, leaves=step is not Step.WAIT)
 
+    def take_over(self, counted: int, *, restored: bool) -> None:
+        """Begin where the chain, which has `counted` transactions of this account, says. Where it knows some that a
+        ledger with something in flight does not, nothing new leaves before `watch_nonce` has seen what they are.
+
+        Raises `LedgerError` as `set_first_nonce`.
+        """
+        self._ahead = 0 if self._ledger.set_first_nonce(self.account, counted, restored=restored) else 1
+
     def watch_nonce(self, counted: int, head: Head) -> None:
-        """Whether the chain, which has `counted` transactions of this account, knows some that the ledger does not."""
+        """Whether the chain, which has `counted` transactions of this account, knows some that the ledger does not.
+
+        Once a person has looked, and has resumed the account, they are skipped.
+        """
         expected = self._ledger.next_nonce(self.account)
         self._ahead = self._ahead + 1 if counted > expected else 0
+        self._accused &= self._ahead > 0
         detail = f"{self.account} has sent {counted} transactions by the chain and {expected} by the ledger"
         if self._ahead == 1:
             self._ledger.record_event(Level.ERROR, "foreign_nonce_suspected", f"{detail}, at block {head.number}")
         elif self._ahead >= _READS and self._ledger.halted_because(self.halt_name) is None:
-            self._ledger.halt(self.halt_name, f"{detail}; another program uses this key")
+            if self._accused and self._ledger.set_first_nonce(self.account, counted):
+                self._ahead, self._accused = 0, False
+            else:
+                self._ledger.halt(self.halt_name, f"{detail}; another program uses this key")
+                self._accused = True
         lowest = min((it.nonce for it in self._ledger.open_intents() if self._waits(it)), default=counted)
         self._behind = self._behind + 1 if counted < lowest else 0
         if self._behind == _READS:

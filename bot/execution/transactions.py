@@ -129,8 +129,8 @@ class TransactionDesk:
         self._require_known_senders()
         self._require_known_contract()
         restored = self._ledger.was_restored
-        for operator in self.identity.operators:
-            self._ledger.set_first_nonce(operator, await self._submitter.nonce(operator), restored=restored)
+        for way in self._operators:
+            way.take_over(await self._submitter.nonce(way.account), restored=restored)
         await self._home.recheck_mined()
         await self._home.send_all(await self._home.take_up())
 

@@ -21,6 +21,7 @@ _HIGHEST_NONCE = select(func.max(IntentRow.nonce)).where(
     IntentRow.sender == _SENDER,
     IntentRow.state != IntentState.RELEASED.value,
 )
+_OPEN = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
 _TABLES = (SenderRow, IntentRow)
 _FIRST_AND_HIGHEST = select(_FIRST_NONCE.scalar_subquery(), _HIGHEST_NONCE.scalar_subquery())
 
@@ -33,37 +34,36 @@ _CHANGE = changing(
 class Nonces(Results):
     """Which nonce comes next. Only a released intent gives its own back."""
 
-    def set_first_nonce(self, sender: Address, chain_nonce: int, *, restored: bool = False) -> None:
-        """Takes over `sender` at start, given how many transactions the chain counts for it.
+    def set_first_nonce(self, sender: Address, chain_nonce: int, *, restored: bool = False) -> bool:
+        """Takes over `sender`, given how many transactions the chain counts for it; whether it could be.
 
         Transactions the journal does not know are skipped with a warning while nothing is in flight, and where it was
-        `restored`: what its copy knew as in flight has been decided since. Otherwise, or when the chain counts fewer
-        than the ledger, raises `LedgerError`.
+        `restored`: what its copy knew as in flight has been decided since. Otherwise nothing changes, because one of
+        them may have a nonce of what is in flight. Raises `LedgerError` when the chain counts fewer than the ledger.
         """
         with self._write() as connection:
             mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
             if connection.execute(select(SenderRow.first_nonce).where(*mine)).first() is None:
                 self._insert(connection, SenderRow, instance=self.run.instance, sender=sender, first_nonce=chain_nonce)
-                return
+                return True
             expected = self._next_nonce(connection, sender)
-            unsettled = [state.value for state in (*IN_FLIGHT, IntentState.MINED)]
             of_sender = (IntentRow.instance == self.run.instance, IntentRow.sender == sender)
-            waiting = select(IntentRow.id).where(*of_sender, IntentRow.state.in_(unsettled)).limit(1)
-            if chain_nonce == expected:
-                return
-            anything_waits = connection.execute(waiting).first() is not None
-            if chain_nonce < expected and anything_waits:
-                return
-            if chain_nonce > expected and (restored or not anything_waits):
-                of = {"of_instance": self.run.instance, "of_sender": sender}
-                self._change(connection, _CHANGE, **of, first_nonce=chain_nonce)
-                detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
-                self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
-                return
-            raise LedgerError(
-                f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
-                "another program uses this key, or the ledger belongs to another chain"
-            )
+            found = connection.execute(select(IntentRow.state).where(*of_sender, IntentRow.state.in_(_OPEN)).distinct())
+            waiting = {IntentState(state) for (state,) in found}
+            if chain_nonce < expected and not waiting:
+                raise LedgerError(
+                    f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
+                    "the ledger belongs to another chain"
+                )
+            if chain_nonce <= expected:
+                return True
+            if waiting & IN_FLIGHT and not restored:
+                return False
+            of = {"of_instance": self.run.instance, "of_sender": sender}
+            self._change(connection, _CHANGE, **of, first_nonce=chain_nonce)
+            detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
+            self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
+            return True
 
     def next_nonce(self, sender: Address) -> int:
         """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""

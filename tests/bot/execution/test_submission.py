@@ -319,8 +319,39 @@ class TestANonceInDoubt:
         refusal = on.refusal()
         assert refusal is not None and "isthmus resume" in refusal.detail
 
+    async def test_what_the_account_sent_outside_is_skipped_once_a_person_resumed_it(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        chain.count = 2
+        for number in (11, 12):
+            await on.on_block(block(number))
+        ledger.resume(f"account:{OPERATOR}", "it was me")
+        await on.on_block(block(13))
+        assert on.refusal() is None and ledger.next_nonce(OPERATOR) == 2
+        chain.count = 3
+        for number in (14, 15):
+            await on.on_block(block(number))
+        assert ledger.halted_because(f"account:{OPERATOR}") is not None, "that word was not about this one"
+
 
 class TestARestart:
+    async def test_what_was_sent_by_hand_meanwhile_keeps_no_run_from_bringing_home_what_is_in_flight(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        left = await leaves(desk(ledger, chain, ScriptedSimulator(LASTING), signer), ledger, LASTING)
+        chain.count = 2
+        again = desk(ledger, chain, ScriptedSimulator(LASTING), signer)
+        await again.start()
+        assert isinstance(again.refusal(), Refusal), "nothing new leaves before it is known what that was"
+        chain.receipts[left.tx_hash] = mined(left.tx_hash, head(11))
+        (settled,) = await again.on_block(block(11))
+        assert settled.intent.id == left.intent.id
+        assert ledger.halted_because(f"account:{OPERATOR}") is not None
+        ledger.resume(f"account:{OPERATOR}", "it was me")
+        await again.on_block(block(12))
+        assert again.refusal() is None and ledger.next_nonce(OPERATOR) == 2
+
     async def test_a_replacement_that_was_signed_and_not_sent_is_sent(
         self, tmp_path: Path, chain: ScriptedChain, signer: Connection
     ) -> None:

@@ -185,10 +185,18 @@ def test_transactions_sent_elsewhere_are_skipped_with_a_warning_while_nothing_is
     assert "sent 4 transactions that are not in the ledger" in event.detail
 
 
-def test_transactions_sent_elsewhere_stop_a_start_with_intents_in_flight(ledger: Ledger) -> None:
+def test_transactions_sent_elsewhere_are_not_skipped_while_one_may_have_the_nonce_of_what_is_in_flight(
+    ledger: Ledger,
+) -> None:
     pending(ledger, 1)
-    with pytest.raises(LedgerError, match="another program uses this key"):
-        ledger.set_first_nonce(SENDER, 2)
+    assert not ledger.set_first_nonce(SENDER, 2)
+    assert ledger.next_nonce(SENDER) == 1
+
+
+def test_what_was_sent_by_hand_after_the_last_trade_is_skipped_before_that_is_final(ledger: Ledger) -> None:
+    ledger.record_mined(pending(ledger, 1).id, receipt(1), {})
+    assert ledger.set_first_nonce(SENDER, 2)
+    assert ledger.next_nonce(SENDER) == 2
 
 
 def test_what_a_backup_did_not_know_to_be_sent_stops_no_start_on_it_whatever_was_in_flight(ledger: Ledger) -> None:
