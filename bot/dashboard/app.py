@@ -34,6 +34,8 @@ from bot.dashboard.wire import encoded, plain, printable
 MAX_PAGE = 200
 DEFAULT_PAGE = 50
 MAX_ID = 2**63 - 1
+MAX_CONNECTIONS = 128
+"""A browser can be made to open hundreds under as many host names, and the bot needs its open files for the trading."""
 
 _LEAST_S = 0.2
 """Heads that follow each other faster than this are told together."""
@@ -41,6 +43,9 @@ _MOST_S = 2.0
 """Ages are told again after this long without a head."""
 _RESTS = 3
 """How many times as long as a reading took, none follows it."""
+
+_IDLE_S = 15.0
+"""A connection that asks for nothing is closed."""
 
 _log = logging.getLogger(__name__)
 
@@ -68,20 +73,21 @@ class Dashboard:
         self._news = asyncio.Event()
         self._telling: asyncio.Task[None] | None = None
         self._runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=1.0)
+        self._listening: asyncio.Server | None = None
 
     async def start(self) -> str:
         """Listen; port 0 takes a free one. Returns the URL. Raises `DashboardUnavailable`, `MissingTool`."""
         self._assets = load_assets()
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._listening = await asyncio.get_running_loop().create_server(self._admit, self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise DashboardUnavailable(
                 f"dashboard: cannot listen on {self._host}:{self._port} ({error.strerror or error}); "
                 "write another dashboard.port, or 0 for any free one"
             ) from error
-        self._port = self._runner.addresses[0][1]
+        self._port = self._listening.sockets[0].getsockname()[1]
         self._telling = asyncio.create_task(self._keep_telling(), name="dashboard")
         return f"http://{f'[{self._host}]' if ':' in self._host else self._host}:{self._port}/"
 
@@ -96,13 +102,15 @@ class Dashboard:
             with suppress(asyncio.CancelledError):
                 await self._telling
             self._telling = None
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
 
     def _application(self) -> web.Application:
         application = web.Application(
             middlewares=[_failures_as_json, guard(lambda: self._port)],
             client_max_size=stopping.MOST_BYTES,
-            handler_args={"max_line_size": 4096, "max_field_size": 4096},
+            handler_args={"max_line_size": 4096, "max_field_size": 4096, "keepalive_timeout": _IDLE_S},
         )
         application.on_response_prepare.append(harden)
         application.on_shutdown.append(lambda _: self._audience.dismiss())
@@ -121,6 +129,13 @@ class Dashboard:
             application.router.add_get(path, handler, allow_head=False)
         application.router.add_post(stopping.PATH, self._desk.stop)
         return application
+
+    def _admit(self) -> asyncio.BaseProtocol:
+        """Who answers a new connection."""
+        server = self._runner.server
+        if server is None or len(server.connections) >= MAX_CONNECTIONS:
+            return _Refusing()
+        return server()
 
     async def _keep_telling(self) -> None:
         loop = asyncio.get_running_loop()
@@ -192,6 +207,13 @@ class Dashboard:
     async def _move_on(self) -> None:
         """A fresh view for whoever asks; the pages that watch move on with it."""
         self._audience.tell(await self._view.refresh())
+
+
+class _Refusing(asyncio.Protocol):
+    """Closes a connection without a word."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 def _number(text: str, name: str, most: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.dashboard import app
 from bot.dashboard.audience import MAX_PAGES, MAX_WAITING
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from tests.bot.dashboard.samples import HOSTILE_SYMBOL, SampleRun
@@ -199,6 +200,19 @@ async def test_too_many_pages_are_told_so(served: Served) -> None:
     assert await served.handshake(Origin=served.url) == 101
     for socket in sockets:
         await socket.close()
+
+
+async def test_connections_do_not_use_up_the_open_files_that_the_bot_needs(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app, "MAX_CONNECTIONS", 2)
+    answer = ""
+    async with served.listen() as one, served.listen() as other:
+        await one.receive_json()
+        await other.receive_json()
+        with suppress(ConnectionError):
+            answer = await served.raw(f"GET /healthz HTTP/1.1\r\nHost: {served.own}\r\nConnection: close\r\n\r\n")
+    assert answer == ""
 
 
 async def test_pages_are_told_when_the_bot_ends(served: Served) -> None:
