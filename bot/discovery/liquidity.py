@@ -13,6 +13,8 @@ from chains.assets import ETH
 from chains.pools.pool import Pool
 
 _WEI = 10**18
+_MOST_WEI = 2**256 - 1
+"""As much as any balance can hold: a vault of WETH that takes any amount is no deeper."""
 _SHARE_OF_RESERVE = math.sqrt(1.0 / (1.0 - DEPTH_FALL)) - 1.0
 """The input that lowers a constant-product pool's price by `DEPTH_FALL`, as a share of its reserve."""
 
@@ -54,4 +56,4 @@ def depth_wei(market: Market, pool: Pool) -> int:
 def _reserve_wei(worths: Iterable[float]) -> int:
     """The reserve that goes with the greatest of some depths in ETH."""
     deepest = max((worth for worth in worths if math.isfinite(worth)), default=0.0)
-    return int(deepest / _SHARE_OF_RESERVE * _WEI)
+    return min(int(deepest / _SHARE_OF_RESERVE * _WEI), _MOST_WEI)

@@ -11,8 +11,11 @@ from bot.discovery.filters import Filters
 from bot.discovery.liquidity import depth_wei, liquidity_wei
 from bot.discovery.store import KnownPool
 from bot.exactness.sequences import first_state
+from bot.ledger.types import DIGITS
+from chains.assets import Token
 from chains.networks import load_network
 from chains.pools.curve_stable import CurveStablePool
+from chains.pools.erc4626 import Erc4626Pool
 from chains.pools.pool import PoolFacts
 from tests.bot.market.samples import DAI, USDC, WETH, market, v2, v3
 from tests.chains.pools.samples import at, token
@@ -99,6 +102,13 @@ class TestLiquidity:
 
     def test_a_market_without_ether_has_none(self) -> None:
         assert liquidity_wei(market(v2(6, token(0x71), token(0x72), (10**20, 10**20)))) == {at(6): 0}
+
+    @pytest.mark.parametrize("takes", [2**256 - 1, 100 * ETHER])
+    def test_a_vault_is_as_deep_as_what_it_takes_but_no_deeper_than_the_store_can_hold(self, takes: int) -> None:
+        share = Token(WETH.place, at(0x4626), "vWETH", 18)
+        vault = Erc4626Pool(at(0x4626), (WETH, share), 21 * ETHER, 20 * ETHER, (1, 1), takes)
+        depth = liquidity_wei(market(vault))[vault.address]
+        assert 100 * ETHER < depth < 10**DIGITS
 
     def test_one_more_pool_is_measured_at_the_prices_without_it(self) -> None:
         on = market(v2(1, WETH, USDC, (1_000 * ETHER, 2_000_000 * 10**6)))
