@@ -13,7 +13,9 @@ from bot.balances import at_exchanges, on_chain
 from bot.config.load import Loaded
 from bot.config.options import Reporter
 from bot.config.strategies import StrategyConfig
+from bot.discovery.filters import Filters
 from bot.discovery.start import open_discoverer
+from bot.discovery.store import KnownPool
 from bot.discovery.watch import PoolWatch
 from bot.drift.chain import PoolReader
 from bot.drift.codebook import CodeBook
@@ -129,7 +131,9 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     config, network = loaded.config, loaded.network
     families, proofs = families_with(config.families), proofs_with(config.families)
     if not config.pools.discover:
-        listed = known_pools(network, proofs)
+        listed = _permitted(known_pools(network, proofs), Filters(config.pools, network, proofs))
+        if not listed.facts:
+            raise NoPools(f"no pool of the list of {network.name} passes the filters of [pools]")
         return OpenedPools(listed, await open_market(network, node, head, listed, out.progress, families, proofs))
     found = await open_discoverer(config.pools, network, node, families=families, proofs=proofs)
     stack.enter_context(found)
@@ -159,6 +163,13 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     )
     stack.push_async_callback(watch.close)
     return OpenedPools(known, opened.market, watch)
+
+
+def _permitted(known: KnownPools, filters: Filters) -> KnownPools:
+    """Those that `filters` leave in, by what is known of them without their state."""
+    protocols = known.protocols
+    pools = (KnownPool(facts, protocols[facts.venue], 0, None) for facts in known.facts)
+    return KnownPools((pool.facts for pool in pools if filters.by_facts(pool) is None), protocols)
 
 
 def upkeeping(

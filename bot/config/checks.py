@@ -169,6 +169,8 @@ def _pools(document: Document, file: RunFile, network: Network) -> Iterator[Prob
             yield document.problem(("pools", "families", index), message)
     for index, name in enumerate(file.pools.protocols):
         yield from _known(document, ("pools", "protocols", index), name, protocols_of(network), "protocol", network)
+    if file.pools.vaults and not file.pools.discover:
+        yield document.problem(("pools", "vaults"), "only what is discovered has vaults; write `discover = true` too")
 
 
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:
@@ -330,7 +332,7 @@ def _strategy(document: Document, strategy: StrategyConfig, file: RunFile, netwo
         if not name.startswith("0x"):
             path: KeyPath = ("filter", "tokens", index)
             yield from _known(document, path, name, token_decimals(network), "token", network)
-    venues = (*network.factories, *(exchange.name for exchange in file.exchanges))
+    venues = (*network.factories, *protocols_of(network), *(exchange.name for exchange in file.exchanges))
     for index, name in enumerate(strategy.filter.venues):
         if name not in venues:
             message = f"unknown venue {name!r}; {did_you_mean(name, venues)}"

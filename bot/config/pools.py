@@ -14,7 +14,9 @@ from chains.assets import Amount
 
 
 class PoolSettings(Section):
-    """Which pools make up the market. Without `discover`, it is the list that comes with Isthmus."""
+    """Which pools make up the market. Without `discover`, it is the list that comes with Isthmus: of what stands below,
+    `tokens`, `deny_tokens`, `families` and `protocols` hold for it too.
+    """
 
     discover: Annotated[bool, Field(examples=[True])] = False
     """Whether to find pools by their factories' events and by registries, at the start and while running."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from bot.config.load import load
 from bot.execution.marks import Marks
+from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
+from bot.market import Market
 from bot.mode import Mode
 from bot.opening import (
     NoPools,
@@ -20,11 +24,14 @@ from bot.opening import (
     ledger_marks,
     marked_by_books,
     open_accounts,
+    open_pools,
     opening_marks,
 )
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.exchanges.books import Book
 from chains.networks import load_network
+from chains.pools.pool import PoolFacts
+from chains.tools import ROOT
 from tests.bot.ledger.given import ETHER, StandingClock
 from tests.bot.market.samples import DAI, ETH_AT_EXCHANGE, USD_AT_EXCHANGE, USDC, WETH, market, v2
 from tests.chains.pools.samples import at
@@ -51,6 +58,42 @@ class TestKnownPools:
     def test_a_network_without_a_list_is_refused(self) -> None:
         with pytest.raises(NoPools, match="no pool list for network elsewhere"):
             known_pools(replace(TWIN, name="elsewhere", chain_id=99))
+
+
+class TestTheList:
+    """Without discovery. No node is asked for what is left out of it."""
+
+    async def _asked_for(self, folder: Path, pools: str, monkeypatch: pytest.MonkeyPatch) -> KnownPools:
+        (folder / "isthmus.toml").write_text(
+            f'network = "twin"\nstrategies = ["{ROOT}/strategies/dex_arbitrage.toml"]\n[pools]\n{pools}\n'
+        )
+        asked: list[KnownPools] = []
+
+        async def market_of(network: object, node: object, head: object, known: KnownPools, *rest: object) -> Market:
+            asked.append(known)
+            return market()
+
+        monkeypatch.setattr("bot.opening.open_market", market_of)
+        nobody: Any = SimpleNamespace(progress=None)
+        await open_pools(load(folder / "isthmus.toml"), nobody, nobody, nobody, nobody)
+        return asked[0]
+
+    async def test_what_is_denied_or_of_another_protocol_is_not_traded(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        everything = {fact.venue: fact for fact in known_pools(TWIN).facts}
+        listed = await self._asked_for(tmp_path, 'deny_tokens = ["USDT"]\nprotocols = ["uniswap_v2"]', monkeypatch)
+        kept = {fact.venue for fact in listed.facts}
+        usdt = TWIN.token("USDT").address
+        for venue, protocol in known_pools(TWIN).protocols.items():
+            denied = usdt in {token.address for token in everything[venue].tokens}
+            assert (venue in kept) is (protocol == "uniswap_v2" and not denied)
+
+    async def test_a_list_of_which_nothing_is_left_says_why(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with pytest.raises(NoPools, match=r"passes the filters of \[pools\]"):
+            await self._asked_for(tmp_path, 'tokens = ["WETH"]', monkeypatch)
 
 
 class OneBook:
@@ -193,7 +236,9 @@ class TestFilters:
     def folder(self, tmp_path: Path) -> Path:
         return tmp_path
 
-    def _filter(self, folder: Path, tokens: str, venues: str, kinds: str = "[]") -> object:
+    def _filter(
+        self, folder: Path, tokens: str, venues: str, kinds: str = "[]", known: Address | None = None
+    ) -> object:
         strategy = (
             'strategy = "strategies.dex_arbitrage:DexArbitrage"\n[budget]\ncapital = "5 ETH"\nper_trade = "0.5 ETH"\n'
             'hour_loss = "1 ETH"\nday_loss = "2 ETH"\ngas_day = "5 ETH"\ndrawdown = "1 ETH"\n'
@@ -204,7 +249,11 @@ class TestFilters:
             'network = "twin"\nstrategies = ["dex.toml"]\n[[exchanges]]\nname = "binance"\nsymbols = ["ETH/USDT"]\n'
         )
         loaded = load(folder / "isthmus.toml")
-        return filters(loaded.config.strategies, loaded.network, known_pools(loaded.network)).get("dex")
+        pools = known_pools(loaded.network)
+        if known is not None:
+            share = Token(loaded.network.name, known, "V", 18)
+            pools.add(PoolFacts("erc4626", known, (loaded.network.token("WETH"), share), 0), "erc4626")
+        return filters(loaded.config.strategies, loaded.network, pools).get("dex")
 
     def test_empty_lists_are_no_filter(self, folder: Path) -> None:
         assert self._filter(folder, "[]", "[]") is None
@@ -217,6 +266,11 @@ class TestFilters:
         for pool, protocol in list(known.protocols.items())[:200]:
             assert allowed(pool, weth) is (protocol == "uniswap_v3")
         assert allowed("binance:ETH/USDT", weth) and not allowed("kraken:ETH/USDT", weth)
+
+    def test_whatever_can_be_discovered_can_be_named(self, folder: Path) -> None:
+        vault = at(0x4626)
+        allowed = self._filter(folder, "[]", '["uniswap_v2", "erc4626", "aave_v3"]', known=vault)
+        assert callable(allowed) and allowed(vault, TWIN.token("WETH"))
 
     def test_a_token_counts_as_its_asset_in_every_place(self, folder: Path) -> None:
         allowed = self._filter(folder, '["WETH", "USDC"]', "[]")

@@ -38,6 +38,7 @@ _IN_SECTIONS = [
     ("pools", "max_pools = 0", "max_pools", "1 or more"),
     ("pools", "from_block = -1", "from_block", "0 or more"),
     ("pools", 'vaults = ["0x83F20F44975D03b1b09e64809B757c47f942BEeB"]', "vaults[0]", "wrong EIP-55 checksum"),
+    ("pools", 'vaults = ["0x83F20F44975D03b1b09e64809B757c47f942BEeA"]', "vaults", "write `discover = true` too"),
     ("pools", 'url = "pools.db"', "url", "is not a database; write 'sqlite:///"),
     ("pools", "save_blocks = 0", "save_blocks", "1 or more"),
     ("pools", 'tokens = ["WETH", "UDSC"]', "tokens[1]", "unknown token 'UDSC' on twin; did you mean 'USDC'?"),
