@@ -3,18 +3,24 @@
 import { $, element, setText } from "./dom.js";
 import { words } from "./format.js";
 
-async function answered(asked) {
-  const response = await asked.catch(() => null);
+const PATIENCE_MS = 10_000;
+
+async function answered(path, asked = {}) {
+  // A bot that hangs and a tunnel that broke would never say no.
+  const patience = new AbortController();
+  const over = setTimeout(() => patience.abort(), PATIENCE_MS);
+  const response = await fetch(path, { ...asked, signal: patience.signal }).catch(() => null);
   const said = await response?.json().catch(() => null);
+  clearTimeout(over);
   if (!said) throw new Error("the bot does not answer; `isthmus halt` in a terminal stops it too");
   if (!response.ok) throw new Error(said.error);
   return said;
 }
 
 async function stop(wish) {
-  const { token } = await answered(fetch("/api/session"));
+  const { token } = await answered("/api/session");
   const headers = { "Content-Type": "application/json", "X-Isthmus-Token": token };
-  return answered(fetch("/api/stop", { method: "POST", headers, body: JSON.stringify(wish) }));
+  return answered("/api/stop", { method: "POST", headers, body: JSON.stringify(wish) });
 }
 
 export class Stop {

@@ -281,3 +281,13 @@ async def test_the_trading_is_stopped_from_the_page(browser: BrowserContext) -> 
         await page.locator("#stop").click()
         await page.keyboard.press("Enter")
         await expect(page.locator("#stop-said")).to_contain_text("`isthmus halt` in a terminal stops it too")
+
+
+async def test_a_wish_to_stop_that_a_bot_which_hangs_never_answers_is_said(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=6))) as watched:
+        page = watched.page
+        await page.route("**/api/session", lambda route: None)
+        await page.evaluate(HURRIED, 0.01)
+        await page.locator("#stop").click()
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#stop-said")).to_contain_text("It may still be trading: the bot does not answer")
