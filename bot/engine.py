@@ -22,7 +22,7 @@ from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.records import Intent, PlacedOrder
 from bot.ledger.states import MinedAs
 from bot.market import OutOfOrder, VenueId
-from bot.market.books import usable
+from bot.market.books import book_id, usable
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.road import Output, Road
@@ -82,6 +82,10 @@ class Engine:
 
     def on_book(self, book: Book) -> None:
         """A new order book: its edges change now, the next decision sees it."""
+        known = self._road.market.books.get(book_id(book.exchange, book.symbol))
+        if known is not None and book.taker_fee_ppm != known.taker_fee_ppm:
+            charged = f"{book.taker_fee_ppm} ppm are charged instead of {known.taker_fee_ppm}"
+            self._event(Level.WARNING, "exchange_fee", f"{book.symbol} at {book.exchange}: {charged}")
         self._road.market.set_book(book)
         self._close_if_stale(book)
         if self._head is not None and not self._taking:

@@ -18,7 +18,7 @@ from chains.assets import InvalidAmount, Token
 from chains.concealing import Concealing
 from chains.exchanges import reading
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
-from chains.exchanges.client import client_of, followed_depth, taker_fees
+from chains.exchanges.client import asked_to_wait_s, client_of, followed_depth, list_anew, taker_fees
 from chains.exchanges.following import Following
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
@@ -84,6 +84,7 @@ class Exchange:
         self._trades_asked = TRADES_ASKED.get(ccxt_id, {})
         self._trades_by_id = ccxt_id in TRADES_BY_ID
         self._monotonic_ns = monotonic_ns
+        self._left_alone_until_ns = 0
         self._taker_fee_ppm = taker_fee_ppm
         self._decimals = decimals
         self._terms: dict[str, reading.Terms] = {}
@@ -306,9 +307,9 @@ class Exchange:
         with them.
         """
         with contextlib.suppress(Exception):
-            await self._client.load_markets(True)
+            await list_anew(self._client, self.symbols)
         for symbol, known in self._terms.items():
-            # One that is no longer traded, or not as it was, does not keep the others from theirs.
+            # One that is no longer traded as it was does not keep the others from theirs.
             with contextlib.suppress(LookupError, ValueError):
                 terms = reading.terms(self._client.markets[symbol], self._client.precisionMode, "0", self.token)
                 self._terms[symbol] = replace(terms, taker_fee_ppm=known.taker_fee_ppm)
@@ -327,6 +328,7 @@ class Exchange:
             fills = await self._trades_of(raw["id"], symbol, filled)
         if sum(fill.amount for fill in fills) != filled:
             raise ccxt.BadResponse(f"order {client_id} filled {raw['filled']}, but its trades do not add up to that")
+        self._terms[symbol] = reading.charged(terms, raw["side"], fills)
         return reading.report(raw, client_id, fills)
 
     async def _trades_of(self, order_id: str, symbol: str, filled: int) -> tuple[Fill, ...]:
@@ -350,13 +352,21 @@ class Exchange:
 
     async def _fetched(self, *args: Any, **kwargs: Any) -> Any:
         """What ccxt asks for, counted. A page is no answer, nor is an object without anything in it: ccxt would take it
-        for an empty account, or for a snapshot without an id, after which it waits for one for ever.
+        for an empty account, or for a snapshot without an id, after which it waits for one for ever. While the exchange
+        wants to be left alone it is: it bans who goes on asking, and ever longer.
         """
+        left_s = (self._left_alone_until_ns - self._monotonic_ns()) / 1e9
+        if left_s > 0:
+            raise ccxt.RateLimitExceeded(f"{self.name} is not asked, as it said, for {left_s:.0f} s more")
         self.calls_made += 1
         try:
             said = await self._fetch(*args, **kwargs)
         except ccxt.InvalidNonce:
             self._read_anew()
+            raise
+        except (ccxt.RateLimitExceeded, ccxt.DDoSProtection):
+            asked_ns = self._monotonic_ns() + asked_to_wait_s(self._client) * 10**9
+            self._left_alone_until_ns = max(self._left_alone_until_ns, asked_ns)
             raise
         # Some tell the time as a bare number.
         if isinstance(said, list) or (isinstance(said, dict) and said):

@@ -23,6 +23,9 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """ccxt settings, per exchange, that spare calls spot trading does not need and keep orders from queueing."""
 
 
+LONGEST_WAIT_S = 3_600
+"""An exchange that wants to be left alone for longer is asked again after this."""
+
 FOLLOWED_DEPTH = 1_000
 _FOLLOWED: Mapping[str, int] = MappingProxyType({"kucoin": 100, "bitfinex": 100, "bittrade": 150, "htx": 400})
 
@@ -76,3 +79,20 @@ async def taker_fees(client: Any, symbols: Iterable[str]) -> Mapping[str, str]:
     elif client.has["fetchTradingFee"]:
         told = {symbol: await client.fetch_trading_fee(symbol) for symbol in symbols if symbol in client.markets}
     return {symbol: taker for symbol, fees in told.items() if (taker := fees.get("taker"))}
+
+
+def asked_to_wait_s(client: Any) -> int:
+    """For how long the exchange's last answer asks to be left alone, in seconds; 0 where it does not say."""
+    said = str((client.last_response_headers or {}).get("Retry-After", ""))
+    return min(int(said), LONGEST_WAIT_S) if said.isdecimal() else 0
+
+
+async def list_anew(client: Any, symbols: Iterable[str]) -> None:
+    """Read the markets again. Those of `symbols` that are not listed now stay as they were known: what is traded again
+    later could not be followed otherwise. Raises what ccxt raises.
+    """
+    known = {symbol: client.markets[symbol] for symbol in symbols if symbol in client.markets}
+    await client.load_markets(True)
+    missing = [market for symbol, market in known.items() if symbol not in client.markets]
+    if missing:
+        client.set_markets([*client.markets.values(), *missing])

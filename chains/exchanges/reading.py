@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ import ccxt
 
 from chains.assets import Token
 from chains.concealing import Concealing
-from chains.exchanges.books import PPM, Book, Level
+from chains.exchanges.books import PPM, Book, Level, Side
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 
 Raw = Mapping[str, Any]
@@ -29,10 +29,10 @@ REFUSALS = (
 )
 """What ccxt raises only when the exchange, or ccxt before it, definitely refused an order."""
 
-ANSWERED = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection)
-"""Refused for its timestamp, or as one request too many: ccxt files these under network errors, but the exchange did
-answer, and what it asks before it places an order comes before that. Left unknown, one too many would have been looked
-for until a person settled it.
+ANSWERED = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt.OnMaintenance)
+"""Refused for its timestamp, as one request too many, or since nothing is traded there now: ccxt files these under
+network errors, but the exchange did answer, and what it asks before it places an order comes before that. Left unknown,
+one too many would have been looked for until a person settled it.
 """
 
 
@@ -122,6 +122,18 @@ def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tup
         for trade in trades
     }
     return tuple(read.values())
+
+
+def charged(terms: Terms, side: Side, fills: Iterable[Fill]) -> Terms:
+    """`terms` with the fee that trades on that `side` were charged in what they brought, where it is dearer."""
+    received = terms.base if side == "buy" else terms.quote
+    paid = [fill for fill in fills if fill.fee_currency == received.address]
+    gross = sum(fill.amount if side == "buy" else fill.cost for fill in paid)
+    if not gross:
+        return terms
+    # Each may have been rounded up by a unit.
+    fee_ppm = -(-(sum(fill.fee_units for fill in paid) - len(paid)) * PPM // gross)
+    return replace(terms, taker_fee_ppm=fee_ppm) if fee_ppm > terms.taker_fee_ppm else terms
 
 
 def _fee_told(fee: Raw | None) -> bool:

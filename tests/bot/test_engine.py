@@ -323,6 +323,17 @@ async def test_a_broken_book_stream_is_an_event_with_a_name(tmp_path: Path) -> N
         assert event.name == "book_stream" and event.detail == "ETH/USDT at binance: the socket closed"
 
 
+async def test_a_fee_that_changed_while_it_runs_is_told_once(tmp_path: Path) -> None:
+    book = samples.book([("1900", "1")], [("1901", "1")])
+    async with AsyncExitStack() as stack:
+        road = await open_road(TWO_POOLS, tmp_path, stack)
+        for fee_ppm in (230, 230, 1_000, 1_000):
+            road.engine.on_book(replace(book, taker_fee_ppm=fee_ppm))
+        (event,) = events(road.ledger)
+        told = f"{book.symbol} at {book.exchange}: 1000 ppm are charged instead of 230"
+        assert (event.name, event.detail) == ("exchange_fee", told)
+
+
 async def test_a_book_that_fell_silent_is_closed_until_it_speaks_again(tmp_path: Path) -> None:
     book = samples.book([("1900", "1")], [("1901", "1")])
     async with AsyncExitStack() as stack:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from decimal import Decimal
+from types import SimpleNamespace
 
 import ccxt.pro
 import pytest
 from aiohttp import web
 
 from chains.exchanges.adapter import NOBODYS
+from chains.exchanges.client import asked_to_wait_s
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import Fill, OrderStatus
@@ -128,11 +131,14 @@ async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejecte
 class Throttling(LocalExchange):
     """Takes no orders, and says so with `status`."""
 
-    def __init__(self, status: int, code: int) -> None:
+    def __init__(self, status: int, code: int, headers: dict[str, str] | None = None) -> None:
         super().__init__(ANCHORS)
-        self._said = {"status": status, "data": {"code": code, "msg": "Too many requests."}}
+        said = "System is under maintenance." if code == 1 else "Too many requests."
+        self._said = {"status": status, "data": {"code": code, "msg": said}, "headers": headers}
+        self.asked = 0
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        self.asked += 1
         if request.method == "POST":
             return web.json_response(**self._said)
         return await super()._answer(request, handler)
@@ -144,16 +150,41 @@ class Throttling(LocalExchange):
         (429, -1003, OrderStatus.REJECTED),
         (418, -1003, OrderStatus.REJECTED),
         (400, -1015, OrderStatus.REJECTED),
+        (200, 1, OrderStatus.REJECTED),
         (503, -1001, OrderStatus.UNKNOWN),
         (503, -1007, OrderStatus.UNKNOWN),
     ],
 )
-async def test_an_order_over_a_rate_limit_was_refused_and_is_no_riddle(
+async def test_an_order_over_a_rate_limit_or_under_maintenance_was_refused_and_is_no_riddle(
     status: int, code: int, told: OrderStatus
 ) -> None:
     async with broken(Throttling(status, code)) as exchange:
         report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
     assert report.status is told
+
+
+@pytest.mark.parametrize("status", [429, 418])
+async def test_an_exchange_that_wants_to_be_left_alone_is_for_as_long_as_it_says(status: int) -> None:
+    local = Throttling(status, -1003, {"Retry-After": "60"})
+    async with broken(local) as exchange:
+        order = an_order(await exchange.fetch_book(ETH), "buy", COIN)
+        await exchange.place(order)
+        asked, now_ns = local.asked, time.monotonic_ns()
+        refused = await exchange.place(order)
+        assert (refused.status, "as it said, for" in refused.detail) == (OrderStatus.REJECTED, True)
+        with pytest.raises(ExchangeUnavailable):
+            await exchange.find("one", ETH)
+        assert local.asked == asked
+        exchange._monotonic_ns = lambda: now_ns + 61 * 10**9
+        assert await exchange.find("one", ETH) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "asks_s"), [("0", 0), ("7", 7), ("999999999", 3_600), ("Mon, 23 Nov 2026", 0), ("-5", 0)]
+)
+def test_how_long_an_exchange_wants_to_be_left_alone(said: str, asks_s: int) -> None:
+    client = SimpleNamespace(last_response_headers={"Retry-After": said})
+    assert asked_to_wait_s(client) == asks_s
 
 
 @pytest.mark.parametrize("kept_back", [r',"tradeId":\d+', r',"commission":"[\d.]+"', r',"commissionAsset":"ETH"'])

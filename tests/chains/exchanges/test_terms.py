@@ -12,8 +12,9 @@ from chains.assets import Token
 from chains.exchanges import reading
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.local import LocalExchange
+from chains.exchanges.local.rules import SymbolRules
 from chains.exchanges.local.server import Handler
-from chains.exchanges.orders import ExchangeOrder, OrderStatus
+from chains.exchanges.orders import ExchangeOrder, Fill, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
 
@@ -34,10 +35,18 @@ class Ruling(LocalExchange):
         assert isinstance(rules, dict)
         rules["ETHUSDT"] = replace(rules["ETHUSDT"], **now)
 
-    def delist(self, symbol: str) -> None:
+    def delist(self, symbol: str) -> SymbolRules:
         rules = self._api.rules
         assert isinstance(rules, dict)
-        del rules[symbol]
+        delisted: SymbolRules = rules.pop(symbol)
+        return delisted
+
+    def enlist(self, symbol: str, rules: SymbolRules) -> None:
+        assert isinstance(self._api.rules, dict)
+        self._api.rules[symbol] = rules
+
+    def charge(self, taker_fee_ppm: int) -> None:
+        self._matcher._taker_fee_ppm = taker_fee_ppm
 
 
 @pytest.mark.parametrize(
@@ -78,6 +87,42 @@ async def test_a_symbol_that_is_delisted_does_not_keep_the_others_from_their_new
     finally:
         await exchange.close()
         await local.close()
+
+
+async def test_a_symbol_that_was_not_listed_for_a_while_is_traded_and_followed_again() -> None:
+    local = Ruling(ANCHORS)
+    async with broken(local) as exchange:
+        book = await exchange.fetch_book(ETH)
+        rules = local.delist("ETHUSDT")
+        refused = await exchange.place(an_order(book, "buy", COIN, "before"))
+        assert refused.status is OrderStatus.REJECTED
+        assert exchange._reading_terms is not None
+        await exchange._reading_terms
+        local.enlist("ETHUSDT", rules)
+        await exchange.watch(lambda book: None)
+        placed = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN, "after"))
+        assert placed.status is OrderStatus.FILLED
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+async def test_a_fee_that_became_dearer_while_it_runs_is_learnt_from_what_was_charged(side: str) -> None:
+    local = Ruling(ANCHORS)
+    async with broken(local) as exchange:
+        local.deposit(KEY, SECRET, "ETH", 10 * COIN)
+        book = await exchange.fetch_book(ETH)
+        assert book.taker_fee_ppm == 230
+        await exchange.place(an_order(book, side, COIN, "as told"))
+        assert (await exchange.fetch_book(ETH)).taker_fee_ppm == 230
+        local.charge(1_000)
+        await exchange.place(an_order(book, side, COIN // 10, "dearer"))
+        assert (await exchange.fetch_book(ETH)).taker_fee_ppm == 1_000
+
+
+def test_a_fee_rounded_up_in_a_tiny_trade_is_no_dearer_one() -> None:
+    terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.00023", lambda code: Token("cex", code, code, 8))
+    tiny = Fill("1", Decimal(2_000), 100, 200_000, "ETH", 1)
+    in_bnb = Fill("2", Decimal(2_000), COIN, 2_000 * COIN, "BNB", COIN)
+    assert reading.charged(terms, "buy", [tiny]) == reading.charged(terms, "sell", [in_bnb]) == terms
 
 
 async def test_prices_between_two_ticks_are_taken_for_the_worse() -> None:
