@@ -59,9 +59,8 @@ def scan(snapshot: Snapshot, books: Books, numeraire: Token, terms: Terms) -> Sc
     problem = problem_of([*venues, *books.venues], numeraire)
     unsupported = unsupported_in(problem.venues)
     solution = solve(problem)
-    limit = bound(problem, solution.prices)
     avoiding = replace(terms, avoided={**unsupported, **terms.avoided})
-    taken, missed = explained(solution, avoiding, limit, unsupported)
+    found = explained(solution, avoiding, bound(problem, solution.prices), unsupported)
     return Scanned(
         first_block=min((recorded.block for recorded in snapshot.pools), default=0),
         block=max((recorded.block for recorded in snapshot.pools), default=0),
@@ -70,9 +69,9 @@ def scan(snapshot: Snapshot, books: Books, numeraire: Token, terms: Terms) -> Sc
         books=len(books.venues),
         terms=terms,
         solution=solution,
-        bound=limit,
-        capture=taken,
-        missed=missed,
+        bound=found.bound,
+        capture=found.capture,
+        missed=found.missed,
         left_out={left.venue: left.reason for left in snapshot.left_out} | dict(problem.refused) | dict(books.refused),
     )
 

@@ -66,7 +66,7 @@ class Certificates:
         if explain:
             unsupported = unsupported_in(problem.venues)
             terms = replace(update.terms, avoided={**unsupported, **update.terms.avoided})
-            taken, missed = explained(solution, terms, limit, unsupported)
+            limit, taken, missed = explained(solution, terms, limit, unsupported)
             within_reach = taken.gain
         return Certified(update.number, limit, within_reach, missed, time.perf_counter() - began)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -32,6 +32,9 @@ WORTH_MENTIONING = 1e-3
 
 ADDED_UP = 0.99
 """Walks that are worth less than this part of their optimum were taken of flows that do not close."""
+
+EASED = (0.5,) * 5 + (1.0,)
+"""What part of each walk is taken before the optimum is sought again, where a pool's swaps are in each other's way."""
 
 PRUNINGS = 4
 """How often the optimum is sought again over what still pays for its gas."""
@@ -105,10 +108,10 @@ def capture(solution: Solution, terms: Terms) -> Capture:
     return Capture(tuple(trades))
 
 
-def remaining(solution: Solution, trades: Iterable[Trade]) -> float:
-    """What could still be gained after `trades`, by the dual; base units of the numeraire."""
+def rested(solution: Solution, trades: Iterable[Trade]) -> Solution:
+    """The optimum of what `trades` leave."""
     problem = solution.problem
-    return solve(problem_of(_after(_passed(problem), trades).values(), problem.tokens[0])).value
+    return solve(problem_of(_after(_passed(problem), trades).values(), problem.tokens[0]))
 
 
 def _passed(problem: Problem) -> dict[str, Venue]:
@@ -130,7 +133,10 @@ def _once(solution: Solution, terms: Terms) -> list[Trade]:
     the market and the optimum is sought again without them.
     """
     solution, kept = _tradable(solution, terms)
-    best = _Trader(solution, kept, terms).best()
+    trader = _Trader(solution, kept, terms)
+    best = trader.best()
+    if _crowded(solution, kept):
+        best = max(best, trader.merged(_eased(solution, terms)), key=lambda trades: _net(trades, terms))
     for _ in range(PRUNINGS if terms.gas_price_wei else 0):
         paying = [share for share in kept if _pays(share, solution.problem, terms)]
         edges = sorted({edge for share in paying for edge in share.edges})
@@ -142,6 +148,33 @@ def _once(solution: Solution, terms: Terms) -> list[Trade]:
             break
         best = tried
     return best
+
+
+def _crowded(solution: Solution, kept: Iterable[Share]) -> bool:
+    """Whether walks swap several ways at one pool of more than two tokens.
+
+    Each way was solved for as a pool of its own, so that together they take more than the pool gives at a profit.
+    """
+    venues, ways = solution.problem.venues, solution.problem.ways
+    edges = {edge for share in kept for edge in share.edges}
+    swapped = Counter(ways[edge].venue for edge in edges if len(venues[ways[edge].venue].tokens) > 2)
+    return any(count > 1 for count in swapped.values())
+
+
+def _eased(solution: Solution, terms: Terms) -> Counter[Walk]:
+    """What each walk is to take in all, found by taking it in parts and seeking the optimum anew after each."""
+    numeraire, venues = solution.problem.tokens[0], _passed(solution.problem)
+    amounts: Counter[Walk] = Counter()
+    for part in EASED:
+        solution, kept = _tradable(solution, terms)
+        made = _Trader(solution, kept, terms).first(part)
+        if not made:
+            break
+        for trade in made:
+            amounts[trade.walk] += trade.amount_in
+        venues = _after(venues, made)
+        solution = solve(problem_of(venues.values(), numeraire))
+    return amounts
 
 
 def _after(venues: Mapping[str, Venue], trades: Iterable[Trade]) -> dict[str, Venue]:
@@ -180,13 +213,9 @@ class _Trader:
 
     def _together(self) -> list[list[Trade]]:
         """The walks at the optimum's sizes, then what they leave; and the same merged into one trade per walk."""
-        desk, made = self._opened(), []
-        amounts: Counter[Walk] = Counter()
-        for walk, amount_in in self._sizes.items():
-            trade = self._traded(desk, walk, min(amount_in, self._most_in(walk)))
-            if trade is not None:
-                amounts[walk] = trade.amount_in
-                made.append(trade)
+        desk = self._opened()
+        made = list(self._first(desk, 1.0))
+        amounts = Counter({trade.walk: trade.amount_in for trade in made})
         for _ in range(POLISHES):
             before = len(made)
             for walk in self._sizes:
@@ -197,10 +226,25 @@ class _Trader:
                     made.append(trade)
             if len(made) == before:
                 break
-        desk, gas_price_wei = self._opened(), self._terms.gas_price_wei
-        again = (self._traded(desk, walk, amount, gas_price_wei) for walk, amount in amounts.items() if amount)
-        merged = [trade for trade in again if trade is not None]
+        merged = self.merged(amounts)
         return [merged, made] if _worth_splitting(merged, made) else [merged]
+
+    def merged(self, amounts: Mapping[Walk, int]) -> list[Trade]:
+        """One trade per walk, those that pay for their gas."""
+        desk, gas_price_wei = self._opened(), self._terms.gas_price_wei
+        sized = ((walk, min(amount, self._most_in(walk))) for walk, amount in amounts.items() if amount)
+        again = (self._traded(desk, walk, amount, gas_price_wei) for walk, amount in sized)
+        return [trade for trade in again if trade is not None]
+
+    def first(self, part: float) -> list[Trade]:
+        """That part of each walk at the optimum's size."""
+        return list(self._first(self._opened(), part))
+
+    def _first(self, desk: Desk, part: float) -> Iterator[Trade]:
+        for walk, amount_in in self._sizes.items():
+            trade = self._traded(desk, walk, min(part * amount_in, self._most_in(walk)))
+            if trade is not None:
+                yield trade
 
     def _alone(self) -> list[Trade]:
         """The best walk at its own best size, again and again, until none pays for its gas."""

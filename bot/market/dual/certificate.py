@@ -54,9 +54,9 @@ def bound(problem: Problem, prices: Floats) -> int:
     total = turned_over = 0.0
     several: dict[str, list[tuple[Priced, float]]] = {}
     chosen = tied(problem, prices)
-    surfaces = _surfaces(problem)
+    known = surfaces(problem)
     for edge, way in enumerate(problem.ways):
-        if way.venue in surfaces:
+        if way.venue in known:
             continue
         source, target = problem.ends[edge].tolist()
         priced = Priced(way, float(chosen[source]), float(chosen[target]))
@@ -71,14 +71,14 @@ def bound(problem: Problem, prices: Floats) -> int:
             together = worth_in_turn(problem.venues[name], [priced for priced, _ in found])
             total += max(together - sum(worths), 0.0)
     by_token = dict(zip(problem.tokens, map(float, chosen), strict=True))
-    for name, surface in surfaces.items():
+    for name, surface in known.items():
         most, turned = worth_together(surface, [by_token.get(token) for token in problem.venues[name].tokens])
         total += most
         turned_over += turned if most else 0.0
     return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)
 
 
-def _surfaces(problem: Problem) -> dict[str, Surface]:
+def surfaces(problem: Problem) -> dict[str, Surface]:
     """What the pools of the problem's ways keep over all their tokens, of those that say so."""
     found = {}
     for name in {way.venue: None for way in problem.ways}:

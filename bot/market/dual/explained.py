@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
-from bot.market.dual.capture import Capture, Cause, Terms, capture, remaining
+import numpy as np
+
+from bot.market.dual.capture import Capture, Cause, Terms, capture, rested
+from bot.market.dual.certificate import bound, surfaces
 from bot.market.dual.solve import Solution
 from bot.market.dual.venues import Venue, hop_of
 from chains.pools.pool import PoolError
@@ -23,10 +27,19 @@ def unsupported_in(venues: Mapping[str, Venue]) -> dict[str, str]:
     return found
 
 
-def explained(
-    solution: Solution, terms: Terms, limit: int, unsupported: Mapping[str, str]
-) -> tuple[Capture, dict[Cause, int]]:
-    """What is captured under `terms`, and the difference to `limit` by cause.
+class Explained(NamedTuple):
+    """What is captured of a bound, and the difference by cause; base units of the numeraire."""
+
+    bound: int
+    capture: Capture
+    missed: dict[Cause, int]
+
+
+def explained(solution: Solution, terms: Terms, limit: int, unsupported: Mapping[str, str]) -> Explained:
+    """What is captured under `terms`, and the difference by cause to `limit`, or to a closer bound.
+
+    The solver takes the ways of a pool with several tokens for pools of their own, so that its prices are not the best
+    for a bound that does not: those that the trades leave may be better.
 
     Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
     to more rules keep to fewer as well, so no cost is negative. Of what is missed without any rule, `left` is what
@@ -50,11 +63,16 @@ def explained(
             found = stricter
         captures[cause] = stricter = found
         rule_before = rule
+    rest = rested(solution, captures[Cause.ROUNDING].trades)
+    if surfaces(solution.problem):
+        left_at = dict(zip(rest.problem.tokens, rest.prices, strict=True))
+        prices = [left_at.get(*priced) for priced in zip(solution.problem.tokens, solution.prices, strict=True)]
+        limit = min(limit, bound(solution.problem, np.array(prices)))
     missed: dict[Cause, int] = {}
     before = limit
     for cause, _ in rules:
         missed[cause] = before - captures[cause].gain
         before = captures[cause].gain
-    left = min(missed[Cause.ROUNDING], int(remaining(solution, captures[Cause.ROUNDING].trades)))
+    left = min(missed[Cause.ROUNDING], int(rest.value))
     missed[Cause.ROUNDING] -= left
-    return captures[Cause.GAS], missed | {Cause.LEFT: left}
+    return Explained(limit, captures[Cause.GAS], missed | {Cause.LEFT: left})

@@ -11,8 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.exactness import curve as proof
+from bot.market.dual.capture import Terms
 from bot.market.dual.certificate import ROUNDING, bound, most_worth
+from bot.market.dual.explained import explained
 from bot.market.dual.problem import Way, problem_of
+from bot.market.dual.solve import solve
 from bot.market.dual.together import worth_together
 from chains.pools.balancer_math import ONE
 from chains.pools.balancer_v3_stable import Surge
@@ -128,6 +131,23 @@ def test_a_swap_in_parts_gains_more_than_one_alone_where_its_fee_stays_and_is_bo
     problem = problem_of([pool, pair((10**33, int(10**33 * price)), number=7, tokens=(sold, bought))], bought)
     prices = [1.0 if token == bought else price for token in problem.tokens]
     assert alone < in_parts <= bound(problem, prices) <= 1.1 * in_parts
+
+
+@pytest.mark.parametrize(("one", "other"), [((8, 1, 1), (1, 1, 1)), ((3, 1, 2), (1, 1, 3))])
+def test_swaps_of_several_tokens_at_two_pools_are_sized_together_and_the_bound_is_as_close(one, other) -> None:
+    dai, usdc, _ = TRIPOOL.tokens
+    held = 2 * 10**7
+    pools = [
+        replace(TRIPOOL, address=at(number), balances=(a * held * ONE, b * held * 10**6, c * held * 10**6))
+        for number, (a, b, c) in enumerate((one, other), 1001)
+    ]
+    shallow = pair((held // 2 * ONE, held * 99 // 200 * 10**6), number=1, tokens=(dai, usdc))
+    problem = problem_of([*pools, shallow], dai)
+    found = solve(problem)
+    loose = bound(problem, found.prices)
+    limit, made, missed = explained(found, Terms(), loose, {})
+    assert 0.9999 * limit <= made.gain <= limit < 0.995 * loose
+    assert made.gain + sum(missed.values()) == limit
 
 
 def test_prices_within_the_fees_are_worth_nothing() -> None:
