@@ -96,7 +96,18 @@ class _Stable:
     def worth(self) -> float:
         if (at_rest := self._least(self.surface.held, self._slopes(math.inf)).worth) <= 0.0:
             return at_rest
-        freely = _Stable(self.surface._replace(fee=0.0), self.prices).without_fees()
+        without_fees = _Stable(self.surface._replace(fee=0.0), self.prices)
+        if (best := self._outside(without_fees.nowhere_far(roughly=True))) <= 0.0:
+            return best
+        return min(best, self._outside(without_fees.nowhere_far()))
+
+    def nowhere_far(self, *, roughly: bool = False) -> _Held:
+        """The least U where it makes no difference which states are passed; `roughly`, with the start's Q at the end."""
+        slopes = self._slopes(math.inf)
+        return self._least(self._met(slopes, roughly=roughly), slopes)
+
+    def _outside(self, freely: _Held) -> float:
+        """The bound, where `freely` bounds what could be gained without a fee."""
         factors = (*_FAR, math.inf) if self.stays else (math.inf,)
         tolls = [self._toll(factor, beyond, freely.m) for factor, beyond in pairwise(factors)]
         best = math.inf
@@ -110,11 +121,6 @@ class _Stable:
             if near >= far:
                 break
         return best
-
-    def without_fees(self) -> _Held:
-        """The least U where no state makes a difference."""
-        slopes = self._slopes(math.inf)
-        return self._least(self._met(slopes), slopes)
 
     def _slopes(self, factor: float) -> list[float]:
         """By token, the least ∂D where a fee on it stays, of states whose Q is at most `factor` times the start's.
@@ -169,7 +175,7 @@ class _Stable:
         q = (max(m * rises, low) for rises, low in zip(gradient, lowest, strict=True))
         return sum(each * x for each, x in zip(q, self.surface.held, strict=True)) - m * self.d
 
-    def _met(self, slopes: Sequence[float]) -> list[float]:
+    def _met(self, slopes: Sequence[float], *, roughly: bool = False) -> list[float]:
         """About where the best series ends: each q is at an end that its token's flow allows, and D is as before."""
         ends = [self._ends(price, price, slope) for price, slope in zip(self.prices, slopes, strict=True) if price]
         highest = max(end for _, end in ends) * _BESIDE
@@ -185,6 +191,8 @@ class _Stable:
             shares = (x * self.tokens / self.d for x in ended(lopsided))
             return -sum(map(math.log, shares)) - math.log(lopsided)
 
+        if roughly:
+            return ended(self.lopsided)
         return ended(_root(lambda lopsided: -excess(lopsided), 1.0, self.lopsided * _WIDEST))
 
     def _balances(self, m: float, lopsided: float, slopes: Sequence[float]) -> list[float]:
