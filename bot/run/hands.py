@@ -133,8 +133,9 @@ class _Maker:
             if world.twin is not None:
                 # In every mode, because the account is also what tells the fees.
                 key, secret = world.api_keys[name]
-                for currency, units in start.items():
-                    await world.twin.deposit(key, secret, currency.address, units)
+                for currency in exchange.currencies():
+                    # Also of none: a deposit makes the account.
+                    await world.twin.deposit(key, secret, currency.address, start.get(currency, 0))
             if self.mode is not Mode.LIVE:
                 found[name] = PaperExchange(name, exchange.books.__getitem__, exchange_units(start))
             elif world.api_keys[name][0]:

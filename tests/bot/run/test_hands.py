@@ -31,9 +31,9 @@ class Watched(Exchange):
         return [ETH_AT_EXCHANGE]
 
 
-def _maker(mode: Mode, key: str) -> _Maker:
+def _maker(mode: Mode, key: str, twin: SimpleNamespace | None = None) -> _Maker:
     keys = {"binance": (key, key)}
-    world = SimpleNamespace(exchanges={"binance": Watched()}, api_keys=keys, twin=None, network=TWIN)
+    world = SimpleNamespace(exchanges={"binance": Watched()}, api_keys=keys, twin=twin, network=TWIN)
     return _Maker(cast(Any, None), mode, cast(Any, world), SystemClock(), AsyncExitStack(), {}, ())
 
 
@@ -42,6 +42,17 @@ def _maker(mode: Mode, key: str) -> _Maker:
 )
 async def test_live_there_is_an_account_only_where_there_is_a_key(mode: Mode, key: str, accounts: int) -> None:
     assert len(await _maker(mode, key).accounts()) == accounts
+
+
+async def test_on_the_twin_there_is_an_account_also_where_the_inventory_has_nothing_to_deposit() -> None:
+    """The account comes with a deposit, and what its exchange does not know it refuses as a wrong key."""
+    made: list[tuple[str, int]] = []
+
+    async def deposit(key: str, secret: str, currency: str, amount: int) -> None:
+        made.append((key, amount))
+
+    maker = _maker(Mode.LIVE, "key", SimpleNamespace(deposit=deposit))
+    assert len(await maker.accounts()) == 1 and made == [("key", 0)]
 
 
 async def test_a_live_run_opens_its_books_without_asking_what_lies_at_an_exchange_it_only_watches(
