@@ -17,7 +17,7 @@ without any fee, less those, bounds it. Of several such Q the one counts by whic
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -94,33 +94,29 @@ class _Stable:
         self.d, self.lopsided = _invariant(surface.amplification, surface.held)
 
     def worth(self) -> float:
-        if (at_rest := self._least(self.surface.held, self._slopes(math.inf)).worth) <= 0.0:
-            return at_rest
-        without_fees = _Stable(self.surface._replace(fee=0.0), self.prices)
-        if (best := self._outside(without_fees.nowhere_far(roughly=True))) <= 0.0:
-            return best
-        return min(best, self._outside(without_fees.nowhere_far()))
-
-    def nowhere_far(self, *, roughly: bool = False) -> _Held:
-        """The least U where it makes no difference which states are passed; `roughly`, with the start's Q at the end."""
-        slopes = self._slopes(math.inf)
-        return self._least(self._met(slopes, roughly=roughly), slopes)
-
-    def _outside(self, freely: _Held) -> float:
-        """The bound, where `freely` bounds what could be gained without a fee."""
-        factors = (*_FAR, math.inf) if self.stays else (math.inf,)
-        tolls = [self._toll(factor, beyond, freely.m) for factor, beyond in pairwise(factors)]
+        held, without_fees = self.surface.held, _Stable(self.surface._replace(fee=0.0), self.prices)
+        for slopes, far in self._cases(without_fees.anywhere(roughly=True)):
+            if far <= 0.0 and self._least(held, slopes).worth <= 0.0:
+                return 0.0
         best = math.inf
-        for number, factor in enumerate(factors):
-            slopes = self._slopes(factor)
-            far = freely.worth - min(tolls[number:], default=math.inf)
-            near = self._least(self.surface.held, slopes).worth
-            if near > max(far, 0.0):
-                near = min(near, self._least(self._met(slopes), slopes).worth)
+        for slopes, far in self._cases(without_fees.anywhere()):
+            near = min(self._least(z, slopes).worth for z in (held, self._met(slopes)))
             best = min(best, max(near, far))
             if near >= far:
                 break
         return best
+
+    def anywhere(self, *, roughly: bool = False) -> _Held:
+        """The least U where it makes no difference which states are passed."""
+        slopes = self._slopes(math.inf)
+        return self._least(self._met(slopes, roughly=roughly), slopes)
+
+    def _cases(self, freely: _Held) -> Iterator[tuple[list[float], float]]:
+        """By how far is far: the least ∂D near, and what series gain that go far, were `freely` gained without fees."""
+        factors = (*_FAR, math.inf) if self.stays else (math.inf,)
+        tolls = [self._toll(factor, beyond, freely.m) for factor, beyond in pairwise(factors)]
+        for number, factor in enumerate(factors):
+            yield self._slopes(factor), freely.worth - min(tolls[number:], default=math.inf)
 
     def _slopes(self, factor: float) -> list[float]:
         """By token, the least ∂D where a fee on it stays, of states whose Q is at most `factor` times the start's.
@@ -176,7 +172,10 @@ class _Stable:
         return sum(each * x for each, x in zip(q, self.surface.held, strict=True)) - m * self.d
 
     def _met(self, slopes: Sequence[float], *, roughly: bool = False) -> list[float]:
-        """About where the best series ends: each q is at an end that its token's flow allows, and D is as before."""
+        """About where the best series ends: each q is at an end that its token's flow allows, and D is as before.
+
+        `roughly`: with Q as before, too.
+        """
         ends = [self._ends(price, price, slope) for price, slope in zip(self.prices, slopes, strict=True) if price]
         highest = max(end for _, end in ends) * _BESIDE
         lowest = max(min(end for end, _ in ends) / _BESIDE, highest / _WIDEST)
