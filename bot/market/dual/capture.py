@@ -136,7 +136,7 @@ def _once(solution: Solution, terms: Terms) -> list[Trade]:
     trader = _Trader(solution, kept, terms)
     best = trader.best()
     if _crowded(solution, kept):
-        best = max(best, trader.merged(_eased(solution, terms)), key=lambda trades: _net(trades, terms))
+        best = max(best, trader.merged(_eased(solution, kept, terms)), key=lambda trades: _net(trades, terms))
     for _ in range(PRUNINGS if terms.gas_price_wei else 0):
         paying = [share for share in kept if _pays(share, solution.problem, terms)]
         edges = sorted({edge for share in paying for edge in share.edges})
@@ -161,19 +161,18 @@ def _crowded(solution: Solution, kept: Iterable[Share]) -> bool:
     return any(count > 1 for count in swapped.values())
 
 
-def _eased(solution: Solution, terms: Terms) -> Counter[Walk]:
-    """What each walk is to take in all, found by taking it in parts and seeking the optimum anew after each."""
-    numeraire, venues = solution.problem.tokens[0], _passed(solution.problem)
-    amounts: Counter[Walk] = Counter()
+def _eased(solution: Solution, kept: Sequence[Share], terms: Terms) -> Counter[Walk]:
+    """What each walk is to take in all, found by taking it in parts and seeking the optimum of its venues anew."""
+    problem, amounts = solution.problem, Counter[Walk]()
+    venues = {problem.ways[edge].venue: problem.venues[problem.ways[edge].venue] for it in kept for edge in it.edges}
     for part in EASED:
-        solution, kept = _tradable(solution, terms)
         made = _Trader(solution, kept, terms).first(part)
         if not made:
             break
         for trade in made:
             amounts[trade.walk] += trade.amount_in
         venues = _after(venues, made)
-        solution = solve(problem_of(venues.values(), numeraire))
+        solution, kept = _tradable(solve(problem_of(venues.values(), problem.tokens[0])), terms)
     return amounts
 
 
