@@ -14,6 +14,7 @@ from bot.ledger.ledger import Ledger, as_run
 from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, OpportunityRow, PlanRow, RefusalRow, RunRow
 from bot.ledger.orders import BY_HAND
 from bot.ledger.records import Account, Run
+from bot.ledger.results import is_closed
 from bot.ledger.types import exact_sum
 
 PAGE = 50
@@ -169,6 +170,7 @@ def decisions(
             IntentRow.state,
             IntentRow.mined_as,
             IntentRow.exposure,
+            IntentRow.two_sided,
             IntentRow.released_because,
             AttemptRow.tx_hash,
             came_to.label("profit_wei"),
@@ -200,7 +202,7 @@ def decisions(
                 mined_as=row.mined_as,
                 exposure=row.exposure,
                 tx_hash=row.tx_hash,
-                profit_wei=row.profit_wei if row.results else None,
+                profit_wei=row.profit_wei if row.results and is_closed(row) else None,
             )
             for row in connection.execute(page)
         )

@@ -49,6 +49,13 @@ def test_each_decision_says_what_became_of_it(ledger: Ledger) -> None:
     assert [decision.strategy for decision in decisions(ledger, strategy="cex_dex_arbitrage")] == ["cex_dex_arbitrage"]
 
 
+def test_a_decision_whose_block_was_replaced_came_to_nothing_known(ledger: Ledger) -> None:
+    ledger.record_mined(pending(ledger, 1).id, receipt(1), {INVENTORY_WETH: 10**16})
+    ledger.undo_block(receipt(1).block_hash)
+    (decision,) = decisions(ledger)
+    assert (decision.status, decision.profit_wei) == ("pending", None)
+
+
 def test_pages_follow_one_another_without_overlap(ledger: Ledger) -> None:
     with ledger.batch():
         for number in range(7):
