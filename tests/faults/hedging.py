@@ -236,6 +236,8 @@ class Hedging:
     def _befall(self, troubles: Mapping[Call, Trouble]) -> None:
         self.local.troubles = dict(troubles)
         self.exchange._client.timeout = IMPATIENCE_MS if troubles else PATIENCE_MS
+        # A block lasts longer than this exchange wants to be left alone, though not here.
+        self.exchange._left_alone_until_ns = 0
 
     def _fresh_block(self) -> int:
         self._block += 1
