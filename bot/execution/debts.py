@@ -44,6 +44,11 @@ class Debt:
     unwind_failed: bool = False
     unwound: bool = False
 
+    @property
+    def unclear(self) -> bool:
+        """Whether an order of it may still turn out to have traded, and soon."""
+        return self.open_order is not None and not self.quarantined
+
     def after(self, placed: PlacedOrder) -> Debt:
         """What is owed once `placed` has ended as it says."""
         filled = placed.filled_units if placed.side is self.order.side else -placed.filled_units

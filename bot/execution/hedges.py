@@ -19,6 +19,7 @@ from bot.execution.marks import Marks
 from bot.execution.ordering import TradingAccount, is_dust, most_spent, priced
 from bot.execution.owing import Owing
 from bot.execution.resting import Resting
+from bot.execution.shortfalls import Shortfalls
 from bot.execution.transactions import Settled
 from bot.execution.unwind import unwinding
 from bot.ledger.decisions import Level
@@ -62,6 +63,7 @@ class HedgeDesk:
         """Exchanges at which nothing new is begun."""
         self._exchanges = exchanges
         self._inventory = inventory
+        self._shortfalls = Shortfalls(ledger, inventory, exchanges)
         self._marks = marks
         self._policies = policies
         self._may_order = may_order
@@ -179,6 +181,7 @@ class HedgeDesk:
             with suppress(UnknownVenue):
                 self._owe_again(self._ledger.intent(intent.id), head.number)
         self._closed = ()
+        await self._shortfalls.at_head({debt.order.exchange for debt in self._debts.values() if debt.unclear})
         unclear = [(debt, debt.open_order) for debt in self._debts.values() if debt.open_order is not None]
         ready = [debt for debt in self._debts.values() if debt.open_order is None and self._goes_on(debt)]
         due = [debt for debt in ready if debt.back or debt.unwind_failed or head.number <= debt.deadline_block]
@@ -317,6 +320,7 @@ class HedgeDesk:
             return
         if placed.state is OrderState.REJECTED:
             self._ledger.record_event(Level.WARNING, "order_rejected", f"{client_id}: {report.detail}")
+            self._shortfalls.doubt(placed.exchange)
         self._known(debt, placed)
 
     def _known(self, debt: Debt, placed: PlacedOrder) -> None:

@@ -34,6 +34,7 @@ class InventoryDesk:
         self._currencies = currencies
         self._spoken_for: dict[int, tuple[int, Mapping[Token, int]]] = {}
         self._held_back: dict[str, tuple[Token, int]] = {}
+        self._missing: dict[Token, int] = {}
         self.owed: Callable[[], Iterable[tuple[Token, int]]] = tuple
         """What is to pay the other sides of plans whose chain side is settled."""
 
@@ -60,9 +61,24 @@ class InventoryDesk:
         }
 
     def held(self, token: Token) -> int:
-        """Base units at its exchange, less what an order of which nothing is known may have spent of them."""
+        """Base units at its exchange, less what is missing there, and what an order of which nothing is known may have
+        spent of them.
+        """
         held_back = sum(units for other, units in self._held_back.values() if other == token)
-        return self._ledger.balance(Account.of(token.place, token)) - held_back
+        return self._ledger.balance(Account.of(token.place, token)) - held_back - self._missing.get(token, 0)
+
+    def believe(self, exchange: str, free: Mapping[str, int]) -> None:
+        """`exchange` says what is free there, in base units by currency: what the books have beyond that is missing."""
+        for token in self._currencies:
+            if token.place == exchange:
+                self._missing.pop(token, None)
+                lacks = self._ledger.balance(Account.of(exchange, token)) - free.get(token.address, 0)
+                if lacks > 0:
+                    self._missing[token] = lacks
+
+    def missing_at(self, exchange: str) -> Mapping[Token, int]:
+        """What the books say is at `exchange`, and is not by its last word, in base units."""
+        return {token: units for token, units in self._missing.items() if token.place == exchange}
 
     def refusal(self, plan: Plan) -> Refusal | None:
         """Why `plan` cannot be paid for; None when it can, or spends nothing of ours."""
@@ -94,6 +110,7 @@ class InventoryDesk:
 
     def _used(self, token: Token, before: int | None) -> int:
         apart = sum(units for held, units in (*self._held_back.values(), *self.owed()) if held == token)
+        apart += self._missing.get(token, 0)
         sent = (spends for block, spends in self._spoken_for.values() if block != before)
         return apart + sum(spends.get(token, 0) for spends in sent)
 

@@ -31,6 +31,8 @@ class TradingAccount(Protocol):
 
     async def balances(self) -> dict[str, int]: ...
 
+    async def free(self) -> dict[str, int]: ...
+
 
 def priced(debt: Debt, book: Book, tolerance_ppm: int, held: int) -> Order | None:
     """An order for what is owed, as far as `held` base units of what it spends go, which reaches so far past the book's

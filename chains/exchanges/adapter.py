@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import ccxt
 
@@ -200,9 +200,18 @@ class Exchange:
 
     async def balances(self) -> dict[str, int]:
         """What the account owns per currency, locked or not, zeros left out. Raises `ExchangeUnavailable`."""
+        return await self._held("total")
+
+    async def free(self) -> dict[str, int]:
+        """What the account can spend now per currency, zeros left out. Raises `ExchangeUnavailable`."""
+        return await self._held("free")
+
+    async def _held(self, how: Literal["free", "total"]) -> dict[str, int]:
         try:
-            total = (await self._client.fetch_balance())["total"]
-            owned = {currency: self.token(currency).units(amount) for currency, amount in total.items()}
+            told = await self._client.fetch_balance()
+            # Where only one of the two is told, it is both.
+            held = {currency: told[how].get(currency) or total for currency, total in told["total"].items()}
+            owned = {currency: self.token(currency).units(amount) for currency, amount in held.items()}
         except Exception as error:
             raise self._unavailable(error) from None
         return {currency: amount for currency, amount in sorted(owned.items()) if amount}

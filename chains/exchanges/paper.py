@@ -27,6 +27,10 @@ class PaperExchange:
         """Base units per currency."""
         return dict(self._balances)
 
+    async def free(self) -> dict[str, int]:
+        """As `balances`: nothing is ever locked."""
+        return await self.balances()
+
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         """The report of an order placed before; None if there was none."""
         return self._reports.get(client_id)

@@ -199,6 +199,8 @@ class ScriptedExchange:
         self.cancelled: list[str] = []
         self.known: dict[str, OrderReport] = {}
         self.reachable = True
+        self.has = {"ETH": 10**18, "USDT": 10**18}
+        self.asked_what_is_free = 0
 
     async def place(self, order: ExchangeOrder) -> OrderReport:
         self.placed.append(order)
@@ -220,6 +222,12 @@ class ScriptedExchange:
 
     async def balances(self) -> dict[str, int]:
         return {}
+
+    async def free(self) -> dict[str, int]:
+        self.asked_what_is_free += 1
+        if not self.reachable:
+            raise ExchangeUnavailable("binance does not answer")
+        return self.has
 
 
 def report(order: ExchangeOrder, status: OrderStatus, filled: int = 0, *, price: int = 2000) -> OrderReport:
