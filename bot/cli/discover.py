@@ -49,7 +49,7 @@ async def discover(
     """Read factories' events and registries up to the head, measure every pool, and keep all of it.
 
     The node is --node, or else the run file's, or else a twin that is started for it. It can be ended and goes on where
-    it was.
+    it was; what lies before the block where its store began is not read later.
     """
     from bot.cli.tokens import place_named
     from bot.discovery.start import open_discoverer

@@ -158,7 +158,16 @@ class Discovery:
         counts["refused"] += len(step.refused)
 
     async def _positions(self, head: Head) -> dict[Origin, Position]:
-        """How far each origin is read: again, where the chain has changed since; from its beginning, if it is new."""
+        """How far each origin is read: again, where the chain has changed since; from its beginning, if it is new.
+
+        Raises `ScanFailed` where it should begin in a block that is not there yet.
+        """
+        before = (self._from_block or 0) - 1
+        if before > head.number:
+            raise ScanFailed(
+                f"pools are to be looked for from block {before + 1} on, and the chain has come to block "
+                f"{head.number}; correct --from-block or pools.from_block"
+            )
         kept = self._store.progress()
         seen = {origin: kept[origin.name] for origin in self.origins if origin.name in kept}
         gone = [at for at in seen.values() if at.block_hash and await self._hash_at(at.number) != at.block_hash]
@@ -167,9 +176,7 @@ class Discovery:
             self._store.rewind([origin.name for origin in seen], number, number)
             self._refused = self._store.refusals()
             seen = {origin: Position(min(at.number, number)) for origin, at in seen.items()}
-        before = (self._from_block or 0) - 1
-        if before <= head.number:
-            seen = {origin: at if at.number >= before else Position(before) for origin, at in seen.items()}
+        seen = {origin: at if at.number >= before else Position(before) for origin, at in seen.items()}
         for origin in self.origins:
             if origin not in seen:
                 try:

@@ -100,6 +100,14 @@ async def test_a_scan_goes_on_behind_what_the_node_no_longer_has_where_it_is_tol
         assert (await discoverer.discovery.advance(head, silent)).found == 1_779
 
 
+async def test_pools_are_not_looked_for_from_a_block_that_is_not_there_yet(place: Place) -> None:
+    """A digit too many would read all of the chain, at a provider's price, instead of its end."""
+    head = await place.head()
+    told = rf"come to block {head.number}; correct --from-block"
+    with await place.discoverer(from_block=head.number + 2) as discoverer, pytest.raises(ScanFailed, match=told):
+        await discoverer.discovery.advance(head, silent)
+
+
 async def test_of_a_node_that_gives_little_at_a_time_is_told_how_much_is_left_to_ask(place: Place, monkeypatch) -> None:
     class Ended(Exception): ...
 
