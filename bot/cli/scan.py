@@ -100,8 +100,10 @@ def scan(
             emit({"state": file, **document(result)})
         else:
             click.echo("\n".join([str(file), *lines(result)]))
-            if result.left_out:
-                click.echo(f"left out: {len(result.left_out):,} venues; --json names them", err=True)
+            for venue, reason in found.refused.items():
+                click.echo(f"left out: {venue}: {reason}", err=True)
+            if more := len(result.left_out) - len(found.refused):
+                click.echo(f"left out: {more:,} pools; --json names them", err=True)
     return ExitCode.OK
 
 

@@ -49,6 +49,19 @@ def test_gas_is_not_counted_in_a_token_that_does_not_pay_it(state: Path) -> None
     assert run("scan", "--state", state, "--gas-price", "20", "--numeraire", "WETH").exit_code == 0
 
 
+def test_a_book_that_is_left_out_is_told_by_name_and_why(state: Path, tmp_path: Path) -> None:
+    """Who brings a book must not take a scan without it for one with it."""
+    sides = [{"currency": token.symbol, "decimals": 8, "token": reference(token)} for token in (WETH, USDC)]
+    book = {"exchange": "binance", "symbol": "ETH/USDC", "base": sides[0], "quote": sides[1], "taker_fee_ppm": 0}
+    steps = {"tick": "0.01", "lot": "0.01", "min_amount": "0", "min_notional": "0"}
+    levels = {"bids": [["1901", "1"]], "asks": [["1900", "1"]]}
+    (tmp_path / "books.json").write_text(
+        json.dumps({"format": "isthmus-books", "version": 1, "books": [{**book, **steps, **levels}]})
+    )
+    told = run("scan", "--state", state, "--books", tmp_path / "books.json")
+    assert told.exit_code == 0 and "left out: binance:ETH/USDC: crossed: the best bid 1901" in told.stderr
+
+
 def test_a_folder_and_a_pattern_are_one_line_per_block(state: Path) -> None:
     write(Snapshot((Recorded(CHEAP, 8),)), state.with_name("2.json"))
     for where in (state.parent, state.parent / "*.json*"):
