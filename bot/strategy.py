@@ -196,9 +196,15 @@ class MarketView:
         """The best execution of an order over all pools the strategy may use, splits included. Base units, exact.
 
         Tokens are those of the market's pools and books. Raises `NoRoute` (`bot.market.routing`), `ValueError`.
+        What a path costs in gas is not weighed. A plan takes one path: `single`, which takes the whole amount, or none
+        where it is None. Its swaps are the plan's legs, its `gas` the plan's `gas_estimate`.
 
         >>> weth, usdt = market.market.pools["0x0d4a11d5EEaaC28EC3F61d100daF4d40471f1852"].tokens  # doctest: +SKIP
         >>> routed = market.route(weth, usdt, weth.units(100))  # doctest: +SKIP
+        >>> legs = tuple(  # doctest: +SKIP
+        ...     Swap(step.hop, step.token_in, step.token_out, step.amount_in, step.amount_out)
+        ...     for step in routed.single.steps
+        ... )
         """
         allowed = self.allowed or (lambda venue, token: True)
         pools = (

@@ -49,6 +49,11 @@ class Path:
     def amount_out(self) -> int:
         return self.steps[-1].amount_out
 
+    @property
+    def gas(self) -> int:
+        """An estimate, for a transaction of its own."""
+        return gas_of(step.hop.kind for step in self.steps if step.hop is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Routed:
@@ -70,7 +75,7 @@ class Routed:
     @property
     def gas(self) -> int:
         """An estimate, for one transaction per path."""
-        return sum(gas_of(step.hop.kind for step in path.steps if step.hop is not None) for path in self.paths)
+        return sum(path.gas for path in self.paths)
 
 
 def route(

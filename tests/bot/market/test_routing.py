@@ -43,6 +43,7 @@ def test_equal_pools_share_an_order_equally_and_it_pays_more_than_one_path() -> 
     assert found.amount_in == 40 * ETH and replayed(pools, found) == found.amount_out > found.single.amount_out
     assert all(part.amount_in == pytest.approx(10 * ETH, rel=1e-3) for part in found.paths)
     assert found.amount_out == pytest.approx(4 * pools[0].quote(WETH, 10 * ETH), rel=1e-8)
+    assert found.gas == 4 * found.single.gas, "a plan of the single path burns no more than that"
 
 
 def test_an_order_goes_over_other_tokens_where_that_pays() -> None:
