@@ -38,11 +38,20 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
     """The bot's memory. One process writes to it; any number may read."""
 
     @classmethod
-    def open(cls, url: str, clock: Clock, *, hold: str | None = None, head_file: Path | None = None) -> Self:
+    def open(
+        cls,
+        url: str,
+        clock: Clock,
+        *,
+        hold: str | None = None,
+        hold_later: str | None = None,
+        head_file: Path | None = None,
+    ) -> Self:
         """Opens, migrates and verifies the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
 
-        With `hold`, takes the lease of that name to write, which whoever trades must have. `head_file` is the
-        second file that knows the newest seal; by default beside an SQLite file, and none for a server. Raises
+        With `hold`, takes the lease of that name to write, which whoever trades must have; with `hold_later`, only
+        looks whether that is free: who then turns out not to trade has taken it from nobody. `head_file` is the second
+        file that knows the newest seal; by default beside an SQLite file, and none for a server. Raises
         `LedgerError`, one line, when the ledger is corrupt, held, locked, full or cannot be reached.
         """
         parsed = parse_url(url)
@@ -51,8 +60,8 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         try:
             upgrade(writer)
             ledger._check_head()
-            if hold is not None:
-                ledger._check_free(hold)
+            if (wanted := hold or hold_later) is not None:
+                ledger._check_free(wanted)
             check_pages(ledger._reader)
             ledger._check_rows()
             if hold is not None:

@@ -19,6 +19,7 @@ from bot.engine import Engine
 from bot.execution.fees import require_priced_gas
 from bot.execution.marks import Marks
 from bot.known import KnownPools
+from bot.ledger.custody import renewing
 from bot.ledger.decisions import Level
 from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.ledger import Ledger
@@ -108,6 +109,9 @@ async def _open(
             key, _ = world.api_keys[each.name]
             if key:
                 stack.enter_context(account_in_use(each.name, f"{each.ccxt_id or each.name}|{each.urls}", key))
+    # After the keys: who is refused those must not have ended a run that only stands still for a while.
+    ledger.hold(network.name)
+    await stack.enter_async_context(renewing(ledger))
     awaking = None
     if options.mode is not Mode.DRY:
         awaking = await begin_signer(as_whom, world, hands, out)

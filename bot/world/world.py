@@ -16,7 +16,6 @@ from bot.config.load import Loaded
 from bot.config.model import ExchangeSettings
 from bot.config.options import Reporter, RunOptions
 from bot.config.values import plain
-from bot.ledger.custody import renewing
 from bot.ledger.database import LEDGER_FILE, parse_url
 from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
@@ -107,7 +106,6 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / LEDGER_FILE)
     ledger = _open_ledger(ledger_url, config.ledger.folder, network, folder, clock)
     stack.callback(_close_ledger, ledger, folder)
-    await stack.enter_async_context(renewing(ledger))
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
     described: Mapping[str, Any] = twin.descriptor if twin else {}
     urls = [described["rpc_ws"]] if described else []
@@ -146,12 +144,12 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
 
 
 def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock) -> Ledger:
-    """The ledger, held by this process. A head file of an earlier version is moved to where all runs look for it."""
+    """The ledger, to be held later. A head file of an earlier version is moved to where all runs look for it."""
     try:
         head_file, before = head_file_among(runs, parse_url(url)), runs / network.name / _HEAD_FILE_BEFORE
         if "://" in url and before.exists() and not head_file.exists():
             before.rename(head_file)
-        return Ledger.open(url, clock, hold=network.name, head_file=head_file)
+        return Ledger.open(url, clock, hold_later=network.name, head_file=head_file)
     except BaseException:
         shutil.rmtree(folder)
         raise

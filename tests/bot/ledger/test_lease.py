@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -28,6 +29,8 @@ from bot.ledger.keylock import account_in_use, key_in_use
 from bot.ledger.lease import FileLock, LeaseState, ServerLock, check_free
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
+from bot.world.world import _open_ledger
+from chains.networks import load_network
 from tests.bot.ledger.given import SENDER, StandingClock, open_ledger
 from tests.postgres import Postgres
 
@@ -239,6 +242,20 @@ def test_who_stands_still_for_ten_seconds_is_followed_and_not_a_moment_sooner(fi
         first.attach()
         with closing(Ledger.open(file, clock, hold="twin")), pytest.raises(LeaseLost, match="took it over"):
             first.halt("dex_arbitrage", "too late")
+
+
+def test_a_start_ends_no_run_that_stands_still_before_it_has_its_keys(file: str, tmp_path: Path) -> None:
+    with closing(Ledger.open(file, clock := StandingClock())) as first:
+        first.hold("ethereum")
+        clock.seconds += 10
+        opened = partial(_open_ledger, file, tmp_path, load_network("ethereum"), tmp_path / "run", clock)
+        (tmp_path / "run").mkdir()
+        opened().close()
+        first.attach()
+        first.halt("dex_arbitrage", "it is awake again")
+        with closing(opened()) as follows, pytest.raises(LeaseLost, match="took it over"):
+            follows.hold("ethereum")
+            first.resume("dex_arbitrage", "too late")
 
 
 def test_who_is_refused_need_not_wait_until_every_row_is_read(file: str) -> None:
