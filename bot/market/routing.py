@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bot.market.dual.decompose import Edges, shares
+from bot.market.dual.decompose import Edges
 from bot.market.dual.exact import Desk, swaps
-from bot.market.dual.paths import Slices
+from bot.market.dual.paths import Flows, Slices
 from bot.market.dual.problem import Way, problem_of
 from bot.market.dual.solve import solve
 from bot.market.exact import PoolHop, backward
@@ -19,10 +19,19 @@ from chains.pools.pool import Pool, PoolError
 
 MOST_HOPS = 4
 SLICES = 48
-"""Into how many equal parts an order is cut to find its paths; the dual then finds how much each should carry."""
+"""Into how many equal parts an order is cut to find its ways; the dual then finds how much each should carry."""
+
+FURTHER = (1e-4, 1e-3, 1e-2)
+"""How much more, relative to the order, is sent to find ways beyond those that are balanced, small pools among them."""
+
+ROUNDS = 8
+"""How often such ways are looked for."""
 
 APPROACHES = 24
 """How often the input of an exact-output order is estimated anew."""
+
+SLACK = 1e-6
+"""An input is the least once so much less of it, relative to it, gives too little."""
 
 _HAIRS = (0.0, 1e-9, 1e-6, 1e-3, 1e-2, 0.1)
 """By how much a part is made smaller where a pool refuses it: a plan in floats fills a known range to its very end."""
@@ -110,52 +119,65 @@ class _Router:
         if token_in not in self._problem.tokens:
             raise NoRoute(f"no pools lead from {token_in} to {token_out}")
         self._source = self._problem.tokens.index(token_in)
+        self._slices = Slices(self._problem, self._source, 0, max_hops)
+        self._known: set[int] = set()
 
     def most_out(self, amount: int) -> Routed:
         """Raises `NoRoute`."""
-        found = self._slices().shares(float(amount), SLICES)
         single = self._single(amount)
-        made: list[tuple[Path, ...]] = [(single,)] if single is not None else []
-        made += [paths for plan in (found, self._balanced(found, amount)) if (paths := self._exact(plan, amount))]
+        made = self._split(amount) + ([(single,)] if single is not None else [])
         if not made:
             raise NoRoute(f"no pools take {amount} base units of {self._tokens[0]} for {self._tokens[1]}")
-        best = max(made, key=_received)
-        return Routed(*self._tokens, best, single)
+        return Routed(*self._tokens, max(made, key=_received), single)
 
     def least_in(self, amount: int) -> Routed:
         """Raises `NoRoute`."""
         single = self._single_for(amount)
         estimate, best = (single.amount_in if single is not None else self._first_guess(amount)), None
-        found: dict[Edges, float] = {}
-        below = (0, 0)
-        for attempt in range(APPROACHES):
-            if not attempt or best is None:
-                found = self._slices().shares(float(estimate), SLICES)
-            plans = self._balanced(found, estimate), found
-            paths = max((self._exact(plan, estimate) for plan in plans), key=_received)
-            received = _received(paths)
-            if received >= amount:
+        before, short = (0, 0), 0
+        for _ in range(APPROACHES):
+            paths = max(self._split(estimate, wider=best is None), key=_received, default=())
+            last = estimate, _received(paths)
+            if last[1] >= amount:
                 trimmed = self._trimmed(paths, amount)
-                if best is not None and _paid(trimmed) >= _paid(best):
-                    break
-                best, estimate = trimmed, _paid(trimmed)
+                last = _paid(trimmed), _received(trimmed)
+                best = trimmed if best is None or last[0] < _paid(best) else best
             else:
-                below, estimate = (estimate, received), _beyond(below, (estimate, received), amount)
-                if best is not None and estimate >= _paid(best):
-                    break
+                short = max(short, estimate)
+            before, estimate = last, _beyond(before, last, amount)
+            if best is None:
+                continue
+            enough = _paid(best)
+            slack = max(1, int(enough * SLACK))
+            if enough - short <= 2 * slack:
+                break
+            estimate = estimate - slack if short < estimate - slack < enough else (short + enough) // 2
         choices = [paths for paths in (best, (single,) if single is not None else None) if paths]
         if not choices:
             raise NoRoute(f"no pools give {amount} base units of {self._tokens[1]} for {self._tokens[0]}")
         return Routed(*self._tokens, min(choices, key=_paid), single)
 
-    def _slices(self) -> Slices:
-        return Slices(self._problem, self._source, 0, self._hops)
+    def _split(self, amount: int, *, wider: bool = True) -> list[tuple[Path, ...]]:
+        """Ways to execute the order in parts, exact: as its slices have found it, and as the dual balances their ways.
 
-    def _balanced(self, found: Mapping[Edges, float], amount: int) -> dict[Edges, float]:
-        """How much each path should carry so that no part of the order would gain by another: the dual's answer."""
-        edges = sorted({edge for path in found for edge in path})
-        if not edges:
-            return {}
+        Beyond what those carry, others may be better for a little more: they are taken in, and all is balanced anew,
+        until there are none; not unless `wider`. What is known of one amount is where the next begins.
+        """
+        plans = [] if self._known else [self._slices.filled([amount / SLICES] * SLICES)]
+        self._known |= plans[0].keys() if plans else set()
+        for _ in range(ROUNDS if self._known else 0):
+            plans.append(self._balanced(sorted(self._known), amount))
+            if not wider:
+                break
+            tried = self._slices.filled([amount * part for part in FURTHER], plans[-1])
+            if tried.keys() <= self._known:
+                break
+            self._known |= tried.keys()
+        made = (self._exact(self._slices.parted(flows), amount) for flows in plans)
+        return [paths for paths in made if paths]
+
+    def _balanced(self, edges: Sequence[int], amount: int) -> Flows:
+        """What each of these ways should carry so that no part of the order would gain by others: the dual's answer."""
         rate = amount / _SPARK
         spark = Way("order", self._tokens[1], self._tokens[0])
         row = (rate * (1.0 + 1e-6), 1e-6 / _SPARK, _SPARK, 0.0, 0.0)
@@ -168,38 +190,32 @@ class _Router:
             stretches=np.vstack([narrow.stretches, (len(pieces) - 1, len(pieces))]),
             pieces=pieces,
         )
-        carried: dict[Edges, float] = {}
-        for share in shares(solve(with_order), self._hops + 1):
-            if share.cycle[0] == len(edges):
-                path = tuple(edges[edge] for edge in share.cycle[1:])
-                carried[path] = carried.get(path, 0.0) + share.amount_in * rate
-        return carried
+        carried = solve(with_order).amounts[:-1, 0].tolist()
+        return {edge: into for edge, into in zip(edges, carried, strict=True) if into}
 
-    def _exact(self, plan: Mapping[Edges, float], amount: int) -> tuple[Path, ...]:
-        """The plan in integers that add up to `amount`: the largest path takes what the others leave or their pools
-        refuse. Nothing where its own refuse that.
+    def _exact(self, parts: Sequence[tuple[Edges, float]], amount: int) -> tuple[Path, ...]:
+        """The parts in integers that add up to `amount`: what pools refuse goes along the widest path that takes it.
+
+        Nothing where none does.
         """
-        total = sum(plan.values())
-        if not total > 0.0:
-            return ()
-        *others, largest = sorted(plan, key=plan.__getitem__)
-        desk, made = Desk(self._pools), list[Path]()
-        for path in others:
-            taken = self._taken(desk, path, amount * (plan[path] / total))
-            if taken is not None:
-                made.append(taken)
-        rest = amount - _paid(tuple(made))
-        try:
-            if rest > 0:
-                made.append(Path(tuple(swaps(desk, self._ways(largest), rest))))
-        except (PoolError, ArithmeticError):
-            return ()
-        return tuple(made)
+        total = sum(part for _, part in parts)
+        asked = [int(amount * (part / total)) for _, part in parts]
+        for widest in range(len(parts)):
+            asked[widest] += amount - sum(asked)
+            desk = Desk(self._pools)
+            taken = [self._taken(desk, path, units) for (path, _), units in zip(parts, asked, strict=True)]
+            made = tuple(path for path in taken if path is not None)
+            if _paid(made) == amount:
+                return made
+            if not widest:
+                given = [0 if path is None else path.amount_in for path in taken]
+            asked = given.copy()
+        return ()
 
-    def _taken(self, desk: Desk, path: Edges, amount: float) -> Path | None:
+    def _taken(self, desk: Desk, path: Edges, amount: int) -> Path | None:
         """`amount` along the path, or as much less as its pools take; None where they take nothing like it."""
         for hair in _HAIRS:
-            units = int(amount * (1.0 - hair))
+            units = amount - int(amount * hair)
             if units <= 0:
                 return None
             try:
@@ -209,25 +225,35 @@ class _Router:
         return None
 
     def _trimmed(self, paths: tuple[Path, ...], amount: int) -> tuple[Path, ...]:
-        """The paths with the last one asked for no more than what the others leave to be had."""
-        *others, last = paths
-        needed = amount - sum(path.amount_out for path in others)
-        if needed <= 0:
-            return self._trimmed(tuple(others), amount)
-        desk = Desk(self._pools)
-        for path in others:
-            swaps(desk, _ways_of(path), path.amount_in)
-        trimmed = self._asking(desk, _ways_of(last), needed)
-        return (*others, trimmed) if trimmed is not None and trimmed.amount_in < last.amount_in else paths
-
-    def _asking(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> Path | None:
-        """The path at about the least that pays at least that much out."""
+        """The paths, each at about the least that pays what it pays, until that is `amount`: rounding took the rest."""
+        desk, made, needed = Desk(self._pools), list[Path](), amount
         try:
-            asked = backward([self._hop(desk, way) for way in ways], amount_out)
+            for path in paths:
+                if needed > 0:
+                    ways = _ways_of(path)
+                    asked = self._least(desk, ways, min(path.amount_out, needed)) or path.amount_in
+                    made.append(Path(tuple(swaps(desk, ways, min(asked, path.amount_in)))))
+                    needed -= made[-1].amount_out
+        except (PoolError, ArithmeticError):
+            return paths
+        return tuple(made) if needed <= 0 else paths
+
+    def _asking(self, ways: tuple[Way, ...], amount_out: int) -> Path | None:
+        """The path at about the least that pays at least that much out."""
+        desk = Desk(self._pools)
+        asked = self._least(desk, ways, amount_out)
+        try:
             path = Path(tuple(swaps(desk, ways, asked))) if asked else None
         except (PoolError, ArithmeticError):
             return None
         return path if path is not None and path.amount_out >= amount_out else None
+
+    def _least(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> int | None:
+        """About the least that pays at least that much; None where a pool refuses."""
+        try:
+            return backward([self._hop(desk, way) for way in ways], amount_out)
+        except (PoolError, ArithmeticError):
+            return None
 
     def _hop(self, desk: Desk, way: Way) -> PoolHop:
         pool = desk.venue(way.venue)
@@ -236,18 +262,18 @@ class _Router:
 
     def _single(self, amount: int) -> Path | None:
         """The best of one path alone, exact."""
-        path = self._slices().best(float(amount), whole=True)
-        made = self._exact({path: 1.0}, amount) if path is not None else ()
+        path = self._slices.best(float(amount), whole=True)
+        made = self._exact([(path, 1.0)], amount) if path is not None else ()
         return made[0] if made else None
 
     def _single_for(self, amount_out: int) -> Path | None:
         """The one path that asks least for that much out, of those found for a like amount."""
         guess, best = self._first_guess(amount_out), None
         for _ in range(APPROACHES):
-            path = self._slices().best(float(guess), whole=True)
+            path = self._slices.best(float(guess), whole=True)
             if path is None:
                 return best
-            asking = self._asking(Desk(self._pools), self._ways(path), amount_out)
+            asking = self._asking(self._ways(path), amount_out)
             if asking is None or (best is not None and asking.amount_in >= best.amount_in):
                 return best
             best, guess = asking, asking.amount_in
@@ -256,7 +282,7 @@ class _Router:
     def _first_guess(self, amount_out: int) -> int:
         """The input that would give that much at the price of a very small amount; at least 1."""
         small = float(10 ** max(0, self._tokens[0].decimals - 6))
-        path = self._slices().best(small)
+        path = self._slices.best(small)
         if path is None:
             raise NoRoute(f"no pools lead from {self._tokens[0]} to {self._tokens[1]} in {self._hops} hops")
         rate = 1.0
@@ -273,11 +299,11 @@ def _ways_of(path: Path) -> tuple[Way, ...]:
 
 
 def _beyond(before: tuple[int, int], last: tuple[int, int], amount_out: int) -> int:
-    """The input that would give so much along the line through two (input, output) that gave less; twice the last
-    where that line does not rise.
+    """The input that would give so much along the line through two (input, output); twice the last where that line does
+    not rise.
     """
     more_in, more_out = last[0] - before[0], last[1] - before[1]
-    if more_in <= 0 or more_out <= 0:
+    if more_in * more_out <= 0:
         return last[0] * 2
     return last[0] + (amount_out - last[1]) * more_in // more_out + 1
 

@@ -1,51 +1,91 @@
-"""Which paths an order should take: cut into slices, each takes the path that pays it most after those before it."""
+"""Which paths an order should take, and how much along each, when they are traded one after another."""
 
 from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
 
-from bot.market.dual.decompose import Edges
+from bot.market.dual.decompose import NEGLIGIBLE, Edges
 from bot.market.dual.kernels import CAP, CURVATURE, RATE, SUM_IN, SUM_OUT
 from bot.market.dual.problem import Problem
 
+Flows = dict[int, float]
+"""What goes into each way, in base units; ways into which nothing goes are left out."""
+
 
 class Slices:
-    """The float model of a problem's ways while an order goes through them, slice by slice."""
+    """The float model of a problem's ways while an order goes through them, part by part; each question begins anew."""
 
     def __init__(self, problem: Problem, source: int, target: int, most_hops: int) -> None:
         self._source, self._target, self._hops = source, target, most_hops
-        self._used = [0.0] * len(problem.ways)
         self._venue = [way.venue for way in problem.ways]
         self._into: list[int] = problem.ends[:, 1].tolist()
         self._leaving: dict[int, list[int]] = {}
         self._starts: list[list[float]] = []
+        self._ends: list[list[float]] = []
         self._rows: list[list[list[float]]] = []
         for edge, (start, end) in enumerate(problem.ends.tolist()):
             first, last = problem.stretches[edge]
             rows = problem.pieces[first:last].tolist()
             self._rows.append(rows)
             self._starts.append([row[SUM_IN] for row in rows])
+            self._ends.append([row[SUM_OUT] for row in rows])
             if start != target and end != source:
                 self._leaving.setdefault(start, []).append(edge)
 
-    def shares(self, amount: float, count: int) -> dict[Edges, float]:
-        """What each path should carry of `amount`; less in all where the ways cannot take it."""
-        carried: dict[Edges, float] = {}
-        for _ in range(count):
-            path = self.best(amount / count)
+    def filled(self, amounts: Iterable[float], used: Flows | None = None) -> Flows:
+        """What has gone into the ways after `used` and then `amounts`: each takes the path that pays it most by then.
+
+        Less where the ways cannot take them all.
+        """
+        self._begin(used)
+        for amount in amounts:
+            path = self._best(amount, self._given)
             if path is None:
                 break
-            carried[path] = carried.get(path, 0.0) + amount / count
-            self._take(path, amount / count)
-        return carried
+            self._take(path, amount)
+        return {edge: amount for edge, amount in enumerate(self._used) if amount}
 
     def best(self, amount: float, *, whole: bool = False) -> Edges | None:
-        """The path that gives most for `amount` now; None if none takes it.
+        """The path that gives most for `amount`; None if none takes it.
 
-        With `whole` it is all that goes along the path, and each hop pays whole base units: of a coarse token that is
-        less.
+        With `whole` each hop pays whole base units: of a coarse token that is less than what the model says.
         """
+        self._begin()
+        return self._best(amount, self._floored if whole else self._given)
+
+    def parted(self, flows: Flows) -> list[tuple[Edges, float]]:
+        """Paths that bring the ways to `flows` when they are traded in this order, the widest first, and their inputs.
+
+        Each goes on until one of its ways has had its flow. Of a way that several paths share the first gets the better
+        price: what is left of the flows still adds up at every token, as it would not if each paid their mean.
+        """
+        self._begin()
+        left = {edge: min(flow, self._most_in(edge)) for edge, flow in flows.items()}
+        parts: list[tuple[Edges, float]] = []
+
+        def given(edge: int, arrived: float) -> float:
+            return self._given(edge, min(arrived, left[edge])) if edge in left else 0.0
+
+        while (path := self._best(math.inf, given)) is not None:
+            amount, full = self._until_full(path, left)
+            parts.append((path, amount))
+            for edge in path:
+                paid = self._given(edge, amount)
+                self._used[edge] += amount
+                left[edge] -= amount
+                if edge == full or left[edge] <= NEGLIGIBLE * flows[edge]:
+                    del left[edge]
+                amount = paid
+        return parts
+
+    def _begin(self, used: Flows | None = None) -> None:
+        self._used = [0.0] * len(self._rows)
+        for edge, amount in (used or {}).items():
+            self._used[edge] = amount
+
+    def _best(self, amount: float, given: Callable[[int, float], float]) -> Edges | None:
         best: tuple[float, Edges] = (0.0, ())
         layer: dict[int, tuple[float, Edges]] = {self._source: (amount, ())}
         for _ in range(self._hops):
@@ -57,23 +97,49 @@ class Slices:
                     end = self._into[edge]
                     if end in passed or self._venue[edge] in venues:
                         continue
-                    given = self._given(edge, arrived)
-                    if whole:
-                        given = math.floor(given)
-                    if given > following.get(end, (0.0,))[0]:
-                        following[end] = given, (*path, edge)
+                    paid = given(edge, arrived)
+                    if paid > following.get(end, (0.0,))[0]:
+                        following[end] = paid, (*path, edge)
             best = max(best, following.pop(self._target, (0.0, ())))
             layer = following
         return best[1] or None
+
+    def _until_full(self, path: Edges, left: Mapping[int, float]) -> tuple[float, int]:
+        """What can enter the path before one of its ways has had what is `left` for it, and which one."""
+        full = path[0]
+        most = arrived = left[full]
+        for hop, edge in enumerate(path):
+            if arrived > left[edge]:
+                full, most, arrived = edge, left[edge], left[edge]
+                for before in reversed(path[:hop]):
+                    most = min(self._asked(before, most), left[before])
+            arrived = self._given(edge, arrived)
+        return most, full
+
+    def _asked(self, edge: int, amount_out: float) -> float:
+        """What the way takes for `amount_out` more; without end where it does not give as much."""
+        used = self._used[edge]
+        total = self._sum(edge, used) + amount_out
+        row = self._rows[edge][max(0, bisect_right(self._ends[edge], total) - 1)]
+        rest = total - row[SUM_OUT]
+        slope = row[RATE] - row[CURVATURE] * rest
+        return row[SUM_IN] + rest / slope - used if slope > 0.0 else math.inf
 
     def _given(self, edge: int, amount: float) -> float:
         """What the way gives for `amount` more; nothing where that is more than it takes."""
         used = self._used[edge]
         return self._sum(edge, used + amount) - self._sum(edge, used) if self._fits(edge, used + amount) else 0.0
 
+    def _floored(self, edge: int, amount: float) -> float:
+        return math.floor(self._given(edge, amount))
+
     def _fits(self, edge: int, total: float) -> bool:
+        return total <= self._most_in(edge)
+
+    def _most_in(self, edge: int) -> float:
+        """What the way takes in all, but for a hair: at its very end floats are on either side."""
         last = self._rows[edge][-1]
-        return total <= (last[SUM_IN] + last[CAP]) * (1.0 - 1e-9)
+        return (last[SUM_IN] + last[CAP]) * (1.0 - 1e-9)
 
     def _sum(self, edge: int, total: float) -> float:
         row = self._rows[edge][max(0, bisect_right(self._starts[edge], total) - 1)]

@@ -86,6 +86,43 @@ def test_a_path_over_a_token_of_few_units_is_not_taken_for_a_price_that_rounding
     assert route(pools, WETH, USDC, wanted, exact_out=True).amount_in <= amount
 
 
+def behind_a_narrow_pool(*exits: tuple[int, int]):
+    """WETH buys DAI in one small pool, and DAI buys USDC in one of each of these reserves, in whole units."""
+    narrow = pair((5 * 10**17, 1_000 * ETH), number=7, tokens=(WETH, DAI))
+    return narrow, [
+        pair((dai * ETH, usdc * 10**6), number=n, tokens=(DAI, USDC)) for n, (dai, usdc) in enumerate(exits, 20)
+    ]
+
+
+def by_trying(narrow, exits, amount: int, slices: int = 3_000) -> int:
+    """What an order brings whose every small slice takes the exit that pays most for it, as exact integers."""
+    received, left, state = 0, narrow.quote(WETH, amount), list(exits)
+    for slice_ in range(slices, 0, -1):
+        part = left // slice_
+        at = max(range(len(state)), key=lambda each: state[each].quote(DAI, part))
+        received += state[at].quote(DAI, part)
+        state[at] = state[at].swapped(DAI, part)
+        left -= part
+    return received
+
+
+@pytest.mark.parametrize("whole", [2, 50, 1_000])
+def test_what_one_pool_pays_is_split_over_those_behind_it_by_what_comes_out_not_by_what_went_in(whole) -> None:
+    narrow, exits = behind_a_narrow_pool((900, 900), (1_400, 1_400), (30, 30), (5, 5), (1, 1))
+    found = route([narrow, *exits], WETH, USDC, whole * ETH)
+    assert replayed([narrow, *exits], found) == found.amount_out
+    assert found.amount_out > 0.999 * by_trying(narrow, exits, whole * ETH)
+    assert found.amount_out > 1.1 * found.single.amount_out
+
+
+@pytest.mark.parametrize("wanted", [300, 600, 640])
+def test_an_exact_output_near_all_that_pools_hold_is_received_for_the_least(wanted) -> None:
+    narrow, exits = behind_a_narrow_pool((900, 900), (1_400, 1_400), (30, 30))
+    found = route([narrow, *exits], WETH, USDC, wanted * 10**6, exact_out=True)
+    assert replayed([narrow, *exits], found) == found.amount_out >= wanted * 10**6
+    assert by_trying(narrow, exits, found.amount_in * 99 // 100) < wanted * 10**6
+
+
 def test_an_exact_output_is_received_for_the_least() -> None:
     pools = parallel(100, 50, 80)
     wanted = 40_000 * 10**6
