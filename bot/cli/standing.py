@@ -118,6 +118,8 @@ async def top_up(
     else:
         lines = [f"{coins(it.amount_wei)} to {it.operator} ({it.tx_hash})" for it in sent]
         click.echo("\n".join(lines) or f"no operator key has less than {least}")
+        if sent:
+            click.echo('Now tell the ledger of its runs, which does not know of it: isthmus reconcile --book "top-up"')
 
 
 def _wei(text: str, loaded: Loaded) -> int:

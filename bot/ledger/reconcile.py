@@ -19,6 +19,7 @@ from bot.ledger.records import Account, Intent
 from bot.ledger.states import IN_FLIGHT
 
 _SOURCE_LENGTH = 120
+_TRIES = 5
 BalanceSource = Callable[[Account], Awaitable[int]]
 """Asks the outside what an account holds, in base units."""
 
@@ -83,6 +84,13 @@ class Reconciliation:
         now = {row.account: row for row in self.rows if row.difference and row.account not in open_to_doubt}
         return tuple((now | final).values())
 
+    @property
+    def remedy(self) -> str:
+        """What a person can do where nothing is missing; empty where something is."""
+        if self.equal or any(row.difference < 0 for row in self.differing):
+            return ""
+        return 'nothing is missing: what others sent, as anybody may, `isthmus reconcile --book "a gift"` takes in'
+
 
 def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None:
     """Books what differs as come from outside, or gone there.
@@ -110,17 +118,23 @@ async def reconcile(
 
     Accounts at the run's network are asked of the chain, all others of an exchange. An answer that does not come
     is an exception of its source, never a zero, but where nothing is booked and nobody can be asked. Nothing is said
-    of a `final` block from before the books began.
+    of a `final` block from before the books began. Where a run beside moves the books meanwhile, all are asked anew;
+    `LedgerError` is raised where it does so each time.
     """
-    booked = ledger.accounts()
-    in_flight = tuple(intent for intent in ledger.open_intents() if intent.state in IN_FLIGHT)
     network = ledger.run.network
-    answers = await asyncio.gather(
-        *(
-            _asked(chain_balances if account.place == network else exchange_balances, account, units)
-            for account, units in booked.items()
+    for _ in range(_TRIES):
+        booked, open_ = ledger.accounts(), ledger.open_intents()
+        answers = await asyncio.gather(
+            *(
+                _asked(chain_balances if account.place == network else exchange_balances, account, units)
+                for account, units in booked.items()
+            )
         )
-    )
+        if (ledger.accounts(), ledger.open_intents()) == (booked, open_):
+            break
+    else:
+        raise LedgerError("ledger: a run booked something each time it was compared; try again, or halt that run")
+    in_flight = tuple(intent for intent in open_ if intent.state in IN_FLIGHT)
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
     with suppress(LedgerFull):
         ledger.record_balances({row.account: row.real for row in rows})

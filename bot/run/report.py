@@ -186,4 +186,5 @@ class Summary:
         if self.reconciliation.equal:
             return f"the ledger equals the chain and the exchange to the last unit ({len(rows)} accounts)"
         named = "; ".join(f"{row.account}: {row.difference:+d} units" for row in self.reconciliation.differing)
-        return f"THE LEDGER DIFFERS: {named}"
+        remedy = self.reconciliation.remedy
+        return f"THE LEDGER DIFFERS: {named}" + (f"; {remedy}" if remedy else "")

@@ -197,6 +197,15 @@ def test_who_sweeps_is_told_how_the_ledger_learns_of_it_where_anything_was_swept
     assert ["isthmus reconcile --book" in each for each in said] == [True, False]
 
 
+def test_who_tops_up_is_told_how_the_ledger_learns_of_it_where_anything_was_sent(
+    chain: Chain, deployed: dict[str, Any]
+) -> None:
+    chain.rpc("anvil_setBalance", OPERATOR, "0x0")
+    said = [chain.signed("top-up", "--executor", deployed["executor"]).stdout for _ in range(2)]
+    chain.rpc("anvil_setBalance", OPERATOR, "0x0")
+    assert ["isthmus reconcile --book" in each for each in said] == [True, False]
+
+
 def test_a_token_that_does_not_answer_is_named_and_the_others_are_swept(chain: Chain, deployed: dict[str, Any]) -> None:
     chain.rpc("anvil_setStorageAt", WETH, slot(TWIN_TOKEN.balance_slot(deployed["executor"])), word(3))
     both = ("--token", TREASURY, "--token", "WETH")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from bot.ledger.errors import LedgerFull
+from bot.ledger import accounts
+from bot.ledger.errors import LedgerError, LedgerFull
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import BalanceSource, FinalBlock, reconcile
@@ -44,6 +45,38 @@ async def test_one_missing_unit_is_named(ledger: Ledger) -> None:
     assert not reconciliation.equal
     (row,) = reconciliation.differing
     assert (row.account, row.difference) == (SPOT_USDT, -1)
+
+
+async def test_books_that_a_run_moves_while_they_are_compared_are_compared_anew(ledger: Ledger) -> None:
+    world, moved = dict(ledger.accounts()), iter((5, 7))
+
+    async def ask(account: Account) -> int:
+        if account == SPOT_USDT and (units := next(moved, 0)):
+            # The run beside books what the exchange had said to have filled.
+            ledger.post("external", accounts.moved({SPOT_USDT: units}, accounts.EXTERNAL), source="a fill")
+            world[SPOT_USDT] += units
+        return world[account]
+
+    assert (await reconcile(ledger, ask, ask)).equal
+
+
+async def test_books_that_never_stand_still_are_not_said_to_differ(ledger: Ledger) -> None:
+    async def ask(account: Account) -> int:
+        if account == SPOT_USDT:
+            ledger.post("external", accounts.moved({SPOT_USDT: 1}, accounts.EXTERNAL), source="a fill")
+        return 0
+
+    with pytest.raises(LedgerError, match="try again"):
+        await reconcile(ledger, ask, ask)
+
+
+async def test_who_finds_more_than_is_booked_is_told_how_it_is_taken_in_and_nobody_where_something_is_missing(
+    ledger: Ledger,
+) -> None:
+    gift = _saying(ledger.accounts() | {SPOT_USDT: ledger.balance(SPOT_USDT) + 1})
+    assert "--book" in (await reconcile(ledger, gift, gift)).remedy
+    theft = _saying(ledger.accounts() | {SPOT_USDT: ledger.balance(SPOT_USDT) - 1})
+    assert not (await reconcile(ledger, theft, theft)).remedy
 
 
 async def test_what_differs_is_told_on_a_full_disk_too(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
