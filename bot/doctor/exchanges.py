@@ -46,6 +46,8 @@ async def _questions(name: str, settings: ExchangeSettings, exchange: Exchange) 
     if settings.api_key is not None:
         await exchange.balances()
         yield _key(f"{name} key", await exchange.may_withdraw())
+        if await exchange.may_trade() is False:
+            yield Check(f"{name} key", Status.WARN, "may not trade", "permit it spot trading before a live run")
 
 
 def _key(name: str, may_withdraw: bool | None) -> Check:

@@ -117,8 +117,8 @@ async def _open(
         awaking = await begin_signer(as_whom, world, hands, out)
         stack.push_async_callback(awaking.end)
     starting.reached("hands")
-    for exchange in world.exchanges.values():
-        await exchange.connect()
+    for name, exchange in world.exchanges.items():
+        await exchange.connect(to_trade=options.mode is Mode.LIVE and name in hands.accounts)
     starting.reached("exchanges")
     head = await world.node.head()
     pools = await open_pools(loaded, world.node, head, out, stack)

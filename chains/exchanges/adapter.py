@@ -94,8 +94,9 @@ class Exchange:
         self.books = self._following.books
         """The last book of each symbol watched."""
 
-    async def connect(self) -> None:
-        """Load and check the symbols' rules and fees, and with a key that orders can be looked up.
+    async def connect(self, *, to_trade: bool = False) -> None:
+        """Load and check the symbols' rules and fees, with a key that orders can be looked up, and `to_trade` that the
+        key may place them.
 
         Raises `ExchangeUnavailable`, `ExchangeMisconfigured`.
         """
@@ -122,6 +123,10 @@ class Exchange:
                 raise ExchangeMisconfigured(f"{symbol} at {self.name} {error}") from None
         if self._has_key:
             await self._require_lookups()
+        if to_trade and await self.may_trade() is False:
+            raise ExchangeMisconfigured(
+                f"{self.name}: the API key may not trade; permit it spot trading there, or run with --mode dry"
+            )
 
     async def watch(
         self,
@@ -226,13 +231,20 @@ class Exchange:
 
     async def may_withdraw(self) -> bool | None:
         """Whether the API key could withdraw; `None` where the exchange does not tell."""
+        return await self._may("enableWithdrawals")
+
+    async def may_trade(self) -> bool | None:
+        """Whether the API key could place orders; `None` where the exchange does not tell."""
+        return await self._may("enableSpotAndMarginTrading")
+
+    async def _may(self, right: str) -> bool | None:
         if not hasattr(self._client, "sapi_get_account_apirestrictions"):
             return None
         try:
-            rights = await self._client.sapi_get_account_apirestrictions()
+            rights: Mapping[str, bool | None] = await self._client.sapi_get_account_apirestrictions()
         except ccxt.BaseError:
             return None
-        return bool(rights["enableWithdrawals"])
+        return rights.get(right)
 
     async def close(self) -> None:
         """Stop following and hang up."""

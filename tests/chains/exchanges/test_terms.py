@@ -177,6 +177,26 @@ async def test_an_exchange_that_does_not_find_an_order_by_its_client_id_is_not_t
     await local.close()
 
 
+class ReadOnly(LocalExchange):
+    """Lets its key look, and place nothing."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path.endswith("/apiRestrictions"):
+            return web.json_response({"enableReading": True, "enableSpotAndMarginTrading": False})
+        return await super()._answer(request, handler)
+
+
+async def test_a_key_that_may_not_place_orders_is_refused_to_who_wants_to_trade_and_to_nobody_else(
+    local: LocalExchange, exchange: Exchange
+) -> None:
+    await exchange.connect(to_trade=True)
+    assert await exchange.may_trade() is True
+    async with broken(ReadOnly(ANCHORS)) as looking:
+        assert await looking.may_trade() is False and await looking.may_withdraw() is None
+        with pytest.raises(ExchangeMisconfigured, match="binance: the API key may not trade"):
+            await looking.connect(to_trade=True)
+
+
 def test_levels_that_offer_nothing_or_ask_for_nothing_are_none() -> None:
     terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.001", lambda code: Token("cex", code, code, 8))
     said = {
