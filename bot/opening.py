@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,6 +14,7 @@ from bot.config.load import Loaded
 from bot.config.options import Reporter
 from bot.config.strategies import StrategyConfig
 from bot.discovery.filters import Filters
+from bot.discovery.opening import Opened
 from bot.discovery.start import open_discoverer
 from bot.discovery.store import KnownPool
 from bot.discovery.watch import PoolWatch
@@ -141,6 +142,8 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     opened = await found.book.open(head, out.progress)
     if not opened.kept:
         raise NoPools(f"no pool of {network.name} passes the filters of [pools]; `isthmus discover` says why of each")
+    for line in vaults_left_out(config.pools.vaults, opened, found.store.refusals()):
+        out.line(line)
     codes = CodeBook(config.pools.folder / f"{network.name}.code.json", families)
     changed = await codes.changed(opened.market.pools.values(), node.request, head)
     for venue, why in changed.items():
@@ -170,6 +173,14 @@ def _permitted(known: KnownPools, filters: Filters) -> KnownPools:
     protocols = known.protocols
     pools = (KnownPool(facts, protocols[facts.venue], 0, None) for facts in known.facts)
     return KnownPools((pool.facts for pool in pools if filters.by_facts(pool) is None), protocols)
+
+
+def vaults_left_out(vaults: Iterable[Address], opened: Opened, refusals: Mapping[str, str]) -> Iterator[str]:
+    """Which of the named vaults are not traded through, and why."""
+    for at in vaults:
+        why = opened.left_out.get(at) or refusals.get(at)
+        if at not in opened.market.pools and why is not None:
+            yield f"vault {at} is left out: {why}"
 
 
 def upkeeping(

@@ -9,6 +9,7 @@ from bot.config.pools import PoolSettings
 from bot.discovery.store import KnownPool
 from bot.exactness import PROOFS, Proof, proven_pool
 from chains.assets import Token
+from chains.discovery.registries import NAMED
 from chains.networks import Network
 from chains.pools.pool import Pool, variant_of
 
@@ -32,6 +33,7 @@ class Filters:
         self._families, self._protocols = frozenset(settings.families), frozenset(settings.protocols)
         self._allowed = _addresses(settings.tokens, network)
         self._denied = _addresses(settings.deny_tokens, network)
+        self._vaults = frozenset(settings.vaults)
         self.most = settings.max_pools
         self._least = settings.min_liquidity
         self.least_wei = settings.min_liquidity.units(_WEI_DECIMALS)
@@ -45,6 +47,8 @@ class Filters:
             return f"family {family} is not in pools.families"
         if self._protocols and pool.protocol not in self._protocols:
             return f"protocol {pool.protocol} is not in pools.protocols"
+        if pool.protocol in NAMED and pool.facts.address not in self._vaults:
+            return "it is not in pools.vaults"
         denied = next((token for token in pool.facts.tokens if token.address in self._denied), None)
         if denied is not None:
             return f"its token {denied.symbol} ({denied.address}) is in pools.deny_tokens"

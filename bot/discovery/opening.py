@@ -17,6 +17,7 @@ from bot.market import Market
 from bot.market.loader import load_pools
 from chains.assets import Token
 from chains.blocks import Head, Log
+from chains.discovery.registries import NAMED
 from chains.networks import Network
 from chains.pools.pool import MalformedState, Pool, PoolFacts, Source, is_refreshed, is_timed
 from chains.pools.registry import FAMILIES, Family
@@ -53,12 +54,12 @@ class PoolBook:
         self._families = families
 
     async def open(self, head: Head, progress: Progress, *, measure_all: bool = False) -> Opened:
-        """The market as of `head`; what was never measured, or all with `measure_all`, is measured first.
+        """The market as of `head`; what was never measured or is named, or all with `measure_all`, is measured first.
 
         States are stored as of `head` when it returns. Raises `StoreFailed`, `LoadFailed`, `NodeError`.
         """
         with _collector_paused():
-            known = {pool.facts.venue: pool for pool in self._store.pools(self._discovery.tokens)}
+            known = {pool.facts.venue: _to_measure(pool) for pool in self._store.pools(self._discovery.tokens)}
             wanted = self._wanted(known.values(), measure_all=measure_all)
             current, stored = await self._kept_current(wanted, head, progress)
             missing = [pool.facts for venue, pool in wanted.items() if venue not in current]
@@ -145,6 +146,11 @@ class PoolBook:
         chosen = self._filters.choose(pool for pool in present if pool.facts.venue not in left_out)
         kept = tuple(pool for pool in chosen.kept if pool.facts.venue in market.pools)
         return Chosen(kept, {**chosen.left_out, **left_out}), measured
+
+
+def _to_measure(pool: KnownPool) -> KnownPool:
+    """What a person names counts as never measured: it may have been empty or paused when it last was."""
+    return replace(pool, liquidity_wei=None) if pool.protocol in NAMED else pool
 
 
 def market_of(network: Network, pools: Iterable[Pool], number: int) -> Market:

@@ -9,6 +9,7 @@ from bot.discovery.filters import Filters
 from bot.discovery.opening import unpack_all
 from bot.discovery.store import KnownPool, PoolStore
 from bot.exactness import PROOFS, Proof
+from chains.discovery.registries import NAMED
 from chains.networks import Network
 from chains.pools.registry import FAMILIES, Family
 from chains.snapshot import LeftOut, Recorded, Snapshot
@@ -39,7 +40,9 @@ def stored(
     facts = {venue: pool.facts for venue, pool in known.items()}
     pools = dict(unpack_all(facts, states, {reference(token): token for token in tokens.values()}, families))
     block = at.number if at is not None else 0
-    filters = Filters(settings, network, proofs)
+    # Which vaults are named stands in a run file, not in the store.
+    vaults = tuple(pool.facts.address for pool in known.values() if pool.protocol in NAMED)
+    filters = Filters(settings.model_copy(update={"vaults": vaults}), network, proofs)
     chosen = filters.choose(pool for pool in known.values() if pool.liquidity_wei is not None)
     without_state = {
         venue: filters.by_facts(pool) or chosen.left_out.get(venue) or _unsaved(pool)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.config.load import load
+from bot.discovery.opening import Opened
 from bot.execution.marks import Marks
 from bot.known import KnownPools
 from bot.ledger.ledger import Ledger
@@ -26,6 +27,7 @@ from bot.opening import (
     open_accounts,
     open_pools,
     opening_marks,
+    vaults_left_out,
 )
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.exchanges.books import Book
@@ -94,6 +96,13 @@ class TestTheList:
     ) -> None:
         with pytest.raises(NoPools, match=r"passes the filters of \[pools\]"):
             await self._asked_for(tmp_path, 'tokens = ["WETH"]', monkeypatch)
+
+
+def test_a_named_vault_that_is_not_traded_is_told_with_its_reason() -> None:
+    traded, paused, none = at(1), at(2), at(3)
+    opened = Opened(market(v2(1, WETH, USDC, (ETHER, 10**9))), (), {paused: "it is paused"}, 1)
+    lines = list(vaults_left_out([traded, paused, none], opened, {none: "it names no asset"}))
+    assert lines == [f"vault {paused} is left out: it is paused", f"vault {none} is left out: it names no asset"]
 
 
 class OneBook:

@@ -41,6 +41,8 @@ def filters(**settings) -> Filters:
 @pytest.mark.parametrize(
     ("settings", "pool", "told"),
     [
+        ({}, known(1, family="erc4626", protocol="erc4626"), "it is not in pools.vaults"),
+        ({"vaults": [at(2)]}, known(1, family="aave_v3", protocol="aave_v3"), "it is not in pools.vaults"),
         ({}, known(1, family="unheard_of"), "nothing proves the mathematics of family unheard_of"),
         ({"families": ["concentrated"]}, known(1), "family constant_product is not in pools.families"),
         ({"protocols": ["sushi_v2"]}, known(1), "protocol uniswap_v2 is not in pools.protocols"),
@@ -60,6 +62,11 @@ def test_what_passes_is_kept() -> None:
     pool = known(1, liquidity=ETHER)
     settings = {"tokens": ["WETH", "USDC"], "families": ["constant_product"], "protocols": ["uniswap_v2"]}
     assert filters(**settings).choose([pool]).kept == (pool,)
+
+
+def test_a_vault_that_is_named_is_kept() -> None:
+    pool = known(1, family="erc4626", protocol="erc4626")
+    assert filters(vaults=[at(1)]).choose([pool]).kept == (pool,)
 
 
 def test_beyond_the_most_the_deepest_are_kept_in_order() -> None:

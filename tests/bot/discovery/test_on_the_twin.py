@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 
+from bot.config.pools import PoolSettings
 from bot.discovery.discovery import Discovery
 from bot.discovery.errors import ScanFailed
+from bot.discovery.opening import Opened
+from bot.discovery.start import open_discoverer
 from bot.discovery.store import PoolStore, Position, Step
+from bot.discovery.stored import stored
 from chains.anvil import RpcError
-from chains.assets import address
-from chains.discovery.found import Origin
+from chains.assets import Address, Token, address
+from chains.discovery.found import Found, Origin
 from chains.discovery.origins import origins_of
 from chains.node.errors import Unreachable
+from chains.pools.erc4626 import Erc4626Pool
+from chains.pools.pool import HookedPool, Loading, Pool, PoolFacts
+from chains.pools.registry import FAMILIES
 from chains.twin.data import snapshot
 from tests.bot.discovery.conftest import BUILT_AFTER, TWIN, Place, silent
 from tests.bot.discovery.pairs import create_pair, fill, send, unpaired
@@ -272,3 +279,32 @@ async def _liar(anvil, pool: str, tokens: tuple[str, str]):
     await send(anvil, liar, "0x")
     await anvil.rpc("evm_mine")
     return liar
+
+
+async def test_a_vault_that_is_named_is_measured_with_each_start(place: Place) -> None:
+    """It may have been paused when it was first looked at, or empty; and what is named no more is not traded."""
+    weth, at = TWIN.token("WETH"), address("0x" + "46" * 20)
+    share = Token(TWIN.name, at, "V", 18)
+    full = Erc4626Pool(at, (weth, share), 10**21, 10**21, (1, 1), 2**256 - 1)
+    found = Step(tokens=[weth, share], pools=[Found("erc4626", "erc4626", at, (Address(weth.address), at), 0, 0)])
+    head, settings = await place.head(), {"folder": place.folder, "discover": True}
+
+    async def opened(vault: Pool | None, **said: Any) -> Opened:
+        def loading(facts: PoolFacts) -> Loading:
+            yield from ()
+            if vault is None:
+                raise HookedPool("it is paused")
+            return vault
+
+        families = {**FAMILIES, "erc4626": replace(FAMILIES["erc4626"], loading=loading)}
+        read = PoolSettings.model_validate(settings | said)
+        with await open_discoverer(read, TWIN, place.reads, families=families) as discoverer:
+            discoverer.discovery.keep(found)
+            return await discoverer.book.open(head, silent)
+
+    paused = await opened(None, vaults=[at])
+    assert not paused.market.pools and "it is paused" in paused.left_out[at]
+    assert (await opened(full, vaults=[at])).market.pool(at) == full
+    assert (await opened(full)).left_out[at] == "it is not in pools.vaults"
+    (left,) = stored(str(place.folder / "twin.sqlite3"), TWIN, PoolSettings()).left_out
+    assert left.venue == at and "pools.vaults" not in left.reason, "which are named the store does not know"
