@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +33,7 @@ _USUAL_TIP_GWEI = 10
     ],
 )
 @click.argument("folder", default=".", type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
-@click.option("--network", default=_TWIN, show_default=True, help="Name of the network to trade on.")
+@click.option("--network", default=_TWIN, show_default=True, help="The network to trade on: its name, or a .toml file.")
 @click.option(
     "--node", "nodes", multiple=True, metavar="URL", help="An endpoint of your node, or env:NAME; repeatable."
 )
@@ -43,7 +44,9 @@ def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> N
     from chains.networks import load_network
 
     known = load_network(network)
-    files = _files(network, nodes, known)
+    own = network.endswith(".toml")
+    named = os.path.relpath(Path(network).resolve(), folder.resolve()) if own else network
+    files = _files(named, nodes, known)
     validated(parsed(files[_RUN_FILE], str(folder / _RUN_FILE), folder), RunFile)
     existing = [str(folder / name) for name in files if (folder / name).exists()]
     if existing:
@@ -82,7 +85,8 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
             raise click.UsageError(f"{network} needs a node; give --node, once for each endpoint")
         run_file = (_TEMPLATES / "network.toml").read_text(encoding="utf-8")
         marks = {
-            "@network@": network,
+            '"@network@"': toml_value(network),
+            "@network@": known.name,
             '["@endpoints@"]': toml_value(nodes),
             '["@profit_tokens@"]': toml_value(_profit_tokens(known)),
             '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-2 * known.gas.least_tip_wei // 10**9))),

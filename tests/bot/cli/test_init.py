@@ -36,6 +36,16 @@ def test_init_for_another_network_names_the_node(tmp_path: Path) -> None:
     assert [it.url for it in loaded.config.node.endpoints] == ["ws://127.0.0.1:8546", "http://127.0.0.1:8545"]
 
 
+def test_a_network_file_is_named_as_it_lies_from_the_new_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my chain.toml").write_text('inherits = "ethereum"\nchain_id = 1337\ntest_chain = true\n')
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(main, ["init", "bots/first", "--network", "my chain.toml", *NODE])
+    assert result.exit_code == 0, result.stderr
+    assert load(tmp_path / "bots" / "first" / "isthmus.toml").network.chain_id == 1337
+
+
 @pytest.mark.parametrize(
     ("network", "gained"),
     [
