@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,9 @@ from bot.ledger.models import Base
 from bot.ledger.seal_models import SealRow
 from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following
 from bot.ledger.types import Units
+
+_PIECEMEAL = {"yield_per": 1000}
+"""A server would send a whole table at once otherwise."""
 
 
 @cache
@@ -62,13 +66,15 @@ def verify(connection: Connection) -> Verified:
         try:
             for change in _rows(connection, table):
                 rows += 1
-                fault = _compare(change, sealed.pop((change.relation, change.row), None))
+                fault = _compare(change, sealed[table.name].pop(change.row, None))
                 if fault is not None:
                     faults.append(fault)
         except (SQLAlchemyError, ValueError, TypeError) as error:
             faults.append(_unread(connection, error, table.name, head))
-    for (relation, row), (seal, _) in sealed.items():
-        faults.append(Fault(relation, row, seal, f"is gone; seal {seal} knows it"))
+    for relation, unseen in sealed.items():
+        for row, newest in unseen.items():
+            seal, _ = _opened(newest)
+            faults.append(Fault(relation, row, seal, f"is gone; seal {seal} knows it"))
     faults.sort(key=lambda fault: (fault.seal == 0, fault.seal))
     return Verified(head, rows, tuple(faults))
 
@@ -93,16 +99,18 @@ def adopt(connection: Connection) -> SealHead:
     return append(connection, changes)
 
 
-_Sealed = dict[tuple[str, str], tuple[int, bytes]]
+_Sealed = defaultdict[str, dict[str, bytes]]
+"""By relation and row its newest seal, as `_closed` packs it: of a million rows each word counts."""
 
 
 def _chain(connection: Connection) -> tuple[SealHead, _Sealed, list[Fault]]:
     """The head the seals lead to, the newest digest of each row, and what is wrong with the seals themselves."""
-    head, sealed, faults = GENESIS, _Sealed(), list[Fault]()
+    head, sealed, faults = GENESIS, _Sealed(dict), list[Fault]()
     name = SealRow.__tablename__
     columns = (SealRow.id, SealRow.relation, SealRow.row, SealRow.content, SealRow.digest, SealRow.hash)
+    every = select(*columns).order_by(SealRow.id).execution_options(**_PIECEMEAL)
     try:
-        for number, relation, row, content, digest, said in connection.execute(select(*columns).order_by(SealRow.id)):
+        for number, relation, row, content, digest, said in connection.execute(every):
             if number != head.id + 1:
                 faults.append(Fault(name, str(head.id + 1), head.id + 1, f"is gone; {number} follows {head.id}"))
                 head = SealHead(number - 1, head.hash)
@@ -112,16 +120,25 @@ def _chain(connection: Connection) -> tuple[SealHead, _Sealed, list[Fault]]:
             if due.hash != said:
                 faults.append(Fault(name, str(number), number, "does not follow from the seal before it"))
             head = SealHead(number, bytes(said))
-            sealed[relation, row] = number, bytes(digest)
+            sealed[relation][row] = _closed(number, bytes(digest))
     except (SQLAlchemyError, ValueError, TypeError, AttributeError) as error:
         faults.append(_unread(connection, error, name, head))
     return head, sealed, faults
 
 
-def _compare(change: Change, sealed: tuple[int, bytes] | None) -> Fault | None:
+def _closed(number: int, digest: bytes) -> bytes:
+    """A seal's number and digest in one."""
+    return number.to_bytes(8, signed=True) + digest
+
+
+def _opened(seal: bytes) -> tuple[int, bytes]:
+    return int.from_bytes(seal[:8], signed=True), seal[8:]
+
+
+def _compare(change: Change, sealed: bytes | None) -> Fault | None:
     if sealed is None:
         return Fault(change.relation, change.row, 0, "was never sealed; something else wrote it")
-    seal, digest = sealed
+    seal, digest = _opened(sealed)
     if change.digest == digest:
         return None
     return Fault(change.relation, change.row, seal, f"is not what seal {seal} says it was")
@@ -136,7 +153,8 @@ def _rows(connection: Connection, table: Table) -> Iterator[Change]:
     quoted = ", ".join(connection.dialect.identifier_preparer.quote(name) for name in names)
     key = ", ".join(column.name for column in table.primary_key)
     kinds = [_kind(column.type, connection.dialect.name) for column in columns]
-    for row in connection.exec_driver_sql(f"SELECT {quoted} FROM {table.name} ORDER BY {key}"):  # noqa: S608
+    every = f"SELECT {quoted} FROM {table.name} ORDER BY {key}"  # noqa: S608
+    for row in connection.exec_driver_sql(every, execution_options=_PIECEMEAL):
         values = {
             name: value if kind is None or type(value) is kind else f"{type(value).__name__} {value!r}"
             for name, kind, value in zip(names, kinds, row, strict=True)

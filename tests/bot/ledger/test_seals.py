@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.seals import GENESIS, as_text, following
@@ -43,6 +45,7 @@ _EDITS = {
     "a row from elsewhere": "INSERT INTO senders VALUES ('0xgenesis', '0x00', 3)",
     "what a seal held": "UPDATE seals SET content = replace(content, 'pending', 'mined') WHERE relation = 'intents'",
     "a seal's hash": "UPDATE seals SET hash = zeroblob(32) WHERE id = 5",
+    "a seal's number": "UPDATE seals SET id = -5 WHERE id = 5",
     "a seal that is gone": "DELETE FROM seals WHERE id = 9",
     "who may write": "UPDATE leases SET token = 0",
 }
@@ -285,6 +288,19 @@ def edit(path: Path, how: Edit) -> None:
             database.execute(f"DROP TRIGGER {trigger}")
         how(database)
         database.commit()
+
+
+def test_a_verification_keeps_little_of_each_row(in_file: Ledger) -> None:
+    with in_file.batch():
+        for _ in range(4_000):
+            in_file.record_event(Level.INFO, "head")
+    in_file.verified()
+    tracemalloc.start()
+    found = in_file.verified()
+    _, most_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.whole
+    assert most_bytes / found.rows < 250
 
 
 def test_a_value_reads_the_same_from_every_database_and_no_other_kind_is_sealed() -> None:
