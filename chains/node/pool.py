@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from chains.anvil import RpcError
@@ -77,7 +77,7 @@ class Pool:
 
         Raises `RpcError` for what every endpoint would refuse, `NoArchive`, `Unreachable`, `WrongChain`.
         """
-        endpoints = self._ranked(method)
+        endpoints = self._ranked({method})
         if not endpoints:
             raise self.nobody(method)
 
@@ -158,10 +158,10 @@ class Pool:
     def ranked_for(self, requests: Sequence[Request]) -> list[Endpoint]:
         """Those that may be asked all of `requests`, best first. Raises `NodeError` if there are none."""
         methods = {request.method for request in requests}
-        able = [endpoint for endpoint in self._ranked("batch") if all(map(endpoint.may_be_asked, methods))]
-        if not able:
+        ranked = self._ranked(methods)
+        if not ranked:
             raise self.nobody(min(methods))
-        return able
+        return ranked
 
     async def close(self) -> None:
         await asyncio.gather(*(endpoint.close() for endpoint in self.endpoints))
@@ -218,9 +218,11 @@ class Pool:
             raise
         return await asking(endpoint)
 
-    def _ranked(self, method: str) -> list[Endpoint]:
-        """Those that may be asked, best first. Of those that were given a rest only the one that rests least."""
-        able = [endpoint for endpoint in self.usable if endpoint.may_be_asked(method)]
+    def _ranked(self, methods: Collection[str]) -> list[Endpoint]:
+        """Those that may be asked all of `methods`, best first. Of those that were given a rest only the one that rests
+        least.
+        """
+        able = [endpoint for endpoint in self.usable if all(map(endpoint.may_be_asked, methods))]
         well = [endpoint for endpoint in able if not endpoint.health.broken]
         if not well:
             return sorted(able, key=lambda endpoint: endpoint.health.broken_until_s)[:1]

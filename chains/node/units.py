@@ -44,6 +44,8 @@ FOLLOWING = frozenset(
         "eth_getBlockByHash",
         "eth_getLogs",
         "eth_getTransactionCount",
+        "eth_getBalance",
+        "eth_blockNumber",
         HEAD_TOLD,
     }
 )

@@ -17,6 +17,7 @@ from chains.node.events import Events
 from chains.node.health import Fault, Health
 from chains.node.limits import Limiter
 from chains.node.quota import Quota, UsageFile
+from chains.node.seen import questions
 from chains.node.units import cost
 from tests.chains.node.scripted import Scripted
 from tests.chains.node.support import SENDER, TOPIC, Follow, chain, emit, node_on
@@ -64,10 +65,11 @@ def test_beyond_the_cap_what_is_in_flight_is_brought_home_and_nothing_else():
     for in_flight in (False, True):
         one, _ = quota(clock, in_flight=in_flight)
         one.spend("eth_call", 10)
-        assert not one.allows("eth_call") and not one.allows("eth_getBalance")
+        assert not one.allows("eth_call") and not one.allows("eth_getCode")
         assert one.allows("eth_sendRawTransaction") and one.allows("eth_getTransactionReceipt")
         assert one.allows("eth_getLogs") is in_flight
         assert one.allows("eth_getBlockByNumber") is in_flight
+        assert all(one.allows(each.method) is in_flight for each in questions((), (SENDER,), (SENDER,)))
 
 
 def test_a_restart_knows_what_was_used_and_two_processes_count_together(tmp_path: Path):
@@ -180,6 +182,7 @@ async def test_blocks_are_followed_beyond_the_cap_only_while_something_is_in_fli
             await emit(anvil)
             await follow.until_height(1)
             assert len(follow.chain[1].logs) == 1
+            assert (await node.seen([], [SENDER], [SENDER])).balances.keys() == {SENDER}
             await follow._events.aclose()  # type: ignore[attr-defined]
 
 
