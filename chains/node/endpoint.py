@@ -121,6 +121,11 @@ class Endpoint:
         return self._transport is not None and self._transport.open and self._chain_due_s is not None
 
     @property
+    def tells(self) -> bool:
+        """Whether its heads come by subscription, as far as is known."""
+        return self.streams and "eth_subscribe" not in self.not_asked
+
+    @property
     def subscriptions(self) -> int:
         return self._transport.subscriptions if self._transport else 0
 

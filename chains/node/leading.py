@@ -117,6 +117,18 @@ class Leading:
         latest = await endpoint.latest()
         return header if header.head.number > latest.head.number else latest
 
+    def told_late(self, told: int, height: int) -> None:
+        """The leader told of block `told` while it knew block `height`, and not for the first time."""
+        leader = self._pool.leader
+        if leader is None:
+            return
+        late = f"{leader.name}: tells of heads late, of block {told} when its chain is at block {height}"
+        if not self.asking:
+            leader.not_asked.add("eth_subscribe")
+            late += "; it is asked for them from now on"
+            self.abdicate()
+        self._pool.events.tell("heads_late", f"{late}; what is decided on such a head would land too late")
+
     def abdicate(self) -> None:
         """Have the leader chosen anew."""
         for heads in self._running:
@@ -143,7 +155,7 @@ class Leading:
 
     async def _opened(self, endpoint: Endpoint) -> Heads:
         heads: ToldHeads | AskedHeads
-        if endpoint.streams and "eth_subscribe" not in endpoint.not_asked:
+        if endpoint.tells:
             heads = ToldHeads(endpoint, self._court.told)
         else:
             heads = AskedHeads(endpoint, self._pool.network.block_time_s, self._allowance, self._court.told)
@@ -159,7 +171,7 @@ class Leading:
     def _crown(self, endpoint: Endpoint) -> None:
         before, self._pool.leader = self._pool.leader, endpoint
         if len(self._pool.endpoints) > 1 and before is not None:
-            how = "its heads are followed" if endpoint.streams else "its heads are asked for"
+            how = "its heads are followed" if endpoint.tells else "its heads are asked for"
             self._pool.events.tell(
                 "node_leader", f"{endpoint.name}: {how} instead of those of {before.name}", grave=False
             )
@@ -173,7 +185,7 @@ class Leading:
             endpoint.health.broken,
             endpoint is self._failed and endpoint.health.failures_in_a_row > 0,
             endpoint.settings.backup,
-            not endpoint.streams,
+            not endpoint.tells,
             0.0 if endpoint is self._pool.leader else 1.0 + endpoint.health.latency_s,
         )
 
@@ -225,6 +237,6 @@ class Lookout:
             self._court.told(endpoint, await endpoint.latest())
         if endpoint.health.dropped is not None:
             return
-        tells_again = endpoint.streams and not endpoint.settings.backup and self._leading.asking
+        tells_again = endpoint.tells and not endpoint.settings.backup and self._leading.asking
         if tells_again or (self._leading.late and endpoint.health.newest > self._court.height):
             self._leading.abdicate()

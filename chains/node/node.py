@@ -46,6 +46,10 @@ _LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_BLOCKS = 0.8
+_HEIGHT = Request("eth_blockNumber", ())
+_LATE_S = 1.0
+_LATE_HEADS = 3
+"""So many heads in a row told that late are no chance."""
 _LEAST_REQUEST_TIMEOUT_S, _MOST_REQUEST_TIMEOUT_S = 3.0, 10.0
 
 
@@ -94,9 +98,9 @@ class Node(JsonRpcReads):
         self._leading = Leading(self._pool, self._court, self._allowance)
         self._lookout = Lookout(self._pool, self._court, self._leading, self._allowance)
         self._broadcast = Broadcast(self._pool)
-        self._ahead = Ahead(self.batch)
+        self._ahead = Ahead(self._batch_and_height)
         self._closed = False
-        self._aim = 0
+        self._aim = self._height = self._late = 0
 
     async def __aenter__(self) -> Self:
         try:
@@ -129,8 +133,10 @@ class Node(JsonRpcReads):
 
     @property
     def newest_number(self) -> int:
-        """The highest block number the node has told of to whoever reads `blocks`, who may not have got there yet."""
-        return max(self._aim, self._leading.newest)
+        """The highest block number the node has told of to whoever reads `blocks`, who may not have got there yet; or
+        that it named when it was asked by `seen`, before it tells of the block.
+        """
+        return max(self._aim, self._leading.newest, self._height)
 
     def listen(self, listener: Callable[[NodeEvent], None]) -> None:
         """Tell `listener` what happens to the endpoints, what happened before it came first."""
@@ -250,7 +256,11 @@ class Node(JsonRpcReads):
         if expected is not None:
             return expected
         asked = questions(tx_hashes, counted, paying)
-        return read_seen(tx_hashes, counted, paying, await self.request_all(asked) if asked else [])
+        if not asked:
+            return read_seen(tx_hashes, counted, paying, [])
+        *answers, height = await self.request_all([*asked, _HEIGHT])
+        self._note_height(height)
+        return read_seen(tx_hashes, counted, paying, answers)
 
     def expect(self, head: Head, sought: Sought) -> None:
         """`seen` will be called with `sought` on `head`: it is asked already now."""
@@ -291,7 +301,7 @@ class Node(JsonRpcReads):
         async with self._leading.heads_of(endpoint) as heads:
             target: Header | None = await heads.now()
             while target is not None:
-                self._aim = target.head.number
+                self._aim, self._height = target.head.number, 0
                 async for event in follower.lead_to(target):
                     yield event
                 self._look()
@@ -299,6 +309,21 @@ class Node(JsonRpcReads):
                     endpoint, heads, follower.tip, self._head_timeout_s, self._look
                 )
         raise Unreachable(f"{endpoint.name}: the subscription ended or fell silent")
+
+    async def _batch_and_height(self, requests: Sequence[Request]) -> list[Answer]:
+        *answers, height = await self.batch([*requests, _HEIGHT])
+        self._note_height(height)
+        return answers
+
+    def _note_height(self, answer: Answer) -> None:
+        """What is decided on a head that is told late lands too late; where that goes on, heads are asked for."""
+        if isinstance(answer, RpcError):
+            return
+        told, self._height = max(self._aim, self._leading.newest), int(answer, 16)
+        late = (self._height - told) * self.network.block_time_s >= _LATE_S
+        self._late = self._late + 1 if late else 0
+        if self._late == _LATE_HEADS:
+            self._leading.told_late(told, self._height)
 
     def _look(self) -> None:
         """A block's time is over: there are calls again to look at those that are not followed."""

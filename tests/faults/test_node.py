@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chains.anvil import Anvil
+from chains.node import NodeEvent
 from chains.node.errors import Unreachable
-from tests.chains.node.support import chain, node_on
+from tests.chains.node.support import SENDER, TOPIC, Follow, chain, mine, node_on
 from tests.faults.fault import Fault, Kind
 from tests.faults.proxy import FaultProxy
 from tests.faults.upstream import Upstreams
@@ -29,3 +30,32 @@ async def test_a_half_open_socket_is_left_after_one_question(anvil: Anvil) -> No
         with pytest.raises(Unreachable):
             await node.request("eth_blockNumber")
         assert await node.request("eth_blockNumber") == "0x0"
+
+
+async def test_heads_that_are_told_late_are_not_decided_on_and_are_asked_for_once_that_goes_on(anvil: Anvil) -> None:
+    """The node knows of blocks that its subscription does not tell of yet."""
+    async with (
+        chain() as further,
+        FaultProxy(Upstreams(anvil.http_url, {Kind.STALE: further.http_url})) as proxy,
+        node_on(proxy.ws_url) as node,
+    ):
+        told: list[NodeEvent] = []
+        node.listen(told.append)
+        await mine(further, 9)
+        follow = Follow(node.blocks([TOPIC]))
+        await follow.until_height(0)
+        assert (await node.seen([], [SENDER], [])).nonces == {SENDER: 0}
+        assert node.newest_number == 0
+        proxy.schedule.plan(Fault(Kind.STALE, frozenset({"eth_blockNumber"})))
+        for number in (1, 2, 3):
+            assert not told
+            await mine(anvil)
+            await follow.until_height(number)
+            await node.seen([], [SENDER], [])
+            assert node.newest_number == 9
+        assert [event.name for event in told] == ["heads_late"]
+        proxy.schedule.clear()
+        await mine(anvil)
+        await follow.until_height(4)
+        assert proxy.requests["eth_subscribe"] == 1
+        await follow._events.aclose()  # type: ignore[attr-defined]
