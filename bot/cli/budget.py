@@ -104,7 +104,13 @@ def _document(status: Status, policy: SignerPolicy) -> dict[str, Any]:
         }
         for name, grant in status.grants.items()
     }
-    return {"operator": status.address, "chain_id": status.chain_id, "scopes": scopes, "grants": grants}
+    return {
+        "operator": status.address,
+        "chain_id": status.chain_id,
+        "scopes": scopes,
+        "grants": grants,
+        "refused_grants": dict(status.refused_grants),
+    }
 
 
 def _tell(document: Mapping[str, Any]) -> None:
@@ -118,6 +124,8 @@ def _tell(document: Mapping[str, Any]) -> None:
     for name, grant in document["grants"].items():
         drawn, amount = (limit_text(grant["limit"], grant[key]) for key in ("drawn_wei", "amount_wei"))
         click.echo(f"grant {name}: {grant['strategy'] or 'total'} {grant['limit']}, {drawn} of {amount} drawn")
+    for name, why in document["refused_grants"].items():
+        click.echo(f"grant {name} is refused: {why}")
 
 
 def limit_text(limit: str, number: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from eth_utils.crypto import keccak
 
 from bot.signer import wire
-from bot.signer.owned import Dropped, NotSigned, signed_by, typed_digest
+from bot.signer.owned import Dropped, NotSigned, name_of, signed_by, typed_digest
 from bot.signer.policy import SignerPolicy
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address
@@ -25,6 +25,9 @@ LIMITS = ("per_trade", "hour_loss", "day_loss", "lifetime_loss", "day_gas", "exp
 
 MAX_AMOUNT_WEI = 2**127
 MAX_TIME_S = 2**40
+_REFUSED_TOLD, _WHY_LENGTH = 16, 200
+"""How many files that are no grants are told of, and how much of why: anybody who shares the folder may fill it."""
+
 _ID = re.compile(r"0x[0-9a-f]{32}")
 _GRANT_TYPE = (
     "Grant(address operator,string strategy,string limit,uint256 amountWei,"
@@ -147,11 +150,17 @@ class GrantBook:
         self._restored_s = restored_s
         self._told: set[str] = set()
         self._grants: dict[str, Grant] = {}
+        self._refused: dict[str, str] = {}
 
     def in_force(self, now_s: float) -> Mapping[str, Grant]:
         """Every grant that holds now, by its id."""
         self._look(now_s)
         return {name: grant for name, grant in self._grants.items() if grant.not_before_s <= now_s < grant.not_after_s}
+
+    def refused(self, now_s: float) -> Mapping[str, str]:
+        """Why what lies there as a grant is none for this signer, by the names of some of the files."""
+        self._look(now_s)
+        return self._refused
 
     def available(self, strategy: str, limit: str, now_s: float) -> Mapping[str, int]:
         """Wei by the id of each grant in force; what expires first comes first."""
@@ -174,7 +183,8 @@ class GrantBook:
     def _heed(self, files: Sequence[Path]) -> None:
         for file in files:
             if file.suffix == ".revoked":
-                self._revoke(file.stem)
+                self._revoke(name_of(file))
+        self._refused = {}
         read = (self._taken(file) for file in files if file.suffix == ".json")
         self._grants = {grant.id: grant for grant in read if grant is not None}
 
@@ -193,7 +203,9 @@ class GrantBook:
             if signed.grant.not_before_s < self._restored_s:
                 raise InvalidGrant("it may have been used up before the journal was put back from a copy; make it anew")
         except (InvalidGrant, OSError) as error:
-            self._tell("grant_refused", file.stem, str(error))
+            self._tell("grant_refused", name_of(file), str(error))
+            if len(self._refused) < _REFUSED_TOLD:
+                self._refused[name_of(file)] = str(error)[:_WHY_LENGTH]
             return None
         grant = signed.grant
         if grant.id in self._revoked:

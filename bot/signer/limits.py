@@ -16,7 +16,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from bot.signer import wire
-from bot.signer.owned import Dropped, NotSigned, signed_by, typed_digest
+from bot.signer.owned import Dropped, NotSigned, name_of, signed_by, typed_digest
 from bot.signer.policy import SignerPolicy, StrategyLimits
 from bot.signer.switch import TOTAL
 from bot.signer.wire import InvalidMessage
@@ -210,7 +210,7 @@ class LimitBook:
         if not files:
             return
         try:
-            self._heed([file for file in files if file.suffix == ".json" and file.stem not in self._known], now_s)
+            self._heed([file for file in files if file.suffix == ".json" and name_of(file) not in self._known], now_s)
         except BaseException:
             self._dropped.look_again()
             raise
@@ -221,7 +221,7 @@ class LimitBook:
             try:
                 read.append(self._read(file))
             except (InvalidChange, InvalidMessage, OSError) as error:
-                self._refuse(file.stem, error)
+                self._refuse(name_of(file), error)
         for signed in sorted(read, key=lambda signed: (signed.change.made_at_s, signed.change.id)):
             try:
                 self._take(signed, now_s)

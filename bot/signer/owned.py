@@ -48,6 +48,11 @@ def signed_by(digest: bytes, signature: bytes) -> Address:
     return address(to_checksum_address(keccak(public.format(compressed=False)[1:])[-20:]))
 
 
+def name_of(file: Path) -> str:
+    """What `file` is called without its ending, in letters that a journal and a terminal take."""
+    return ascii(file.stem)[1:-1]
+
+
 class Dropped:
     """A folder into which persons put files."""
 

@@ -145,7 +145,8 @@ class Status:
     """The signer's state. `policy_digest` is the SHA-256 of the policy file as read; `protections` those in force.
 
     `strategies` holds all together under the empty name; `switches` says how the kill switch stands for each; `grants`
-    are those in force, by their id; `limits` by how much a limit differs from the policy's, by strategy and name.
+    are those in force, by their id; `refused_grants` says why others are none; `limits` by how much a limit differs
+    from the policy's, by strategy and name.
     """
 
     address: Address
@@ -157,6 +158,7 @@ class Status:
     strategies: Mapping[str, StrategyUsage]
     switches: Mapping[str, str]
     grants: Mapping[str, GrantUsage]
+    refused_grants: Mapping[str, str]
     limits: Mapping[str, Mapping[str, int]]
 
 

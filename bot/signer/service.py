@@ -292,6 +292,7 @@ class Signer:
                 name: GrantUsage(it.strategy, it.limit, it.amount_wei, self._budgets.drawn(name), it.not_after_s)
                 for name, it in self._grants.in_force(now_s).items()
             },
+            refused_grants=self._grants.refused(now_s),
             limits=self._limits.changes(now_s),
         )
 

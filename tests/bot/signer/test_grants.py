@@ -177,3 +177,25 @@ def test_a_grant_for_all_together_is_told_as_one(owned: Signer, switch: KillSwit
 )
 def test_a_grant_at_the_edge_of_sense_is_one(changes: dict[str, object]) -> None:
     granted(**changes)
+
+
+def test_a_file_that_is_no_grant_here_is_told_with_why_and_whatever_its_name_hinders_nobody(
+    owned: Signer, switch: KillSwitch
+) -> None:
+    elsewhere = dataclasses.replace(granted(), chain_id=granted().chain_id + 1)
+    deposit(signed(elsewhere), switch.folder)
+    grant_file(switch.folder, os.fsdecode(b"\xff\x1b[2J")).write_bytes(b"{}")
+    status = answer(owned, StatusRequest())
+    assert isinstance(status, Status)
+    assert f"on chain {elsewhere.chain_id}" in status.refused_grants[elsewhere.id]
+    assert all(name.isprintable() and name.isascii() for name in status.refused_grants)
+    assert len(status.refused_grants) == 2
+    assert isinstance(ask_for(owned, "within", 0), Signed)
+
+
+def test_of_many_files_that_are_no_grants_only_some_are_told(owned: Signer, switch: KillSwitch) -> None:
+    for number in range(40):
+        grant_file(switch.folder, str(number)).parent.mkdir(exist_ok=True)
+        grant_file(switch.folder, str(number)).write_bytes(b"{}")
+    status = answer(owned, StatusRequest())
+    assert isinstance(status, Status) and len(status.refused_grants) == 16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,13 @@ def test_a_file_that_is_no_change_is_refused_by_its_name(owned: Signer, switch: 
     assert differences(owned) == {}
     ((what, detail),) = noted(journal)
     assert (what, detail.split()[0]) == ("limit_refused", file.stem)
+
+
+def test_a_file_whose_name_is_no_text_hinders_no_change(owned: Signer, switch: KillSwitch) -> None:
+    change_file(switch.folder, "").parent.mkdir()
+    change_file(switch.folder, os.fsdecode(b"\xff")).write_text("{}")
+    deposit_change(SignedChange(change(ETHER)), switch.folder)
+    assert differences(owned) == {CYCLES: {"hour_loss": -ETHER}}
 
 
 def test_every_limit_that_can_be_changed_is_one_of_a_budget() -> None:
