@@ -11,7 +11,7 @@ from bot.ledger.ledger import Ledger
 from chains.exchanges.troubles import ExchangeUnavailable
 
 _AGAIN_AFTER_HEADS = 10
-"""How seldom an exchange is asked again while something is missing there."""
+"""How seldom an exchange is asked again while something is missing there, or while it does not say."""
 
 
 class Shortfalls:
@@ -38,6 +38,7 @@ class Shortfalls:
                 free = await self._exchanges[exchange].free()
             except ExchangeUnavailable as error:
                 self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
+                self._ask_at[exchange] = self._heads + _AGAIN_AFTER_HEADS
                 continue
             before = self._inventory.missing_at(exchange)
             self._inventory.believe(exchange, free)

@@ -17,6 +17,7 @@ import ccxt
 from chains.assets import InvalidAmount, Token
 from chains.concealing import Concealing
 from chains.exchanges import reading
+from chains.exchanges.asking import Asking
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import asked_to_wait_s, client_of, followed_depth, list_anew, taker_fees
 from chains.exchanges.following import Following
@@ -50,7 +51,8 @@ class Exchange:
     """One exchange account and the books of `symbols` (ccxt's unified ones, such as `ETH/USDT`).
 
     `urls` and `options` are merged over ccxt's own. Amounts are integers in base units of `decimals`.
-    `taker_fee_ppm` is believed instead of what the exchange reports. Nothing is contacted before `connect`.
+    `taker_fee_ppm` is believed instead of what the exchange reports. `answers_within_s` is how long a look-up may hold
+    up who asks. Nothing is contacted before `connect`.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Exchange:
         taker_fee_ppm: int | None = None,
         decimals: int = CURRENCY_DECIMALS,
         timeout_ms: int = 10_000,
+        answers_within_s: float = 1.0,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         client = client_of(
@@ -83,6 +86,8 @@ class Exchange:
         self._turn = contextlib.nullcontext() if ccxt_id in JUDGES_EACH_ALONE else asyncio.Lock()
         self._trades_asked = TRADES_ASKED.get(ccxt_id, {})
         self._trades_by_id = ccxt_id in TRADES_BY_ID
+        self._answers_within_s = answers_within_s
+        self._asking = Asking[OrderReport | None](answers_within_s)
         self._monotonic_ns = monotonic_ns
         self._left_alone_until_ns = 0
         self._taker_fee_ppm = taker_fee_ppm
@@ -182,7 +187,16 @@ class Exchange:
             return await self._place(order, terms)
 
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
-        """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`."""
+        """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`.
+
+        It is not waited for longer than `answers_within_s`: the next one who asks hears what came since.
+        """
+        try:
+            return await self._asking.ask(client_id, lambda: self._find(client_id, symbol))
+        except TimeoutError as error:
+            raise ExchangeUnavailable(f"{self.name} has not said yet what became of {client_id}: {error}") from None
+
+    async def _find(self, client_id: str, symbol: str) -> OrderReport | None:
         try:
             async with self._turn:
                 raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
@@ -201,15 +215,21 @@ class Exchange:
             pass  # ended already, or never known: `find` tells which
         except Exception as error:
             raise self._unavailable(error) from None
-        return await self.find(client_id, symbol)
+        return await self._find(client_id, symbol)
 
     async def balances(self) -> dict[str, int]:
         """What the account owns per currency, locked or not, zeros left out. Raises `ExchangeUnavailable`."""
         return await self._held("total")
 
     async def free(self) -> dict[str, int]:
-        """What the account can spend now per currency, zeros left out. Raises `ExchangeUnavailable`."""
-        return await self._held("free")
+        """What the account can spend now per currency, zeros left out. Raises `ExchangeUnavailable`, also where it does
+        not answer within `answers_within_s`.
+        """
+        try:
+            async with asyncio.timeout(self._answers_within_s):
+                return await self._held("free")
+        except TimeoutError:
+            raise ExchangeUnavailable(f"{self.name} does not say what is free there") from None
 
     async def _held(self, how: Literal["free", "total"]) -> dict[str, int]:
         try:
@@ -251,7 +271,7 @@ class Exchange:
         tasks = [*self._tasks, *([self._reading_terms] if self._reading_terms else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, self._following.close(), return_exceptions=True)
+        await asyncio.gather(*tasks, self._following.close(), self._asking.close(), return_exceptions=True)
         await self._client.close()
 
     def token(self, currency: str) -> Token:

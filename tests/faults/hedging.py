@@ -257,7 +257,14 @@ async def hedging(folder: Path, account: type[Exchange] = Exchange) -> AsyncIter
     for currency in ("ETH", "USDT"):
         local.deposit(KEY, SECRET, currency, 10**7 * COIN)
     exchange = account(
-        "binance", "binance", [SYMBOL], urls=local.ccxt_urls, api_key=KEY, secret=SECRET, timeout_ms=PATIENCE_MS
+        "binance",
+        "binance",
+        [SYMBOL],
+        urls=local.ccxt_urls,
+        api_key=KEY,
+        secret=SECRET,
+        timeout_ms=PATIENCE_MS,
+        answers_within_s=PATIENCE_MS / 1e3,
     )
     ledger = open_ledger(folder / "ledger.db")
     try:

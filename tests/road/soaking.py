@@ -256,6 +256,7 @@ async def open_soak(folder: Path, seed: int) -> AsyncIterator[Soak]:
             urls=ccxt_urls(twin.descriptor["exchange_http"], twin.descriptor["exchange_ws"]),
             api_key=API_KEY,
             secret=API_SECRET,
+            answers_within_s=10.0,
         )
         stack.push_async_callback(asked.close)
         await asked.connect()

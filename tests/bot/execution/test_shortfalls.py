@@ -56,16 +56,20 @@ async def test_what_came_back_is_counted_on_again_and_the_exchange_is_asked_seld
     assert names(ledger).count("exchange_short") == 2
 
 
-async def test_an_exchange_that_does_not_say_what_is_free_is_asked_at_the_next_head(ledger: Ledger) -> None:
-    exchange, spending = ScriptedExchange([rejects, rejects]), inventory(ledger)
+async def test_an_exchange_that_does_not_say_what_is_free_is_asked_again_but_not_at_each_head(ledger: Ledger) -> None:
+    exchange, spending = ScriptedExchange([rejects, *[says_nothing] * 2]), inventory(ledger)
     on = desk(ledger, exchange, spending=spending)
-    exchange.reachable, exchange.has = False, {"ETH": HELD}
+    exchange.reachable, exchange.has = False, {"ETH": 10**18}
     await settled(on, ledger, sells_on_chain())
     await at_block(on, 11)
     assert "exchange_unavailable" in names(ledger) and spending.missing_at("binance") == {}
     exchange.reachable = True
-    await at_block(on, 12)
-    assert spending.missing_at("binance").keys() == {USD_AT_EXCHANGE}
+    exchange.known[exchange.placed[1].client_id] = fills_all(exchange.placed[1])
+    for number in range(12, 12 + _AGAIN_AFTER_HEADS):
+        await at_block(on, number)
+    assert exchange.asked_what_is_free == 1
+    await at_block(on, 12 + _AGAIN_AFTER_HEADS)
+    assert exchange.asked_what_is_free == 2 and spending.missing_at("binance").keys() == {USD_AT_EXCHANGE}
 
 
 async def test_nothing_is_asked_of_an_exchange_that_refused_nothing_or_where_an_order_is_unknown(

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from chains.exchanges.adapter import NOBODYS
+from chains.exchanges.asking import Asking
 from chains.exchanges.client import asked_to_wait_s
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
@@ -126,6 +127,37 @@ async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejecte
         assert report.status is OrderStatus.UNKNOWN
         with pytest.raises(ExchangeUnavailable):
             await exchange.find("one", ETH)
+
+
+class Slow(LocalExchange):
+    """Says what became of orders once it is `told` to; `asked` counts."""
+
+    def __init__(self) -> None:
+        super().__init__(ANCHORS)
+        self.told = asyncio.Event()
+        self.asked = 0
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "GET" and request.path.endswith("/order") and NOBODYS not in request.query_string:
+            self.asked += 1
+            await self.told.wait()
+        return await super()._answer(request, handler)
+
+
+async def test_a_look_up_that_is_not_answered_soon_is_heard_by_who_asks_next_and_holds_nobody_up() -> None:
+    local = Slow()
+    async with broken(local) as exchange:
+        exchange._client.timeout = 60_000
+        exchange._asking = Asking(0.2)
+        placed = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        for _ in range(3):
+            with pytest.raises(ExchangeUnavailable, match="has not said yet what became of one"):
+                await exchange.find("one", ETH)
+        assert local.asked == 1
+        local.told.set()
+        await asyncio.wait([exchange._asking._asked["one"]])
+        assert await exchange.find("one", ETH) == placed and local.asked == 1
+        assert await exchange.find("one", ETH) == placed and local.asked == 2
 
 
 class Throttling(LocalExchange):
