@@ -69,6 +69,7 @@ class HedgeDesk:
         self._may_order = may_order
         self._debts: dict[int, Debt] = {}
         self._short: set[int] = set()
+        self._silent: set[str] = set()
         self._closed: Sequence[Intent] = ()
         inventory.owed = self._owed
 
@@ -108,7 +109,7 @@ class HedgeDesk:
             for debt in self._debts.values():
                 if debt.open_order is None or debt.order.exchange != order.exchange:
                     continue
-                if not debt.quarantined:
+                if not debt.quarantined or order.exchange in self._silent:
                     detail = f"what became of {debt.open_order} at {order.exchange} is not known"
                     return Refusal(Reason.ORDER_UNKNOWN, detail)
                 if debt.order.symbol == order.symbol:
@@ -237,6 +238,7 @@ class HedgeDesk:
         if debt.quarantined and debt.unclear_blocks % _QUARANTINED_EVERY_BLOCKS:
             return
         account, symbol = self._exchanges[debt.order.exchange], debt.order.symbol
+        self._silent.discard(debt.order.exchange)
         try:
             report = await account.find(client_id, symbol)
             if report is not None and report.status is OrderStatus.OPEN:
@@ -245,6 +247,7 @@ class HedgeDesk:
                 report = await account.cancel(client_id, symbol)
         except ExchangeUnavailable as error:
             self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
+            self._silent.add(debt.order.exchange)
             report = None
         if report is not None:
             self._book(debt, client_id, report)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,20 @@ class TestAQuarantine:
         assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED and order.client_id in refusal.detail
         # 1 ETH was to be bought for at most 2,002 USDT, of 40,000.
         assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
+
+    async def test_while_the_exchange_does_not_answer_its_other_symbols_rest_too(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        exchange.reachable = False
+        on, _, _ = await self._quarantined(ledger, exchange)
+        plan = buys_on_chain(40)
+        (order,) = plan.orders
+        elsewhere = replace(plan, legs=(*plan.swaps, replace(order, symbol="ETH/USDC")))
+        refusal = on.refusal(elsewhere)
+        assert refusal is not None and refusal.reason is Reason.ORDER_UNKNOWN
+        exchange.reachable = True
+        for number in range(37, 47):
+            await at_block(on, number)
+        assert on.refusal(elsewhere) is None
 
     async def test_one_block_earlier_it_is_still_looked_for(self, ledger: Ledger) -> None:
         exchange = ScriptedExchange([says_nothing])
