@@ -56,7 +56,9 @@ class Heads(Protocol):
 
     @property
     def newest(self) -> int:
-        """The highest number told, read or not; where heads are asked for, what it must have come to by now."""
+        """The highest number told, read or not, that was not taken back; where heads are asked for, what it must have
+        come to by now.
+        """
         ...
 
     async def now(self) -> Header:
@@ -98,7 +100,10 @@ class ToldHeads:
         await self._endpoint.listen(self._subscription)
 
     async def now(self) -> Header:
-        return await self._endpoint.latest()
+        header = await self._endpoint.latest()
+        # What it told before of higher ones is no more: a node that starts again may begin from an earlier state.
+        self._newest = header.head.number
+        return header
 
     async def next(self, timeout_s: float) -> Header | None:
         async with asyncio.timeout(timeout_s):
@@ -210,7 +215,7 @@ class AskedHeads:
             self._earlier = _LEAST_EARLIER if self._early else min(2 * self._earlier, _MOST_EARLIER)
         self._early = 0
         self._last = header.head.hash
-        self._newest = max(self._newest, header.head.number)
+        self._newest = header.head.number
         self._noted_s = self._endpoint.now_s()
         wait = 1.0 - self._earlier if self._allowance.lends else 1.0
         self._due_s = self._endpoint.now_s() + self._block_time_s * wait

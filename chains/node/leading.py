@@ -114,7 +114,7 @@ class Leading:
         if heads.fresh:
             await endpoint.ready()
             return header
-        latest = await endpoint.latest()
+        latest = await heads.now()
         return header if header.head.number > latest.head.number else latest
 
     def told_late(self, told: int, height: int) -> None:

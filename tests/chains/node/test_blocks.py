@@ -25,6 +25,7 @@ from tests.chains.node.support import (
     emit,
     mine,
     node_on,
+    twin_network,
 )
 
 
@@ -110,6 +111,19 @@ async def test_a_reorg_is_undone_to_the_common_ancestor_and_replaced(depth: int)
         assert follow.undone[0].dropped == tuple(before[number] for number in range(10, 10 - depth, -1))
         assert follow.hashes == await canonical(anvil, 1, 11)
         assert all(not block.logs for block in follow.chain if block.head.number > 10 - depth)
+
+
+@pytest.mark.parametrize("wire", ["ws", "http"])
+async def test_of_a_chain_that_was_set_back_the_newest_head_is_the_newest_again(wire: str):
+    """What is not the newest is not decided on: nothing would be until the chain is as high as it was."""
+    async with chain() as anvil, node_on(getattr(anvil, f"{wire}_url"), network=twin_network(block_time_s=0.5)) as node:
+        await mine(anvil, 9)
+        follow = Follow(node.blocks([TOPIC], 1))
+        await follow.until_height(9)
+        await anvil.rpc("anvil_rollback", 6)
+        await emit(anvil)
+        await follow.until(lambda: bool(follow.undone) and follow.chain[-1].head.number == 4)
+        assert node.newest_number < 9
 
 
 async def test_a_reorg_while_nobody_listened_is_noticed_when_reading_goes_on():
