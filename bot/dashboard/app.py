@@ -20,6 +20,7 @@ import logging
 from contextlib import suppress
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from bot.clock import Clock
@@ -110,7 +111,12 @@ class Dashboard:
         application = web.Application(
             middlewares=[_failures_as_json, guard(lambda: self._port)],
             client_max_size=stopping.MOST_BYTES,
-            handler_args={"max_line_size": 4096, "max_field_size": 4096, "keepalive_timeout": _IDLE_S},
+            handler_args={
+                "max_line_size": 4096,
+                "max_field_size": 4096,
+                "keepalive_timeout": _IDLE_S,
+                "logger": _server_log(),
+            },
         )
         application.on_response_prepare.append(harden)
         application.on_shutdown.append(lambda _: self._audience.dismiss())
@@ -209,6 +215,21 @@ class Dashboard:
         self._audience.tell(await self._view.refresh())
 
 
+class _OneLine(logging.Handler):
+    """What goes wrong in the server, without a stack trace. Bad requests are no news: any web page can have them sent."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            _log.warning("dashboard: %s", error or record.getMessage())
+
+
+def _server_log() -> logging.Logger:
+    log = logging.Logger(__name__, logging.WARNING)
+    log.addHandler(_OneLine())
+    return log
+
+
 class _Refusing(asyncio.Protocol):
     """Closes a connection without a word."""
 
@@ -235,6 +256,8 @@ async def _failures_as_json(request: web.Request, handler: Handler) -> web.Strea
     except web.HTTPException as refused:
         text = refused.text or refused.reason
         return _json(encoded({"error": printable(text.strip())}), refused.status)
+    except ConnectionError:
+        raise  # who asked is gone
     except Exception as error:
         _log.warning("dashboard: %s failed: %s", request.path, error)
         return _json(encoded({"error": f"the run cannot be read: {type(error).__name__}"}), 500)

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.dashboard import app
+from bot.dashboard import app, security
 from bot.dashboard.audience import MAX_PAGES, MAX_WAITING
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from tests.bot.dashboard.samples import HOSTILE_SYMBOL, SampleRun
@@ -213,6 +213,24 @@ async def test_connections_do_not_use_up_the_open_files_that_the_bot_needs(
         with suppress(ConnectionError):
             answer = await served.raw(f"GET /healthz HTTP/1.1\r\nHost: {served.own}\r\nConnection: close\r\n\r\n")
     assert answer == ""
+
+
+@pytest.mark.parametrize("request_line", [f"GET /?{'a' * 5_000} HTTP/1.1", "GET / HTTP/9.9", "nonsense"])
+async def test_what_is_no_request_is_refused_without_a_word_in_the_terminal(
+    served: Served, caplog: pytest.LogCaptureFixture, request_line: str
+) -> None:
+    assert " 400 " in await served.raw(f"{request_line}\r\nHost: {served.own}\r\n\r\n")
+    assert caplog.records == []
+
+
+async def test_what_fails_in_the_server_itself_is_told_in_one_line(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(security._HEADERS, "X-Broken", "two\nlines")
+    await served.raw(f"GET /healthz HTTP/1.1\r\nHost: {served.own}\r\n\r\n")
+    (told,) = caplog.records
+    assert told.getMessage().startswith("dashboard: ")
+    assert told.exc_info is None
 
 
 async def test_pages_are_told_when_the_bot_ends(served: Served) -> None:
