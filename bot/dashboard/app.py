@@ -216,7 +216,7 @@ class Dashboard:
 
 
 class _OneLine(logging.Handler):
-    """What goes wrong in the server, without a stack trace. Bad requests are no news: any web page can have them sent."""
+    """What goes wrong in the server, without a stack trace. Bad requests are no news: any web page can cause them."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
