@@ -184,6 +184,8 @@ def _tell(found: Reconciliation, *, run: int, asked: str, in_flight: int, booked
         above = ", ".join(f"intent {intent.id} in block {intent.block_number}" for intent in found.final.above)
         settled = "equal" if not any(row.difference for row in found.final.rows) else "not equal"
         click.echo(f"as of final block {found.final.number}: {settled}; not final yet: {above or 'nothing'}")
+    if found.unread is not None:
+        click.echo(f"as of final block {found.unread}: not compared, since no endpoint has its state any more")
     if booked is None and found.remedy:
         click.echo(found.remedy)
     if booked is not None and found.differing:

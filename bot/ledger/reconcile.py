@@ -17,6 +17,7 @@ from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent
 from bot.ledger.states import IN_FLIGHT
+from chains.node.errors import NoArchive
 
 _SOURCE_LENGTH = 120
 _TRIES = 5
@@ -65,11 +66,13 @@ class Reconciliation:
 
     `rows` compare what is booked by now with what is there by now; `final` compares both as of the newest block that
     nothing can undo. While something is `in_flight`, what the chain has beyond the books by now may be its.
+    `unread` is the number of that block where no node has its state any more; then the former alone counts.
     """
 
     rows: tuple[Row, ...]
     final: AtFinalBlock | None = None
     in_flight: tuple[Intent, ...] = ()
+    unread: int | None = None
 
     @property
     def equal(self) -> bool:
@@ -118,7 +121,8 @@ async def reconcile(
 
     Accounts at the run's network are asked of the chain, all others of an exchange. An answer that does not come
     is an exception of its source, never a zero, but where nothing is booked and nobody can be asked. Nothing is said
-    of a `final` block from before the books began. Where a run beside moves the books meanwhile, all are asked anew;
+    of a `final` block from before the books began, nor of one whose state no node has any more, unless something is in
+    flight: then `NoArchive` is raised. Where a run beside moves the books meanwhile, all are asked anew;
     `LedgerError` is raised where it does so each time.
     """
     network = ledger.run.network
@@ -138,7 +142,12 @@ async def reconcile(
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
     with suppress(LedgerFull):
         ledger.record_balances({row.account: row.real for row in rows})
-    return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)
+    try:
+        return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)
+    except NoArchive:
+        if in_flight or final is None:
+            raise
+        return Reconciliation(rows, unread=final.number)
 
 
 async def _asked(source: BalanceSource, account: Account, units: int) -> int:

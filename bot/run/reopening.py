@@ -15,6 +15,7 @@ from bot.ledger.records import Account
 from bot.ledger.states import IN_FLIGHT, Exposure
 from bot.risk.proof import prove
 from chains.blocks import Head
+from chains.node.errors import NoArchive
 
 
 def require_named(ledger: Ledger, books: Collection[tuple[str, str]], strategies: Collection[str]) -> None:
@@ -47,9 +48,9 @@ async def require_reconciled(
     """Raises `LedgerError` when money is missing that the books say is there; of a restored ledger, when they differ.
 
     What was mined meanwhile has been booked. The books are held against the newest block that nothing can undo, and
-    against `head` where nothing is in flight; and, where nothing is open at all, against those of `exchanges`: a
-    withdrawal by hand that is not booked would be counted on for hedges. Raises `ExchangeUnavailable`, and what the
-    node raises.
+    against `head` where nothing is in flight, which alone counts where no node has that block's state; and, where
+    nothing is open at all, against those of `exchanges`: a withdrawal by hand that is not booked would be counted on for
+    hedges. Raises `ExchangeUnavailable`, and what the node raises.
     """
     restored = ledger.was_restored
     if not restored and not has_past(ledger):
@@ -59,9 +60,14 @@ async def require_reconciled(
     proofs = []
     final = await node.finalized_head()
     books = books_at(ledger, final.number) if final.number <= head.number else None
+    in_flight = any(intent.state in IN_FLIGHT for intent in ledger.open_intents())
     if books is not None:
-        proofs.append(await prove(books.booked, node, final.hash))
-    if restored or not any(intent.state in IN_FLIGHT for intent in ledger.open_intents()):
+        try:
+            proofs.append(await prove(books.booked, node, final.hash))
+        except NoArchive:
+            if in_flight:
+                raise
+    if restored or not in_flight:
         on_chain = {it: units for it, units in booked.items() if it.place == network}
         proofs.append(await prove(on_chain, node, head.hash))
     wrong = {account: units for proof in proofs for account, units in proof.missing.items()}

@@ -12,6 +12,7 @@ from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import BalanceSource, FinalBlock, reconcile
 from bot.ledger.records import Account
+from chains.node.errors import NoArchive
 from tests.bot.ledger.given import INVENTORY_WETH, NETWORK, SPOT_USDT, pending, receipt
 
 
@@ -121,6 +122,22 @@ async def test_a_wei_that_is_missing_at_the_final_block_is_named_whatever_is_in_
     assert not found.equal
     (row,) = found.differing
     assert (row.account, row.difference) == (INVENTORY_WETH, -1)
+
+
+async def test_where_no_node_has_the_final_blocks_state_the_books_of_now_alone_are_compared(ledger: Ledger) -> None:
+    """A full node of a rollup keeps a few minutes of state, and blocks there are final after a quarter of an hour."""
+    world = ledger.accounts()
+    short = _saying(world | {INVENTORY_WETH: world[INVENTORY_WETH] - 1})
+
+    async def pruned(account: Account) -> int:
+        raise NoArchive("eth_call", -32000, "missing trie node")
+
+    found = await reconcile(ledger, _saying(world), _saying(world), FinalBlock(19, pruned))
+    assert found.equal and found.final is None and found.unread == 19
+    assert not (await reconcile(ledger, short, _saying(world), FinalBlock(19, pruned))).equal
+    pending(ledger, 1)
+    with pytest.raises(NoArchive):
+        await reconcile(ledger, _saying(world), _saying(world), FinalBlock(19, pruned))
 
 
 async def test_what_differs_now_may_be_what_is_in_flight_and_nothing_else(ledger: Ledger) -> None:

@@ -17,6 +17,7 @@ from bot.ledger.states import Exposure
 from bot.run.reopening import require_named, require_reconciled
 from chains.assets import ZERO_ADDRESS, Address
 from chains.blocks import Head
+from chains.node.errors import NoArchive
 from tests.bot.execution import given
 from tests.bot.execution.given import head
 from tests.bot.ledger.given import EXECUTOR, NATIVE, NETWORK, SENDER, begin, open_ledger, pending, receipt
@@ -32,6 +33,7 @@ class Outside:
     differs: dict[Account, int] = field(default_factory=dict)
     at_final: dict[Account, int] = field(default_factory=dict)
     final: Head = FINAL
+    pruned: bool = False
 
     async def finalized_head(self) -> Head:
         return self.final
@@ -47,6 +49,8 @@ class Outside:
         return {it.token: self._held(it) for it in self.ledger.accounts() if it.place == "binance"}
 
     def _held(self, account: Account, block: str = HEAD.hash) -> int:
+        if self.pruned and block == FINAL.hash:
+            raise NoArchive("eth_call", -32000, "missing trie node")
         differs = {HEAD.hash: self.differs, FINAL.hash: self.at_final}[block]
         return self.ledger.accounts()[account] + differs.get(account, 0)
 
@@ -98,6 +102,23 @@ async def test_what_is_in_flight_explains_nothing_that_is_missing_at_the_final_b
     await _reopen(outside)
     outside.at_final[NATIVE] = -1
     with pytest.raises(LedgerError, match=rf"{SENDER} at {NETWORK}: 1 units"):
+        await _reopen(outside)
+
+
+async def test_without_the_final_blocks_state_a_restart_is_held_against_the_newest_block(outside: Outside) -> None:
+    begin(outside.ledger)
+    outside.pruned = True
+    await _reopen(outside)
+    outside.differs[NATIVE] = -1
+    with pytest.raises(LedgerError, match=rf"{SENDER} at {NETWORK}: 1 units"):
+        await _reopen(outside)
+
+
+async def test_without_the_final_blocks_state_nothing_is_proven_while_something_is_in_flight(outside: Outside) -> None:
+    pending(outside.ledger, 1)
+    begin(outside.ledger)
+    outside.pruned = True
+    with pytest.raises(NoArchive):
         await _reopen(outside)
 
 
