@@ -49,8 +49,8 @@ async def require_reconciled(
 
     What was mined meanwhile has been booked. The books are held against the newest block that nothing can undo, and
     against `head` where nothing is in flight, which alone counts where no node has that block's state; and, where
-    nothing is open at all, against those of `exchanges`: a withdrawal by hand that is not booked would be counted on for
-    hedges. Raises `ExchangeUnavailable`, and what the node raises.
+    nothing is open at all, against those of `exchanges`: a withdrawal by hand that is not booked would be counted on
+    for hedges. Raises `ExchangeUnavailable`, and what the node raises.
     """
     restored = ledger.was_restored
     if not restored and not has_past(ledger):
