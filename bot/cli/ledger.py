@@ -120,7 +120,8 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
     Before that its books must equal the chain and the exchanges. What a journal's copy may not know counts as lost.
     """
     from bot.clock import SystemClock
-    from bot.ledger.backup import require_empty, require_whole
+    from bot.execution.signing import signer_id_of
+    from bot.ledger.backup import intents_signed, require_empty, require_whole
     from bot.ledger.backup import restore as put_back
     from bot.signer.copies import restoring
 
@@ -128,16 +129,19 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
     require_whole(source)
     require_empty(ledger_url)
     # Before the ledger: without it nothing trades, and without them budgets would begin anew.
-    journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume")
+    known = {signer_id_of(number, plan) for number, plan in intents_signed(source)}
+    journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume", known)
     copied = put_back(source, ledger_url, clock, _head_file(config_path, ledger_url))
     if as_json:
-        told = [{"journal": it.path, "rows": it.rows, "kept": it.kept} for it in journals]
+        told = [{"journal": it.path, "rows": it.rows, "kept": it.kept, "given_up": it.given_up} for it in journals]
         emit({"restored": source, "rows": copied.rows, "seal": copied.head.id, "signers": told})
         return
     click.echo(f"{copied.rows} rows restored; a run on this ledger reconciles before it trades")
     for journal in journals:
         what = "was there already, and went on from the backup" if journal.kept else f"{journal.rows} rows restored"
         click.echo(f"{journal.path}: {what}")
+        if journal.given_up:
+            click.echo(f"{journal.given_up} trades that the backup does not know count as lost at their worst")
     click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
 
 

@@ -132,8 +132,13 @@ class Signing:
 
 
 def signer_id(intent: Intent) -> str:
-    """What the signer calls an intent: a ledger that begins anew gives its numbers again, plans never do."""
-    return f"{intent.id}:{intent.plan_id}"
+    """What the signer calls an intent."""
+    return signer_id_of(intent.id, intent.plan_id)
+
+
+def signer_id_of(intent_id: int, plan_id: str) -> str:
+    """As `signer_id`: a ledger that begins anew gives its numbers again, plans never do."""
+    return f"{intent_id}:{plan_id}"
 
 
 def terms_of(transaction: UnsignedTransaction) -> Terms:

@@ -20,9 +20,10 @@ from bot.ledger.database import connect, file_of, parse_url, place, require_ther
 from bot.ledger.errors import LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
-from bot.ledger.models import Base
+from bot.ledger.models import Base, IntentRow, PlanRow
 from bot.ledger.seal_models import LeaseRow
 from bot.ledger.seals import SealHead
+from bot.ledger.states import IntentState
 from bot.ledger.verify import columns_there, verify
 
 _ROWS_AT_ONCE = 1_000
@@ -110,6 +111,20 @@ def require_whole(source: Path) -> Copied:
     whole = _checked(_file(source))
     HeadFile(head_file_of(_file(source))).check_against(whole.head)
     return whole
+
+
+def intents_signed(source: Path) -> list[tuple[int, str]]:
+    """Number and plan of each intent that the backup `source` knows more of than its reservation. Raises `LedgerError`.
+
+    What was only reserved gives its nonce back, whatever became of it afterwards.
+    """
+    engine = connect(_file(source), read_only=True)
+    wanted = select(IntentRow.id, PlanRow.digest).join(PlanRow).where(IntentRow.state != IntentState.RESERVED.value)
+    try:
+        with explained(str(source)), engine.connect() as connection:
+            return [(row.id, row.digest) for row in connection.execute(wanted)]
+    finally:
+        engine.dispose()
 
 
 def _file(path: Path) -> URL:

@@ -6,18 +6,20 @@ writes does not prove itself, and is taken again.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import sqlite3
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clock import Clock
 from bot.signer.chain import HEAD_SUFFIX, BrokenChain, Link, LinkFile
+from bot.signer.entries import Settlement
 from bot.signer.files import SIGNER_FOLDER
 from bot.signer.gap import RESTORED
 from bot.signer.journal import Journal, JournalError
@@ -32,11 +34,15 @@ _PARTS = (HEAD_SUFFIX, "", "-wal")
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """A journal's copy, or what was put back from it. `kept`: what lay there was not older, and was left as it is."""
+    """A journal's copy, or what was put back from it. `kept`: what lay there was not older, and was not written over.
+
+    `given_up` signatures count as lost at their worst: the ledger put back with it knows nothing of them.
+    """
 
     path: Path
     rows: int
     kept: bool = False
+    given_up: int = 0
 
 
 def copy_journals(folder: Path, ledger_copy: Path) -> list[Copied]:
@@ -54,15 +60,17 @@ class Restoring:
     copies: Sequence[tuple[Path, Path, Link]]
     folder: Path
 
-    def put(self, clock: Clock, because: str) -> list[Copied]:
+    def put(self, clock: Clock, because: str, known: Collection[str]) -> list[Copied]:
         """Halt what trades in the folder, and put back what is not there. Raises `JournalError`, `SwitchUnwritten`.
 
-        What a copy does not know counts as lost; when a person lets it go on, its failures and drawdown begin anew.
+        What a copy does not know counts as lost, and so does what is reserved for an intent that is none of `known`,
+        those of the ledger's copy: nobody would ever tell the signer what became of it. When a person lets it go on,
+        its failures and drawdown begin anew.
         """
         now_s = clock.wall_s()
         switch = KillSwitch(self.folder / CONTROL_NAME)
         switch.set(TOTAL, Trading.HALTED, by="isthmus ledger restore", because=because, at_s=now_s)
-        return [_put(copy, journal, now_s) for copy, journal, _ in self.copies]
+        return [_put(copy, journal, now_s, known) for copy, journal, _ in self.copies]
 
 
 def restoring(ledger_copy: Path, folder: Path) -> Restoring:
@@ -155,22 +163,37 @@ def _require_later(journal: Path, newest: Link, copy: Path) -> None:
             )
 
 
-def _put(copy: Path, journal: Path, now_s: float) -> Copied:
+def _put(copy: Path, journal: Path, now_s: float, known: Collection[str]) -> Copied:
     if journal.exists():
         with Journal(journal) as there:
-            return Copied(journal, there.verify(), kept=True)
+            there.verify()
+            given_up = _give_up(there, now_s, known)
+            return Copied(journal, there.verify(), kept=True, given_up=given_up)
     journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = journal.with_name(f"{journal.name}.part")
     try:
         _copy_files(copy, part)
         with Journal(part) as put:
             put.note(now_s, RESTORED, repr(put.newest_time_s()))
+            given_up = _give_up(put, now_s, known)
         rows = _settled(part)
         for suffix in (HEAD_SUFFIX, ""):
             part.with_name(part.name + suffix).rename(journal.with_name(journal.name + suffix))
     finally:
         _remove(part)
-    return Copied(journal, rows)
+    return Copied(journal, rows, given_up=given_up)
+
+
+def _give_up(journal: Journal, now_s: float, known: Collection[str]) -> int:
+    """Settle at its worst what is none of `known`; how many that were. Nonces stay taken: the bytes may be out."""
+    at_s = max(now_s, journal.newest_time_s())
+    unknown = [it for it in journal.entries() if it.settlement is None and it.intent_id not in known]
+    for entry in unknown:
+        # Never the same moment twice, as the signer settles.
+        at_s = math.nextafter(at_s, math.inf)
+        worst = Settlement(entry.worst_gas_wei, entry.worst_gas_wei - entry.worst_case_wei, at_s)
+        journal.settle(entry.intent_id, worst)
+    return len(unknown)
 
 
 def _remove(copy: Path) -> None:

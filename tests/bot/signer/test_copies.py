@@ -32,6 +32,7 @@ from tests.bot.signer.conftest import new_signer
 from tests.bot.signer.making import CYCLES, ETHER, GAIN, GAS_COST_WEI, POLICY, HandClock, ask
 from tests.bot.signer.owning import OWNED, granted, signed
 
+KNOWN = {f"intent-{at}" for at in range(10)}
 LIMITS = StrategyLimits(per_trade_wei=1, hour_loss_wei=10, day_loss_wei=30, day_gas_wei=7, min_profit_wei=0)
 
 
@@ -126,7 +127,7 @@ def test_a_restored_signer_is_halted_and_allows_no_more_than_the_one_that_was_lo
     machine.asked(number(2), Settle("intent-2", GAS_COST_WEI, -ETHER // 2))
     lost_wei = machine.used_wei()
     other = Machine(tmp_path / "other", clock)
-    (put,) = restoring(tmp_path / "copy", other.folder).put(clock, "restored")
+    (put,) = restoring(tmp_path / "copy", other.folder).put(clock, "restored", KNOWN)
     assert (put.path, put.kept) == (other.path, False)
     assert other.used_wei() >= lost_wei
     (halted,) = other.asked(number(3))
@@ -153,7 +154,7 @@ def test_what_a_lost_journal_drew_on_a_grant_is_not_drawn_again_after_a_restore(
     assert [type(it) for it in said] == [Signed, Settled, Denial]
     shutil.rmtree(machine.path.parent)
     clock.now_s += 1
-    restoring(tmp_path / "copy", machine.folder).put(clock, "restored")
+    restoring(tmp_path / "copy", machine.folder).put(clock, "restored", KNOWN)
     machine.resume()
     (refused,) = machine.asked(more)
     assert isinstance(refused, Denial) and refused.reason is Reason.SIGNER_BUDGET_HOUR_LOSS
@@ -170,13 +171,31 @@ def test_a_journal_that_went_on_from_the_copy_is_kept_and_any_other_refused(
     copy_journals(machine.folder, tmp_path / "copy")
     machine.asked(number(2))
     kept_wei = machine.used_wei()
-    assert [it.kept for it in restoring(tmp_path / "copy", machine.folder).put(clock, "restored")] == [True]
+    assert [it.kept for it in restoring(tmp_path / "copy", machine.folder).put(clock, "restored", KNOWN)] == [True]
     assert machine.used_wei() == kept_wei
     other = Machine(tmp_path / "other", clock)
     other.asked(number(9))
     with pytest.raises(JournalError, match="did not go on from"):
         restoring(tmp_path / "copy", other.folder)
     assert other.switch.of(TOTAL).state is Trading.ACTIVE
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_the_restored_ledger_does_not_know_is_lost_at_its_worst_and_not_reserved_for_ever(
+    machine: Machine, tmp_path: Path, clock: HandClock, kept: bool
+) -> None:
+    machine.asked(number(1), number(2))
+    copy_journals(machine.folder, tmp_path / "copy")
+    if not kept:
+        shutil.rmtree(machine.path.parent)
+    reserved_wei = 2 * ETHER
+    (put,) = restoring(tmp_path / "copy", machine.folder).put(clock, "restored", {"intent-1"})
+    assert (put.kept, put.given_up) == (kept, 1)
+    assert machine.used_wei() >= reserved_wei
+    (told,) = machine.asked(Settle("intent-1", GAS_COST_WEI, GAIN))
+    assert isinstance(told, Settled)
+    clock.now_s += DAY_S + 1
+    assert machine.used_wei() == 0
 
 
 @pytest.mark.parametrize("damage", ["a row", "its end", "its head file"])
