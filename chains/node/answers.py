@@ -24,18 +24,16 @@ _NO_ACCESS = (401, 403)
 ASK_LESS = "ask it less (requests_per_s, daily_units), or add another endpoint"
 """What to do about an endpoint that is asked too much, in a second or in a day."""
 
-# What these answer is a number in hexadecimal, with at least one digit, whatever happens.
-_QUANTITIES = frozenset(
-    {
-        "eth_chainId",
-        "eth_blockNumber",
-        "eth_getBalance",
-        "eth_getTransactionCount",
-        "eth_gasPrice",
-        "eth_estimateGas",
-        "eth_maxPriorityFeePerGas",
-    }
-)
+# What these answer is a number in hexadecimal, with at least one digit, whatever happens; and of how many bits at most.
+_QUANTITIES = {
+    "eth_chainId": 256,
+    "eth_blockNumber": 63,
+    "eth_getBalance": 256,
+    "eth_getTransactionCount": 63,
+    "eth_gasPrice": 256,
+    "eth_estimateGas": 63,
+    "eth_maxPriorityFeePerGas": 256,
+}
 # And these answer bytes in hexadecimal, of which there may be none.
 _BYTES = frozenset({"eth_getCode", "eth_call"})
 _TEXTS = frozenset({"eth_getStorageAt", "eth_sendRawTransaction", "eth_subscribe"})
@@ -155,7 +153,7 @@ def require_possible(where: str, request: Request, result: Any) -> None:
     if _is_of_another(request, result):
         raise BadAnswer(f"{where}: {method} was answered with another one than was asked for")
     if method in _QUANTITIES:
-        possible = _is_hexadecimal(result, lambda text: int(text, 16))
+        possible = _is_hexadecimal(result, lambda text: _quantity(text, _QUANTITIES[method]))
     elif method in _BYTES:
         possible = _is_hexadecimal(result, lambda text: bytes.fromhex(text[2:]))
     elif method in _TEXTS:
@@ -199,6 +197,13 @@ def _is_hexadecimal(result: Any, read: Callable[[str], object]) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _quantity(text: str, bits: int) -> int:
+    quantity = int(text, 16)
+    if quantity.bit_length() > bits:
+        raise ValueError(f"{text[:80]} is no quantity of {bits} bits")
+    return quantity
 
 
 def _is_receipt(result: Any) -> bool:

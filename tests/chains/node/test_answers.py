@@ -30,6 +30,8 @@ from chains.node.wire import header
         ("eth_getBalance", "0xzz"),
         ("eth_getBalance", "0x-5"),
         ("eth_chainId", "0x 1"),
+        ("eth_getTransactionCount", hex(1 << 64)),
+        ("eth_getBalance", hex(1 << 256)),
     ],
 )
 def test_what_cannot_be_is_refused(method: str, result: Any) -> None:
@@ -41,6 +43,7 @@ def test_what_cannot_be_is_refused(method: str, result: Any) -> None:
     ("method", "result"),
     [
         ("eth_getTransactionCount", "0x0"),
+        ("eth_getBalance", hex((1 << 256) - 1)),
         ("eth_call", "0x"),
         ("eth_call", "0xAb01"),
         ("eth_getTransactionReceipt", None),
