@@ -158,7 +158,9 @@ async def verify(config_path: Path | None, node: str | None, executor_address: s
 @node_option
 @OWNER_OPTION
 @EXECUTOR_OPTION
-@click.option("--token", "tokens", multiple=True, metavar="TOKEN", help="By symbol or address. [all it was made with]")
+@click.option(
+    "--token", "tokens", multiple=True, metavar="TOKEN", help="By symbol or address. [all it was made with, and coins]"
+)
 @CONSENT_OPTION
 @passphrase_options
 async def sweep(
@@ -181,15 +183,16 @@ async def sweep(
     from bot.execution.deployment import settings_of
     from bot.execution.sweeping import Swept, Unswept
     from bot.execution.sweeping import sweep as send
-    from chains.assets import Address
+    from chains.assets import ZERO_ADDRESS, Address
 
     loaded = load(found_config(config_path))
     require_consent(loaded, live_on_chain_id)
     which = Address(which_executor(loaded, executor_address))
     async with node_rpc(loaded, node) as rpc:
         made_with = await settings_of(rpc, which)
-        wanted = [token_address(name, loaded.network) for name in tokens] or list(
-            dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory)])
+        coin = loaded.network.native.symbol
+        wanted = [ZERO_ADDRESS if name == coin else token_address(name, loaded.network) for name in tokens] or list(
+            dict.fromkeys([*made_with.profit_tokens, *(cap.token for cap in made_with.inventory), ZERO_ADDRESS])
         )
         owner = owner_account(owner_keystore, passphrase_fd, passphrase_file)
         done = await send(rpc, owner, which, wanted, loaded.network.chain_id, most_tip_wei(loaded))

@@ -11,7 +11,7 @@ from eth_utils.crypto import keccak
 from bot.execution.deployment import DeploymentFailed, balance, call_data, transact, verify
 from bot.execution.settings import Rpc
 from chains.anvil import RpcError
-from chains.assets import Address, address
+from chains.assets import ZERO_ADDRESS, Address, address
 
 _SWEPT = "0x" + keccak(text="Swept(address,uint256)").hex()
 
@@ -45,7 +45,8 @@ async def sweep(
 ) -> tuple[Swept | Unswept, ...]:
     """Send all that the executor and its inventory hold of `tokens` to the treasury; nothing is sent for nothing held.
 
-    `most_tip_wei` as in `transact`.
+    The zero address is the native coin, of which the executor is swept alone: the inventory takes none, and what is
+    forced upon it stays there. `most_tip_wei` as in `transact`.
 
     A token that does not answer, or does not let itself be moved, keeps no other from being swept. Raises
     `DeploymentFailed` for a key that is not the owner's, `VerificationFailed`, and what `rpc` raises but `RpcError`.
@@ -56,6 +57,8 @@ async def sweep(
     found: list[Swept | Unswept] = []
     for contract in (made.executor, made.inventory):
         for token in tokens:
+            if (contract, token) == (made.inventory, ZERO_ADDRESS):
+                continue
             try:
                 if await balance(rpc, token, contract):
                     found.append(await _swept(rpc, owner, contract, token, chain_id, most_tip_wei))

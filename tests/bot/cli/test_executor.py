@@ -197,6 +197,16 @@ def test_who_sweeps_is_told_how_the_ledger_learns_of_it_where_anything_was_swept
     assert ["isthmus reconcile --book" in each for each in said] == [True, False]
 
 
+@pytest.mark.parametrize("named", [(), ("--token", "ETH")], ids=["all", "named"])
+def test_coins_that_lie_at_the_executor_are_swept_too(
+    chain: Chain, deployed: dict[str, Any], named: tuple[str, ...]
+) -> None:
+    chain.rpc("anvil_setBalance", deployed["executor"], "0x7")
+    result = chain.signed("sweep", "--executor", deployed["executor"], "--json", *named)
+    assert result.exit_code == 0, result.stderr
+    assert {it["token"]: it["amount"] for it in orjson.loads(result.stdout)["swept"]} == {"0x" + "00" * 20: "7"}
+
+
 def test_who_tops_up_is_told_how_the_ledger_learns_of_it_where_anything_was_sent(
     chain: Chain, deployed: dict[str, Any]
 ) -> None:

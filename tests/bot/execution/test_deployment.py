@@ -167,6 +167,15 @@ async def test_a_sweep_sends_everything_to_the_treasury(anvil: Anvil, tokens: li
     assert await sweep(anvil, OWNER, made.executor, tokens, CHAIN_ID) == ()
 
 
+async def test_coins_of_the_executor_are_swept_and_those_forced_upon_the_inventory_hinder_nothing(anvil: Anvil) -> None:
+    made = await deployed(anvil, [SECOND, OPERATOR])
+    for contract in (made.executor, made.inventory):
+        await anvil.rpc("anvil_setBalance", contract, hex(5))
+    (swept,) = await sweep(anvil, OWNER, made.executor, [ZERO_ADDRESS], CHAIN_ID)
+    assert isinstance(swept, Swept) and (swept.contract, swept.amount) == (made.executor, 5)
+    assert int(await anvil.rpc("eth_getBalance", TREASURY, "latest"), 16) == 5
+
+
 async def test_a_token_that_does_not_answer_keeps_no_other_from_being_swept(
     anvil: Anvil, tokens: list[Address]
 ) -> None:
