@@ -13,9 +13,10 @@ export function amount(units, decimals, digits = 6) {
   return `${negative ? MINUS : ""}${whole}${fraction ? `.${fraction}` : ""}`;
 }
 
-// As `amount`, without zeros at the end.
+// As `amount`, without zeros at the end. What is too little for so many digits is not told as nothing.
 export function shortAmount(units, decimals, digits = 6) {
   const text = amount(units, decimals, digits);
+  if (/[1-9]/.test(units) && !/[1-9]/.test(text)) return `<0.${"1".padStart(digits, "0")}`;
   return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
 }
 

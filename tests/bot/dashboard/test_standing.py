@@ -158,7 +158,7 @@ class Bounded(SampleRun):
     async def decision(self, id: int) -> DecisionDetail | None:
         detail = await super().decision(id)
         assert detail is not None
-        filled = FillShown("binance", "by hand", "USDT", 8, 2, "ETH", 8, 1, undone_by="what the exchange answered")
+        filled = FillShown("binance", "by hand", "USDT", 8, 2 * 10**8, "ETH", 8, 1, undone_by="what the exchange answered")
         return replace(detail, fills=(filled,))
 
 
@@ -175,6 +175,12 @@ async def test_what_all_may_risk_together_is_shown_above_what_each_may(browser: 
         dashboard.tell()
         await expect(together.get_by_role("heading")).to_have_text("all togetherhalted")
     assert watched.problems == []
+
+
+async def test_what_is_too_little_for_the_digits_shown_is_not_told_as_nothing(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Bounded(blocks=6))) as watched:
+        await watched.page.locator("#rows .open").first.click()
+        await expect(watched.page.locator("#drawer .hops").last).to_contain_text("<0.000001 ETH")
 
 
 async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) -> None:
