@@ -54,7 +54,7 @@ def guard(port: Callable[[], int]) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         hosts = request.headers.getall("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in own_names(port()):
-            raise web.HTTPForbidden(text="this host name is not the dashboard's\n")
+            raise web.HTTPForbidden(text=f"the dashboard is http://127.0.0.1:{port()}/, also at a tunnel's near end\n")
         stops = request.path == stopping.PATH
         if request.method != ("POST" if stops else "GET"):
             allowed = ["POST" if stops else "GET"]
