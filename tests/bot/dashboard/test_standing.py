@@ -158,7 +158,9 @@ class Bounded(SampleRun):
     async def decision(self, id: int) -> DecisionDetail | None:
         detail = await super().decision(id)
         assert detail is not None
-        filled = FillShown("binance", "by hand", "USDT", 8, 2 * 10**8, "ETH", 8, 1, undone_by="what the exchange answered")
+        filled = FillShown(
+            "binance", "by hand", "USDT", 8, 2 * 10**8, "ETH", 8, 1, undone_by="what the exchange answered"
+        )
         return replace(detail, fills=(filled,))
 
 
