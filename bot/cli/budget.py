@@ -12,7 +12,7 @@ from bot.cli.command import Verbs, command
 from bot.cli.control import control_folders, person, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import ADDRESS, DURATION, config_option, passphrase_options, read_passphrase
+from bot.cli.parameters import ADDRESS, DURATION, SAID, config_option, passphrase_options, read_passphrase
 
 if TYPE_CHECKING:
     from bot.signer.policy import SignerPolicy
@@ -218,7 +218,7 @@ def grant(
 
 @command("revoke", examples=['isthmus budget revoke 0x0f… --because "no longer needed"'])
 @click.argument("grant_id", metavar="ID")
-@click.option("--because", "reason", default="a person said so", metavar="TEXT", help="Why; it is kept.")
+@click.option("--because", "reason", type=SAID, default="a person said so", metavar="TEXT", help="Why; it is kept.")
 @config_option
 @run_option
 def revoke(grant_id: str, reason: str, config_path: Path | None, run_folder: Path | None, as_json: bool) -> None:

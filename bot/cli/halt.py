@@ -11,13 +11,15 @@ from bot.cli.command import command
 from bot.cli.control import control_folders, person, require_strategy, run_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import config_option
+from bot.cli.parameters import SAID, config_option
 
 if TYPE_CHECKING:
     from bot.signer.switch import KillSwitch, Switch
 
 _STRATEGY = click.argument("strategy", required=False, default="")
-_BECAUSE = click.option("--because", "reason", default="a person said so", metavar="TEXT", help="Why; it is kept.")
+_BECAUSE = click.option(
+    "--because", "reason", type=SAID, default="a person said so", metavar="TEXT", help="Why; it is kept."
+)
 
 
 @command("halt", examples=["isthmus halt", 'isthmus halt dex_arbitrage --because "looks wrong"'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import sys
@@ -32,7 +33,12 @@ def emit(document: Mapping[str, Any]) -> None:
     """Print one JSON object on one line of stdout. Amounts must already be decimal strings of base units."""
     import orjson
 
-    click.echo(orjson.dumps(document, default=_plain))
+    try:
+        written = orjson.dumps(document, default=_plain)
+    except TypeError:  # a file's name, or a word that was typed, may be bytes that are no text
+        text = json.dumps(document, default=_plain, ensure_ascii=False, separators=(",", ":"))
+        written = text.encode(errors="replace")
+    click.echo(written)
 
 
 def silence(stream: TextIO) -> None:

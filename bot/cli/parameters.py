@@ -43,13 +43,23 @@ class Duration(click.ParamType[float]):
 DURATION = Duration()
 
 
-class Because(click.ParamType[str]):
-    """A person's reason, which is kept: not empty."""
+class Said(click.ParamType[str]):
+    """A person's words, which are kept: a terminal may send bytes that are no text, and they must stop nobody."""
 
     name = "text"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        if not (reason := " ".join(str(value).split())):
+        return " ".join(str(value).encode(errors="replace").decode().split())
+
+
+SAID = Said()
+
+
+class Because(Said):
+    """A person's reason: not empty."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not (reason := super().convert(value, param, ctx)):
             self.fail("it is empty; say why, for whoever reads it later", param, ctx)
         return reason
 

@@ -224,6 +224,13 @@ def test_whatever_is_wrong_is_an_object_for_machines(
     assert [f"error: {problem}" for problem in error["problems"]] == result.stderr.splitlines()
 
 
+def test_a_name_in_bytes_that_are_no_text_is_an_object_for_machines_too() -> None:
+    result = CliRunner().invoke(main, ["config", "check", "b\udcf6se.toml", "--json"])
+    assert orjson.loads(result.stdout)["error"]["problems"] == [
+        "b?se.toml: no such file; `isthmus init` writes a first one"
+    ]
+
+
 def test_a_command_may_return_its_exit_code() -> None:
     assert CliRunner().invoke(TRIAL, ["refused"]).exit_code == ExitCode.REFUSED
 

@@ -212,6 +212,14 @@ async def test_nothing_is_resumed_or_changed_for_no_reason_but_anything_is_halte
     assert client.switch.of("dex_arbitrage").state is Trading.HALTED
 
 
+async def test_a_reason_in_bytes_that_are_no_text_keeps_nobody_from_halting(client: SignerClient, config: Path) -> None:
+    """A terminal may send Latin-1, which arrives as characters that no file takes."""
+    await told("halt", "--config", config, "--because", "b\udcf6se")
+    assert client.switch.of("dex_arbitrage").state is Trading.HALTED
+    await told("resume", "--config", config, "--because", "b\udcf6se")
+    assert client.switch.of("dex_arbitrage").state is Trading.ACTIVE
+
+
 async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
     client: SignerClient, config: Path, tmp_path: Path
 ) -> None:
