@@ -177,6 +177,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
             config.simulator.most_loss_if_moved.units(ETH_DECIMALS),
         ),
     )
+    allowed = filters(config.strategies, network, footing.known)
     hedges = HedgeDesk(
         market=footing.market,
         assets=network.assets,
@@ -189,6 +190,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
                 tolerance_ppm=execution.hedge_tolerance_ppm,
                 deadline_blocks=strategy.parameters.get("hedge_deadline_blocks", HedgePolicy().deadline_blocks),
                 unwind_loss_ppm=execution.unwind_loss_ppm,
+                allowed=allowed.get(strategy.name),
             )
             for strategy in config.strategies
         },
@@ -205,7 +207,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         ledger=ledger,
         fee_policy=fee_policy,
         ground=ends.ground,
-        filters=filters(config.strategies, network, footing.known),
+        filters=allowed,
         upkeep=upkeeping(ends.node, footing.known, config.state.audit, families_with(config.families), ends.turns),
         network=network.name,
         trading=ends.signer is not None,

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from bot.ledger.records import Intent, PlacedOrder
 from bot.ledger.states import Exposure
+from bot.market import VenueId
 from bot.plan import Order, Plan, Side
+from chains.assets import Token
 
 
 @dataclass(frozen=True, slots=True)
 class HedgePolicy:
     """How a hedge is priced. `tolerance_ppm` is how far past the newest book's price it may reach; what is not filled
     after `deadline_blocks` is unwound on the chain, giving up at most `unwind_loss_ppm` of its value; where that fails,
-    exchange and chain are tried by turns. An order of which nothing is known for `quarantine_blocks` is quarantined."""
+    exchange and chain are tried by turns, the chain through other pools each time, of those `allowed` (None: any). An
+    order of which nothing is known for `quarantine_blocks` is quarantined."""
 
     tolerance_ppm: int = 1_000
     deadline_blocks: int = 3
     unwind_loss_ppm: int = 10_000
     quarantine_blocks: int = 25
+    allowed: Callable[[str, Token], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,8 @@ class Debt:
     """What one settled plan still owes the exchange: `remaining` base units of `order.base`, on `order.side`.
 
     `open_order` is a client id whose outcome is unknown, for `unclear_blocks` now; `unwound_by` the id of the plan that
-    is to end it, `unwind_failed` says that the last one did not, and `unwound` that some of it was. It goes `back`
+    is to end it, `unwind_failed` says that the last one did not, `avoided` are the pools it and those before it went
+    through, and `unwound` that some of it was. It goes `back`
     where the exchange side is ahead of a chain side that did not come back from a reorganisation: then it is what was
     traded too much, and nothing of it is on the chain to be unwound.
     """
@@ -43,6 +49,7 @@ class Debt:
     back: bool = False
     unwind_failed: bool = False
     unwound: bool = False
+    avoided: frozenset[VenueId] = frozenset()
 
     @property
     def unclear(self) -> bool:

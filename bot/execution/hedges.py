@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 
 from bot.execution.debts import Closed, Debt, HedgePolicy
 from bot.execution.inventory import InventoryDesk, spent_by
@@ -21,7 +22,7 @@ from bot.execution.owing import Owing
 from bot.execution.resting import Resting
 from bot.execution.shortfalls import Shortfalls
 from bot.execution.transactions import Settled
-from bot.execution.unwind import unwinding
+from bot.execution.unwind import names_of, unwinding
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
@@ -350,7 +351,9 @@ class HedgeDesk:
         return Closed(self._ledger.intent(debt.intent_id), exposure)
 
     def _unwind(self, debt: Debt, head: Head, gas_price_wei: int) -> Sequence[Plan]:
-        plan = unwinding(
+        policy = self._policy(debt.plan)
+        way_back = partial(
+            unwinding,
             debt.plan,
             base=debt.order.base,
             units=debt.remaining,
@@ -359,16 +362,21 @@ class HedgeDesk:
             head=head,
             gas_price_wei=gas_price_wei,
             marks=self._marks,
-            loss_ppm=self._policy(debt.plan).unwind_loss_ppm,
+            loss_ppm=policy.unwind_loss_ppm,
             free=self._inventory.free(),
+            allowed=policy.allowed,
         )
+        plan, avoided = way_back(avoided=debt.avoided), debt.avoided
+        if plan is None and avoided:
+            plan, avoided = way_back(), frozenset()
         if plan is None:
-            detail = f"intent {debt.intent_id}: its pools cannot take it, or nothing is free"
+            detail = f"intent {debt.intent_id}: no pools can take it, or nothing is free"
             self._ledger.record_event(Level.ERROR, "unwind_impossible", detail)
             self._debts[debt.intent_id] = replace(debt, unwind_failed=True)
             return ()
         self._ledger.record_event(Level.WARNING, "hedge_overdue", f"intent {debt.intent_id} is unwound on the chain")
-        self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
+        avoided |= names_of(plan, self._market)
+        self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id, avoided=avoided)
         return (plan,)
 
     def _unwound(self, settled: Settled) -> None:
@@ -383,6 +391,7 @@ class HedgeDesk:
                 deadline_block=debt.deadline_block,
                 unwound_by=None if ours else debt.unwound_by,
                 unwind_failed=came_to_nothing if ours else debt.unwind_failed,
+                avoided=frozenset() if ours and not came_to_nothing else debt.avoided,
             )
         else:
             unwound = self._ledger.intent_of(plan.unwinds)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from bot.execution.marks import Marks
 from bot.market import Market, UnknownVenue, VenueId
 from bot.market.opportunity import gas_of_exchange
+from bot.market.routing import best_path
 from bot.plan import LASTS_S, Plan, Swap
 from chains.assets import Token
 from chains.blocks import Head
@@ -17,6 +19,10 @@ from chains.pools.pool import Pool, PoolError
 _PPM = 10**6
 _ROUNDED_PPM = 999_000
 """Of what is free, when not all can be unwound at once: pools round up what they ask."""
+_ELSEWHERE_HOPS = (1, 2)
+"""Where one pool takes it, no token lies between that might be a trap."""
+
+_Trade = Callable[[int], tuple[Swap, ...]]
 
 
 def unwinding(
@@ -31,27 +37,27 @@ def unwinding(
     marks: Marks,
     loss_ppm: int,
     free: Mapping[Token, int],
+    avoided: Collection[VenueId] = (),
+    allowed: Callable[[str, Token], bool] | None = None,
 ) -> Plan | None:
-    """A plan that trades `units` of `base` back through `plan`'s pools, at their present state.
+    """A plan that trades `units` of `base` back through `plan`'s pools, at their present state; where one of those is
+    `avoided`, or they cannot take it, along the best path of `allowed` pools none of which is.
 
     `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. It spends no
     more than is `free`, in base units, so that it may be a part only. At most `loss_ppm` of its value may be lost below
-    the quote; `gas_price_wei` is wei of ETH. None where a pool cannot take it or is not in the market, and where
-    nothing is free.
+    the quote; `gas_price_wei` is wei of ETH. None where no such pools can take it, and where nothing is free.
     """
     ends = (plan.swaps[0].token_in, plan.swaps[-1].token_out)
     on_chain = ends[1] if bought else ends[0]
     amount = units * 10**on_chain.decimals // 10**base.decimals
-    trade = _sold if bought else _bought
-    try:
-        swaps = trade(plan, amount, market)
-        affordable = free.get(ends[1], 0)
-        if swaps[0].amount_in > affordable:
-            amount = amount * affordable * _ROUNDED_PPM // (swaps[0].amount_in * _PPM)
-            swaps = trade(plan, amount, market)
-    except (PoolError, UnknownVenue):
-        return None
-    if swaps[0].amount_in > affordable:
+    own = names_of(plan, market)
+    others = partial(_elsewhere, ends, market, {*own, *avoided}, allowed, not bought)
+    ways: list[_Trade] = [partial(others, hops) for hops in _ELSEWHERE_HOPS]
+    if not own.intersection(avoided):
+        ways.insert(0, partial(_sold if bought else _bought, plan, market))
+    found = (_affordable(way, amount, free.get(ends[1], 0)) for way in ways)
+    amount, swaps = next((each for each in found if each is not None), (0, ()))
+    if not swaps:
         return None
     gas = gas_of_exchange(swap.hop.kind for swap in swaps)
     loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM
@@ -71,7 +77,19 @@ def unwinding(
     )
 
 
-def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
+def _affordable(trade: _Trade, amount: int, affordable: int) -> tuple[int, tuple[Swap, ...]] | None:
+    """As much of `amount` as can be traded for what is there; None where it cannot be traded so."""
+    try:
+        swaps = trade(amount)
+        if swaps[0].amount_in > affordable:
+            amount = amount * affordable * _ROUNDED_PPM // (swaps[0].amount_in * _PPM)
+            swaps = trade(amount)
+    except (PoolError, UnknownVenue, ValueError):
+        return None
+    return (amount, swaps) if swaps[0].amount_in <= affordable else None
+
+
+def _sold(plan: Plan, market: Market, amount: int) -> tuple[Swap, ...]:
     """`amount` of what the plan ended in, sold back hop by hop."""
     swaps = []
     for swap in reversed(plan.swaps):
@@ -82,11 +100,37 @@ def _sold(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
     return tuple(swaps)
 
 
-def _bought(plan: Plan, amount: int, market: Market) -> tuple[Swap, ...]:
+def _bought(plan: Plan, market: Market, amount: int) -> tuple[Swap, ...]:
     """`amount` of what the plan began with, bought back for the least that brings it."""
     for swap in plan.swaps:
         amount = through(swap, market).quote_exact_out(swap.token_in, amount, swap.token_out)
-    return _sold(plan, amount, market)
+    return _sold(plan, market, amount)
+
+
+def _elsewhere(
+    ends: tuple[Token, Token],
+    market: Market,
+    avoided: Collection[VenueId],
+    allowed: Callable[[str, Token], bool] | None,
+    exact_out: bool,
+    hops: int,
+    amount: int,
+) -> tuple[Swap, ...]:
+    """`amount` of the last of `ends` sold for the first, or that much of the first bought, through other pools.
+
+    Raises `ValueError` where none lead there.
+    """
+    pools = (
+        pool
+        for pool in market.pools.values()
+        if pool.venue not in avoided and (allowed is None or all(allowed(pool.venue, token) for token in pool.tokens))
+    )
+    path = best_path(pools, ends[1], ends[0], amount, exact_out=exact_out, max_hops=hops)
+    return tuple(
+        Swap(step.hop, step.token_in, step.token_out, step.amount_in, step.amount_out)
+        for step in path.steps
+        if step.hop is not None
+    )
 
 
 def through(swap: Swap, market: Market) -> Pool:

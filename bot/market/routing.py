@@ -111,6 +111,24 @@ def route(
     return router.least_in(amount) if exact_out else router.most_out(amount)
 
 
+def best_path(
+    pools: Iterable[Pool],
+    token_in: Token,
+    token_out: Token,
+    amount: int,
+    *,
+    exact_out: bool = False,
+    max_hops: int = MOST_HOPS,
+) -> Path:
+    """As `route`, along one path alone. Raises as `route`."""
+    if amount <= 0 or token_in == token_out:
+        raise ValueError(f"an order of {amount} {token_in} for {token_out} trades nothing")
+    found = _Router(pools, token_in, token_out, max_hops).alone(amount, exact_out=exact_out)
+    if found is None:
+        raise NoRoute(f"no path leads from {token_in} to {token_out} for {amount} base units")
+    return found
+
+
 class _Router:
     def __init__(self, pools: Iterable[Pool], token_in: Token, token_out: Token, max_hops: int) -> None:
         self._pools = {pool.venue: pool for pool in pools}
@@ -121,6 +139,10 @@ class _Router:
         self._source = self._problem.tokens.index(token_in)
         self._slices = Slices(self._problem, self._source, 0, max_hops)
         self._known: set[int] = set()
+
+    def alone(self, amount: int, *, exact_out: bool) -> Path | None:
+        """The best of one path alone, exact. Raises `NoRoute`."""
+        return self._single_for(amount) if exact_out else self._single(amount)
 
     def most_out(self, amount: int) -> Routed:
         """Raises `NoRoute`."""

@@ -144,6 +144,22 @@ class TestTheDeadline:
         _, (second,) = await at_block(on, 17)
         assert second.block_number == 17 and len(exchange.placed) == 5
 
+    async def test_what_failed_through_some_pools_is_tried_through_others_and_then_through_the_first_again(
+        self, ledger: Ledger
+    ) -> None:
+        other = samples.v2(9, WETH, USDC, (1_000 * ETHER, 2_000_000 * 10**6))
+        on = desk(ledger, ScriptedExchange([fills_nothing] * 8), on=samples.market(POOL, other, BOOK))
+        await settled(on, ledger, sells_on_chain(), block=11)
+        for number in (12, 13, 14):
+            await at_block(on, number)
+        tried = []
+        for number in (15, 17, 19):
+            _, (unwind,) = await at_block(on, number)
+            tried.append(unwind.pools)
+            await _fail(on, ledger, unwind, "refused")
+            assert await at_block(on, number + 1) == ([], [])
+        assert tried == [{POOL.address}, {other.address}, {POOL.address}]
+
     async def test_the_exchange_may_take_in_its_turn_what_the_chain_did_not(self, ledger: Ledger) -> None:
         exchange = ScriptedExchange([*[fills_nothing] * 4, fills_all])
         on = desk(ledger, exchange)

@@ -1,9 +1,9 @@
-"""The way back through the same pools, at their present state, for no more than was filled."""
+"""The way back, through the same pools or others, at their present state, for no more than was filled."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,14 @@ FREE = {WETH: 10**30, USDC: 10**30, DAI: 10**30}
 
 
 def _back(
-    plan: Plan, units: int, *, bought: bool, on: Market | None = None, free: Mapping[Token, int] = FREE
+    plan: Plan,
+    units: int,
+    *,
+    bought: bool,
+    on: Market | None = None,
+    free: Mapping[Token, int] = FREE,
+    avoided: Collection[str] = (),
+    allowed: Callable[[str, Token], bool] | None = None,
 ) -> Plan | None:
     return unwinding(
         plan,
@@ -44,6 +51,8 @@ def _back(
         marks=MARKS,
         loss_ppm=LOSS_PPM,
         free=free,
+        avoided=avoided,
+        allowed=allowed,
     )
 
 
@@ -97,6 +106,33 @@ def test_a_pool_that_left_the_market_gives_no_plan() -> None:
     gone.remove(POOL.address, "its logs are not understood")
     assert _back(buys_on_chain(), 10**8, bought=True, on=gone) is None
     assert _back(sells_on_chain(), 10**8, bought=False, on=gone) is None
+
+
+@pytest.mark.parametrize(
+    ("why", "bought"), [("avoided", True), ("avoided", False), ("gone", True), ("gone", False), ("too small", False)]
+)
+def test_where_its_own_pool_does_not_serve_it_goes_back_through_others(why: str, bought: bool) -> None:
+    """A vault or a pool that pays nobody out must not keep what the rest of the market would take."""
+    plan = buys_on_chain() if bought else sells_on_chain()
+    dai = samples.v2(7, WETH, DAI, (1_000 * ETHER, 2_000_000 * ETHER)), samples.v2(8, DAI, USDC, (10**24, 10**12))
+    on = samples.market(POOL if why != "too small" else samples.v2(1, WETH, USDC, (ETHER // 2, 10**9)), *dai)
+    if why == "gone":
+        on.remove(POOL.address, "its logs are not understood")
+    back = _back(plan, 10**8, bought=bought, on=on, avoided={POOL.address} if why == "avoided" else ())
+    assert back is not None and POOL.address not in back.pools and len(back.swaps) == 2
+    first, last = back.swaps
+    assert (first.token_in, last.token_out) == ((WETH, USDC) if bought else (USDC, WETH))
+    assert first.amount_in == ETHER if bought else ETHER <= last.amount_out < ETHER * 1_000_001 // 10**6
+    assert first.amount_out == last.amount_in and back.unwinds == plan.id
+
+
+def test_it_goes_back_nowhere_that_the_strategy_may_not() -> None:
+    other = samples.v2(7, WETH, USDC, (1_000 * ETHER, 2_000_000 * 10**6))
+    on, avoided = samples.market(POOL, other), {POOL.address}
+    assert _back(sells_on_chain(), 10**8, bought=False, on=on, avoided=avoided) is not None
+    assert _back(sells_on_chain(), 10**8, bought=False, on=on, avoided={*avoided, other.address}) is None
+    nowhere = _back(sells_on_chain(), 10**8, bought=False, on=on, avoided=avoided, allowed=lambda venue, token: False)
+    assert nowhere is None
 
 
 @given(st.integers(10**9, 10**19))
