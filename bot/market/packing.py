@@ -76,6 +76,7 @@ class Packing:
         self._stale: dict[VenueId, None] = {}
         self._moved: dict[int, float] = {}
         self._valued = 0
+        self._widths: dict[int, float] = {}
         self._ladder = Ladder(self.market)
         self.left_out: dict[VenueId, str] = {}
         """Venues in the market that no walk can use, and why."""
@@ -161,9 +162,10 @@ class Packing:
             unit = max(range(len(graph.asset_of)), key=graph.degree, default=None)
         if unit is None:
             return
-        prices = values_from(graph, self._depth_of, unit)
+        widths, prices = values_from(graph, self._depth_of, unit)
         for token, node in self._nodes.items():
-            price = prices.get(graph.node(graph.assets.of(token)), math.nan)
+            known = graph.node(graph.assets.of(token))
+            price, self._widths[node] = prices.get(known, math.nan), widths.get(known, 0.0)
             if 0.0 < price < math.inf:
                 values[node] = price
         self.market.rebase(values)
@@ -180,6 +182,7 @@ class Packing:
             return
         told = self._told(edge.token_in)
         if told and _strayed(price := middle(told), values[node]):
+            self._widths[node] = max(width for width, _ in told)
             values = values.copy()
             values[node] = price
             self.market.rebase(values)
@@ -340,11 +343,17 @@ class Packing:
         """Nodes for the tokens that have none yet, each at what its asset is worth, as far as its neighbours tell."""
         new = self._tokens[self.market.nodes :]
         if new:
-            values = np.array([middle(self._told(token)) for token in new])
-            self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))
+            told = [self._told(token) for token in new]
+            values = np.array([middle(prices) for prices in told])
+            nodes = self.market.add_nodes(values, np.array([token.decimals for token in new], np.int32))
+            for node, prices in zip(nodes.tolist(), told, strict=True):
+                self._widths[node] = max((width for width, _ in prices), default=0.0)
 
     def _told(self, token: Token) -> list[tuple[float, float]]:
-        """How wide what the token is traded for is, and what its value says of the token's; of all that have one."""
+        """How wide the way by what the token is traded for is, and what its value says of the token's; of all with one.
+
+        Never wider than what leads to the other: who makes a token of his own can put any amount of it beside dust.
+        """
         graph, values = self._graph, self.market.values()
         told = []
         for edge in leaving(graph, graph.node(graph.assets.of(token))):
@@ -353,7 +362,7 @@ class Packing:
             if edge.token_in == token and at < len(values) and back:
                 price = float(values[at]) * math.sqrt(graph.rate[edge.id] / back)
                 if 0.0 < price < math.inf:
-                    told.append((self._depth_of(edge) * price, price))
+                    told.append((min(self._widths.get(at, 0.0), self._depth_of(edge) * price), price))
         return told
 
     def _ends(self, pools: Iterable[Pool]) -> I4:

@@ -11,8 +11,10 @@ from bot.market.graph import Edge, Graph
 from bot.market.prices import leaving, opposite
 
 
-def values_from(graph: Graph, depth_of: Callable[[Edge], float], unit: int) -> dict[int, float]:
-    """Whole units of node `unit` per whole unit of each node that a path joins to it.
+def values_from(
+    graph: Graph, depth_of: Callable[[Edge], float], unit: int
+) -> tuple[dict[int, float], dict[int, float]]:
+    """How wide the widest path from node `unit` is, and whole units of it per whole unit of each node that one joins.
 
     Of the prices that paths tell, each counted by how wide it is, the middle one: what a few drained or displaced pools
     say moves it little. The hops of a token whose value is far off would be looked at for sizes that do not match.
@@ -37,7 +39,7 @@ def values_from(graph: Graph, depth_of: Callable[[Edge], float], unit: int) -> d
             if width > widths.get(edge.target, 0.0):
                 widths[edge.target] = width
                 heapq.heappush(queue, (-width, edge.target))
-    return {node: prices[node] for node in settled}
+    return widths, {node: prices[node] for node in settled}
 
 
 def middle(told: Sequence[tuple[float, float]]) -> float:

@@ -63,6 +63,19 @@ def test_a_walk_through_a_token_of_which_one_pool_is_displaced_is_found(off):
     assert frozenset(venue.venue for venue in (*small, dear)) in found
 
 
+def test_whoever_pairs_dust_with_all_there_is_of_a_token_of_his_own_moves_no_value():
+    own, others = token(50), [token(60 + k) for k in range(4)]
+    beside = [v2(60 + k, own, other, (WEI, WEI)) for k, other in enumerate(others)]
+    made = market(*around(2_000, 60, 100), *(v2(70 + k, WETH, other, (WEI, WEI)) for k, other in enumerate(others)))
+    list(made.cycles())
+    for pool in (v2(51, WETH, own, (WEI, 100 * WEI)), *beside, dust := v2(52, own, DAI, (2**112 - 1, 2_000))):
+        made.add_pool(pool)
+    list(made.cycles())
+    for number in range(1, 4):
+        made.apply(block(number, sync(dust, (2**112 - 1 - number, 2_000 + number))))
+        assert value(made, DAI) == pytest.approx(1 / 2_000, rel=0.01)
+
+
 def test_a_new_token_is_worth_what_its_deepest_pool_says_and_not_what_dust_does():
     made = market(*around(2_000, 60), *(v2(30 + k, WETH, token(40 + k), (WEI, WEI)) for k in range(4)))
     list(made.cycles())
