@@ -146,7 +146,7 @@ class Market(ReadableMarket):
 
     def lose(self, venues: Collection[VenueId], reason: str) -> None:
         """Take out pools whose state is not known, or not to be trusted, until they are read from the chain anew."""
-        for venue in venues:
+        for venue in sorted(venues):  # A set's own order is another in each process, and numbers are used again in it.
             self._take_out(venue, reason)
         self._held.update(venues)
         self._lost.update(venues)

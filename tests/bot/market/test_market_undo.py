@@ -160,3 +160,16 @@ def test_the_journal_remembers_no_more_than_it_says() -> None:
         journal.back_to(0 if round_ % 2 else KEEP_BLOCKS, values)
     assert len(journal._pages) <= KEEP_BLOCKS
     assert len(journal._orphans) <= KEEP_ORPHANS
+
+
+def test_in_whatever_order_pools_are_lost_what_comes_after_has_the_same_numbers() -> None:
+    """A set of names has another order in each process; walks that gain alike are told apart by numbers."""
+    numbers = []
+    for order in (1, -1):
+        made = market(PAIR, OTHER)
+        made.pack()
+        made.lose((PAIR.address, OTHER.address)[::order], "not to be trusted")
+        for pool in (PAIR, OTHER):
+            made.add_pool(pool)
+        numbers.append([edge.id for pool in (PAIR, OTHER) for edge in made.graph.edges_of(pool.address)])
+    assert numbers[0] == numbers[1]
