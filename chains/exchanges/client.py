@@ -83,7 +83,8 @@ async def taker_fees(client: Any, symbols: Iterable[str]) -> Mapping[str, str]:
 
 def asked_to_wait_s(client: Any) -> int:
     """For how long the exchange's last answer asks to be left alone, in seconds; 0 where it does not say."""
-    said = str((client.last_response_headers or {}).get("Retry-After", ""))
+    headers = {name.lower(): said for name, said in (client.last_response_headers or {}).items()}
+    said = str(headers.get("retry-after", ""))
     return min(int(said), LONGEST_WAIT_S) if said.isdecimal() else 0
 
 
