@@ -18,6 +18,7 @@ export class Store extends EventTarget {
   series = {};
   number = null;
   receivedAt = 0;
+  #kept = KEPT_DECISIONS;
 
   // Takes in one message. False: something was missed in between, and the whole must be asked for again.
   take(message) {
@@ -39,9 +40,11 @@ export class Store extends EventTarget {
     return true;
   }
 
-  // Older decisions, asked for by the page.
+  // Older decisions, asked for by the page: they are kept beside those that it would keep without.
   addDecisions(rows) {
+    const before = this.tables.decisions.size;
     for (const row of rows) if (!this.tables.decisions.has(row.id)) this.tables.decisions.set(row.id, row);
+    this.#kept += this.tables.decisions.size - before;
     this.#emit("moved", { changed: new Set(["decisions"]), first: false });
   }
 
@@ -51,6 +54,7 @@ export class Store extends EventTarget {
     if (first) table.clear();
     for (const row of rows) table.set(row.id, row);
     if (name === "decisions") {
+      if (first) this.#kept = KEPT_DECISIONS;
       this.#forgetOldest(table);
     } else if (!first) {
       for (const id of change.gone) table.delete(id);
@@ -58,8 +62,8 @@ export class Store extends EventTarget {
   }
 
   #forgetOldest(table) {
-    if (table.size <= KEPT_DECISIONS) return;
-    const oldest = [...table.keys()].sort((a, b) => a - b).slice(0, table.size - KEPT_DECISIONS);
+    if (table.size <= this.#kept) return;
+    const oldest = [...table.keys()].sort((a, b) => a - b).slice(0, table.size - this.#kept);
     for (const id of oldest) table.delete(id);
   }
 

@@ -40,6 +40,18 @@ INKED = """(selector) => {
 """How much of a canvas is drawn on, and in how many colours."""
 
 
+ASKED_FOR_OLDER = """async () => {
+  const { Store } = await import("/static/store.js");
+  const store = new Store();
+  const row = (id) => ({ id });
+  const live = { decisions: { rows: [row(9001)], gone: [] } };
+  store.take({ type: "state", number: 1, values: {}, tables: { decisions: [row(9000)] }, series: {} });
+  store.addDecisions(Array.from({ length: 2500 }, (_, older) => row(8999 - older)));
+  store.take({ type: "changes", number: 2, values: {}, tables: live, series: {} });
+  return store.tables.decisions.size;
+}"""
+"""How many decisions a page knows that asked for 2,500 older ones before another came."""
+
 HURRIED = """(times) => {
   window.waits ??= window.setTimeout;
   window.setTimeout = (act, ms) => window.waits(act, ms * times);
@@ -196,6 +208,11 @@ async def test_older_decisions_are_asked_for(browser: BrowserContext) -> None:
             )
         await expect(page.locator("#rows tr")).to_have_count(everything)
     assert watched.problems == []
+
+
+async def test_older_decisions_that_were_asked_for_are_not_forgotten_for_new_ones(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=6))) as watched:
+        assert await watched.page.evaluate(ASKED_FOR_OLDER) == 2_502
 
 
 async def test_a_lost_connection_is_said_and_mended(browser: BrowserContext) -> None:
