@@ -326,14 +326,17 @@ class Submission:
 
     async def _resolve(self, intent: Intent, followed: _Followed) -> None:
         """A node says that the nonce is taken: look for our own transactions, and believe in a stranger's last."""
+        attempts = self._ledger.attempts(intent.id)
         try:
-            for attempt in self._ledger.attempts(intent.id):
+            for attempt in attempts:
                 if await self._chain.knows(attempt.tx_hash):
                     followed.in_doubt, followed.reads = None, 0
                     self._ledger.mark_pending(intent.id)
                     return
-            # What a relay holds nobody else can see: of it, and of what is mined, the chain's count has the last word.
-            if not followed.in_public and await self._chain.nonce(self.account) <= intent.nonce:
+            # What a relay holds nobody else can see, and what one node took another may lack: of that, and of what is
+            # mined, the chain's count has the last word.
+            taken = any(attempt.state is IntentState.PENDING for attempt in attempts)
+            if (taken or not followed.in_public) and await self._chain.nonce(self.account) <= intent.nonce:
                 followed.in_doubt, followed.reads = None, 0
                 return
         except UNANSWERED:

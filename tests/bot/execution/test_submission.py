@@ -12,7 +12,7 @@ from bot.execution.transactions import Sent, TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import events
 from bot.ledger.records import Account as Held
-from bot.ledger.states import AttemptKind, IntentState, MinedAs
+from bot.ledger.states import IN_FLIGHT, AttemptKind, IntentState, MinedAs
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Cancel, Replace
@@ -300,6 +300,20 @@ class TestANonceInDoubt:
         await on.on_block(block(11))
         await on.on_block(block(12))
         assert ledger.intent(left.intent.id).state is IntentState.PENDING and on.refusal() is None
+
+    async def test_what_a_node_took_and_another_lacks_is_no_strangers_before_the_chain_counts_it(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        chain.says = [SendStatus.ACCEPTED, *[SendCause.REPLACEMENT_UNDERPRICED] * 100]
+        on = desk(ledger, chain, ScriptedSimulator(LASTING), signer)
+        left = await leaves(on, ledger, LASTING)
+        for number in range(11, 20):
+            await on.on_block(block(number))
+        assert told(ledger, "nonce_in_doubt")
+        assert ledger.intent(left.intent.id).state in IN_FLIGHT
+        chain.count, chain.receipts[left.tx_hash] = 1, mined(left.tx_hash, head(20))
+        (settled,) = await on.on_block(block(20))
+        assert settled.intent.id == left.intent.id and on.refusal() is None
 
     async def test_what_the_account_sent_outside_is_told_in_the_same_block_and_halts_in_the_next(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
