@@ -42,7 +42,11 @@ def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequen
     from bot.signer.switch import CONTROL_NAME
 
     if run_folder is not None:
-        return [run_folder if run_folder.name == CONTROL_NAME else run_folder / CONTROL_NAME]
+        control = run_folder if run_folder.name == CONTROL_NAME else run_folder / CONTROL_NAME
+        if not control.is_dir():  # one that is made here would be read by nobody
+            remedy = "name that of a run or a network, in ledger.folder, or leave --run out"
+            raise CommandFailed(f"{run_folder}: nothing has its kill switch in that folder; {remedy}", ExitCode.USAGE)
+        return [control]
     folder = load(found_config(config_path)).config.ledger.folder
     found = sorted(folder.glob(f"*/{CONTROL_NAME}"))
     meant = [each for each in found if is_running(each) or not _RUN_FOLDER.fullmatch(each.parent.name)]

@@ -201,6 +201,17 @@ async def test_nothing_to_halt_is_a_usage_error(config: Path) -> None:
     assert "nothing trades here now; name the run file" in answer["said"]
 
 
+@pytest.mark.parametrize("verb", ["halt", "flatten"])
+async def test_a_folder_in_which_nothing_trades_is_not_told_as_halted(
+    client: SignerClient, config: Path, verb: str
+) -> None:
+    """A switch that is made one folder too high is read by nobody, and the run goes on."""
+    runs = client.switch.folder.parent.parent
+    answer = await told(verb, "--config", config, "--run", runs, code=2)
+    assert "nothing has its kill switch in that folder" in answer["said"] and not (runs / "control").exists()
+    assert client.switch.of("dex_arbitrage").state is Trading.ACTIVE
+
+
 @pytest.mark.parametrize("said", ["", " \t"])
 async def test_nothing_is_resumed_or_changed_for_no_reason_but_anything_is_halted(
     client: SignerClient, config: Path, said: str
