@@ -159,6 +159,8 @@ async def _open(
     starting.reached("books")
     async with TokenLab(network, world.fork_url) as lab:
         await tokens.open(lab, world.node.request)
+    for refused in tokens.refusals():
+        out.line(f"neither spent nor brought home: {refused.detail}")
     starting.reached("tokens")
     signer = None
     if awaking is not None:

@@ -49,6 +49,11 @@ class TokenWatch:
                 return refused
         return None
 
+    def refusals(self) -> list[Refusal]:
+        """Why tokens of the run may not be held now, one for each that may not."""
+        found = (may_hold(self._ledger, token, self._head) for token in self._tokens)
+        return [refused for refused in found if refused is not None]
+
     async def seen(self, events: AsyncGenerator[ChainEvent]) -> AsyncGenerator[ChainEvent]:
         """The same events, each after the proxies that it changed are untested again. Subscribe to `UPGRADED` too."""
         async with contextlib.aclosing(events):

@@ -115,6 +115,13 @@ def test_the_guard_lets_no_plan_keep_what_may_not_be_held(ledger: Ledger) -> Non
     assert refused is not None and str(USDT) in refused.detail
 
 
+def test_a_start_tells_which_of_its_tokens_are_not_traded(ledger: Ledger) -> None:
+    known(ledger, WETH)
+    watch = TokenWatch(ledger, [WETH, USDT], HEAD)
+    (refused,) = watch.refusals()
+    assert refused.reason is Reason.TOKEN_UNTESTED and str(USDT) in refused.detail
+
+
 async def test_a_watch_refuses_from_the_block_of_an_upgrade_on_and_over_reorganisations(ledger: Ledger) -> None:
     known(ledger, WETH, USDT, block_number=10)
     watch = TokenWatch(ledger, [WETH, USDT], HEAD)
