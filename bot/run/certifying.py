@@ -111,7 +111,9 @@ async def certify(
 
     It counts in `numeraire`, the wrapped coin, in which gas is paid; what it finds is kept in ETH. `optimum` asks it.
     """
-    certifier = Certifier(market, numeraire, partial(_record, ledger, road.fee_policy.coin))
+    certifier = Certifier(
+        market, numeraire, partial(_record, ledger, road.fee_policy.coin), partial(_record_end, ledger)
+    )
     hops = (int(getattr(strategy, "max_hops", _DEFAULT_HOPS)) for strategy in road.strategies)
     most_hops = max(hops, default=_DEFAULT_HOPS)
     orders = int(any(strategy.needs_inventory for strategy in road.strategies))
@@ -165,6 +167,12 @@ def captured(ledger: Ledger) -> Captured | None:
     bound = sum(int(each["bound_wei"]) for each in explained.values())
     told = {str(cause): missed[cause] for cause in sorted(missed)}
     return Captured(len(certificates), len(explained), bound, taken, told)
+
+
+def _record_end(ledger: Ledger) -> None:
+    with suppress(LedgerFull):
+        detail = "its process ended; the run goes on without certificates"
+        ledger.record_event(Level.WARNING, "certificates_ended", detail)
 
 
 def _record(ledger: Ledger, coin: GasCoin, certified: Certified) -> None:

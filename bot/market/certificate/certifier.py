@@ -29,10 +29,19 @@ PATIENCE_S = 2.0
 
 
 class Certifier:
-    """Certifies blocks of a market, in base units of `numeraire`. `on_certified` hears each certificate."""
+    """Certifies blocks of a market, in base units of `numeraire`.
 
-    def __init__(self, market: Market, numeraire: Token, on_certified: Callable[[Certified], None]) -> None:
-        self._market, self._numeraire, self._heard = market, numeraire, on_certified
+    `on_certified` hears each certificate, and `on_ended` once that there will be none any more: the process has died.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        numeraire: Token,
+        on_certified: Callable[[Certified], None],
+        on_ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._market, self._numeraire, self._heard, self._ended = market, numeraire, on_certified, on_ended
         self._changes = market.watched()
         self._changes.update((*market.pools, *market.books))
         self._line: asyncio.Queue[Update] = asyncio.Queue(MOST_WAITING)
@@ -40,6 +49,7 @@ class Certifier:
         self._tasks: list[asyncio.Task[None]] = []
         self._proposed = asyncio.Condition()
         self._proposal: Proposed | None = None
+        self._gone = False
         self.told = 0
         """How many blocks the process was told of."""
 
@@ -61,7 +71,7 @@ class Certifier:
 
         With `propose` the walks of its optimum can be waited for.
         """
-        if self._process is None or self._line.full():
+        if self._process is None or self._gone or self._line.full():
             return
         changed, market = sorted(self._changes), self._market
         self._changes.clear()
@@ -75,12 +85,18 @@ class Certifier:
         """The walks of that block's optimum, if they are found in time; none if not."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s), self._proposed:
-                await self._proposed.wait_for(lambda: self._proposal is not None and self._proposal.number >= number)
+                await self._proposed.wait_for(lambda: self._gone or self._newest_proposed >= number)
         found = self._proposal
         return found.walks if found is not None and found.number == number else ()
 
+    @property
+    def _newest_proposed(self) -> int:
+        return -1 if self._proposal is None else self._proposal.number
+
     async def finished(self, within_s: float) -> None:
         """Wait until all that was told is answered, if that does not take too long."""
+        if self._gone:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 await self._line.join()
@@ -125,3 +141,8 @@ class Certifier:
                     continue
                 self._line.task_done()
                 self._heard(said)
+        # Nobody is to wait for it any more.
+        self._gone = True
+        async with self._proposed:
+            self._proposed.notify_all()
+        self._ended()

@@ -71,18 +71,28 @@ async def test_what_is_not_taken_in_time_is_told_with_a_later_block():
     await certifier.close()
 
 
-async def test_a_process_that_dies_ends_nothing_but_the_certificates():
-    made, heard = market(CHEAP, DEAR), []
-    certifier = Certifier(made, WETH, heard.append)
+async def test_a_process_that_dies_ends_nothing_but_the_certificates_and_that_is_told_once():
+    made, heard, ended = market(CHEAP, DEAR), [], asyncio.Queue()
+    certifier = Certifier(made, WETH, heard.append, lambda: ended.put_nowait("ended"))
     await certifier.start()
+    waiting = asyncio.create_task(certifier.proposed(1, 600.0))
     os.kill(certifier._process.pid, 9)
-    await asyncio.sleep(0.2)
+    assert await ended.get() == "ended"
+    assert await waiting == () == await certifier.proposed(2, 600.0)
     for number in range(200):
         certifier.on_block(number, Terms())
         await asyncio.sleep(0)
-    await asyncio.wait_for(certifier.finished(0.1), 1.0)
+    await certifier.finished(600.0)
     await certifier.close()
-    assert heard == []
+    assert heard == [] and ended.empty()
+
+
+async def test_a_process_that_is_ended_is_not_told_as_one_that_died():
+    ended: list[str] = []
+    certifier = Certifier(market(CHEAP, DEAR), WETH, lambda certified: None, lambda: ended.append("ended"))
+    await certifier.start()
+    await certifier.close()
+    assert ended == []
 
 
 def test_the_walks_of_the_optimum_close_are_short_enough_and_pass_no_book_nor_what_is_avoided():
