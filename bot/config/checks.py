@@ -107,6 +107,7 @@ def agreement(
     yield from _node(document, file)
     yield from _tips(document, file, network)
     yield from _own_tip(document, file)
+    yield from _most_fee(document, file)
     yield from _pools(document, file, network)
     yield from _exchanges(document, file, network)
     yield from _transfers(document, file, network)
@@ -149,6 +150,19 @@ def _own_tip(document: Document, file: RunFile) -> Iterator[Problem]:
         message = (
             f"a NOOP offers an eighth more than execution.tip_gwei ({tip:f}); write at least {needed.normalize():f}"
         )
+        yield document.problem(("signer", "max_tip_gwei"), message)
+
+
+def _most_fee(document: Document, file: RunFile) -> Iterator[Problem]:
+    """No policy can be made of a tip above the fee that it is a part of."""
+    fee, tip = file.signer.max_fee_gwei, file.signer.max_tip_gwei
+    if tip <= fee:
+        return
+    if "max_fee_gwei" in document.values.get("signer", {}):
+        message = f"{fee:f} is less than signer.max_tip_gwei ({tip:f}), which is a part of it; raise it, or lower that"
+        yield document.problem(("signer", "max_fee_gwei"), message)
+    else:
+        message = f"{tip:f} is more than signer.max_fee_gwei ({fee:f}), of which it is a part; lower it, or raise that"
         yield document.problem(("signer", "max_tip_gwei"), message)
 
 

@@ -133,6 +133,8 @@ RUN_FILE = [
         "signer.max_tip_gwei",
         "execution.tip_gwei (2); write at least 2.25",
     ),
+    ("max_fee_gwei = 200", "max_fee_gwei = 5", 13, "signer.max_fee_gwei", "less than signer.max_tip_gwei (10)"),
+    ("max_fee_gwei = 200", "max_tip_gwei = 201", 13, "signer.max_tip_gwei", "more than signer.max_fee_gwei (200)"),
     ("max_fee_gwei = 200", 'user = ""', 13, "signer.user", "isthmus-signer"),
     ("max_fee_gwei = 200", 'user = "a\\u0000b"', 13, "signer.user", "isthmus-signer"),
     ("max_fee_gwei = 200", 'max_fee_gwei = "200"', 13, "signer.max_fee_gwei", "expected a number"),
