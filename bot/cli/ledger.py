@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import click
 
 from bot.cli.command import Verbs, command
 from bot.cli.errors import ExitCode
-from bot.cli.output import emit
+from bot.cli.output import TerminalReporter, emit
 from bot.cli.parameters import config_option, found_config
 from bot.cli.which import ledger_option, which_ledger
 
@@ -63,7 +64,8 @@ def verify(
     url = which_ledger(config_path, ledger_url).url
     view = Ledger.view(url, SystemClock(), head_file=_head_file(config_path, url))
     try:
-        found = view.accept() if accept else view.verified()
+        telling = partial(TerminalReporter().progress, "checking the ledger")
+        found = view.accept(telling) if accept else view.verified(telling)
     finally:
         view.close()
     journals = prove_journals(beside or _folder(config_path, url), accept=accept)

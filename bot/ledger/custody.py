@@ -21,7 +21,7 @@ from bot.ledger.lease import (
 from bot.ledger.seal_models import LeaseRow
 from bot.ledger.seals import GENESIS, read_head
 from bot.ledger.store import Store, changing
-from bot.ledger.verify import Verified, adopt, verify
+from bot.ledger.verify import Progress, Verified, adopt, silent, verify
 
 _RESTORED = "restored"
 _LEASE = changing(LeaseRow, LeaseRow.name == bindparam("wanted"))
@@ -70,17 +70,17 @@ class Custody(Store):
         with self._transaction(acts=False) as connection:
             connection.execute(_LEASE, {"wanted": self._lease[0], "expires_ms": self._now_ms() + self._lease_ms})
 
-    def verified(self) -> Verified:
+    def verified(self, progress: Progress = silent) -> Verified:
         """Every row against its seal; raises `LedgerError` when the newest seal is not what the head file knows."""
         with self.read() as connection:
             if self._head_file is not None:
                 self._head_file.check(connection)
-            return verify(connection)
+            return verify(connection, progress)
 
-    def accept(self) -> Verified:
+    def accept(self, progress: Progress = silent) -> Verified:
         """Makes the head file say what the ledger says, if every row is what its seal says. For who has looked."""
         with self.read() as connection:
-            found = verify(connection)
+            found = verify(connection, progress)
         if found.whole and self._head_file is not None:
             self._head_file.overrule(found.head)
         return found
@@ -136,10 +136,10 @@ class Custody(Store):
                     self._head_file.write(GENESIS, sync=True)
                 adopt(connection)
 
-    def _check_rows(self) -> None:
+    def _check_rows(self, progress: Progress) -> None:
         """Raises `LedgerError` naming the first row that is not what it was."""
         with self.read() as connection:
-            found = verify(connection)
+            found = verify(connection, progress)
         if not found.whole:
             raise LedgerError(
                 f"ledger {self._where}: {found.faults[0]} ({len(found.faults)} in all); nothing is traded on it: see "

@@ -27,6 +27,7 @@ from bot.ledger.orders import Orders
 from bot.ledger.records import Run
 from bot.ledger.store import changing
 from bot.ledger.token_reports import TokenReports
+from bot.ledger.verify import Progress, silent
 from bot.mode import Mode
 
 _LAST_ID = 2**63 - 1
@@ -46,13 +47,15 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
         hold: str | None = None,
         hold_later: str | None = None,
         head_file: Path | None = None,
+        progress: Progress = silent,
     ) -> Self:
         """Opens, migrates and verifies the database at `url`: the path of an SQLite file, or an SQLAlchemy URL.
 
         With `hold`, takes the lease of that name to write, which whoever trades must have; with `hold_later`, only
         looks whether that is free: who then turns out not to trade has taken it from nobody. `head_file` is the second
-        file that knows the newest seal; by default beside an SQLite file, and none for a server. Raises
-        `LedgerError`, one line, when the ledger is corrupt, held, locked, full or cannot be reached.
+        file that knows the newest seal; by default beside an SQLite file, and none for a server. `progress` is told
+        how far every row's verification is. Raises `LedgerError`, one line, when the ledger is corrupt, held, locked,
+        full or cannot be reached.
         """
         parsed = parse_url(url)
         writer = connect(parsed, one=True)
@@ -63,7 +66,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
             if (wanted := hold or hold_later) is not None:
                 ledger._check_free(wanted)
             check_pages(ledger._reader)
-            ledger._check_rows()
+            ledger._check_rows(progress)
             if hold is not None:
                 ledger.hold(hold)
         except BaseException:

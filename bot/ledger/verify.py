@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,11 +14,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.ledger.database import is_newest
 from bot.ledger.models import Base
 from bot.ledger.seal_models import SealRow
-from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following
+from bot.ledger.seals import GENESIS, Change, SealHead, append, change_of, following, read_head
 from bot.ledger.types import Units
 
 _PIECEMEAL = {"yield_per": 1000}
 """A server would send a whole table at once otherwise."""
+_TOLD_EVERY = 5000
+
+Progress = Callable[[int, int], None]
+"""Is told how many seals and rows are read, and of about how many."""
+
+
+def silent(done: int, total: int) -> None:
+    """Progress that nobody sees."""
 
 
 @cache
@@ -54,18 +62,20 @@ class Verified:
         return not self.faults
 
 
-def verify(connection: Connection) -> Verified:
+def verify(connection: Connection, progress: Progress = silent) -> Verified:
     """Reads everything once. What cannot be read is a fault, not an exception.
 
     Of a server it is an exception of the database: it checks its pages by itself, and what keeps it from answering is
     no damage.
     """
-    head, sealed, faults = _chain(connection)
-    rows = 0
+    head, sealed, faults = _chain(connection, progress)
+    known, rows = sum(map(len, sealed.values())), 0
     for table in _sealed():
         try:
             for change in _rows(connection, table):
                 rows += 1
+                if rows % _TOLD_EVERY == 0:
+                    progress(head.id + rows, head.id + max(known, rows + 1))
                 fault = _compare(change, sealed[table.name].pop(change.row, None))
                 if fault is not None:
                     faults.append(fault)
@@ -76,6 +86,7 @@ def verify(connection: Connection) -> Verified:
             seal, _ = _opened(newest)
             faults.append(Fault(relation, row, seal, f"is gone; seal {seal} knows it"))
     faults.sort(key=lambda fault: (fault.seal == 0, fault.seal))
+    progress(head.id + rows, head.id + rows)
     return Verified(head, rows, tuple(faults))
 
 
@@ -103,14 +114,17 @@ _Sealed = defaultdict[str, dict[str, bytes]]
 """By relation and row its newest seal, as `_closed` packs it: of a million rows each word counts."""
 
 
-def _chain(connection: Connection) -> tuple[SealHead, _Sealed, list[Fault]]:
+def _chain(connection: Connection, progress: Progress) -> tuple[SealHead, _Sealed, list[Fault]]:
     """The head the seals lead to, the newest digest of each row, and what is wrong with the seals themselves."""
     head, sealed, faults = GENESIS, _Sealed(dict), list[Fault]()
     name = SealRow.__tablename__
     columns = (SealRow.id, SealRow.relation, SealRow.row, SealRow.content, SealRow.digest, SealRow.hash)
     every = select(*columns).order_by(SealRow.id).execution_options(**_PIECEMEAL)
     try:
+        total = 2 * read_head(connection).id
         for number, relation, row, content, digest, said in connection.execute(every):
+            if number % _TOLD_EVERY == 0:
+                progress(number, total)
             if number != head.id + 1:
                 faults.append(Fault(name, str(head.id + 1), head.id + 1, f"is gone; {number} follows {head.id}"))
                 head = SealHead(number - 1, head.hash)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     memory = config.ledger.folder / network.name if lasting else folder
     memory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ledger_url = plain(config.ledger.url) if config.ledger.url else str(memory / LEDGER_FILE)
-    ledger = _open_ledger(ledger_url, config.ledger.folder, network, folder, clock)
+    ledger = _open_ledger(ledger_url, config.ledger.folder, network, folder, clock, out)
     stack.callback(_close_ledger, ledger, folder)
     twin = await _twin(loaded, options, out, stack) if config.network == TWIN else None
     described: Mapping[str, Any] = twin.descriptor if twin else {}
@@ -143,13 +144,14 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     )
 
 
-def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock) -> Ledger:
+def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock, out: Reporter) -> Ledger:
     """The ledger, to be held later. A head file of an earlier version is moved to where all runs look for it."""
     try:
         head_file, before = head_file_among(runs, parse_url(url)), runs / network.name / _HEAD_FILE_BEFORE
         if "://" in url and before.exists() and not head_file.exists():
             before.rename(head_file)
-        return Ledger.open(url, clock, hold_later=network.name, head_file=head_file)
+        telling = partial(out.progress, "checking the ledger")
+        return Ledger.open(url, clock, hold_later=network.name, head_file=head_file, progress=telling)
     except BaseException:
         shutil.rmtree(folder)
         raise

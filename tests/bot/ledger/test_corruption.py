@@ -23,7 +23,7 @@ def test_every_damage_that_changes_a_row_is_found_when_the_ledger_is_opened(tmp_
 
 
 def test_without_seals_flipped_bits_would_be_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.ledger.custody.Custody._check_rows", lambda self: None)
+    monkeypatch.setattr("bot.ledger.custody.Custody._check_rows", lambda self, progress: None)
     made = tmp_path / "made"
     made.mkdir()
     tally = damaged(Specimen.closed(made, 6), tmp_path / "scratch", flip_a_bit, random.Random(1), FLIPS // 2)

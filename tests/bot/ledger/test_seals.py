@@ -81,6 +81,16 @@ def test_an_edit_by_hand_stops_the_start(traded: Path, what: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_how_far_the_verification_is_is_told_and_ends_whole(traded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.ledger.verify._TOLD_EVERY", 3)
+    told: list[tuple[int, int]] = []
+    with closing(Ledger.view(str(traded), StandingClock())) as view:
+        view.verified(lambda done, total: told.append((done, total)))
+    *going_on, (done, total) = told
+    assert len(going_on) > 5 and all(before < least for before, least in going_on)
+    assert [before for before, _ in told] == sorted(before for before, _ in told) and done == total
+
+
 def test_the_first_bad_row_is_named(traded: Path) -> None:
     def three(database: sqlite3.Connection) -> None:
         database.execute("UPDATE postings SET units = '5' WHERE id IN (3, 8)")
@@ -164,7 +174,7 @@ def test_a_crash_between_commit_and_head_file_is_recognised_as_one(traded: Path)
 def test_a_crash_at_the_first_seal_of_all_leaves_a_ledger_that_opens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(self: Ledger) -> None:
+    def crash(self: Ledger, progress: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
