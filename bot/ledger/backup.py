@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
 from bot.ledger.database import connect, file_of, parse_url, place, require_there, upgrade
-from bot.ledger.errors import LedgerError, LedgerFull, explained
+from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base, IntentRow, PlanRow
@@ -132,11 +132,16 @@ def _file(path: Path) -> URL:
 
 
 def _copy(source: URL, target: URL) -> None:
-    """All of it, or `LedgerError`: a disk that is full is the target's."""
+    """All of it, or `LedgerError`: a disk that is full is the target's; one that fails may be either's."""
     try:
         _copy_all(source, target)
     except LedgerFull as error:
         raise LedgerFull(f"copy {place(target)}: the disk is full; free some space, or name another place") from error
+    except LedgerBroken as error:
+        told = (
+            f"copy {place(target)} of {place(source)}: the disk of one of them failed; check both before trying again"
+        )
+        raise LedgerBroken(told) from error
 
 
 def _copy_all(source: URL, target: URL) -> None:

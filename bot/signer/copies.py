@@ -130,8 +130,11 @@ def _settled(copy: Path) -> int:
     with Journal(copy) as journal:
         rows = journal.verify()
         journal.accept()
-    with closing(sqlite3.connect(copy)) as database:
-        ((said,),) = database.execute("PRAGMA integrity_check(1)")
+    try:
+        with closing(sqlite3.connect(copy)) as database:
+            ((said,),) = database.execute("PRAGMA integrity_check(1)")
+    except sqlite3.Error as error:
+        raise JournalError(f"journal {copy}: cannot be read again: {error}") from None
     if said != "ok":
         raise JournalError(f"journal {copy}: {said}")
     for suffix in (HEAD_SUFFIX, ""):

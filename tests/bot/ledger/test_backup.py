@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
 from bot.ledger.backup import backup, require_whole, restore
 from bot.ledger.database import connect, parse_url
-from bot.ledger.errors import LedgerError
+from bot.ledger.errors import LedgerBroken, LedgerError
 from bot.ledger.headfile import HeadFile
 from bot.ledger.ledger import Ledger
 from bot.ledger.seals import SealHead
@@ -121,6 +122,22 @@ def test_a_damaged_ledger_is_not_backed_up_as_if_it_were_whole(in_file: Ledger, 
     with closing(sqlite3.connect(tmp_path / "ledger.db")) as database:
         database.execute("UPDATE senders SET first_nonce = 0")
         database.commit()
+
+
+def test_where_a_disk_fails_the_backups_is_not_blamed_for_that_of_what_is_put_back(
+    in_file: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup(in_file.where, tmp_path / "copy.sqlite3")
+
+    def fails(source: URL, target: URL) -> None:
+        raise LedgerBroken(f"ledger {source.database}: the disk failed")
+
+    monkeypatch.setattr("bot.ledger.backup._copy_all", fails)
+    with pytest.raises(
+        LedgerBroken, match=r"restored\.sqlite3\.part of .*copy\.sqlite3: the disk of one"
+    ):
+        restore(tmp_path / "copy.sqlite3", str(tmp_path / "restored.sqlite3"), StandingClock())
+    assert not (tmp_path / "restored.sqlite3").exists()
 
 
 def test_a_head_file_that_an_earlier_backup_left_is_none_of_the_new_one(in_file: Ledger, tmp_path: Path) -> None:

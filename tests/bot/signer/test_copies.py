@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -117,6 +118,24 @@ def test_a_journal_that_is_not_whole_is_never_copied(
     with pytest.raises(JournalError, match=r"no whole copy could be made: .*intent-1"):
         copy_journals(machine.folder, tmp_path / "copy")
     assert not list(tmp_path.glob("copy*"))
+
+
+def test_a_disk_that_fails_while_a_copy_is_put_back_is_told_in_one_line(
+    machine: Machine, tmp_path: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.asked(number(1))
+    copy_journals(machine.folder, tmp_path / "copy")
+    put, connected = restoring(tmp_path / "copy", tmp_path / "other"), sqlite3.connect
+
+    def fails(path: Path, **options: Any) -> sqlite3.Connection:
+        if options:
+            return connected(path, **options)
+        raise sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr("sqlite3.connect", fails)
+    with pytest.raises(JournalError, match=r"signer-1\.db\.part: cannot be read again: disk I/O error"):
+        put.put(clock, "restored", KNOWN)
+    assert not list((tmp_path / "other").rglob("*.db*"))
 
 
 def test_a_restored_signer_is_halted_and_allows_no_more_than_the_one_that_was_lost(
