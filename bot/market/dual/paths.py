@@ -41,7 +41,7 @@ class Slices:
         """
         self._begin(used)
         for amount in amounts:
-            path = self._best(amount, self._given)
+            path = self._best(amount, self._given, self._leaving)
             if path is None:
                 break
             self._take(path, amount)
@@ -53,7 +53,7 @@ class Slices:
         With `whole` each hop pays whole base units: of a coarse token that is less than what the model says.
         """
         self._begin()
-        return self._best(amount, self._floored if whole else self._given)
+        return self._best(amount, self._floored if whole else self._given, self._leaving)
 
     def parted(self, flows: Flows) -> list[tuple[Edges, float]]:
         """Paths that bring the ways to `flows` when they are traded in this order, the widest first, and their inputs.
@@ -63,12 +63,13 @@ class Slices:
         """
         self._begin()
         left = {edge: min(flow, self._most_in(edge)) for edge, flow in flows.items()}
+        leaving = {node: [edge for edge in edges if edge in left] for node, edges in self._leaving.items()}
         parts: list[tuple[Edges, float]] = []
 
         def given(edge: int, arrived: float) -> float:
             return self._given(edge, min(arrived, left[edge])) if edge in left else 0.0
 
-        while (path := self._best(math.inf, given)) is not None:
+        while (path := self._best(math.inf, given, leaving)) is not None:
             amount, full = self._until_full(path, left)
             parts.append((path, amount))
             for edge in path:
@@ -85,7 +86,9 @@ class Slices:
         for edge, amount in (used or {}).items():
             self._used[edge] = amount
 
-    def _best(self, amount: float, given: Callable[[int, float], float]) -> Edges | None:
+    def _best(
+        self, amount: float, given: Callable[[int, float], float], leaving: Mapping[int, Iterable[int]]
+    ) -> Edges | None:
         best: tuple[float, Edges] = (0.0, ())
         layer: dict[int, tuple[float, Edges]] = {self._source: (amount, ())}
         for _ in range(self._hops):
@@ -93,7 +96,7 @@ class Slices:
             for node, (arrived, path) in layer.items():
                 passed = {self._into[edge] for edge in path}
                 venues = {self._venue[edge] for edge in path}
-                for edge in self._leaving.get(node, ()):
+                for edge in leaving.get(node, ()):
                     end = self._into[edge]
                     if end in passed or self._venue[edge] in venues:
                         continue
