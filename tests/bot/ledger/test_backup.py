@@ -133,9 +133,7 @@ def test_where_a_disk_fails_the_backups_is_not_blamed_for_that_of_what_is_put_ba
         raise LedgerBroken(f"ledger {source.database}: the disk failed")
 
     monkeypatch.setattr("bot.ledger.backup._copy_all", fails)
-    with pytest.raises(
-        LedgerBroken, match=r"restored\.sqlite3\.part of .*copy\.sqlite3: the disk of one"
-    ):
+    with pytest.raises(LedgerBroken, match=r"restored\.sqlite3\.part of .*copy\.sqlite3: the disk of one"):
         restore(tmp_path / "copy.sqlite3", str(tmp_path / "restored.sqlite3"), StandingClock())
     assert not (tmp_path / "restored.sqlite3").exists()
 
