@@ -56,8 +56,8 @@ def stored(
 
 
 def _unsaved(pool: KnownPool) -> str:
-    if pool.liquidity_wei is None:
-        return "it was found and never measured: `isthmus discover` measures it"
     if pool.protocol in NAMED:
         return "it was left out when states were last saved: it was not in pools.vaults, or could not be read"
+    if pool.liquidity_wei is None:
+        return "it was found and never measured: `isthmus discover` measures it"
     return f"it was left out when it was last measured, at {pool.liquidity_wei / _ETH:.4g} ETH of liquidity"
