@@ -126,6 +126,7 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
     from bot.ledger.backup import intents_signed, require_empty, require_whole
     from bot.ledger.backup import restore as put_back
     from bot.signer.copies import restoring
+    from bot.signer.looking import journals as there
 
     clock, folder = SystemClock(), beside or _folder(config_path, ledger_url)
     require_whole(source)
@@ -144,6 +145,8 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
         click.echo(f"{journal.path}: {what}")
         if journal.given_up:
             click.echo(f"{journal.given_up} trades that the backup does not know count as lost at their worst")
+    if known and not there(folder):
+        click.echo(f"no signer's journal is beside {source}: budgets begin anew, as if nothing were used", err=True)
     click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
 
 
