@@ -46,7 +46,6 @@ _LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
 _LEAST_HEAD_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_BLOCKS = 0.8
-_HEIGHT = Request("eth_blockNumber", ())
 _LATE_S = 1.0
 _LATE_HEADS = 3
 """So many heads in a row told that late are no chance."""
@@ -98,7 +97,7 @@ class Node(JsonRpcReads):
         self._leading = Leading(self._pool, self._court, self._allowance)
         self._lookout = Lookout(self._pool, self._court, self._leading, self._allowance)
         self._broadcast = Broadcast(self._pool)
-        self._ahead = Ahead(self._batch_and_height)
+        self._ahead = Ahead(self.batch)
         self._closed = False
         self._aim = self._height = self._late = 0
 
@@ -134,7 +133,7 @@ class Node(JsonRpcReads):
     @property
     def newest_number(self) -> int:
         """The highest block number the node has told of to whoever reads `blocks`, who may not have got there yet; or
-        that it named when it was asked by `seen`, before it tells of the block.
+        that a receipt of `seen` is of, before the node tells of the block.
         """
         return max(self._aim, self._leading.newest, self._height)
 
@@ -252,15 +251,12 @@ class Node(JsonRpcReads):
 
     async def seen(self, tx_hashes: Sequence[str], counted: Sequence[Address], paying: Sequence[Address]) -> Seen:
         """As `JsonRpcReads.seen`, in one message where an endpoint takes that, or as it was expected."""
-        expected = await self._ahead.answer((tx_hashes, counted, paying))
-        if expected is not None:
-            return expected
-        asked = questions(tx_hashes, counted, paying)
-        if not asked:
-            return read_seen(tx_hashes, counted, paying, [])
-        *answers, height = await self.request_all([*asked, _HEIGHT])
-        self._note_height(height)
-        return read_seen(tx_hashes, counted, paying, answers)
+        seen = await self._ahead.answer((tx_hashes, counted, paying))
+        if seen is None:
+            asked = questions(tx_hashes, counted, paying)
+            seen = read_seen(tx_hashes, counted, paying, await self.request_all(asked) if asked else [])
+        self._note_height(seen)
+        return seen
 
     def expect(self, head: Head, sought: Sought) -> None:
         """`seen` will be called with `sought` on `head`: it is asked already now."""
@@ -310,16 +306,14 @@ class Node(JsonRpcReads):
                 )
         raise Unreachable(f"{endpoint.name}: the subscription ended or fell silent")
 
-    async def _batch_and_height(self, requests: Sequence[Request]) -> list[Answer]:
-        *answers, height = await self.batch([*requests, _HEIGHT])
-        self._note_height(height)
-        return answers
-
-    def _note_height(self, answer: Answer) -> None:
-        """What is decided on a head that is told late lands too late; where that goes on, heads are asked for."""
-        if isinstance(answer, RpcError):
+    def _note_height(self, seen: Seen) -> None:
+        """What is decided on a head that is told late lands too late, and its receipt is of a block not told of yet;
+        where that goes on, heads are asked for.
+        """
+        heights = [receipt.block_number for receipt in seen.receipts.values() if receipt is not None]
+        if not heights:
             return
-        told, self._height = max(self._aim, self._leading.newest), int(answer, 16)
+        told, self._height = max(self._aim, self._leading.newest), max(heights)
         late = (self._height - told) * self.network.block_time_s >= _LATE_S
         self._late = self._late + 1 if late else 0
         if self._late == _LATE_HEADS:

@@ -45,7 +45,6 @@ FOLLOWING = frozenset(
         "eth_getLogs",
         "eth_getTransactionCount",
         "eth_getBalance",
-        "eth_blockNumber",
         HEAD_TOLD,
     }
 )

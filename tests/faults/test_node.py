@@ -9,7 +9,7 @@ import pytest
 from chains.anvil import Anvil
 from chains.node import NodeEvent
 from chains.node.errors import Unreachable
-from tests.chains.node.support import SENDER, TOPIC, Follow, chain, mine, node_on
+from tests.chains.node.support import SENDER, TOPIC, Follow, chain, emit, mine, node_on
 from tests.faults.fault import Fault, Kind
 from tests.faults.proxy import FaultProxy
 from tests.faults.upstream import Upstreams
@@ -41,17 +41,18 @@ async def test_heads_that_are_told_late_are_not_decided_on_and_are_asked_for_onc
     ):
         told: list[NodeEvent] = []
         node.listen(told.append)
-        await mine(further, 9)
+        await mine(further, 8)
+        sent = await emit(further)
         follow = Follow(node.blocks([TOPIC]))
         await follow.until_height(0)
-        assert (await node.seen([], [SENDER], [])).nonces == {SENDER: 0}
+        assert (await node.seen([sent], [SENDER], [])).nonces == {SENDER: 0}
         assert node.newest_number == 0
-        proxy.schedule.plan(Fault(Kind.STALE, frozenset({"eth_blockNumber"})))
+        proxy.schedule.plan(Fault(Kind.STALE, frozenset({"eth_getTransactionReceipt"})))
         for number in (1, 2, 3):
             assert not told
             await mine(anvil)
             await follow.until_height(number)
-            await node.seen([], [SENDER], [])
+            await node.seen([sent], [SENDER], [])
             assert node.newest_number == 9
         assert [event.name for event in told] == ["heads_late"]
         proxy.schedule.clear()
