@@ -11,7 +11,7 @@ from functools import reduce
 
 from bot.execution.unwind import through
 from bot.market import Market, UnknownVenue
-from bot.market.supposed import NOT_UNDERSTOOD
+from bot.market.packing import NOT_UNDERSTOOD
 from bot.plan import Plan, Swap
 from chains.blocks import Log
 from chains.pools.pool import InsufficientLiquidity, Pool, PoolError, Source

@@ -9,8 +9,9 @@ from functools import partial
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
+from bot.market.packing import NOT_UNDERSTOOD
 from bot.market.readable import ReadableMarket
-from bot.market.supposed import NOT_UNDERSTOOD, Supposed, rate_of
+from bot.market.supposed import Supposed, rate_of
 from bot.market.transfers import Transfer
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log

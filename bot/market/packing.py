@@ -39,7 +39,8 @@ STRAY = 4.0
 NOTHING: F8 = np.zeros((0, 3))
 """The pieces of a direction that is closed."""
 
-_NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
+NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
+"""What a pool can raise: `PoolError` where its family says so, the others where the family's code has a mistake."""
 
 
 @dataclass(slots=True)
@@ -297,7 +298,7 @@ class Packing:
     def _pieces(self, venue: VenueId, edge: Edge, curve_of: Callable[[Edge], Curve]) -> F8:
         try:
             rows = _rows(curve_of(edge))
-        except _NOT_UNDERSTOOD as error:
+        except NOT_UNDERSTOOD as error:
             self.left_out[venue] = f"its price curve cannot be told: {error}"
             return NOTHING
         if not (np.isfinite(rows[:, :2]).all() and (rows >= 0.0).all()):

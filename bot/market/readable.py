@@ -16,7 +16,7 @@ from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.packed.shapes import MAX_HOPS
-from bot.market.packing import Packing
+from bot.market.packing import NOT_UNDERSTOOD, Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
@@ -297,7 +297,11 @@ class ReadableMarket:
 
     def _depth_of(self, edge: Edge) -> float:
         if edge.id not in self._depths:
-            self._depths[edge.id] = depth(self._curve_of(edge), DEPTH_FALL)
+            try:
+                found = depth(self._curve_of(edge), DEPTH_FALL)
+            except NOT_UNDERSTOOD:
+                found = 0.0
+            self._depths[edge.id] = found if found > 0.0 else 0.0
         return self._depths[edge.id]
 
     def _price(self, asset: Asset, in_: Asset) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -310,7 +311,8 @@ class _Router:
         rate = 1.0
         for way in self._ways(path):
             rate *= self._pools[way.venue].marginal_price(way.token_in, way.token_out)
-        return max(1, int(amount_out / rate)) if rate > 0.0 else 1
+        guess = amount_out / rate if rate > 0.0 else 0.0
+        return max(1, int(guess)) if guess < math.inf else 1
 
     def _ways(self, path: Edges) -> tuple[Way, ...]:
         return tuple(self._problem.ways[edge] for edge in path)

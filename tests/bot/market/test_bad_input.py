@@ -7,7 +7,7 @@ import pytest
 from bot.market.exact import PoolHop, forward
 from chains.assets import Assets
 from chains.pools.pool import MalformedState
-from tests.bot.market.samples import ASSETS, DAI, ETH, USDC, WBTC, WETH, block, book, market, sync, v2, v3
+from tests.bot.market.samples import ASSETS, DAI, ETH, USD, USDC, WBTC, WETH, block, book, market, sync, v2, v3
 from tests.chains.pools.samples import token
 
 WEI = 10**18
@@ -104,6 +104,22 @@ def test_a_price_that_is_no_number_closes_its_pool_alone(price):
     made = market(FAIR, broken, DEAR)
     found = searched(made)
     assert found and all(broken.venue not in opportunity.venues for opportunity in found)
+
+
+class Curveless(Nameless):
+    """A pool whose price is known, and whose curve its code cannot tell."""
+
+    def pieces(self, token_in, token_out=None):
+        raise ZeroDivisionError("a mistake of its family's")
+
+
+def test_a_curve_that_cannot_be_told_leaves_out_its_pool_alone():
+    broken = Curveless(v2(3, WETH, USDC, (1_000 * WEI, 2_500_000 * 10**6)), 2.5e-9)
+    made = market(FAIR, broken, DEAR)
+    found = searched(made)
+    assert found and all(broken.venue not in opportunity.venues for opportunity in found)
+    assert made.price(USD, in_=ETH) == market(FAIR, DEAR).price(USD, in_=ETH)
+    assert "its price curve cannot be told" in made.left_out[broken.venue]
 
 
 def test_an_edge_removed_in_mid_search_leaves_what_was_asked_before_whole():
