@@ -20,6 +20,7 @@ from bot.config.values import plain
 from bot.ledger.database import LEDGER_FILE, parse_url
 from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
+from bot.ledger.verify import silent
 from bot.mode import Mode
 from bot.signer.files import SIGNER_FOLDER
 from bot.signer.switch import CONTROL_NAME, KillSwitch
@@ -144,13 +145,13 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     )
 
 
-def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock, out: Reporter) -> Ledger:
+def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock, out: Reporter | None = None) -> Ledger:
     """The ledger, to be held later. A head file of an earlier version is moved to where all runs look for it."""
     try:
         head_file, before = head_file_among(runs, parse_url(url)), runs / network.name / _HEAD_FILE_BEFORE
         if "://" in url and before.exists() and not head_file.exists():
             before.rename(head_file)
-        telling = partial(out.progress, "checking the ledger")
+        telling = partial(out.progress, "checking the ledger") if out else silent
         return Ledger.open(url, clock, hold_later=network.name, head_file=head_file, progress=telling)
     except BaseException:
         shutil.rmtree(folder)
