@@ -145,7 +145,9 @@ async def open_world(loaded: Loaded, options: RunOptions, clock: Clock, out: Rep
     )
 
 
-def _open_ledger(url: str, runs: Path, network: Network, folder: Path, clock: Clock, out: Reporter | None = None) -> Ledger:
+def _open_ledger(
+    url: str, runs: Path, network: Network, folder: Path, clock: Clock, out: Reporter | None = None
+) -> Ledger:
     """The ledger, to be held later. A head file of an earlier version is moved to where all runs look for it."""
     try:
         head_file, before = head_file_among(runs, parse_url(url)), runs / network.name / _HEAD_FILE_BEFORE
