@@ -35,6 +35,9 @@ network errors, but the exchange did answer, and what it asks before it places a
 one too many would have been looked for until a person settled it.
 """
 
+ENDED = ("closed", "canceled", "expired")
+"""What ccxt calls an order that trades no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -108,19 +111,19 @@ def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tup
     """ccxt's trades of one order, in its order, each once. Raises `ValueError` for one without an id, which could not
     be told from another, and for one whose fee is not told, or not in what it was charged.
     """
-    if any(trade["id"] is None or not _fee_told(trade.get("fee") or None) for trade in trades):
-        raise ValueError("a trade without its id or its fee")
-    read = {
-        str(trade["id"]): Fill(
+    read = dict[str, Fill]()
+    for trade in trades:
+        fee = _fee(trade)
+        if trade["id"] is None or fee is None:
+            raise ValueError("a trade without its id or its fee")
+        read[str(trade["id"])] = Fill(
             trade_id=str(trade["id"]),
             price=Decimal(trade["price"]),
             amount=terms.base.units(trade["amount"]),
             cost=terms.quote.units(trade["cost"]),
-            fee_currency=trade["fee"]["currency"] or terms.quote.address,
-            fee_units=token(trade["fee"]["currency"]).units(trade["fee"]["cost"]),
+            fee_currency=fee["currency"] or terms.quote.address,
+            fee_units=token(fee["currency"]).units(fee["cost"]),
         )
-        for trade in trades
-    }
     return tuple(read.values())
 
 
@@ -136,9 +139,17 @@ def charged(terms: Terms, side: Side, fills: Iterable[Fill]) -> Terms:
     return replace(terms, taker_fee_ppm=fee_ppm) if fee_ppm > terms.taker_fee_ppm else terms
 
 
-def _fee_told(fee: Raw | None) -> bool:
-    """Nothing may be charged in no currency."""
-    return fee is not None and fee["cost"] is not None and (fee["currency"] is not None or not Decimal(fee["cost"]))
+def _fee(trade: Raw) -> Raw | None:
+    """What a trade was charged; None where that is not told. Some exchanges list all currencies that could pay it, such
+    as Gate its own coin and points, of which one does. Nothing may be charged in no currency.
+    """
+    told = trade.get("fees") or [trade.get("fee") or None]
+    if any(fee is None or fee["cost"] is None for fee in told):
+        return None
+    charged = [fee for fee in told if Decimal(fee["cost"])] or told[:1]
+    if len(charged) > 1 or (charged[0]["currency"] is None and Decimal(charged[0]["cost"])):
+        return None
+    return charged[0]
 
 
 def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
@@ -146,8 +157,8 @@ def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
     match raw["status"]:
         case "open":
             status = OrderStatus.OPEN
-        case "closed" | "canceled" | "expired":
-            whole = Decimal(raw["filled"] or 0) == Decimal(raw["amount"])
+        case ended if ended in ENDED:
+            whole = Decimal(raw["filled"]) == Decimal(raw["amount"])
             status = OrderStatus.FILLED if whole else OrderStatus.CANCELLED
         case "rejected":
             status = OrderStatus.REJECTED

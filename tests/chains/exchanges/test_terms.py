@@ -125,6 +125,35 @@ def test_a_fee_rounded_up_in_a_tiny_trade_is_no_dearer_one() -> None:
     assert reading.charged(terms, "buy", [tiny]) == reading.charged(terms, "sell", [in_bnb]) == terms
 
 
+_AT_GATE = {"id": "1", "order_id": "5", "currency_pair": "ETH_USDT", "side": "buy", "amount": "1", "price": "2000"}
+
+
+@pytest.mark.parametrize(
+    ("charged", "told"),
+    [
+        ({"fee": "0.001", "fee_currency": "ETH", "gt_fee": "0", "point_fee": "0"}, ("ETH", COIN // 1_000)),
+        ({"fee": "0", "fee_currency": "ETH", "gt_fee": "0.3", "point_fee": "0"}, ("GT", 3 * COIN // 10)),
+        ({"fee": "0", "fee_currency": "ETH", "gt_fee": "0", "point_fee": "2"}, ("GATEPOINT", 2 * COIN)),
+        ({"fee": "0", "fee_currency": "ETH", "gt_fee": "0", "point_fee": "0"}, ("ETH", 0)),
+        ({"fee": "0.001", "fee_currency": "ETH", "gt_fee": "0.3", "point_fee": "0"}, None),
+        ({}, None),
+    ],
+)
+def test_where_a_fee_may_be_paid_in_several_currencies_it_is_the_one_that_paid(
+    charged: dict[str, str], told: tuple[str, int] | None
+) -> None:
+    gate = ccxt.gate({"number": str})
+    gate.set_markets([{**MARKET, "id": "ETH_USDT", "symbol": ETH, "type": "spot", "contract": False}])
+    trade = gate.parse_trade({**_AT_GATE, **charged}, gate.market(ETH))
+    terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.002", lambda code: Token("gate", code, code, 8))
+    if told is None:
+        with pytest.raises(ValueError, match="without its id or its fee"):
+            reading.fills([trade], terms, lambda code: Token("gate", code, code, 8))
+        return
+    (fill,) = reading.fills([trade], terms, lambda code: Token("gate", code, code, 8))
+    assert (fill.fee_currency, fill.fee_units) == told
+
+
 async def test_prices_between_two_ticks_are_taken_for_the_worse() -> None:
     local = Ruling(ANCHORS)
     await local.start()
