@@ -9,6 +9,7 @@ import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -365,6 +366,9 @@ class Exchange:
             # the exchange accounts for.
             fills = ()
         filled = terms.base.units(raw["filled"] or 0)
+        # Of an answer that lacks it, ccxt may make nothing.
+        if not filled and raw["status"] in reading.ENDED and (raw["filled"] is None or Decimal(raw["cost"] or 0)):
+            raise ccxt.BadResponse(f"order {client_id} ended, but it is not told what it filled")
         if sum(fill.amount for fill in fills) != filled:
             fills = await self._trades_of(raw["id"], symbol, filled)
         if sum(fill.amount for fill in fills) != filled:

@@ -229,6 +229,14 @@ async def test_what_an_answer_keeps_back_of_trades_is_asked_for(kept_back: str) 
     assert len(set(ids)) == len(ids) and "None" not in ids
 
 
+async def test_an_order_that_ended_and_does_not_say_what_it_filled_is_asked_about_and_not_taken_for_unfilled() -> None:
+    async with broken(Sparing(r',"executedQty":"[\d.]+"')) as exchange:
+        placed = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert placed.status is OrderStatus.UNKNOWN and "not told what it filled" in placed.detail
+        found = await exchange.find("one", ETH)
+    assert found is not None and (found.status, found.filled) == (OrderStatus.FILLED, COIN)
+
+
 async def test_fills_an_answer_does_not_hold_are_asked_for() -> None:
     async with broken(LocalExchange(ANCHORS)) as exchange:
         report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
