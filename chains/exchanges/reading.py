@@ -143,13 +143,12 @@ def _fee(trade: Raw) -> Raw | None:
     """What a trade was charged; None where that is not told. Some exchanges list all currencies that could pay it, such
     as Gate its own coin and points, of which one does. Nothing may be charged in no currency.
     """
-    told = trade.get("fees") or [trade.get("fee") or None]
-    if any(fee is None or fee["cost"] is None for fee in told):
+    told: list[Raw | None] = trade.get("fees") or [trade.get("fee") or None]
+    fees = [fee for fee in told if fee is not None and fee["cost"] is not None]
+    paid = [fee for fee in fees if Decimal(fee["cost"])]
+    if len(fees) < len(told) or len(paid) > 1 or any(fee["currency"] is None for fee in paid):
         return None
-    charged = [fee for fee in told if Decimal(fee["cost"])] or told[:1]
-    if len(charged) > 1 or (charged[0]["currency"] is None and Decimal(charged[0]["cost"])):
-        return None
-    return charged[0]
+    return paid[0] if paid else fees[0]
 
 
 def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
