@@ -64,7 +64,7 @@ class HedgeDesk:
         """Exchanges at which nothing new is begun."""
         self._exchanges = exchanges
         self._inventory = inventory
-        self._shortfalls = Shortfalls(ledger, inventory, exchanges)
+        self._shortfalls = Shortfalls(ledger, inventory, exchanges, self.resting)
         self._marks = marks
         self._policies = policies
         self._may_order = may_order

@@ -31,7 +31,8 @@ class TradingAccount(Protocol):
 
     async def balances(self) -> dict[str, int]: ...
 
-    async def free(self) -> dict[str, int]: ...
+    async def free(self) -> dict[str, int]:
+        """Raises `ExchangeUnavailable`, and `ExchangeMisconfigured` where our key may not trade."""
 
 
 def priced(debt: Debt, book: Book, tolerance_ppm: int, held: int) -> Order | None:

@@ -1,4 +1,5 @@
-"""Exchanges that refused an order: nothing new is begun at them until they take one, or for a while."""
+"""Exchanges that refused an order: nothing new is begun at them until they take one, or for a while; at those that take
+our key no more, until they do."""
 
 from __future__ import annotations
 
@@ -28,6 +29,7 @@ class Resting:
         self._ledger = ledger
         self._now_s = 0
         self._rests: dict[str, _Rest] = {}
+        self._keyless: dict[str, str] = {}
 
     def at_head(self, timestamp_s: int) -> None:
         """A new head is here."""
@@ -42,8 +44,20 @@ class Resting:
             del self._rests[placed.exchange]
             self._ledger.record_event(Level.INFO, "exchange_takes_orders", f"{placed.exchange} took {placed.client_id}")
 
+    def key_refused(self, exchange: str, why: str) -> None:
+        """It says that our key may not trade: it will refuse whatever is ordered, however long it rests."""
+        if exchange not in self._keyless:
+            self._ledger.record_event(Level.ERROR, "exchange_rests", f"{why}; it rests until its key may trade")
+        self._keyless[exchange] = why
+
+    def key_taken(self, exchange: str) -> None:
+        """It answers to our key."""
+        self._keyless.pop(exchange, None)
+
     def why(self, exchange: str) -> str | None:
         """Why nothing new is begun there, in one line; None where it may be."""
+        if exchange in self._keyless:
+            return self._keyless[exchange]
         rest = self._rests.get(exchange)
         if rest is None or self._now_s >= rest.until_s:
             return None

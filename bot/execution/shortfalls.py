@@ -6,9 +6,10 @@ from collections.abc import Collection, Mapping
 
 from bot.execution.inventory import InventoryDesk
 from bot.execution.ordering import TradingAccount
+from bot.execution.resting import Resting
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
-from chains.exchanges.troubles import ExchangeUnavailable
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
 
 _AGAIN_AFTER_HEADS = 10
 """How seldom an exchange is asked again while something is missing there, or while it does not say."""
@@ -19,10 +20,13 @@ class Shortfalls:
     it would be refused, and every trade taken back on the chain at a loss.
     """
 
-    def __init__(self, ledger: Ledger, inventory: InventoryDesk, exchanges: Mapping[str, TradingAccount]) -> None:
+    def __init__(
+        self, ledger: Ledger, inventory: InventoryDesk, exchanges: Mapping[str, TradingAccount], resting: Resting
+    ) -> None:
         self._ledger = ledger
         self._inventory = inventory
         self._exchanges = exchanges
+        self._resting = resting
         self._heads = 0
         self._ask_at: dict[str, int] = {}
 
@@ -36,10 +40,14 @@ class Shortfalls:
         for exchange in [name for name, at in self._ask_at.items() if at < self._heads and name not in unclear]:
             try:
                 free = await self._exchanges[exchange].free()
-            except ExchangeUnavailable as error:
-                self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
+            except (ExchangeUnavailable, ExchangeMisconfigured) as error:
+                if isinstance(error, ExchangeMisconfigured):
+                    self._resting.key_refused(exchange, str(error))
+                else:
+                    self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
                 self._ask_at[exchange] = self._heads + _AGAIN_AFTER_HEADS
                 continue
+            self._resting.key_taken(exchange)
             before = self._inventory.missing_at(exchange)
             self._inventory.believe(exchange, free)
             missing = self._inventory.missing_at(exchange)

@@ -110,7 +110,7 @@ class Exchange:
             await self._client.load_markets()
             fees = await taker_fees(self._client, self.symbols) if self._has_key else {}
         except ccxt.AuthenticationError as error:
-            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it") from None
+            raise self._refuses_key(error) from None
         except ccxt.BaseError as error:
             raise self._unavailable(error) from None
         for symbol in self.symbols:
@@ -220,26 +220,31 @@ class Exchange:
 
     async def balances(self) -> dict[str, int]:
         """What the account owns per currency, locked or not, zeros left out. Raises `ExchangeUnavailable`."""
-        return await self._held("total")
+        try:
+            return await self._held("total")
+        except Exception as error:
+            raise self._unavailable(error) from None
 
     async def free(self) -> dict[str, int]:
         """What the account can spend now per currency, zeros left out. Raises `ExchangeUnavailable`, also where it does
-        not answer within `answers_within_s`.
+        not answer within `answers_within_s`, and `ExchangeMisconfigured` where the key is refused or may not trade.
         """
         try:
             async with asyncio.timeout(self._answers_within_s):
-                return await self._held("free")
+                held, may_trade = await asyncio.gather(self._held("free"), self.may_trade())
         except TimeoutError:
             raise ExchangeUnavailable(f"{self.name} does not say what is free there") from None
+        except Exception as error:
+            raise self._refuses_key(error) if _is_of_key(error) else self._unavailable(error) from None
+        if may_trade is False:
+            raise ExchangeMisconfigured(f"{self.name}: the API key may not trade; permit it spot trading there")
+        return held
 
     async def _held(self, how: Literal["free", "total"]) -> dict[str, int]:
-        try:
-            told = await self._client.fetch_balance()
-            # Where only one of the two is told, it is both.
-            held = {currency: told[how].get(currency) or total for currency, total in told["total"].items()}
-            owned = {currency: self.token(currency).units(amount) for currency, amount in held.items()}
-        except Exception as error:
-            raise self._unavailable(error) from None
+        told = await self._client.fetch_balance()
+        # Where only one of the two is told, it is both.
+        held = {currency: told[how].get(currency) or total for currency, total in told["total"].items()}
+        owned = {currency: self.token(currency).units(amount) for currency, amount in held.items()}
         return {currency: amount for currency, amount in sorted(owned.items()) if amount}
 
     async def clock_skew_ms(self) -> int:
@@ -301,7 +306,7 @@ class Exchange:
         except ccxt.OrderNotFound:
             return
         except ccxt.AuthenticationError as error:
-            raise ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it") from None
+            raise self._refuses_key(error) from None
         except ccxt.NetworkError as error:
             raise self._unavailable(error) from None
         except Exception as error:
@@ -423,11 +428,21 @@ class Exchange:
     def _told(self, error: BaseException) -> str:
         return reading.told(error, self._conceal)
 
+    def _refuses_key(self, error: Exception) -> ExchangeMisconfigured:
+        return ExchangeMisconfigured(f"{self.name} refuses the API key ({self._told(error)}); check it")
+
     def _unavailable(self, error: Exception) -> ExchangeUnavailable:
         if isinstance(error, ccxt.InvalidNonce):
             remedy = "its time is read again; if this lasts, set this machine's clock (NTP)"
+        elif _is_of_key(error):
+            remedy = "check its API key"
         elif isinstance(error, InvalidAmount):
             remedy = f"raise `decimals` under [exchanges.{self.name}] in a file of the network's own"
         else:
             remedy = "check its urls and the network"
         return ExchangeUnavailable(f"{self.name} does not answer as it should ({self._told(error)}); {remedy}")
+
+
+def _is_of_key(error: Exception) -> bool:
+    """Whether the exchange refuses the key: what Binance says then, ccxt takes for a ban once it has taken the key."""
+    return isinstance(error, ccxt.AuthenticationError) or "Invalid API-key" in str(error)

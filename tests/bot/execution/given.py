@@ -24,7 +24,7 @@ from chains.assets import Address, Token
 from chains.blocks import Head, Log, Receipt
 from chains.exchanges.books import Book
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
-from chains.exchanges.troubles import ExchangeUnavailable
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
 from chains.pools.pool import Pool
 from chains.pools.words import word
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock, hash_of
@@ -37,6 +37,7 @@ STRATEGY = "cex_dex_arbitrage"
 EXECUTOR = Address("0x3333333333333333333333333333333333333333")
 INVENTORY = Address("0x2222222222222222222222222222222222222222")
 TAKER_FEE_PPM = 1_000
+KEY_REFUSED = "binance refuses the API key"
 TRANSFER = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
 
 MARKS = Marks(
@@ -201,6 +202,7 @@ class ScriptedExchange:
         self.reachable = True
         self.has = {"ETH": 10**18, "USDT": 10**18}
         self.asked_what_is_free = 0
+        self.key_refused = False
 
     async def place(self, order: ExchangeOrder) -> OrderReport:
         self.placed.append(order)
@@ -227,6 +229,8 @@ class ScriptedExchange:
         self.asked_what_is_free += 1
         if not self.reachable:
             raise ExchangeUnavailable("binance does not answer")
+        if self.key_refused:
+            raise ExchangeMisconfigured(KEY_REFUSED)
         return self.has
 
 

@@ -9,11 +9,13 @@ import pytest
 from bot.execution.hedges import HedgeDesk
 from bot.execution.resting import FIRST_S, MOST_S
 from bot.ledger.ledger import Ledger
+from bot.ledger.reading import events
 from bot.ledger.states import Exposure
 from bot.plan import Plan
 from bot.reasons import Reason
 from chains.exchanges.orders import OrderStatus
 from tests.bot.execution.given import (
+    KEY_REFUSED,
     Reply,
     ScriptedExchange,
     buys_on_chain,
@@ -103,3 +105,27 @@ async def test_a_rest_ends_by_itself_and_lasts_twice_as_long_where_the_exchange_
         lasts = min(2 * lasts, MOST_S)
         assert f"it rests {lasts} s" in str(on.resting.why("binance"))
     assert lasts == MOST_S
+
+
+async def test_where_the_key_may_trade_no_more_nothing_is_begun_however_long_it_rests_until_it_may_again(
+    ledger: Ledger,
+) -> None:
+    exchange = ScriptedExchange([rejects])
+    exchange.key_refused = True
+    on = await _refused(ledger, exchange)
+    exchange.replies += [rejects] * 30
+    await _after(on, 1)
+    await _after(on, 2 * MOST_S)
+    refusal = on.refusal(buys_on_chain(12))
+    assert refusal is not None and (refusal.reason, refusal.detail) == (Reason.EXCHANGE_RESTS, KEY_REFUSED)
+    exchange.reachable = False
+    for second in range(1, 12):
+        await _after(on, 4 * MOST_S + second)
+    assert on.resting.why("binance") == KEY_REFUSED, "that it does not answer says nothing of the key"
+    exchange.reachable, exchange.key_refused = True, False
+    for second in range(12, 23):
+        await _after(on, 20 * MOST_S + second)
+    assert on.resting.why("binance") != KEY_REFUSED
+    assert [event.detail for event in events(ledger) if event.name == "exchange_rests"].count(
+        f"{KEY_REFUSED}; it rests until its key may trade"
+    ) == 1

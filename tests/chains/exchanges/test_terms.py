@@ -15,7 +15,7 @@ from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.rules import SymbolRules
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderStatus
-from chains.exchanges.troubles import ExchangeMisconfigured
+from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
 
 MARKET = {
@@ -224,6 +224,33 @@ async def test_a_key_that_may_not_place_orders_is_refused_to_who_wants_to_trade_
         assert await looking.may_trade() is False and await looking.may_withdraw() is None
         with pytest.raises(ExchangeMisconfigured, match="binance: the API key may not trade"):
             await looking.connect(to_trade=True)
+
+
+class Revoking(ReadOnly):
+    """Lets its key trade until it is `refused` everything, or `told` that it may not trade."""
+
+    refused = told = False
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if self.refused and request.headers.get("X-MBX-APIKEY"):
+            said = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
+            return web.json_response(said, status=401)
+        return await (super() if self.told else super(ReadOnly, self))._answer(request, handler)
+
+
+async def test_a_key_that_is_revoked_or_may_trade_no_more_is_told_of_when_it_is_asked_what_is_free() -> None:
+    local = Revoking(ANCHORS)
+    async with broken(local) as exchange:
+        assert await exchange.free() == {"USDT": 10_000 * COIN}
+        local.told = True
+        with pytest.raises(ExchangeMisconfigured, match="binance: the API key may not trade"):
+            await exchange.free()
+        local.refused = True
+        with pytest.raises(ExchangeMisconfigured, match="binance refuses the API key"):
+            await exchange.free()
+        for asked in (exchange.balances(), exchange.find("one", ETH)):
+            with pytest.raises(ExchangeUnavailable, match="check its API key"):
+                await asked
 
 
 def test_levels_that_offer_nothing_or_ask_for_nothing_are_none() -> None:
