@@ -22,6 +22,7 @@ from chains.exchanges.asking import Asking
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import asked_to_wait_s, client_of, followed_depth, list_anew, taker_fees
 from chains.exchanges.following import Following
+from chains.exchanges.lost import Lost
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
 
@@ -89,6 +90,7 @@ class Exchange:
         self._trades_by_id = ccxt_id in TRADES_BY_ID
         self._answers_within_s = answers_within_s
         self._asking = Asking[OrderReport | None](answers_within_s)
+        self._lost = Lost(name, ccxt_id)
         self._monotonic_ns = monotonic_ns
         self._left_alone_until_ns = 0
         self._taker_fee_ppm = taker_fee_ppm
@@ -190,7 +192,8 @@ class Exchange:
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`.
 
-        It is not waited for longer than `answers_within_s`: the next one who asks hears what came since.
+        Of one whose answer was lost here, and that cannot be taken any more, not to be known is to be refused. It is
+        not waited for longer than `answers_within_s`: the next one who asks hears what came since.
         """
         try:
             return await self._asking.ask(client_id, lambda: self._find(client_id, symbol))
@@ -198,12 +201,14 @@ class Exchange:
             raise ExchangeUnavailable(f"{self.name} has not said yet what became of {client_id}: {error}") from None
 
     async def _find(self, client_id: str, symbol: str) -> OrderReport | None:
+        asked_ns = self._monotonic_ns()
         try:
             async with self._turn:
                 raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
+                self._lost.seen(client_id)
                 return await self._report(raw, client_id)
         except ccxt.OrderNotFound:
-            return None
+            return self._lost.never_taken(client_id, asked_ns)
         except Exception as error:
             raise self._unavailable(error) from None
 
@@ -339,6 +344,8 @@ class Exchange:
         except Exception as error:
             if isinstance(error, BROKEN_RULES):
                 self._read_anew()
+            if not reading.is_duplicate(error):
+                self._lost.note(order, self._monotonic_ns())
             return reading.failure(order, error, self._conceal)
         try:
             return await self._report(raw, order.client_id)

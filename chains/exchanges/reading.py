@@ -169,11 +169,14 @@ def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
 def failure(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:
     """What an exception says of the order whose placing raised it: `REJECTED` on the venue's word, else `UNKNOWN`."""
     refused = isinstance(error, REFUSALS) or type(error) in ANSWERED
-    # a refused duplicate did nothing, but says that an order of this id exists: its fate is not known here
-    duplicate = isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
-    if not refused or duplicate:
+    if not refused or is_duplicate(error):
         return unknown(order, error, conceal)
     return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=told(error, conceal))
+
+
+def is_duplicate(error: Exception) -> bool:
+    """A refused duplicate did nothing, but says that an order of this id exists, whose fate is not known here."""
+    return isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
 
 
 def unknown(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:

@@ -14,6 +14,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.orders import BY_HAND
 from bot.ledger.records import TradeFill
 from bot.ledger.states import Exposure, OrderState
+from bot.plan import Plan
 from bot.reasons import Reason
 from chains.exchanges.orders import OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeUnavailable
@@ -208,6 +209,18 @@ class TestAQuarantine:
         assert closed.count(([Exposure.HEDGED], [])) == 1 and closed.count(([], [])) == 9
         assert ledger.intent(intent).exposure is Exposure.HEDGED and on.refusal(buys_on_chain(47)) is None
         assert len(exchange.placed) == 1 and spending.free()[USD_AT_EXCHANGE] == ledger.balance(USD_ACCOUNT)
+
+    async def test_one_that_the_exchange_says_it_never_took_is_unwound_without_a_person(self, ledger: Ledger) -> None:
+        exchange = ScriptedExchange([says_nothing])
+        on, spending, intent = await self._quarantined(ledger, exchange)
+        exchange.known[exchange.placed[0].client_id] = report(exchange.placed[0], OrderStatus.REJECTED)
+        number, unwinds = 37, list[Plan]()
+        while not unwinds and number < 50:
+            _, unwinds = await at_block(on, number)
+            number += 1
+        assert [swap.amount_out >= ETHER for plan in unwinds for swap in plan.swaps] == [True]
+        assert ledger.orders_of(intent)[0].state is OrderState.REJECTED and len(exchange.placed) == 1
+        assert spending.free()[USD_AT_EXCHANGE] == 40_000 * 10**8
 
     async def test_what_a_person_says_never_traded_is_unwound_once_its_deadline_is_over(self, ledger: Ledger) -> None:
         on, spending, intent = await self._quarantined(ledger, ScriptedExchange([says_nothing]))

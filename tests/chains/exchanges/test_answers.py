@@ -18,6 +18,7 @@ from chains.exchanges.asking import Asking
 from chains.exchanges.client import asked_to_wait_s
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.local.server import Handler
+from chains.exchanges.lost import OVER_AFTER_S, Lost
 from chains.exchanges.orders import Fill, OrderStatus
 from chains.exchanges.troubles import ExchangeUnavailable
 from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
@@ -119,6 +120,60 @@ async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() 
         found = await exchange.find("one", ETH)
     assert found is not None
     assert (found.status, found.filled) == (OrderStatus.FILLED, COIN)
+
+
+class Deaf(LocalExchange):
+    """Hears no orders while a proxy before it answers 504, or `duplicate` that it has them already."""
+
+    duplicate = False
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.method == "POST" and self.duplicate:
+            return web.json_response({"code": -2010, "msg": "Duplicate order sent."}, status=400)
+        if request.method == "POST":
+            return web.Response(status=504, text="<html>504 Gateway Time-out</html>", content_type="text/html")
+        return await super()._answer(request, handler)
+
+
+async def test_an_order_that_the_exchange_does_not_know_long_after_it_could_take_it_was_refused() -> None:
+    async with broken(Deaf(ANCHORS)) as exchange:
+        sent = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert sent.status is OrderStatus.UNKNOWN and await exchange.find("one", ETH) is None
+        now_ns = time.monotonic_ns()
+        exchange._monotonic_ns = lambda: now_ns + int((OVER_AFTER_S - 5) * 10**9)
+        assert await exchange.find("one", ETH) is None
+        exchange._monotonic_ns = lambda: now_ns + int((OVER_AFTER_S + 5) * 10**9)
+        for report in (await exchange.find("one", ETH), await exchange.cancel("one", ETH)):
+            assert report is not None and (report.status, report.fills) == (OrderStatus.REJECTED, ())
+            assert "binance does not know it" in report.detail
+        assert await exchange.find("another process sent this", ETH) is None
+
+
+@pytest.mark.parametrize("before", ["seen", "a duplicate", "at another exchange"])
+async def test_what_may_be_there_all_the_same_stays_unknown_for_good(before: str) -> None:
+    local = Deaf(ANCHORS)
+    async with broken(local) as exchange:
+        order, local.duplicate = an_order(await exchange.fetch_book(ETH), "buy", COIN), before == "a duplicate"
+        if before == "at another exchange":
+            exchange._lost = Lost("okx", "okx")
+        assert (await exchange.place(order)).status is OrderStatus.UNKNOWN
+        if before == "seen":
+            exchange._lost.seen("one")
+        now_ns = time.monotonic_ns()
+        exchange._monotonic_ns = lambda: now_ns + 10**6 * 10**9
+        assert await exchange.find("one", ETH) is None
+
+
+async def test_an_order_that_is_found_late_is_what_it_did_and_never_taken_for_refused() -> None:
+    local = Lossy(ANCHORS)
+    async with broken(local) as exchange:
+        await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        now_ns = time.monotonic_ns()
+        exchange._monotonic_ns = lambda: now_ns + 10**6 * 10**9
+        found = await exchange.find("one", ETH)
+        assert found is not None and found.status is OrderStatus.FILLED
+        local._matcher._orders.clear()
+        assert await exchange.find("one", ETH) is None
 
 
 async def test_an_accepted_order_whose_trades_are_refused_is_unknown_not_rejected() -> None:
