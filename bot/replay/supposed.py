@@ -38,6 +38,7 @@ from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Head, Log, Receipt
 from chains.exchanges.orders import ExchangeOrder, OrderReport
 from chains.exchanges.paper import PaperExchange
+from chains.exchanges.troubles import ExchangeUnavailable
 from chains.node.court import Agreement, Opinion
 from chains.node.seen import seen_one_by_one
 from chains.node.sending import SendOutcome, SendStatus
@@ -260,6 +261,9 @@ class Supposing:
             return await paper.place(order)
         if method in ("find", "cancel"):
             return await paper.find(asked[0], asked[1])
+        if method == "free":
+            # What the books say is there: nothing is missed that nobody looked for.
+            raise ExchangeUnavailable(f"{exchange} was not asked in the run what is free there")
         return await paper.balances()
 
 

@@ -18,6 +18,7 @@ from bot.replay.supposed import Supposing, deltas_of, logs_of
 from bot.signer.protocol import Cover, Settle, Settled
 from chains.assets import Address
 from chains.blocks import Receipt
+from chains.exchanges.troubles import ExchangeUnavailable
 from chains.executor import Hop, HopKind, Lender, Loan, UniswapV4Route
 from chains.node import Unreachable
 from chains.node.seen import Seen
@@ -57,6 +58,13 @@ async def test_what_a_signer_is_told_of_a_trade_that_the_run_did_not_make_is_tak
     nothing: Any = None
     supposing = Supposing([], Remembered.of([]), identity=nothing, market=nothing, heard=nothing, coin=ETHER)
     assert await supposing.ask(f"signer.{type(told).__name__.lower()}", (told,), {}) == taken
+
+
+async def test_of_an_exchange_that_was_not_asked_what_is_free_there_nothing_is_supposed_to_be_missing() -> None:
+    nothing: Any = None
+    supposing = Supposing([], Remembered.of([]), identity=nothing, market=nothing, heard=nothing, coin=ETHER)
+    with pytest.raises(ExchangeUnavailable, match="binance was not asked in the run what is free there"):
+        await supposing.ask("exchange.binance.free", (), {})
 
 
 def test_a_supposed_plan_moves_what_all_its_routes_bring_less_what_its_lender_takes() -> None:
