@@ -86,7 +86,7 @@ class _Followed:
     """What is remembered of an intent while it is in flight; a new process begins to count anew.
 
     `floor` are fees that were too low for the signer, `asked` those that it may have signed. `in_public` says whether
-    what puts the nonce in doubt is said to lie in the public mempool.
+    what puts the nonce in doubt is said to lie in the public mempool, `held` how often that was said in a row.
     """
 
     left_at: int
@@ -94,6 +94,7 @@ class _Followed:
     in_doubt: SendCause | None = None
     in_public: bool = False
     reads: int = 0
+    held: int = 0
     floor: Fees | None = None
     asked: Fees | None = None
     lost: bool = False
@@ -201,13 +202,15 @@ class Submission:
         followed.refused = followed.in_doubt = None
         followed.lost = False
         if outcome.status in TAKEN:
+            followed.held = 0
             self._ledger.mark_pending(intent.id)
             return
         if outcome.cause in IN_DOUBT:
             followed.in_doubt = outcome.cause
             followed.in_public = any(each.destination == MEMPOOL and _holds_another(each) for each in deliveries)
             self._tell("nonce_in_doubt", intent, attempt, outcome)
-            await self._resolve(intent, followed)
+            if await self._resolve(intent, followed):
+                self._note_held(intent, followed)
         elif outcome.cause in BARRING or outcome.cause is SendCause.FEE_TOO_LOW:
             followed.refused = outcome.cause
             self._tell("send_refused", intent, attempt, outcome, Level.ERROR)
@@ -219,8 +222,7 @@ class Submission:
         nothing sent yet.
         """
         followed = self._follow(intent)
-        if followed.in_doubt is not None:
-            await self._resolve(intent, followed)
+        if followed.in_doubt is not None and not await self._resolve(intent, followed):
             return Moved()
         newest = attempts[-1]
         if newest.state is IntentState.SIGNED:
@@ -324,30 +326,42 @@ class Submission:
             before.raw, sorted(given) or self._names(intent, before), self._window(intent, before)
         )
 
-    async def _resolve(self, intent: Intent, followed: _Followed) -> None:
-        """A node says that the nonce is taken: look for our own transactions, and believe in a stranger's last."""
+    async def _resolve(self, intent: Intent, followed: _Followed) -> bool:
+        """A node says that the nonce is taken: look for our own transactions, and believe in a stranger's last.
+
+        Whether only a mempool's word stands against it, which ends nothing: what it holds may never land.
+        """
         attempts = self._ledger.attempts(intent.id)
         try:
             for attempt in attempts:
                 if await self._chain.knows(attempt.tx_hash):
                     followed.in_doubt, followed.reads = None, 0
                     self._ledger.mark_pending(intent.id)
-                    return
-            # What a relay holds nobody else can see, and what one node took another may lack: of that, and of what is
-            # mined, the chain's count has the last word.
-            taken = any(attempt.state is IntentState.PENDING for attempt in attempts)
-            if (taken or not followed.in_public) and await self._chain.nonce(self.account) <= intent.nonce:
-                followed.in_doubt, followed.reads = None, 0
-                return
+                    return False
+            if await self._chain.nonce(self.account) <= intent.nonce:
+                followed.reads = 0
+                # What a relay holds nobody else can see, and what one node took another may lack.
+                taken = any(attempt.state is IntentState.PENDING for attempt in attempts)
+                if taken or not followed.in_public:
+                    followed.in_doubt = None
+                return followed.in_doubt is not None
         except UNANSWERED:
-            return
+            return False
         followed.reads += 1
         if followed.reads < _READS:
-            return
+            return False
         evidence = f"{followed.in_doubt}, and none of our transactions with nonce {intent.nonce} is known"
         self._ledger.mark_foreign(intent.id, evidence)
         self._ledger.halt(self.halt_name, f"intent {intent.id}: {evidence}; another program uses this key")
         self.forget(intent)
+        return False
+
+    def _note_held(self, intent: Intent, followed: _Followed) -> None:
+        """The mempool holds another with this nonce, by a node's word: said again, nothing new may leave."""
+        followed.held += 1
+        if followed.held >= _READS and self._ledger.halted_because(self.halt_name) is None:
+            detail = f"intent {intent.id}: a node's mempool holds another transaction with its nonce, {intent.nonce}"
+            self._ledger.halt(self.halt_name, f"{detail}; another program may use this key")
 
     def _fees_over(
         self, intent: Intent, newest: Attempt, limits: Fees, head: Head, policy: ReplacementPolicy

@@ -315,6 +315,41 @@ class TestANonceInDoubt:
         (settled,) = await on.on_block(block(20))
         assert settled.intent.id == left.intent.id and on.refusal() is None
 
+    async def test_a_mempools_word_alone_is_no_strangers_nonce_and_what_was_refused_is_sent_again(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        chain.says = [SendCause.REPLACEMENT_UNDERPRICED]
+        on = desk(ledger, chain, ScriptedSimulator(LASTING), signer)
+        left = await leaves(on, ledger, LASTING)
+        assert isinstance(on.refusal(), Refusal), "nothing new leaves behind a nonce in doubt"
+        await on.on_block(block(11))
+        assert ledger.intent(left.intent.id).state is IntentState.PENDING and on.refusal() is None
+        assert len(set(chain.sent)) == 1
+
+    async def test_what_a_mempool_goes_on_refusing_halts_the_account_and_is_booked_if_its_nonce_comes_free(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        chain.says = [SendCause.REPLACEMENT_UNDERPRICED] * 3
+        simulator = ScriptedSimulator(LASTING)
+        on = desk(ledger, chain, simulator, signer)
+        left = await leaves(on, ledger, LASTING)
+        for number in (11, 12):
+            await on.on_block(block(number))
+            assert ledger.intent(left.intent.id).state in IN_FLIGHT
+        halted = on.refusal()
+        assert halted is not None and "mempool holds another transaction with its nonce, 0" in halted.detail
+        await on.on_block(block(LASTING.deadline_block))
+        noop = sent_transactions(chain)[-1]
+        assert (noop.to, noop.nonce, noop.data) == (OPERATOR, 0, b"")
+        newest = ledger.attempts(left.intent.id)[-1]
+        chain.count, chain.receipts[newest.tx_hash] = 1, mined(newest.tx_hash, head(14))
+        await on.on_block(block(14))
+        assert ledger.intent(left.intent.id).mined_as is MinedAs.NOOP
+        ledger.resume(f"account:{OPERATOR}", "looked")
+        simulator.plan = other = cycle(14)
+        assert isinstance(await sent(on, ledger, other, 14), Sent)
+        assert sent_transactions(chain)[-1].nonce == 1
+
     async def test_what_the_account_sent_outside_is_told_in_the_same_block_and_halts_in_the_next(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
