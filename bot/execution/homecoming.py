@@ -103,7 +103,7 @@ class Homecoming:
         """Blocks may have been replaced since the process ended: nobody will say so any more."""
         known = self._ledger.mined_intents()
         attempts = self._ledger.attempts_of(known)
-        receipts = await asyncio.gather(*(self._any_receipt(attempts[intent.id]) for intent in known))
+        receipts = await asyncio.gather(*(self._any_receipt(intent, attempts[intent.id]) for intent in known))
         for intent, receipt in zip(known, receipts, strict=True):
             if receipt is not None and receipt.block_hash == intent.block_hash:
                 self._signing.mined(intent, receipt)
@@ -226,10 +226,10 @@ class Homecoming:
         for block_hash in event.dropped:
             self._undo_block(block_hash)
 
-    async def _any_receipt(self, attempts: Sequence[Attempt]) -> Receipt | None:
+    async def _any_receipt(self, intent: Intent, attempts: Sequence[Attempt]) -> Receipt | None:
         for attempt in attempts:
             receipt = await self._submitter.receipt(attempt.tx_hash)
-            if receipt is not None:
+            if receipt is not None and self._possible(intent, attempt, receipt):
                 return receipt
         return None
 
@@ -262,9 +262,21 @@ class Homecoming:
         """Where it stands up to `head`: what a block not taken in yet says would not be undone with that block."""
         for attempt in attempts:
             receipt = receipts[attempt.tx_hash]
-            if receipt is not None and await self._canonical(receipt.block_number, head) == receipt.block_hash:
+            if receipt is None or not self._possible(intent, attempt, receipt):
+                continue
+            if await self._canonical(receipt.block_number, head) == receipt.block_hash:
                 return self._valued(intent, attempt, receipt)
         return None
+
+    def _possible(self, intent: Intent, attempt: Attempt, receipt: Receipt) -> bool:
+        """Whether no more was charged than was signed for: what a chain cannot take is not booked."""
+        fees, charged = attempt.fees, receipt.effective_gas_price_wei
+        if receipt.gas_used <= fees.gas_limit and charged <= fees.max_fee_wei:
+            return True
+        told = f"{receipt.gas_used} gas at {charged} wei of the {fees.gas_limit} at {fees.max_fee_wei} that were signed"
+        detail = f"intent {intent.id}, {receipt.tx_hash}: a node tells of {told}; it is asked again at the next block"
+        self._ledger.record_event(Level.ERROR, "impossible_receipt", detail)
+        return False
 
     async def _canonical(self, number: int, head: Head) -> str | None:
         """The hash at that height in the chain that is followed up to `head`; None above it.

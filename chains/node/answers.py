@@ -171,7 +171,7 @@ def require_possible(where: str, request: Request, result: Any) -> None:
         return
     if not possible:
         said = "null" if result is None else "0x" if result == "0x" else type(result).__name__
-        said = "bad hexadecimal" if said == "str" else said
+        said = {"str": "bad hexadecimal", "dict": "what contradicts itself or lacks something"}.get(said, said)
         raise BadAnswer(f"{where}: {method} was answered with {said}, which cannot be")
 
 

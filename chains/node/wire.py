@@ -76,7 +76,8 @@ def logs(documents: Iterable[Mapping[str, Any]]) -> tuple[Log, ...]:
 
 
 def receipt(document: Mapping[str, Any]) -> Receipt:
-    return Receipt(
+    """Raises `ValueError` for one that contradicts itself: what reverted has no logs, and a bloom tells of some."""
+    told = Receipt(
         tx_hash=document["transactionHash"],
         block_number=_quantity(document["blockNumber"]),
         block_hash=document["blockHash"],
@@ -87,6 +88,11 @@ def receipt(document: Mapping[str, Any]) -> Receipt:
         logs=logs(document["logs"]),
         data_fee_wei=_quantity(document.get("l1Fee") or "0x0", _NO_WEI),
     )
+    if told.status not in (0, 1) or (told.logs and not told.status):
+        raise ValueError(f"{told.tx_hash} has status {told.status} and {len(told.logs)} logs")
+    if told.status and not told.logs and int(document.get("logsBloom") or "0x0", 16):
+        raise ValueError(f"{told.tx_hash} has no logs, and its bloom tells of some")
+    return told
 
 
 def found_receipt(document: Mapping[str, Any] | None) -> Receipt | None:

@@ -248,6 +248,27 @@ class TestSettlement:
         assert await on.on_block(block(11 + FINALITY_BLOCKS)) == []
         assert signer.settled == [Settle(f"{sent.intent.id}:{plan.id}", receipt.gas_cost_wei, plan.expected_profit_wei)]
 
+    @pytest.mark.parametrize("told", [{"gas_used": 10**7}, {"effective_gas_price_wei": 10**14}], ids=str)
+    async def test_a_receipt_that_charges_more_than_was_signed_for_is_not_booked(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection, told: dict[str, int]
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        sent = await must_be_sent(on, ledger, cycle())
+        true = gains(cycle(), sent, 11)
+        chain.receipts[sent.tx_hash] = replace(true, **told)  # type: ignore[arg-type]
+        assert await on.on_block(block(11)) == []
+        assert len(_events(ledger, "impossible_receipt")) == 1
+        chain.receipts[sent.tx_hash], chain.followed[11] = true, true.block_hash
+        (settled,) = await on.on_block(block(12))
+        assert settled.receipt == true
+        chain.receipts[sent.tx_hash] = replace(true, **told)  # type: ignore[arg-type]
+        again = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        await again.start()
+        chain.receipts[sent.tx_hash] = true
+        for number in range(12, 12 + FINALITY_BLOCKS):
+            await again.on_block(block(number))
+        assert [settle.gas_cost_wei for settle in signer.settled] == [true.gas_cost_wei]
+
     async def test_a_reverted_transaction_costs_its_gas_and_is_explained(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:

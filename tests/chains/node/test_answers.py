@@ -59,6 +59,27 @@ RECEIPT = {
     **dict.fromkeys(("blockNumber", "transactionIndex", "gasUsed", "effectiveGasPrice", "status"), "0x1"),
     **{"transactionHash": ASKED, "blockHash": OTHER, "logs": list[Any]()},
 }
+LOG = {
+    **dict.fromkeys(("blockNumber", "transactionIndex", "logIndex"), "0x1"),
+    **{"transactionHash": ASKED, "blockHash": OTHER, "address": "0x" + "11" * 20, "data": "0x", "topics": list[str]()},
+}
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"status": "0x2"},
+        {"status": "0x0", "logs": [LOG]},
+        {"logsBloom": hex(1 << 7)},
+    ],
+    ids=["no status", "reverted with logs", "without the logs of its bloom"],
+)
+def test_a_receipt_that_contradicts_itself_is_no_answer(told: dict[str, Any]) -> None:
+    asked = Request("eth_getTransactionReceipt", (ASKED,))
+    require_possible("here", asked, {**RECEIPT, "logs": [LOG], "logsBloom": hex(1 << 7)})
+    require_possible("here", asked, {**RECEIPT, "status": "0x0", "logsBloom": "0x" + "00" * 256})
+    with pytest.raises(BadAnswer, match="which cannot be"):
+        require_possible("here", asked, {**RECEIPT, **told})
 
 
 @pytest.mark.parametrize(
