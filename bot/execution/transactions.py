@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.clock import Clock
-from bot.execution.build import unsigned_transaction
+from bot.execution.build import Terms, unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.gains import Gains
 from bot.execution.homecoming import Found, Homecoming, Waits
@@ -45,6 +45,7 @@ from chains.relays.destinations import MEMPOOL, Mempool
 __all__ = ["Identity", "Prepared", "Sent", "Settled", "TransactionDesk"]
 
 _GWEI = 10**9
+_MARK_UNITS = 10**18
 _USUAL_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
 
 
@@ -235,17 +236,21 @@ class TransactionDesk:
         share_ppm, tip_wei = self._tips.offered(plan, gas, head) if self._tips is not None else (0, None)
         priced = self._fee_policy.price(build, gas, head, tip_wei)
         bound = terms(plan, priced.cost_wei, self._marks)
-        worst = self._worst_case(plan, priced.fees)
+        worst = self._worst_case(plan, bound, priced.fees)
         transaction = build(priced)
         return Prepared(plan, bound, priced.fees, worst, transaction, gas + priced.data_gas, priced.data_gas, share_ppm)
 
-    def _worst_case(self, plan: Plan, fees: Fees) -> WorstCase:
+    def _worst_case(self, plan: Plan, bound: Terms, fees: Fees) -> WorstCase:
         gas = self._fee_policy.coin.cost_wei(fees.worst_cost_wei)
         if plan.atomic:
             return WorstCase(loss_wei=gas, gas_wei=gas)
-        first = plan.swaps[0]
-        capital = self._marks.wei(first.token_in, plan.amount_in)
-        return WorstCase(loss_wei=gas + capital * self._unwind_loss_ppm // 10**6, gas_wei=gas, capital_wei=capital)
+        capital = self._marks.wei(plan.swaps[0].token_in, plan.amount_in)
+        lost = capital * self._unwind_loss_ppm // 10**6
+        if not (plan.orders or plan.unwinds):
+            # Nothing brings back what it gives up. Marks are rounded as the signer's are, which counts no less.
+            mark = self._marks.wei(plan.swaps[-1].token_out, _MARK_UNITS)
+            lost = max(lost, capital - bound.min_out * mark // _MARK_UNITS)
+        return WorstCase(loss_wei=gas + lost, gas_wei=gas, capital_wei=capital)
 
     async def screened(self, prepared: Prepared, head: Head) -> Verdict | Refusal | None:
         """What the transaction does in this process, or why that is not enough; None where only the fork can tell.
@@ -311,8 +316,9 @@ class TransactionDesk:
             return Outbid(None, f"{verdict.outcome}: {verdict.reason}", worthless=verdict.outcome is Outcome.REVERTED)
         priced = self._fee_policy.price(lambda _: transaction, verdict.gas_used, head)
         fees = replace(fees, data_fee_wei=priced.fees.data_fee_wei)
-        worst = self._worst_case(plan, fees)
-        prepared = Prepared(plan, terms_of(before), fees, worst, transaction, verdict.gas_used, priced.data_gas)
+        bound = terms_of(before)
+        worst = self._worst_case(plan, bound, fees)
+        prepared = Prepared(plan, bound, fees, worst, transaction, verdict.gas_used, priced.data_gas)
         verdict = prepared.charged(verdict)
         self._ledger.record_verdict(plan.id, verdict)
         left = self._gains.shown_wei(plan, verdict) - self._judge.cost_wei(fees, verdict)

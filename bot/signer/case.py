@@ -12,6 +12,7 @@ from bot.signer.entries import Entry
 from bot.signer.policy import MILLION, WETH_MARK, SignerPolicy, StrategyLimits, Target
 from bot.signer.protocol import SignRequest
 from bot.signer.switch import ACTIVE, Switch
+from bot.signer.worth import inventory_worth
 from bot.transaction import UnsignedTransaction, read_signed
 from chains import executor
 from chains.assets import ZERO_ADDRESS, Address, InvalidAddress, address
@@ -100,8 +101,15 @@ class Case:
 
     @property
     def least_worst_case_wei(self) -> int:
-        """The least a request may state as its worst case: its gas, and what an exchange may lose by the policy."""
-        return self.worst_gas_wei + self.capital_wei * self.policy.caps.exchange_loss_ppm // MILLION
+        """The least a request may state as its worst case: its gas, and what an exchange may lose by the policy. Where
+        no order follows and no trade went before it, that is all it may give up by the policy's marks.
+        """
+        loss_wei = self.capital_wei * self.policy.caps.exchange_loss_ppm // MILLION
+        if self.unwinds and not self.plan.unwinds:
+            bought = Address(self.plan.swaps[-1].token_out.address)
+            back_wei = inventory_worth(self.policy, bought, self.request.min_out) or 0
+            loss_wei = max(loss_wei, self.capital_wei - back_wei)
+        return self.worst_gas_wei + loss_wei
 
 
 def build(policy: SignerPolicy, request: SignRequest, *, newest_head: int, now_s: float) -> Case | Refusal:

@@ -76,6 +76,8 @@ NO_CODE = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470"
 
 UNSORTED = json.dumps(dict(reversed(json.loads(encode_plan(CYCLE)).items())), separators=(",", ":")).encode()
 SOLD_CHEAP = dataclasses.replace(EXCHANGE.swaps[0], amount_out=200 * 10**6)
+NOTHING_FOLLOWS = changed(EXCHANGE, legs=(dataclasses.replace(EXCHANGE.swaps[0], amount_out=1_800 * 10**6),))
+"""It gives away a tenth, by the marks, and has no order that could bring it back."""
 FLIPPED = "".join("0" if digit != "0" else "1" for digit in ask().verdict.tx_digest[:1]) + ask().verdict.tx_digest[1:]
 
 REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
@@ -366,6 +368,10 @@ REQUESTS: dict[str, tuple[SignRequest, Reason]] = {
     "an exchange whose loss is not counted": (ask(EXCHANGE, worst_case_wei=WORST_CASE_WEI), Reason.SIGNER_WORST_CASE),
     "an exchange whose loss is counted a wei short": (
         ask(EXCHANGE, worst_case_wei=EXCHANGE_WORST_WEI - 1),
+        Reason.SIGNER_WORST_CASE,
+    ),
+    "a tenth given away that nothing brings back, a wei of it not counted": (
+        ask(NOTHING_FOLLOWS, min_out=1_800 * 10**6, worst_case_wei=WORST_CASE_WEI + ETHER // 10 - 1),
         Reason.SIGNER_WORST_CASE,
     ),
     "a worst case of nothing": (ask(worst_case_wei=0), Reason.SIGNER_WORST_CASE),

@@ -17,7 +17,7 @@ from bot.signer.switch import KillSwitch
 from bot.transaction import Fees
 from chains.assets import Address
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.corpus import changed, fees, with_hop, with_swap
+from tests.bot.signer.corpus import NOTHING_FOLLOWS, changed, fees, with_hop, with_swap
 from tests.bot.signer.making import (
     CYCLE,
     ETHER,
@@ -30,6 +30,7 @@ from tests.bot.signer.making import (
     NOW_S,
     POLICY,
     WETH,
+    WORST_CASE_WEI,
     HandClock,
     answer,
     ask,
@@ -68,6 +69,9 @@ SIGNED: dict[str, SignRequest] = {
     "a simulated gain of gas and profit": _simulated(deltas={(EXECUTOR, Address(WETH.address)): GAS_COST_WEI + PROFIT}),
     "an exchange that expects gas and profit": ask(changed(EXCHANGE, expected_profit_wei=GAS_COST_WEI + PROFIT)),
     "a worst case that just counts the exchange": ask(EXCHANGE, worst_case_wei=EXCHANGE_WORST_WEI),
+    "a worst case that just counts all that nothing brings back": ask(
+        NOTHING_FOLLOWS, min_out=1_800 * 10**6, worst_case_wei=WORST_CASE_WEI + ETHER // 10
+    ),
     "as much as one trade may risk": ask(worst_case_wei=2 * ETHER),
     "an intent of 128 characters": ask(intent_id="x" * 128),
     "an intent of one": ask(intent_id="x"),
