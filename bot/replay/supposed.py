@@ -252,6 +252,9 @@ class Supposing:
                 continue
 
     async def _order(self, exchange: str, method: str, *asked: Any) -> OrderReport | dict[str, int] | None:
+        if method == "free":
+            # What the books say is there: nothing is missed that nobody looked for.
+            raise ExchangeUnavailable(f"{exchange} was not asked in the run what is free there")
         paper = self._papers.get(exchange)
         if paper is None:
             paper = self._papers[exchange] = PaperExchange(exchange, partial(self.market.book, exchange), {})
@@ -261,9 +264,6 @@ class Supposing:
             return await paper.place(order)
         if method in ("find", "cancel"):
             return await paper.find(asked[0], asked[1])
-        if method == "free":
-            # What the books say is there: nothing is missed that nobody looked for.
-            raise ExchangeUnavailable(f"{exchange} was not asked in the run what is free there")
         return await paper.balances()
 
 
