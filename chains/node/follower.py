@@ -90,9 +90,12 @@ class Follower:
     async def _parent_of(self, head: Head) -> Header:
         oldest = next(iter(self._known.values()))
         if head.number <= oldest.number + 1:
+            there = await self._source.header_by_number(oldest.number)
+            if there is None or there.head.hash == oldest.hash:
+                raise Vanished(f"block {head.number} is told as the head, and block {oldest.number} was before it")
             raise ReorgTooDeep(
                 f"block {oldest.number} ({oldest.hash}) is no longer canonical and nothing below it is remembered; "
-                "load the state built on it anew"
+                "start again: the state built on it is loaded anew"
             )
         parent = await self._source.header_by_hash(head.parent_hash)
         if parent is None:

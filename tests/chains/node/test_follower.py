@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chains.blocks import ChainEvent, Head, Log, Undone
+from chains.node.errors import ReorgTooDeep
 from chains.node.follower import Follower, Vanished
 from chains.node.wire import Header
 from tests.chains.node.support import TOPIC, Follow
@@ -108,3 +110,20 @@ async def test_dropped_blocks_are_named_newest_first_and_the_new_branch_follows_
     undone, *blocks = await events_of(follower, chain.canonical[-1])
     assert undone == Undone(chain.canonical[2].head, (old[4], old[3]))
     assert [block.head for block in blocks] == [header.head for header in chain.canonical[3:]]
+
+
+async def test_a_head_below_the_beginning_is_late_and_no_reorganisation_until_another_block_stands_there():
+    chain = ForkingChain()
+    chain.mine(5)
+    began, late = chain.canonical[4].head, chain.canonical[3]
+    follower = Follower(chain, [])
+    follower.begin_after(began)
+    with pytest.raises(Vanished, match="block 3 is told as the head, and block 4 was before it"):
+        await events_of(follower, late)
+    del chain.canonical[4]
+    with pytest.raises(Vanished):
+        await events_of(follower, late)
+    assert follower.tip == began
+    chain.mine(1)
+    with pytest.raises(ReorgTooDeep, match="start again"):
+        await events_of(follower, chain.canonical[4])
