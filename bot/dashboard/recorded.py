@@ -52,11 +52,10 @@ def read_budgets(
 
 
 def _budget(name: str, budget: Budget, usage: Usage, halted: str | None) -> source.BudgetShown:
-    """As the guard counts: what is in flight is taken at its worst. A trade's share is the mean of those in flight."""
-    per_trade = (usage.reserved_loss_wei + usage.capital_wei) // max(1, usage.in_flight)
+    """As the guard counts: what is not final is taken at its worst. Of trades, the largest in flight is told."""
     used = {
         "capital": (usage.capital_wei, budget.capital_wei),
-        "per_trade": (per_trade, budget.per_trade_wei),
+        "per_trade": (usage.largest_wei, budget.per_trade_wei),
         "hour_loss": (usage.hour_loss_wei + usage.reserved_loss_wei, budget.hour_loss_wei),
         "day_loss": (usage.day_loss_wei + usage.reserved_loss_wei, budget.day_loss_wei),
         "gas_day": (usage.gas_day_wei + usage.reserved_gas_wei, budget.gas_day_wei),

@@ -45,7 +45,8 @@ class Usage:
     `capital_wei` is inventory that is out: committed, or one side of a trade whose other side is still to come.
     `hour_loss_wei` and `day_loss_wei` sum losing trades within the sliding window; `gas_day_wei` all gas;
     `drawdown_wei` is the distance below the high-water mark. `in_flight` counts what waits for the chain or for its
-    other side. `halted_because` is None while trading is allowed.
+    other side, and `largest_wei` is the most that one of these puts at risk. `halted_because` is None while trading is
+    allowed.
     """
 
     capital_wei: int = 0
@@ -56,6 +57,7 @@ class Usage:
     gas_day_wei: int = 0
     drawdown_wei: int = 0
     in_flight: int = 0
+    largest_wei: int = 0
     halted_because: str | None = None
 
 
@@ -67,7 +69,8 @@ _SUMMED = (
 
 def used_together(usages: Sequence[Usage]) -> Usage:
     """What all strategies have used. Amounts add up; a drawdown does not: that of all is the signer's to count."""
-    return Usage(**{name: sum(getattr(usage, name) for usage in usages) for name in _SUMMED})
+    largest_wei = max((usage.largest_wei for usage in usages), default=0)
+    return Usage(**{name: sum(getattr(usage, name) for usage in usages) for name in _SUMMED}, largest_wei=largest_wei)
 
 
 def read_usage(ledger: Ledger, strategy: str) -> Usage:
@@ -89,6 +92,7 @@ def read_usage(ledger: Ledger, strategy: str) -> Usage:
         gas_day_wei=booked.gas_wei(day_s),
         drawdown_wei=high_water - cumulative,
         in_flight=reserved.in_flight,
+        largest_wei=reserved.largest_wei,
         halted_because=ledger.halted_because(strategy),
     )
 
@@ -126,6 +130,7 @@ class _Reserved:
     intents: list[_Unfinal] = field(default_factory=list)
     capital_wei: int = 0
     in_flight: int = 0
+    largest_wei: int = 0
 
     def add(self, results: Sequence[_Unsettled]) -> None:
         """One intent, with everything that was booked of it."""
@@ -134,7 +139,9 @@ class _Reserved:
         self.intents.append(_Unfinal(results))
         if is_exposed(state, MinedAs(intent.mined_as) if intent.mined_as else None, exposure):
             self.capital_wei += intent.capital_wei
-        self.in_flight += state not in SETTLED or exposure is Exposure.OWED
+        if state not in SETTLED or exposure is Exposure.OWED:
+            self.in_flight += 1
+            self.largest_wei = max(self.largest_wei, intent.worst_loss_wei + intent.capital_wei)
 
 
 def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved:

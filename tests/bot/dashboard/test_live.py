@@ -215,6 +215,24 @@ async def test_what_all_together_may_risk_is_shown_before_what_each_may(bot: Bot
     assert {plan.strategy for plan in (atomic_plan(1), sell_plan(2))} == {budget.id for budget in own}
 
 
+@pytest.mark.parametrize("total", [replace(BOTH, day_loss_wei=ETHER)])
+async def test_of_a_trades_limit_the_largest_in_flight_is_told_and_nothing_that_is_mined(bot: Bot) -> None:
+    bot.on_head(5)
+    mined, small, large = (
+        pending(bot.ledger, number, atomic_plan(number), replace(WORST, loss_wei=loss_wei))
+        for number, loss_wei in ((1, ETHER), (2, 10**16), (3, 10**17))
+    )
+    bot.ledger.record_mined(mined.id, receipt(1), {INVENTORY_WETH: 10**16})
+
+    async def told() -> list[int]:
+        return [limit.used_wei for it in await bot.source.budgets() for limit in it.limits if limit.name == "per_trade"]
+
+    assert await told() == [10**17, 10**17, 0]
+    for number, intent in ((2, small), (3, large)):
+        bot.ledger.record_mined(intent.id, receipt(number), {INVENTORY_WETH: 10**16})
+    assert await told() == [0, 0, 0]
+
+
 async def test_a_limit_of_all_together_that_is_lowered_in_a_run_is_shown_from_then_on(bot: Bot) -> None:
     assert TOTAL not in {budget.id for budget in await bot.source.budgets()}
     bot.changed[TOTAL] = {"hour_loss_wei": -ETHER}
