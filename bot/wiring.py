@@ -158,6 +158,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         signer=ends.signer,
         submitter=ends.ground.submitter,
         fee_policy=fee_policy,
+        market=footing.market,
         marks=footing.marks,
         unwind_loss_ppm=execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bot.clock import Clock
-from bot.execution.build import Terms, unsigned_transaction
+from bot.execution.build import unsigned_transaction
 from bot.execution.fees import FeePolicy, Priced, terms
 from bot.execution.gains import Gains
 from bot.execution.homecoming import Found, Homecoming, Waits
@@ -25,10 +25,12 @@ from bot.execution.signing import Signing, SigningParty, terms_of
 from bot.execution.stages import Stage, Stages
 from bot.execution.submission import Outbid, Submission
 from bot.execution.tips import Tips
+from bot.execution.worst import WorstCases
 from bot.ledger.errors import ActedOn, LedgerError
 from bot.ledger.ledger import Ledger
-from bot.ledger.records import Attempt, Intent, WorstCase
+from bot.ledger.records import Attempt, Intent
 from bot.ledger.states import IN_FLIGHT, AttemptKind
+from bot.market import Market
 from bot.plan import Plan
 from bot.reasons import Reason, Refusal, TokenRefusal
 from bot.signer.protocol import Signed
@@ -45,7 +47,6 @@ from chains.relays.destinations import MEMPOOL, Mempool
 __all__ = ["Identity", "Prepared", "Sent", "Settled", "TransactionDesk"]
 
 _GWEI = 10**9
-_MARK_UNITS = 10**18
 _USUAL_CAPS = ReplacementPolicy(max_fee_wei=200 * _GWEI, max_tip_wei=10 * _GWEI)
 
 
@@ -61,6 +62,7 @@ class TransactionDesk:
         signer: SigningParty | None,
         submitter: Submitter,
         fee_policy: FeePolicy,
+        market: Market,
         marks: Marks,
         unwind_loss_ppm: int,
         finality_blocks: int,
@@ -72,7 +74,8 @@ class TransactionDesk:
         bearing: Bearing | None = None,
         most_in_flight: int = 16,
     ) -> None:
-        """`signer` is None in dry mode. `unwind_loss_ppm` bounds what giving up a two-sided plan may cost.
+        """`signer` is None in dry mode. `market` has the books of orders, `unwind_loss_ppm` bounds what giving up a
+        two-sided plan may cost.
 
         What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
         strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed; without `bearing`,
@@ -86,7 +89,7 @@ class TransactionDesk:
         self._submitter = submitter
         self._fee_policy = fee_policy
         self._marks = marks
-        self._unwind_loss_ppm = unwind_loss_ppm
+        self._worst = WorstCases(market, marks, fee_policy.coin, unwind_loss_ppm)
         self.stages = Stages(clock)
         self._gains = Gains(identity, marks)
         self._in_flight = InFlight(ledger)
@@ -236,21 +239,9 @@ class TransactionDesk:
         share_ppm, tip_wei = self._tips.offered(plan, gas, head) if self._tips is not None else (0, None)
         priced = self._fee_policy.price(build, gas, head, tip_wei)
         bound = terms(plan, priced.cost_wei, self._marks)
-        worst = self._worst_case(plan, bound, priced.fees)
+        worst = self._worst.of(plan, bound, priced.fees)
         transaction = build(priced)
         return Prepared(plan, bound, priced.fees, worst, transaction, gas + priced.data_gas, priced.data_gas, share_ppm)
-
-    def _worst_case(self, plan: Plan, bound: Terms, fees: Fees) -> WorstCase:
-        gas = self._fee_policy.coin.cost_wei(fees.worst_cost_wei)
-        if plan.atomic:
-            return WorstCase(loss_wei=gas, gas_wei=gas)
-        capital = self._marks.wei(plan.swaps[0].token_in, plan.amount_in)
-        lost = capital * self._unwind_loss_ppm // 10**6
-        if not (plan.orders or plan.unwinds):
-            # Nothing brings back what it gives up. Marks are rounded as the signer's are, which counts no less.
-            mark = self._marks.wei(plan.swaps[-1].token_out, _MARK_UNITS)
-            lost = max(lost, capital - bound.min_out * mark // _MARK_UNITS)
-        return WorstCase(loss_wei=gas + lost, gas_wei=gas, capital_wei=capital)
 
     async def screened(self, prepared: Prepared, head: Head) -> Verdict | Refusal | None:
         """What the transaction does in this process, or why that is not enough; None where only the fork can tell.
@@ -317,7 +308,7 @@ class TransactionDesk:
         priced = self._fee_policy.price(lambda _: transaction, verdict.gas_used, head)
         fees = replace(fees, data_fee_wei=priced.fees.data_fee_wei)
         bound = terms_of(before)
-        worst = self._worst_case(plan, bound, fees)
+        worst = self._worst.of(plan, bound, fees)
         prepared = Prepared(plan, bound, fees, worst, transaction, verdict.gas_used, priced.data_gas)
         verdict = prepared.charged(verdict)
         self._ledger.record_verdict(plan.id, verdict)

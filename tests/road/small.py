@@ -336,6 +336,7 @@ async def _wired(
         signer=signer,
         submitter=node,
         fee_policy=fee_policy,
+        market=market,
         marks=marks,
         unwind_loss_ppm=config.execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,

@@ -29,7 +29,7 @@ from chains.blocks import Head, Receipt
 from chains.node import SendOutcome, SendStatus
 from chains.node.seen import Seen, seen_one_by_one
 from chains.node.sending import SendCause
-from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY
+from tests.bot.execution.given import EXECUTOR, INVENTORY, MARKS, NETWORK, STRATEGY, market
 from tests.bot.ledger.given import ETHER, GWEI, StandingClock
 from tests.bot.market.samples import USDC, WETH
 from tests.bot.signer.making import OPERATOR, SECRET, answer
@@ -236,6 +236,7 @@ def desk(
         signer=signer,  # type: ignore[arg-type]
         submitter=chain,  # type: ignore[arg-type]
         fee_policy=fee_policy,
+        market=market(),
         marks=MARKS,
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,

@@ -21,6 +21,7 @@ from bot.execution.transactions import TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Mark
 from bot.ledger.states import IntentState
+from bot.market import Market
 from bot.mode import Mode
 from bot.plan import Plan, Swap
 from bot.reasons import Refusal
@@ -227,6 +228,7 @@ async def open_stage(
             signer=Connection(_signer(folder, facts, network, stack)),
             submitter=blocks,
             fee_policy=FEE_POLICY,
+            market=Market(network.assets),
             marks=marks,
             unwind_loss_ppm=10_000,
             finality_blocks=FINALITY_BLOCKS,

@@ -15,7 +15,6 @@ from bot.ledger.reading import events
 from bot.ledger.records import Account as Held
 from bot.ledger.records import WorstCase
 from bot.ledger.states import IntentState, MinedAs
-from bot.plan import Swap
 from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Settle, SignRequest
 from bot.simulator.verdict import Outcome, Verdict
@@ -98,21 +97,6 @@ class TestTheWayOut:
         two_sided = on.prepare(sells_on_chain(weth=2 * ETHER), head(10)).worst
         gas = on.prepare(sells_on_chain(weth=2 * ETHER), head(10)).fees.worst_cost_wei
         assert two_sided == WorstCase(gas + 2 * ETHER // 100, gas, 2 * ETHER)
-
-    async def test_all_that_an_exchange_may_give_away_is_reserved_where_nothing_follows_that_brings_it_back(
-        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
-    ) -> None:
-        (swap, order) = sells_on_chain().legs
-        assert isinstance(swap, Swap)
-        cheap = replace(swap, amount_out=1_800 * 10**6)
-        alone = replace(sells_on_chain(), legs=(cheap,), expected_profit_wei=0, min_profit_wei=0)
-        on = desk(ledger, chain, ScriptedSimulator(alone), signer)
-        prepared = on.prepare(alone, head(10))
-        assert prepared.terms.min_out == 1_800 * 10**6
-        assert prepared.worst.loss_wei - prepared.worst.gas_wei == ETHER // 10
-        for other in (replace(alone, legs=(cheap, order)), replace(alone, unwinds="0" * 32)):
-            worst = on.prepare(other, head(10)).worst
-            assert worst.loss_wei - worst.gas_wei == ETHER // 100
 
     async def test_a_two_sided_plan_is_signed_too(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
