@@ -11,15 +11,18 @@ from bot.config.model import ExchangeSettings, RunFile, RunSections
 from bot.config.reading import Document
 from bot.config.strategies import StrategyConfig
 from bot.config.tokens import transfer_ends, transfer_of
+from bot.market.kinds import kind_of
 from bot.mode import Mode
+from bot.signer.case import AMOUNT_LIMIT
 from bot.signer.policy import TEST_CHAIN_IDS
 from bot.signer.sources import Kind
 from bot.strategy import InvalidParameter, wei
 from chains.assets import Amount, InvalidAmount, Token
 from chains.discovery.origins import protocols_of
+from chains.discovery.registries import NAMED
 from chains.exchanges.books import CURRENCY_DECIMALS
 from chains.exchanges.known import ccxt_ids
-from chains.networks import Network
+from chains.networks import Network, network_names
 from chains.pools.extension import InvalidFamilyFile, families_with
 from chains.relays.destinations import MEMPOOL
 
@@ -108,7 +111,7 @@ def agreement(
     yield from _tips(document, file, network)
     yield from _own_tip(document, file)
     yield from _most_fee(document, file)
-    yield from _pools(document, file, network)
+    yield from _pools(document, file, [strategy for _, strategy in strategies], network)
     yield from _exchanges(document, file, network)
     yield from _transfers(document, file, network)
     yield from _relays(document, file, network)
@@ -166,7 +169,9 @@ def _most_fee(document: Document, file: RunFile) -> Iterator[Problem]:
         yield document.problem(("signer", "max_tip_gwei"), message)
 
 
-def _pools(document: Document, file: RunFile, network: Network) -> Iterator[Problem]:
+def _pools(
+    document: Document, file: RunFile, strategies: Sequence[StrategyConfig], network: Network
+) -> Iterator[Problem]:
     """A name that nothing bears would leave out every pool or, among those denied, none."""
     tokens = token_decimals(network)
     for key, names in (("tokens", file.pools.tokens), ("deny_tokens", file.pools.deny_tokens)):
@@ -185,6 +190,15 @@ def _pools(document: Document, file: RunFile, network: Network) -> Iterator[Prob
         yield from _known(document, ("pools", "protocols", index), name, protocols_of(network), "protocol", network)
     if file.pools.vaults and not file.pools.discover:
         yield document.problem(("pools", "vaults"), "only what is discovered has vaults; write `discover = true` too")
+    elif file.pools.vaults and not any(_may_use_vaults(strategy) for strategy in strategies):
+        named = " and ".join(f"'{protocol}'" for protocol in NAMED)
+        message = f"no strategy may use them; add {named} to a strategy's filter.venues, and its filter.kinds if any"
+        yield document.problem(("pools", "vaults"), f"{message}, or leave this out")
+
+
+def _may_use_vaults(strategy: StrategyConfig) -> bool:
+    venues, kinds = strategy.filter.venues, strategy.filter.kinds
+    return any((not venues or protocol in venues) and (not kinds or kind_of(protocol) in kinds) for protocol in NAMED)
 
 
 def _node(document: Document, file: RunFile) -> Iterator[Problem]:
@@ -196,7 +210,13 @@ def _node(document: Document, file: RunFile) -> Iterator[Problem]:
     if not file.node.endpoints:
         message = 'missing; off the twin write `endpoints = ["ws://127.0.0.1:8546"]` under [node]'
         yield document.problem(("node", "endpoints"), message)
-    elif file.execution.agree_above is not None and len(file.node.endpoints) == 1:
+        return
+    places = [str(endpoint.url).rstrip("/") for endpoint in file.node.endpoints]
+    for index, place in enumerate(places):
+        if place in places[:index]:
+            message = "is named before, and would agree with itself; name each endpoint once"
+            yield document.problem(("node", "endpoints", index), message)
+    if file.execution.agree_above is not None and len(file.node.endpoints) == 1:
         message = "needs two endpoints that can agree; add one to node.endpoints, or leave it out"
         yield document.problem(("execution", "agree_above"), message)
 
@@ -251,6 +271,11 @@ def _relays(document: Document, file: RunFile, network: Network) -> Iterator[Pro
         if names[relay.name] > 1 or relay.name == MEMPOOL:
             taken = "the public mempool" if relay.name == MEMPOOL else "another relay"
             yield document.problem(("relays", index, "name"), f"{taken} is called {relay.name!r}; rename it")
+        for place, name in enumerate(relay.networks):
+            known = {*network_names(), network.name}
+            if name not in known:
+                message = f"unknown network {name!r}; {did_you_mean(name, known)}"
+                yield document.problem(("relays", index, "networks", place), message)
     yield from _destinations(document, ("execution", "send_to"), file.execution.send_to, file, network)
 
 
@@ -311,9 +336,13 @@ def _once(
 def _fits(document: Document, path: KeyPath, amount: Amount, decimals: Mapping[str, int]) -> Iterator[Problem]:
     if amount.unit in decimals:
         try:
-            amount.units(decimals[amount.unit])
+            units = amount.units(decimals[amount.unit])
         except InvalidAmount as error:
             yield document.problem(path, f"{error}; write fewer digits")
+        else:
+            if not 0 < units < AMOUNT_LIMIT:
+                message = f"the contract keeps no cap of {amount}; write one above 0 and below 2^128 base units"
+                yield document.problem(path, message)
 
 
 def _strategy_names(

@@ -55,7 +55,7 @@ class EndpointConfig(Section):
     daily_units: Annotated[int | None, Field(ge=1, examples=[9_000_000])] = None
     """Most units a day (UTC) to use of it; at the cap only what is in flight is brought home with it."""
 
-    units: Annotated[dict[str, int], Field(default_factory=dict, examples=[{"eth_call": 26}])]
+    units: Annotated[dict[str, Annotated[int, Field(ge=0)]], Field(default_factory=dict, examples=[{"eth_call": 26}])]
     """What a method costs there, where it differs from Alchemy's compute units."""
 
     backup: Annotated[bool, Field(examples=[True])] = False
@@ -238,9 +238,9 @@ class ExecutorSettings(Section):
     Fixed when the contract is deployed."""
 
     inventory_caps: Annotated[
-        tuple[AnyAmount, ...], Field(strict=False, examples=[["20 WETH", "50000 USDT"]]), Many
+        tuple[AnyAmount, ...], Field(strict=False, max_length=4, examples=[["20 WETH", "50000 USDT"]]), Many
     ] = ()
-    """Inventory tokens and the most of each that may be spent per block. Fixed when it is deployed."""
+    """Inventory tokens, at most four, and the most of each that may be spent per block. Fixed when it is deployed."""
 
     reference_pools: Annotated[
         tuple[ChainAddress, ...],

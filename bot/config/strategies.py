@@ -37,7 +37,8 @@ class FilterSettings(Section):
     """Only these tokens, by symbol or address; empty means every token."""
 
     venues: Annotated[tuple[str, ...], Field(strict=False, examples=[["uniswap_v3", "binance"]]), Many] = ()
-    """Only these pool families and exchanges; empty means every venue."""
+    """Only these exchanges, and these protocols by their names in the network's file; what `pools.vaults` names is
+    `erc4626` or `aave_v3`. Empty means every venue."""
 
     kinds: Annotated[
         tuple[Literal["pool", "book", "wrap", "vault", "lending", "transfer"], ...],
