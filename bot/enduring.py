@@ -1,4 +1,6 @@
-"""What a run lives through without ending: a node that is gone for a while, and a disk that is full."""
+"""What a run lives through without ending: a node that is gone for a while, and a ledger that cannot be written to, as
+on a full disk or while another process keeps it locked.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerUnwritable
 from bot.simulator.fork import ForkFailed
 from chains.anvil import RpcError
 from chains.blocks import ChainEvent, Head, Undone
@@ -34,7 +36,7 @@ async def unanswered(step: Awaitable[None]) -> str | None:
     return None
 
 
-class FullDisk:
+class Unwritten:
     """While nothing can be written to the ledger nothing is signed; it is told once, and tried again at each event.
 
     A block that cannot be booked now is made up for at the next one. A reorganisation that cannot be is not: what
@@ -44,7 +46,7 @@ class FullDisk:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._waiting: deque[ChainEvent] = deque()
-        self._full = False
+        self._told = False
 
     async def take(self, event: ChainEvent, take: Taker, given_up: GivenUp) -> None:
         """Everything that waits, then `event`. `given_up` is told of the head of a block that could not be booked."""
@@ -53,16 +55,16 @@ class FullDisk:
             first = self._waiting[0]
             try:
                 await take(first)
-            except LedgerFull as error:
-                self._tell(full=True, text=f"nothing is signed: {error}")
+            except LedgerUnwritable as error:
+                self._tell(unwritten=True, text=f"nothing is signed: {error}")
                 if isinstance(first, Undone):
                     return
                 await given_up(first.head)
             else:
-                self._tell(full=False, text="the ledger has space again: trading goes on")
+                self._tell(unwritten=False, text="the ledger can be written again: trading goes on")
             self._waiting.popleft()
 
-    def _tell(self, *, full: bool, text: str) -> None:
-        if full != self._full:
-            self._full = full
+    def _tell(self, *, unwritten: bool, text: str) -> None:
+        if unwritten != self._told:
+            self._told = unwritten
             self._output.line(text)

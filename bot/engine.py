@@ -12,13 +12,13 @@ from functools import partial
 from bot.deciding import Deciding
 from bot.drift.freshness import BookAges
 from bot.drift.upkeep import Upkeep
-from bot.enduring import UNANSWERED, FullDisk, unanswered
+from bot.enduring import UNANSWERED, Unwritten, unanswered
 from bot.execution.debts import Closed
 from bot.execution.homecoming import Found, Waits
 from bot.execution.settling import Settled
 from bot.execution.stages import Stage
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError, LedgerFull
+from bot.ledger.errors import LedgerError, LedgerUnwritable
 from bot.ledger.records import Intent, PlacedOrder
 from bot.ledger.states import MinedAs
 from bot.market import OutOfOrder, VenueId
@@ -52,7 +52,7 @@ class Engine:
         self._taking = False
         self._brought_home = self._went_home = True
         self._final: Sequence[Intent] = ()
-        self._full_disk = FullDisk(output)
+        self._unwritten = Unwritten(output)
         self._upkeep = Upkeep(road.market, road.upkeep, self._note, self.counts)
         self._too_old: str | None = None
         self._book_ages = BookAges(road.by_timestamp)
@@ -151,7 +151,7 @@ class Engine:
         """One block, or one reorganisation, from the wire to the ledger."""
         self._taking = True
         try:
-            await self._full_disk.take(event, self._take, self._done)
+            await self._unwritten.take(event, self._take, self._done)
         finally:
             self._taking = False
 
@@ -320,7 +320,7 @@ class Engine:
 
     def _event(self, level: Level, name: str, detail: str) -> None:
         """Something that happened between two blocks; where there is no space to write it down, it is not."""
-        with contextlib.suppress(LedgerFull):
+        with contextlib.suppress(LedgerUnwritable):
             self._road.ledger.record_event(level, name, detail)
 
     def _note(self, level: Level, name: str, detail: str) -> None:

@@ -37,8 +37,16 @@ class LeaseLost(LedgerError):
     """Another process took the ledger over while this one stood still: it must end, and write nothing more."""
 
 
-class LedgerFull(LedgerError):
-    """There is no space to write: nothing is signed until there is, and then it goes on."""
+class LedgerUnwritable(LedgerError):
+    """Nothing can be written now: nothing is signed until something can, and then it goes on."""
+
+
+class LedgerFull(LedgerUnwritable):
+    """There is no space to write."""
+
+
+class LedgerLocked(LedgerUnwritable):
+    """Another process keeps everybody else from writing."""
 
 
 class LedgerBroken(LedgerError):
@@ -46,6 +54,7 @@ class LedgerBroken(LedgerError):
 
 
 _FULL = ("database or disk is full", "no space left on device")
+_LOCKED = ("database is locked", "lock timeout")
 _BROKEN = "disk i/o error"
 
 _OLDER = "an earlier version wrote it; a run on it brings it up to date, and so does a backup of it that is restored"
@@ -85,8 +94,10 @@ def explained(where: str) -> Iterator[None]:
 
 
 def _kind(text: str) -> type[LedgerError]:
-    """A full disk may have space again; a disk that failed once is not asked again."""
+    """What is full may have space again, and what is locked be let go; a disk that failed once is not asked again."""
     said = text.lower()
     if any(sign in said for sign in _FULL):
         return LedgerFull
+    if any(sign in said for sign in _LOCKED):
+        return LedgerLocked
     return LedgerBroken if _BROKEN in said else LedgerError

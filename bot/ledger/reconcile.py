@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.ledger import accounts
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError, LedgerFull
+from bot.ledger.errors import LedgerError, LedgerUnwritable
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Account, Intent
@@ -140,7 +140,7 @@ async def reconcile(
         raise LedgerError("ledger: a run booked something each time it was compared; try again, or halt that run")
     in_flight = tuple(intent for intent in open_ if intent.state in IN_FLIGHT)
     rows = tuple(Row(account, units, real) for (account, units), real in zip(booked.items(), answers, strict=True))
-    with suppress(LedgerFull):
+    with suppress(LedgerUnwritable):
         ledger.record_balances({row.account: row.real for row in rows})
     try:
         return Reconciliation(rows, await _at_final_block(ledger, final), in_flight)

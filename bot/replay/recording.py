@@ -11,7 +11,7 @@ from bot.clock import Clock
 from bot.config.load import Loaded
 from bot.config.options import Reporter
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerUnwritable
 from bot.ledger.ledger import Ledger
 from bot.mode import Mode
 from bot.replay.opening import FOLDER, TAPE, Opening, keep_ledger, pools_at, texts_of, write_opening
@@ -84,7 +84,7 @@ def _telling(ledger: Ledger, out: Reporter) -> Callable[[str], None]:
     loop = asyncio.get_running_loop()
 
     def told(detail: str) -> None:
-        with suppress(LedgerFull):
+        with suppress(LedgerUnwritable):
             ledger.record_event(Level.WARNING, "recording", detail)
         out.line(f"{detail}; the run goes on")
 

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from bot.engine import Engine
 from bot.gas import GasCoin
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerUnwritable
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import EventRow, PlanRow, RefusalRow
 from bot.market import Market
@@ -170,7 +170,7 @@ def captured(ledger: Ledger) -> Captured | None:
 
 
 def _record_end(ledger: Ledger) -> None:
-    with suppress(LedgerFull):
+    with suppress(LedgerUnwritable):
         detail = "its process ended; the run goes on without certificates"
         ledger.record_event(Level.WARNING, "certificates_ended", detail)
 
@@ -186,5 +186,5 @@ def _record(ledger: Ledger, coin: GasCoin, certified: Certified) -> None:
         detail["within_reach_wei"] = str(within_reach_wei)
         detail["missed_wei"] = {str(cause): str(units) for cause, units in missed.items()}
     # Whoever hears certificates hears those of later blocks too, and the optimum of the next one.
-    with suppress(LedgerFull):
+    with suppress(LedgerUnwritable):
         ledger.record_event(Level.INFO, EVENT, orjson.dumps(detail).decode())

@@ -14,7 +14,7 @@ from bot.config.options import Reporter, RunOptions
 from bot.discovery.watch import PoolWatch
 from bot.engine import Engine
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError, LedgerFull
+from bot.ledger.errors import LedgerError, LedgerUnwritable
 from bot.ledger.reconcile import Reconciliation, UnknownPlace, reconcile
 from bot.ledger.summary import summarise
 from bot.market import Market
@@ -208,7 +208,7 @@ class Session:
         )
         try:
             ledger.finish_run(summary.document())
-        except LedgerFull as error:
+        except LedgerUnwritable as error:
             return replace(summary, trouble=summary.trouble or f"the summary could not be kept: {error}")
         return summary
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerUnwritable
 from chains.blocks import Head
 
 _BLOCKS = 4
@@ -43,6 +43,6 @@ class Standstill:
             return
         self._told_of = newest.hash
         detail = f"block {newest.number} came {still_s:.0f} s ago, and none since; nothing is decided until one comes"
-        with suppress(LedgerFull):
+        with suppress(LedgerUnwritable):
             self.note(Level.WARNING, "chain_still", detail)
         self.tell(f"chain still: {detail}")

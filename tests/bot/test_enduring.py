@@ -1,17 +1,20 @@
-"""A full disk: nothing is signed or sent while nothing can be written, it is told once, and then it goes on."""
+"""A full disk, or a locked ledger: nothing is signed or sent while nothing can be written, it is told once, and then it
+goes on.
+"""
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from bot.enduring import FullDisk
+from bot.enduring import Unwritten
 from bot.execution.transactions import Sent, TransactionDesk
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerFull
+from bot.ledger.errors import LedgerFull, LedgerLocked, LedgerUnwritable
 from bot.ledger.ledger import Ledger
 from bot.ledger.states import IntentState
 from bot.reasons import Refusal
@@ -81,31 +84,54 @@ async def test_what_was_signed_when_the_disk_filled_up_is_never_sent_and_its_non
     assert isinstance(sent, Sent) and sent.intent.nonce == left.nonce
 
 
-async def test_it_is_told_once_and_told_when_it_is_over() -> None:
+async def test_nothing_is_sent_while_another_process_locks_the_ledger_and_plans_go_out_once_it_lets_go(
+    ledger: Ledger, signer: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.ledger.database.BUSY_TIMEOUT_MS", 1)
+    chain = ScriptedChain()
+    on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+    plan, at = cycle(10), head(10)
+    ledger.record_plan(plan)
+    prepared = on.prepare(plan, at)
+    verdict = await on.verdict(prepared, at)
+    assert isinstance(verdict, Verdict)
+    ledger._let_go()
+    ledger._writer.dispose()
+    with closing(sqlite3.connect(ledger.where, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerLocked, match="another process is writing to it"):
+            await on.submit(prepared, verdict, at)
+        other.execute("ROLLBACK")
+    assert chain.sent == []
+    assert isinstance(await on.submit(prepared, verdict, at), Sent) and len(chain.sent) == 1
+
+
+@pytest.mark.parametrize("kind", [LedgerFull, LedgerLocked])
+async def test_it_is_told_once_and_told_when_it_is_over(kind: type[LedgerUnwritable]) -> None:
     told, taken = Told(), list[Head]()
-    disk, given_up = FullDisk(told), list[Head]()
+    unwritten, given_up = Unwritten(told), list[Head]()
     full = {head(11), head(12)}
 
     async def take(event: ChainEvent) -> None:
         assert isinstance(event, Block)
         if event.head in full:
-            raise LedgerFull("ledger: the disk is full")
+            raise kind("ledger: it takes nothing")
         taken.append(event.head)
 
     async def give_up(at: Head) -> None:
         given_up.append(at)
 
     for number in (10, 11, 12, 13):
-        await disk.take(Block(head(number), ()), take, give_up)
+        await unwritten.take(Block(head(number), ()), take, give_up)
     assert taken == [head(10), head(13)] and given_up == [head(11), head(12)]
     assert told == [
-        "nothing is signed: ledger: the disk is full",
-        "the ledger has space again: trading goes on",
+        "nothing is signed: ledger: it takes nothing",
+        "the ledger can be written again: trading goes on",
     ]
 
 
 async def test_a_reorganisation_that_cannot_be_booked_is_booked_before_what_follows_it() -> None:
-    taken, disk, full = list[ChainEvent](), FullDisk(Told()), True
+    taken, unwritten, full = list[ChainEvent](), Unwritten(Told()), True
     undone = Undone(head(9), (head(10).hash,))
 
     async def take(event: ChainEvent) -> None:
@@ -116,10 +142,10 @@ async def test_a_reorganisation_that_cannot_be_booked_is_booked_before_what_foll
     async def give_up(at: Head) -> None:
         raise AssertionError("a block was passed over before the reorganisation it follows")
 
-    await disk.take(undone, take, give_up)
-    await disk.take(Block(head(10), ()), take, give_up)
+    await unwritten.take(undone, take, give_up)
+    await unwritten.take(Block(head(10), ()), take, give_up)
     full = False
-    await disk.take(Block(head(11), ()), take, give_up)
+    await unwritten.take(Block(head(11), ()), take, give_up)
     assert taken == [undone, Block(head(10), ()), Block(head(11), ())]
 
 

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event
 
 from bot.ledger.database import connect, parse_url, upgrade
-from bot.ledger.errors import LedgerError
+from bot.ledger.errors import LedgerError, LedgerLocked
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base
 from tests.bot.ledger.given import StandingClock, atomic_plan, begin, open_ledger
@@ -98,7 +98,7 @@ def test_a_database_locked_by_another_process_is_refused_in_one_line(
     ledger = open_ledger(path)
     other = sqlite3.connect(path)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(LedgerError, match="another process is writing to it; stop that one first"):
+    with pytest.raises(LedgerLocked, match="another process is writing to it; stop that one first"):
         ledger.record_plan(atomic_plan(1))
     other.rollback()
     other.close()
