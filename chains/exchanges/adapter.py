@@ -113,7 +113,8 @@ class Exchange:
             fees = await taker_fees(self._client, self.symbols) if self._has_key else {}
         except ccxt.AuthenticationError as error:
             raise self._refuses_key(error) from None
-        except ccxt.BaseError as error:
+        except Exception as error:
+            # ccxt stumbles over what it does not expect, each time in another way.
             raise self._unavailable(error) from None
         for symbol in self.symbols:
             market = self._client.markets.get(symbol)
@@ -129,6 +130,8 @@ class Exchange:
                 self._terms[symbol] = terms
             except ValueError as error:
                 raise ExchangeMisconfigured(f"{symbol} at {self.name} {error}") from None
+            except ArithmeticError:
+                raise ExchangeMisconfigured(f"{symbol} at {self.name} states a rule that is no number") from None
         if self._has_key:
             await self._require_lookups()
         if to_trade and await self.may_trade() is False:
@@ -364,7 +367,7 @@ class Exchange:
             await list_anew(self._client, self.symbols)
         for symbol, known in self._terms.items():
             # One that is no longer traded as it was does not keep the others from theirs.
-            with contextlib.suppress(LookupError, ValueError):
+            with contextlib.suppress(LookupError, ValueError, ArithmeticError):
                 terms = reading.terms(self._client.markets[symbol], self._client.precisionMode, "0", self.token)
                 self._terms[symbol] = replace(terms, taker_fee_ppm=known.taker_fee_ppm)
 

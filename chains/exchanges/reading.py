@@ -85,11 +85,15 @@ def terms(market: Raw, precision_mode: int, taker_fee: str | None, token: Callab
         raise ValueError("is not a spot market")
     if taker_fee is None:
         raise ValueError("states no taker fee; write it as `taker_fee_ppm`")
+    tick = quote.units(_step(market["precision"]["price"], precision_mode))
+    lot = base.units(_step(market["precision"]["amount"], precision_mode))
+    if tick <= 0 or lot <= 0:
+        raise ValueError(f"states steps of {quote.whole(tick)} for prices and {base.whole(lot)} for amounts")
     return Terms(
         base=base,
         quote=quote,
-        tick=quote.units(_step(market["precision"]["price"], precision_mode)),
-        lot=base.units(_step(market["precision"]["amount"], precision_mode)),
+        tick=tick,
+        lot=lot,
         min_amount=base.units(market["limits"]["amount"]["min"] or 0),
         min_notional=quote.units(market["limits"]["cost"]["min"] or 0),
         # ccxt's own idea of a fee is a float

@@ -253,6 +253,35 @@ async def test_a_key_that_is_revoked_or_may_trade_no_more_is_told_of_when_it_is_
                 await asked
 
 
+class Muttering(LocalExchange):
+    """Says `other` in place of `said` in whatever it lists."""
+
+    def __init__(self, said: str, other: str) -> None:
+        super().__init__(ANCHORS)
+        self._instead = said, other
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        assert isinstance(answer, web.Response) and answer.text is not None
+        return web.Response(text=answer.text.replace(*self._instead), content_type="application/json")
+
+
+@pytest.mark.parametrize(
+    ("said", "other", "told"),
+    [
+        ('"baseAssetPrecision":8', '"baseAssetPrecision":"eight"', "binance does not answer as it should"),
+        ('"filters":[{', '"filters":[null,{', "binance does not answer as it should"),
+        ('"tickSize":"0.01000000"', '"tickSize":"abc"', "ETH/USDT at binance states a rule that is no number"),
+        ('"tickSize":"0.01000000"', '"tickSize":"-1"', "ETH/USDT at binance states steps of -1"),
+        ('"stepSize":"0.00010000"', '"stepSize":"-1"', "ETH/USDT at binance states steps of 0.01"),
+    ],
+)
+async def test_an_exchange_that_lists_what_cannot_be_read_is_named_and_no_bug(said: str, other: str, told: str) -> None:
+    with pytest.raises((ExchangeUnavailable, ExchangeMisconfigured), match=told):
+        async with broken(Muttering(said, other)):
+            raise AssertionError("it was connected to")
+
+
 def test_levels_that_offer_nothing_or_ask_for_nothing_are_none() -> None:
     terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.001", lambda code: Token("cex", code, code, 8))
     said = {
