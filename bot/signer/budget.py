@@ -83,14 +83,14 @@ class _Window:
     def add(self, settlement: Settlement) -> None:
         self.settled.append(settlement)
         self.lost_wei += settlement.loss_wei
-        self.burned_wei += settlement.gas_cost_wei
+        self.burned_wei += settlement.burned_wei
 
     def until(self, now_s: float) -> _Window:
         """Itself, without what has left it by now."""
         while self.settled and self.settled[0].at_s <= now_s - self.span_s:
             gone = self.settled.popleft()
             self.lost_wei -= gone.loss_wei
-            self.burned_wei -= gone.gas_cost_wei
+            self.burned_wei -= gone.burned_wei
         return self
 
 
@@ -306,4 +306,4 @@ def _kept(draw: Draw, settlement: Settlement) -> int:
     """How much of what was drawn an outcome uses up for good."""
     if draw.limit == "exposure":
         return 0
-    return settlement.gas_cost_wei if draw.limit == "day_gas" else settlement.loss_wei
+    return settlement.burned_wei if draw.limit == "day_gas" else settlement.loss_wei

@@ -188,14 +188,17 @@ def _put(copy: Path, journal: Path, now_s: float, known: Collection[str]) -> Cop
 
 
 def _give_up(journal: Journal, now_s: float, known: Collection[str]) -> int:
-    """Settle at its worst what is none of `known`; how many that were. Nonces stay taken: the bytes may be out."""
+    """Settle at its worst what is none of `known`; how many that were.
+
+    Their nonces are free: the ledger gives out again each that the chain does not count, and of all that was signed with
+    one a block takes but one.
+    """
     at_s = max(now_s, journal.newest_time_s())
     unknown = [it for it in journal.entries() if it.settlement is None and it.intent_id not in known]
     for entry in unknown:
         # Never the same moment twice, as the signer settles.
         at_s = math.nextafter(at_s, math.inf)
-        worst = Settlement(entry.worst_gas_wei, entry.worst_gas_wei - entry.worst_case_wei, at_s)
-        journal.settle(entry.intent_id, worst)
+        journal.settle(entry.intent_id, Settlement(0, -entry.worst_case_wei, at_s))
     return len(unknown)
 
 

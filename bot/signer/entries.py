@@ -37,8 +37,13 @@ class Settlement:
         return max(0, self.gas_cost_wei - self.profit_wei)
 
     @property
+    def burned_wei(self) -> int:
+        """What of it counts as gas: all that it may have cost where nobody knows whether it was included."""
+        return self.loss_wei if self.abandoned else self.gas_cost_wei
+
+    @property
     def abandoned(self) -> bool:
-        """Whether the transaction never was included, which always costs gas: its nonce is free again."""
+        """Whether no transaction is known to be included, which always costs gas: its nonce is free again."""
         return self.gas_cost_wei == 0
 
     @property

@@ -30,7 +30,7 @@ from bot.signer.protocol import (
 )
 from bot.signer.switch import TOTAL, KillSwitch, Trading
 from tests.bot.signer.conftest import new_signer
-from tests.bot.signer.making import CYCLES, ETHER, GAIN, GAS_COST_WEI, POLICY, HandClock, ask
+from tests.bot.signer.making import CYCLES, ETHER, GAIN, GAS_COST_WEI, POLICY, WORST_CASE_WEI, HandClock, ask
 from tests.bot.signer.owning import OWNED, granted, signed
 
 KNOWN = {f"intent-{at}" for at in range(10)}
@@ -215,6 +215,24 @@ def test_what_the_restored_ledger_does_not_know_is_lost_at_its_worst_and_not_res
     assert isinstance(told, Settled)
     clock.now_s += DAY_S + 1
     assert machine.used_wei() == 0
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_nonce_of_what_was_given_up_can_be_used_though_no_block_ever_took_it(
+    machine: Machine, tmp_path: Path, clock: HandClock, kept: bool
+) -> None:
+    machine.asked(number(1))
+    copy_journals(machine.folder, tmp_path / "copy")
+    if not kept:
+        shutil.rmtree(machine.path.parent)
+    restoring(tmp_path / "copy", machine.folder).put(clock, "restored", ())
+    machine.resume()
+    with Journal(machine.path) as journal:
+        burned_wei = new_signer(journal, clock, machine.switch)._status().strategies[CYCLES].day_gas_wei
+    assert burned_wei >= WORST_CASE_WEI
+    clock.now_s += DAY_S + 1
+    (signed,) = machine.asked(ask(intent_id="intent-2", nonce=1, verdict={"made_at_s": clock.now_s}))
+    assert isinstance(signed, Signed)
 
 
 @pytest.mark.parametrize("damage", ["a row", "its end", "its head file"])
