@@ -14,6 +14,7 @@ from bot.execution.stages import Stage
 from bot.execution.unwind import names_of
 from bot.ledger.decisions import Level
 from bot.market import Opportunity, VenueId
+from bot.market.books import books_of
 from bot.plan import Plan, encode_plan
 from bot.reasons import Reason, Refusal
 from bot.road import Filter, Output, Road
@@ -37,7 +38,8 @@ ComeHome = Callable[[], Awaitable[bool]]
 
 
 class Deciding:
-    """Decides on one head after the other. Pools in `in_use` are in an earlier plan of the same head."""
+    """Decides on one head after the other. Pools and books `in_use` are in an earlier plan of the same head, or in an
+    order of it."""
 
     def __init__(self, road: Road, upkeep: Upkeep, doubts: Doubts, output: Output, counts: Counter[str]) -> None:
         self._road = road
@@ -223,12 +225,12 @@ class Deciding:
         prepared, verdict = tried
         road.transactions.stages.reached(Stage.SIMULATED)
         if not road.trading:
-            in_use |= names_of(plan, road.market)
+            in_use |= self._used(plan)
             return None
         sent = await road.transactions.submit(prepared, verdict, head)
         if isinstance(sent, Sent):
             self._upkeep.denials.sent(plan)
-            in_use |= names_of(plan, road.market)
+            in_use |= self._used(plan)
             road.inventory.speak_for(sent.intent.id, plan)
         return sent
 
@@ -256,8 +258,12 @@ class Deciding:
         road = self._road
         return road.fee_policy.unsigned(prepared.fees, head) or road.guard.check(prepared.plan, prepared.worst)
 
+    def _used(self, plan: Plan) -> frozenset[VenueId]:
+        """What no other plan of its head may use: what it offers was seen once."""
+        return names_of(plan, self._road.market) | books_of(plan.orders)
+
     def _overlap(self, plan: Plan, in_use: set[VenueId]) -> Refusal | None:
-        shared = plan.pools & in_use
+        shared = (plan.pools | books_of(plan.orders)) & in_use
         if shared:
             return Refusal(Reason.POOL_IN_USE, f"{', '.join(sorted(shared))} is in an earlier plan of this block")
         return None

@@ -286,6 +286,7 @@ class Engine:
         """
         road, head = self._road, found.head
         settled, placed = self._settle(found)
+        in_use |= road.hedges.books
         paying = asyncio.create_task(road.hedges.pay(settled, placed))
         try:
             self._final = await road.transactions.go_on(found, settled)

@@ -27,7 +27,8 @@ from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
-from bot.market import Market, UnknownVenue
+from bot.market import Market, UnknownVenue, VenueId
+from bot.market.books import books_of
 from bot.plan import Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
@@ -98,6 +99,11 @@ class HedgeDesk:
     def owes(self) -> bool:
         """Whether anything still has another side to come."""
         return bool(self._debts)
+
+    @property
+    def books(self) -> frozenset[VenueId]:
+        """The books at which something is owed: their best levels are not there for anybody else."""
+        return books_of(debt.order for debt in self._debts.values())
 
     @property
     def has_to_act(self) -> bool:

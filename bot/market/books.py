@@ -21,6 +21,11 @@ def book_id(exchange: str, symbol: str) -> VenueId:
     return f"{exchange}:{symbol}"
 
 
+def books_of(orders: Iterable[Order]) -> frozenset[VenueId]:
+    """The books that `orders` go to."""
+    return frozenset(book_id(order.exchange, order.symbol) for order in orders)
+
+
 def directions(book: Book) -> tuple[tuple[Token, Token], tuple[Token, Token]]:
     """The book's two edges as (token in, token out): selling its base, and buying it."""
     return (book.base, book.quote), (book.quote, book.base)

@@ -32,6 +32,7 @@ from chains.loans import Lender
 from chains.node.answers import Request
 from chains.node.endpoint import Endpoint
 from chains.node.errors import Unreachable
+from strategies.cex_dex_arbitrage import CexDexArbitrage
 from tests.bot.ledger.given import StandingClock
 from tests.bot.market import samples
 from tests.road import scenario as scenarios
@@ -60,6 +61,23 @@ async def test_two_plans_of_one_block_never_share_a_pool(tmp_path: Path) -> None
         await road.mine(())
         second, first = decisions(road.ledger)
         assert (first.status, second.reason) == ("pending", Reason.POOL_IN_USE)
+
+
+async def test_what_a_book_offers_is_taken_by_one_plan_and_not_while_an_order_of_it_is_owed(tmp_path: Path) -> None:
+    """Two strategies, and two pools that are as cheap as each other."""
+    scenario = scenarios.read("exchange_gap")
+    second = replace(scenario.pools[0], name="sushi", factory="sushi")
+    scenario, shown = replace(scenario, pools=(*scenario.pools, second)), scenario.steps[0].book
+    assert shown is not None
+    strategies = [CexDexArbitrage("cex_dex_arbitrage"), CexDexArbitrage("cex_dex_arbitrage")]
+    async with AsyncExitStack() as stack:
+        road = await open_road(scenario, tmp_path, stack, strategies=strategies)
+        sent = []
+        for _ in range(3):
+            road.show(shown)
+            await road.mine(())
+            sent.append(road.engine.counts["sent"])
+        assert sent == [1, 1, 2]
 
 
 async def test_a_plan_in_a_token_nobody_can_value_is_refused_and_the_run_goes_on(tmp_path: Path) -> None:
