@@ -62,7 +62,8 @@ class NoPools(RuntimeError):
 def known_pools(network: Network, proofs: Sequence[Proof] = PROOFS) -> KnownPools:
     """The pools known by address on `network`, of families whose mathematics is proven. Raises `NoPools`."""
     if network.chain_id not in MAINNET_POOLS:
-        raise NoPools(f"no pool list for network {network.name}; this version knows Ethereum's and the twin's")
+        remedy = "write `discover = true` under [pools], or for a snapshot name a --store"
+        raise NoPools(f"no pool list for network {network.name}, only Ethereum's comes with Isthmus; {remedy}")
     recorded = snapshot()
 
     def token(at: Address) -> Token:

@@ -23,15 +23,21 @@ def network_of(folder: Path) -> str:
     return run[1] if run is not None else folder.name
 
 
-def run_option(command: Decorated) -> Decorated:
-    """`--run`: the folder of one run, or of one network, instead of all."""
+def _run_option(left_out: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--run",
         "run_folder",
         type=click.Path(path_type=Path, exists=True, file_okay=False),
         metavar="FOLDER",
-        help="The folder of one run or one network. Left out: all that trade now, and all that lasts.",
-    )(command)
+        help=f"The folder of one run or one network. Left out: {left_out}.",
+    )
+
+
+run_option = _run_option("all that trade now, and all that lasts")
+"""`--run`: the folder of one run, or of one network, instead of all."""
+
+run_of_network_option = _run_option("those of the run file's network")
+"""The same, for what is done on one network alone."""
 
 
 def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequence[Path]:

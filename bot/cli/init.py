@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,15 @@ _TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 _STRATEGIES = {_TWIN: ("dex_arbitrage", "cex_dex_arbitrage")}
 _STRATEGIES_ELSEWHERE = ("dex_arbitrage",)
 _USUAL_TIP_GWEI = 10
+_DISCOVERED = """\
+[pools]
+# The list that comes with Isthmus is Ethereum's; elsewhere pools are found by their factories. `isthmus discover` fills
+# the store before the first run.
+discover = true
+
+"""
+_VENUES = re.compile(r"(?m)^venues = .*$")
+"""Of a strategy's file: the protocols of Ethereum's list."""
 
 
 @command(
@@ -74,8 +84,10 @@ def init(folder: Path, network: str, nodes: tuple[str, ...], as_json: bool) -> N
 def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, str]:
     """What to write, by path under the folder."""
     from bot.config.writing import toml_value
+    from bot.opening import MAINNET_POOLS
     from chains.tools import ROOT
 
+    listed = known.chain_id in MAINNET_POOLS
     if network == _TWIN:
         if nodes:
             raise click.UsageError("the twin brings its own node; --node goes with another --network")
@@ -88,6 +100,7 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
             '"@network@"': toml_value(network),
             "@network@": known.name,
             '["@endpoints@"]': toml_value(nodes),
+            "@pools@": "" if listed else _DISCOVERED,
             '["@profit_tokens@"]': toml_value(_profit_tokens(known)),
             '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-2 * known.gas.least_tip_wei // 10**9))),
         }
@@ -97,6 +110,8 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
     strategies = {
         f"strategies/{name}.toml": (ROOT / "strategies" / f"{name}.toml").read_text(encoding="utf-8") for name in names
     }
+    if not listed:
+        strategies = {name: _VENUES.sub("venues = []", text) for name, text in strategies.items()}
     return {_RUN_FILE: run_file, **strategies}
 
 

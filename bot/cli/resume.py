@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bot.cli.command import command
-from bot.cli.control import control_folders, network_of, person, require_strategy, run_option
+from bot.cli.control import control_folders, network_of, person, require_strategy, run_of_network_option
 from bot.cli.errors import CommandFailed, ExitCode
 from bot.cli.output import emit
 from bot.cli.parameters import BECAUSE, config_option, found_config
@@ -23,7 +23,7 @@ from bot.cli.which import ledger_option, which_ledger
     ],
 )
 @config_option
-@run_option
+@run_of_network_option
 @ledger_option
 @click.argument("strategy", required=False, default="")
 @click.option("--because", "reason", type=BECAUSE, required=True, metavar="TEXT", help="Why; it is kept in the ledger.")

@@ -12,7 +12,7 @@ def find(run: Path, runs: Path) -> Path:
     for folder in (run / FOLDER, run, runs / run / FOLDER):
         if (folder / TAPE).is_file():
             return folder
-    raise NotRecorded(f"{run} holds no recording; name a run's folder in {runs}, or none for the latest")
+    raise NotRecorded(f"{run} holds no recording; name a run's folder in {runs}")
 
 
 def latest(runs: Path) -> Path:

@@ -58,7 +58,7 @@ class TestKnownPools:
         assert {token.place for token in tokens.values()} == {"twin"}
 
     def test_a_network_without_a_list_is_refused(self) -> None:
-        with pytest.raises(NoPools, match="no pool list for network elsewhere"):
+        with pytest.raises(NoPools, match=r"no pool list for network elsewhere.*write `discover = true`"):
             known_pools(replace(TWIN, name="elsewhere", chain_id=99))
 
 

@@ -46,6 +46,17 @@ def test_a_network_file_is_named_as_it_lies_from_the_new_folder(
     assert load(tmp_path / "bots" / "first" / "isthmus.toml").network.chain_id == 1337
 
 
+@pytest.mark.parametrize(("network", "listed"), [("ethereum", True), ("base", False), ("bsc", False)])
+def test_where_no_list_of_pools_is_pools_of_every_protocol_are_discovered(
+    tmp_path: Path, network: str, listed: bool
+) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path), "--network", network, *NODE])
+    assert result.exit_code == 0, result.stderr
+    config = load(tmp_path / "isthmus.toml").config
+    assert config.pools.discover is not listed
+    assert bool(config.strategies[0].filter.venues) is listed
+
+
 @pytest.mark.parametrize(
     ("network", "gained"),
     [
