@@ -21,8 +21,11 @@ APPROACHES = 8
 """How often more is asked for, where a contract's view says more than its swap pays."""
 
 _TOLERANCE = 1e-5
-_SPANS = (0.1, 0.01)
+_SPANS = (0.05, 0.005)
 """How far round a size that a fitted curve estimates the pools themselves are asked, relative to it."""
+
+_ROUNDS = 4
+"""How often they are asked so far round at most: anew as long as the best moves by more than a quarter of that."""
 
 
 class Quoting(Protocol):
@@ -116,20 +119,31 @@ def _near(route: Route, estimate: int) -> Amounts | None:
 
 
 def _settled(route: Route, amounts: Amounts) -> Amounts:
-    """The best near `amounts` by the pools themselves, by parabolas: where curves are fitted the estimate is off."""
+    """The best near `amounts` by the pools themselves, by parabolas: where curves are fitted the estimate is off.
+
+    Where a curve bends sharply one parabola is not near enough, and another is laid round the best so far.
+    """
     best = amounts
     for span in _SPANS:
-        middle, step = best, int(best[0] * span)
-        low, high = forward(route, middle[0] - step), forward(route, middle[0] + step)
-        found = [one for one in (best, low, high) if one is not None]
-        if low is not None and high is not None:
-            bend = 2 * _gain(middle) - _gain(low) - _gain(high)
-            if bend > 0:
-                move = step * (_gain(high) - _gain(low)) // (2 * bend)
-                vertex = forward(route, middle[0] + min(max(move, -2 * step), 2 * step))
-                found += [] if vertex is None else [vertex]
-        best = max(found, key=_gain)
+        for _ in range(_ROUNDS):
+            middle, step = best, int(best[0] * span)
+            best = _at_vertex(route, middle, step)
+            if 4 * abs(best[0] - middle[0]) <= step:
+                break
     return best
+
+
+def _at_vertex(route: Route, middle: Amounts, step: int) -> Amounts:
+    """The best of `middle`, of what is a step to either side, and of where a parabola through them is highest."""
+    low, high = forward(route, middle[0] - step), forward(route, middle[0] + step)
+    found = [one for one in (middle, low, high) if one is not None]
+    if low is not None and high is not None:
+        bend = 2 * _gain(middle) - _gain(low) - _gain(high)
+        if bend > 0:
+            move = step * (_gain(high) - _gain(low)) // (2 * bend)
+            vertex = forward(route, middle[0] + min(max(move, -2 * step), 2 * step))
+            found += [] if vertex is None else [vertex]
+    return max(found, key=_gain)
 
 
 def _gain(amounts: Amounts) -> int:

@@ -154,8 +154,11 @@ class CamelotPool(OwnContract):
             return (Piece(kept * reserve_out / reserve_in, kept / reserve_in, float(MAX_RESERVE - reserve_in)),)
         units = self._units()
 
-        def point_at(amount_in: float) -> Point:
-            out = self.quote(token_in, int(amount_in)) if amount_in >= 1.0 else 0
+        def point_at(amount_in: float) -> Point | None:
+            try:
+                out = self.quote(token_in, int(amount_in)) if amount_in >= 1.0 else 0
+            except PoolError:
+                return None
             return Point(amount_in, float(out), self._rate(given, reserve_in + kept * amount_in, reserve_out - out))
 
         try:

@@ -11,6 +11,7 @@ from chains.pools.pool import Piece
 GRID = tuple(2.0**-n for n in range(14, 2, -1)) + tuple(n / 16 for n in range(3, 17))
 """Where a curve is looked at, as fractions of the largest amount: close together at first, then every sixteenth."""
 
+_MIDDLE = tuple(n / 64 for n in (30, 31, 33, 34))
 
 _BEND = 1.0 / 12.0
 """Of what the pool holds of what comes in: nearer to nothing no curve of these families bends."""
@@ -19,8 +20,11 @@ _FARTHEST = 3.0
 
 
 def grid_within(held: float, most_in: float) -> tuple[float, ...]:
-    """`GRID`, begun earlier where the pool holds far less of what comes in, `held`, than the largest amount."""
-    return tuple(bridged(GRID, held / most_in))
+    """`GRID`, begun earlier where the pool holds far less of what comes in, `held`, than the largest amount.
+
+    Closer in the middle: where the largest amount buys twice what the pool holds, a flat curve bends sharply there.
+    """
+    return tuple(bridged(sorted(GRID + _MIDDLE), held / most_in))
 
 
 def bridged(points: Iterable[float], held: float) -> list[float]:
@@ -44,14 +48,19 @@ class Point(NamedTuple):
     rate: float
 
 
-def fitted(point_at: Callable[[float], Point], most_in: float, grid: Iterable[float] = GRID) -> tuple[Piece, ...]:
+def fitted(
+    point_at: Callable[[float], Point | None], most_in: float, grid: Iterable[float] = GRID
+) -> tuple[Piece, ...]:
     """Pieces that meet the curve at every point of the grid, and have its rate where each of them begins.
+
+    Where `point_at` tells none, the pool takes no such amount: the curve is followed by the other points.
 
     A piece `r·x / (1 + c·x)` over a stretch `d` that yields `y` has `c = (r·d/y - 1) / d`. The curve is taken to be
     concave; where rounding makes it look otherwise, the piece is straight. No more than the curve is promised at a
     piece's end; between the ends the error is what a Möbius function of the same slope and ends differs by.
     """
-    points = [point_at(0.0), *(point_at(fraction * most_in) for fraction in grid)]
+    told = (point_at(fraction * most_in) for fraction in (0.0, *grid))
+    points = [point for point in told if point is not None]
     pieces = []
     for start, end in pairwise(points):
         stretch, gained = end.amount_in - start.amount_in, end.out - start.out

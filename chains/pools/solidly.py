@@ -173,8 +173,11 @@ class SolidlyPool(OwnContract):
         units = self._units()
         most = (reserve_in + reserve_out * units[given] / units[1 - given]) / kept
 
-        def point_at(amount_in: float) -> Point:
-            out = self.quote(token_in, int(amount_in)) if amount_in >= 1.0 else 0
+        def point_at(amount_in: float) -> Point | None:
+            try:
+                out = self.quote(token_in, int(amount_in)) if amount_in >= 1.0 else 0
+            except PoolError:
+                return None
             return self._point(given, reserve_in + kept * amount_in, reserve_out - out)._replace(
                 amount_in=amount_in, out=float(out)
             )

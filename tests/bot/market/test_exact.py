@@ -1,6 +1,7 @@
 """Integer sizes: the best there is, found by trying every one."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from bot.market.kernels import optimal_input
 from chains.pools.solidly import SolidlyPool
 from tests.bot.market.samples import v2, v3
 from tests.chains.pools.samples import at, token
+from tests.chains.pools.test_balancer_v3 import stable
 
 TOKENS = [token(1), token(2), token(3)]
 LARGEST_TRIED = 6_000
@@ -60,11 +62,24 @@ def test_no_integer_size_gains_more_than_one_part_in_a_hundred_thousand_more(mag
 
 @pytest.mark.parametrize("dear", [1.003, 1.02, 1.1])
 def test_a_size_on_a_fitted_curve_is_settled_by_the_pool_itself(dear):
-    stable = SolidlyPool(at(7), (TOKENS[0], TOKENS[1]), (10**23, 10**23), 5, True, at(8))
-    route = ring([stable, v2(2, TOKENS[1], TOKENS[0], (10**27, int(10**27 * dear)), 100)])
+    solidly = SolidlyPool(at(7), (TOKENS[0], TOKENS[1]), (10**23, 10**23), 5, True, at(8))
+    route = ring([solidly, v2(2, TOKENS[1], TOKENS[0], (10**27, int(10**27 * dear)), 100)])
     estimate, gain = estimated(route)
     found = best_cycle(route, int(estimate), gain)
     tried = (forward(route, int(estimate * step / 1_000)) for step in range(500, 2_000))
+    best = max(amounts[-1] - amounts[0] for amounts in tried if amounts)
+    assert found is not None and found[-1] - found[0] >= best * (1 - 1e-5) > 0
+
+
+@pytest.mark.parametrize("held", [1, 3])
+@pytest.mark.parametrize("dear", [1.01, 1.04, 1.06, 1.1])
+def test_a_size_where_a_curve_bends_sharply_is_settled_too(held, dear):
+    wei, tokens = 10**18, (TOKENS[1], TOKENS[0])
+    flat = replace(stable(), tokens=tokens, balances=(11 * wei, held * wei), rates=(wei, wei), amp=2_000_000)
+    route = ring([flat, v2(2, TOKENS[1], TOKENS[0], (10**23, int(10**23 * dear)), 100)])
+    estimate, gain = estimated(route)
+    found = best_cycle(route, int(estimate), gain)
+    tried = (forward(route, int(estimate * step / 1_000)) for step in range(800, 1_300))
     best = max(amounts[-1] - amounts[0] for amounts in tried if amounts)
     assert found is not None and found[-1] - found[0] >= best * (1 - 1e-5) > 0
 

@@ -71,6 +71,14 @@ def test_pieces_agree_with_exact_quotes(pool, direction, fraction):
         assert abs(rate * amount / (1 + curvature * amount) - exact) <= 1 + 1e-6 * taken
 
 
+def test_a_stable_pool_that_refuses_some_amounts_keeps_the_rest_of_its_curve():
+    pool = pool_of((100 * 10**18, 2 * 10**5))
+    with pytest.raises(AmountOutOfRange):
+        pool.quote(C, 97_900)
+    assert pool.pieces(C)[0].rate == pool.marginal_price(C)
+    pieces_agree(pool, C, A, 0.5, 2e-2)
+
+
 @given(pools, directions, st.integers(1, 10**26))
 def test_swapping_there_and_back_never_gains(pool, direction, amount):
     never_gains(pool, *direction, amount)
