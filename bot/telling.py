@@ -81,8 +81,10 @@ def cut(detail: str) -> str:
 
 
 def eth(wei: int) -> str:
-    """Wei as a short number of ETH for a person."""
-    return f"{Decimal(wei) / _ETH:+.6f} ETH"
+    """Wei as a short number of ETH for a person: six decimals, more where these would not be three figures."""
+    value = Decimal(wei) / _ETH
+    decimals = min(18, max(_FIGURES, 2 - value.adjusted())) if wei else _FIGURES
+    return f"{value:+.{decimals}f} ETH"
 
 
 def times(number: int) -> str:

@@ -15,6 +15,9 @@ from bot.ledger.reading import Decision, Fill, RefusedPlan, decisions, fills
 from bot.plan import Plan, decode_plan
 from bot.simulator.verdict import IfMoved
 
+_LAST_ID = 2**63 - 1
+"""No database counts further."""
+
 
 @dataclass(frozen=True, slots=True)
 class RecordedVerdict:
@@ -62,7 +65,7 @@ class History:
 
 def history(ledger: Ledger, decision_id: int) -> History | None:
     """The history of a decision of this run, by the id that `decisions` gave; None if there is no such one."""
-    page = decisions(ledger, limit=1, before=decision_id + 1)
+    page = decisions(ledger, limit=1, before=min(decision_id + 1, _LAST_ID))
     if not page or page[0].id != decision_id:
         return None
     decision = page[0]
@@ -94,13 +97,13 @@ def named(ledger: Ledger, name: str) -> tuple[int, ...]:
 
 
 def last_settled_swaps(ledger: Ledger) -> Plan | None:
-    """The plan of this run whose swaps were the last to be filled."""
+    """The newest plan of this run whose swaps were filled."""
     newest = (
         select(PlanRow.document)
         .join(IntentRow, IntentRow.plan_row == PlanRow.id)
         .join(FillRow, FillRow.intent_id == IntentRow.id)
-        .where(PlanRow.run_id == ledger.run.id, FillRow.undone.is_(False), FillRow.order_id.is_(None))
-        .order_by(FillRow.id.desc())
+        .where(IntentRow.run_id == ledger.run.id, FillRow.undone.is_(False), FillRow.order_id.is_(None))
+        .order_by(IntentRow.id.desc())
         .limit(1)
     )
     with ledger.read() as connection:

@@ -10,7 +10,13 @@ const TOTAL = "total";
 const LEAST_PX = 120;
 const PADDING_PX = 10;
 
-const shown = (value) => `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(5)}`;
+const [LEAST_DIGITS, MOST_DIGITS] = [5, 12];
+
+// A small one with two figures.
+function shown(value) {
+  const digits = value ? Math.min(MOST_DIGITS, Math.max(LEAST_DIGITS, 1 - Math.floor(Math.log10(Math.abs(value))))) : LEAST_DIGITS;
+  return `${value < 0 ? "\u2212" : "+"}${Math.abs(value).toFixed(digits)}`;
+}
 
 // The strategies' points on one time axis, each line carried forward from its last result, from 0 at the start.
 function joined(series, names, startedMs, nowMs) {
@@ -104,7 +110,7 @@ export class Chart {
       series: [{ label: "time", value: (plot, at) => clock((at ?? plot.data[0].at(-1)) * 1_000) }, ...lines],
       axes: [
         { ...axis, size: 28, values: (_, ticks) => ticks.map((at) => tick(at * 1_000)) },
-        { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => String(Number(value.toFixed(6)))) },
+        { ...axis, size: 58, values: (_, ticks) => ticks.map((value) => String(Number(value.toPrecision(12)))) },
       ],
       legend: { live: true, markers: { width: 0, fill: (plot, index) => plot.series[index].stroke?.() ?? "transparent" } },
     };

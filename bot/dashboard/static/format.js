@@ -24,10 +24,11 @@ export function eth(wei, digits = 6) {
   return amount(wei, ETH_DECIMALS, digits);
 }
 
-// With its sign: profits and losses.
+// With its sign: profits and losses. What is too little for so many digits is not told as nothing.
 export function signedEth(wei, digits = 6) {
   const text = eth(wei, digits);
-  if (!/[1-9]/.test(text)) return text.replace(MINUS, "");
+  const least = `0.${"1".padStart(digits, "0")}`;
+  if (!/[1-9]/.test(text)) return { gain: `<+${least}`, flat: text, loss: `>${MINUS}${least}` }[sign(wei)];
   return text.startsWith(MINUS) ? text : `+${text}`;
 }
 

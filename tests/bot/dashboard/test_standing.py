@@ -185,6 +185,30 @@ async def test_what_is_too_little_for_the_digits_shown_is_not_told_as_nothing(br
         await expect(watched.page.locator("#drawer .hops").last).to_contain_text("<0.000001 ETH")
 
 
+class Small(SampleRun):
+    """A run on a chain where gas costs next to nothing."""
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        return [
+            replace(row, expected_wei=4 * 10**11, realised_wei=-4 * 10**11)
+            for row in await super().decisions(limit, before)
+        ]
+
+    async def profit_series(self, after: int) -> Mapping[str, Sequence[ProfitPoint]]:
+        return {STRATEGIES[0]: [] if after else [ProfitPoint(1, (await self.header()).started_ms, -4 * 10**11)]}
+
+
+async def test_a_gain_or_loss_too_little_for_the_digits_shown_keeps_its_side(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Small(blocks=6))) as watched:
+        page = watched.page
+        await expect(page.locator("#total")).to_have_text(">\u22120.000001 ETH")
+        await expect(page.locator("#rows tr:first-child td.number").nth(1)).to_have_text("<+0.000001")
+        await expect(page.locator("#rows tr:first-child td.number").nth(2)).to_have_text(">\u22120.000001")
+        await expect(page.locator("#chart .u-value").nth(1)).to_have_text("\u22120.00000040")
+        beyond = "(all) => Math.max(...all.map((cell) => cell.scrollWidth - cell.clientWidth))"
+        assert await page.locator("#rows td.number").evaluate_all(beyond) <= 0
+
+
 async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) -> None:
     async with shown(browser, dashboard_of(Bounded(blocks=6))) as watched:
         await watched.page.locator("#rows .open").first.click()

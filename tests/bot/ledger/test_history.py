@@ -63,6 +63,7 @@ def test_a_decision_that_is_not_there_has_no_history(ledger: Ledger) -> None:
     first = settled(ledger, 1)
     assert history(ledger, first + 1) is None
     assert history(ledger, first - 1) is None
+    assert history(ledger, 2**63 - 1) is None
 
 
 def test_the_last_settled_swaps_are_those_that_still_stand(ledger: Ledger) -> None:
