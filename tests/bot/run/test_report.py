@@ -84,7 +84,8 @@ def test_a_ledger_that_differs_names_the_account_and_by_how_much() -> None:
 def test_a_profit_with_halves_of_trades_says_so() -> None:
     half = replace(summary().result, half_done={"cex_dex_arbitrage": 2})
     text = str(summary(result=half))
-    assert "0 settled, -0.000000000000000005 ETH after gas and fees, with the chain sides of 2 that still owe the other" in text
+    assert "0 settled, -0.000000000000000005 ETH after gas and fees, with the chain sides of 2 that still owe" in text
+    assert "still owe the other" in text
     assert text.count("that still owe") == 1
     assert summary(result=half).document()["half_done"] == {"cex_dex_arbitrage": 2}
 
