@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 
 from bot.execution.marks import Marks
@@ -19,9 +20,6 @@ from chains.pools.pool import Pool, PoolError
 _PPM = 10**6
 _ROUNDED_PPM = 999_000
 """Of what is free, when not all can be unwound at once: pools round up what they ask."""
-_ELSEWHERE_HOPS = (1, 2)
-"""Where one pool takes it, no token lies between that might be a trap."""
-
 _Trade = Callable[[int], tuple[Swap, ...]]
 
 
@@ -40,8 +38,9 @@ def unwinding(
     avoided: Collection[VenueId] = (),
     allowed: Callable[[str, Token], bool] | None = None,
 ) -> Plan | None:
-    """A plan that trades `units` of `base` back through `plan`'s pools, at their present state; where one of those is
-    `avoided`, or they cannot take it, along the best path of `allowed` pools none of which is.
+    """A plan that trades `units` of `base` back through `plan`'s pools, at their present state, or straight through the
+    best of the other pools that are `allowed` where that brings more; where neither can take it or is `avoided`, along
+    the best path of two others.
 
     `bought` says that the plan bought base on the chain, which is now sold; otherwise it is bought back. It spends no
     more than is `free`, in base units, so that it may be a part only. At most `loss_ppm` of its value may be lost below
@@ -52,13 +51,15 @@ def unwinding(
     amount = units * 10**on_chain.decimals // 10**base.decimals
     own = names_of(plan, market)
     others = partial(_elsewhere, ends, market, {*own, *avoided}, allowed, not bought)
-    ways: list[_Trade] = [partial(others, hops) for hops in _ELSEWHERE_HOPS]
+    straight: list[_Trade] = [partial(others, 1)]
     if not own.intersection(avoided):
-        ways.insert(0, partial(_sold if bought else _bought, plan, market))
-    found = (_affordable(way, amount, free.get(ends[1], 0)) for way in ways)
-    amount, swaps = next((each for each in found if each is not None), (0, ()))
-    if not swaps:
+        straight.insert(0, partial(_sold if bought else _bought, plan, market))
+    affordable = free.get(ends[1], 0)
+    # Where one pool takes it, no token lies between that might be a trap.
+    best = _best(straight, amount, affordable) or _best([partial(others, 2)], amount, affordable)
+    if best is None:
         return None
+    amount, swaps = best
     gas = gas_of_exchange(swap.hop.kind for swap in swaps)
     loss_wei = marks.wei(swaps[0].token_in, swaps[0].amount_in) * loss_ppm // _PPM
     return replace(
@@ -75,6 +76,13 @@ def unwinding(
         note=f"unwind {on_chain.whole(amount)} {on_chain.symbol}, at most {loss_ppm / 10_000:g} % below the quote",
         unwinds=plan.id,
     )
+
+
+def _best(ways: Iterable[_Trade], amount: int, affordable: int) -> tuple[int, tuple[Swap, ...]] | None:
+    """What brings the most for what it takes, of equals the first; None where nothing can be traded."""
+    found = (_affordable(way, amount, affordable) for way in ways)
+    tried = [each for each in found if each is not None]
+    return max(tried, key=lambda it: Fraction(it[1][-1].amount_out, it[1][0].amount_in), default=None)
 
 
 def _affordable(trade: _Trade, amount: int, affordable: int) -> tuple[int, tuple[Swap, ...]] | None:

@@ -158,7 +158,7 @@ class TestTheDeadline:
             tried.append(unwind.pools)
             await _fail(on, ledger, unwind, "refused")
             assert await at_block(on, number + 1) == ([], [])
-        assert tried == [{POOL.address}, {other.address}, {POOL.address}]
+        assert tried == [{other.address}, {POOL.address}, {other.address}]
 
     async def test_the_exchange_may_take_in_its_turn_what_the_chain_did_not(self, ledger: Ledger) -> None:
         exchange = ScriptedExchange([*[fills_nothing] * 4, fills_all])

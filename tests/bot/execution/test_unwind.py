@@ -126,6 +126,17 @@ def test_where_its_own_pool_does_not_serve_it_goes_back_through_others(why: str,
     assert first.amount_out == last.amount_in and back.unwinds == plan.id
 
 
+@pytest.mark.parametrize("bought", [True, False])
+@pytest.mark.parametrize("dollars", [1_990_000, 2_050_000])
+def test_it_goes_straight_through_another_pool_where_that_one_brings_more(bought: bool, dollars: int) -> None:
+    other = samples.v2(7, WETH, USDC, (1_000 * ETHER, dollars * 10**6), fee_ppm=500)
+    plan = buys_on_chain() if bought else sells_on_chain()
+    back = _back(plan, 10**8, bought=bought, on=samples.market(POOL, other))
+    assert back is not None and len(back.swaps) == 1
+    dearer = POOL if dollars < 2_010_000 else other
+    assert back.pools == {dearer.address if bought else ({POOL, other} - {dearer}).pop().address}
+
+
 def test_it_goes_back_nowhere_that_the_strategy_may_not() -> None:
     other = samples.v2(7, WETH, USDC, (1_000 * ETHER, 2_000_000 * 10**6))
     on, avoided = samples.market(POOL, other), {POOL.address}
