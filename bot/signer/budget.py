@@ -73,24 +73,26 @@ class _Demand:
 
 @dataclass(slots=True)
 class _Window:
-    """What was settled within the last `span_s`, oldest first, and what that comes to."""
+    """What was settled within the last `span_s`, oldest first, as its time, its loss and its gas; and what that comes
+    to."""
 
     span_s: float
-    settled: deque[Settlement] = field(default_factory=deque)
+    settled: deque[tuple[float, int, int]] = field(default_factory=deque)
     lost_wei: int = 0
     burned_wei: int = 0
 
-    def add(self, settlement: Settlement) -> None:
-        self.settled.append(settlement)
-        self.lost_wei += settlement.loss_wei
-        self.burned_wei += settlement.burned_wei
+    def add(self, settlement: Settlement, worst_gas_wei: int) -> None:
+        lost_wei, burned_wei = settlement.loss_wei, settlement.burned_wei(worst_gas_wei)
+        self.settled.append((settlement.at_s, lost_wei, burned_wei))
+        self.lost_wei += lost_wei
+        self.burned_wei += burned_wei
 
     def until(self, now_s: float) -> _Window:
         """Itself, without what has left it by now."""
-        while self.settled and self.settled[0].at_s <= now_s - self.span_s:
-            gone = self.settled.popleft()
-            self.lost_wei -= gone.loss_wei
-            self.burned_wei -= gone.burned_wei
+        while self.settled and self.settled[0][0] <= now_s - self.span_s:
+            _, lost_wei, burned_wei = self.settled.popleft()
+            self.lost_wei -= lost_wei
+            self.burned_wei -= burned_wei
         return self
 
 
@@ -109,8 +111,8 @@ class _Account:
 
     def settle(self, entry: Entry, settlement: Settlement) -> None:
         del self.unsettled[entry.intent_id]
-        self.hour.add(settlement)
-        self.day.add(settlement)
+        self.hour.add(settlement, entry.worst_gas_wei)
+        self.day.add(settlement, entry.worst_gas_wei)
         self.lost_wei += settlement.loss_wei
         self.result_wei += settlement.result_wei
         self.high_water_wei = max(self.high_water_wei, self.result_wei)
@@ -195,7 +197,7 @@ class Budgets:
         for account in self._of(entry.strategy):
             account.settle(entry, settlement)
         for draw in entry.draws:
-            self._drawn[draw.grant_id] -= max(0, draw.wei - _kept(draw, settlement))
+            self._drawn[draw.grant_id] -= max(0, draw.wei - _kept(draw, settlement, entry.worst_gas_wei))
 
     def resume(self, strategy: str) -> None:
         """Count failures and drawdown of `strategy`, or `TOTAL`, anew from here."""
@@ -302,8 +304,8 @@ def _over(who: str, demand: _Demand) -> Refusal:
     return Refusal(demand.reason, f"{who}: the {limit} limit is {ether(demand.most)}; {detail}")
 
 
-def _kept(draw: Draw, settlement: Settlement) -> int:
+def _kept(draw: Draw, settlement: Settlement, worst_gas_wei: int) -> int:
     """How much of what was drawn an outcome uses up for good."""
     if draw.limit == "exposure":
         return 0
-    return settlement.burned_wei if draw.limit == "day_gas" else settlement.loss_wei
+    return settlement.burned_wei(worst_gas_wei) if draw.limit == "day_gas" else settlement.loss_wei

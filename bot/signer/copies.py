@@ -190,8 +190,8 @@ def _put(copy: Path, journal: Path, now_s: float, known: Collection[str]) -> Cop
 def _give_up(journal: Journal, now_s: float, known: Collection[str]) -> int:
     """Settle at its worst what is none of `known`; how many that were.
 
-    Their nonces are free: the ledger gives out again each that the chain does not count, and of all that was signed with
-    one a block takes but one.
+    Their nonces are free: the ledger gives out again each that the chain does not count, and of all that was signed
+    with one the chain takes one at most.
     """
     at_s = max(now_s, journal.newest_time_s())
     unknown = [it for it in journal.entries() if it.settlement is None and it.intent_id not in known]

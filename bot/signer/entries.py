@@ -36,10 +36,9 @@ class Settlement:
         """What it cost beyond what it earned; a profit never makes room for other losses."""
         return max(0, self.gas_cost_wei - self.profit_wei)
 
-    @property
-    def burned_wei(self) -> int:
-        """What of it counts as gas: all that it may have cost where nobody knows whether it was included."""
-        return self.loss_wei if self.abandoned else self.gas_cost_wei
+    def burned_wei(self, worst_gas_wei: int) -> int:
+        """What of it counts as gas: all that it may have cost, where it is lost in no block that is known."""
+        return min(self.loss_wei, worst_gas_wei) if self.abandoned else self.gas_cost_wei
 
     @property
     def abandoned(self) -> bool:

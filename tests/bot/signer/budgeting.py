@@ -66,12 +66,15 @@ class Book:
         return reserved + self.lost(name, since_s, until_s)
 
     def gas(self, name: str, since_s: float, until_s: float) -> int:
-        return sum(
-            entry.worst_gas_wei
-            if entry.settlement is None
-            else entry.settlement.gas_cost_wei * (since_s < entry.settlement.at_s <= until_s)
-            for entry in self._of(name)
-        )
+        """Burned within (since, until], and reserved. Of what is lost in no block that is known, all."""
+        total = 0
+        for entry in self._of(name):
+            done = entry.settlement
+            if done is None:
+                total += entry.worst_gas_wei
+            elif since_s < done.at_s <= until_s:
+                total += done.gas_cost_wei or min(max(0, -done.profit_wei), entry.worst_gas_wei)
+        return total
 
     def exposed(self, name: str) -> int:
         return sum(it.exposure_wei for it in self._of(name) if it.settlement is None and not it.covered)
@@ -90,7 +93,7 @@ class FixedWindows(Budgets):
         usage = super().usage(strategy, now_s)
         begun_s = math.floor(now_s / HOUR_S) * HOUR_S
         settled = self._accounts[strategy].day.settled
-        lost = sum(done.loss_wei for done in settled if done.at_s >= begun_s)
+        lost = sum(lost_wei for at_s, lost_wei, _ in settled if at_s >= begun_s)
         return replace(usage, hour_loss_wei=lost + usage.reserved_wei)
 
 
