@@ -6,18 +6,21 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bot.ledger.errors import LedgerHeld
 from bot.ledger.lease import FileLock
 from chains.assets import Address
 
+_HOLDER = "{holder}"
+"""Stands in a refusal for the process that has what is asked for."""
+
 
 @contextmanager
 def key_in_use(chain: str, operator: Address) -> Iterator[None]:
     """Holds `operator` on the chain named by `chain`, its instance. Raises `LedgerHeld`, at once."""
-    taken = f"key {operator}: another process on this machine trades with it; stop that one first"
+    taken = f"key {operator}: {_HOLDER} on this machine trades with it; stop that one first"
     with _held(f"{chain}|{operator}", taken):
         yield
 
@@ -28,7 +31,7 @@ def account_in_use(exchange: str, place: str, api_key: str) -> Iterator[None]:
     ledgers would each spend all that lies there. Raises `LedgerHeld`, at once.
     """
     remedy = "give each run, on whatever network, a sub-account there with a key of its own"
-    taken = f"{exchange}: a run on this machine trades with this API key already; {remedy}"
+    taken = f"{exchange}: {_HOLDER} on this machine trades with this API key; {remedy}"
     with _held(f"{place}|{api_key}", taken):
         yield
 
@@ -38,8 +41,11 @@ def _held(what: str, taken: str) -> Iterator[None]:
     name = hashlib.sha256(what.encode()).hexdigest()[:32]
     lock = FileLock(_folder() / f"{name}.lock")
     if not lock.acquire():
-        raise LedgerHeld(taken)
+        pid = lock.path.read_text(encoding="ascii", errors="replace")
+        raise LedgerHeld(taken.replace(_HOLDER, f"process {pid}" if pid.isdecimal() else "another process"))
     try:
+        with suppress(OSError):  # a full disk costs only the name
+            lock.path.write_text(str(os.getpid()), encoding="ascii")
         yield
     finally:
         lock.release()

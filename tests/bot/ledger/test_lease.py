@@ -190,7 +190,7 @@ def test_a_lease_that_is_lost_cannot_be_renewed(file: str) -> None:
 def test_a_key_is_used_by_one_process_on_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     with key_in_use("0xgenesis", SENDER):
-        with pytest.raises(LedgerHeld, match="another process on this machine trades with it"):
+        with pytest.raises(LedgerHeld, match=f"process {os.getpid()} on this machine trades with it"):
             key_in_use("0xgenesis", SENDER).__enter__()
         with key_in_use("0xother", SENDER):
             pass
