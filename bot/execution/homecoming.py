@@ -373,7 +373,7 @@ class Homecoming:
             # Nothing follows that could bring what its strategy expected of it.
             profit_wei = self._gains.exchanged_wei(plan, at.deltas)
         settled = Settled(intent, plan, receipt, dict(at.deltas), profit_wei, gas_wei, explanation)
-        if not explanation or receipt.status or receipt.block_number > plan.deadline_block:
+        if not explanation or receipt.status or self._touches.late(plan, receipt):
             return settled
         terms = terms_of(read_signed(at.attempt.raw, intent.sender))
         owed = plan.loan.debt(plan.amount_in) if plan.loan is not None else plan.amount_in

@@ -10,26 +10,45 @@ from chains.assets import Address, address
 from chains.blocks import Block, Log, Receipt
 
 _KEPT = 4096
+_BLOCKS_KEPT = 256
 
 
 class Touches:
-    """The latest logs of canonical blocks: each a transaction that changed a pool, and where it stands."""
+    """The latest logs of canonical blocks: each a transaction that changed a pool, and where it stands. And when those
+    blocks were made.
+    """
 
     def __init__(self) -> None:
         self._touches: deque[Log] = deque(maxlen=_KEPT)
+        self._made_s: dict[int, int] = {}
 
     def note(self, block: Block) -> None:
         """Take in the logs of a block."""
         self._touches.extend(block.logs)
+        self._made_s[block.head.number] = block.head.timestamp_s
+        while len(self._made_s) > _BLOCKS_KEPT:
+            del self._made_s[next(iter(self._made_s))]
 
     def forget_above(self, number: int) -> None:
         """Blocks above `number` are no longer canonical."""
         self._touches = deque((touch for touch in self._touches if touch.block_number <= number), _KEPT)
+        self._made_s = {at: made_s for at, made_s in self._made_s.items() if at <= number}
+
+    def late(self, plan: Plan, receipt: Receipt) -> str:
+        """Why `receipt` came too late for `plan`, by its block or by the time of that; empty where it did not."""
+        number = receipt.block_number
+        if number > plan.deadline_block:
+            return f"it landed in block {number}, after its deadline, block {plan.deadline_block}"
+        late_s = self._made_s.get(number, 0) - plan.deadline_s
+        if plan.deadline_s and late_s > 0:
+            return f"it landed in block {number}, which was made {late_s} s after its deadline"
+        return ""
 
     def explain(self, intent: Intent, plan: Plan, receipt: Receipt) -> str:
         """What can have made `receipt` differ from the verdict on the block `plan` was decided on."""
-        if receipt.block_number > plan.deadline_block:
-            return f"it landed in block {receipt.block_number}, after its deadline, block {plan.deadline_block}"
+        late = self.late(plan, receipt)
+        if late:
+            return late
         others = self._others(intent, plan, receipt)
         return f"others moved {', '.join(sorted(others))}" if others else "no other transaction touched its pools"
 

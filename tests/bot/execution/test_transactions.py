@@ -19,6 +19,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.protocol import Settle, SignRequest
 from bot.simulator.verdict import Outcome, Verdict
 from chains.assets import Address
+from chains.blocks import Block
 from chains.node import SendStatus
 from tests.bot.execution.carrying import block, carried, gains, must_be_sent, reverts, touch
 from tests.bot.execution.given import (
@@ -294,6 +295,18 @@ class TestSettlement:
         (settled,) = await on.on_block(block(11))
         assert settled.suspects == {odd} and not settled.others
         assert settled.least > plan.amount_in, "gas and the least profit come on top"
+
+    async def test_what_a_chain_that_stood_still_took_too_late_is_told_so_and_blames_no_token(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        plan = replace(cycle(), deadline_s=head(10).timestamp_s + 60)
+        on = desk(ledger, chain, ScriptedSimulator(plan), signer)
+        sent = await must_be_sent(on, ledger, plan)
+        chain.receipts[sent.tx_hash] = reverts(sent, 11)
+        late = replace(head(11), timestamp_s=plan.deadline_s + 3)
+        (settled,) = await on.on_block(Block(late, ()))
+        assert settled.explanation.endswith("it landed in block 11, which was made 3 s after its deadline")
+        assert settled.suspects is None
 
     async def test_a_smaller_gain_names_who_moved_its_pool_before_it(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
