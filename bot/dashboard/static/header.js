@@ -35,7 +35,13 @@ export class Header {
     setText($("total-since"), `Net profit${since ? ` since ${since}` : ""}, after gas and fees`);
     document.title = `${signedEth(total, 4)} ETH · Isthmus`;
     const halted = new Map();
-    for (const [name, why] of Object.entries(header.halted)) halted.set(`halted ${name}`, `${words(name)} trades no more: ${why}`);
+    const together = new Map();
+    for (const [name, why] of Object.entries(header.halted)) together.set(why, [...(together.get(why) ?? []), words(name)]);
+    for (const [why, names] of together) {
+      const all = names.length > 1 && names.length === header.strategies.length;
+      const some = `${names.join(", ")} ${names.length > 1 ? "trade" : "trades"} no more`;
+      halted.set(`halted ${why}`, `${all ? "Nothing trades any more" : some}: ${why}`);
+    }
     for (const { address, halted: why } of header.operators) {
       if (why) halted.set(`halted ${address}`, `Nothing new is sent with the key ${address}: ${why}`);
     }

@@ -87,11 +87,16 @@ async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: B
     run = SampleRun(blocks=3)
     run.halted = {"dex_arbitrage": "drawdown of 0.51 ETH is over 0.5"}
     run.operators = (OperatorKey("0xAbCd01", 2), OperatorKey("0xEf0102", 1, "another program uses this key"))
-    async with shown(browser, dashboard_of(run)) as watched:
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
         await expect(watched.page.get_by_role("alert")).to_contain_text("dex arbitrage trades no more: drawdown")
         await expect(watched.page.get_by_role("alert")).to_contain_text("sent with the key 0xEf0102: another program")
         await expect(watched.page.locator("#figures")).to_contain_text("in flight 0xAbCd… 2, 0xEf01… 1")
         await expect(watched.page.locator(".budget.halted")).to_have_count(1)
+        run.operators = ()
+        run.halted = dict.fromkeys(STRATEGIES, "halted by a person")
+        dashboard.tell()
+        await expect(watched.page.locator(".notice")).to_have_text(["Nothing trades any more: halted by a person"])
 
 
 async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: BrowserContext) -> None:
