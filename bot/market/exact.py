@@ -27,6 +27,9 @@ _SPANS = (0.05, 0.005)
 _ROUNDS = 4
 """How often they are asked so far round at most: anew as long as the best moves by more than a quarter of that."""
 
+_HALVINGS = 20
+"""How often the way between what is taken and what is refused is halved."""
+
 
 class Quoting(Protocol):
     """What a hop asks of its pool."""
@@ -109,13 +112,30 @@ def best_cycle(route: Route, estimate: int, gain_estimate: float) -> Amounts | N
 
 
 def _near(route: Route, estimate: int) -> Amounts | None:
-    """Amounts at the estimate; else a hair below it, where known liquidity ends; else the least that yields a unit."""
+    """Amounts at the estimate; else as near below it as all pools take it; else at the least that yields a unit."""
     for amount_in in (max(estimate, 1), int(estimate * (1 - 1e-9)) - 1):
         amounts = forward(route, amount_in)
         if amounts is not None:
             return amounts
+    amounts = _most_taken(route, estimate)
+    if amounts is not None:
+        return amounts
     least = backward(route, 1)
     return forward(route, least) if least else None
+
+
+def _most_taken(route: Route, refused: int) -> Amounts | None:
+    """Amounts at about the most below `refused` that no pool refuses: where a hop pays a little more than its fitted
+    curve says, the next may be given more than it takes."""
+    most, low, high = None, 0, refused
+    for _ in range(_HALVINGS):
+        middle = (low + high) // 2
+        amounts = forward(route, middle)
+        if amounts is None:
+            high = middle
+        else:
+            most, low = amounts, middle
+    return most
 
 
 def _settled(route: Route, amounts: Amounts) -> Amounts:

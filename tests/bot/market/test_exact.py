@@ -10,6 +10,7 @@ from bot.market.kernels import optimal_input
 from chains.pools.solidly import SolidlyPool
 from tests.bot.market.samples import v2, v3
 from tests.chains.pools.samples import at, token
+from tests.chains.pools.test_balancer_v2 import weighted
 from tests.chains.pools.test_balancer_v3 import stable
 
 TOKENS = [token(1), token(2), token(3)]
@@ -105,6 +106,17 @@ def test_a_route_through_ranges_is_sized_to_the_end_of_its_liquidity_at_most():
     found = best_cycle(route, int(estimate), gain)
     assert found is not None and found[-1] - found[0] == pytest.approx(gain, rel=1e-6)
     assert found[1] <= deep.filled(TOKENS[0], 2**200).amount_out
+
+
+@pytest.mark.parametrize("over", [1.0, 1.0001, 1.05])
+def test_an_estimate_that_the_last_pool_does_not_take_is_cut_to_what_it_takes(over):
+    wei = 10**18
+    held = {"balances": (2_000 * wei, 1_000 * wei), "managed": (0, 0), "weights": (wei // 2, wei // 2)}
+    small = replace(weighted(), tokens=tuple(TOKENS[:2]), **held)
+    route = ring([v2(1, TOKENS[0], TOKENS[1], (10**24, 10**24), 100), small])
+    estimate, gain = estimated(route)
+    found = best_cycle(route, int(estimate * over), gain)
+    assert found is not None and found[-1] - found[0] >= gain * (1 - 1e-5)
 
 
 def test_nothing_is_found_where_every_integer_loses():
