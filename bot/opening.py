@@ -34,6 +34,7 @@ from bot.market.loader import load_pools
 from bot.turns import Turns
 from chains.assets import ETH, Address, Token
 from chains.blocks import Head
+from chains.discovery.registries import WRAPPER
 from chains.exchanges.books import Book
 from chains.networks import Network
 from chains.node import Node
@@ -133,15 +134,19 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     config, network = loaded.config, loaded.network
     families, proofs = families_with(config.families), proofs_with(config.families)
     if not config.pools.discover:
-        listed = _permitted(known_pools(network, proofs), Filters(config.pools, network, proofs))
+        permitted = Filters(config.pools, network, proofs)
+        listed = _permitted(known_pools(network, proofs), permitted)
         if not listed.facts:
             raise NoPools(f"no pool of the list of {network.name} passes the filters of [pools]")
+        wraps = wrapper_facts(network)
+        if permitted.by_facts(KnownPool(wraps, WRAPPER, 0, None)) is None:
+            listed.add(wraps, WRAPPER)
         return OpenedPools(listed, await open_market(network, node, head, listed, out.progress, families, proofs))
     found = await open_discoverer(config.pools, network, node, families=families, proofs=proofs)
     stack.enter_context(found)
     await found.discovery.advance(head, out.progress)
     opened = await found.book.open(head, out.progress)
-    if not opened.kept:
+    if all(pool.facts.family == WRAPPER for pool in opened.kept):
         raise NoPools(f"no pool of {network.name} passes the filters of [pools]; `isthmus discover` says why of each")
     for line in vaults_left_out(config.pools.vaults, opened, found.store.refusals()):
         out.line(line)
@@ -167,6 +172,11 @@ async def open_pools(loaded: Loaded, node: Node, head: Head, out: Reporter, stac
     )
     stack.push_async_callback(watch.close)
     return OpenedPools(known, opened.market, watch)
+
+
+def wrapper_facts(network: Network) -> PoolFacts:
+    """The wrapped coin of `network`, as a pool of the coin and itself."""
+    return PoolFacts(WRAPPER, Address(network.wrapped.address), (network.native, network.wrapped), 0)
 
 
 def _permitted(known: KnownPools, filters: Filters) -> KnownPools:
@@ -217,7 +227,8 @@ def _filter(strategy: StrategyConfig, network: Network, known: KnownPools) -> Ca
         kind = _kind(venue, known)
         if kinds and kind not in kinds:
             return False
-        if venues and kind != EdgeKind.TRANSFER and known.protocols.get(venue, venue.split(":")[0]) not in venues:
+        named = known.protocols.get(venue, venue.split(":")[0])
+        if venues and kind != EdgeKind.TRANSFER and named != WRAPPER and named not in venues:
             return False
         return not addresses or token.address in addresses or network.assets.of(token) in assets
 

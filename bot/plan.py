@@ -125,7 +125,8 @@ class Plan:
 
     @property
     def pools(self) -> frozenset[Address]:
-        return frozenset(swap.hop.pool for swap in self.swaps)
+        """What its swaps move. Wrapping the native coin moves nothing, so that any number of plans may do it."""
+        return frozenset(swap.hop.pool for swap in self.swaps if swap.hop.kind is not HopKind.WRAPPED_NATIVE)
 
     @property
     def routes(self) -> tuple[tuple[Swap, ...], ...]:

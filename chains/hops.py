@@ -60,6 +60,9 @@ LENT_KINDS = frozenset(
 )
 """Hops whose venue gives no credit: as the first of a cycle, their input is lent (`chains.loans`)."""
 
+WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3})
+"""Hops that mint and burn a token of the venue's own, at a price that trades do not move."""
+
 
 @dataclass(frozen=True, slots=True)
 class UniswapV4Route:

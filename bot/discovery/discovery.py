@@ -18,7 +18,7 @@ from chains.blocks import Head, Log
 from chains.discovery.found import Found, MalformedCreation, Origin
 from chains.discovery.genuine import genuine
 from chains.discovery.layouts import LAYOUTS, announced
-from chains.discovery.registries import Listed, Registry, listed, registries_of, vault
+from chains.discovery.registries import WRAPPER, Listed, Registry, listed, registries_of, vault, wrapper
 from chains.discovery.tokens import asked_token
 from chains.networks import Network
 
@@ -99,6 +99,7 @@ class Discovery:
                 progress(doing if left > _MANY else _DOING, scanned.last - begun, head.number - begun + 1)
             positions |= dict.fromkeys(group, Position(stop))
         await self._read_registries(head, counts)
+        await self._know_wrapper(head)
         self._judge_origins(head)
         progress(_DOING, 1, 1)
         return Outcome(counts["found"], counts["refused"], head.number)
@@ -225,6 +226,13 @@ class Discovery:
         step.refused |= {at: ("erc4626", reason, 0) for at, reason in unlike.items()}
         await self._take_tokens(step, [*taken.values(), *vaults.values()], head)
         self._keep(step, counts)
+
+    async def _know_wrapper(self, head: Head) -> None:
+        """The network's wrapped coin, which nobody announces or lists."""
+        if WRAPPER not in self._store.counted():
+            step = Step()
+            await self._take_tokens(step, [wrapper(self._network)], head)
+            self.keep(step)
 
     def _judge_origins(self, head: Head) -> None:
         """A factory none of whose pools is one is none itself, and is remembered as that."""

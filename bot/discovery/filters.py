@@ -9,7 +9,7 @@ from bot.config.pools import PoolSettings
 from bot.discovery.store import KnownPool
 from bot.exactness import PROOFS, Proof, proven_pool
 from chains.assets import Token
-from chains.discovery.registries import NAMED
+from chains.discovery.registries import NAMED, WRAPPER
 from chains.networks import Network
 from chains.pools.pool import Pool, variant_of
 
@@ -43,9 +43,10 @@ class Filters:
         family = pool.facts.family
         if family not in self._proven:
             return f"nothing proves the mathematics of family {family}"
-        if self._families and family not in self._families:
+        wraps = family == WRAPPER
+        if self._families and not wraps and family not in self._families:
             return f"family {family} is not in pools.families"
-        if self._protocols and pool.protocol not in self._protocols:
+        if self._protocols and not wraps and pool.protocol not in self._protocols:
             return f"protocol {pool.protocol} is not in pools.protocols"
         if pool.protocol in NAMED and pool.facts.address not in self._vaults:
             return "it is not in pools.vaults"

@@ -17,7 +17,7 @@ from bot.market import Market
 from bot.market.loader import load_pools
 from chains.assets import Token
 from chains.blocks import Head, Log
-from chains.discovery.registries import NAMED
+from chains.discovery.registries import NAMED, WRAPPER
 from chains.networks import Network
 from chains.pools.pool import MalformedState, Pool, PoolFacts, Source, is_refreshed, is_timed
 from chains.pools.registry import FAMILIES, Family
@@ -150,7 +150,7 @@ class PoolBook:
 
 def _to_measure(pool: KnownPool) -> KnownPool:
     """What a person names counts as never measured: it may have been empty or paused when it last was."""
-    return replace(pool, liquidity_wei=None) if pool.protocol in NAMED else pool
+    return replace(pool, liquidity_wei=None) if pool.protocol in (*NAMED, WRAPPER) else pool
 
 
 def market_of(network: Network, pools: Iterable[Pool], number: int) -> Market:

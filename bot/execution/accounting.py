@@ -13,7 +13,7 @@ from bot.plan import Plan, Swap
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Log, Receipt
 from chains.executor import Hop, HopKind, Lender, Loan
-from chains.hops import LENT_KINDS
+from chains.hops import LENT_KINDS, WRAPPERS
 from chains.pools.uniswap_v4 import SWAP
 
 TRANSFER_TOPIC = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
@@ -216,8 +216,7 @@ def _ends(log: Log, parties: tuple[Address, ...], wrapped_native: Address) -> tu
 
 def _venue(hop: Hop, venues: Venues) -> frozenset[Address]:
     """Whom `hop` pays and is paid by; nobody, too, for a wrapper that mints and burns."""
-    wraps = hop.kind in (HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3)
-    return frozenset({counterparty(hop, venues), *((ZERO_ADDRESS,) if wraps else ())})
+    return frozenset({counterparty(hop, venues), *((ZERO_ADDRESS,) if hop.kind in WRAPPERS else ())})
 
 
 def counterparty(hop: Hop, venues: Venues) -> Address:

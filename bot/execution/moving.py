@@ -14,6 +14,7 @@ from bot.market import Market, UnknownVenue
 from bot.market.packing import NOT_UNDERSTOOD
 from bot.plan import Plan, Swap
 from chains.blocks import Log
+from chains.hops import WRAPPERS
 from chains.pools.pool import InsufficientLiquidity, Pool, PoolError, Source
 from chains.pools.upgrades import followed
 
@@ -60,11 +61,16 @@ def _of(pool: Pool, logs: Sequence[Log]) -> Iterator[Log]:
 
 
 def _brought(plan: Plan, pools: Mapping[Swap, Pool], pressed: dict[Swap, _Pressed], bps: int) -> int | None:
-    """A pool that several routes go through is moved once, by the measure of the first, and stays as each leaves it."""
+    """A pool that several routes go through is moved once, by the measure of the first, and stays as each leaves it.
+
+    What no trade moves stays as it is.
+    """
     moved: dict[str, Pool] = {}
     try:
         for swap, pool in pools.items():
-            if pool.venue not in moved:
+            if swap.hop.kind in WRAPPERS:
+                moved[pool.venue] = pool
+            elif pool.venue not in moved:
                 if swap not in pressed:
                     pressed[swap] = _Pressed(pool, swap)
                 moved[pool.venue] = pressed[swap].moved(bps)

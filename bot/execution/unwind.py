@@ -154,7 +154,7 @@ def through(swap: Swap, market: Market) -> Pool:
 def names_of(plan: Plan, market: Market) -> frozenset[VenueId]:
     """The pools of `plan`, by what plans call them and by what the market does: of many the two are not the same."""
     names = set[VenueId](plan.pools)
-    for swap in plan.swaps:
+    for swap in (each for each in plan.swaps if each.hop.pool in plan.pools):
         with suppress(UnknownVenue):
             names.add(through(swap, market).venue)
     return frozenset(names)

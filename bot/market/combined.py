@@ -63,7 +63,8 @@ class Candidate(NamedTuple):
 
     @property
     def venues(self) -> set[VenueId]:
-        return {edge.venue for edge in self.walk}
+        """As `Opportunity.venues`."""
+        return {edge.venue for edge in self.walk if not edge.wraps_native}
 
     @property
     def numbers(self) -> tuple[int, ...]:

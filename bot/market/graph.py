@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from chains.assets import Asset, Assets, Token
+from chains.assets import ZERO_ADDRESS, Asset, Assets, Token
 
 VenueId = str
 """A pool's address, or `exchange:symbol` for an order book."""
@@ -29,6 +29,12 @@ class Edge:
     source: int
     target: int
     is_book: bool
+
+    @property
+    def wraps_native(self) -> bool:
+        """Whether it wraps or unwraps the native coin, which any amount may at any time."""
+        ends = {self.token_in.address, self.token_out.address}
+        return ends == {ZERO_ADDRESS, self.venue}
 
 
 class Neighbours:

@@ -137,7 +137,9 @@ class Opportunity:
 
     @property
     def venues(self) -> frozenset[VenueId]:
-        return frozenset(step.venue for step in self.steps)
+        """What its steps move. Wrapping the native coin moves nothing, so that any number of trades may do it."""
+        wraps = HopKind.WRAPPED_NATIVE
+        return frozenset(step.venue for step in self.steps if step.hop is None or step.hop.kind is not wraps)
 
     @property
     def gain_wei(self) -> int:

@@ -21,6 +21,7 @@ from bot.market.opportunity import GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportu
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
+from bot.market.wrapped import wrapped
 from bot.plan import Side
 from bot.transaction import MOST_GAS
 from chains.assets import ETH, Asset, Token
@@ -154,7 +155,10 @@ class Search:
         combining = Combining(self.pools, _in_units(question.gas_price_wei, first.token_in, worth), *limits)
         best = combining.best(walks, lambda way: in_base_units(self.curve_of(edges[way]), way.token_in, way.token_out))
         made = combining.made(start, best) if best else None
-        return None if made is None else replace(made, worth=worth)
+        return None if made is None else self._from_wrapped(replace(made, worth=worth), question)
+
+    def _from_wrapped(self, made: Opportunity, question: Question) -> Opportunity:
+        return wrapped(made, self.packing.tokens_of(made.start), self.pools, question.allowed or _anything)
 
     def _edge_of(self, way: Way) -> Edge | None:
         """The edge of a pool that the way goes along."""
@@ -266,7 +270,8 @@ class Search:
         steps = tuple(map(self._step, candidate.walk, amounts, amounts[1:]))
         start = self.graph.asset_of[candidate.walk[0].source]
         gain = amounts[-1] - amounts[0]
-        return Opportunity(start, route[0].token_in.decimals, steps, gain, worth=self._worth(start))
+        made = Opportunity(start, route[0].token_in.decimals, steps, gain, worth=self._worth(start))
+        return self._from_wrapped(made, question)
 
     def _two_sided(self, candidate: Candidate, question: Question) -> Opportunity | None:
         """Exact amounts of a route against an order, in whole lots."""
@@ -355,6 +360,10 @@ def _settled(made_of: Callable[[int], Opportunity | None], lots: int) -> int:
 
 def _gain(opportunity: Opportunity) -> int:
     return opportunity.gain
+
+
+def _anything(venue: VenueId, token: Token) -> bool:
+    return True
 
 
 def _allows(question: Question, edge: Edge) -> bool:

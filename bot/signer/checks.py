@@ -19,16 +19,14 @@ from bot.signer.switch import Trading
 from bot.signer.worth import inventory_worth, worth
 from chains import executor
 from chains.assets import ZERO_ADDRESS, Address
-from chains.executor import CycleCall, HopKind, InvalidCallData
+from chains.executor import CycleCall, InvalidCallData
+from chains.hops import WRAPPERS
 from chains.loans import SINGLETONS
 
 INTRINSIC_GAS = 21_000
 
 MOST_DEADLINE_S = 3600
 """How far past the wall clock a plan's last second may be: it bounds a call where blocks are counted otherwise."""
-
-WRAPPERS = frozenset({HopKind.ERC4626, HopKind.WRAPPED_NATIVE, HopKind.WSTETH, HopKind.AAVE_V3})
-"""Hops whose pool is the token they make, so that a token of ours may be one."""
 
 Check = Callable[[Case], str | None]
 
@@ -151,6 +149,7 @@ def _pools(case: Case) -> str | None:
     ours = {case.request.target, case.target.inventory, *policy.operators}
     tokens = {*policy.profit_marks, *policy.inventory_caps}
     for hop, swap in zip(case.call.hops, case.plan.swaps, strict=True):
+        # The venue of such a hop is the token it makes, which may be one of ours.
         never = ours if hop.kind in WRAPPERS else ours | tokens
         listed = policy.pools is None or hop.pool in policy.pools
         if hop.pool in never or not (listed or _made(policy, swap)):

@@ -16,6 +16,7 @@ from bot.simulator.verdict import LEVELS_BPS, Outcome, Verdict
 from bot.transaction import UnsignedTransaction
 from chains.assets import Address
 from chains.blocks import Head
+from chains.hops import WRAPPERS
 
 _BPS = 10**4
 _FINE_PPM = 1_000
@@ -50,10 +51,14 @@ async def sensitivity(
 
 
 def movers(plan: Plan) -> tuple[Swap, ...]:
-    """The swaps by whose measure pools are moved: of a pool that several routes go through, the first alone."""
+    """The swaps by whose measure pools are moved: of a pool that several routes go through, the first alone.
+
+    What no trade moves is not among them.
+    """
     by_pool: dict[Address, Swap] = {}
     for swap in plan.swaps:
-        by_pool.setdefault(swap.hop.pool, swap)
+        if swap.hop.kind not in WRAPPERS:
+            by_pool.setdefault(swap.hop.pool, swap)
     return tuple(by_pool.values())
 
 

@@ -20,6 +20,9 @@ ADDRESS_PROVIDER = "curve_address_provider"
 NAMED = ("erc4626", "aave_v3")
 """What the protocols are called of vaults and aTokens that somebody names."""
 
+WRAPPER = "wrapped_native"
+"""What the protocol and the family are called of a network's wrapped coin."""
+
 _GET_ADDRESS = selector("get_address(uint256)")
 _POOL_COUNT, _POOL_LIST = selector("pool_count()"), selector("pool_list(uint256)")
 _GET_COINS, _IS_META = selector("get_coins(address)"), selector("is_meta(address)")
@@ -98,6 +101,12 @@ def vault(at: Address) -> Asking[Found]:
         if asset not in (None, ZERO_ADDRESS, at):
             return Found(family, family, at, (asset, at), 0, 0)
     raise NotGenuine(f"{at} is neither an ERC-4626 vault nor an aToken: it does not name its asset")
+
+
+def wrapper(network: Network) -> Found:
+    """The wrapped coin of `network`, as a pool of the coin and itself."""
+    at = Address(network.wrapped.address)
+    return Found(WRAPPER, WRAPPER, at, (ZERO_ADDRESS, at), 0, 0)
 
 
 def _described(kind: str, at: Address, answers: Sequence[bytes]) -> Found:

@@ -28,6 +28,7 @@ from bot.opening import (
     open_pools,
     opening_marks,
     vaults_left_out,
+    wrapper_facts,
 )
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.exchanges.books import Book
@@ -90,6 +91,15 @@ class TestTheList:
         for venue, protocol in known_pools(TWIN).protocols.items():
             denied = usdt in {token.address for token in everything[venue].tokens}
             assert (venue in kept) is (protocol == "uniswap_v2" and not denied)
+
+    async def test_the_wrapped_coin_is_in_it_unless_one_of_its_two_tokens_may_not_be(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listed = await self._asked_for(tmp_path, 'protocols = ["uniswap_v2"]', monkeypatch)
+        facts = listed.by_venue[TWIN.wrapped.address]
+        assert (facts.family, facts.tokens) == ("wrapped_native", (TWIN.native, TWIN.wrapped))
+        for pools in ('deny_tokens = ["WETH"]', 'tokens = ["USDC", "USDT"]'):
+            assert TWIN.wrapped.address not in (await self._asked_for(tmp_path, pools, monkeypatch)).by_venue
 
     async def test_a_list_of_which_nothing_is_left_says_why(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -259,6 +269,7 @@ class TestFilters:
         )
         loaded = load(folder / "isthmus.toml")
         pools = known_pools(loaded.network)
+        pools.add(wrapper_facts(loaded.network), "wrapped_native")
         if known is not None:
             share = Token(loaded.network.name, known, "V", 18)
             pools.add(PoolFacts("erc4626", known, (loaded.network.token("WETH"), share), 0), "erc4626")
@@ -275,6 +286,12 @@ class TestFilters:
         for pool, protocol in list(known.protocols.items())[:200]:
             assert allowed(pool, weth) is (protocol == "uniswap_v3")
         assert allowed("binance:ETH/USDT", weth) and not allowed("kraken:ETH/USDT", weth)
+
+    def test_coins_are_wrapped_whatever_protocols_are_named(self, folder: Path) -> None:
+        allowed, kinds = self._filter(folder, "[]", '["uniswap_v2"]'), self._filter(folder, "[]", "[]", '["pool"]')
+        assert callable(allowed) and callable(kinds)
+        wrapper = TWIN.wrapped.address
+        assert allowed(wrapper, TWIN.native) and not kinds(wrapper, TWIN.native)
 
     def test_whatever_can_be_discovered_can_be_named(self, folder: Path) -> None:
         vault = at(0x4626)

@@ -28,8 +28,9 @@ from bot.replay.why import screen
 from bot.simulator.sensitivity import movers
 from bot.simulator.verdict import LEVELS_BPS, IfMoved, Outcome, Verdict
 from bot.turns import Turns
-from chains.assets import Token
+from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.pools.pool import Pool
+from chains.pools.wrapping_native import WrappedNativePool
 from tests.bot.execution import given as at
 from tests.bot.execution.scripted import FEE_POLICY, GAS_USED, ScriptedChain, ScriptedSimulator, desk
 from tests.bot.ledger.given import ETHER
@@ -111,6 +112,19 @@ def test_two_routes_through_one_pool_bring_no_more_than_both_swaps_one_after_the
     split = replace(first, legs=(*first.legs, later))
     assert brought(split, samples.market(CHEAP), [0]) == [pytest.approx(CHEAP.quote(WETH, 3 * ETHER), rel=1e-5)]
     assert movers(split) == first.swaps, "nor is the pool moved twice before them"
+
+
+def test_wrapping_is_moved_by_nobody_and_the_other_pools_of_its_plan_are() -> None:
+    coin = replace(WETH, address=ZERO_ADDRESS, symbol="ETH")
+    native = samples.v2(6, coin, USDC, (1_000 * ETHER, 2_010_000 * 10**6), fee_ppm=500)
+    wrapper = WrappedNativePool(Address(WETH.address), (coin, WETH))
+    unwrap = Swap(wrapper.hop(WETH), WETH, coin, ETHER, ETHER)
+    sell = Swap(native.hop(coin), coin, USDC, ETHER, native.quote(coin, ETHER))
+    plan = replace(at.sells_on_chain(), legs=(unwrap, sell))
+    assert brought(plan, samples.market(native, wrapper), LEVELS_BPS) == brought(
+        replace(plan, legs=(sell,)), samples.market(native), LEVELS_BPS
+    )
+    assert movers(plan) == (sell,) and plan.pools == {native.address}
 
 
 def bearing_desk(ledger: Ledger, plan: Plan, market: Market, above_wei: int, most_loss_wei: int) -> TransactionDesk:

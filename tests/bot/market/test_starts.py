@@ -10,8 +10,10 @@ import pytest
 
 from bot.market import Market
 from bot.strategy import MarketView
-from chains.assets import Asset, Token
+from chains.assets import ZERO_ADDRESS, Address, Asset, Assets, Token
 from chains.blocks import Head
+from chains.pools.pool import Pool
+from chains.pools.wrapping_native import WrappedNativePool
 from tests.bot.ledger.given import GWEI
 from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WETH, book, market, v2
 from tests.bot.market.test_search import random_market
@@ -106,3 +108,39 @@ def test_a_strategy_is_shown_what_the_executor_may_gain() -> None:
     assert plan.swaps[0].token_in == plan.swaps[-1].token_out == USDC
     assert plan.expected_profit_wei == found.opportunity.gain_wei < 10 * WEI
     assert list(replace(seen, gains=(ETH, USD)).cycles(start=BTC)) == []
+
+
+COIN = replace(WETH, address=ZERO_ADDRESS, symbol="ETH")
+WRAPPER = WrappedNativePool(Address(WETH.address), (COIN, WETH))
+NATIVE = Assets({ETH: [COIN, WETH], USD: [USDC]})
+
+
+def through_coins(number: int, token: Token) -> tuple[Pool, Pool]:
+    """A pool of the coin, and a dearer one of its wrapper, both against `token`."""
+    unit = 10**token.decimals
+    cheap = v2(number, COIN, token, (1_000 * WEI, 2_000_000 * unit))
+    return cheap, v2(number + 1, WETH, token, (1_000 * WEI, 2_100_000 * unit))
+
+
+def test_any_number_of_walks_may_wrap_at_once() -> None:
+    pools = (*through_coins(20, DAI), *through_coins(30, USDC))
+    assert list(market(*pools, assets=NATIVE).cycles()) == []
+    found = list(market(*pools, WRAPPER, assets=NATIVE).cycles())
+    assert len(found) == 2
+    assert [len(each.steps) for each in found] == [3, 3] and all(len(each.venues) == 2 for each in found)
+
+
+def test_a_walk_that_passes_coins_only_is_gained_in_their_wrapper() -> None:
+    pools = through_coins(20, DAI)[0], v2(21, COIN, DAI, (1_000 * WEI, 2_100_000 * WEI))
+    (bare,) = market(*pools, assets=NATIVE).cycles()
+    assert bare.steps[0].token_in == COIN
+    (found,) = market(*pools, WRAPPER, assets=NATIVE).cycles(gas_price_wei=GWEI)
+    assert [str(step.token_in) for step in found.steps] == [str(each) for each in (WETH, COIN, DAI, COIN)]
+    assert found.steps[-1].token_out == WETH and (found.gain, found.venues) == (bare.gain, bare.venues)
+    assert found.net_profit_wei(GWEI) < bare.net_profit_wei(GWEI)
+
+
+def test_nothing_is_wrapped_where_a_strategy_may_not() -> None:
+    pools = *through_coins(20, DAI), v2(22, COIN, DAI, (1_000 * WEI, 2_200_000 * WEI)), WRAPPER
+    found = list(market(*pools, assets=NATIVE).cycles(allowed=lambda venue, token: venue != WRAPPER.venue))
+    assert [step.token_in for each in found for step in each.steps] == [COIN, DAI]
