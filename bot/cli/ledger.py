@@ -146,7 +146,7 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
         if journal.given_up:
             click.echo(f"{journal.given_up} trades that the backup does not know count as lost at their worst")
     if known and not there(folder):
-        click.echo(f"no signer's journal is beside {source}: budgets begin anew, as if nothing were used", err=True)
+        click.echo(f"no signer's journal is beside {source}: what was signed counts as lost at its worst", err=True)
     click.echo(f"everything is halted: `isthmus resume --run {folder} --because …` lets it go on")
 
 

@@ -70,6 +70,14 @@ class SeenOpportunity:
 
 
 @dataclass(frozen=True, slots=True)
+class SignedAt:
+    """The newest transaction of a sender. `since_s`: when the first was signed, in seconds since the epoch."""
+
+    tx_hash: str
+    since_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """A named happening."""
 
@@ -126,6 +134,16 @@ def runs(ledger: Ledger, limit: int = PAGE) -> tuple[Run, ...]:
     with ledger.read() as connection:
         rows = connection.execute(select(RunRow.__table__).order_by(RunRow.id.desc()).limit(limit))
         return tuple(as_run(row) for row in rows)
+
+
+def newest_signed(ledger: Ledger, instance: str, senders: Collection[str]) -> list[SignedAt]:
+    """The newest transaction of each of `senders` in the world `instance`."""
+    of = (IntentRow.instance == instance, IntentRow.sender.in_(senders))
+    newest, first = func.max(AttemptRow.id).label("newest"), func.min(AttemptRow.signed_ms).label("first_ms")
+    by_sender = select(newest, first).join(IntentRow).where(*of).group_by(IntentRow.sender).subquery()
+    wanted = select(AttemptRow.tx_hash, by_sender.c.first_ms).join(by_sender, AttemptRow.id == by_sender.c.newest)
+    with ledger.read() as connection:
+        return [SignedAt(row.tx_hash, row.first_ms / 1000) for row in connection.execute(wanted)]
 
 
 def has_past(ledger: Ledger) -> bool:

@@ -114,7 +114,7 @@ async def _open(
     await stack.enter_async_context(renewing(ledger))
     awaking = None
     if options.mode is not Mode.DRY:
-        awaking = await begin_signer(as_whom, world, hands, out)
+        awaking = await begin_signer(as_whom, world, hands, clock, out)
         stack.push_async_callback(awaking.end)
     starting.reached("hands")
     for name, exchange in world.exchanges.items():

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bot.clock import Clock
 from bot.config.options import Reporter
+from bot.ledger.reading import SignedAt, newest_signed
 from bot.run.hands import Hands
 from bot.signer.account import Standing, let_through
 from bot.signer.awaking import Awaking
 from bot.signer.files import SIGNER_FOLDER
+from bot.signer.gap import FORGOTTEN, LACKING, RESTORED
 from bot.world.world import World
 
+PATIENCE_S = 2.0
+"""How long a signer that is still ending may keep its journal."""
 
-async def begin_signer(standing: Standing, world: World, hands: Hands, out: Reporter) -> Awaking:
-    """Begin its process as `standing` says, and say so. Raises `SignerError`, `OSError`."""
+
+async def begin_signer(standing: Standing, world: World, hands: Hands, clock: Clock, out: Reporter) -> Awaking:
+    """Begin its process as `standing` says, and say so. Raises `SignerError`, `JournalError`, `OSError`."""
     if standing.own is not None:
         let_through(standing.own, world.folder, world.memory)
     operators = hands.identity.operators
     for operator in operators:
         moved(world.memory / f"signer-{operator}.db", world.signer_journal([operator]))
+    signed = newest_signed(world.ledger, world.instance, operators)
+    if signed and not remembers(world.signer_journal(operators), signed, clock):
+        out.line(f"signer: its journal lacks what the ledger knows to be signed: {FORGOTTEN}")
     awaking = await Awaking.begin(
         keystore=hands.keys[0],
         further_keys=hands.keys[1:],
@@ -30,6 +40,26 @@ async def begin_signer(standing: Standing, world: World, hands: Hands, out: Repo
     )
     out.line(f"signer: {standing}")
     return awaking
+
+
+def remembers(journal: Path, signed: Sequence[SignedAt], clock: Clock) -> bool:
+    """Whether the journal knows all that was `signed`. Where it was lost, or put back from an older copy, it is told
+    that it is silent since: what it lacks counts as lost at its worst, once. Raises `JournalError`.
+    """
+    # Here, because the journal is the signer's: its modules are seldom needed in this process.
+    from bot.signer.journal import Journal
+
+    with Journal(journal, PATIENCE_S) as kept:
+        told = {detail for _, what, detail in kept.audit() if what == LACKING}
+        lacking = [it for it in signed if it.tx_hash not in told and not kept.has_signed(it.tx_hash)]
+        if not lacking:
+            return True
+        kept.verify()
+        since_s = max(kept.newest_time_s(), min(it.since_s for it in lacking))
+        kept.note(clock.wall_s(), RESTORED, repr(since_s))
+        for it in lacking:
+            kept.note(clock.wall_s(), LACKING, it.tx_hash)
+        return False
 
 
 def moved(before: Path, journal: Path) -> Path:

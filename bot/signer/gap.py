@@ -11,6 +11,12 @@ from bot.signer.protocol import StrategyUsage
 RESTORED = "restored"
 """In a journal's audit: it was put back, and is silent from the time that stands there until the line's own."""
 
+LACKING = "lacking"
+"""In a journal's audit, behind a line of when it was silent: the newest transaction of the ledger that it lacks."""
+
+FORGOTTEN = "put the newest back with its head file, or what it knew counts as lost at its worst from the next start on"
+"""What a person can do about a journal that is not the one that was written."""
+
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 

@@ -326,6 +326,11 @@ class Journal:
         newest = (self._rows(f"SELECT max({at}) FROM {table}")[0][0] for table, at in times)  # noqa: S608
         return max(float(at_s or 0) for at_s in newest)
 
+    def has_signed(self, tx_hash: str) -> bool:
+        """Whether it knows of a transaction with that hash. Raises `JournalError`."""
+        tables = ("signed", "replacements")
+        return any(self._rows(f"SELECT 1 FROM {table} WHERE tx_hash = ? LIMIT 1", tx_hash) for table in tables)  # noqa: S608
+
     def size(self) -> int:
         """How many signatures were ever given. Raises `JournalError`."""
         ((count,),) = self._rows("SELECT count(*) FROM signed")

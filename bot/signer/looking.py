@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bot.clock import Clock
 from bot.signer.files import SIGNER_FOLDER
+from bot.signer.gap import FORGOTTEN
 from bot.signer.journal import Journal, JournalError, JournalLocked
 from bot.signer.key import SignedTransaction
 from bot.signer.policy import SignerPolicy, read_policy
@@ -34,6 +35,8 @@ def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, Signer
     policy, _ = read_policy(Path(presence.policy))
     if is_running(folder):
         return _asked(presence), policy
+    if not Path(presence.journal).is_file():
+        raise JournalError(f"journal {presence.journal}: it is gone; {FORGOTTEN}")
     with Journal(Path(presence.journal), TIMEOUT_S) as journal:
         signer = Signer(
             policy=policy,

@@ -85,15 +85,15 @@ def test_a_backup_is_put_back_in_the_place_of_what_was_lost(path: Path, tmp_path
     assert _ledger("restore", copy, "--to", path).exit_code == 4
 
 
-def test_a_ledger_put_back_without_a_journal_is_said_to_begin_its_budgets_anew(path: Path, tmp_path: Path) -> None:
+def test_a_ledger_put_back_without_a_journal_is_said_to_count_all_as_lost(path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy.sqlite3"
     _ledger("backup", copy, "--ledger", path)
     path.unlink()
-    assert "budgets begin anew" in _ledger("restore", copy, "--to", path).stderr
+    assert "what was signed counts as lost" in _ledger("restore", copy, "--to", path).stderr
     path.unlink()
     (path.parent / "signer").mkdir()
     Journal(path.parent / "signer" / f"signer-{OPERATOR}.db").close()
-    assert "budgets begin anew" not in _ledger("restore", copy, "--to", path).stderr
+    assert "what was signed counts as lost" not in _ledger("restore", copy, "--to", path).stderr
 
 
 def test_where_there_is_no_backup_nothing_is_halted_and_nothing_is_made(tmp_path: Path) -> None:

@@ -10,10 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bot.run.lodging import moved
+from bot.ledger.reading import newest_signed
+from bot.run.lodging import moved, remembers
+from bot.signer.gap import gaps
 from bot.signer.journal import Journal, JournalError
 from bot.world.world import World
 from chains.assets import Address
+from tests.bot.ledger.given import INSTANCE, SENDER, StandingClock, hash_of, open_ledger, pending
 from tests.bot.signer.making import OPERATOR
 from tests.bot.signer.test_journal import ENTRY
 
@@ -52,3 +55,41 @@ def test_a_journal_is_moved_whole_also_when_the_move_was_cut_short(
     with Journal(moved(before, journal)) as found:
         assert found.verify() == 1
     assert moved(before, journal) == journal and not before.exists()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_journal_that_lacks_what_the_ledger_knows_counts_it_as_lost_once(tmp_path: Path, lost: bool) -> None:
+    """Else budgets begin anew with a journal that was removed, or an older one that was put back with its head file."""
+    path, clock = tmp_path / "signer.db", StandingClock()
+    if not lost:
+        with Journal(path) as journal:
+            journal.record(replace(ENTRY, tx_hash=hash_of("tx", 1)))
+    with closing(open_ledger(tmp_path / "ledger.db")) as ledger:
+        assert newest_signed(ledger, INSTANCE, [SENDER]) == []
+        pending(ledger, 1)
+        known = newest_signed(ledger, INSTANCE, [SENDER])
+        pending(ledger, 2)
+        signed = newest_signed(ledger, INSTANCE, [SENDER])
+        assert newest_signed(ledger, "another", [SENDER]) == newest_signed(ledger, INSTANCE, [STRANGER]) == []
+    if not lost:
+        assert remembers(path, known, clock)
+    assert not remembers(path, signed, clock)
+    assert remembers(path, signed, clock)
+    with Journal(path) as journal:
+        (gap,) = gaps(journal.audit())
+        assert gap.since_s == (signed[0].since_s if lost else max(signed[0].since_s, ENTRY.at_s))
+        assert gap.until_s == clock.wall_s()
+
+
+def test_a_journal_that_was_touched_is_told_nothing(tmp_path: Path) -> None:
+    """What is written to it then would hide that its end is missing."""
+    path, clock = tmp_path / "signer.db", StandingClock()
+    with Journal(path) as journal:
+        journal.note(1.0, "kept", "")
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM changes")
+        database.execute("DELETE FROM audit")
+    with closing(open_ledger(tmp_path / "ledger.db")) as ledger:
+        pending(ledger, 1)
+        with pytest.raises(JournalError, match="its newest 1 changes are lost"):
+            remembers(path, newest_signed(ledger, INSTANCE, [SENDER]), clock)

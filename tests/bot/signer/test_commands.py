@@ -295,6 +295,17 @@ async def test_the_budget_of_a_signer_that_ended_is_read_from_its_journal(client
     assert (shown["running"], shown["scopes"][CYCLES]["limits"]["hour_loss"]["used"]) == (False, str(ETHER))
 
 
+async def test_a_journal_that_is_gone_is_said_to_be_and_none_is_made_by_who_looks(
+    client: SignerClient, config: Path
+) -> None:
+    await client.close()
+    journal = client.switch.folder.parent / "signer.db"
+    journal.unlink()
+    said = (await told("budget", "show", "--run", client.switch.folder.parent, code=4))["said"]
+    assert "it is gone; put the newest back" in said
+    assert not journal.exists()
+
+
 async def test_a_limit_or_grant_of_a_strategy_is_for_the_networks_that_trade_it(
     client: SignerClient, config: Path, tmp_path: Path
 ) -> None:
