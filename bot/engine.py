@@ -286,7 +286,6 @@ class Engine:
         """
         road, head = self._road, found.head
         settled, placed = self._settle(found)
-        in_use |= road.hedges.books
         paying = asyncio.create_task(road.hedges.pay(settled, placed))
         try:
             self._final = await road.transactions.go_on(found, settled)
@@ -299,6 +298,7 @@ class Engine:
         closed, unwinds = await road.hedges.on_block(head, gas_price_wei)
         await road.turns.take("home", head.hash)
         self._told_closed(closed)
+        in_use |= road.hedges.ordered()
         await self.deciding.take_back(unwinds, head, in_use)
 
     def _take_in(self, block: Block) -> None:

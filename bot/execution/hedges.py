@@ -28,7 +28,7 @@ from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
 from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
 from bot.market import Market, UnknownVenue, VenueId
-from bot.market.books import books_of
+from bot.market.books import book_id
 from bot.plan import Plan, Side
 from bot.reasons import Reason, Refusal
 from chains.assets import Assets, Token
@@ -73,6 +73,7 @@ class HedgeDesk:
         self._short: set[int] = set()
         self._silent: set[str] = set()
         self._closed: Sequence[Intent] = ()
+        self._ordered: set[VenueId] = set()
         inventory.owed = self._owed
 
     def start(self, head: Head) -> None:
@@ -99,11 +100,6 @@ class HedgeDesk:
     def owes(self) -> bool:
         """Whether anything still has another side to come."""
         return bool(self._debts)
-
-    @property
-    def books(self) -> frozenset[VenueId]:
-        """The books at which something is owed: their best levels are not there for anybody else."""
-        return books_of(debt.order for debt in self._debts.values())
 
     @property
     def has_to_act(self) -> bool:
@@ -206,6 +202,11 @@ class HedgeDesk:
         unwinds = [plan for debt in ready if debt not in due for plan in self._unwind(debt, head, gas_price_wei)]
         return self._close_paid(), unwinds
 
+    def ordered(self) -> set[VenueId]:
+        """The books that orders went to since this was asked last: their best levels may be gone."""
+        ordered, self._ordered = self._ordered, set()
+        return ordered
+
     def unwind_failed(self, plan_id: str) -> None:
         """An unwinding plan was refused or reverted: the exchange has its turn, and then there is another."""
         for debt in list(self._debts.values()):
@@ -305,6 +306,7 @@ class HedgeDesk:
         purpose = Purpose.UNWIND if debt.back else Purpose.HEDGE
         placed = self._ledger.place_order(debt.intent_id, order, self._exchanges[template.exchange].name, purpose)
         self._debts[debt.intent_id] = replace(debt, open_order=placed.client_id)
+        self._ordered.add(book_id(template.exchange, template.symbol))
         return placed
 
     def _tell_short(self, debt: Debt, of_what: str) -> None:

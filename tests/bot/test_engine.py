@@ -63,7 +63,7 @@ async def test_two_plans_of_one_block_never_share_a_pool(tmp_path: Path) -> None
         assert (first.status, second.reason) == ("pending", Reason.POOL_IN_USE)
 
 
-async def test_what_a_book_offers_is_taken_by_one_plan_and_not_while_an_order_of_it_is_owed(tmp_path: Path) -> None:
+async def test_what_a_book_offers_is_taken_by_one_plan_of_a_head_or_by_an_order_that_is_owed(tmp_path: Path) -> None:
     """Two strategies, and two pools that are as cheap as each other."""
     scenario = scenarios.read("exchange_gap")
     second = replace(scenario.pools[0], name="sushi", factory="sushi")

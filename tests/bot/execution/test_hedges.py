@@ -195,8 +195,10 @@ class TestTheDeadline:
         on = desk(ledger, exchange, on=venues)
         _, closed = await settled(on, ledger, sells_on_chain())
         assert closed == [] and exchange.placed == []
+        assert on.ordered() == set(), "what is only owed there keeps nobody else from it"
         venues.set_book(BOOK)
         assert await at_block(on, 12) == ([Exposure.HEDGED], [])
+        assert (on.ordered(), on.ordered()) == ({"binance:ETH/USDT"}, set())
 
 
 async def _fail(on: HedgeDesk, ledger: Ledger, unwind: Plan, how: str) -> None:
