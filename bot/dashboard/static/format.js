@@ -44,7 +44,7 @@ export function ethNumber(wei) {
 }
 
 export function gwei(wei) {
-  return `${shortAmount(wei, 9, 2)} gwei`;
+  return `${shortAmount(wei, 9, 6)} gwei`;
 }
 
 export function count(number) {

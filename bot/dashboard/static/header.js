@@ -138,7 +138,7 @@ export class Header {
     small.replaceChildren(...parts.flatMap(([series, part]) => {
       const swatch = element("i", { class: "swatch" });
       swatch.dataset.series = series;
-      return [swatch, element("span", { "aria-label": part }, part.split(": ")[1])];
+      return [swatch, element("span", { role: "img", "aria-label": part }, part.split(": ")[1])];
     }));
   }
 }

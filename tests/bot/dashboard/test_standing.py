@@ -214,6 +214,42 @@ async def test_a_gain_or_loss_too_little_for_the_digits_shown_keeps_its_side(bro
         assert await page.locator("#rows td.number").evaluate_all(beyond) <= 0
 
 
+RIGHT_TO_LEFT = ("\u05d0\u05d1", "\u05d2\u05d3")
+
+PLACES = """([span, names]) => names.map((name) => {
+  const range = document.createRange();
+  range.setStart(span.firstChild, span.textContent.indexOf(name));
+  range.setEnd(span.firstChild, span.textContent.indexOf(name) + name.length);
+  return range.getBoundingClientRect().left;
+})"""
+"""How far to the right each of the names stands."""
+
+
+class Reversing(SampleRun):
+    """Tokens whose symbols are written from the right."""
+
+    async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
+        route = f"WETH -> {' -> '.join(RIGHT_TO_LEFT)} -> WETH"
+        return [replace(row, route=route) for row in await super().decisions(limit, before)]
+
+
+async def test_symbols_written_from_the_right_do_not_turn_a_walk_round(browser: BrowserContext) -> None:
+    async with shown(browser, dashboard_of(Reversing(blocks=6))) as watched:
+        walk = await watched.page.locator("#rows .route span").first.element_handle()
+        first, second = await watched.page.evaluate(PLACES, [walk, RIGHT_TO_LEFT])
+        assert first < second
+
+
+async def test_a_reader_of_the_screen_hears_whose_a_count_is_and_no_profit_at_every_block(
+    browser: BrowserContext,
+) -> None:
+    async with shown(browser, dashboard_of(SampleRun(blocks=40))) as watched:
+        for strategy in STRATEGIES:
+            name = re.compile(f"^{strategy.replace('_', ' ')}: \\d+$")
+            await expect(watched.page.get_by_role("img", name=name)).to_be_visible()
+        await expect(watched.page.locator("#total")).to_have_attribute("aria-live", "off")
+
+
 async def test_a_fill_that_was_taken_back_says_by_what(browser: BrowserContext) -> None:
     async with shown(browser, dashboard_of(Bounded(blocks=6))) as watched:
         await watched.page.locator("#rows .open").first.click()
