@@ -52,9 +52,10 @@ def route(
     from bot.market.routing import route as routed
     from bot.quotes import QuoteRefused, Quotes, parse_amount, require_amount
     from bot.snapshot.importing import opened
+    from bot.snapshot.wrapping import with_wrappers
     from chains.pools.extension import families_with
 
-    snapshot = opened(state, families_with(family_files))
+    snapshot = with_wrappers(opened(state, families_with(family_files)))
     try:
         quotes = Quotes(snapshot)
         paid, received = quotes.token(token_in), quotes.token(token_out)

@@ -73,6 +73,7 @@ def scan(
     from bot.scan.scan import NoNumeraire, numeraire_of, pays_gas
     from bot.scan.scan import scan as scanned
     from bot.snapshot.importing import opened
+    from bot.snapshot.wrapping import with_wrappers
     from chains.pools.extension import families_with
 
     families = families_with(family_files)
@@ -82,7 +83,7 @@ def scan(
     gas_price_wei = int(in_wei)
     most = math.inf if budget is None else float(_number("--budget", budget))
     for file in _files(states):
-        snapshot = opened(file, families)
+        snapshot = with_wrappers(opened(file, families))
         try:
             unit = numeraire_of(snapshot, numeraire)
         except NoNumeraire as error:

@@ -100,7 +100,8 @@ def pays_gas(token: Token, snapshot: Snapshot) -> bool:
 
 
 def _wrapped_coin(snapshot: Snapshot) -> Token:
-    """The wrapped coin of the network most pools are on; else the token of that symbol, if only one has it."""
+    """The wrapped coin of the network most pools are on, or the coin itself where nothing trades the wrapped one; else
+    the token of that symbol, if only one has it."""
     places: dict[str, int] = {}
     for token in snapshot.tokens:
         places[token.place] = places.get(token.place, 0) + 1
@@ -109,9 +110,10 @@ def _wrapped_coin(snapshot: Snapshot) -> Token:
             address = load_network(place).wrapped.address
         except (InvalidNetwork, UnknownName, OSError):
             break
-        for token in snapshot.tokens:
-            if (token.place, token.address) == (place, address):
-                return token
+        for at in (address, ZERO_ADDRESS):
+            for token in snapshot.tokens:
+                if (token.place, token.address) == (place, at):
+                    return token
     found = [token for token in snapshot.tokens if token.symbol == _WRAPPED]
     if len(found) == 1:
         return found[0]

@@ -12,6 +12,8 @@ from bot.market.why import Answer, why
 from bot.scan.books_file import Books
 from bot.scan.report import document, lines
 from bot.scan.scan import NoNumeraire, numeraire_of, scan
+from bot.snapshot.wrapping import with_wrappers
+from chains.networks import load_network
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.tick_math import Ticks, sqrt_price_at
 from chains.snapshot import LeftOut, Recorded, Snapshot
@@ -20,6 +22,7 @@ from tests.bot.scan.recorded import recorded_snapshot
 from tests.chains.pools.samples import at, pair, token
 
 ETH = 10**18
+MAINNET = load_network("ethereum")
 
 
 def snapshot(*pools) -> Snapshot:
@@ -199,3 +202,24 @@ def test_why_says_what_is_in_the_way_of_each_direction() -> None:
 
 def test_a_share_is_a_number_even_where_nothing_can_be_gained() -> None:
     assert math.isfinite(scanned().share)
+
+
+def test_coins_can_be_wrapped_where_a_file_does_not_say_so() -> None:
+    weth, coin = MAINNET.wrapped, MAINNET.native
+    usdc = MAINNET.token("USDC")
+    pools = (
+        pair((1_000 * ETH, 2_000_000 * 10**6), number=1, tokens=(weth, usdc)),
+        pair((1_000 * ETH, 2_100_000 * 10**6), number=2, tokens=(coin, usdc)),
+    )
+    bare, whole = snapshot(*pools), with_wrappers(snapshot(*pools))
+    assert scan(bare, Books(), weth, Terms()).bound == 0
+    found = scan(whole, Books(), numeraire_of(whole, None), Terms())
+    assert found.numeraire == weth and found.share > 0.999 and found.capture.gain > ETH // 5
+    assert with_wrappers(whole) == whole
+    assert with_wrappers(snapshot(pools[0])) == snapshot(pools[0])
+
+
+def test_gains_are_in_coins_where_nothing_trades_their_wrapper() -> None:
+    coin, usdc = MAINNET.native, MAINNET.token("USDC")
+    only = snapshot(pair((1_000 * ETH, 2_000_000 * 10**6), number=1, tokens=(coin, usdc)))
+    assert with_wrappers(only) == only and numeraire_of(only, None) == coin
