@@ -1,5 +1,5 @@
-"""Exchanges that refused an order: nothing new is begun at them until they take one, or for a while; at those that take
-our key no more, until they do."""
+"""Exchanges that refused an order: nothing new is begun at them until they take one, or for a while, and as long as
+they do not say what is free there."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Resting:
         self._ledger = ledger
         self._now_s = 0
         self._rests: dict[str, _Rest] = {}
-        self._keyless: dict[str, str] = {}
+        self._unsaid: dict[str, str] = {}
 
     def at_head(self, timestamp_s: int) -> None:
         """A new head is here."""
@@ -42,22 +42,25 @@ class Resting:
             self._refused(placed, rest, detail)
         elif rest is not None and placed.state not in UNCLEAR_ORDERS and placed.id > rest.refused.id:
             del self._rests[placed.exchange]
+            self.said(placed.exchange)
             self._ledger.record_event(Level.INFO, "exchange_takes_orders", f"{placed.exchange} took {placed.client_id}")
 
-    def key_refused(self, exchange: str, why: str) -> None:
-        """It says that our key may not trade: it will refuse whatever is ordered, however long it rests."""
-        if exchange not in self._keyless:
+    def unsaid(self, exchange: str, why: str, *, key_refused: bool) -> None:
+        """It does not say what is free there, since our key may not trade or for another reason: it would refuse, or
+        not hear, whatever is ordered, however long it rests.
+        """
+        if key_refused and self._unsaid.get(exchange) != why:
             self._ledger.record_event(Level.ERROR, "exchange_rests", f"{why}; it rests until its key may trade")
-        self._keyless[exchange] = why
+        self._unsaid[exchange] = why
 
-    def key_taken(self, exchange: str) -> None:
-        """It answers to our key."""
-        self._keyless.pop(exchange, None)
+    def said(self, exchange: str) -> None:
+        """It says what is free there."""
+        self._unsaid.pop(exchange, None)
 
     def why(self, exchange: str) -> str | None:
         """Why nothing new is begun there, in one line; None where it may be."""
-        if exchange in self._keyless:
-            return self._keyless[exchange]
+        if exchange in self._unsaid:
+            return self._unsaid[exchange]
         rest = self._rests.get(exchange)
         if rest is None or self._now_s >= rest.until_s:
             return None

@@ -41,13 +41,13 @@ class Shortfalls:
             try:
                 free = await self._exchanges[exchange].free()
             except (ExchangeUnavailable, ExchangeMisconfigured) as error:
-                if isinstance(error, ExchangeMisconfigured):
-                    self._resting.key_refused(exchange, str(error))
-                else:
+                key_refused = isinstance(error, ExchangeMisconfigured)
+                self._resting.unsaid(exchange, str(error), key_refused=key_refused)
+                if not key_refused:
                     self._ledger.record_event(Level.WARNING, "exchange_unavailable", str(error))
                 self._ask_at[exchange] = self._heads + _AGAIN_AFTER_HEADS
                 continue
-            self._resting.key_taken(exchange)
+            self._resting.said(exchange)
             before = self._inventory.missing_at(exchange)
             self._inventory.believe(exchange, free)
             missing = self._inventory.missing_at(exchange)

@@ -347,9 +347,10 @@ class Exchange:
         except Exception as error:
             if isinstance(error, BROKEN_RULES):
                 self._read_anew()
-            if not reading.is_duplicate(error):
+            report = reading.failure(order, error, self._conceal)
+            if report.status is OrderStatus.UNKNOWN and not reading.is_duplicate(error):
                 self._lost.note(order, self._monotonic_ns())
-            return reading.failure(order, error, self._conceal)
+            return report
         try:
             return await self._report(raw, order.client_id)
         except Exception as error:

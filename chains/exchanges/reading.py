@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import re
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import ccxt
 
 from chains.assets import Token
@@ -34,6 +36,9 @@ ANSWERED = (ccxt.InvalidNonce, ccxt.RateLimitExceeded, ccxt.DDoSProtection, ccxt
 network errors, but the exchange did answer, and what it asks before it places an order comes before that. Left unknown,
 one too many would have been looked for until a person settled it.
 """
+
+NEVER_LEFT = (aiohttp.ClientConnectorError, socket.gaierror)
+"""Why no connection was made: not a byte of the request left this machine."""
 
 ENDED = ("closed", "canceled", "expired")
 """What ccxt calls an order that trades no more."""
@@ -172,6 +177,9 @@ def report(raw: Raw, client_id: str, trades: tuple[Fill, ...]) -> OrderReport:
 
 def failure(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:
     """What an exception says of the order whose placing raised it: `REJECTED` on the venue's word, else `UNKNOWN`."""
+    if isinstance(error.__cause__, NEVER_LEFT):
+        detail = f"it was not sent: {told(error.__cause__, conceal)}"
+        return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=detail)
     refused = isinstance(error, REFUSALS) or type(error) in ANSWERED
     if not refused or is_duplicate(error):
         return unknown(order, error, conceal)

@@ -121,7 +121,7 @@ async def test_where_the_key_may_trade_no_more_nothing_is_begun_however_long_it_
     exchange.reachable = False
     for second in range(1, 12):
         await _after(on, 4 * MOST_S + second)
-    assert on.resting.why("binance") == KEY_REFUSED, "that it does not answer says nothing of the key"
+    assert on.resting.why("binance") == "binance does not answer"
     exchange.reachable, exchange.key_refused = True, False
     for second in range(12, 23):
         await _after(on, 20 * MOST_S + second)
@@ -129,3 +129,20 @@ async def test_where_the_key_may_trade_no_more_nothing_is_begun_however_long_it_
     assert [event.detail for event in events(ledger) if event.name == "exchange_rests"].count(
         f"{KEY_REFUSED}; it rests until its key may trade"
     ) == 1
+
+
+@pytest.mark.parametrize("ended", ["it answers", "it takes an order"])
+async def test_an_exchange_that_answers_nothing_after_a_refusal_rests_until_it_does(ledger: Ledger, ended: str) -> None:
+    exchange = ScriptedExchange([rejects, says_nothing])
+    exchange.reachable = False
+    on = await _refused(ledger, exchange)
+    await _after(on, 1)
+    on.resting.at_head(head(BLOCK).timestamp_s + MOST_S)
+    assert on.resting.why("binance") == "binance does not answer"
+    if ended == "it answers":
+        on.resting.said("binance")
+    else:
+        exchange.reachable = True
+        exchange.known[exchange.placed[1].client_id] = fills_nothing(exchange.placed[1])
+        await _after(on, MOST_S)
+    assert on.resting.why("binance") is None

@@ -122,6 +122,32 @@ async def test_a_time_out_after_acceptance_is_unknown_and_its_fills_are_found() 
     assert (found.status, found.filled) == (OrderStatus.FILLED, COIN)
 
 
+async def test_an_order_for_which_no_connection_could_be_made_was_not_sent() -> None:
+    local = LocalExchange(ANCHORS)
+    async with broken(local) as exchange:
+        order = an_order(await exchange.fetch_book(ETH), "buy", COIN)
+        await local.close()
+        report = await exchange.place(order)
+    assert report.status is OrderStatus.REJECTED
+    assert report.detail.startswith("it was not sent: ClientConnectorError: Cannot connect to host")
+
+
+async def test_an_order_whose_connection_was_made_and_broke_is_unknown() -> None:
+    async with broken(HangingUp(ANCHORS)) as exchange:
+        report = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+    assert report.status is OrderStatus.UNKNOWN
+
+
+class HangingUp(LocalExchange):
+    """Breaks the connection instead of answering an order."""
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        answer = await super()._answer(request, handler)
+        if request.method == "POST" and request.transport is not None:
+            request.transport.abort()
+        return answer
+
+
 class Deaf(LocalExchange):
     """Hears no orders while a proxy before it answers 504, or `duplicate` that it has them already."""
 
