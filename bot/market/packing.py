@@ -124,12 +124,17 @@ class Packing:
         return self._tokens[self.market.ends_of(number)[1]]
 
     def ties(self, book: Book) -> Iterator[tuple[Token, Token]]:
-        """Two tokens of one place that the book's base and quote stand for."""
+        """Two tokens of one place that the book's base and quote stand for; of the native coin rather the wrapped."""
         of = self._graph.assets.of
-        for base in self._of_asset.get(of(book.base), ()):
-            for quote in self._of_asset.get(of(book.quote), ()):
+        for base in self._held(of(book.base)):
+            for quote in self._held(of(book.quote)):
                 if base.place == quote.place and base != quote:
                     yield base, quote
+
+    def _held(self, asset: Asset) -> list[Token]:
+        tokens = self._of_asset.get(asset, [])
+        wrapped = {token.place for token in tokens if token.address != ZERO_ADDRESS}
+        return [token for token in tokens if token.address != ZERO_ADDRESS or token.place not in wrapped]
 
     def sync(self) -> None:
         """Take in whatever has changed."""

@@ -9,13 +9,14 @@ from fractions import Fraction
 import pytest
 
 from bot.market import Market
+from bot.market.books import book_id
 from bot.strategy import MarketView
 from chains.assets import ZERO_ADDRESS, Address, Asset, Assets, Token
 from chains.blocks import Head
 from chains.pools.pool import Pool
 from chains.pools.wrapping_native import WrappedNativePool
 from tests.bot.ledger.given import GWEI
-from tests.bot.market.samples import BTC, DAI, ETH, USD, USDC, WETH, book, market, v2
+from tests.bot.market.samples import BTC, DAI, ETH, ETH_AT_EXCHANGE, USD, USD_AT_EXCHANGE, USDC, WETH, book, market, v2
 from tests.bot.market.test_search import random_market
 
 WEI = 10**18
@@ -144,3 +145,14 @@ def test_nothing_is_wrapped_where_a_strategy_may_not() -> None:
     pools = *through_coins(20, DAI), v2(22, COIN, DAI, (1_000 * WEI, 2_200_000 * WEI)), WRAPPER
     found = list(market(*pools, assets=NATIVE).cycles(allowed=lambda venue, token: venue != WRAPPER.venue))
     assert [step.token_in for each in found for step in each.steps] == [COIN, DAI]
+
+
+def test_a_book_is_traded_against_the_wrapped_coin_and_never_the_coin() -> None:
+    assets = Assets({ETH: [COIN, WETH, ETH_AT_EXCHANGE], USD: [USDC, USD_AT_EXCHANGE]})
+    offered = book([("1999", "50")], [("2000", "50")])
+    dear = market(v2(41, COIN, USDC, (1_000 * WEI, 2_100_000 * 10**6)), WRAPPER, offered, assets=assets)
+    held = {WETH: 100 * WEI, USDC: 10**12, ETH_AT_EXCHANGE: 10**10, USD_AT_EXCHANGE: 10**14}
+    tied = dear.tied(book_id(offered.exchange, offered.symbol))
+    assert tied is not None and tied.tokens == (WETH, USDC)
+    (found,) = dear.cycles(books=1, inventory=held)
+    assert [str(step.token_in) for step in found.steps[:2]] == [str(WETH), str(COIN)]
