@@ -276,9 +276,9 @@ class Exchange:
             return None
         try:
             rights: Mapping[str, bool | None] = await self._client.sapi_get_account_apirestrictions()
-        except ccxt.BaseError:
+            return rights.get(right)
+        except Exception:
             return None
-        return rights.get(right)
 
     async def close(self) -> None:
         """Stop following and hang up."""

@@ -434,6 +434,15 @@ async def test_an_order_that_cannot_be_read_is_no_answer() -> None:
             await exchange.find("one", ETH)
 
 
+@pytest.mark.parametrize("page", [*PAGES, "[]", "[null]"])
+async def test_a_page_where_the_keys_rights_should_be_tells_nothing_of_them(page: str) -> None:
+    local = Paged("/apiRestrictions")
+    async with broken(local) as exchange:
+        local.page = page
+        await exchange.connect(to_trade=True)
+        assert await exchange.may_trade() is None and await exchange.free() == {"USDT": 10_000 * COIN}
+
+
 @pytest.mark.parametrize("page", PAGES)
 async def test_a_page_where_balances_should_be_is_no_empty_account(page: str) -> None:
     local = Paged("/account")
