@@ -237,10 +237,10 @@ async def _steps(families: Families) -> tuple[Step, ...]:
     coins = await families.loaded(await families.pool(COIN, 100 * ETH, mid, 320 * ETH))
     wrapped = HopKind.WRAPPED_NATIVE
     steps += [
-        Step(wrapped, Hop(wrapped, Address(weth.address), True, 0), weth, COIN),
+        Step(wrapped, Hop(wrapped, Address(weth.address), False, 0), weth, COIN),
         Step(HopKind.UNISWAP_V4, coins.hop(COIN), COIN, mid),
         Step(HopKind.UNISWAP_V4, coins.hop(mid), mid, COIN),
-        Step(wrapped, Hop(wrapped, Address(weth.address), False, 0), COIN, weth),
+        Step(wrapped, Hop(wrapped, Address(weth.address), True, 0), COIN, weth),
     ]
     for kind in MOCKED:
         venue = await families.venue(kind)
