@@ -39,7 +39,8 @@ class Nonces(Results):
 
         Transactions the journal does not know are skipped with a warning while nothing is in flight, and where it was
         `restored`: what its copy knew as in flight has been decided since. Otherwise nothing changes, because one of
-        them may have a nonce of what is in flight. Raises `LedgerError` when the chain counts fewer than the ledger.
+        them may have a nonce of what is in flight. Raises `LedgerError` when the chain counts fewer than the ledger
+        has given out.
         """
         with self._write() as connection:
             mine = (SenderRow.instance == self.run.instance, SenderRow.sender == sender)
@@ -50,6 +51,11 @@ class Nonces(Results):
             of_sender = (IntentRow.instance == self.run.instance, IntentRow.sender == sender)
             found = connection.execute(select(IntentRow.state).where(*of_sender, IntentRow.state.in_(_OPEN)).distinct())
             waiting = {IntentState(state) for (state,) in found}
+            highest = self._highest_nonce(connection, sender)
+            if not waiting and (0 if highest is None else highest + 1) <= chain_nonce < expected:
+                # Nothing of ours has those nonces: they were a node's mistake, or of a block that is no more.
+                self._skip_to(connection, sender, chain_nonce)
+                return True
             if chain_nonce < expected and not waiting:
                 raise LedgerError(
                     f"{sender} has sent {chain_nonce} transactions by the chain and {expected} by the ledger; "
@@ -59,8 +65,7 @@ class Nonces(Results):
                 return True
             if waiting & IN_FLIGHT and not restored:
                 return False
-            of = {"of_instance": self.run.instance, "of_sender": sender}
-            self._change(connection, _CHANGE, **of, first_nonce=chain_nonce)
+            self._skip_to(connection, sender, chain_nonce)
             detail = f"{sender} sent {chain_nonce - expected} transactions that are not in the ledger"
             self._keep_event(connection, Level.WARNING, "foreign_transactions", detail)
             return True
@@ -68,6 +73,10 @@ class Nonces(Results):
     def next_nonce(self, sender: Address) -> int:
         """The nonce `reserve` will give. Raises `LedgerError` before `set_first_nonce`."""
         return self.remembered(("nonce", sender), lambda connection: self._next_nonce(connection, sender), _TABLES)
+
+    def _skip_to(self, connection: Connection, sender: Address, nonce: int) -> None:
+        of = {"of_instance": self.run.instance, "of_sender": sender}
+        self._change(connection, _CHANGE, **of, first_nonce=nonce)
 
     def _highest_nonce(self, connection: Connection, sender: str) -> int | None:
         wanted = {"instance": self.run.instance, "sender": sender}

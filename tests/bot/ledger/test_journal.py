@@ -214,6 +214,20 @@ def test_a_chain_that_forgot_transactions_is_another_chain(ledger: Ledger) -> No
         ledger.set_first_nonce(SENDER, 0)
 
 
+@pytest.mark.parametrize("sent_before", [False, True])
+def test_nonces_that_a_chain_counted_once_and_no_more_are_given_out_where_none_of_ours_has_them(
+    ledger: Ledger, sent_before: bool
+) -> None:
+    ledger.set_first_nonce(SENDER, 0)
+    if sent_before:
+        ledger.mark_final(ledger.record_mined(pending(ledger, 1).id, receipt(1), {}).id)
+    given = ledger.next_nonce(SENDER)
+    ledger.set_first_nonce(SENDER, 9)
+    assert ledger.next_nonce(SENDER) == 9
+    assert ledger.set_first_nonce(SENDER, given + 2)
+    assert ledger.next_nonce(SENDER) == given + 2
+
+
 def test_each_instance_counts_its_own_nonces(ledger: Ledger) -> None:
     pending(ledger, 1)
     begin(ledger, instance="0xother")
