@@ -1,4 +1,4 @@
-"""Cycles between Uniswap V4's pools of the native coin: they are lent, and gain, its wrapped token."""
+"""Through Uniswap V4's pools of the native coin: what is lent, gained and exchanged is its wrapped token."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import pytest
 
 from bot.market import Market
 from chains.assets import ETH, Address, Assets
-from chains.executor import CycleCall, Lender, Loan
+from chains.executor import CycleCall, ExchangeCall, Lender, Loan
 from chains.pools.wrapping_native import WrappedNativePool
 from tests.contracts.families import COIN, Families
+from tests.contracts.market import ETH as ONE
 from tests.contracts.settling import DEPTH
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,3 +35,17 @@ async def test_a_cycle_that_begins_in_coins_settles_in_their_wrapper_to_the_wei(
     await families.market.settle(call)
     assert await families.market.balance(weth, families.market.executor) == before + found.gain
     await chain.anvil.rpc("evm_revert", snapshot)
+
+
+async def test_inventory_is_exchanged_through_coins_either_way(families: Families) -> None:
+    market, weth, dai = families.market, families.market.weth, families.market.dai
+    pool = await families.loaded(await families.pool(COIN, DEPTH, dai, 3 * DEPTH))
+    wrapper = WrappedNativePool(Address(weth.address), (COIN, weth))
+    forth, back = (wrapper.hop(weth), pool.hop(COIN)), (pool.hop(dai), wrapper.hop(COIN))
+    bought = pool.quote(COIN, ONE)
+    sold = pool.swapped(COIN, ONE).quote(dai, bought)
+    held = await market.balance(weth, market.inventory)
+    limits = 2**40, 2**40, bytes(32)
+    await market.settle(ExchangeCall(Address(weth.address), ONE, Address(dai.address), bought, *limits, forth))
+    await market.settle(ExchangeCall(Address(dai.address), bought, Address(weth.address), sold, *limits, back))
+    assert await market.balance(weth, market.inventory) == held - ONE + sold
