@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +68,8 @@ def which_of(loaded: Loaded) -> Which:
 
 
 def _url(loaded: Loaded) -> str:
-    """The configured one; that of what lasts, which later dry runs and runs on forks do not hide; the newest run's of
-    the network.
+    """The configured one; that of what lasts, which later dry runs and runs on forks do not hide, once a live run has
+    begun; the newest run's of the network.
     """
     from bot.config.values import plain
     from bot.ledger.database import LEDGER_FILE
@@ -76,11 +78,18 @@ def _url(loaded: Loaded) -> str:
         return plain(loaded.config.ledger.url)
     folder, name = loaded.config.ledger.folder, loaded.network.name
     live = folder / name / LEDGER_FILE
-    if live.is_file():
+    if live.is_file() and _has_run(live):
         return str(live)
     found = (path for path in folder.glob(f"*/{LEDGER_FILE}") if network_of(path.parent) == name)
-    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    newest = max(found, key=lambda path: (path != live, path.stat().st_mtime), default=None)
     if newest is None:
         message = f"{folder}: no ledger of network {name} yet; start a run with `isthmus run`, or name one by --ledger"
         raise CommandFailed(message, ExitCode.USAGE)
     return str(newest)
+
+
+def _has_run(file: Path) -> bool:
+    """Whether a run ever began there, and not only a start that failed; also where that cannot be told."""
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as ledger:
+        return ledger.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+    return True

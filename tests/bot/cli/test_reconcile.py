@@ -88,6 +88,16 @@ def test_a_later_dry_run_does_not_hide_what_trades_live(tmp_path: Path) -> None:
     assert result.stderr == f"ledger {runs}/twin/ledger.sqlite3, run 1 (live); --ledger names another\n"
 
 
+def test_a_live_start_that_failed_does_not_hide_the_runs_there_were(tmp_path: Path) -> None:
+    config = _run_that_ended(tmp_path)
+    runs = tmp_path / "var" / "runs"
+    (runs / "twin").mkdir()
+    Ledger.open(str(runs / "twin" / "ledger.sqlite3"), SystemClock()).close()
+    result = _reconcile("--config", config)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr == f"ledger {_ledger_of(tmp_path)}, run 1 (live); --ledger names another\n"
+
+
 def test_of_a_ledger_that_all_runs_share_the_networks_live_run_is_meant(tmp_path: Path) -> None:
     config = _run_that_ended(tmp_path)
     shared = _ledger_of(tmp_path)
