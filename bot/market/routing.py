@@ -217,20 +217,26 @@ class _Router:
         return {edge: into for edge, into in zip(edges, carried, strict=True) if into}
 
     def _exact(self, parts: Sequence[tuple[Edges, float]], amount: int) -> tuple[Path, ...]:
-        """The parts in integers that add up to `amount`: what pools refuse goes along the widest path that takes it.
+        """The parts in integers that add up to `amount`: what the parts leave, or pools refuse, goes along the widest
+        path that takes it.
 
         Nothing where none does.
         """
+        if not parts:
+            return ()
         total = sum(part for _, part in parts)
-        asked = [int(amount * (part / total)) for _, part in parts]
-        for widest in range(len(parts)):
-            asked[widest] += amount - sum(asked)
+        asked = [int(amount * (part / max(total, amount))) for _, part in parts]
+        if amount - sum(asked) <= amount * SLACK:
+            asked[0] += amount - sum(asked)
+        for widest in (None, *range(len(parts))):
+            if widest is not None:
+                asked[widest] += amount - sum(asked)
             desk = Desk(self._pools)
             taken = [self._taken(desk, path, units) for (path, _), units in zip(parts, asked, strict=True)]
             made = tuple(path for path in taken if path is not None)
             if _paid(made) == amount:
                 return made
-            if not widest:
+            if widest is None:
                 given = [0 if path is None else path.amount_in for path in taken]
             asked = given.copy()
         return ()

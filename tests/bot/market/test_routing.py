@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +14,9 @@ from chains.pools.pool import PoolError
 from tests.bot.market.dual.markets import TOKENS, WETH, markets
 from tests.bot.market.samples import DAI, USDC, WBTC, v3
 from tests.bot.scan.recorded import recorded_snapshot
-from tests.chains.pools.samples import pair, token
+from tests.chains.pools.samples import A, B, pair, token
+from tests.chains.pools.test_balancer_v2 import weighted
+from tests.chains.pools.test_balancer_v3 import stable
 from tests.chains.pools.test_wrapping import LIDO, STETH, WSTETH
 
 ETH = 10**18
@@ -70,6 +74,19 @@ def test_a_pool_that_is_filled_to_the_end_of_what_is_known_of_it_takes_its_part_
     assert 513 * ETH < part < 514 * ETH
     with pytest.raises(PoolError):
         narrow.quote(weth, 514 * ETH, usdc)
+
+
+@pytest.mark.parametrize(("held", "amount"), [(100, 700), (400, 700), (400, 1_500), (400, 4_000)])
+def test_a_pool_that_takes_no_more_than_its_part_has_the_rest_go_elsewhere(held, amount) -> None:
+    some = {"tokens": (A, B), "managed": (0, 0), "weights": (ETH // 2, ETH // 2)}
+    bounded = replace(weighted(), balances=(1_000 * ETH, 1_000 * ETH), **some)
+    steep = replace(stable(), tokens=(A, B), balances=(held * ETH, held * ETH), rates=(ETH, ETH), amp=1_000)
+    found = route([bounded, steep], A, B, amount * ETH)
+    assert found.amount_in == amount * ETH and replayed([bounded, steep], found) == found.amount_out
+    most = bounded.quote(A, 300 * ETH, B) + steep.quote(A, (amount - 300) * ETH, B)
+    assert found.amount_out >= most * (1 - 1e-4)
+    back = route([bounded, steep], A, B, found.amount_out, exact_out=True)
+    assert back.amount_in <= found.amount_in * (1 + 1e-5)
 
 
 def test_a_path_over_a_token_of_few_units_is_not_taken_for_a_price_that_rounding_eats() -> None:
