@@ -14,7 +14,7 @@ from pathlib import Path
 from eth_utils.crypto import keccak
 
 from bot.signer import wire
-from bot.signer.owned import Dropped, NotSigned, name_of, signed_by, typed_digest
+from bot.signer.owned import Dropped, NotSigned, content_of, name_of, signed_by, typed_digest
 from bot.signer.policy import SignerPolicy
 from bot.signer.wire import InvalidMessage
 from chains.assets import Address
@@ -196,7 +196,7 @@ class GrantBook:
 
     def _taken(self, file: Path) -> Grant | None:
         try:
-            signed = decode_grant(file.read_bytes())
+            signed = decode_grant(content_of(file))
             require_binding(signed, self._policy)
             if file.stem != signed.grant.id:
                 raise InvalidGrant(f"the file is named otherwise than its grant, {signed.grant.id}")

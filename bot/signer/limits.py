@@ -16,7 +16,7 @@ from typing import Any
 from eth_utils.crypto import keccak
 
 from bot.signer import wire
-from bot.signer.owned import Dropped, NotSigned, name_of, signed_by, typed_digest
+from bot.signer.owned import Dropped, NotSigned, content_of, name_of, signed_by, typed_digest
 from bot.signer.policy import SignerPolicy, StrategyLimits
 from bot.signer.switch import TOTAL
 from bot.signer.wire import InvalidMessage
@@ -233,7 +233,7 @@ class LimitBook:
         self._known.add(change_id)
 
     def _read(self, file: Path) -> SignedChange:
-        signed = wire.decode(SignedChange, file.read_bytes())
+        signed = wire.decode(SignedChange, content_of(file))
         change, policy = signed.change, self._policy
         if file.stem != change.id:
             raise InvalidChange(f"the file is named otherwise than its change, {change.id}")

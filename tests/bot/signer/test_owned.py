@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,13 +12,14 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from bot.owner import deposit, deposit_change
-from bot.signer.grants import Grant, InvalidGrant, SignedGrant
+from bot.signer.grants import Grant, InvalidGrant, SignedGrant, grant_file
 from bot.signer.journal import Journal
-from bot.signer.limits import InvalidChange, LimitChange, SignedChange
+from bot.signer.limits import InvalidChange, LimitChange, SignedChange, change_file
 from bot.signer.owned import Dropped
+from bot.signer.protocol import Signed
 from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
-from tests.bot.signer.making import ETHER, NOW_S, OTHER
+from tests.bot.signer.making import ETHER, NOW_S, OTHER, answer, ask
 from tests.bot.signer.owning import (
     OWNER,
     OWNER_SECRET,
@@ -53,6 +56,14 @@ NOT_OURS: dict[str, tuple[SignedGrant | SignedChange, str]] = {
         _OTHERS,
     ),
     "a change with no whole signature": (SignedChange(change(9 * ETHER), b"\x01"), "not 65 bytes"),
+    "a grant on a chain below zero": (
+        SignedGrant(granted(chain_id=-1), signed(granted()).signature),
+        "nobody can sign",
+    ),
+    "a change of before time began": (
+        SignedChange(change(9 * ETHER, made_at_s=-1), owned_by(change(9 * ETHER)).signature),
+        "nobody can sign",
+    ),
     "an old change": (owned_by(change(9 * ETHER, later_s=-86_401)), "within the last day"),
     "a change of tomorrow": (owned_by(change(9 * ETHER, later_s=301)), "within the last day"),
 }
@@ -160,3 +171,21 @@ def test_where_a_folder_should_be_a_file_holds_nothing_and_is_looked_at_again(tm
     folder.mkdir()
     (folder / "change.json").touch()
     assert dropped.files(0) == [folder / "change.json"]
+
+
+@pytest.mark.parametrize("place", [change_file, grant_file])
+@pytest.mark.parametrize("what", ["a pipe", "a folder", "far too long"])
+def test_what_is_no_file_that_a_person_drops_is_refused_and_not_waited_for(
+    owned: Signer, switch: KillSwitch, journal: Journal, place: Callable[[Path, str], Path], what: str
+) -> None:
+    file = place(switch.folder, "0x" + "00" * 16)
+    file.parent.mkdir()
+    if what == "a pipe":
+        os.mkfifo(file)
+    elif what == "a folder":
+        file.mkdir()
+    else:
+        file.write_bytes(bytes(2**17))
+    assert differences(owned) == {} and status_of(owned).grants == {}
+    assert isinstance(answer(owned, ask()), Signed)
+    assert any(detail.startswith(f"{file.stem} ") and "at most" in detail for _, _, detail in journal.audit())
