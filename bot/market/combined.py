@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from itertools import permutations, product
+from itertools import islice, permutations, product
 from typing import NamedTuple
 
 from bot.market.dual.decompose import shares
@@ -35,7 +35,10 @@ SMALL = 1 << 14
 """Up to so many base units sizes are tried one by one around the model's: there roundings hide the best from it."""
 
 TRIES = 1_024
-"""How many sizes are tried at once then, in every order of the walks."""
+"""How many sizes are tried at once then, and in how many orders the walks are weighed as they are."""
+
+ORDERS = 6
+"""In how many of these, the best, all sizes are tried: in every order of three walks."""
 
 SPANS = (0.3, 0.1, 0.03)
 """How far round each size of the model's all pools are asked together, relative to it."""
@@ -224,11 +227,13 @@ class Combining:
     def _tried(self, trips: _Trips) -> _Trips:
         """The same trips, at the sizes around theirs and in the order that gain most in integers."""
         reach = (int(TRIES ** (1 / len(trips))) - 1) // 2
-        best = max(permutations(trips), key=self._net)
+        best = trips
         while True:
+            orders = sorted(islice(permutations(best), TRIES), key=self._net, reverse=True)
+            best = orders[0]
             around = (
                 tuple((numbers, amount_in + move) for (numbers, amount_in), move in zip(order, moves, strict=True))
-                for order in permutations(best)
+                for order in orders[:ORDERS]
                 for moves in product(range(-reach, reach + 1), repeat=len(trips))
             )
             better = max((tuple(trip for trip in tried if trip[1] > 0) for tried in around), key=self._weighed)

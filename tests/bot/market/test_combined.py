@@ -225,3 +225,15 @@ def _shared() -> tuple[list[Pool], list[Walk]]:
         v2(3, USDC, WETH, (4_000_000 * 10**6, 2_100 * ETHER)),
     ]
     return pools, [walk_through(pool, pools[2]) for pool in pools[:2]]
+
+
+def test_small_sizes_of_many_walks_are_not_tried_in_every_order_of_them(monkeypatch):
+    weighed = Combining._weighed
+    asked = []
+    monkeypatch.setattr(Combining, "_weighed", lambda self, trips: asked.append(trips) or weighed(self, trips))
+    cheap = [v2(number, A, B, (4_000_000, 4_000_000 * ETHER), 100) for number in range(1, 6)]
+    dear = v2(9, A, B, (10**11, 998 * 10**8 * ETHER), 100)
+    pools = [*cheap, dear]
+    found = together(pools, [walk_through(pool, dear) for pool in cheap], max_routes=5)
+    assert len(found) == 5 and gained(pools, found) > 0
+    assert len(asked) < 25_000
