@@ -50,9 +50,20 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callback], click
         json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for machines.")
         debug_option = click.option("--debug", is_flag=True, help="On an error, print where in the code it happened.")
         wrapped = json_option(debug_option(guarded))
-        return click.command(name, epilog=epilog, context_settings={"max_content_width": 110})(wrapped)
+        return click.command(name, _Command, epilog=epilog, context_settings={"max_content_width": 110})(wrapped)
 
     return decorate
+
+
+class _Command(click.Command):
+    """One whose help is named by every refusal: click does not say whose option it is that lacks its value."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
 
 
 class Verbs(click.Group):

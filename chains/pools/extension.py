@@ -21,6 +21,8 @@ def load_module(file: Path) -> ModuleType:
     loaded = sys.modules.get(name)
     if loaded is not None and loaded.__file__ == str(file.resolve()):
         return loaded
+    if not file.is_file():
+        raise InvalidFamilyFile(f"{file}: no such file; name a Python file that defines FAMILY")
     spec = spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
         raise InvalidFamilyFile(f"{file} is not a Python file; name one that ends in .py")
@@ -28,7 +30,7 @@ def load_module(file: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise InvalidFamilyFile(f"{file} cannot be loaded: {type(error).__name__}: {error}") from error
     return module

@@ -119,6 +119,7 @@ def test_ctrl_c_while_the_command_is_being_loaded_or_ends_is_one_line(program: s
         (["run", "surplus"], "got unexpected extra argument"),
         (["run", "--config", "nowhere.toml"], "`isthmus init` writes a first one"),
         (["keys", "new"], "missing argument"),
+        (["executor", "status", "--executor"], "executor status --help` shows how"),
         (["keys", "new", "k.json"], "give --passphrase-file or --passphrase-fd"),
         (["keys", "check", "k.json", "--passphrase-fd", "99"], "file descriptor 99 cannot be read"),
         (["init", "--network", "etherium"], "did you mean 'ethereum'?"),

@@ -31,7 +31,12 @@ def test_a_run_knows_the_families_its_file_names_and_hears_their_events(tmp_path
 
 @pytest.mark.parametrize(
     ("content", "told"),
-    [(None, "cannot be loaded"), ("FAMILY = 1", "defines no FAMILY"), ("import nothing_such", "nothing_such")],
+    [
+        (None, "no such file; name a Python file"),
+        ("FAMILY = 1", "defines no FAMILY"),
+        ("import nothing_such", "nothing_such"),
+        ("raise SystemExit(0)", "cannot be loaded: SystemExit"),
+    ],
 )
 def test_a_file_that_adds_no_family_is_refused_at_its_line(tmp_path: Path, content: str | None, told: str) -> None:
     name = f"odd_{abs(hash(told))}.py"
