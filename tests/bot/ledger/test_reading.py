@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bot.ledger import reading
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.reading import decisions, events, fills, opportunities, profit_series, refusals, runs
@@ -25,6 +28,8 @@ from tests.bot.ledger.given import (
     receipt,
     sell_plan,
 )
+
+STRATEGIES = ("dex_arbitrage", "cex_dex_arbitrage")
 
 
 def test_each_decision_says_what_became_of_it(ledger: Ledger) -> None:
@@ -118,6 +123,18 @@ def test_profit_over_time_has_one_point_per_result(ledger: Ledger) -> None:
         (1_700_000_002, 2 * gain),
     ]
     assert profit_series(ledger, ["dex_arbitrage"], after=points[0].id) == {"dex_arbitrage": points[1:]}
+
+
+def test_of_a_long_series_the_ends_the_newest_and_some_others_are_read(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_POINTS", 4)
+    for strategy in ("cex_dex_arbitrage", *["dex_arbitrage"] * 20):
+        ledger.resume(strategy, "each resumption is a result of nothing")
+    read = {name: [point.id for point in points] for name, points in profit_series(ledger, STRATEGIES).items()}
+    assert read["cex_dex_arbitrage"] == [1]
+    assert read["dex_arbitrage"] == [2, 6, 12, 18, 19, 20, 21]
+    assert [point.id for point in profit_series(ledger, STRATEGIES, after=18)["dex_arbitrage"]] == [19, 20, 21]
 
 
 def test_runs_are_listed_and_end_with_their_summary(ledger: Ledger) -> None:
