@@ -233,6 +233,7 @@ class Bot:
             signer=self._signer(stack),
             submitter=node,
             fee_policy=FEE_POLICY,
+            market=market,
             marks=marks,
             unwind_loss_ppm=10_000,
             finality_blocks=FINALITY_BLOCKS,

@@ -19,6 +19,7 @@ from bot.execution.transactions import Identity, Prepared, TransactionDesk
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import PlanRow
 from bot.ledger.records import Account, Mark
+from bot.market import Market
 from bot.mode import Mode
 from bot.plan import Plan, Swap
 from bot.reasons import Refusal
@@ -30,7 +31,7 @@ from bot.signer.service import Signer
 from bot.signer.switch import KillSwitch
 from bot.simulator.verdict import Outcome, Verdict
 from chains.anvil import RpcError
-from chains.assets import Address, Token
+from chains.assets import Address, Assets, Token
 from chains.blocks import Block, Head
 from chains.pools.constant_product import ConstantProductPool
 from tests.bot.execution.scripted import Connection as SignerConnection
@@ -239,6 +240,7 @@ def _desk(scene: Scene, ledger: Ledger, line: Line, stack: AsyncExitStack) -> Tr
         signer=SignerConnection(_signer(scene, stack)),
         submitter=line,
         fee_policy=_FEES,
+        market=Market(Assets({})),
         marks=Marks(_worth(scene.setting)),
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,
