@@ -19,6 +19,7 @@ from aiohttp import ClientSession
 
 from chains.assets import Token
 from chains.exchanges.adapter import Exchange
+from chains.exchanges.asking import Asking
 from chains.exchanges.books import Book
 from chains.exchanges.local import LocalExchange
 from chains.exchanges.orders import ExchangeOrder
@@ -146,3 +147,10 @@ async def broken(local: LocalExchange, told: str = "RESULT") -> AsyncIterator[Ex
     finally:
         await adapter.close()
         await local.close()
+
+
+def patient(exchange: Exchange) -> None:
+    """From now on it waits for answers as long as a busy machine may take."""
+    exchange._client.timeout = 60_000
+    exchange._answers_within_s = 60.0
+    exchange._asking = Asking(60.0)

@@ -21,7 +21,7 @@ from chains.exchanges.local.server import Handler
 from chains.exchanges.lost import OVER_AFTER_S, Lost
 from chains.exchanges.orders import Fill, OrderStatus
 from chains.exchanges.troubles import ExchangeUnavailable
-from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken, patient
 
 
 class Lossy(LocalExchange):
@@ -163,6 +163,7 @@ class Deaf(LocalExchange):
 
 async def test_an_order_that_the_exchange_does_not_know_long_after_it_could_take_it_was_refused() -> None:
     async with broken(Deaf(ANCHORS)) as exchange:
+        patient(exchange)
         sent = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
         assert sent.status is OrderStatus.UNKNOWN and await exchange.find("one", ETH) is None
         now_ns = time.monotonic_ns()
@@ -179,6 +180,7 @@ async def test_an_order_that_the_exchange_does_not_know_long_after_it_could_take
 async def test_what_may_be_there_all_the_same_stays_unknown_for_good(before: str) -> None:
     local = Deaf(ANCHORS)
     async with broken(local) as exchange:
+        patient(exchange)
         order, local.duplicate = an_order(await exchange.fetch_book(ETH), "buy", COIN), before == "a duplicate"
         if before == "at another exchange":
             exchange._lost = Lost("okx", "okx")
@@ -194,6 +196,7 @@ async def test_an_order_that_is_found_late_is_what_it_did_and_never_taken_for_re
     local = Lossy(ANCHORS)
     async with broken(local) as exchange:
         await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        patient(exchange)
         now_ns = time.monotonic_ns()
         exchange._monotonic_ns = lambda: now_ns + 10**6 * 10**9
         found = await exchange.find("one", ETH)
@@ -312,6 +315,7 @@ async def test_what_an_answer_keeps_back_of_trades_is_asked_for(kept_back: str) 
 
 async def test_an_order_that_ended_and_does_not_say_what_it_filled_is_asked_about_and_not_taken_for_unfilled() -> None:
     async with broken(Sparing(r',"executedQty":"[\d.]+"')) as exchange:
+        patient(exchange)
         placed = await exchange.place(an_order(await exchange.fetch_book(ETH), "buy", COIN))
         assert placed.status is OrderStatus.UNKNOWN and "not told what it filled" in placed.detail
         found = await exchange.find("one", ETH)
@@ -438,6 +442,7 @@ async def test_an_order_that_cannot_be_read_is_no_answer() -> None:
 async def test_a_page_where_the_keys_rights_should_be_tells_nothing_of_them(page: str) -> None:
     local = Paged("/apiRestrictions")
     async with broken(local) as exchange:
+        patient(exchange)
         local.page = page
         await exchange.connect(to_trade=True)
         assert await exchange.may_trade() is None and await exchange.free() == {"USDT": 10_000 * COIN}

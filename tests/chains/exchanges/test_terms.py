@@ -16,7 +16,7 @@ from chains.exchanges.local.rules import SymbolRules
 from chains.exchanges.local.server import Handler
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
-from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken
+from tests.chains.exchanges.making import ANCHORS, COIN, ETH, KEY, SECRET, an_order, broken, patient
 
 MARKET = {
     "base": "ETH",
@@ -241,6 +241,7 @@ class Revoking(ReadOnly):
 async def test_a_key_that_is_revoked_or_may_trade_no_more_is_told_of_when_it_is_asked_what_is_free() -> None:
     local = Revoking(ANCHORS)
     async with broken(local) as exchange:
+        patient(exchange)
         assert await exchange.free() == {"USDT": 10_000 * COIN}
         local.told = True
         with pytest.raises(ExchangeMisconfigured, match="binance: the API key may not trade"):
