@@ -13,7 +13,7 @@ from bot.run.hands import Hands
 from bot.signer.account import Standing, let_through
 from bot.signer.awaking import Awaking
 from bot.signer.files import SIGNER_FOLDER
-from bot.signer.gap import FORGOTTEN, LACKING, RESTORED
+from bot.signer.gap import LACKING, RESTORED
 from bot.world.world import World
 
 PATIENCE_S = 2.0
@@ -29,7 +29,8 @@ async def begin_signer(standing: Standing, world: World, hands: Hands, clock: Cl
         moved(world.memory / f"signer-{operator}.db", world.signer_journal([operator]))
     signed = newest_signed(world.ledger, world.instance, operators)
     if signed and not remembers(world.signer_journal(operators), signed, clock):
-        out.line(f"signer: its journal lacks what the ledger knows to be signed: {FORGOTTEN}")
+        lacking = "its journal lacks what the ledger knows to be signed, which counts as lost at its worst"
+        out.line(f"signer: {lacking}; if the newest is somewhere, stop and put it back with its head file")
     awaking = await Awaking.begin(
         keystore=hands.keys[0],
         further_keys=hands.keys[1:],
@@ -49,6 +50,7 @@ def remembers(journal: Path, signed: Sequence[SignedAt], clock: Clock) -> bool:
     # Here, because the journal is the signer's: its modules are seldom needed in this process.
     from bot.signer.journal import Journal
 
+    journal.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with Journal(journal, PATIENCE_S) as kept:
         told = {detail for _, what, detail in kept.audit() if what == LACKING}
         lacking = [it for it in signed if it.tx_hash not in told and not kept.has_signed(it.tx_hash)]

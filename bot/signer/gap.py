@@ -14,9 +14,6 @@ RESTORED = "restored"
 LACKING = "lacking"
 """In a journal's audit, behind a line of when it was silent: the newest transaction of the ledger that it lacks."""
 
-FORGOTTEN = "put the newest back with its head file, or what it knew counts as lost at its worst from the next start on"
-"""What a person can do about a journal that is not the one that was written."""
-
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
 

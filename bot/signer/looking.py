@@ -8,7 +8,6 @@ from pathlib import Path
 
 from bot.clock import Clock
 from bot.signer.files import SIGNER_FOLDER
-from bot.signer.gap import FORGOTTEN
 from bot.signer.journal import Journal, JournalError, JournalLocked
 from bot.signer.key import SignedTransaction
 from bot.signer.policy import SignerPolicy, read_policy
@@ -36,7 +35,7 @@ def look(folder: Path, presence: Presence, clock: Clock) -> tuple[Status, Signer
     if is_running(folder):
         return _asked(presence), policy
     if not Path(presence.journal).is_file():
-        raise JournalError(f"journal {presence.journal}: it is gone; {FORGOTTEN}")
+        raise JournalError(f"journal {presence.journal}: it is gone; put the newest back with its head file")
     with Journal(Path(presence.journal), TIMEOUT_S) as journal:
         signer = Signer(
             policy=policy,

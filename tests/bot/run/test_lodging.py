@@ -60,7 +60,7 @@ def test_a_journal_is_moved_whole_also_when_the_move_was_cut_short(
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_journal_that_lacks_what_the_ledger_knows_counts_it_as_lost_once(tmp_path: Path, lost: bool) -> None:
     """Else budgets begin anew with a journal that was removed, or an older one that was put back with its head file."""
-    path, clock = tmp_path / "signer.db", StandingClock()
+    path, clock = tmp_path / ("gone" if lost else "") / "signer.db", StandingClock()
     if not lost:
         with Journal(path) as journal:
             journal.record(replace(ENTRY, tx_hash=hash_of("tx", 1)))
