@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from bot.ledger.ledger import Ledger
     from bot.ledger.records import PlacedOrder, TradeFill
 
+_TOO_MUCH = 2**128
+"""No exchange has so many base units of anything."""
+
 orders = Verbs(
     "orders",
     verbs={
@@ -180,13 +183,13 @@ def _decimals(ledger: Ledger, order: PlacedOrder) -> int:
 
 def _units(text: str, decimals: int, least: int = 1) -> int:
     """An exchange's currency in its base units, exactly."""
-    from decimal import Decimal, InvalidOperation
+    from decimal import Decimal
 
     try:
         units = Decimal(text).scaleb(decimals)
-    except InvalidOperation:
+    except ArithmeticError:
         raise click.UsageError(f"{text!r} is not an amount; write a number, such as 0.5") from None
-    if not units.is_finite() or units != int(units) or units < least:
+    if not units.is_finite() or not least <= units < _TOO_MUCH or units != int(units):
         raise click.UsageError(f"{text!r} is not an amount of at most {decimals} decimals above zero")
     return int(units)
 

@@ -69,8 +69,9 @@ async def simulate(
     from bot.cli.tokens import place_named
     from bot.snapshot.taking import source_at
 
+    given = _given(subject)
     async with place_named(node, network, config_path) as place, source_at(place.network, place.url) as source:
-        found = await _read(subject, ledger_url or place.ledger_url, config_path, source)
+        found = given or await _looked_up(subject, ledger_url or place.ledger_url, config_path, source)
         head = await source.head(block) if block is not None else await _own(found, source)
         examined = await _examined(found, place, head, movable=not no_sensitivity)
     if as_json:
@@ -92,15 +93,23 @@ async def _own(subject: _Subject, source: Source) -> Head:
         raise NoSuchBlock(f"{error}; {instead}") from None
 
 
-async def _read(text: str, ledger_url: str | None, config_path: Path | None, source: Source) -> _Subject:
-    from bot.simulator.subject import HASH, PLAN_ID, of_hash, read_file, read_raw
+async def _looked_up(text: str, ledger_url: str | None, config_path: Path | None, source: Source) -> _Subject:
+    """What only a ledger or a node knows."""
+    from bot.simulator.subject import PLAN_ID, of_hash
 
-    if HASH.fullmatch(text):
-        tx, number = await of_hash(text, source.reads)
-        return _Subject(tx, None if number is None else number - 1)
     if PLAN_ID.fullmatch(text):
         plan = _recorded(text, ledger_url, config_path)
         return _Subject(plan, plan.block_number)
+    tx, number = await of_hash(text, source.reads)
+    return _Subject(tx, None if number is None else number - 1)
+
+
+def _given(text: str) -> _Subject | None:
+    """What needs nobody else to be read: before a node is asked, or a twin started."""
+    from bot.simulator.subject import HASH, PLAN_ID, read_file, read_raw
+
+    if HASH.fullmatch(text) or PLAN_ID.fullmatch(text):
+        return None
     if text.startswith("0x"):
         return _Subject(read_raw(text))
     what = read_file(Path(text))

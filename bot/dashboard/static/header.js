@@ -97,7 +97,7 @@ export class Header {
 
   #figures(header, counters) {
     const refused = Object.entries(counters.refused).sort((a, b) => b[1] - a[1]);
-    const perStrategy = header.strategies.map((name) => [strategyColour(header.strategies, name), `${words(name)}: ${count(counters.settled[name] ?? 0)}`]);
+    const perStrategy = header.strategies.map((name) => [strategyColour(header.strategies, name), `${words(name)}: ${count(Object.hasOwn(counters.settled, name) ? counters.settled[name] : 0)}`]);
     const perHead = counters.heads ? counters.node_calls / counters.heads : 0;
     const latency = [counters.head_to_signed_ms_p50, counters.head_to_signed_ms_p99];
     const figures = [

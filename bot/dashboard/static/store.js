@@ -15,7 +15,7 @@ function thinned(points) {
 export class Store extends EventTarget {
   values = {};
   tables = { decisions: new Map(), budgets: new Map(), venues: new Map(), events: new Map(), nodes: new Map(), edges: new Map() };
-  series = {};
+  series = Object.create(null);
   number = null;
   receivedAt = 0;
   #kept = KEPT_DECISIONS;
@@ -68,7 +68,7 @@ export class Store extends EventTarget {
   }
 
   #takeSeries(series, first) {
-    if (first) this.series = {};
+    if (first) this.series = Object.create(null);
     for (const [name, points] of Object.entries(series)) {
       const all = [...(this.series[name] ?? []), ...points];
       this.series[name] = all.length > KEPT_POINTS ? thinned(all) : all;

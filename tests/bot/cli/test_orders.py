@@ -115,6 +115,8 @@ def test_the_currency_of_a_fee_may_be_written_as_one_likes(path: Path) -> None:
         (("--traded", "much", "--for", "2"), "'much' is not an amount"),
         (("--traded", "0.123456789", "--for", "2"), "at most 8 decimals"),
         (("--traded", "-1", "--for", "2"), "above zero"),
+        (("--traded", "1", "--for", "1e9999999"), "'1e9999999' is not an amount"),
+        (("--traded", "1", "--for", "1e999900"), "'1e999900' is not an amount"),
         (
             ("--traded", "0.4", "--for", "8001.2"),
             "worse than the order's limit; it was to buy 1.00000000 ETH/USDT at 2000",
