@@ -100,7 +100,7 @@ def _files(network: str, nodes: tuple[str, ...], known: Network) -> dict[str, st
             '"@network@"': toml_value(network),
             "@network@": known.name,
             '["@endpoints@"]': toml_value(nodes),
-            "@pools@": "" if listed else _DISCOVERED,
+            "# @pools@\n": "" if listed else _DISCOVERED,
             '["@profit_tokens@"]': toml_value(_profit_tokens(known)),
             '"@max_tip_gwei@"': str(max(_USUAL_TIP_GWEI, -(-2 * known.gas.least_tip_wei // 10**9))),
         }
