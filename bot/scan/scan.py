@@ -12,10 +12,8 @@ from bot.market.dual.problem import problem_of
 from bot.market.dual.solve import Solution, solve
 from bot.market.dual.venues import Venue
 from bot.scan.books_file import Books
+from bot.snapshot.wrapping import wrapped_address
 from chains.assets import ZERO_ADDRESS, Token
-from chains.networks import load_network
-from chains.networks.network import UnknownName
-from chains.networks.reader import InvalidNetwork
 from chains.snapshot import Snapshot
 from chains.snapshot.codec import reference
 
@@ -106,9 +104,8 @@ def _wrapped_coin(snapshot: Snapshot) -> Token:
     for token in snapshot.tokens:
         places[token.place] = places.get(token.place, 0) + 1
     for place in sorted(places, key=lambda place: places[place], reverse=True)[:1]:
-        try:
-            address = load_network(place).wrapped.address
-        except (InvalidNetwork, UnknownName, OSError):
+        address = wrapped_address(place)
+        if address is None:
             break
         for at in (address, ZERO_ADDRESS):
             for token in snapshot.tokens:

@@ -26,9 +26,14 @@ def _unsaid(snapshot: Snapshot) -> Iterator[Recorded]:
             yield Recorded(WrappedNativePool(Address(wrapped.address), (coin, wrapped)), block)
 
 
-def _wrapped(coin: Token, snapshot: Snapshot) -> Token | None:
+def wrapped_address(place: str) -> str | None:
+    """Where the wrapped coin of the network `place` lies; None where nobody knows that network."""
     try:
-        at = load_network(coin.place).wrapped.address
+        return load_network(place).wrapped.address
     except (InvalidNetwork, UnknownName, OSError):
         return None
+
+
+def _wrapped(coin: Token, snapshot: Snapshot) -> Token | None:
+    at = wrapped_address(coin.place)
     return next((token for token in snapshot.tokens if (token.place, token.address) == (coin.place, at)), None)
