@@ -21,7 +21,7 @@ from bot.market.integers.wide import (
     div_down,
     div_up,
     divide,
-    divide_by_limb,
+    divide_by,
     equal,
     is_zero,
     less,
@@ -29,6 +29,7 @@ from bot.market.integers.wide import (
     muladd64,
     muldiv,
     muldiv_up,
+    prepared,
     shift96,
     sub,
 )
@@ -54,32 +55,49 @@ def _times(a: Wide, b: Any) -> Any:
 
 
 @inlined
-def _scaled_down(a: Wide, numerator: Any, denominator: Any) -> Wide:
-    """⌊a · numerator / denominator⌋ for one-limb factors and a result below 2^256."""
-    quotient, _ = divide_by_limb(_times(a, numerator), denominator)
-    return quotient
+def _less_in_five(a: Any, b: Any) -> bool:
+    """a < b of five limbs."""
+    if a[4] != b[4]:
+        return a[4] < b[4]
+    return less((a[0], a[1], a[2], a[3]), (b[0], b[1], b[2], b[3]))
 
 
 @inlined
 def _scaled_up(a: Wide, numerator: Any, denominator: Any) -> Wide:
-    """The same, rounded up."""
-    quotient, more = divide_by_limb(_times(a, numerator), denominator)
+    """⌈a · numerator / denominator⌉ for a one-limb numerator, a `prepared` denominator and a result below 2^256."""
+    quotient, more = divide_by(_times(a, numerator), denominator)
     return add(quotient, ONE) if more else quotient
 
 
 @outlined
 def _amount0(low: Wide, high: Wide, liquidity: Wide, round_up: bool) -> Wide:
-    """Token0 between two prices: L · (1/√low - 1/√high)."""
-    scaled, distance = shift96(liquidity), sub(high, low)
-    if round_up:
-        return div_up(muldiv_up(scaled, distance, high), low)
-    return div_down(muldiv(scaled, distance, high), low)
+    """Token0 between two prices: L · (1/√low - 1/√high).
+
+    The contract divides by one price and then by the other, each time rounded; ⌊⌊x/a⌋/b⌋ = ⌊x/(a·b)⌋, and so upwards.
+    """
+    zero, distance = uint64(0), sub(high, low)
+    if high[2] != zero:
+        if round_up:
+            return div_up(muldiv_up(shift96(liquidity), distance, high), low)
+        return div_down(muldiv(shift96(liquidity), distance, high), low)
+    moved = _product_of_two(liquidity, distance)
+    quotient, more = divide(_shifted96(moved), _product_of_two(low, high))
+    return add(quotient, ONE) if round_up and more else quotient
+
+
+@inlined
+def _product_of_two(a: Wide, b: Wide) -> Wide:
+    """a · b of numbers of two limbs."""
+    zero = uint64(0)
+    product = mul((a[0], a[1], zero, zero), (b[0], b[1], zero, zero))
+    return product[0], product[1], product[2], product[3]
 
 
 @inlined
 def _amount1(low: Wide, high: Wide, liquidity: Wide, round_up: bool) -> Wide:
     """Token1 between two prices: L · (√high - √low)."""
-    return by_q96(liquidity, sub(high, low), round_up)
+    zero = uint64(0)
+    return by_q96((liquidity[0], liquidity[1], zero, zero), sub(high, low), round_up)
 
 
 @inlined
@@ -139,23 +157,28 @@ def _price_after_output(price: Wide, liquidity: Wide, amount: Wide, down: bool) 
 
 
 @outlined
-def _step_in(price: Wide, target: Wide, liquidity: Wide, remaining: Wide, fee: Any, down: bool) -> Any:
-    """Spend up to `remaining`, fee included, without passing `target`: price reached, in, out, fee."""
-    kept = _scaled_down(remaining, PPM - fee, PPM)
+def _step_in(price: Wide, target: Wide, liquidity: Wide, remaining: Wide, fee: Any, kept: Any, down: bool) -> Any:
+    """Spend up to `remaining`, fee included, without passing `target`: price reached, in, out, fee.
+
+    `kept` is what the fee leaves of a million, `prepared`.
+    """
     amount_in = _amount_in(price, target, liquidity, down)
     reached, whole = target, True
-    if less(kept, amount_in):
-        reached = _price_after_input(price, liquidity, kept, down)
+    # ⌊a / b⌋ < c where a < b · c: most steps pass their range, and need no division to know it.
+    effective = _times(remaining, PPM - fee)
+    if _less_in_five(effective, _times(amount_in, PPM)):
+        spendable, _ = divide_by(effective, prepared(PPM))
+        reached = _price_after_input(price, liquidity, spendable, down)
         whole = equal(reached, target)
         if not whole:
             amount_in = _amount_in(price, reached, liquidity, down)
     amount_out = _amount_out(price, reached, liquidity, down)
-    taken = _scaled_up(amount_in, fee, PPM - fee) if whole else sub(remaining, amount_in)
+    taken = _scaled_up(amount_in, fee, kept) if whole else sub(remaining, amount_in)
     return reached, amount_in, amount_out, taken
 
 
 @outlined
-def _step_out(price: Wide, target: Wide, liquidity: Wide, remaining: Wide, fee: Any, down: bool) -> Any:
+def _step_out(price: Wide, target: Wide, liquidity: Wide, remaining: Wide, fee: Any, kept: Any, down: bool) -> Any:
     """Take up to `remaining` out without passing `target`: price reached, in, out, fee, and whether it could."""
     amount_out = _amount_out(price, target, liquidity, down)
     reached, holds = target, True
@@ -166,7 +189,7 @@ def _step_out(price: Wide, target: Wide, liquidity: Wide, remaining: Wide, fee: 
     amount_in = _amount_in(price, reached, liquidity, down)
     if less(remaining, amount_out):
         amount_out = remaining
-    return reached, amount_in, amount_out, _scaled_up(amount_in, fee, PPM - fee), holds
+    return reached, amount_in, amount_out, _scaled_up(amount_in, fee, kept), holds
 
 
 @inlined
@@ -197,6 +220,7 @@ def _walk(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -
     limit = LOWEST if down else HIGHEST
     if (not less(limit, price)) if down else (not less(price, limit)):
         return amount_in, amount_out, price, liquidity, SHORT
+    kept = prepared(PPM - fee)
     side = 0 if down else 2
     end = pools.first[row, side + 1]
     stop = _first_stop(pools.stop_tick, pools.first[row, side], end, int64(state[row, 6]), down)
@@ -208,11 +232,11 @@ def _walk(pools: Exact, row: int, down: bool, specified: Wide, exact_in: bool) -
         beyond = less(next_price, limit) if down else less(limit, next_price)
         target = limit if beyond else next_price
         if exact_in:
-            price, step_in, step_out, taken = _step_in(price, target, liquidity, remaining, fee, down)
+            price, step_in, step_out, taken = _step_in(price, target, liquidity, remaining, fee, kept, down)
             spent = add(step_in, taken)
             remaining = sub(remaining, spent)
         else:
-            price, step_in, step_out, taken, holds = _step_out(price, target, liquidity, remaining, fee, down)
+            price, step_in, step_out, taken, holds = _step_out(price, target, liquidity, remaining, fee, kept, down)
             if not holds:
                 return amount_in, amount_out, price, liquidity, SHORT
             spent = add(step_in, taken)

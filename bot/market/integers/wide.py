@@ -223,15 +223,24 @@ def _shifted(high: Any, low: Any, s: Any) -> Any:
     return (high << s) | ((low >> U64(1)) >> (U64(63) - s))
 
 
-@outlined
-def divide_by_limb(n: Any, divisor: Any) -> Any:
-    """(quotient, whether there is a remainder) of five limbs by one, for divisor > the fifth limb."""
+@inlined
+def prepared(divisor: Any) -> Any:
+    """What `divide_by` takes of a one-limb divisor above zero, for one that many are divided by."""
     s = leading_zeros(divisor)
-    d = divisor << s
-    v = reciprocal(d)
-    r = _shifted(n[4], n[3], s)
-    q3, r = _limb(r, _shifted(n[3], n[2], s), d, v) if r < d else (U64(0), r)
-    q2, r = _limb(r, _shifted(n[2], n[1], s), d, v)
+    return s, divisor << s, reciprocal(divisor << s)
+
+
+@outlined
+def divide_by(n: Any, divisor: Any) -> Any:
+    """(quotient, whether there is a remainder) of five limbs by a `prepared` limb, which is above the fifth limb."""
+    s, d, v = divisor
+    q3 = q2 = U64(0)
+    if (n[4] | n[3] | n[2]) == U64(0):
+        r = _shifted(U64(0), n[1], s)
+    else:
+        r = _shifted(n[4], n[3], s)
+        q3, r = _limb(r, _shifted(n[3], n[2], s), d, v)
+        q2, r = _limb(r, _shifted(n[2], n[1], s), d, v)
     q1, r = _limb(r, _shifted(n[1], n[0], s), d, v)
     q0, r = _limb(r, n[0] << s, d, v)
     return (q0, q1, q2, q3), r != U64(0)
@@ -272,7 +281,7 @@ def _digit(u4: Any, u3: Any, u2: Any, u1: Any, u0: Any, d: Wide, v: Any) -> Any:
 def divide(n: Any, d: Wide) -> Any:
     """(quotient, whether there is a remainder) of eight limbs by four, for d > 0 and a quotient below 2^256."""
     if (d[1] | d[2] | d[3]) == U64(0):
-        return divide_by_limb((n[0], n[1], n[2], n[3], n[4]), d[0])
+        return divide_by((n[0], n[1], n[2], n[3], n[4]), prepared(d[0]))
     # Both are shifted until the divisor's highest bit is set; the quotient stays the same.
     n0, n1, n2, n3, n4, n5, n6, n7 = n
     d0, d1, d2, d3 = d

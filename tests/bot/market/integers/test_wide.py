@@ -20,7 +20,7 @@ def _muldiv(a: wide.Wide, b: wide.Wide, d: wide.Wide) -> Any:
 
 @jit
 def _by_limb(a: Any, d: Any) -> Any:
-    return wide.divide_by_limb(a, d)
+    return wide.divide_by(a, wide.prepared(d))
 
 
 @jit
