@@ -9,6 +9,7 @@ import math
 import traceback
 import typing
 from abc import ABC, abstractmethod
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -267,7 +268,8 @@ class Strategy(ABC):
                 yield plan
         except InvalidParameter:
             raise
-        except (Exception, SystemExit) as error:
+        except (Exception, SystemExit, CancelledError) as error:
+            # Nothing is awaited in here: what was cancelled is of the strategy's own making.
             file = self.on_market.__code__.co_filename
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -76,12 +77,18 @@ def hedged() -> Plan:
     return replace(found.plan(min_profit_wei=0), strategy="mine")
 
 
+def given_up() -> list[Plan]:
+    """As does the result of work beside the run that was cancelled."""
+    raise CancelledError
+
+
 @pytest.mark.parametrize(
     ("offered", "told"),
     [
         (lambda: (plan.gone for plan in (None,)), "AttributeError: 'NoneType' object has no attribute 'gone' ("),
         (lambda: None, "TypeError: 'NoneType' object is not iterable ("),
         (lambda: sys.exit(0), "SystemExit: 0 ("),
+        (given_up, "CancelledError: ("),
         (lambda: [None], "TypeError: None is no Plan ("),
         (lambda: [planned(strategy="other")], "ValueError: a plan of 'other', which has a budget of its"),
         (lambda: [planned(min_profit_wei=0.0005)], "TypeError: min_profit_wei is 0.0005; write a whole number, "),
