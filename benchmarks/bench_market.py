@@ -1,5 +1,6 @@
 """The market as strategies see it on the recorded pools of block 17675948: a block's changes taken in, cycles found,
-sized and made exact; and what part of the bound is captured, at no gas and at 20 gwei.
+sized and made exact; and what part of the bound is captured, at no gas and at 20 gwei: of the pools as they were
+recorded, where V3 has no liquidity outside its active range, and of the twin's, whose V3 pools are filled further.
 
 Run as `python -m benchmarks.bench_market`. A line for people and a line of JSON each.
 """
@@ -14,32 +15,35 @@ from collections.abc import Callable
 
 from benchmarks.machine import report
 from bot.market import Market
-from bot.market.dual.capture import Terms, capture
-from bot.market.dual.certificate import bound
-from bot.market.dual.problem import problem_of
-from bot.market.dual.solve import solve
+from bot.market.dual.capture import Terms
+from bot.scan.books_file import Books
+from bot.scan.scan import numeraire_of, scan
+from bot.snapshot.importing import opened
 from chains.assets import ETH, Assets, Token, address
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
 from chains.pools.pool import Pool, PoolError
 from chains.pools.tick_math import MAX_TICK, MIN_TICK, Ticks, all_words
+from chains.snapshot import Recorded, Snapshot
+from chains.tools import ROOT
 from chains.twin.data import RecordedPair, RecordedPool, snapshot
+from chains.twin.opening import FILLED_SPACINGS
 
 WETH = address("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2")
 GWEI = 10**9
 NETWORK = "ethereum"
-TICKS_AROUND = 256
-"""Ticks beyond the active range were not recorded: liquidity is taken to reach this many spacings each way."""
+BLOCK = 17675948
+RECORDED = ROOT / "chains" / "twin" / "data" / f"pools_{BLOCK}.json.gz"
 
 
 def pool_of(recorded: RecordedPool, tokens: tuple[Token, Token]) -> Pool:
-    """The recorded pool as the market's own type."""
+    """The recorded pool as the market's own type, its V3 liquidity filled as the twin's."""
     if isinstance(recorded, RecordedPair):
         return ConstantProductPool(recorded.address, tokens, recorded.reserves, recorded.fee_ppm)
     spacing = recorded.tick_spacing
     base = recorded.tick // spacing * spacing
-    lower = max(base - TICKS_AROUND * spacing, -(-MIN_TICK // spacing) * spacing)
-    upper = min(base + TICKS_AROUND * spacing, MAX_TICK // spacing * spacing)
+    lower = max(base - FILLED_SPACINGS * spacing, -(-MIN_TICK // spacing) * spacing)
+    upper = min(base + FILLED_SPACINGS * spacing, MAX_TICK // spacing * spacing)
     ticks = Ticks(spacing, *all_words(spacing), {}, {}).with_position(lower, upper, recorded.liquidity)
     return ConcentratedPool(
         recorded.address,
@@ -85,18 +89,15 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"p50": statistics.median(values), "p99": statistics.quantiles(values, n=100)[98]}
 
 
-def captured(market: Market, gas_price_wei: int) -> dict[str, float]:
+def captured(market: Snapshot, gas_price_wei: int) -> dict[str, float]:
     """The bound, what exact trades take of it, and what that leaves after gas, in ETH."""
-    weth = next(token for pool in market.pools.values() for token in pool.tokens if token.address == WETH)
-    problem = problem_of(market.pools.values(), weth)
-    solution = solve(problem)
-    limit, taken = bound(problem, solution.prices), capture(solution, Terms(gas_price_wei))
+    found = scan(market, Books(), numeraire_of(market, None), Terms(gas_price_wei))
     return {
         "gas_price_gwei": gas_price_wei / GWEI,
-        "bound_eth": limit / 1e18,
-        "captured_eth": taken.gain / 1e18,
-        "captured_net_eth": taken.net(gas_price_wei) / 1e18,
-        "share": taken.gain / limit,
+        "bound_eth": found.bound / 1e18,
+        "captured_eth": found.capture.gain / 1e18,
+        "captured_net_eth": found.capture.net(gas_price_wei) / 1e18,
+        "share": found.share,
     }
 
 
@@ -136,14 +137,16 @@ def main() -> None:
     )
     raw = {"update_ms": update, "cycles_ms": search, "whole_ms": whole_ms, "prepared_ms": prepared_ms}
     report("market", text, raw)
-    market, _ = recorded_market()
-    for gas_price in (0, 20 * GWEI):
-        shares = captured(market, gas_price)
-        text = (
-            f"recorded block at {shares['gas_price_gwei']:.0f} gwei: {shares['captured_eth']:.6f} of at most "
-            f"{shares['bound_eth']:.6f} ETH captured, {shares['share']:.1%}; {shares['captured_net_eth']:.6f} after gas"
-        )
-        report("captured", text, shares)
+    filled = Snapshot(tuple(Recorded(pool, BLOCK) for pool in recorded_market()[1]), ())
+    for name, states in (("as recorded", opened(RECORDED)), ("as the twin has it", filled)):
+        for gas_price in (0, 20 * GWEI):
+            shares = captured(states, gas_price)
+            text = (
+                f"block {BLOCK} {name}, at {gas_price / GWEI:.0f} gwei: {shares['captured_eth']:.6f} of at most "
+                f"{shares['bound_eth']:.6f} ETH captured, {shares['share']:.1%}; "
+                f"{shares['captured_net_eth']:.6f} after gas"
+            )
+            report("captured", text, {"states": name, **shares})
 
 
 if __name__ == "__main__":
