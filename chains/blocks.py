@@ -74,7 +74,7 @@ ChainEvent = Block | Undone
 class Receipt:
     """What became of a transaction. `status` is 1 or 0; `logs` are all of its logs, in order.
 
-    `data_fee_wei` is what a rollup charged for its bytes beside the gas.
+    `data_fee_wei` is what a rollup charged beside the gas: for its bytes, and for its operator.
     """
 
     tx_hash: str

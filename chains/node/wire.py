@@ -10,6 +10,7 @@ from eth_utils.crypto import keccak
 
 from chains.assets import address
 from chains.blocks import Head, Log, Receipt
+from chains.networks.gas.op_stack import operator_fee_wei
 
 _BLOOM_BITS = 2048
 BlockRef = Head | int | str
@@ -19,6 +20,7 @@ _HASH_LENGTH = 66
 _NO_QUANTITY = 1 << 63
 """No height, no time, no gas and no price of gas comes to this, and the ledger holds nothing from here on."""
 _NO_WEI = 1 << 128
+_OPERATOR_FEE = ("operatorFeeScalar", "operatorFeeConstant")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,23 @@ def receipt(document: Mapping[str, Any]) -> Receipt:
         gas_used=_quantity(document["gasUsed"]),
         effective_gas_price_wei=_quantity(document["effectiveGasPrice"]),
         logs=logs(document["logs"]),
-        data_fee_wei=_quantity(document.get("l1Fee") or "0x0", _NO_WEI),
+        data_fee_wei=_data_fee_wei(document),
     )
     if told.status not in (0, 1) or (told.logs and not told.status):
         raise ValueError(f"{told.tx_hash} has status {told.status} and {len(told.logs)} logs")
     if told.status and not told.logs and int(document.get("logsBloom") or "0x0", 16):
         raise ValueError(f"{told.tx_hash} has no logs, and its bloom tells of some")
     return told
+
+
+def _data_fee_wei(document: Mapping[str, Any]) -> int:
+    """What a rollup charged beside the gas. Operators' fees are told by their two parameters, unless both are zero, and
+    Jovian by a field of its own (op-geth's receipts).
+    """
+    scalar, constant = (_quantity(document.get(name) or "0x0") for name in _OPERATOR_FEE)
+    jovian = document.get("daFootprintGasScalar") is not None
+    operator = operator_fee_wei(_quantity(document["gasUsed"]), scalar, constant, jovian=jovian)
+    return _quantity(document.get("l1Fee") or "0x0", _NO_WEI) + operator
 
 
 def found_receipt(document: Mapping[str, Any] | None) -> Receipt | None:

@@ -39,6 +39,12 @@ _CALLS = (
 )
 
 
+def operator_fee_wei(gas: int, scalar: int, constant: int, *, jovian: bool) -> int:
+    """What an operator charges for `gas` beside its price, by the rules of Isthmus or of Jovian."""
+    charged = gas * scalar
+    return (charged * _OPERATOR_FEE_MULTIPLIER if jovian else charged // _MILLION) + constant
+
+
 @dataclass(frozen=True, slots=True)
 class OpStackFees:
     """What L1Block says at one head. Base fees are wei per gas of L1, scalars millionths.
@@ -70,9 +76,7 @@ class OpStackFees:
 
     def operator_fee_wei(self, gas: int) -> int:
         """What the operator charges for `gas`, exactly."""
-        if self.jovian:
-            return gas * self.operator_scalar * _OPERATOR_FEE_MULTIPLIER + self.operator_constant
-        return gas * self.operator_scalar // _MILLION + self.operator_constant
+        return operator_fee_wei(gas, self.operator_scalar, self.operator_constant, jovian=self.jovian)
 
     def gas(self, raw: bytes, base_fee_wei: int) -> tuple[int, int]:
         """None: the fee is charged beside the gas."""

@@ -16,6 +16,7 @@ from bot.transaction import UnsignedTransaction
 from chains.assets import Address
 from chains.blocks import Head
 from chains.networks import load_network
+from chains.networks.gas.op_stack import OpStackFees
 from chains.node.errors import Unreachable
 from chains.node.wire import receipt
 from chains.pools.pool import Call
@@ -115,3 +116,15 @@ def test_a_receipt_of_a_rollup_costs_its_gas_and_its_bytes() -> None:
     }  # fmt: skip
     assert receipt(document).gas_cost_wei == 300
     assert receipt({**document, "l1Fee": "0x2a"}).gas_cost_wei == 342
+
+
+@pytest.mark.parametrize(("more", "jovian"), [({}, False), ({"daFootprintGasScalar": "0x190"}, True)])
+def test_a_receipt_of_an_op_stack_chain_costs_its_operators_fee_too(more: dict[str, str], jovian: bool) -> None:
+    """As it is counted before a plan is signed: what is not booked is missing at the next start."""
+    document = {
+        "transactionHash": "0x1", "blockNumber": "0xa", "blockHash": "0x2", "transactionIndex": "0x0", "status": "0x1",
+        "gasUsed": "0x30d40", "effectiveGasPrice": "0x3", "logs": [], "l1Fee": "0x2a",
+        "operatorFeeScalar": "0x16e360", "operatorFeeConstant": "0x9",
+    }  # fmt: skip
+    fees = OpStackFees(0, 0, 0, 0, True, 1_500_000, 9, jovian)
+    assert receipt({**document, **more}).gas_cost_wei == 600_000 + 42 + fees.operator_fee_wei(200_000)
