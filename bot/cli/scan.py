@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.cli.command import command
-from bot.cli.errors import ExitCode
+from bot.cli.errors import CommandFailed, ExitCode, exit_code, explained
 from bot.cli.output import emit
 from bot.cli.parameters import family_file_option
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bot.market.dual.venues import Venue
     from bot.scan.books_file import Books
     from chains.assets import Token
+    from chains.pools.registry import Family
     from chains.snapshot import Snapshot
 
 _SUFFIXES = (".json", ".json.gz")
@@ -66,15 +67,15 @@ def scan(
     """Find what could be gained in a snapshot, bound it, and say what part can be captured and why not the rest.
 
     Opportunities are exact, in the order in which they are to be made: each is quoted on what those before it leave.
+    A file of several that cannot be scanned is told at the end, and the others are scanned.
     """
     from bot.market.dual.capture import Terms
     from bot.scan.books_file import Books, read_books
     from bot.scan.report import document, lines
-    from bot.scan.scan import NoNumeraire, numeraire_of, pays_gas
+    from bot.scan.scan import pays_gas
     from bot.scan.scan import scan as scanned
-    from bot.snapshot.importing import opened
-    from bot.snapshot.wrapping import with_wrappers
     from chains.pools.extension import families_with
+    from chains.snapshot.errors import SnapshotError
 
     families = families_with(family_files)
     in_wei = _number("--gas-price", gas_price) * _GWEI
@@ -82,19 +83,19 @@ def scan(
         raise click.UsageError(f"--gas-price {gas_price!r} is more than a chain can charge; write gwei, such as 20")
     gas_price_wei = int(in_wei)
     most = math.inf if budget is None else float(_number("--budget", budget))
+    failed: list[Exception] = []
     for file in _files(states):
-        snapshot = with_wrappers(opened(file, families))
         try:
-            unit = numeraire_of(snapshot, numeraire)
-        except NoNumeraire as error:
-            raise click.UsageError(f"{file}: {error}") from None
+            snapshot, unit, avoided = _market_in(file, families, numeraire, refused)
+        except (SnapshotError, OSError, click.UsageError) as error:
+            failed.append(error)
+            continue
         if gas_price_wei and not pays_gas(unit, snapshot):
             raise click.UsageError(f"--gas-price {gas_price}: gas is not paid in {unit}; leave it or --numeraire out")
         found = Books() if books is None else read_books(books, snapshot.tokens)
         if cycle is not None:
             _tell_why(snapshot, found, unit, cycle, gas_price_wei, as_json)
             continue
-        avoided = dict.fromkeys(_venues(snapshot, refused), "refused by --refuse")
         terms = Terms(gas_price_wei, max_hops, most * 10.0**unit.decimals, avoided)
         result = scanned(snapshot, found, unit, terms)
         if as_json:
@@ -105,7 +106,34 @@ def scan(
                 click.echo(f"left out: {venue}: {reason}", err=True)
             if more := len(result.left_out) - len(found.refused):
                 click.echo(f"left out: {more:,} pools; --json names them", err=True)
+    if len(failed) > 1:
+        raise CommandFailed("\n".join(map(_told, failed)), ExitCode(max(map(_code, failed)))) from failed[0]
+    if failed:
+        raise failed[0]
     return ExitCode.OK
+
+
+def _market_in(
+    file: Path, families: Mapping[str, Family], numeraire: str | None, refused: tuple[str, ...]
+) -> tuple[Snapshot, Token, dict[str, str]]:
+    """The pools of a file, what gains are counted in there, and the pools not to be traded.
+
+    Raises `SnapshotError`, `OSError`, `click.UsageError`.
+    """
+    from bot.scan.scan import NoNumeraire, numeraire_of
+    from bot.snapshot.importing import opened
+    from bot.snapshot.wrapping import with_wrappers
+
+    snapshot = with_wrappers(opened(file, families))
+    try:
+        unit = numeraire_of(snapshot, numeraire)
+    except NoNumeraire as error:
+        raise click.UsageError(f"{file}: {error}") from None
+    known = {venue.lower(): venue for venue in snapshot.by_venue}
+    for name in refused:
+        if name.lower() not in known:
+            raise click.UsageError(f"{file}: --refuse {name}: no such pool in the snapshot")
+    return snapshot, unit, {known[name.lower()]: "refused by --refuse" for name in refused}
 
 
 def _tell_why(snapshot: Snapshot, books: Books, unit: Token, cycle: str, gas_price_wei: int, as_json: bool) -> None:
@@ -145,12 +173,12 @@ def _files(states: tuple[str, ...]) -> Iterator[Path]:
         yield from found
 
 
-def _venues(snapshot: Snapshot, named: tuple[str, ...]) -> Iterator[str]:
-    known = {venue.lower(): venue for venue in snapshot.by_venue}
-    for name in named:
-        if name.lower() not in known:
-            raise click.UsageError(f"--refuse {name}: no such pool in the snapshot")
-        yield known[name.lower()]
+def _told(error: Exception) -> str:
+    return error.message if isinstance(error, click.UsageError) else explained(error)
+
+
+def _code(error: Exception) -> ExitCode:
+    return ExitCode.USAGE if isinstance(error, click.UsageError) else exit_code(error)
 
 
 def _number(option: str, text: str) -> Decimal:

@@ -82,6 +82,22 @@ def test_why_answers_for_a_given_cycle(state: Path) -> None:
     assert run("scan", "--state", state, "--why", DEAR.venue).exit_code == 2
 
 
+def test_files_of_a_folder_that_cannot_be_scanned_are_told_and_the_others_scanned(state: Path) -> None:
+    names = ("0.json", "2.json")
+    (state.parent / names[0]).write_text("{")
+    first = run("scan", "--state", state.parent, "--json")
+    *scanned, error = map(orjson.loads, first.stdout.splitlines())
+    assert [told["state"] for told in scanned] == [str(state)]
+    assert (first.exit_code, error["error"]["kind"], len(error["error"]["problems"])) == (2, "NotASnapshot", 1)
+    (state.parent / names[1]).write_text(json.dumps({"something": "else"}))
+    both = run("scan", "--state", state.parent, "--json")
+    *scanned, error = map(orjson.loads, both.stdout.splitlines())
+    assert len(scanned) == 1 and both.exit_code == 2
+    assert all(name in problem for name, problem in zip(names, error["error"]["problems"], strict=True))
+    elsewhere = run("scan", "--state", state.parent, "--refuse", CHEAP.venue[:-1] + "9", "--numeraire", "WETH")
+    assert elsewhere.exit_code == 2 and "1.json.gz: --refuse" in elsewhere.stderr
+
+
 def test_a_refused_book_is_named_and_the_scan_goes_on(state: Path, tmp_path: Path) -> None:
     currency = {"currency": "ETH", "decimals": 8, "token": reference(WETH)}
     book = {"exchange": "x", "symbol": "ETH/USDC", "base": currency, "quote": currency | {"token": reference(USDC)}}
