@@ -83,7 +83,7 @@ class ResultRow(Base):
     """
 
     __tablename__ = "results"
-    __table_args__ = (Index(None, "instance", "strategy", "head_s"),)
+    __table_args__ = (Index(None, "instance", "strategy", "head_s"), Index(None, "instance", "strategy", "id"))
 
     id: Mapped[int] = key()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), index=True)

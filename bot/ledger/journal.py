@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, text
 
 from bot.ledger import quick
 from bot.ledger.attempts import attempts_of, attempts_of_all, check_successor, may_have_left
 from bot.ledger.decisions import Level
 from bot.ledger.errors import ActedOn, IllegalMove, LedgerError, NonceMoved
-from bot.ledger.models import AttemptRow, IntentRow, PlanRow
+from bot.ledger.models import ASKING, AttemptRow, IntentRow, PlanRow
 from bot.ledger.nonces import Nonces
 from bot.ledger.pnl import gas_coin_in, has_mark
 from bot.ledger.records import Attempt, Intent, Successor, WorstCase
@@ -28,10 +28,11 @@ _INTENTS = (
     .where(IntentRow.instance == _INSTANCE)
 )
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
-_OPEN = _INTENTS.where(
+_ASKING = _INTENTS.where(text(f"({ASKING})"))
+_OPEN = _ASKING.where(
     or_(IntentRow.state.in_([state.value for state in IN_FLIGHT]), IntentRow.exposure == Exposure.OWED.value)
 ).order_by(IntentRow.id)
-_MINED = _INTENTS.where(IntentRow.state == IntentState.MINED.value).order_by(IntentRow.id)
+_MINED = _ASKING.where(IntentRow.state == IntentState.MINED.value).order_by(IntentRow.id)
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
 CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
 _CHANGE_ATTEMPT = changing(

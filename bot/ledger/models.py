@@ -157,6 +157,10 @@ class SenderRow(Base):
     first_nonce: Mapped[int]
 
 
+ASKING = "state IN ('reserved', 'signed', 'sending', 'pending', 'mined') OR exposure = 'owed'"
+"""Which intents are not over: a few of all that ever were, which each head looks for."""
+
+
 class IntentRow(Base):
     """One per plan that may spend, and one per nonce; only a released intent gives its nonce back."""
 
@@ -172,6 +176,7 @@ class IntentRow(Base):
             postgresql_where=text("state <> 'released'"),
         ),
         Index(None, "instance", "strategy", "state"),
+        Index("ix_intents_asking", "instance", sqlite_where=text(ASKING), postgresql_where=text(ASKING)),
     )
 
     id: Mapped[int] = key()

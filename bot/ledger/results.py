@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from bot.ledger import quick
 from bot.ledger.book_models import HaltRow, ResultRow
@@ -28,13 +28,14 @@ _HALTED = (
 )
 _INTENTS = select(IntentRow.__table__, PlanRow.digest, PlanRow.atomic).join(PlanRow, PlanRow.id == IntentRow.plan_row)
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
-_OF_PLAN = _INTENTS.where(IntentRow.instance == bindparam("instance"), PlanRow.digest == bindparam("plan"))
+_OF_PLAN = _INTENTS.where(PlanRow.instance == bindparam("instance"), PlanRow.digest == bindparam("plan"))
 _DOCUMENT = select(PlanRow.document).where(PlanRow.id == bindparam("plan"))
+# `coalesce` keeps the database from going through all rows of the instance instead of the newest by their numbers.
 _UNWINDING = (
     select(IntentRow.id, PlanRow.document)
     .join(PlanRow, PlanRow.id == IntentRow.plan_row)
     .where(
-        IntentRow.instance == bindparam("instance"),
+        func.coalesce(IntentRow.instance, "") == bindparam("instance"),
         IntentRow.id > bindparam("after"),
         IntentRow.mined_as == MinedAs.OK.value,
         IntentRow.two_sided.is_(False),

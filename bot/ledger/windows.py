@@ -18,11 +18,12 @@ DAY_S = 86_400
 
 _NEWEST = select(func.max(ResultRow.id))
 _RESULTS = select(ResultRow.head_s, ResultRow.loss_wei, ResultRow.gas_wei)
+# `coalesce` keeps the database to a day's, by their times, instead of all there are by their numbers.
 _RECENT = _RESULTS.where(
     ResultRow.instance == bindparam("instance"),
     ResultRow.strategy == bindparam("strategy"),
     ResultRow.head_s >= bindparam("since"),
-    ResultRow.id <= bindparam("newest"),
+    func.coalesce(ResultRow.id, 0) <= bindparam("newest"),
 )
 # `coalesce` keeps the database from going through a whole day instead of the newest by their numbers.
 _ADDED = _RESULTS.where(

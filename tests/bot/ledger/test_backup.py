@@ -78,6 +78,8 @@ def test_what_an_earlier_version_wrote_is_proven_copied_and_put_back_as_it_is(
     traded.close()
     engine = connect(parse_url(url))
     with engine.begin() as connection:
+        connection.exec_driver_sql("DROP INDEX ix_intents_asking")
+        connection.exec_driver_sql("DROP INDEX ix_results_instance_strategy_id")
         connection.exec_driver_sql("DROP TABLE bearings")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
     backup(url, tmp_path / "copy.sqlite3")

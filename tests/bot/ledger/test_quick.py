@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.sql.elements import CompilerElement
 
-from bot.ledger import quick
+from bot.ledger import journal, quick, results, windows
 from bot.ledger.book_models import HaltRow, PostingRow
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import AttemptRow, FillRow, IntentRow
@@ -46,6 +47,30 @@ def test_many_rows_are_written_as_one_by_one(ledger: Ledger) -> None:
         written = select(SealRow.__table__).where(SealRow.id >= 10**6).order_by(SealRow.id)
         assert [found._asdict() for found in connection.execute(written)] == each
         begun.rollback()
+
+
+def test_no_statement_of_a_head_goes_through_all_that_ever_was_traded(in_file: Ledger) -> None:
+    wanted: dict[CompilerElement, tuple[set[str], str]] = {
+        journal._OPEN: ({"instance"}, "INDEX ix_intents_asking (instance=?)"),
+        journal._MINED: ({"instance"}, "INDEX ix_intents_asking (instance=?)"),
+        results._TOTALS: (
+            {"instance", "strategy"},
+            "INDEX ix_results_instance_strategy_id (instance=? AND strategy=?)",
+        ),
+        results._UNWINDING: ({"instance", "after"}, "INTEGER PRIMARY KEY (rowid>?)"),
+        results._OF_PLAN: ({"instance", "plan"}, "(instance=? AND digest=?)"),
+        windows._RECENT: (
+            {"instance", "strategy", "since", "newest"},
+            "INDEX ix_results_instance_strategy_head_s (instance=? AND strategy=? AND head_s>?)",
+        ),
+    }
+    with in_file.read() as connection:
+        for statement, (names, way) in wanted.items():
+            compiled = quick._compiled(statement, tuple(names))
+            bound = tuple(compiled.bound(dict.fromkeys(names, 1)))
+            first, *others = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {compiled.text}", bound).all()
+            assert first.detail.endswith(way), statement
+            assert all("SEARCH" in step.detail for step in others), "a further step goes through a table, or sorts it"
 
 
 def _read(connection: Connection, statement: object, values: dict[str, object]) -> list[dict[str, object]]:
