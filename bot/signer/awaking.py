@@ -22,6 +22,8 @@ from bot.signer.switch import CONTROL_NAME
 from chains.assets import Address, address
 
 START_TIMEOUT_S = 60.0
+PROVEN_BYTES_A_S = 4_000_000
+"""A journal is proven before anything is signed: how much of it in a second, on a slow and busy machine."""
 END_TIMEOUT_S = 5.0
 
 SOCKET_NAME = "signer.sock"
@@ -47,14 +49,16 @@ class Awaking:
         directory: Path,
         control: Path,
         account: Account | None = None,
+        patience_s: float = START_TIMEOUT_S,
     ) -> None:
-        """`saying` is where it is told its passphrase; None once it was."""
+        """`saying` is where it is told its passphrase; None once it was. It must be ready within `patience_s`."""
         self.process = process
         self.socket = socket
         self.directory = directory
         self.control = control
         self._account = account
         self._saying = saying
+        self._patience_s = patience_s
 
     @classmethod
     async def begin(
@@ -111,7 +115,7 @@ class Awaking:
             raise
         finally:
             os.close(reading)
-        return cls(process, saying, socket, directory, control, account)
+        return cls(process, saying, socket, directory, control, account, patience_for(journal))
 
     @property
     def log(self) -> Path:
@@ -162,19 +166,25 @@ class Awaking:
         """The first account it announces; None when it ended without. Raises `SignerError` when neither comes."""
         assert self.process.stdout is not None
         try:
-            async with asyncio.timeout(START_TIMEOUT_S):
+            async with asyncio.timeout(self._patience_s):
                 announcement = await self.process.stdout.readline()
                 if announcement:
                     return address(announcement.decode().split()[1])
                 await self.process.wait()
                 return None
         except TimeoutError:
-            raise SignerError(f"the signer was not ready within {START_TIMEOUT_S} s") from None
+            raise SignerError(f"the signer was not ready within {self._patience_s:.0f} s") from None
 
     def _hang_up(self) -> None:
         if self._saying is not None:
             os.close(self._saying)
             self._saying = None
+
+
+def patience_for(journal: Path) -> float:
+    """How long a signer with that journal may take until it is ready, in seconds."""
+    length = journal.stat().st_size if journal.exists() else 0
+    return START_TIMEOUT_S + length / PROVEN_BYTES_A_S
 
 
 def _make_folder(folder: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -91,7 +90,7 @@ class Chain:
         """The transaction may not have been made; the table knows."""
         self._newest = None
 
-    def verified(self, known: Link | None = None) -> Mapping[tuple[str, str], str]:
+    def verified(self, known: Link | None = None) -> dict[tuple[str, str], str]:
         """The digest each row should have, by table and subject, where the chain goes on from `known`; None: from what
         the file says. Raises `BrokenChain`, and what SQLite raises.
         """

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -194,22 +194,21 @@ class Journal:
         `known`; None: from what the file beside it knows.
         """
         try:
-            due = dict(self._chain.verified(known))
+            due = self._chain.verified(known)
         except BrokenChain as error:
             raise JournalError(f"journal {self._path}: {error}; {_REMEDY}") from None
         except _DAMAGED as error:
             raise self._failure("read", error) from None
         self._require_checksums(columns)
-        rows = self._rows("SELECT intent_id, checksum FROM signed")
-        found = [(What.SIGNED, intent_id, digest) for intent_id, digest in rows]
-        found += [*self._replacement_digests(), *self._audit_digests()]
-        for what, subject, digest in found:
+        found = 0
+        for what, subject, digest in self._digests():
+            found += 1
             if due.pop((what, subject), None) != digest:
                 raise JournalError(f"journal {self._path}: {what} {subject} is not what was written; {_REMEDY}")
         if due:
             what_is, which = next(iter(due))
             raise JournalError(f"journal {self._path}: {what_is} {which} is gone; {_REMEDY}")
-        return len(found)
+        return found
 
     def accept(self) -> None:
         """Take the journal as it is for the newest there is, because a person looked. Raises `JournalError`."""
@@ -219,12 +218,19 @@ class Journal:
             raise self._failure("accept", error) from None
 
     def _require_checksums(self, columns: Sequence[str]) -> None:
-        for row in self._rows(f"SELECT {', '.join(columns)}, checksum FROM signed"):  # noqa: S608
+        for row in self._each(f"SELECT {', '.join(columns)}, checksum FROM signed"):  # noqa: S608
             self._require_checksum(row)
 
     def _require_checksum(self, row: Sequence[Any]) -> None:
         if checksum_of(row[:-1]) != row[-1]:
             raise JournalError(f"journal {self._path}: the row of intent {row[INTENT_AT]} was changed or damaged")
+
+    def _digests(self) -> Iterator[tuple[What, str, str]]:
+        """Of which table each row is, which it is there, and its digest."""
+        for intent_id, digest in self._each("SELECT intent_id, checksum FROM signed"):
+            yield What.SIGNED, intent_id, digest
+        yield from self._replacement_digests()
+        yield from self._audit_digests()
 
     def _replacement_digests(self) -> list[tuple[What, str, str]]:
         wanted = "SELECT intent_id, number, at_s, tx_hash, raw FROM replacements ORDER BY intent_id, number"
@@ -318,7 +324,7 @@ class Journal:
 
     def entries(self) -> Iterator[Entry]:
         """Every entry, the unsettled ones first, then by time of settlement. Raises `JournalError`."""
-        return self._entries("ORDER BY settled_at_s, at_s")
+        return self._checked(self._each(f"SELECT {_ALL} FROM signed ORDER BY settled_at_s, at_s"))  # noqa: S608
 
     def newest_time_s(self) -> float:
         """The latest time any row carries; 0 when empty. Raises `JournalError`."""
@@ -390,8 +396,18 @@ class Journal:
         except _DAMAGED as error:
             raise self._failure("read", error) from None
 
+    def _each(self, statement: str) -> Iterator[tuple[Any, ...]]:
+        """As `_rows`, one at a time: of a long history all of them have no room."""
+        try:
+            yield from self._db.execute(statement)
+        except _DAMAGED as error:
+            raise self._failure("read", error) from None
+
     def _entries(self, condition: str, *values: object) -> Iterator[Entry]:
-        for row in self._rows(f"SELECT {_ALL} FROM signed {condition}", *values):  # noqa: S608
+        return self._checked(self._rows(f"SELECT {_ALL} FROM signed {condition}", *values))  # noqa: S608
+
+    def _checked(self, rows: Iterable[Sequence[Any]]) -> Iterator[Entry]:
+        for row in rows:
             self._require_checksum(row)
             yield entry_of(row)
 

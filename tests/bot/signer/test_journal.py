@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -44,6 +45,18 @@ def test_what_is_recorded_is_found_and_settled_and_found_again(tmp_path: Path) -
         (found,) = journal.entries()
         assert found.settlement == DONE
         assert (found.draws, found.verdict_digest, found.exposure_wei) == (ENTRY.draws, "v1", 10**18)
+
+
+def test_a_long_history_is_proven_and_counted_row_by_row(tmp_path: Path) -> None:
+    most, each = 30, 100_000
+    with Journal(tmp_path / "signer.db") as journal:
+        for number in range(most):
+            journal.record(replace(ENTRY, nonce=number, intent_id=str(number), raw=bytes(each)))
+        tracemalloc.start()
+        assert journal.verify() == sum(1 for _ in journal.entries()) == most
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak < most * each / 2
 
 
 def test_a_journal_of_the_first_version_is_taken_over_row_by_row(tmp_path: Path) -> None:

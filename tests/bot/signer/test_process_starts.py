@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from bot.keys import new_keystore
-from bot.signer.awaking import JOURNAL_NAME, SignerError
+from bot.signer.awaking import JOURNAL_NAME, START_TIMEOUT_S, SignerError, patience_for
 from bot.signer.client import SignerClient
 from bot.signer.presence import is_running
 from bot.signer.protocol import (
@@ -62,6 +62,14 @@ async def test_the_first_signer_of_all_makes_the_folder_of_its_journal(keystore:
         assert isinstance(await client.status(), Status)
     assert journal.exists()
     assert journal.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_signer_is_waited_for_the_longer_the_more_it_has_to_prove(tmp_path: Path) -> None:
+    journal = tmp_path / "signer.db"
+    assert patience_for(journal) == START_TIMEOUT_S
+    journal.touch()
+    os.truncate(journal, 4 * 10**9)
+    assert patience_for(journal) > 10 * START_TIMEOUT_S
 
 
 async def test_a_wrong_passphrase_is_one_clear_line(keystore: Path, tmp_path: Path) -> None:
