@@ -72,7 +72,9 @@ class LiveGround:
         self.node.expect(head, sought)
 
     async def on_head(self, head: Head) -> None:
-        await self.simulator.prepare(head)
+        """Of a head that nothing is decided on, the fork is not moved to it: the newest would wait for all of them."""
+        if self.is_newest(head):
+            await self.simulator.prepare(head)
 
     def is_newest(self, head: Head) -> bool:
         return head.number >= self.node.newest_number

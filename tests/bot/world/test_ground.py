@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from eth_utils.crypto import keccak
@@ -14,6 +16,8 @@ from bot.simulator import Overlay, PrivateFork, Simulator
 from bot.simulator.overlay import balance_of_data
 from bot.world.ground import INVENTORY_BLOCKS, OPERATOR_WEI, DryGround, ForkGround, LiveGround, place_executor
 from chains.assets import Address
+from chains.blocks import Head
+from chains.node import Node
 from chains.node.seen import Seen
 from tests.bot.ledger.given import ETHER
 from tests.bot.market.samples import USDC, WETH
@@ -57,6 +61,25 @@ async def test_live_a_block_is_the_newest_until_the_node_tells_of_another(tmp_pa
         assert ground.is_newest(head)
         await road.mine(())
         assert not ground.is_newest(head)
+
+
+class Moved:
+    """A simulator that moves nowhere, and says which heads it was to stand on."""
+
+    def __init__(self) -> None:
+        self.heads = list[int]()
+
+    async def prepare(self, head: Head) -> None:
+        self.heads.append(head.number)
+
+
+async def test_the_fork_is_not_moved_through_heads_that_nothing_is_decided_on() -> None:
+    """A run that was behind by some hundred blocks waited at the newest until it had stood on each of them."""
+    moved, node = Moved(), SimpleNamespace(newest_number=7)
+    ground = LiveGround(cast(Node, node), cast(Simulator, moved))
+    for number in range(4, 8):
+        await ground.on_head(Head(number, f"0x{number:064x}", f"0x{number - 1:064x}", number, 1, 0, 2))
+    assert moved.heads == [7]
 
 
 async def test_dry_what_the_run_would_own_is_there_and_nothing_can_be_sent(tmp_path: Path) -> None:
