@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chains.blocks import ChainEvent, Head, Log, Undone
-from chains.node.errors import ReorgTooDeep
+from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.node.errors import ReorgTooDeep, Unreachable
 from chains.node.follower import Follower, Vanished
 from chains.node.wire import Header
 from tests.chains.node.support import TOPIC, Follow
@@ -19,9 +19,10 @@ from tests.chains.node.support import TOPIC, Follow
 
 @dataclass
 class ForkingChain:
-    """A chain in memory; orphaned blocks are forgotten at once, as Anvil does."""
+    """A chain in memory; orphaned blocks are forgotten at once, as Anvil does, but for `orphans`."""
 
     canonical: list[Header] = field(default_factory=list)
+    orphans: list[Header] = field(default_factory=list)
     made: int = 0
 
     def mine(self, count: int) -> None:
@@ -36,7 +37,7 @@ class ForkingChain:
         self.mine(count)
 
     async def header_by_hash(self, block_hash: str) -> Header | None:
-        return next((header for header in self.canonical if header.head.hash == block_hash), None)
+        return next((header for header in (*self.canonical, *self.orphans) if header.head.hash == block_hash), None)
 
     async def header_by_number(self, number: int) -> Header | None:
         return self.canonical[number] if number < len(self.canonical) else None
@@ -125,5 +126,88 @@ async def test_a_head_below_the_beginning_is_late_and_no_reorganisation_until_an
         await events_of(follower, late)
     assert follower.tip == began
     chain.mine(1)
+    undone, block = await events_of(follower, chain.canonical[4])
+    assert undone == Undone(late.head, (began.hash,))
+    assert isinstance(block, Block) and block.head == chain.canonical[4].head
+
+
+async def test_the_block_it_began_from_may_be_undone_with_those_below_it_that_a_node_still_has():
+    """Ethereum's nodes keep orphaned blocks for a while: a run that has just begun need not end."""
+    chain = ForkingChain()
+    chain.mine(8)
+    old = list(chain.canonical)
+    follower = Follower(chain, [], depth=4)
+    follower.begin_after(old[7].head)
+    chain.fork(depth=3, count=5)
+    chain.orphans = old[5:]
+    undone, *blocks = await events_of(follower, chain.canonical[-1])
+    assert undone == Undone(old[4].head, (old[7].head.hash, old[6].head.hash, old[5].head.hash))
+    assert [block.head for block in blocks] == [header.head for header in chain.canonical[5:]]
+
+
+@pytest.mark.parametrize("kept", [3, 6])
+async def test_what_no_node_has_any_more_or_is_deeper_than_is_remembered_is_too_deep(kept: int):
+    chain = ForkingChain()
+    chain.mine(10)
+    old = list(chain.canonical)
+    follower = Follower(chain, [], depth=4)
+    follower.begin_after(old[9].head)
+    chain.fork(depth=6, count=7)
+    chain.orphans = old[10 - kept :]
     with pytest.raises(ReorgTooDeep, match="start again"):
-        await events_of(follower, chain.canonical[4])
+        await events_of(follower, chain.canonical[-1])
+
+
+@dataclass
+class FarChain(ForkingChain):
+    """One whose answers take a while; `most` questions were open at a time, and `logs` are asked for in this order."""
+
+    open: int = 0
+    most: int = 0
+    logs: list[int] = field(default_factory=list)
+
+    async def header_by_number(self, number: int) -> Header | None:
+        self.open += 1
+        self.most = max(self.most, self.open)
+        await asyncio.sleep(0)
+        self.open -= 1
+        return await super().header_by_number(number)
+
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+        self.logs.append(head.number)
+        await asyncio.sleep(0)
+        return await super().logs_of(head, topics, bloom)
+
+
+@pytest.mark.parametrize("missing", [30, 200])
+async def test_missing_blocks_are_asked_for_several_at_once_and_the_newests_logs_last(missing: int):
+    """A road that waits for its node three times at each missing block never catches up with quick ones."""
+    chain = FarChain()
+    chain.mine(1)
+    follower = Follower(chain, [TOPIC])
+    follower.begin_after(chain.canonical[0].head)
+    chain.mine(missing)
+    taken = list[int]()
+    async for event in follower.lead_to(chain.canonical[-1]):
+        assert isinstance(event, Block)
+        taken.append(event.head.number)
+        if len(taken) == 1:
+            assert len(chain.logs) > 1
+        assert missing not in chain.logs or taken[-1] >= missing - 1
+    assert taken == list(range(1, missing + 1)) and chain.most > 1
+
+
+async def test_a_failed_question_among_several_leaves_out_no_block():
+    class Lossy(FarChain):
+        async def header_by_number(self, number: int) -> Header | None:
+            if number % 5 == 0 and self.open:
+                raise Unreachable(f"block {number}")
+            return await super().header_by_number(number)
+
+    chain = Lossy()
+    chain.mine(1)
+    follower = Follower(chain, [TOPIC])
+    follower.begin_after(chain.canonical[0].head)
+    chain.mine(100)
+    events = await events_of(follower, chain.canonical[-1])
+    assert [event.head for event in events if isinstance(event, Block)] == [it.head for it in chain.canonical[1:]]
