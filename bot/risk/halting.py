@@ -59,8 +59,7 @@ class Halting:
                 raise
             return self._switch.halt_by_file(error)
 
-    def flat(self, strategy: str) -> Switch:
-        """What was to be halted once it owes nothing owes nothing. Raises `SwitchUnwritten`."""
-        return self._switch.set(
-            strategy, Trading.HALTED, by="flatten", because="nothing is owed any more", at_s=self._clock.wall_s()
-        )
+    def flat(self, strategy: str, flattened: Switch) -> Switch:
+        """What `flattened` was to halt once it owes nothing owes nothing. Raises `SwitchUnwritten`."""
+        because = f"nothing is owed any more; {flattened.because}"
+        return self._switch.set(strategy, Trading.HALTED, by=flattened.by, because=because, at_s=self._clock.wall_s())

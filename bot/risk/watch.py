@@ -158,14 +158,14 @@ class Watch:
 
     def _flatten(self) -> None:
         standing = self._halting.look().standing.switches
-        flattened = [name for name, it in standing.items() if it.state is Trading.REDUCING and it.then_halt]
+        flattened = {name: it for name, it in standing.items() if it.state is Trading.REDUCING and it.then_halt}
         if not flattened or self._engine.taking:
             return
         # What others go on trading, or owe, keeps no strategy from being halted.
         open_ = {intent.strategy for intent in self._ledger.open_intents()}
-        for name in flattened:
+        for name, switch in flattened.items():
             if not (open_ if name == TOTAL else name in open_):
-                self._halting.flat(name)
+                self._halting.flat(name, switch)
 
     def _disagreement(self) -> None:
         """Endpoints that tell different blocks, plan after plan, for longer than they may."""
