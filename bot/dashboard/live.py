@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from bot.clock import Clock
@@ -146,7 +147,8 @@ class LiveRun:
         return await asyncio.to_thread(self._read_budgets, now)
 
     async def venues(self) -> Sequence[Venue]:
-        venues = [self._node_venue(), *self._exchange_venues(), *self._pool_venues(), *self._refused_venues()]
+        node = self._node_venue()
+        venues = [node, *self._exchange_venues(), *self._pool_venues(node), *self._refused_venues()]
         # Where there are more than a page shows, what is well is left out first.
         return sorted(venues, key=lambda venue: venue.state in (VenueState.FRESH, VenueState.QUIET))
 
@@ -218,8 +220,8 @@ class LiveRun:
         name = f"{book.symbol} at {book.exchange}"
         return Venue(venue, name, VenueKind.BOOK, state, age_s, changes=changes, detail=detail)
 
-    def _pool_venues(self) -> list[Venue]:
-        """One line per protocol."""
+    def _pool_venues(self, node: Venue) -> list[Venue]:
+        """One line per protocol. Pools are known through `node` alone: none is fresher than that."""
         block = self._market.number or 0
         kinds = {venue: self._painter.kind(venue) for venue in self._market.pools}
         members, changes = Counter(kinds.values()), Counter[str]()
@@ -228,9 +230,17 @@ class LiveRun:
             if venue in kinds:
                 changes[kinds[venue]] += self._changes.times[venue]
                 newest[kinds[venue]] = max(last, newest.get(kinds[venue], 0))
-        return [
+        families = [
             self._family_venue(kind, members[kind], changes[kind], block - newest[kind] if kind in newest else None)
             for kind in members
+        ]
+        if node.state is VenueState.FRESH:
+            return families
+        return [
+            replace(
+                family, state=VenueState.STALE, age_s=node.age_s, age_blocks=None, detail="nothing heard from the node"
+            )
+            for family in families
         ]
 
     def _family_venue(self, kind: str, members: int, changes: int, age_blocks: int | None) -> Venue:

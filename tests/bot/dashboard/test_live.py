@@ -285,6 +285,15 @@ async def test_what_falls_silent_is_shown_as_such(bot: Bot) -> None:
     assert (await bot.source.header()).head_age_s == 60.0
 
 
+@pytest.mark.parametrize("node", ["silent", "not connected"])
+async def test_pools_are_no_fresher_than_the_node_that_tells_of_them(bot: Bot, node: str) -> None:
+    bot.on_head(5)
+    bot.clock.seconds += 60 if node == "silent" else 1
+    bot.node.connected = node == "silent"
+    [pools] = [venue for venue in await bot.source.venues() if venue.id == "constant_product"]
+    assert (pools.state, pools.age_s) == (VenueState.STALE, 60.0 if node == "silent" else 1.0)
+
+
 async def test_what_asks_for_a_look_is_told_once_newest_first_and_what_does_not_is_left_out(bot: Bot) -> None:
     for _ in range(2):
         for level, name in ((Level.WARNING, "stale_book"), (Level.INFO, "certificate"), (Level.ERROR, "nonce_gap")):
