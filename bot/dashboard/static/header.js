@@ -55,17 +55,18 @@ export class Header {
   // Ages go on between two messages.
   tick() {
     const { header } = this.store.values;
-    if (!header || this.ended) return;
+    if (!header || this.state === "ended") return;
     const since = (performance.now() - this.store.receivedAt) / 1_000;
     const known = header.head_age_s !== null;
     setText($("age"), known ? age(header.head_age_s + since) : "–");
     $("age").classList.toggle("late", known && header.head_age_s + since > LATE_S);
-    setText($("uptime"), duration((Date.now() - header.started_ms) / 1_000));
+    // Nobody knows whether a bot that says nothing still runs.
+    if (this.state !== "down") setText($("uptime"), duration((Date.now() - header.started_ms) / 1_000));
   }
 
   link(state) {
     setText($("link").querySelector("span"), LINKS[state]);
-    this.ended = state === "ended";
+    this.state = state;
     const now = Date.now();
     this.notice("link", SILENT[state]?.(clock(now - (performance.now() - this.store.receivedAt)), clock(now)));
   }
