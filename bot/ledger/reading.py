@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.ledger.book_models import BalanceRow, ResultRow
@@ -15,6 +16,7 @@ from bot.ledger.models import AttemptRow, EventRow, FillRow, IntentRow, Opportun
 from bot.ledger.orders import BY_HAND
 from bot.ledger.records import Account, Run
 from bot.ledger.results import is_closed
+from bot.ledger.states import SETTLED
 from bot.ledger.types import exact_sum
 
 PAGE = 50
@@ -27,7 +29,8 @@ class Decision:
     """A plan and what became of it. `id` is the cursor for the next page.
 
     `status` is an intent's state, `refused`, or `decided` while neither; `reason` is the refusal's code and `detail`
-    its line. `profit_wei` is what it came to, None until it is closed.
+    its line. `tx_hash` is of the transaction that a block holds, or else of the newest signed. `profit_wei` is what it
+    came to, None until it is closed.
     """
 
     id: int
@@ -160,13 +163,31 @@ def decisions(
     ledger: Ledger, limit: int = PAGE, before: int | None = None, strategy: str | None = None
 ) -> tuple[Decision, ...]:
     """The plans of this run, newest first, with what became of each."""
+    page = _decisions(PlanRow.run_id == ledger.run.id, *_page(PlanRow.id, before)).limit(limit)
+    if strategy is not None:
+        page = page.where(PlanRow.strategy == strategy)
+    return _read_decisions(ledger, page)
+
+
+def decisions_of(ledger: Ledger, plans: Collection[int], intents: Collection[int]) -> tuple[Decision, ...]:
+    """The decisions of this run with one of these ids, or one of these intents; newest first."""
+    of_intents = select(IntentRow.plan_row).where(IntentRow.id.in_(intents))
+    which = or_(PlanRow.id.in_(plans), PlanRow.id.in_(of_intents))
+    # `coalesce` keeps the database from going through all plans of the run instead of these few.
+    return _read_decisions(ledger, _decisions(func.coalesce(PlanRow.run_id, 0) == ledger.run.id, which))
+
+
+def _decisions(*which: ColumnElement[bool]) -> Select[Any]:
     last_refusal = (
         select(func.max(RefusalRow.id)).where(RefusalRow.plan_row == PlanRow.id).correlate(PlanRow).scalar_subquery()
     )
-    last_attempt = (
-        select(func.max(AttemptRow.id))
+    # The transaction that a block holds, where an earlier one than the newest came in.
+    shown_attempt = (
+        select(AttemptRow.id)
         .where(AttemptRow.intent_id == IntentRow.id)
         .correlate(IntentRow)
+        .order_by(case((AttemptRow.state.in_([state.value for state in SETTLED]), 0), else_=1), AttemptRow.id.desc())
+        .limit(1)
         .scalar_subquery()
     )
     came_to = (
@@ -181,7 +202,7 @@ def decisions(
         .correlate(IntentRow)
         .scalar_subquery()
     )
-    page = (
+    return (
         select(
             PlanRow.__table__,
             RefusalRow.reason,
@@ -198,13 +219,13 @@ def decisions(
         )
         .outerjoin(IntentRow, IntentRow.plan_row == PlanRow.id)
         .outerjoin(RefusalRow, RefusalRow.id == last_refusal)
-        .outerjoin(AttemptRow, AttemptRow.id == last_attempt)
-        .where(PlanRow.run_id == ledger.run.id, *_page(PlanRow.id, before))
+        .outerjoin(AttemptRow, AttemptRow.id == shown_attempt)
+        .where(*which)
         .order_by(PlanRow.id.desc())
-        .limit(limit)
     )
-    if strategy is not None:
-        page = page.where(PlanRow.strategy == strategy)
+
+
+def _read_decisions(ledger: Ledger, wanted: Select[Any]) -> tuple[Decision, ...]:
     with ledger.read() as connection:
         return tuple(
             Decision(
@@ -224,7 +245,7 @@ def decisions(
                 tx_hash=row.tx_hash,
                 profit_wei=row.profit_wei if row.results and is_closed(row) else None,
             )
-            for row in connection.execute(page)
+            for row in connection.execute(wanted)
         )
 
 

@@ -23,6 +23,7 @@ from tests.bot.ledger.given import (
     WETH,
     WORST,
     atomic_plan,
+    bumped,
     hash_of,
     pending,
     receipt,
@@ -52,6 +53,18 @@ def test_each_decision_says_what_became_of_it(ledger: Ledger) -> None:
     assert newest_first[3].detail == "K"
     assert (newest_first[4].tx_hash, newest_first[4].mined_as) == (hash_of("tx", 1), "ok")
     assert [decision.strategy for decision in decisions(ledger, strategy="cex_dex_arbitrage")] == ["cex_dex_arbitrage"]
+
+
+def test_a_decision_names_the_transaction_that_a_block_holds_though_a_later_one_was_signed(ledger: Ledger) -> None:
+    intent = pending(ledger, 1)
+    ledger.record_signed(intent.id, b"more", hash_of("tx", 2), bumped(FEES))
+    ledger.mark_sending(intent.id)
+    ledger.mark_pending(intent.id)
+    assert decisions(ledger)[0].tx_hash == hash_of("tx", 2)
+    ledger.record_mined(intent.id, receipt(1), {INVENTORY_WETH: 10**16})
+    assert decisions(ledger)[0].tx_hash == hash_of("tx", 1)
+    ledger.mark_final(intent.id)
+    assert decisions(ledger)[0].tx_hash == hash_of("tx", 1)
 
 
 def test_a_decision_whose_block_was_replaced_came_to_nothing_known(ledger: Ledger) -> None:
