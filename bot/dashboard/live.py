@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 from bot.clock import Clock
 from bot.dashboard import source
 from bot.dashboard.picture import Changes, Painter, Swapped
-from bot.dashboard.recorded import read_budgets, read_decision, read_decisions, read_profit
+from bot.dashboard.recorded import (
+    read_budgets,
+    read_decision,
+    read_decisions,
+    read_open_decisions,
+    read_profit,
+)
 from bot.dashboard.source import Venue, VenueKind, VenueState
 from bot.drift.freshness import STALE_BOOK_S
 from bot.ledger.history import last_settled_swaps
@@ -134,6 +140,9 @@ class LiveRun:
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[source.Decision]:
         return await asyncio.to_thread(read_decisions, self._ledger, limit, before)
+
+    async def open_decisions(self, also: Collection[int]) -> Sequence[source.Decision]:
+        return await asyncio.to_thread(read_open_decisions, self._ledger, also)
 
     async def decision(self, id: int) -> source.DecisionDetail | None:
         return await asyncio.to_thread(read_decision, self._ledger, id)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from bot.dashboard import source
 from bot.dashboard.series import thinned
 from bot.dashboard.source import State
 from bot.ledger.history import History, RecordedIntent, history
 from bot.ledger.ledger import Ledger
-from bot.ledger.reading import Decision, Fill, decisions, profit_series
+from bot.ledger.reading import Decision, Fill, decisions, decisions_of, profit_series
 from bot.ledger.states import Exposure, IntentState, MinedAs
 from bot.market.books import book_id
 from bot.mode import Mode
@@ -25,6 +25,12 @@ EXCHANGE = "exchange"
 def read_decisions(ledger: Ledger, limit: int, before: int | None) -> list[source.Decision]:
     """Newest first."""
     return [_decision(decision, ledger.run.mode) for decision in decisions(ledger, limit, before)]
+
+
+def read_open_decisions(ledger: Ledger, also: Collection[int]) -> list[source.Decision]:
+    """Those that wait for the chain or for their other side, and those with the ids `also`; newest first."""
+    waiting = [intent.id for intent in ledger.open_intents()]
+    return [_decision(decision, ledger.run.mode) for decision in decisions_of(ledger, also, waiting)]
 
 
 def read_decision(ledger: Ledger, id_: int) -> source.DecisionDetail | None:

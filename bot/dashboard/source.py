@@ -6,7 +6,7 @@ a stranger (a token's symbol, a node's error); `wire.py` makes it printable and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -25,6 +25,10 @@ class State(StrEnum):
     SETTLED = "settled"
     UNWOUND = "unwound"
     REVERTED = "reverted"
+
+
+OPEN = frozenset({State.SIGNED, State.PENDING, State.HEDGING})
+"""States of decisions of which more is to come."""
 
 
 class VenueKind(StrEnum):
@@ -300,6 +304,10 @@ class Source(Protocol):
 
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
         """Newest first; only those with an id below `before`."""
+        ...
+
+    async def open_decisions(self, also: Collection[int]) -> Sequence[Decision]:
+        """Those in flight or with a side still to come, and those with the ids `also`; newest first."""
         ...
 
     async def decision(self, id: int) -> DecisionDetail | None: ...

@@ -8,14 +8,25 @@ from itertools import islice
 from typing import Any, Protocol
 
 from bot.dashboard.series import Series
-from bot.dashboard.source import Source
+from bot.dashboard.source import OPEN, Source
 from bot.dashboard.wire import encoded, plain
 
 Row = dict[str, Any]
 Table = dict[int | str, Row]
 
-MAX_ROWS: Mapping[str, int] = {"decisions": 100, "budgets": 40, "venues": 120, "events": 50, "nodes": 160, "edges": 800}
-"""The most rows of each table, so that no market, however large, makes a message large."""
+MAX_ROWS: Mapping[str, int] = {
+    "decisions": 100,
+    "older": 100,
+    "budgets": 40,
+    "venues": 120,
+    "events": 50,
+    "nodes": 160,
+    "edges": 800,
+}
+"""The most rows of each table, so that no market, however large, makes a message large.
+
+`decisions` are the newest, `older` what is open of those before them, for pages that know them already.
+"""
 
 
 class Identified(Protocol):
@@ -34,6 +45,7 @@ class View:
         self._tables: dict[str, Table] = {name: {} for name in MAX_ROWS}
         self._items: dict[str, dict[int | str, Identified]] = {name: {} for name in MAX_ROWS}
         self._series = Series()
+        self._open: frozenset[int] = frozenset()
         self._lock = asyncio.Lock()
         self._whole: bytes | None = None
         self.number = 0
@@ -43,8 +55,13 @@ class View:
         async with self._lock:
             header, counters = await self._source.header(), await self._source.counters()
             picture = await self._source.graph()
+            decisions = await self._source.decisions(MAX_ROWS["decisions"])
+            # Also what was open when it was told last: how it ended is still to be told.
+            open_ = await self._source.open_decisions(self._open)
+            older = [decision for decision in open_ if decisions and decision.id < decisions[-1].id]
             rows: dict[str, Sequence[Identified]] = {
-                "decisions": await self._source.decisions(MAX_ROWS["decisions"]),
+                "decisions": decisions,
+                "older": older,
                 "budgets": await self._source.budgets(),
                 "venues": await self._source.venues(),
                 "events": await self._source.events(),
@@ -52,6 +69,7 @@ class View:
                 "edges": picture.edges,
             }
             points = await self._source.profit_series(self._series.newest)
+        self._open = frozenset(decision.id for decision in (*decisions, *older) if decision.state in OPEN)
         values = plain(
             {
                 "header": header,

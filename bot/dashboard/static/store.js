@@ -32,9 +32,11 @@ export class Store extends EventTarget {
     this.receivedAt = performance.now();
     this.#emit("trouble", null);
     this.values = first ? message.values : { ...this.values, ...message.values };
-    for (const [name, change] of Object.entries(message.tables)) this.#takeTable(name, change, first);
+    const { older, ...tables } = message.tables;
+    for (const [name, change] of Object.entries(tables)) this.#takeTable(name, change, first);
     this.#takeSeries(message.series, first);
-    const changed = new Set([...Object.keys(message.values), ...Object.keys(message.tables)]);
+    const changed = new Set([...Object.keys(message.values), ...Object.keys(tables)]);
+    if (!first && older && this.#takeOlder(older.rows)) changed.add("decisions");
     if (first || Object.keys(message.series).length) changed.add("series");
     this.#emit("moved", { changed, first });
     return true;
@@ -59,6 +61,13 @@ export class Store extends EventTarget {
     } else if (!first) {
       for (const id of change.gone) table.delete(id);
     }
+  }
+
+  // What becomes of decisions that are no longer among the newest, where the page knows them.
+  #takeOlder(rows) {
+    const known = rows.filter((row) => this.tables.decisions.has(row.id));
+    for (const row of known) this.tables.decisions.set(row.id, row);
+    return known.length > 0;
   }
 
   #forgetOldest(table) {

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from bot.dashboard.source import (
@@ -118,6 +118,10 @@ class SampleRun:
     async def decisions(self, limit: int, before: int | None = None) -> Sequence[Decision]:
         newest_first = (detail.decision for detail in reversed(self._details))
         return [decision for decision in newest_first if before is None or decision.id < before][:limit]
+
+    async def open_decisions(self, also: Collection[int]) -> Sequence[Decision]:
+        newest_first = (detail.decision for detail in reversed(self._details))
+        return [decision for decision in newest_first if decision.state is State.PENDING or decision.id in also]
 
     async def decision(self, id: int) -> DecisionDetail | None:
         return self._details[id - 1] if id <= len(self._details) else None

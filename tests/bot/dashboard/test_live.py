@@ -166,6 +166,20 @@ async def test_each_decision_is_in_the_state_it_is_in(bot: Bot) -> None:
     )
 
 
+async def test_what_is_open_is_told_however_old_and_once_more_where_it_is_asked_for(bot: Bot) -> None:
+    first, second = pending(bot.ledger, 1), pending(bot.ledger, 2)
+    bot.ledger.record_plan(atomic_plan(3))
+    newer, older = await bot.source.open_decisions(())
+    assert (newer.state, older.state) == (State.PENDING, State.PENDING)
+    bot.ledger.record_mined(first.id, receipt(1), {INVENTORY_WETH: 10**16})
+    bot.ledger.record_mined(second.id, receipt(2), {INVENTORY_WETH: 10**16})
+    assert await bot.source.open_decisions(()) == []
+    (told,) = await bot.source.open_decisions([older.id])
+    assert (told.id, told.state) == (older.id, State.SETTLED)
+    bot.ledger.undo_block(receipt(1).block_hash)
+    assert [row.state for row in await bot.source.open_decisions(())] == [State.PENDING]
+
+
 async def test_counters_profit_and_budgets_agree_with_the_ledger(bot: Bot) -> None:
     bot.on_head(5)
     for number, status, gained in ((1, 0, {}), (2, 1, {INVENTORY_WETH: 10**16})):

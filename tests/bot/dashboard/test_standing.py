@@ -117,6 +117,36 @@ async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: Browser
     assert watched.problems == []
 
 
+class Slow(SampleRun):
+    """Its first trade waits for the chain until it `landed`."""
+
+    landed = False
+
+    def _settle(self) -> None:
+        waits = next((detail for detail in self._details if detail.intent is not None), None)
+        super()._settle()
+        if waits is not None and not self.landed:
+            self._details[waits.decision.id - 1] = waits
+
+
+async def test_a_trade_that_many_decisions_came_after_shows_what_became_of_it(browser: BrowserContext) -> None:
+    run = Slow(blocks=6)
+    first = min(row.id for row in await run.open_decisions(()))
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        chip = watched.page.locator(f"#rows tr[data-id='{first}'] .chip")
+        await expect(chip).to_have_text("pending")
+        while len(await run.decisions(first + 150)) < first + 120:
+            run.advance()
+        dashboard.tell()
+        await expect(watched.page.locator("#head")).to_have_text(f"{run.block:,}".replace(",", "\u202f"))
+        run.landed = True
+        run.advance()
+        dashboard.tell()
+        await expect(chip).to_have_text("settled")
+    assert watched.problems == []
+
+
 class Long(SampleRun):
     """A ledger of three days, large trades, and more venues and budgets than a page shows."""
 
