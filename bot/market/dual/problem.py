@@ -11,14 +11,17 @@ import numpy as np
 
 from bot.market.dual.kernels import CAP, CURVATURE, RATE, Floats, Ints
 from bot.market.dual.venues import Venue
-from chains.assets import Token
-from chains.pools.pool import Piece, PoolError
+from chains.assets import ZERO_ADDRESS, Token
+from chains.pools.pool import Piece
 
 STRAIGHT = 1e-7
 """How much of its rate a straight piece is made to lose over its length, so that every flow has its own price."""
 
 ENDLESS = 1e6
 """A straight piece longer than this many whole tokens is bent as if it were this long."""
+
+CURVELESS = (ValueError, ArithmeticError, LookupError)
+"""What a venue without a curve can raise: `PoolError`, and what a mistake in its family's code does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,11 @@ class Way:
     def __hash__(self) -> int:
         # Of texts, which keep their hashes: ways are looked up far more often than made.
         return hash((self.venue, self.token_in.address, self.token_out.address))
+
+    @property
+    def wraps_native(self) -> bool:
+        """Whether it wraps or unwraps the native coin, which any amount may at any time."""
+        return {self.token_in.address, self.token_out.address} == {ZERO_ADDRESS, self.venue}
 
 
 Curves = dict[Way, tuple[Piece, ...]]
@@ -80,7 +88,7 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
     for name, venue in known.items():
         try:
             curves[name] = curves_of(venue)
-        except (PoolError, ArithmeticError, ValueError) as error:
+        except CURVELESS as error:
             refused[name] = f"no price curve: {error}"
             continue
         if not curves[name]:
@@ -103,7 +111,7 @@ def posed_by(
 
 
 def curves_of(venue: Venue) -> Curves:
-    """The venue's ways that have a price. Raises `PoolError`, `ArithmeticError`, `ValueError`."""
+    """The venue's ways that have a price. Raises what is in `CURVELESS`."""
     return dict(_curves(venue))
 
 

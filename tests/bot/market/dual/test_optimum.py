@@ -195,9 +195,16 @@ class Raising(Unreadable):
         raise PoolError("no state")
 
 
+class Mistaken(Unreadable):
+    venue = "0xworst"
+
+    def pieces(self, token_in, token_out=None):
+        raise KeyError("no such rate")
+
+
 def test_a_pool_without_a_curve_is_refused_by_name_and_nothing_else_stops() -> None:
-    problem = problem_of([*two_pools(), Unreadable(), Raising()], WETH)
-    assert set(problem.refused) == {"0xbad", "0xworse"}
+    problem = problem_of([*two_pools(), Unreadable(), Raising(), Mistaken()], WETH)
+    assert set(problem.refused) == {"0xbad", "0xworse", "0xworst"}
     assert "nan" in problem.refused["0xbad"] and "no state" in problem.refused["0xworse"]
     assert solve(problem).value > 0
 
