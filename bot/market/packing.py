@@ -39,6 +39,8 @@ STRAY = 4.0
 NOTHING: F8 = np.zeros((0, 3))
 """The pieces of a direction that is closed."""
 
+UNMET = "no pool trades what its currencies stand for"
+
 NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
 """What a pool can raise: `PoolError` where its family says so, the others where the family's code has a mistake."""
 
@@ -287,6 +289,7 @@ class Packing:
         """The book's present state, between all tokens that it is tied to."""
         book, edges = self._books[venue], self._graph.edges_of(venue)
         known = self._venues.setdefault(venue, Packed(edges, [], book.symbol))
+        self.left_out.pop(venue, None)
         for ends in self.ties(book):
             if ends not in known.ends:
                 nodes = np.array([self._nodes[token] for token in ends], np.int32)
@@ -295,7 +298,7 @@ class Packing:
                 known.ends.append(ends)
                 self._number(edges, number)
         if not known.pools:
-            self.left_out[venue] = "no pool trades what its currencies stand for"
+            self.left_out[venue] = UNMET
         for number in known.pools:
             for edge, at in zip(edges, self.market.edges_of(number), strict=True):
                 self.market.set_pieces(at, self._pieces(venue, edge, self._curve_of))

@@ -16,7 +16,7 @@ from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.packed.shapes import MAX_HOPS
-from bot.market.packing import NOT_UNDERSTOOD, Packing
+from bot.market.packing import NOT_UNDERSTOOD, UNMET, Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
@@ -93,7 +93,10 @@ class ReadableMarket:
     @property
     def left_out(self) -> Mapping[VenueId, str]:
         """Venues in the market that no walk can use as they are, and why; as of the last question."""
-        return MappingProxyType(self._packing.left_out)
+        traded = self._graph.pools.out
+        ends = ((name, [edge.source for edge in self._graph.edges_of(name)]) for name in self._books)
+        unmet = [name for name, sources in ends if not all(map(traded.get, sources))]
+        return MappingProxyType({**dict.fromkeys(unmet, UNMET), **self._packing.left_out})
 
     @property
     def changed(self) -> frozenset[VenueId]:

@@ -12,7 +12,7 @@ from bot.market.books import two_sided
 from bot.market.exact import PoolHop
 from bot.market.kernels import optimal_input
 from bot.market.ladder import MOST_FOUND
-from bot.market.packing import BOOK_CLASS
+from bot.market.packing import BOOK_CLASS, UNMET
 from bot.plan import Side
 from chains.assets import Assets
 from chains.pools.balancer_math import ONE
@@ -147,7 +147,12 @@ def test_a_book_meets_every_token_of_its_assets_also_those_that_come_later():
 def test_a_book_without_anything_to_meet_is_left_out_for_that_reason():
     made = market(v2(1, WETH, DAI, (10**20, 10**23)), book([("1900", "5")], [("1901", "5")]))
     assert not list(made.cycles(books=1))
-    assert made.left_out == {"binance:ETH/USDT": "no pool trades what its currencies stand for"}
+    assert made.left_out == {"binance:ETH/USDT": UNMET}
+    dollars = v2(2, WETH, USDC, (1_000 * WEI, 1_900_000 * 10**6))
+    made.add_pool(dollars)
+    assert not list(made.cycles(books=1)) and made.left_out == {}
+    made.remove(dollars.venue, "quarantined")
+    assert not list(made.cycles(books=1)) and made.left_out == {"binance:ETH/USDT": UNMET}
 
 
 def test_a_market_that_was_small_when_it_was_first_asked_finds_walks_of_four_hops():
