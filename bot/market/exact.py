@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bot.market.kinds import CLOSED_FORMS
 from chains.assets import Token
@@ -31,6 +31,7 @@ _HALVINGS = 20
 """How often the way between what is taken and what is refused is halved."""
 
 
+@runtime_checkable
 class Quoting(Protocol):
     """What a hop asks of its pool."""
 

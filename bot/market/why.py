@@ -10,6 +10,7 @@ from enum import StrEnum
 from bot.market.dual.exact import Desk, Trade, Walk
 from bot.market.dual.problem import Way
 from bot.market.dual.venues import Venue
+from bot.market.exact import PoolHop, Quoting, best_cycle
 from chains.assets import Token
 from chains.pools.pool import PoolError
 
@@ -113,7 +114,7 @@ def _judged(walk: Walk, venues: Mapping[str, Venue], numeraires: Sequence[Token]
         return Explanation(Answer.FEES, f"{prices}; it would have to be above 1", walk)
     desk = Desk(venues)
     amount_in, model = desk.best_input(walk, math.inf)
-    trade = desk.trade(walk, amount_in)
+    trade = desk.trade(walk, _settled(walk, venues, amount_in, model))
     if trade is None:
         sizes = f"the best size, {amount_in:.6g} base units, gains {model:.3g} by the model and nothing in integers"
         return Explanation(Answer.ROUNDING, f"{prices}; {sizes}", walk)
@@ -123,3 +124,11 @@ def _judged(walk: Walk, venues: Mapping[str, Venue], numeraires: Sequence[Token]
         detail = f"{prices}; {gains} {numeraire.symbol}, and {trade.gas:,} gas cost {cost:f}"
         return Explanation(Answer.GAS, detail, walk, trade)
     return Explanation(Answer.OPPORTUNITY, f"{prices}; {gains} {numeraire.symbol}", walk, trade)
+
+
+def _settled(walk: Walk, venues: Mapping[str, Venue], amount_in: float, model: float) -> float:
+    """The size that pools themselves say is best, near the model's; the model's where an order book takes part."""
+    passed = [(venues[way.venue], way) for way in walk.cycle]
+    route = [PoolHop(venue, way.token_in, way.token_out) for venue, way in passed if isinstance(venue, Quoting)]
+    amounts = best_cycle(route, int(amount_in), model) if len(route) == len(passed) and model > 0.0 else None
+    return amount_in if amounts is None else float(amounts[0])

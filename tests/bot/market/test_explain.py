@@ -1,10 +1,13 @@
 """The market says why a cycle is not an opportunity, and prints one that is with all its figures."""
 
+from dataclasses import replace
+
 import pytest
 
 from bot.market.why import Answer
 from tests.bot.market.samples import DAI, ETH, USD, USDC, WBTC, WETH, block, book, market, sync, v2
 from tests.chains.pools.samples import at
+from tests.chains.pools.test_balancer_v3 import stable
 
 WEI = 10**18
 FAIR = v2(1, WETH, USDC, (1_000 * WEI, 1_900_000 * 10**6))
@@ -41,6 +44,14 @@ def test_an_opportunity_that_is_explained_is_the_one_that_is_found():
     best = next(each for each in made.explain([FAIR.venue, DEAR.venue]) if each.answer is Answer.OPPORTUNITY)
     assert best.trade.gain == pytest.approx(found.gain, rel=1e-6)
     assert [step.venue for step in best.trade.steps] == [step.venue for step in found.steps]
+
+
+def test_an_opportunity_through_a_pool_whose_curve_is_fitted_is_explained_at_its_own_size():
+    flat = replace(stable(), tokens=(WETH, DAI), balances=(11 * WEI, 3 * WEI), rates=(WEI, WEI), amp=2_000_000)
+    made = market(flat, v2(2, DAI, WETH, (10**23, 104 * 10**21)))
+    (found,) = made.cycles()
+    best = next(each for each in made.explain([flat.venue, at(2)]) if each.answer is Answer.OPPORTUNITY)
+    assert best.trade.gain == pytest.approx(found.gain, rel=1e-6)
 
 
 def test_a_book_is_explained_as_if_it_traded_tokens_of_the_chain():
