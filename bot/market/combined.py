@@ -21,7 +21,7 @@ from bot.market.graph import Edge, VenueId
 from bot.market.kernels import Curve, output
 from bot.market.opportunity import Opportunity, Step, gas_of_parts, gas_of_path, gas_spared
 from bot.transaction import MOST_GAS
-from chains.assets import Asset
+from chains.assets import ZERO_ADDRESS, Asset, Token
 from chains.executor import HopKind
 from chains.pools.pool import Piece, Pool, PoolError
 
@@ -111,6 +111,7 @@ class Combining:
     most_gas: int = MOST_GAS
     _numbers: dict[Way, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _ways: list[Way] = field(default_factory=list, init=False, repr=False, compare=False)
+    _wrapped: dict[Token, Token] = field(default_factory=dict, init=False, repr=False, compare=False)
     _untouched: list[Pool] = field(default_factory=list, init=False, repr=False, compare=False)
     _nets: dict[_Trips, int | Fraction] = field(default_factory=dict, init=False, repr=False, compare=False)
     _kinds: dict[int, HopKind] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -152,7 +153,10 @@ class Combining:
         return Opportunity(start, steps[0].token_in.decimals, tuple(steps), gain) if gain > 0 else None
 
     def _posed(self, walks: Sequence[Walk], curve_of: Callable[[Way], Curve]) -> tuple[Problem, tuple[int, ...]]:
-        """The walks' ways, each with as much of its curve as can matter, and the numbers of those that have a price."""
+        """The walks' ways, each with as much of its curve as can matter, and the numbers of those that have a price.
+
+        A coin that is wrapped on the way counts as its wrapped token, and wrapping as nothing: `_joined` puts it back.
+        """
         carried: dict[int, float] = {}
         curves: dict[int, Curve] = {}
         for walk in walks:
@@ -163,10 +167,30 @@ class Combining:
                     curves[number], carried[number] = curve_of(way), 0.0
                 carried[number] += amount
                 amount = output(curves[number], amount)
+                if way.wraps_native:
+                    coin, token = sorted((way.token_in, way.token_out), key=lambda it: it.address == way.venue)
+                    self._wrapped[coin] = token
         start = walks[0].ways[0].token_in
-        cut = {self._ways[number]: tuple(_cut(curves[number], ROOM * most)) for number, most in carried.items()}
+        merged = {self._merged(way): number for number, way in enumerate(self._ways) if not way.wraps_native}
+        cut = {way: tuple(_cut(curves[number], ROOM * carried[number])) for way, number in merged.items()}
         problem = problem_along(cut, start)
-        return problem, tuple(map(self._number, problem.ways))
+        return problem, tuple(merged[way] for way in problem.ways)
+
+    def _merged(self, way: Way) -> Way:
+        token_in, token_out = (self._wrapped.get(token, token) for token in (way.token_in, way.token_out))
+        return Way(way.venue, token_in, token_out)
+
+    def _joined(self, cycle: Sequence[int], start: Token) -> tuple[int, ...]:
+        """The ways round from `start`, with what wraps or unwraps between two that meet in a coin and its token."""
+        made: list[int] = []
+        at = start
+        for number in cycle:
+            way = self._ways[number]
+            if way.token_in != at:
+                made.append(self._number(_wrapping(at, way.token_in)))
+            made.append(number)
+            at = way.token_out
+        return tuple(made) if at == start else (*made, self._number(_wrapping(at, start)))
 
     def _number(self, way: Way) -> int:
         number = self._numbers.get(way)
@@ -221,8 +245,8 @@ class Combining:
         """The optimum's trips; `ways` are the numbers of the problem's."""
         if not problem.ways:
             return ()
-        taken = _taken(solve(problem), self.max_hops)
-        return tuple((tuple(ways[edge] for edge in cycle), amount_in) for cycle, amount_in in taken)
+        taken, start = _taken(solve(problem), self.max_hops), problem.tokens[0]
+        return tuple((self._joined([ways[edge] for edge in cycle], start), amount_in) for cycle, amount_in in taken)
 
     def _tried(self, trips: _Trips) -> _Trips:
         """The same trips, at the sizes around theirs and in the order that gain most in integers."""
@@ -342,6 +366,11 @@ class Combining:
                 if known is None:
                     known = self._left[swap] = pool, pool.swapped(way.token_in, amount, way.token_out)
                 after[way.venue] = known[1]
+
+
+def _wrapping(token_in: Token, token_out: Token) -> Way:
+    """The way from a coin to its wrapped token, or back."""
+    return Way(token_out.address if token_in.address == ZERO_ADDRESS else token_in.address, token_in, token_out)
 
 
 def walks_of(solution: Solution, max_hops: int) -> list[Walk]:

@@ -21,7 +21,7 @@ from bot.market.opportunity import GAS_BASE, GAS_INVENTORY, GAS_PER_HOP, Opportu
 from bot.market.packed import Filter, Found
 from bot.market.packed.shapes import CLASSES, I4
 from bot.market.packing import BOOK_CLASS, Packing
-from bot.market.wrapped import wrapped
+from bot.market.wrapped import between_wraps, wrapped
 from bot.plan import Side
 from bot.transaction import MOST_GAS
 from chains.assets import ETH, Asset, Token
@@ -175,7 +175,9 @@ class Search:
             return apart
         alike: dict[Token, list[Candidate]] = {}
         for candidate in (*(candidate for candidate, _ in found), *rivals):
-            alike.setdefault(candidate.walk[0].token_in, []).append(candidate)
+            tokens = self.packing.tokens_of(self.graph.asset_of[candidate.walk[0].source])
+            walk = between_wraps(candidate.walk, tokens, self.pools, self.graph, question.allowed or _anything)
+            alike.setdefault(walk[0].token_in, []).append(candidate._replace(walk=walk))
         choices = [apart]
         for company in alike.values():
             made = self._company(company[:MOST_WALKS], question)

@@ -141,6 +141,22 @@ def test_a_walk_that_passes_coins_only_is_gained_in_their_wrapper() -> None:
     assert found.net_profit_wei(GWEI) < bare.net_profit_wei(GWEI)
 
 
+def test_a_walk_that_passes_coins_only_is_combined_with_those_that_share_its_pools() -> None:
+    cheap, dear = through_coins(20, DAI)
+    pools = {pool.venue: pool for pool in (cheap, dear, v2(22, COIN, DAI, (1_000 * WEI, 2_100_000 * WEI)), WRAPPER)}
+    made = market(*pools.values(), assets=NATIVE)
+    (apart,) = made.cycles(gas_price_wei=GWEI)
+    (found,) = made.cycles(gas_price_wei=GWEI, max_routes=4)
+    assert sorted(len(route) for route in found.routes) == [3, 4] and len(found.venues) == 3
+    assert found.net_profit_wei(GWEI) > 1.2 * apart.net_profit_wei(GWEI)
+    for step in found.steps:
+        pool = pools[step.venue]
+        assert pool.paid(step.token_in, step.amount_in, step.token_out) == step.amount_out
+        pools[step.venue] = pool.swapped(step.token_in, step.amount_in, step.token_out)
+    (barred,) = made.cycles(gas_price_wei=GWEI, max_routes=4, allowed=lambda venue, token: venue != WRAPPER.venue)
+    assert {step.token_in for step in barred.steps} == {COIN, DAI}
+
+
 def test_nothing_is_wrapped_where_a_strategy_may_not() -> None:
     pools = *through_coins(20, DAI), v2(22, COIN, DAI, (1_000 * WEI, 2_200_000 * WEI)), WRAPPER
     found = list(market(*pools, assets=NATIVE).cycles(allowed=lambda venue, token: venue != WRAPPER.venue))
