@@ -47,12 +47,13 @@ class Broadcast:
 
     def _able(self) -> list[Endpoint]:
         """Whoever is on the right chain; one that lags or lies can still pass a transaction on. Backups if need be."""
-        able = [
+        there = [
             endpoint
             for endpoint in self._pool.endpoints
-            if _METHOD not in endpoint.not_asked
+            if _METHOD not in endpoint.settings.not_asked
             and (endpoint.health.dropped is None or endpoint.health.dropped.fault is not Fault.WRONG_CHAIN)
         ]
+        able = [endpoint for endpoint in there if _METHOD not in endpoint.not_asked] or there
         first = [endpoint for endpoint in able if not endpoint.settings.backup]
         return first if any(not endpoint.health.broken for endpoint in first) else able
 

@@ -138,6 +138,10 @@ class Endpoint:
     def may_be_asked(self, method: str) -> bool:
         return method not in self.not_asked and self.quota.allows(method)
 
+    def may_be_tried(self, method: str) -> bool:
+        """Whether it may be asked what it once said not to have."""
+        return method not in self.settings.not_asked and self.quota.allows(method)
+
     def suspect(self) -> None:
         """Something did not fit: ask for the chain id again before anything else is believed."""
         if self.now_s() - self._chain_seen_s >= _SUSPECTED_AT_MOST_EVERY_S:

@@ -223,6 +223,9 @@ class Pool:
         least.
         """
         able = [endpoint for endpoint in self.usable if all(map(endpoint.may_be_asked, methods))]
+        if not able:
+            # Who stands before several nodes says so too while none of them answers.
+            able = [endpoint for endpoint in self.usable if all(map(endpoint.may_be_tried, methods))]
         well = [endpoint for endpoint in able if not endpoint.health.broken]
         if not well:
             return sorted(able, key=lambda endpoint: endpoint.health.broken_until_s)[:1]

@@ -176,6 +176,18 @@ async def test_a_method_that_an_endpoint_does_not_have_is_not_asked_of_it_again(
         assert server.counts["eth_getBalance"] == 1
 
 
+async def test_a_method_that_the_last_endpoint_says_not_to_have_is_asked_of_it_again():
+    """Some say so while the node behind them is gone: nothing could be read, nor cancelled, until a restart."""
+    async with chain() as anvil, Scripted(anvil) as server, node_on(server.url) as node:
+        server.replace = lambda method, params: RpcError(method, -32601, "Method not found")
+        with pytest.raises(RpcError, match="not found"):
+            await node.balance(SENDER)
+        assert (await node.send_raw(b"\x01")).status is SendStatus.UNKNOWN
+        server.replace = lambda method, params: PASS
+        assert await node.balance(SENDER) == 10**24
+        assert (await node.send_raw(b"\x01")).status is SendStatus.REFUSED
+
+
 async def test_a_method_it_may_not_be_asked_is_never_asked_of_it():
     async with chain() as anvil, Scripted(anvil) as server:
         barred = EndpointSettings(server.url, not_asked=frozenset({"eth_getBalance"}))
