@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from chains.anvil import RpcError
@@ -16,6 +16,7 @@ from chains.node.refusals import Meaning, meaning
 from chains.node.wire import bloom_of
 
 _METHOD = "eth_getLogs"
+_RECEIPTS = "eth_getBlockReceipts"
 _NOT_NOW = (Meaning.NO_BLOCK, Meaning.NO_STATE, Meaning.INTERNAL)
 
 
@@ -33,7 +34,14 @@ async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: 
             raise endpoint.disprove(f"for the logs of block {head.number} it gave one that was not asked for")
         return found
 
-    found = await pool.ask(_METHOD, ({"blockHash": head.hash, "topics": [asked]},), read)
+    try:
+        found = await pool.ask(_METHOD, ({"blockHash": head.hash, "topics": [asked]},), read)
+    except RpcError as error:
+        if meaning(error, _METHOD, by_hash=True) is not Meaning.TOO_LONG:
+            raise
+        # Anyone can fill a block with logs of these topics: they would be asked for without end.
+        every = await pool.ask(_RECEIPTS, (head.hash,), partial(_of_receipts, head))
+        return tuple(log for log in every if log.topics and log.topics[0] in wanted)
     if found or bloom is None:
         return found
 
@@ -52,6 +60,15 @@ async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: 
             raise
         # It gives no logs but of topics: there is nothing that its word could be held against.
         return found
+
+
+def _of_receipts(head: Head, endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:
+    """All logs of a block, of its receipts. Raises as `_read_of`."""
+    try:
+        logs = [log for receipt in documents for log in receipt["logs"]]
+    except (KeyError, TypeError):
+        raise BadAnswer(f"{endpoint.name}: gave no receipts of block {head.number}") from None
+    return _read_of(endpoint, logs, head)
 
 
 @lru_cache(maxsize=8)

@@ -9,7 +9,7 @@ from chains.anvil import RpcError
 
 class Meaning(Enum):
     """`FINAL` is the answer, wherever it is asked: a revert, a malformed request. `NO_BATCH` is said of several calls
-    in one message, or of so many.
+    in one message, or of so many; `TOO_LONG` of one block's logs, of which another endpoint may give as many.
     """
 
     FINAL = auto()
@@ -20,6 +20,7 @@ class Meaning(Enum):
     NO_HASH_PARAMETER = auto()
     NO_BATCH = auto()
     LOG_RANGE = auto()
+    TOO_LONG = auto()
     INTERNAL = auto()
 
 
@@ -33,16 +34,7 @@ _REVERT = 3
 
 # Fragments of messages, lower case. Sources: go-ethereum (core, eth/filters, rpc), Erigon, Nethermind, reth, Anvil; and
 # the public documentation of Alchemy, Infura, QuickNode, Chainstack, Ankr, dRPC and PublicNode.
-_LOG_RANGE = (
-    "block range",
-    "blocks range",
-    "range is too",
-    "range too",
-    "range of blocks",
-    "range limit",
-    "is limited to",
-    "ranges over",
-    "range_too_large",
+_TOO_LONG = (
     "too_many_results",
     "query returned more than",
     "more than 10000",
@@ -54,6 +46,18 @@ _LOG_RANGE = (
     "response size",
     "response is too big",
     "response too large",
+)
+_LOG_RANGE = (
+    *_TOO_LONG,
+    "block range",
+    "blocks range",
+    "range is too",
+    "range too",
+    "range of blocks",
+    "range limit",
+    "is limited to",
+    "ranges over",
+    "range_too_large",
     "exceeds the limit",
     "exceed max",
     "exceeded max",
@@ -130,8 +134,8 @@ def meaning(error: RpcError, method: str, by_hash: bool = False) -> Meaning:
         return Meaning.NO_STATE
     if says(_NO_BLOCK):
         return Meaning.NO_BLOCK
-    if method == "eth_getLogs" and not by_hash and not says(_BUSY[:-2]) and says(_LOG_RANGE):
-        return Meaning.LOG_RANGE
+    if method == "eth_getLogs" and not says(_BUSY[:-2]) and says(_TOO_LONG if by_hash else _LOG_RANGE):
+        return Meaning.TOO_LONG if by_hash else Meaning.LOG_RANGE
     if error.code == _LIMIT_EXCEEDED or says(_BUSY):
         return Meaning.BUSY
     if error.code == _NO_METHOD or says(_NO_METHOD_TEXT):
