@@ -101,6 +101,8 @@ class Endpoint:
         self.hash_parameters = True
         self.batches = Batches()
         self.reconnects = 0
+        self.silences = 0
+        """How often in a row its subscription told of nothing while the chain went on."""
         self.when_dropped: set[Callable[[], None]] = set()
         self._network = network
         self._timeout_s = timeout_s

@@ -126,6 +126,7 @@ class ToldHeads:
         if self._queue.qsize() >= _MOST_UNREAD:
             self._queue.get_nowait()
         self._queue.put_nowait(header)
+        self._endpoint.silences = 0
         self._endpoint.health.told(header)
         self._told(self._endpoint, header)
 

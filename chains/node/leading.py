@@ -18,6 +18,7 @@ from chains.node.wire import Header
 _GRACE_S = 1.0
 _LATE_BLOCKS = 2
 _CALLS_TO_PROVE = 3
+_SILENCES = 3
 
 
 class Leading:
@@ -103,6 +104,7 @@ class Leading:
             try:
                 header = await heads.next(_GRACE_S)
             except TimeoutError:
+                self.fell_silent()
                 header = None
         if header is None:
             self._fail(endpoint)
@@ -128,6 +130,17 @@ class Leading:
             late += "; it is asked for them from now on"
             self.abdicate()
         self._pool.events.tell("heads_late", f"{late}; what is decided on such a head would land too late")
+
+    def fell_silent(self) -> None:
+        """The leader told of nothing though the chain went on. Some take a subscription, and never tell of a head."""
+        leader = self._pool.leader
+        if leader is None or self.asking:
+            return
+        leader.silences += 1
+        if leader.silences >= _SILENCES:
+            leader.not_asked.add("eth_subscribe")
+            told = f"{leader.name}: its subscription told of no head, {leader.silences} times in a row"
+            self._pool.events.tell("heads_silent", f"{told}; it is asked for them from now on")
 
     def abdicate(self) -> None:
         """Have the leader chosen anew."""
@@ -238,5 +251,8 @@ class Lookout:
         if endpoint.health.dropped is not None:
             return
         tells_again = endpoint.tells and not endpoint.settings.backup and self._leading.asking
-        if tells_again or (self._leading.late and endpoint.health.newest > self._court.height):
+        further = self._leading.late and endpoint.health.newest > self._court.height
+        if further:
+            self._leading.fell_silent()
+        if tells_again or further:
             self._leading.abdicate()

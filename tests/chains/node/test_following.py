@@ -13,6 +13,7 @@ import pytest
 from chains.anvil import Anvil, RpcError
 from chains.blocks import Block
 from chains.node import Agreement, EndpointSettings, Node, NodeEvent, Unreachable
+from chains.node.conversation import Conversation
 from chains.node.health import Fault
 from chains.node.wire import bloom_mask
 from tests.chains.node.scripted import PASS, Scripted, only
@@ -341,6 +342,23 @@ async def test_a_leader_that_falls_silent_is_left_for_one_that_is_further():
         assert node._pool.leader is node.endpoints[1]
         assert [endpoint.health.dropped for endpoint in node.endpoints] == [None, None]
     assert "node_leader" in {event.name for event in told}
+
+
+async def test_a_subscription_that_never_tells_of_a_head_is_given_up_and_heads_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """Else a run would see one block for each silence: on Ethereum, one in four."""
+    monkeypatch.setattr(Conversation, "_told", lambda conversation, params, arrived_ns: None)
+    monkeypatch.setattr("chains.node.leading._GRACE_S", 0.01)
+    async with chain() as anvil, node_on(anvil.ws_url, network=QUICK, head_timeout_s=0.05) as node:
+        told = told_by(node)
+        follow = Follow(node.blocks([TOPIC]))
+        await follow.until_height(0)
+        for height in range(1, 5):
+            await mine(anvil)
+            await follow.until_height(height)
+        assert not node.endpoints[0].tells
+    assert [event.name for event in told].count("heads_silent") == 1
 
 
 async def test_a_half_open_socket_is_noticed_and_another_endpoint_followed():
