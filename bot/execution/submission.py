@@ -86,7 +86,8 @@ class _Followed:
     """What is remembered of an intent while it is in flight; a new process begins to count anew.
 
     `floor` are fees that were too low for the signer, `asked` those that it may have signed. `in_public` says whether
-    what puts the nonce in doubt is said to lie in the public mempool, `held` how often that was said in a row.
+    what puts the nonce in doubt is said to lie in the public mempool, `held` how often that was said in a row,
+    `too_dear` whether it was told that a NOOP is.
     """
 
     left_at: int
@@ -98,6 +99,7 @@ class _Followed:
     floor: Fees | None = None
     asked: Fees | None = None
     lost: bool = False
+    too_dear: bool = False
     share_ppm: int = 0
     told: set[tuple[int, str, str]] = field(default_factory=set)
     given: set[str] = field(default_factory=set)
@@ -289,6 +291,7 @@ class Submission:
                 return None
         fees = self._noop_fees(intent, newest, before, head)
         if fees is None:
+            self._tell_too_dear(intent)
             return None
         answer = await self._cancel(intent, fees)
         if isinstance(answer, Signed):
@@ -296,6 +299,14 @@ class Submission:
         self._not_signed(intent, fees, answer)
         self._ledger.record_event(Level.WARNING, "not_cancelled", f"intent {intent.id}: {answer}")
         return None
+
+    def _tell_too_dear(self, intent: Intent) -> None:
+        followed = self._follow(intent)
+        if not followed.too_dear:
+            followed.too_dear = True
+            dear = "a NOOP would have to offer more than signer.max_fee_gwei, or cost more than the trade could lose"
+            waits = f"nonce {intent.nonce} of {self.account} waits until blocks charge less"
+            self._ledger.record_event(Level.WARNING, "not_cancelled", f"intent {intent.id}: {dear}; {waits}")
 
     def _not_signed(self, intent: Intent, fees: Fees | None, refused: Refusal | None) -> None:
         """The next offer is higher only where the signer finds this one too low for what it has signed before."""

@@ -120,6 +120,21 @@ class TestOutbidding:
         assert len(chain.sent) == 2 and len(set(chain.sent)) == 1
         assert signer.replaced == []
 
+    async def test_a_noop_dearer_than_what_it_saves_from_is_told_once_and_signed_when_it_no_longer_is(
+        self, ledger: Ledger, chain: ScriptedChain, signer: Connection
+    ) -> None:
+        on = desk(ledger, chain, ScriptedSimulator(cycle()), signer)
+        left = await leaves(on, ledger, cycle())
+        worst_wei = ledger.intent(left.intent.id).worst.loss_wei
+        dear_wei = worst_wei // 21_000 + GWEI
+        for number in (11, 12, 13):
+            await on.on_block(block(number, dear_wei))
+        assert len(set(chain.sent)) == 1
+        (said,) = told(ledger, "not_cancelled")
+        assert "nonce 0 of" in said and "waits until blocks charge less" in said
+        await on.on_block(block(14))
+        assert sent_transactions(chain)[-1].data == b"" and len(told(ledger, "not_cancelled")) == 1
+
     async def test_either_attempts_receipt_settles_the_intent_once(
         self, ledger: Ledger, chain: ScriptedChain, signer: Connection
     ) -> None:
