@@ -233,6 +233,9 @@ def _exchanges(document: Document, file: RunFile, network: Network) -> Iterator[
         if (exchange.api_key is None) != (exchange.api_secret is None):
             absent = "api_key" if exchange.api_key is None else "api_secret"
             yield document.problem((*path, absent), f"missing; write `{absent}` too, or neither to only watch")
+        if exchange.api_passphrase is not None and exchange.api_key is None:
+            message = "is of no API key; write `api_key` and `api_secret` too, or leave it out to only watch"
+            yield document.problem((*path, "api_passphrase"), message)
         called = exchange.ccxt_id or exchange.name
         if called not in ccxt_ids():
             key = "ccxt_id" if exchange.ccxt_id else "name"

@@ -110,6 +110,9 @@ class ExchangeSettings(Section):
     api_secret: Annotated[SecretReference | None, Field(examples=["file:secrets/binance"])] = None
     """Where the API secret is kept. The key needs trading permission only; never withdrawal."""
 
+    api_passphrase: Annotated[SecretReference | None, Field(examples=["env:OKX_PASSPHRASE"])] = None
+    """Where the passphrase of the API key is kept, at exchanges whose keys have one: OKX, KuCoin, Bitget."""
+
     taker_fee_ppm: Annotated[int | None, Field(ge=0, le=100_000, examples=[1000])] = None
     """Taker fee in parts per million (1000 is 0.1 %), instead of what the exchange reports."""
 

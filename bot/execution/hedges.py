@@ -26,7 +26,7 @@ from bot.execution.unwind import names_of, unwinding
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Intent, PlacedOrder, Purpose, TradeFill
-from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, Exposure, MinedAs, OrderState
+from bot.ledger.states import CLOSED_ORDERS, IN_FLIGHT, SETTLED, UNCLEAR_ORDERS, Exposure, MinedAs, OrderState
 from bot.market import Market, UnknownVenue, VenueId
 from bot.market.books import book_id
 from bot.plan import Plan, Side
@@ -88,13 +88,21 @@ class HedgeDesk:
         self._closed = self._ledger.mined_intents()
         for intent in open_intents:
             if intent.exposure is Exposure.OWED:
-                self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
+                owed = self._debts[intent.id] = self._debt(intent, self._ledger.plan(intent.plan_id), head.number)
+                self._tell_of_lost(owed)
         for intent in in_flight:
             plan = self._ledger.plan(intent.plan_id)
             self._inventory.speak_for(intent.id, plan)
             debt = self._debt_of(plan.unwinds)
             if debt is not None:
                 self._debts[debt.intent_id] = replace(debt, unwound_by=plan.id)
+
+    def _tell_of_lost(self, debt: Debt) -> None:
+        """An exchange is told of an order that may have been sent to it before this process began."""
+        if debt.open_order is not None:
+            placed = self._ledger.order(debt.order.exchange, debt.open_order)
+            if placed.state in UNCLEAR_ORDERS:
+                self._exchanges[placed.exchange].sent_before(_sent(placed))
 
     @property
     def owes(self) -> bool:
@@ -316,8 +324,7 @@ class HedgeDesk:
             self._ledger.record_event(Level.WARNING, "hedge_short", detail)
 
     async def _send(self, placed: PlacedOrder) -> OrderReport:
-        order = ExchangeOrder(placed.symbol, placed.side.value, placed.amount, placed.limit_price, placed.client_id)
-        return await self._exchanges[placed.exchange].place(order)
+        return await self._exchanges[placed.exchange].place(_sent(placed))
 
     def _book(self, debt: Debt, client_id: str, report: OrderReport) -> None:
         """Write down what the exchange says of an order, and what is still owed after it."""
@@ -434,3 +441,7 @@ class HedgeDesk:
 
     def _debt_of(self, plan_id: str) -> Debt | None:
         return next((debt for debt in self._debts.values() if debt.plan.id == plan_id), None)
+
+
+def _sent(placed: PlacedOrder) -> ExchangeOrder:
+    return ExchangeOrder(placed.symbol, placed.side.value, placed.amount, placed.limit_price, placed.client_id)

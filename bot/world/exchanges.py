@@ -37,4 +37,5 @@ def exchange_of(
         urls=urls or settings.urls,
         api_key=key[0] if key else settings.api_key.read() if settings.api_key else "",
         secret=key[1] if key else settings.api_secret.read() if settings.api_secret else "",
+        passphrase=settings.api_passphrase.read() if settings.api_passphrase and not key else "",
     )

@@ -22,6 +22,7 @@ from chains.exchanges.asking import Asking
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import asked_to_wait_s, client_of, followed_depth, list_anew, taker_fees
 from chains.exchanges.following import Following
+from chains.exchanges.lookup import named, order_of
 from chains.exchanges.lost import Lost
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
@@ -66,6 +67,7 @@ class Exchange:
         urls: Mapping[str, Any] | None = None,
         api_key: str = "",
         secret: str = "",
+        passphrase: str = "",
         options: Mapping[str, Any] | None = None,
         taker_fee_ppm: int | None = None,
         decimals: int = CURRENCY_DECIMALS,
@@ -74,14 +76,22 @@ class Exchange:
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         client = client_of(
-            name, ccxt_id, urls=urls, api_key=api_key, secret=secret, options=options, timeout_ms=timeout_ms
+            name,
+            ccxt_id,
+            urls=urls,
+            api_key=api_key,
+            secret=secret,
+            passphrase=passphrase,
+            options=options,
+            timeout_ms=timeout_ms,
         )
         self.name = name
         self.symbols = tuple(symbols)
         self.calls_made = 0
         """Requests sent so far, WebSocket messages not counted."""
         self._client = client
-        self._conceal = Concealing((api_key, secret))
+        self._ccxt_id = ccxt_id
+        self._conceal = Concealing((api_key, secret, passphrase))
         self._fetch = client.fetch
         client.fetch = self._fetched
         self._has_key = bool(api_key)
@@ -190,7 +200,16 @@ class Exchange:
             )
             return OrderReport(order.client_id, order.symbol, order.side, OrderStatus.REJECTED, detail=detail)
         async with self._turn:
-            return await self._place(order, terms)
+            report = await self._place(order, terms)
+        if report.status is OrderStatus.UNKNOWN and report.order_id:
+            # Some say of an order only that they took it.
+            with contextlib.suppress(ExchangeUnavailable):
+                return await self.find(order.client_id, order.symbol) or report
+        return report
+
+    def sent_before(self, order: ExchangeOrder) -> None:
+        """An earlier process may have sent `order`, of which nothing was ever heard; nobody sends it any more."""
+        self._lost.note(order, self._monotonic_ns())
 
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with that client id, or None if the exchange knows none. Raises `ExchangeUnavailable`.
@@ -207,7 +226,7 @@ class Exchange:
         asked_ns = self._monotonic_ns()
         try:
             async with self._turn:
-                raw = await self._client.fetch_order(None, symbol, {"clientOrderId": client_id})
+                raw = await order_of(self._client, self._ccxt_id, client_id, symbol)
                 self._lost.seen(client_id)
                 return await self._report(raw, client_id)
         except ccxt.OrderNotFound:
@@ -219,7 +238,9 @@ class Exchange:
         """End an order if it is still open, and say how it ended; None if unknown. Raises `ExchangeUnavailable`."""
         try:
             async with self._turn:
-                await self._client.cancel_order(None, symbol, {"clientOrderId": client_id})
+                # By the exchange's own id: not every one, or ccxt, cancels by ours.
+                known = await order_of(self._client, self._ccxt_id, client_id, symbol)
+                await self._client.cancel_order(known["id"], symbol)
         except ccxt.OrderNotFound:
             pass  # ended already, or never known: `find` tells which
         except Exception as error:
@@ -309,7 +330,7 @@ class Exchange:
     async def _require_lookups(self) -> None:
         """An order whose answer was lost is found by its client id, or never: not every exchange, or ccxt, can."""
         try:
-            await self._client.fetch_order(None, self.symbols[0], {"clientOrderId": NOBODYS})
+            await order_of(self._client, self._ccxt_id, NOBODYS, self.symbols[0])
             why = f"it knows {NOBODYS}, which nobody placed"
         except ccxt.OrderNotFound:
             return
@@ -342,7 +363,7 @@ class Exchange:
                 order.side,
                 format(terms.base.whole(order.amount), "f"),
                 format(order.limit_price, "f"),
-                {"timeInForce": "IOC", "clientOrderId": order.client_id},
+                {"timeInForce": "IOC", **named(self._ccxt_id, order.client_id)},
             )
         except Exception as error:
             if isinstance(error, BROKEN_RULES):

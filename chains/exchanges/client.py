@@ -44,6 +44,7 @@ def client_of(
     urls: Mapping[str, Any] | None,
     api_key: str,
     secret: str,
+    passphrase: str,
     options: Mapping[str, Any] | None,
     timeout_ms: int,
 ) -> Any:
@@ -61,11 +62,14 @@ def client_of(
             "urls": dict(urls or {}),
             "apiKey": api_key,
             "secret": secret,
+            "password": passphrase,
             "timeout": timeout_ms,
             "enableRateLimit": True,
             "number": str,
         }
     )
+    if api_key and not passphrase and client.requiredCredentials["password"]:
+        raise ExchangeMisconfigured(f"{name}: its API keys have a passphrase; write where it is as `api_passphrase`")
     # At the level of debugging, ccxt logs every request with its headers, the key among them.
     client.logger = logging.Logger("ccxt", logging.INFO)
     return client

@@ -8,13 +8,13 @@ OVER_AFTER_S = 600.0
 """So long after an order was sent, an exchange that judges requests by their time, in windows of seconds, takes it no
 more, and its records are as new as its trades."""
 
-KNOWN_WHEN_TAKEN = frozenset({"binance", "binanceus"})
+KNOWN_WHEN_TAKEN = frozenset({"binance", "binanceus", "okx"})
 """Exchanges that refuse a request once its window is over, and find an order by its client id, from when they take it
 on, for months."""
 
 
 class Lost:
-    """What was sent to the exchange `ccxt_id` from here, and never seen there since."""
+    """What was sent to the exchange `ccxt_id`, and never seen there since."""
 
     def __init__(self, name: str, ccxt_id: str) -> None:
         self._name = name

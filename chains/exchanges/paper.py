@@ -35,6 +35,9 @@ class PaperExchange:
         """The report of an order placed before; None if there was none."""
         return self._reports.get(client_id)
 
+    def sent_before(self, order: ExchangeOrder) -> None:
+        """Nothing is sent, and nothing lost."""
+
     async def cancel(self, client_id: str, symbol: str) -> OrderReport | None:
         """As `find`: none is ever open."""
         return await self.find(client_id, symbol)

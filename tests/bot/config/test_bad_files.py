@@ -57,6 +57,13 @@ RUN_FILE = [
     ),
     ('"binance"', '"Binance"', 5, "exchanges[0].name", 'write `name = "binance"`'),
     ('name = "binance"', 'name = "binance"\napi_key = "env:K"', 4, "exchanges[0].api_secret", "write `api_secret` too"),
+    (
+        'name = "binance"',
+        'name = "binance"\napi_passphrase = "env:K"',
+        6,
+        "exchanges[0].api_passphrase",
+        "write `api_key` and `api_secret` too",
+    ),
     ('"20 WETH"', '"20 WEHT"', 10, "executor.inventory_caps[0]", "did you mean 'WETH'?"),
     ('"20 WETH"', '"-20 WETH"', 10, "executor.inventory_caps[0]", "write a positive amount"),
     ('"20 WETH"', '"0.0000000000000000001 WETH"', 10, "executor.inventory_caps[0]", "write fewer digits"),

@@ -198,6 +198,7 @@ class ScriptedExchange:
         self.placed: list[ExchangeOrder] = []
         self.asked: list[str] = []
         self.cancelled: list[str] = []
+        self.before: list[ExchangeOrder] = []
         self.known: dict[str, OrderReport] = {}
         self.reachable = True
         self.has = {"ETH": 10**18, "USDT": 10**18}
@@ -207,6 +208,9 @@ class ScriptedExchange:
     async def place(self, order: ExchangeOrder) -> OrderReport:
         self.placed.append(order)
         return self.replies.pop(0)(order)
+
+    def sent_before(self, order: ExchangeOrder) -> None:
+        self.before.append(order)
 
     async def find(self, client_id: str, symbol: str) -> OrderReport | None:
         self.asked.append(client_id)

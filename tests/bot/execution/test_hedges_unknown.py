@@ -260,3 +260,13 @@ class TestAQuarantine:
         assert refusal is not None and refusal.reason is Reason.ORDER_QUARANTINED
         assert spending.free()[USD_AT_EXCHANGE] == (40_000 - 2_002) * 10**8
         ledger.close()
+
+    async def test_a_restart_tells_the_exchange_of_an_order_that_it_may_have_been_sent(self, tmp_path: Path) -> None:
+        ledger = open_ledger(tmp_path / "l.db")
+        exchange = ScriptedExchange([says_nothing, lambda order: report(order, OrderStatus.OPEN)])
+        await self._quarantined(ledger, exchange)
+        await settled(desk(ledger, exchange), ledger, sells_on_chain(41))
+        assert len(exchange.placed) == 2
+        desk(ledger, exchange).start(head(50))
+        assert exchange.before == exchange.placed[:1]
+        ledger.close()

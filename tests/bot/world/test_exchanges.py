@@ -41,3 +41,18 @@ async def test_an_exchange_accounts_as_exactly_as_the_networks_file_says(
     exchange = exchange_of(loaded.config.exchanges[0], loaded.network)
     assert exchange.token("ETH").decimals == decimals
     await exchange.close()
+
+
+async def test_the_passphrase_of_a_key_is_read_from_where_the_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = "".join(f'api_{name} = "env:ISTHMUS_TEST_{name.upper()}"\n' for name in ("key", "secret", "passphrase"))
+    for name in ("KEY", "SECRET", "PASSPHRASE"):
+        monkeypatch.setenv(f"ISTHMUS_TEST_{name}", f"the {name}")
+    (tmp_path / "mine.toml").write_text(NETWORK)
+    run = RUN.format(root=ROOT, name="okx").replace("[[transfers]]", f"{keys}[[transfers]]")
+    (tmp_path / "isthmus.toml").write_text(run)
+    loaded = load(tmp_path / "isthmus.toml")
+    exchange = exchange_of(loaded.config.exchanges[0], loaded.network)
+    assert (exchange._client.secret, exchange._client.password) == ("the SECRET", "the PASSPHRASE")
+    await exchange.close()

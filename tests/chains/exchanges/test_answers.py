@@ -176,6 +176,17 @@ async def test_an_order_that_the_exchange_does_not_know_long_after_it_could_take
         assert await exchange.find("another process sent this", ETH) is None
 
 
+async def test_so_was_one_that_an_earlier_process_may_have_sent() -> None:
+    async with broken(Deaf(ANCHORS)) as exchange:
+        patient(exchange)
+        exchange.sent_before(an_order(await exchange.fetch_book(ETH), "buy", COIN))
+        assert await exchange.find("one", ETH) is None
+        now_ns = time.monotonic_ns()
+        exchange._monotonic_ns = lambda: now_ns + int((OVER_AFTER_S + 5) * 10**9)
+        report = await exchange.find("one", ETH)
+    assert report is not None and (report.status, report.fills) == (OrderStatus.REJECTED, ())
+
+
 @pytest.mark.parametrize("before", ["seen", "a duplicate", "at another exchange"])
 async def test_what_may_be_there_all_the_same_stays_unknown_for_good(before: str) -> None:
     local = Deaf(ANCHORS)
@@ -183,7 +194,7 @@ async def test_what_may_be_there_all_the_same_stays_unknown_for_good(before: str
         patient(exchange)
         order, local.duplicate = an_order(await exchange.fetch_book(ETH), "buy", COIN), before == "a duplicate"
         if before == "at another exchange":
-            exchange._lost = Lost("okx", "okx")
+            exchange._lost = Lost("gate", "gate")
         assert (await exchange.place(order)).status is OrderStatus.UNKNOWN
         if before == "seen":
             exchange._lost.seen("one")
