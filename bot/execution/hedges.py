@@ -304,7 +304,7 @@ class HedgeDesk:
         template = debt.order
         book = self._market.book(template.exchange, template.symbol)
         spent, needed = spent_by(template, debt.remaining)
-        held = self._inventory.held(spent)
+        held = self._inventory.held(spent) - self._out(spent)
         order = priced(debt, book, self._policy(debt.plan).tolerance_ppm, held)
         if held < needed and (order is None or order.amount < book.whole_lots(debt.remaining)):
             self._tell_short(debt, f"{spent.whole(needed)} {spent}, of which {spent.whole(held)} are there")
@@ -316,6 +316,15 @@ class HedgeDesk:
         self._debts[debt.intent_id] = replace(debt, open_order=placed.client_id)
         self._ordered.add(book_id(template.exchange, template.symbol))
         return placed
+
+    def _out(self, token: Token) -> int:
+        """What orders that nobody has answered yet may spend of it: each exchange sets that aside, and refuses more."""
+        spent = [
+            most_spent(debt.order, self._ledger.order(debt.order.exchange, debt.open_order))
+            for debt in self._debts.values()
+            if debt.open_order is not None and not debt.quarantined and token in (debt.order.base, debt.order.quote)
+        ]
+        return sum(units for other, units in spent if other == token)
 
     def _tell_short(self, debt: Debt, of_what: str) -> None:
         if debt.intent_id not in self._short:

@@ -100,6 +100,16 @@ async def test_what_came_home_on_one_head_is_paid_at_once(ledger: Ledger, file: 
         assert (booked.client_id, booked.filled_units) == (order.client_id, each.plan.orders[0].amount)
 
 
+async def test_what_leaves_together_spends_no_more_than_is_there(ledger: Ledger) -> None:
+    """Each alone could be paid; an exchange would refuse the second, and rest for it."""
+    exchange = ScriptedExchange([fills_all, fills_all])
+    plans = [sells_on_chain(weth=size * ETHER) for size in (12, 13)]
+    await on_settled(desk(ledger, exchange), *(settle(ledger, pending(ledger, plan), plan, 11) for plan in plans))
+    first, second = exchange.placed
+    assert first.amount == plans[0].orders[0].amount and 0 < second.amount < plans[1].orders[0].amount
+    assert sum(order.amount * order.limit_price for order in exchange.placed) <= 40_000 * 10**8
+
+
 async def test_what_is_still_owed_is_ordered_and_looked_up_at_once(ledger: Ledger, file: Path) -> None:
     exchange = CrowdedExchange([says_nothing, *[fills_nothing] * (DEBTS - 1), *[fills_all] * (DEBTS - 1)], file)
     on, debts = desk(ledger, exchange), home(ledger)
