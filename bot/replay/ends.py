@@ -15,6 +15,9 @@ from chains.node import Submitter
 READ_AT_ONCE = frozenset({"hash_at"})
 """Methods of ends that decisions depend on and that wait for nobody."""
 
+ONLY_TOLD = frozenset({"sent_before"})
+"""Methods that give nothing: what follows of them is in later answers."""
+
 
 class Playing(Protocol):
     """Who answers for the world."""
@@ -34,6 +37,8 @@ class PlayedEnd:
     def __getattr__(self, method: str) -> Callable[..., Any]:
         if method in READ_AT_ONCE:
             return partial(self._player.read, f"{self._end}.{method}")
+        if method in ONLY_TOLD:
+            return lambda *told: None
 
         async def asked(*args: Any, **named: Any) -> Any:
             return await self._player.ask(f"{self._end}.{method}", args, named)

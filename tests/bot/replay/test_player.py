@@ -93,6 +93,10 @@ async def test_two_act_in_the_order_of_the_run_whichever_was_answered_first(tmp_
     assert playing.result() == ["second", "first"]
 
 
+async def test_what_an_end_is_only_told_asks_the_tape_nothing() -> None:
+    assert PlayedEnd(Player(iter([]), cast(Any, None)), "exchange").sent_before("an order") is None
+
+
 async def test_who_is_given_up_while_it_waits_for_an_answer_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.replay.player._PATIENCE_S", 0.0)
     player = Player(iter([[Kind.ANSWER, "exchange.never_asked", "", 1]]), cast(Any, None))
