@@ -38,10 +38,12 @@ class TradingAccount(Protocol):
 
 
 def priced(debt: Debt, book: Book, tolerance_ppm: int, held: int) -> Order | None:
-    """An order for what is owed, as far as `held` base units of what it spends go, which reaches so far past the book's
-    price, yet not far past its plan's; None where the book cannot take it, or what is held buys no order.
+    """An order for what is owed, as far as one may be of it and `held` base units of what it spends go, which reaches
+    so far past the book's price, yet not far past its plan's; None where the book cannot take it, or what is held buys
+    no order.
     """
-    owed = book.whole_lots(debt.remaining)
+    most = book.most_order()
+    owed = book.whole_lots(debt.remaining if most is None else min(debt.remaining, most))
     selling = debt.order.side is Side.SELL
     amount = min(owed, book.whole_lots(max(held, 0))) if selling else owed
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, NamedTuple
 
@@ -63,7 +63,8 @@ class Book:
     """One symbol's book at one update.
 
     `symbol` is ccxt's unified symbol. `bids` and `asks` are best first. `tick` is quote base units per whole base;
-    `lot` and `min_amount` are base units of `base`; `min_notional` is base units of `quote`. `nonce` is the venue's
+    `lot`, `min_amount` and `max_amount` are base units of `base`; `min_notional` and `max_notional` are base units of
+    `quote`; what is None is not bounded. `nonce` is the venue's
     update id; `at_ms` its time of the update (0 if it gave none); `arrived_ns` the monotonic clock at arrival.
 
     Fees are charged per fill, in the currency received, rounded up to its base unit.
@@ -83,6 +84,8 @@ class Book:
     nonce: int
     at_ms: int = 0
     arrived_ns: int = 0
+    max_amount: int | None = None
+    max_notional: int | None = None
 
     def price(self, ticks: int) -> Decimal:
         """Quote per base, in whole units, exactly."""
@@ -115,6 +118,23 @@ class Book:
             -(-self.min_amount // self.lot), -(-self.min_notional * 10**self.base.decimals // notional_of_lot), 1
         )
         return int(lots * self.lot)
+
+    def most_order(self) -> int | None:
+        """The most base units, in whole lots, that one order may be of; None where that is not bounded.
+
+        An order is valued at its limit, which may lie past the best price by a tenth.
+        """
+        most = [] if self.max_amount is None else [self.max_amount]
+        if self.max_notional is not None and self.asks:
+            most.append(self.max_notional * 9 * 10**self.base.decimals // (10 * self.asks[0][0] * self.tick))
+        return self.whole_lots(min(most)) if most else None
+
+    def of_one_order(self) -> Book:
+        """The book without what one order could not take of it."""
+        most = self.most_order()
+        if most is None:
+            return self
+        return replace(self, bids=_first(self.bids, most // self.lot), asks=_first(self.asks, most // self.lot))
 
     def sell_base(self, amount: int) -> Sale:
         """Sell exactly `amount` base units into the bids. Raises `Unquotable`."""
@@ -188,3 +208,16 @@ class Book:
 
     def _after_fee(self, amount: int) -> int:
         return amount + (-amount * self.taker_fee_ppm // PPM)
+
+
+def _first(levels: tuple[Level, ...], lots: int) -> tuple[Level, ...]:
+    """As many of the levels as hold `lots`, the last of them in part."""
+    if sum(offered for _, offered in levels) <= lots:
+        return levels
+    kept = []
+    for ticks, offered in levels:
+        if lots <= 0:
+            break
+        kept.append((ticks, min(offered, lots)))
+        lots -= offered
+    return tuple(kept)

@@ -55,9 +55,11 @@ class Terms:
     min_amount: int
     min_notional: int
     taker_fee_ppm: int
+    max_amount: int | None = None
+    max_notional: int | None = None
 
     def book(self, exchange: str, symbol: str, raw: Raw, depth: int, arrived_ns: int) -> Book:
-        """A book of at most `depth` levels a side from ccxt's order book."""
+        """A book of at most `depth` levels a side from ccxt's order book, as far as one order reaches."""
         return Book(
             exchange=exchange,
             symbol=symbol,
@@ -73,7 +75,9 @@ class Terms:
             nonce=raw["nonce"] or 0,
             at_ms=raw.get("timestamp") or 0,
             arrived_ns=arrived_ns,
-        )
+            max_amount=self.max_amount,
+            max_notional=self.max_notional,
+        ).of_one_order()
 
     def _levels(self, rows: list[list[Any]], whole: Callable[[Decimal], int]) -> tuple[Level, ...]:
         # What rested before a tick was coarsened may lie between two: `whole` makes it no better than it is.
@@ -103,7 +107,14 @@ def terms(market: Raw, precision_mode: int, taker_fee: str | None, token: Callab
         min_notional=quote.units(market["limits"]["cost"]["min"] or 0),
         # ccxt's own idea of a fee is a float
         taker_fee_ppm=math.ceil(Decimal(str(taker_fee)) * PPM),
+        max_amount=_most(market["limits"]["amount"], base),
+        max_notional=_most(market["limits"]["cost"], quote),
     )
+
+
+def _most(limits: Raw, token: Token) -> int | None:
+    """The upper one, in base units, rounded down; zero is how some say that there is none."""
+    return int(Decimal(limits.get("max") or 0).scaleb(token.decimals)) or None
 
 
 def _step(precision: str | None, mode: int) -> Decimal:

@@ -81,3 +81,12 @@ def test_no_more_is_ordered_than_what_is_there_pays_for() -> None:
         assert side is Side.SELL or order.amount * order.limit_price <= COIN * FINE.quote.whole(held)
         assert priced(_debt(COIN, side), FINE, 0, held // 1_000) is None
         assert priced(_debt(COIN, side), FINE, 0, -1) is None
+
+
+def test_what_one_order_may_not_be_of_is_ordered_in_several() -> None:
+    for bounded in (replace(FINE, max_amount=COIN), replace(FINE, max_notional=2_000 * COIN * 10 // 9 + COIN)):
+        for side in Side:
+            whole, more = (priced(_debt(units, side), bounded, 1_000, PLENTY) for units in (COIN // 2, 3 * COIN))
+            assert whole is not None and whole.amount == COIN // 2
+            assert more is not None and abs(more.amount - COIN) < COIN // 1_000
+            assert bounded.max_notional is None or more.amount * more.limit_price <= bounded.max_notional

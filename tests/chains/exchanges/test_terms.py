@@ -294,6 +294,30 @@ def test_levels_that_offer_nothing_or_ask_for_nothing_are_none() -> None:
     assert (book.bids, book.asks) == (((199_900, 20_000),), ((200_100, 30_000),))
 
 
+@pytest.mark.parametrize(
+    ("amount", "cost", "left"),
+    [
+        (None, None, [20_000, 30_000]),
+        ("0", "0", [20_000, 30_000]),
+        ("9.99999999", None, [20_000, 30_000]),
+        ("3", "1e9", [20_000, 10_000]),
+        ("2", None, [20_000]),
+        (None, "4444.44", [19_999]),
+    ],
+)
+def test_what_one_order_could_not_take_of_a_book_is_left_out(
+    amount: str | None, cost: str | None, left: list[int]
+) -> None:
+    """A plan that counted on more would be refused its hedge, and be taken back at a loss."""
+    limits = {"amount": {"min": None, "max": amount}, "cost": {"min": None, "max": cost}}
+    terms = reading.terms(
+        {**MARKET, "limits": limits}, ccxt.TICK_SIZE, "0.001", lambda code: Token("cex", code, code, 8)
+    )
+    said = {"bids": [[1999.0, 2.0], [1998.0, 3.0]], "asks": [[2000.0, 2.0], [2001.0, 3.0]], "nonce": 1}
+    book = terms.book("cex", ETH, said, 100, 1)
+    assert [lots for _, lots in book.bids] == [lots for _, lots in book.asks] == left
+
+
 def test_a_fee_finer_than_a_part_per_million_is_rounded_up() -> None:
     terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.0002301", lambda code: Token("cex", code, code, 8))
     assert terms.taker_fee_ppm == 231
