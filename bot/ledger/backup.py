@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, delete, func, insert, select, text
-from sqlalchemy.engine import make_url
 
 from bot.clock import Clock
-from bot.ledger.database import connect, file_of, parse_url, place, require_there, upgrade
+from bot.ledger.database import connect, file_of, parse_url, place, require_there, upgrade, url_of
 from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
@@ -57,9 +56,9 @@ def backup(url: str, to: Path) -> Copied:
     except OSError as error:
         raise LedgerError(f"backup {to}: nothing can be written there: {error.strerror}") from None
     try:
-        _copy(source, _file(part))
-        copied = _checked(_file(part))
-        HeadFile(head_file_of(_file(to))).overrule(copied.head)
+        _copy(source, url_of(part))
+        copied = _checked(url_of(part))
+        HeadFile(head_file_of(url_of(to))).overrule(copied.head)
         _synced(part)
         part.rename(to)
     finally:
@@ -94,7 +93,7 @@ def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None)
 
 
 def _put(source: Path, url: str, whole: Copied, clock: Clock, head_file: Path | None) -> None:
-    _copy(_file(source), parse_url(url))
+    _copy(url_of(source), parse_url(url))
     if head_file is not None:
         head_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         head_file.unlink(missing_ok=True)
@@ -108,8 +107,8 @@ def require_whole(source: Path) -> Copied:
     """What the backup `source` holds, proven row by row. Raises `LedgerError`."""
     if not source.is_file():
         raise LedgerError(f"backup {source}: there is no such file")
-    whole = _checked(_file(source))
-    HeadFile(head_file_of(_file(source))).check_against(whole.head)
+    whole = _checked(url_of(source))
+    HeadFile(head_file_of(url_of(source))).check_against(whole.head)
     return whole
 
 
@@ -118,17 +117,13 @@ def intents_signed(source: Path) -> list[tuple[int, str]]:
 
     What was only reserved gives its nonce back, whatever became of it afterwards.
     """
-    engine = connect(_file(source), read_only=True)
+    engine = connect(url_of(source), read_only=True)
     wanted = select(IntentRow.id, PlanRow.digest).join(PlanRow).where(IntentRow.state != IntentState.RESERVED.value)
     try:
         with explained(str(source)), engine.connect() as connection:
             return [(row.id, row.digest) for row in connection.execute(wanted)]
     finally:
         engine.dispose()
-
-
-def _file(path: Path) -> URL:
-    return make_url(f"sqlite:///{path}")
 
 
 def _copy(source: URL, target: URL) -> None:

@@ -37,19 +37,23 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 def parse_url(url: str) -> URL:
     """A database URL, or the path of an SQLite file. Raises `LedgerError`."""
-    named = url if "://" in url else f"sqlite:///{url}"
     try:
-        parsed = make_url(named)
+        parsed = make_url(url) if "://" in url else url_of(url)
         parsed.get_dialect()
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         # The rest may hold a password.
-        scheme, _, _ = named.partition("://")
+        scheme, _, _ = url.partition("://")
         raise LedgerError(
             f"{scheme}://…: not a database URL; write sqlite:///PATH or postgresql+psycopg://…"
         ) from error
     if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise LedgerError(f"{url}: names no file; what is kept in memory would not survive a crash")
     return parsed
+
+
+def url_of(file: Path | str) -> URL:
+    """Of the SQLite file of that name: in the text of a URL, `?` and `%` would mean something else."""
+    return URL.create("sqlite", database=str(file))
 
 
 def file_of(url: str) -> Path | None:

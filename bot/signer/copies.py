@@ -6,6 +6,7 @@ writes does not prove itself, and is taken again.
 
 from __future__ import annotations
 
+import glob
 import math
 import os
 import shutil
@@ -79,7 +80,7 @@ def restoring(ledger_copy: Path, folder: Path) -> Restoring:
     It does so too where another journal is already, unless that one went on from the copy.
     """
     prefix = f"{ledger_copy.name}-"
-    found = sorted(ledger_copy.parent.glob(f"{prefix}signer-*.db"))
+    found = sorted(ledger_copy.parent.glob(f"{glob.escape(prefix)}signer-*.db"))
     copies = [(copy, _place(folder, copy.name.removeprefix(prefix)), _proved(copy)) for copy in found]
     for copy, journal, newest in copies:
         if journal.exists():

@@ -155,7 +155,9 @@ class KillSwitch:
         Setting it to what it is already keeps who set it first, and why, in so many words as every answer has room for.
         What only `tightens` leaves what is graver.
         """
-        wanted = Switch(state, by, because[:_MOST_SAID], at_s, then_halt)
+        # A file's name in it may be bytes that are no text.
+        told = because.encode(errors="backslashreplace").decode()
+        wanted = Switch(state, by, told[:_MOST_SAID], at_s, then_halt)
         with self._writing():
             before = self._stored()
             kept = before.switches if before is not None else {TOTAL: _unreadable()}

@@ -71,6 +71,23 @@ def test_what_is_restored_holds_the_same_and_must_be_reconciled(
             assert restored.verified().whole
 
 
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a[1]b", "a\udcffb"])
+def test_a_copy_and_a_ledger_lie_where_they_are_named_whatever_that_name_is(
+    in_file: Ledger, tmp_path: Path, name: str
+) -> None:
+    copy, ledger = tmp_path / f"{name}.copy", tmp_path / name / "ledger.sqlite3"
+    ledger.parent.mkdir()
+    backup(in_file.where, copy)
+    restore(copy, str(ledger), StandingClock())
+    for file in (copy, ledger):
+        assert file.read_bytes().startswith(b"SQLite format 3")
+    assert {each.name for each in tmp_path.iterdir() if each.name.startswith("a")} == {
+        name,
+        copy.name,
+        f"{copy.name}-head",
+    }
+
+
 def test_what_an_earlier_version_wrote_is_proven_copied_and_put_back_as_it_is(
     traded: Ledger, url: str, tmp_path: Path
 ) -> None:

@@ -159,6 +159,15 @@ def test_a_restored_signer_is_halted_and_allows_no_more_than_the_one_that_was_lo
     assert isinstance(signed, Signed)
 
 
+def test_a_copy_is_found_and_put_back_whatever_its_name_is(machine: Machine, tmp_path: Path, clock: HandClock) -> None:
+    machine.asked(number(1))
+    copy = tmp_path / "monday[1]*\udcff"
+    copy_journals(machine.folder, copy)
+    (put,) = restoring(copy, tmp_path / "other").put(clock, f"restored from {copy}", KNOWN)
+    assert put.path.exists()
+    assert KillSwitch(tmp_path / "other" / "control").of(CYCLES).because.endswith("monday[1]*\\udcff")
+
+
 def test_what_a_lost_journal_drew_on_a_grant_is_not_drawn_again_after_a_restore(
     machine: Machine, tmp_path: Path, clock: HandClock
 ) -> None:
