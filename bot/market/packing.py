@@ -290,7 +290,8 @@ class Packing:
         book, edges = self._books[venue], self._graph.edges_of(venue)
         known = self._venues.setdefault(venue, Packed(edges, [], book.symbol))
         self.left_out.pop(venue, None)
-        for ends in self.ties(book):
+        tied = list(self.ties(book))
+        for ends in tied:
             if ends not in known.ends:
                 nodes = np.array([self._nodes[token] for token in ends], np.int32)
                 number = self.market.add_pieces(nodes, BOOK_CLASS, [NOTHING] * 2)
@@ -299,9 +300,9 @@ class Packing:
                 self._number(edges, number)
         if not known.pools:
             self.left_out[venue] = UNMET
-        for number in known.pools:
+        for number, ends in zip(known.pools, known.ends, strict=True):
             for edge, at in zip(edges, self.market.edges_of(number), strict=True):
-                self.market.set_pieces(at, self._pieces(venue, edge, self._curve_of))
+                self.market.set_pieces(at, self._pieces(venue, edge, self._curve_of) if ends in tied else NOTHING)
 
     def _pieces(self, venue: VenueId, edge: Edge, curve_of: Callable[[Edge], Curve]) -> F8:
         try:

@@ -172,3 +172,7 @@ def test_a_book_is_traded_against_the_wrapped_coin_and_never_the_coin() -> None:
     assert tied is not None and tied.tokens == (WETH, USDC)
     (found,) = dear.cycles(books=1, inventory=held)
     assert [str(step.token_in) for step in found.steps[:2]] == [str(WETH), str(COIN)]
+    grown = market(v2(41, COIN, USDC, (1_000 * WEI, 2_100_000 * 10**6)), offered, assets=assets)
+    assert [step.token_in for each in grown.cycles(books=1) for step in each.steps[:1]] == [COIN]
+    grown.add_pool(WRAPPER)
+    assert [step.token_in for each in grown.cycles(books=1) for step in each.steps[:1]] == [WETH]
