@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
+from typing import TypeVar
 
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
@@ -18,6 +18,8 @@ from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
 from chains.pools.pool import Pool, Refreshed, Source, is_refreshed, is_timed
 from chains.pools.upgrades import CodeChanged, followed
+
+_Said = TypeVar("_Said", Head, Log)
 
 
 class OutOfOrder(ValueError):
@@ -165,13 +167,14 @@ class Market(ReadableMarket):
         if self._moved:
             self._packing.renew_value(self._moved[number % len(self._moved)])
         after: dict[VenueId, Pool] = {}
+        time, logs = f"the time of block {number}", f"a log of block {number}"
         for venue in tuple(self._timed):
             if number > self._read_at(venue):
-                self._take(partial(_at, block.head), venue, after, f"the time of block {number}")
+                self._take(_at, block.head, venue, after, time)
         for log in block.logs:
             for venue in self._hearing(log):
                 if number > self._read_at(venue):
-                    self._take(partial(followed, log=log), venue, after, f"a log of block {number}")
+                    self._take(followed, log, venue, after, logs)
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)
@@ -241,15 +244,22 @@ class Market(ReadableMarket):
     def _hearing(self, log: Log) -> tuple[VenueId, ...]:
         """The venues that `log` may change."""
         heard = self._listeners.get(Source(log.address), {})
-        if len(log.topics) > 1:
-            heard = heard | self._listeners.get(Source(log.address, log.topics[1]), {})
+        if len(log.topics) > 1 and (others := self._listeners.get(Source(log.address, log.topics[1]))):
+            heard = heard | others
         return tuple(heard)
 
-    def _take(self, following: Callable[[Pool], Pool], venue: VenueId, after: dict[VenueId, Pool], what: str) -> None:
+    def _take(
+        self,
+        following: Callable[[Pool, _Said], Pool],
+        said: _Said,
+        venue: VenueId,
+        after: dict[VenueId, Pool],
+        what: str,
+    ) -> None:
         """What follows the venue's state, into `after`; or out of the market, if it cannot be understood."""
         before = after.get(venue) or self._pools[venue]
         try:
-            pool = following(before)
+            pool = following(before, said)
         except CodeChanged as error:
             after.pop(venue, None)
             self.remove(venue, str(error), until_read=True)
@@ -275,24 +285,25 @@ class Market(ReadableMarket):
         self._touched(venue)
 
     def _set_pool(self, pool: Pool) -> None:
-        known = self._pools.get(pool.venue)
+        venue = pool.venue
+        known = self._pools.get(venue)
         if known is not None and known.tokens == pool.tokens:
-            edges = self._graph.edges_of(pool.venue)
+            edges = self._graph.edges_of(venue)
         else:
             directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
-            edges = self._graph.open(pool.venue, directions, is_book=False)
+            edges = self._graph.open(venue, directions, is_book=False)
         try:
             rates = [rate_of(pool, edge) for edge in edges]
         except NOT_UNDERSTOOD as error:
-            self.lose([pool.venue], f"its prices cannot be told: {error}")
+            self.lose([venue], f"its prices cannot be told: {error}")
             return
         if known is None:
             self._listen(pool)
-        self._pools[pool.venue] = pool
+        self._pools[venue] = pool
         for edge, rate in zip(edges, rates, strict=True):
             self._forget(edge)
             self._graph.set_rate(edge, rate)
-        self._touched(pool.venue)
+        self._touched(venue)
 
     def _listen(self, pool: Pool) -> None:
         venue, timed, refreshed = pool.venue, is_timed(pool), is_refreshed(pool)
@@ -325,6 +336,6 @@ class Market(ReadableMarket):
         self._depths.pop(edge.id, None)
 
 
-def _at(head: Head, pool: Pool) -> Pool:
+def _at(pool: Pool, head: Head) -> Pool:
     """The pool at the time of `head`."""
     return pool.at(head.timestamp_s) if is_timed(pool) else pool

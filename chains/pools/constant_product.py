@@ -104,8 +104,11 @@ class ConstantProductPool(OwnContract):
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in, after the fee; 0.0 for an empty pool."""
-        pieces = self.pieces(token_in, token_out)
-        return pieces[0].rate if pieces else 0.0
+        try:
+            reserve_in, reserve_out = self._facing(token_in, token_out)
+        except EmptyPool:
+            return 0.0
+        return (1.0 - self.fee_ppm / PPM) * reserve_out / reserve_in
 
     def pieces(self, token_in: Token, token_out: Token | None = None) -> tuple[Piece, ...]:
         """One piece: y = γ·R_out·x / (R_in + γ·x), with γ = 1 - fee."""
