@@ -33,4 +33,4 @@ def test_every_benchmark_can_be_named_and_what_is_none_is_refused():
     run = subprocess.run(
         [sys.executable, "-m", "benchmarks", "--only", "nothing"], cwd=ROOT, capture_output=True, text=True
     )
-    assert run.returncode == 2 and "no benchmark nothing; there are codec" in run.stderr
+    assert run.returncode == 2 and "no benchmark nothing; there are block, codec" in run.stderr
