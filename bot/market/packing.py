@@ -78,6 +78,7 @@ class Packing:
         self._numbers: dict[int, list[int]] = {}
         self._stale: dict[VenueId, None] = {}
         self._moved: dict[int, float] = {}
+        self._refilled: dict[int, tuple[float, float]] = {}
         self._valued = 0
         self._widths: dict[int, float] = {}
         self._ladder = Ladder(self.market)
@@ -217,13 +218,13 @@ class Packing:
             self._move()
 
     def _renewed(self, venue: VenueId, pool: Pool, curve_of: Callable[[Edge], Curve]) -> bool:
-        """Whether the pool's new state goes into the room that its former one had; a mere price does with `_move`."""
+        """Whether the pool's new state goes into the room that its former one had; mere numbers do with `_move`."""
         known, edges = self._venues.get(venue), self._graph.edges_of(venue)
         if known is None or known.edges is not edges or known.made_of != _made_of(pool):
             return False
         number = known.pools[0]
         if isinstance(pool, ConstantProductPool):
-            self.market.set_reserves(number, _reserves(pool))
+            self._refilled[number] = _reserves(pool)
         elif is_ranged(pool):
             if known.anchor is not None and known.anchor.holds(pool):
                 self._moved[number] = root_price(pool)
@@ -237,10 +238,13 @@ class Packing:
         return True
 
     def _move(self) -> None:
-        """Write the root prices that were noted, all at once."""
+        """Write the root prices and the reserves that were noted, all at once."""
         moved, self._moved = self._moved, {}
+        refilled, self._refilled = self._refilled, {}
         if moved:
             self.market.set_roots(tuple(moved), tuple(moved.values()))
+        if refilled:
+            self.market.set_reserves(tuple(refilled), tuple(refilled.values()))
 
     def _add(self, fresh: list[tuple[VenueId, Pool]]) -> None:
         """Take in pools that have no numbers yet, those of a kind together."""

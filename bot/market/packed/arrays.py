@@ -170,10 +170,11 @@ class PackedMarket:
         pairs = self._joints.pairs
         return int(pairs.source[pair]), int(pairs.target[pair])
 
-    def set_reserves(self, pool: int, reserves: tuple[float, float]) -> None:
-        """A PRODUCT pool's reserves in whole units."""
-        self._pools["state"][pool, 0:2] = np.asarray(reserves) * self._pools["state"][pool, 4:6]
-        self._dirty[pool] = None
+    def set_reserves(self, pools: Sequence[int], reserves: Sequence[tuple[float, float]]) -> None:
+        """PRODUCT pools' reserves in whole units."""
+        state, at = self._pools["state"], np.array(pools, np.int64)
+        state[at, 0:2] = np.array(reserves) * state[at, 4:6]
+        self._dirty.update(dict.fromkeys(pools))
 
     def set_ranges(self, pool: int, bounds: F8, liquidity: F8, root_price: float) -> None:
         """A RANGES pool's liquidity and price, as in `add_ranges`."""

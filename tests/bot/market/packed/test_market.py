@@ -245,7 +245,7 @@ def test_a_price_beyond_all_numbers_hides_no_walk_by_another_token():
     pools = market.add_products(nodes, reserves, np.full((3, 2), KEPT), np.zeros(3, np.int32))
     detector = Detector(market)
     detector.take_in()
-    market.set_reserves(pools[1], (1e3, 1.99e6))
+    market.set_reserves((int(pools[1]),), ((1e3, 1.99e6),))
     found = walks(market, detector.search(pools[2:]))
     assert set(pools.tolist()) in map(set, found)
 
