@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -43,7 +44,8 @@ run_of_network_option = _run_option("those of the run file's network")
 def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequence[Path]:
     """The folders of the kill switches meant. Raises `CommandFailed` when there is none."""
     from bot.cli.parameters import found_config
-    from bot.config.load import load
+    from bot.config.errors import ConfigError
+    from bot.config.load import ledger_folder
     from bot.signer.presence import is_running
     from bot.signer.switch import CONTROL_NAME
 
@@ -53,7 +55,12 @@ def control_folders(config_path: Path | None, run_folder: Path | None) -> Sequen
             remedy = "name that of a run or a network, in ledger.folder, or leave --run out"
             raise CommandFailed(f"{run_folder}: nothing has its kill switch in that folder; {remedy}", ExitCode.USAGE)
         return [control]
-    folder = load(found_config(config_path)).config.ledger.folder
+    try:
+        folder = ledger_folder(found_config(config_path))
+    except ConfigError as error:
+        remedy = "name that of a run or a network with --run, or put a file named HALT into it"
+        message = f"{error}\nso the folder of what trades is not known; {remedy}"
+        raise CommandFailed(message, ExitCode.USAGE) from error
     found = sorted(folder.glob(f"*/{CONTROL_NAME}"))
     meant = [each for each in found if is_running(each) or not _RUN_FOLDER.fullmatch(each.parent.name)]
     if not meant:
@@ -73,11 +80,12 @@ def require_strategy(
     """Refuse a misspelt `strategy`, whose switch would stop nobody; empty: all of them. With `or_account`, it may be an
     operator's account too, as `account:0x…`.
 
-    Known is what the signers meant may sign for, what ever had a switch, and what the run file names. Where a signer's
-    policy cannot be read, every name is taken: a halt must not fail for want of it. Raises `CommandFailed`.
+    Known is what the signers meant may sign for, what ever had a switch, and what the run file names, if that can be
+    read. Where a signer's policy cannot, every name is taken: a halt must not fail for want of it. Raises
+    `CommandFailed`.
     """
     from bot.cli.parameters import found_config
-    from bot.config.errors import did_you_mean
+    from bot.config.errors import ConfigError, did_you_mean
     from bot.config.load import load
     from bot.signer.policy import InvalidPolicy, read_policy
     from bot.signer.presence import last_seen
@@ -95,9 +103,12 @@ def require_strategy(
         known |= {*policy.strategies, *KillSwitch(folder).read().switches}
         if or_account:
             known |= {f"account:{operator}" for operator in policy.operators}
+    if strategy in {TOTAL, *known}:
+        return
     if run_folder is None:
-        known |= {each.name for each in load(found_config(config_path)).config.strategies}
-    if strategy not in {TOTAL, *known}:
+        with suppress(ConfigError):
+            known |= {each.name for each in load(found_config(config_path)).config.strategies}
+    if strategy not in known:
         remedy = did_you_mean(strategy, known - {TOTAL})
         raise CommandFailed(f"no strategy {strategy!r} trades here; {remedy}", ExitCode.USAGE)
 

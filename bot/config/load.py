@@ -8,9 +8,10 @@ from pathlib import Path
 
 from bot.config.checks import agreement
 from bot.config.errors import ConfigError, Problem
-from bot.config.model import RunConfig, RunFile, RunSections
+from bot.config.model import LedgerSettings, RunConfig, RunFile, RunSections
 from bot.config.parameters import checked
 from bot.config.reading import Document, display_name, read_document, validated
+from bot.config.section import Section
 from bot.config.strategies import StrategyConfig, StrategyFile, UnknownStrategy, strategy_class
 from chains.networks import InvalidNetwork, Network, load_network
 from chains.pools.extension import InvalidFamilyFile, families_with
@@ -56,6 +57,19 @@ def load(path: Path | None = None, read: Read = read_document, network_of: Netwo
     sections = {name: getattr(file, name) for name in RunSections.model_fields}
     configs = tuple(strategy for _, strategy in strategies)
     return Loaded(RunConfig(source=path.resolve() if path else None, strategies=configs, **sections), network)
+
+
+class _Ledger(Section):
+    ledger: LedgerSettings
+
+
+def ledger_folder(path: Path | None = None) -> Path:
+    """`ledger.folder` of the run file in `path`, whatever else is wrong in it or in the files it names.
+
+    Who halts does not wait until a strategy that is being written can be imported. Raises `ConfigError`.
+    """
+    document = read_document(path or BUILT_IN, None if path else ROOT)
+    return validated(document, _Ledger, {"ledger": document.values.get("ledger", {})}).ledger.folder
 
 
 def load_strategy(path: Path, read: Read = read_document) -> tuple[Document, StrategyConfig]:

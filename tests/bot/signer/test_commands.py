@@ -168,6 +168,14 @@ async def test_what_is_not_halted_cannot_be_resumed(client: SignerClient, config
     assert "nothing is halted" in answer["said"]
 
 
+def _spoil(config: Path, text: str = "") -> None:
+    """Make `text` of the run file, or leave it what says where the runs lie, and a strategy that is half written."""
+    (config.parent / "mine.py").write_text("def half a strategy")
+    (config.parent / "mine.toml").write_text('strategy = "mine.py:Mine"')
+    rest = config.read_text().partition("]")[2]
+    config.write_text(text or f'misspelt = 1\nstrategies = ["mine.toml"]\n{rest}')
+
+
 def _rename_first_strategy(config: Path, name: str) -> None:
     file = ROOT / "strategies" / "dex_arbitrage.toml"
     (config.parent / f"{name}.toml").write_text(file.read_text())
@@ -194,6 +202,26 @@ async def test_what_only_the_run_file_names_yet_can_be_halted_before_it_trades(
 async def test_where_the_policy_cannot_be_read_any_name_can_be_halted(client: SignerClient, config: Path) -> None:
     (client.switch.folder.parent / "signer" / "policy.json").unlink()
     await told("halt", "anything", "--config", config)
+
+
+@pytest.mark.parametrize("words", [("halt",), ("halt", CYCLES), ("flatten", CYCLES)])
+async def test_what_is_wrong_in_the_run_file_or_in_a_strategys_keeps_nobody_from_halting(
+    client: SignerClient, config: Path, words: tuple[str, ...]
+) -> None:
+    _spoil(config)
+    await told("config", "check", config, code=2)
+    await told(*words, "--config", config)
+    assert client.switch.of(CYCLES).state is not Trading.ACTIVE
+
+
+async def test_where_the_run_file_cannot_be_read_who_halts_is_told_the_other_ways(
+    client: SignerClient, config: Path
+) -> None:
+    _spoil(config, "[ledger")
+    answer = await told("halt", "--config", config, code=2)
+    assert "not valid TOML" in answer["said"] and "--run, or put a file named HALT" in answer["said"]
+    await told("halt", "--run", client.switch.folder.parent)
+    assert client.switch.of(CYCLES).state is Trading.HALTED
 
 
 async def test_nothing_to_halt_is_a_usage_error(config: Path) -> None:
