@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from bot.market.dual.decompose import NEGLIGIBLE, Edges
@@ -20,6 +21,8 @@ class Slices:
     def __init__(self, problem: Problem, source: int, target: int, most_hops: int) -> None:
         self._source, self._target, self._hops = source, target, most_hops
         self._venue = [way.venue for way in problem.ways]
+        ways = Counter(self._venue)
+        self._several = [ways[venue] > 2 for venue in self._venue]
         self._into: list[int] = problem.ends[:, 1].tolist()
         self._leaving: dict[int, list[int]] = {}
         self._starts: list[list[float]] = []
@@ -89,22 +92,40 @@ class Slices:
     def _best(
         self, amount: float, given: Callable[[int, float], float], leaving: Mapping[int, Iterable[int]]
     ) -> Edges | None:
+        """The path that gives most.
+
+        To every token the best way is followed; where that ends at a venue of several tokens, which may be needed
+        further on and is passed once, the best by another venue is followed beside it.
+        """
         best: tuple[float, Edges] = (0.0, ())
-        layer: dict[int, tuple[float, Edges]] = {self._source: (amount, ())}
+        layer: list[tuple[int, float, Edges]] = [(self._source, amount, ())]
         for _ in range(self._hops):
-            following: dict[int, tuple[float, Edges]] = {}
-            for node, (arrived, path) in layer.items():
+            ahead: dict[int, tuple[float, Edges]] = {}
+            beside: dict[int, tuple[float, Edges]] = {}
+            for node, arrived, path in layer:
                 passed = {self._into[edge] for edge in path}
                 venues = {self._venue[edge] for edge in path}
                 for edge in leaving.get(node, ()):
                     end = self._into[edge]
                     if end in passed or self._venue[edge] in venues:
                         continue
-                    paid = given(edge, arrived)
-                    if paid > following.get(end, (0.0,))[0]:
-                        following[end] = paid, (*path, edge)
-            best = max(best, following.pop(self._target, (0.0, ())))
-            layer = following
+                    paid, first = given(edge, arrived), ahead.get(end)
+                    if paid > (0.0 if first is None else first[0]):
+                        if first is not None and self._venue[first[1][-1]] != self._venue[edge]:
+                            beside[end] = first
+                        ahead[end] = paid, (*path, edge)
+                    elif (
+                        first is not None
+                        and self._several[first[1][-1]]
+                        and self._venue[first[1][-1]] != self._venue[edge]
+                        and paid > beside.get(end, (0.0,))[0]
+                    ):
+                        beside[end] = paid, (*path, edge)
+            best = max(best, ahead.pop(self._target, (0.0, ())))
+            layer = [(node, *found) for node, found in ahead.items()]
+            layer += [
+                (node, *beside[node]) for node, (_, path) in ahead.items() if node in beside and self._several[path[-1]]
+            ]
         return best[1] or None
 
     def _until_full(self, path: Edges, left: Mapping[int, float]) -> tuple[float, int]:

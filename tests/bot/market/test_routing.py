@@ -132,6 +132,18 @@ def test_what_one_pool_pays_is_split_over_those_behind_it_by_what_comes_out_not_
     assert found.amount_out > 1.1 * found.single.amount_out
 
 
+def test_a_pool_that_is_needed_further_on_is_not_spent_on_the_way_there() -> None:
+    """The pool of three tokens has the best price for dollars too, and one swap of it takes a third of its DAI."""
+    three = replace(weighted((625 * 10**7, 10**12, 10**24)), tokens=(WBTC, USDC, DAI))
+    into = pair((10_000 * ETH, 20_000_000 * ETH), number=31, tokens=(WETH, DAI))
+    beside = pair((2 * 10**12, 2_000_000 * ETH), number=32, tokens=(USDC, DAI), fee_ppm=10_000)
+    found = route([three, into, beside], WETH, WBTC, 200 * ETH)
+    assert replayed([three, into, beside], found) == found.amount_out
+    assert found.single is None and len(found.paths) == 2
+    asked = route([three, into, beside], WETH, WBTC, found.amount_out, exact_out=True)
+    assert asked.amount_out >= found.amount_out and asked.amount_in <= 201 * ETH
+
+
 @pytest.mark.parametrize("wanted", [300, 600, 640])
 def test_an_exact_output_near_all_that_pools_hold_is_received_for_the_least(wanted) -> None:
     narrow, exits = behind_a_narrow_pool((900, 900), (1_400, 1_400), (30, 30))
