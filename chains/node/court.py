@@ -114,6 +114,8 @@ class Court:
                 number = min(number, max(number - _REORGANISED, next(iter(self._followed), 0)))
             known = self._followed.get(number) if self._followed else None
             at = header if number == header.head.number else await endpoint.header_by_number(number)
+            if header.head.number > self.height + self._lag_blocks:
+                await endpoint.require_founded(header.head)
         except (NodeError, RpcError) as error:
             endpoint.health.drop(dropped.fault, str(error))
             return False

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from chains.anvil import RpcError
+from chains.blocks import Head
 from chains.networks import Network
 from chains.node import wire
 from chains.node.answers import ASK_LESS, Answer, Request
@@ -221,6 +222,12 @@ class Endpoint:
         """Its block of that height. Raises as `ask`."""
         document = await self.ask("eth_getBlockByNumber", hex(number), False)
         return self.read_header(document) if document else None
+
+    async def require_founded(self, head: Head) -> None:
+        """Ask for the block that `head`, of which it told, is built on. Raises `Disproved`, and as `ask`."""
+        before = await self.header_by_number(head.number - 1)
+        if before is None or before.head.hash != head.parent_hash:
+            raise self.disprove(f"it tells of block {head.number} and not of the one before")
 
     def read_header(self, document: Any, arrived_ns: int | None = None) -> Header:
         """A header it told, with its hash recomputed where that is possible. Raises `BadAnswer`, `Disproved`."""

@@ -38,12 +38,15 @@ from chains.node.wire import Header
 
 __all__ = ["Agreement", "Node", "Opinion"]
 
+_BLOCK = "eth_getBlockByNumber"
 _FIRST_PAUSE_S = 0.05
 _LASTING = 8
 """So many failures in a row are no hiccup: what they say by then is told too."""
 _LONGEST_PAUSE_S = 5.0
 _LONGEST_PAUSE_BLOCKS = 0.5
 _BLOCKS_OF_SILENCE = 4
+_FAR_BLOCKS = 64
+"""A head so far above what was followed may be made up."""
 _LEAST_HEAD_TIMEOUT_S = 5.0
 _REQUEST_TIMEOUT_BLOCKS = 0.8
 _LATE_S = 1.0
@@ -190,6 +193,17 @@ class Node(JsonRpcReads):
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S, _LONGEST_PAUSE_BLOCKS * self.network.block_time_s)
 
+    async def latest_header(self) -> Header:
+        """Before anything is followed, one of several endpoints that made its head up is left out: another is asked."""
+        while True:
+            endpoint, header = await self._pool.ask(_BLOCK, ("latest", False), _told_head)
+            if len(self._pool.endpoints) == 1 or self._court.height or not header.head.number:
+                return header
+            with contextlib.suppress(Unreachable, WrongChain, RpcError):
+                await endpoint.require_founded(header.head)
+            if endpoint.health.dropped is None:
+                return header
+
     async def agreed(self, head: Head) -> Opinion:
         """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""
         return await self._court.agreed(head)
@@ -298,6 +312,8 @@ class Node(JsonRpcReads):
             target: Header | None = await heads.now()
             while target is not None:
                 self._aim, self._height = target.head.number, 0
+                if follower.tip is not None and target.head.number - follower.tip.number > _FAR_BLOCKS:
+                    await endpoint.require_founded(target.head)
                 async for event in follower.lead_to(target):
                     yield event
                 self._look()
@@ -335,6 +351,10 @@ def _request_timeout_s(network: Network) -> float:
     """So that a question that is never answered is given up before the next block but one."""
     timeout_s = _REQUEST_TIMEOUT_BLOCKS * network.block_time_s
     return min(max(timeout_s, _LEAST_REQUEST_TIMEOUT_S), _MOST_REQUEST_TIMEOUT_S)
+
+
+def _told_head(endpoint: Endpoint, document: Any) -> tuple[Endpoint, Header]:
+    return endpoint, endpoint.read_header(document)
 
 
 def _read_header(endpoint: Endpoint, document: Any) -> Header | None:

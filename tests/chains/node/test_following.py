@@ -14,6 +14,7 @@ from chains.anvil import Anvil, RpcError
 from chains.blocks import Block
 from chains.node import Agreement, EndpointSettings, Node, NodeEvent, Unreachable
 from chains.node.conversation import Conversation
+from chains.node.headers import header_hash
 from chains.node.health import Fault
 from chains.node.wire import bloom_mask
 from tests.chains.node.scripted import PASS, Scripted, only
@@ -267,6 +268,33 @@ def _together_as(topic: bytes) -> list[bytes]:
 
 async def _head(anvil: Anvil) -> dict[str, Any]:
     return dict(await anvil.rpc("eth_getBlockByNumber", "latest", False))
+
+
+async def test_of_two_endpoints_the_one_whose_head_leads_nowhere_is_not_believed():
+    """The other was left out as if it lagged, and nothing was decided on any block, since none was the newest."""
+    async with chain() as anvil, Scripted(anvil) as server:
+
+        async def far() -> dict[str, Any]:
+            document = await anvil.rpc("eth_getBlockByNumber", "latest", False)
+            document = {**document, "number": hex(int(document["number"], 16) + 10**6)}
+            return {**document, "hash": header_hash(document)}
+
+        server.replace = lambda method, params: far() if params[:1] == ["latest"] else PASS
+        async with node_on(anvil.ws_url, server.url, network=QUICK) as node:
+            follow = Follow(node.blocks([TOPIC]))
+            await follow.until_height(0)
+            for height in range(1, 30):
+                await mine(anvil)
+                await follow.until_height(height)
+                if node.endpoints[1].health.dropped is not None:
+                    break
+            await mine(anvil)
+            await follow.until_height(height + 1)
+            dropped = [endpoint.health.dropped for endpoint in node.endpoints]
+            assert [it and it.fault for it in dropped] == [None, Fault.LYING]
+            assert (node.newest_number, node._pool.leader) == (height + 1, node.endpoints[0])
+        async with node_on(server.url, anvil.ws_url, network=QUICK) as node:
+            assert (await node.head()).number == height + 1
 
 
 async def test_who_tells_another_block_than_most_do_is_dropped():
