@@ -106,9 +106,12 @@ def last_settled_swaps(ledger: Ledger) -> Plan | None:
         .order_by(IntentRow.id.desc())
         .limit(1)
     )
-    with ledger.read() as connection:
+
+    def read(connection: Connection) -> Plan | None:
         document = connection.execute(newest).scalar_one_or_none()
-    return None if document is None else decode_plan(document)
+        return None if document is None else decode_plan(document)
+
+    return ledger.remembered("last settled swaps", read, (IntentRow, FillRow))
 
 
 def _verdicts(connection: Connection, plan_row: int, coin: GasCoin) -> tuple[RecordedVerdict, ...]:

@@ -18,6 +18,7 @@ SIGNED_STAGE = "signed"
 _LANDED: ColumnElement[bool] = and_(
     IntentRow.state.in_((IntentState.MINED.value, IntentState.FINAL.value)), IntentRow.mined_as == MinedAs.OK.value
 )
+_COUNTED = (IntentRow, AttemptRow, RefusalRow, TimingRow)
 _SETTLED: ColumnElement[bool] = and_(
     _LANDED, or_(IntentRow.two_sided.is_(False), IntentRow.exposure == Exposure.HEDGED.value)
 )
@@ -70,8 +71,8 @@ class Counts:
 
 def counts(ledger: Ledger) -> Counts:
     """The counts of the ledger's run so far."""
-    with ledger.read() as connection:
-        return _counts(connection, ledger.run.id)
+    run_id = ledger.run.id
+    return ledger.remembered("counts", lambda connection: _counts(connection, run_id), _COUNTED)
 
 
 def summarise(ledger: Ledger, strategies: Iterable[str] = ()) -> RunSummary:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Successor, TradeFill
 from bot.ledger.states import AttemptKind, Exposure, OrderState
-from bot.ledger.summary import Latency, percentile_ms, summarise
+from bot.ledger.summary import Latency, counts, percentile_ms, summarise
 from bot.reasons import Reason, Refusal
 from tests.bot.ledger.given import (
     ETHER,
@@ -112,6 +112,14 @@ def test_an_earlier_run_is_not_counted(ledger: Ledger) -> None:
     ledger.start_run(first.mode, first.network, first.chain_id, 8, "digest", first.instance)
     summary = summarise(ledger)
     assert (summary.settled, summary.net_profit_wei, summary.sent, summary.refused) == ({}, {}, 0, {})
+
+
+def test_counts_are_taken_again_only_once_something_was_written(in_file: Ledger) -> None:
+    counted = counts(in_file)
+    assert counts(in_file) is counted
+    in_file.record_refusal(Refusal(Reason.NO_INVENTORY, "K"), "dex_arbitrage")
+    pending(in_file, 1)
+    assert (counts(in_file).sent, counts(in_file).refused) == (1, {"no_inventory": 1})
 
 
 def test_head_to_signed_is_reported_at_its_ranks(ledger: Ledger) -> None:
