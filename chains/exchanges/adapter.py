@@ -410,7 +410,7 @@ class Exchange:
             fills = await self._trades_of(raw["id"], symbol, filled)
         if sum(fill.amount for fill in fills) != filled:
             raise ccxt.BadResponse(f"order {client_id} filled {raw['filled']}, but its trades do not add up to that")
-        self._terms[symbol] = reading.charged(terms, raw["side"], fills)
+        self._terms[symbol] = reading.charged(terms, fills)
         return reading.report(raw, client_id, fills)
 
     async def _trades_of(self, order_id: str, symbol: str, filled: int) -> tuple[Fill, ...]:

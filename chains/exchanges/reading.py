@@ -15,7 +15,7 @@ import ccxt
 
 from chains.assets import Token
 from chains.concealing import Concealing
-from chains.exchanges.books import PPM, Book, Level, Side
+from chains.exchanges.books import PPM, Book, Level
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 
 Raw = Mapping[str, Any]
@@ -147,16 +147,17 @@ def fills(trades: list[Raw], terms: Terms, token: Callable[[str], Token]) -> tup
     return tuple(read.values())
 
 
-def charged(terms: Terms, side: Side, fills: Iterable[Fill]) -> Terms:
-    """`terms` with the fee that trades on that `side` were charged in what they brought, where it is dearer."""
-    received = terms.base if side == "buy" else terms.quote
-    paid = [fill for fill in fills if fill.fee_currency == received.address]
-    gross = sum(fill.amount if side == "buy" else fill.cost for fill in paid)
-    if not gross:
-        return terms
-    # Each may have been rounded up by a unit.
-    fee_ppm = -(-(sum(fill.fee_units for fill in paid) - len(paid)) * PPM // gross)
-    return replace(terms, taker_fee_ppm=fee_ppm) if fee_ppm > terms.taker_fee_ppm else terms
+def charged(terms: Terms, fills: Iterable[Fill]) -> Terms:
+    """`terms` with the fee that trades were charged in what they brought, or in what they cost, where it is dearer."""
+    fills = tuple(fills)
+    rates = [terms.taker_fee_ppm]
+    for token in (terms.base, terms.quote):
+        paid = [fill for fill in fills if fill.fee_currency == token.address]
+        gross = sum(fill.amount if token == terms.base else fill.cost for fill in paid)
+        if gross:
+            # Each may have been rounded up by a unit.
+            rates.append(-(-(sum(fill.fee_units for fill in paid) - len(paid)) * PPM // gross))
+    return replace(terms, taker_fee_ppm=max(rates))
 
 
 def _fee(trade: Raw) -> Raw | None:
@@ -199,7 +200,8 @@ def failure(order: ExchangeOrder, error: Exception, conceal: Concealing) -> Orde
 
 def is_duplicate(error: Exception) -> bool:
     """A refused duplicate did nothing, but says that an order of this id exists, whose fate is not known here."""
-    return isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in str(error).lower()
+    said = str(error).lower()
+    return isinstance(error, ccxt.DuplicateOrderId) or "duplicate" in said or "already exist" in said
 
 
 def unknown(order: ExchangeOrder, error: Exception, conceal: Concealing) -> OrderReport:

@@ -122,7 +122,15 @@ def test_a_fee_rounded_up_in_a_tiny_trade_is_no_dearer_one() -> None:
     terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.00023", lambda code: Token("cex", code, code, 8))
     tiny = Fill("1", Decimal(2_000), 100, 200_000, "ETH", 1)
     in_bnb = Fill("2", Decimal(2_000), COIN, 2_000 * COIN, "BNB", COIN)
-    assert reading.charged(terms, "buy", [tiny]) == reading.charged(terms, "sell", [in_bnb]) == terms
+    assert reading.charged(terms, [tiny]) == reading.charged(terms, [in_bnb]) == terms
+
+
+@pytest.mark.parametrize(("currency", "fee_units"), [("ETH", COIN // 1_000), ("USDT", 2 * COIN)])
+def test_a_dearer_fee_is_learnt_in_whichever_of_the_two_it_was_charged(currency: str, fee_units: int) -> None:
+    """KuCoin charges what is sold for, also of who buys."""
+    terms = reading.terms(MARKET, ccxt.TICK_SIZE, "0.00023", lambda code: Token("cex", code, code, 8))
+    fill = Fill("1", Decimal(2_000), COIN, 2_000 * COIN, currency, fee_units)
+    assert reading.charged(terms, [fill]).taker_fee_ppm == 1_000
 
 
 _AT_GATE = {"id": "1", "order_id": "5", "currency_pair": "ETH_USDT", "side": "buy", "amount": "1", "price": "2000"}

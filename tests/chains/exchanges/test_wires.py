@@ -31,6 +31,12 @@ async def test_what_an_order_did_is_known_at_once_and_one_that_rests_is_cancelle
         assert await exchange.cancel(ORDER.client_id, ETH) == placed
 
 
+async def test_an_order_that_is_there_already_is_not_taken_for_refused() -> None:
+    async with at(Okx()) as exchange:
+        await exchange.place(ORDER)
+        assert (await exchange.place(ORDER)).status is OrderStatus.UNKNOWN
+
+
 async def test_the_passphrase_of_a_key_is_sent_and_asked_for_by_its_name_in_the_file() -> None:
     wire = Okx()
     async with at(wire):

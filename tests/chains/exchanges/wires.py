@@ -62,6 +62,9 @@ class Okx(Wire):
                 return _okx([{"instType": "SPOT", "level": "Lv1", "maker": "-0.0008", "taker": "-0.001", "ts": "1"}])
             case "POST trade/batch-orders":
                 (order,) = body
+                if order["clOrdId"] in self._orders:
+                    refused = {"clOrdId": order["clOrdId"], "ordId": "", "sCode": "51016"}
+                    return {"code": "1", "msg": "", "data": [{**refused, "sMsg": "Client order ID already exists."}]}
                 self._orders[order["clOrdId"]] = order
                 return _okx(
                     [{"clOrdId": order["clOrdId"], "ordId": self.order_id, "sCode": "0", "sMsg": "", "ts": "1"}]
