@@ -38,7 +38,9 @@ async def test_ccxt_follows_books_as_deep_as_it_is_asked_to(ccxt_id: str) -> Non
     async def reached(*args: object, **kwargs: object) -> None:
         raise Reached
 
-    client = client_of(ccxt_id, ccxt_id, urls=None, api_key="", secret="", options=None, timeout_ms=1_000)
+    client = client_of(
+        ccxt_id, ccxt_id, urls=None, api_key="", secret="", passphrase="", options=None, timeout_ms=1_000
+    )
     for way in ("watch", "watch_multiple", "negotiate", "fetch"):
         setattr(client, way, reached)
     client.set_markets([MARKET])
