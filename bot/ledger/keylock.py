@@ -6,7 +6,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from bot.ledger.errors import LedgerHeld
@@ -39,7 +39,14 @@ def account_in_use(exchange: str, place: str, api_key: str) -> Iterator[None]:
 @contextmanager
 def _held(what: str, taken: str) -> Iterator[None]:
     name = hashlib.sha256(what.encode()).hexdigest()[:32]
-    lock = FileLock(_folder() / f"{name}.lock")
+    with ExitStack() as every:
+        for folder in _folders():
+            every.enter_context(_locked(FileLock(folder / f"{name}.lock"), taken))
+        yield
+
+
+@contextmanager
+def _locked(lock: FileLock, taken: str) -> Iterator[None]:
     if not lock.acquire():
         pid = lock.path.read_text(encoding="ascii", errors="replace")
         raise LedgerHeld(taken.replace(_HOLDER, f"process {pid}" if pid.isdecimal() else "another process"))
@@ -51,11 +58,17 @@ def _held(what: str, taken: str) -> Iterator[None]:
         lock.release()
 
 
-def _folder() -> Path:
-    """Where this user's locks are: gone with a reboot, as the processes are."""
-    parent = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
-    folder = parent / f"isthmus-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise LedgerHeld(f"{folder}: belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
-    return folder
+def _folders() -> list[Path]:
+    """Where this user's locks are: gone with a reboot, as the processes are.
+
+    A service has no XDG_RUNTIME_DIR, and that of a login may be gone with it: the one folder that all processes know is
+    among them, unless somebody else made it.
+    """
+    named, name = os.environ.get("XDG_RUNTIME_DIR"), f"isthmus-{os.getuid()}"
+    folders = [Path(parent) / name for parent in dict.fromkeys(filter(None, (named, tempfile.gettempdir())))]
+    for folder in folders:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    ours = [folder for folder in folders if not folder.is_symlink() and folder.stat().st_uid == os.getuid()]
+    if not ours:
+        raise LedgerHeld(f"{folders[-1]}: belongs to somebody else; set XDG_RUNTIME_DIR to a folder of your own")
+    return ours

@@ -187,8 +187,27 @@ def test_a_lease_that_is_lost_cannot_be_renewed(file: str) -> None:
             ledger.renew()
 
 
-def test_a_key_is_used_by_one_process_on_a_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.fixture
+def own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Other runs on this machine use its own."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+@pytest.mark.usefixtures("own_places")
+def test_a_service_and_a_login_do_not_use_one_key_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "login").mkdir()
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    with key_in_use("0xgenesis", SENDER):
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "login"))
+        with pytest.raises(LedgerHeld, match=f"process {os.getpid()} on this machine trades with it"):
+            key_in_use("0xgenesis", SENDER).__enter__()
+    with key_in_use("0xgenesis", SENDER):
+        pass
+
+
+@pytest.mark.usefixtures("own_places")
+def test_a_key_is_used_by_one_process_on_a_machine() -> None:
     with key_in_use("0xgenesis", SENDER):
         with pytest.raises(LedgerHeld, match=f"process {os.getpid()} on this machine trades with it"):
             key_in_use("0xgenesis", SENDER).__enter__()
@@ -198,10 +217,8 @@ def test_a_key_is_used_by_one_process_on_a_machine(monkeypatch: pytest.MonkeyPat
         pass
 
 
-def test_an_account_at_an_exchange_is_used_by_one_run_on_a_machine(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+@pytest.mark.usefixtures("own_places")
+def test_an_account_at_an_exchange_is_used_by_one_run_on_a_machine() -> None:
     with account_in_use("binance", "binance|{}", "key"):
         with pytest.raises(LedgerHeld, match="a sub-account there with a key of its own"):
             account_in_use("spot", "binance|{}", "key").__enter__()
