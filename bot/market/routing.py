@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 
@@ -33,6 +34,12 @@ APPROACHES = 24
 
 SLACK = 1e-6
 """An input is the least once so much less of it, relative to it, gives too little."""
+
+SHIFTED = (0.5, 0.5, 0.25, 0.1, 0.03, 0.01)
+"""What part of one path's input is tried in another, in turn, where ways of one pool are in each other's way."""
+
+MOST_SETTLED = 4
+"""How many paths are settled so, the widest."""
 
 _HAIRS = (0.0, 1e-9, 1e-6, 1e-3, 1e-2, 0.1)
 """By how much a part is made smaller where a pool refuses it: a plan in floats fills a known range to its very end."""
@@ -151,7 +158,7 @@ class _Router:
         made = self._split(amount) + ([(single,)] if single is not None else [])
         if not made:
             raise NoRoute(f"no pools take {amount} base units of {self._tokens[0]} for {self._tokens[1]}")
-        return Routed(*self._tokens, max(made, key=_received), single)
+        return Routed(*self._tokens, self._settled(max(made, key=_received)), single)
 
     def least_in(self, amount: int) -> Routed:
         """Raises `NoRoute`."""
@@ -240,6 +247,31 @@ class _Router:
                 given = [0 if path is None else path.amount_in for path in taken]
             asked = given.copy()
         return ()
+
+    def _settled(self, paths: tuple[Path, ...]) -> tuple[Path, ...]:
+        """The same paths, the widest at the sizes that pay most together, as the pools themselves quote.
+
+        Only where one pool is swapped at in several ways: each of them was planned as a pool of its own.
+        """
+        ways = {way for path in paths for way in _ways_of(path)}
+        if len({way.venue for way in ways}) == len(ways):
+            return paths
+        for part in SHIFTED:
+            for giver, taker in permutations(range(min(len(paths), MOST_SETTLED)), 2):
+                paths = max(paths, self._shifted(paths, giver, taker, part), key=_received)
+        return paths
+
+    def _shifted(self, paths: tuple[Path, ...], giver: int, taker: int, part: float) -> tuple[Path, ...]:
+        """The paths with that part of one's input in another's; nothing where a pool refuses."""
+        asked, desk = [path.amount_in for path in paths], Desk(self._pools)
+        more = int(asked[giver] * part)
+        asked[giver], asked[taker] = asked[giver] - more, asked[taker] + more
+        try:
+            return tuple(
+                Path(tuple(swaps(desk, _ways_of(path), units))) for path, units in zip(paths, asked, strict=True)
+            )
+        except (PoolError, ArithmeticError):
+            return ()
 
     def _taken(self, desk: Desk, path: Edges, amount: int) -> Path | None:
         """`amount` along the path, or as much less as its pools take; None where they take nothing like it."""

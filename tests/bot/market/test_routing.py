@@ -144,6 +144,17 @@ def test_a_pool_that_is_needed_further_on_is_not_spent_on_the_way_there() -> Non
     assert asked.amount_out >= found.amount_out and asked.amount_in <= 201 * ETH
 
 
+def test_ways_of_one_pool_that_are_in_each_others_way_are_sized_as_the_pool_quotes_them() -> None:
+    three = replace(weighted((625 * 10**7, 10**12, 10**24)), tokens=(WBTC, USDC, DAI))
+    beside = pair((10**13, 13_000_000 * ETH), number=32, tokens=(USDC, DAI), fee_ppm=500)
+    amount, best = 10 * 10**8, 0
+    for direct in range(0, amount, amount // 100):
+        left, paid = (three.swapped(WBTC, direct, DAI), three.quote(WBTC, direct, DAI)) if direct else (three, 0)
+        best = max(best, paid + beside.quote(USDC, left.quote(WBTC, amount - direct, USDC)))
+    found = route([three, beside], WBTC, DAI, amount)
+    assert replayed([three, beside], found) == found.amount_out > 0.9999 * best
+
+
 @pytest.mark.parametrize("wanted", [300, 600, 640])
 def test_an_exact_output_near_all_that_pools_hold_is_received_for_the_least(wanted) -> None:
     narrow, exits = behind_a_narrow_pool((900, 900), (1_400, 1_400), (30, 30))
