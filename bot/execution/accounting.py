@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import islice, pairwise
 from typing import NamedTuple
@@ -46,15 +46,20 @@ class Transfer(NamedTuple):
 def transfers(receipt: Receipt, wrapped_native: Address = ZERO_ADDRESS) -> Iterator[Transfer]:
     """The plain ERC-20 transfers of a receipt, in order, and what was wrapped and unwrapped at `wrapped_native`.
 
-    Logs of any other shape are passed over.
+    Logs of any other shape are passed over. So is what a wrapper says twice that also mints and burns as other tokens
+    do, such as Scroll's: nobody else can make one tell of a `Transfer` between us and nobody, but of nothing.
     """
-    for log in receipt.logs:
-        if len(log.data) != 32 or not 2 <= len(log.topics) <= 3:
-            continue
-        parties = tuple(address("0x" + topic[-20:].hex()) for topic in log.topics[1:])
-        ends = _ends(log, parties, wrapped_native)
-        if ends is not None:
-            yield Transfer(log.address, *ends, int.from_bytes(log.data, "big"))
+    said = [(log.topics[0], transfer) for log in receipt.logs if (transfer := _said(log, wrapped_native)) is not None]
+    minted = Counter(
+        transfer
+        for topic, transfer in said
+        if topic == TRANSFER_TOPIC and transfer.token == wrapped_native and ZERO_ADDRESS in transfer[1:3]
+    )
+    for topic, transfer in said:
+        if topic != TRANSFER_TOPIC and minted[transfer]:
+            minted[transfer] -= 1
+        else:
+            yield transfer
 
 
 def transfer_deltas(receipt: Receipt, accounts: Collection[Address], wrapped_native: Address = ZERO_ADDRESS) -> Deltas:
@@ -201,6 +206,15 @@ def _loans(plan: Plan, venues: Venues) -> list[tuple[Loan, int]]:
         return [(plan.loan, plan.amount_in)]
     usual = Loan(Lender.UNISWAP_V4 if venues.pool_manager != ZERO_ADDRESS else Lender.BALANCER_V3)
     return [(usual, route[0].amount_in) for route in plan.routes if route[0].hop.kind in LENT_KINDS]
+
+
+def _said(log: Log, wrapped_native: Address) -> Transfer | None:
+    """The movement that `log` tells of; None when it says no such thing."""
+    if len(log.data) != 32 or not 2 <= len(log.topics) <= 3:
+        return None
+    parties = tuple(address("0x" + topic[-20:].hex()) for topic in log.topics[1:])
+    ends = _ends(log, parties, wrapped_native)
+    return Transfer(log.address, *ends, int.from_bytes(log.data, "big")) if ends is not None else None
 
 
 def _ends(log: Log, parties: tuple[Address, ...], wrapped_native: Address) -> tuple[Address, Address] | None:

@@ -214,6 +214,18 @@ def test_only_the_networks_wrapper_wraps() -> None:
     assert list(transfers(_receipt(deposit))) == []
 
 
+def test_what_a_wrapper_tells_twice_was_wrapped_and_unwrapped_once() -> None:
+    """Scroll's emits a `Transfer` from and to nobody beside each `Deposit` and `Withdrawal`."""
+    logs = (
+        moved(WETH, OPERATOR, ZERO_ADDRESS, 10),
+        wrapped(WITHDRAWAL_TOPIC, OPERATOR, 10),
+        moved(WETH, ZERO_ADDRESS, OPERATOR, 13),
+        wrapped(DEPOSIT_TOPIC, OPERATOR, 13),
+        wrapped(DEPOSIT_TOPIC, OPERATOR, 13),
+    )
+    assert transfer_deltas(_receipt(*logs), {OPERATOR}, VENUES.wrapped_native) == {(OPERATOR, WETH.address): 16}
+
+
 AAVE_POOL, ATOKEN, TREASURY = at(50), at(51), at(52)
 A_WETH = Token(WETH.place, ATOKEN, "aEthWETH", 18)
 
