@@ -123,7 +123,7 @@ async def start(road: Road, head: Head) -> None:
     Raises what the ends raise.
     """
     with road.ledger.gathering():
-        await road.transactions.start()
+        await road.transactions.start(head.number)
     await road.fee_policy.refresh(head)
     if road.ledger.open_intents() or road.ledger.mined_intents():
         with road.ledger.gathering():

@@ -110,6 +110,12 @@ class Homecoming:
             elif intent.block_hash is not None:
                 self._undo_block(intent.block_hash)
 
+    def not_final(self, number: int) -> list[Intent]:
+        """What is in flight, and what the chain may still undo as of block `number`."""
+        mined = self._ledger.mined_intents()
+        deep = self._deep(mined, number)
+        return [*self._ledger.open_intents(), *(intent for intent in mined if intent.id not in deep)]
+
     async def take_up(self) -> list[tuple[Intent, Attempt]]:
         """Of what a process left open: what never left gives its nonce back, the rest is to be sent again."""
         await self._release_unsent("the process ended before it was sent")
@@ -343,12 +349,11 @@ class Homecoming:
         before this process began, and no event tells of it.
         """
         final, mined = list[Intent](), self._ledger.mined_intents()
-        unwound = {self._in_flight.plan(intent).unwinds for intent in (*mined, *self._ledger.open_intents())}
+        settled = self._deep(mined, head.number)
         for intent in mined:
             if intent.block_number is None or intent.block_hash is None:
                 continue
-            done = intent.exposure is not Exposure.OWED and intent.plan_id not in unwound
-            deep = done and intent.block_number <= head.number - self._finality_blocks
+            deep = intent.id in settled
             if deep or intent.block_number >= head.number:
                 canonical = await self._canonical(intent.block_number, head)
             else:
@@ -358,6 +363,18 @@ class Homecoming:
             elif deep:
                 final.append(intent)
         return final
+
+    def _deep(self, mined: Sequence[Intent], number: int) -> set[int]:
+        """The ids of those of `mined` that owe nothing and that no block after `number` undoes any more."""
+        unwound = {self._in_flight.plan(intent).unwinds for intent in (*mined, *self._ledger.open_intents())}
+        return {
+            intent.id
+            for intent in mined
+            if intent.block_number is not None
+            and intent.block_number <= number - self._finality_blocks
+            and intent.exposure is not Exposure.OWED
+            and intent.plan_id not in unwound
+        }
 
     def _settle(self, intent: Intent, at: Landed) -> Settled:
         plan, receipt = self._in_flight.plan(intent), at.receipt

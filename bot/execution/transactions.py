@@ -126,16 +126,16 @@ class TransactionDesk:
             tips=tips,
         )
 
-    async def start(self) -> None:
+    async def start(self, number: int = 0) -> None:
         """Take up where the journal ends: the first nonces, every intent whose outcome is open, and what the signer
-        may not have been told of.
+        may not have been told of. The chain stands at block `number`.
         """
         self._require_known_senders()
-        self._require_known_contract()
         restored = self._ledger.was_restored
         for way in self._operators:
             way.take_over(await self._submitter.nonce(way.account), restored=restored)
         await self._home.recheck_mined()
+        self._require_known_contract(number)
         await self._home.send_all(await self._home.take_up())
 
     def _require_known_senders(self) -> None:
@@ -146,17 +146,18 @@ class TransactionDesk:
                 "signer.further_keys until they are settled"
             )
 
-    def _require_known_contract(self) -> None:
+    def _require_known_contract(self, number: int) -> None:
         """What another executor does with a transaction moves accounts that are none of this run's."""
-        begun = (*self._ledger.open_intents(), *self._ledger.mined_intents())
+        begun = self._home.not_final(number)
         attempts = self._ledger.attempts_of(begun)
         for intent in begun:
             for attempt in attempts.get(intent.id, ()):
                 called = read_signed(attempt.raw, intent.sender).to
                 if attempt.kind is AttemptKind.CALL and called != self.identity.executor:
                     raise LedgerError(
-                        f"intent {intent.id} calls executor {called}, which is not this run's, and is not final; name "
-                        "that one in executor.address until it is, and the keys that it obeys under [signer]"
+                        f"intent {intent.id} calls executor {called}, which is not this run's, and is not final; where "
+                        "it is in a block, start again once that is deep enough, else name that one in "
+                        "executor.address until it is, and the keys that it obeys under [signer]"
                     )
 
     def prepare_to_look(self) -> None:

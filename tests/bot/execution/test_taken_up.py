@@ -147,7 +147,11 @@ class TestARestart:
         assert settled.deltas
         ledger = self._reopened(ledger, path)
         with pytest.raises(LedgerError, match="intent 1"):
-            await desk(ledger, chain, simulator, signer, identity=elsewhere).start()
+            await desk(ledger, chain, simulator, signer, identity=elsewhere).start(10 + FINALITY_BLOCKS)
+        moved_on = desk(ledger, chain, simulator, signer, identity=elsewhere)
+        await moved_on.start(11 + FINALITY_BLOCKS)
+        await moved_on.on_block(block(11 + FINALITY_BLOCKS))
+        assert ledger.intent(sent.intent.id).state is IntentState.FINAL
         ledger.close()
 
     async def test_what_was_mined_meanwhile_is_booked(
