@@ -18,6 +18,7 @@ from bot.world.world import World
 
 PATIENCE_S = 2.0
 """How long a signer that is still ending may keep its journal."""
+_FAR_AHEAD_S = 300
 
 
 async def begin_signer(standing: Standing, world: World, hands: Hands, clock: Clock, out: Reporter) -> Awaking:
@@ -31,6 +32,8 @@ async def begin_signer(standing: Standing, world: World, hands: Hands, clock: Cl
     if signed and not remembers(world.signer_journal(operators), signed, clock):
         lacking = "its journal lacks what the ledger knows to be signed, which counts as lost at its worst"
         out.line(f"signer: {lacking}; if the newest is somewhere, stop and put it back with its head file")
+    if said := stands_still(world.signer_journal(operators), clock):
+        out.line(f"signer: {said}")
     awaking = await Awaking.begin(
         keystore=hands.keys[0],
         further_keys=hands.keys[1:],
@@ -62,6 +65,25 @@ def remembers(journal: Path, signed: Sequence[SignedAt], clock: Clock) -> bool:
         for it in lacking:
             kept.note(clock.wall_s(), LACKING, it.tx_hash)
         return False
+
+
+def stands_still(journal: Path, clock: Clock) -> str:
+    """What a person is told where the windows' clock, which never goes back, waits for a time that is far ahead; empty
+    elsewhere. Raises `JournalError`.
+    """
+    from bot.signer.journal import Journal
+
+    if not journal.exists():
+        return ""
+    with Journal(journal, PATIENCE_S) as kept:
+        ahead_s = kept.newest_time_s() - clock.wall_s()
+    if ahead_s < _FAR_AHEAD_S:
+        return ""
+    return (
+        f"its journal was written by a clock {ahead_s / 3600:.1f} hours ahead of this machine's: for so long no loss "
+        f"leaves its windows, and no grant or raise holds. If that clock was wrong, stop, move {journal}* away, and start: "
+        "what was signed counts as lost at its worst instead, for a day"
+    )
 
 
 def moved(before: Path, journal: Path) -> Path:

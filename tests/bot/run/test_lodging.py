@@ -10,14 +10,16 @@ from types import SimpleNamespace
 
 import pytest
 
-from bot.ledger.reading import newest_signed
-from bot.run.lodging import moved, remembers
-from bot.signer.gap import gaps
+from bot.ledger.reading import SignedAt, newest_signed
+from bot.run.lodging import moved, remembers, stands_still
+from bot.signer.budget import Budgets
+from bot.signer.gap import DAY_S, gaps
 from bot.signer.journal import Journal, JournalError
+from bot.signer.switch import TOTAL
 from bot.world.world import World
 from chains.assets import Address
 from tests.bot.ledger.given import INSTANCE, SENDER, StandingClock, hash_of, open_ledger, pending
-from tests.bot.signer.making import OPERATOR
+from tests.bot.signer.making import LIMITS, OPERATOR
 from tests.bot.signer.test_journal import ENTRY
 
 SECOND, STRANGER = Address("0x" + "22" * 20), Address("0x" + "33" * 20)
@@ -79,6 +81,24 @@ def test_a_journal_that_lacks_what_the_ledger_knows_counts_it_as_lost_once(tmp_p
         (gap,) = gaps(journal.audit())
         assert gap.since_s == (signed[0].since_s if lost else max(signed[0].since_s, ENTRY.at_s))
         assert gap.until_s == clock.wall_s()
+
+
+def test_a_clock_that_was_once_far_ahead_is_told_and_moving_the_journal_away_is_the_way_back(tmp_path: Path) -> None:
+    path, clock = tmp_path / "signer.db", StandingClock()
+    assert not stands_still(path, clock)
+    far = replace(ENTRY, at_s=clock.seconds + 10 * 365 * DAY_S)
+    with Journal(path) as journal:
+        journal.record(far)
+    assert "87600.0 hours ahead" in stands_still(path, clock) and f"move {path}* away" in stands_still(path, clock)
+    path.rename(tmp_path / "away")
+    path.with_name("signer.db-head").rename(tmp_path / "away-head")
+    assert not remembers(path, [SignedAt(far.tx_hash, far.at_s)], clock)
+    assert not stands_still(path, clock)
+    with Journal(path) as journal:
+        (gap,) = gaps(journal.audit())
+    unused, limits = Budgets([]).usage(TOTAL, clock.seconds), LIMITS
+    assert gap.filled(unused, limits, clock.seconds + 1).day_loss_wei == limits.day_loss_wei
+    assert gap.filled(unused, limits, clock.seconds + DAY_S + 1) == unused
 
 
 def test_a_journal_that_was_touched_is_told_nothing(tmp_path: Path) -> None:
