@@ -81,8 +81,8 @@ def stands_still(journal: Path, clock: Clock) -> str:
         return ""
     return (
         f"its journal was written by a clock {ahead_s / 3600:.1f} hours ahead of this machine's: for so long no loss "
-        f"leaves its windows, and no grant or raise holds. If that clock was wrong, stop, move {journal}* away, and start: "
-        "what was signed counts as lost at its worst instead, for a day"
+        f"leaves its windows, and no grant or raise holds. If that clock was wrong, stop, move {journal}* away, and "
+        "start: what was signed counts as lost at its worst instead, for a day"
     )
 
 
