@@ -15,7 +15,7 @@ from chains.blocks import Block, ChainEvent, Head, Log, Undone
 from chains.node.errors import ReorgTooDeep
 from chains.node.wire import Header, bloom_mask, may_contain
 
-_AT_ONCE = 8
+AT_ONCE = 8
 """So many missing blocks are asked for at once: one by one, quick blocks of a far node are never caught up with."""
 
 
@@ -42,13 +42,20 @@ class Follower:
     """Remembers the last `depth` blocks it yielded, and leads from there to any new head."""
 
     def __init__(
-        self, source: BlockSource, topics: Sequence[bytes], *, depth: int = 64, trust_bloom: bool = True
+        self,
+        source: BlockSource,
+        topics: Sequence[bytes],
+        *,
+        depth: int = 64,
+        trust_bloom: bool = True,
+        at_once: int = AT_ONCE,
     ) -> None:
         self._source = source
         self._topics = tuple(topics)
         self._masks = tuple(bloom_mask(topic) for topic in self._topics)
         self._trust_bloom = trust_bloom
         self._depth = depth
+        self._at_once = at_once
         self._known: OrderedDict[str, Head] = OrderedDict()
 
     @property
@@ -102,7 +109,7 @@ class Follower:
 
     async def _between(self, tip: Head, target: Header) -> Sequence[Header]:
         """The next few blocks from `tip` to below `target`, asked for at once; none where they do not lead there."""
-        end = min(tip.number + 1 + _AT_ONCE, target.head.number)
+        end = min(tip.number + 1 + self._at_once, target.head.number)
         asked = (self._source.header_by_number(number) for number in range(tip.number + 1, end))
         found = list[Header]()
         for header in await asyncio.gather(*asked, return_exceptions=True):
@@ -118,12 +125,15 @@ class Follower:
         """The blocks of `branch`. Their logs are asked for while those before them are taken in, but for the last's:
         what else is asked on the newest head is asked with its logs.
         """
-        for first in range(0, len(branch), _AT_ONCE):
-            *early, last = branch[first : first + _AT_ONCE]
+        for first in range(0, len(branch), self._at_once):
+            *early, last = branch[first : first + self._at_once]
             asked = [asyncio.create_task(self._logs(header)) for header in early]
             try:
                 for header, logs in zip(early, asked, strict=True):
-                    yield self._taken(header.head, await logs)
+                    await asyncio.wait([logs])
+                    # Who is asked too much at once may answer what is asked by itself.
+                    found = await self._logs(header) if logs.exception() else logs.result()
+                    yield self._taken(header.head, found)
                 yield self._taken(last.head, await self._logs(last))
             finally:
                 for logs in asked:

@@ -23,7 +23,7 @@ from chains.node.endpoint import Endpoint
 from chains.node.endpoints import EndpointSettings
 from chains.node.errors import NodeError, Unreachable, WrongChain
 from chains.node.events import Events, NodeEvent
-from chains.node.follower import Follower, Vanished
+from chains.node.follower import AT_ONCE, Follower, Vanished
 from chains.node.heads import Allowance
 from chains.node.leading import Leading, Lookout
 from chains.node.logs import logs_of_block
@@ -170,7 +170,9 @@ class Node(JsonRpcReads):
         endpoint can be followed, and once more if that lasts; it heals by itself, without a block lost. Raises
         `WrongChain` when every endpoint changes chains, `ReorgTooDeep`, and `ValueError` for a start in the future.
         """
-        follower = Follower(self, topics, trust_bloom=self.network.logs_bloom)
+        rates = [int(it.settings.requests_per_s) for it in self._pool.endpoints if it.settings.requests_per_s]
+        at_once = max(1, min([AT_ONCE, *rates]))
+        follower = Follower(self, topics, trust_bloom=self.network.logs_bloom, at_once=at_once)
         async for event in self._begin(follower, start):
             yield event
         pause_s, failed, said = _FIRST_PAUSE_S, 0, ""

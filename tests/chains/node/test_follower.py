@@ -197,14 +197,37 @@ async def test_missing_blocks_are_asked_for_several_at_once_and_the_newests_logs
     assert taken == list(range(1, missing + 1)) and chain.most > 1
 
 
-async def test_a_failed_question_among_several_leaves_out_no_block():
-    class Lossy(FarChain):
-        async def header_by_number(self, number: int) -> Header | None:
-            if number % 5 == 0 and self.open:
-                raise Unreachable(f"block {number}")
-            return await super().header_by_number(number)
+async def test_no_more_blocks_are_asked_for_at_once_than_it_is_told():
+    chain = FarChain()
+    chain.mine(1)
+    follower = Follower(chain, [TOPIC], at_once=1)
+    follower.begin_after(chain.canonical[0].head)
+    chain.mine(20)
+    assert len(await events_of(follower, chain.canonical[-1])) == 20
+    assert chain.most == 1 and chain.logs == list(range(1, 21))
 
-    chain = Lossy()
+
+class LosesHeaders(FarChain):
+    async def header_by_number(self, number: int) -> Header | None:
+        if number % 5 == 0 and self.open:
+            raise Unreachable(f"block {number}")
+        return await super().header_by_number(number)
+
+
+class LosesLogs(FarChain):
+    """What is asked among others is lost now and then; of a hundred blocks, never what is asked by itself."""
+
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+        lost = head.number % 8 == 2 and head.number not in self.logs
+        found = await super().logs_of(head, topics, bloom)
+        if lost:
+            raise Unreachable(f"block {head.number}")
+        return found
+
+
+@pytest.mark.parametrize("losing", [LosesHeaders, LosesLogs])
+async def test_a_question_that_fails_among_several_is_asked_again_by_itself(losing: type[FarChain]):
+    chain = losing()
     chain.mine(1)
     follower = Follower(chain, [TOPIC])
     follower.begin_after(chain.canonical[0].head)
