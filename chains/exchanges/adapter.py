@@ -241,8 +241,8 @@ class Exchange:
                 # By the exchange's own id: not every one, or ccxt, cancels by ours.
                 known = await order_of(self._client, self._ccxt_id, client_id, symbol)
                 await self._client.cancel_order(known["id"], symbol)
-        except ccxt.OrderNotFound:
-            pass  # ended already, or never known: `find` tells which
+        except ccxt.InvalidOrder:
+            pass  # ended already, or not found: `find` tells which
         except Exception as error:
             raise self._unavailable(error) from None
         return await self._find(client_id, symbol)

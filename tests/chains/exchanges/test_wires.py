@@ -31,6 +31,15 @@ async def test_what_an_order_did_is_known_at_once_and_one_that_rests_is_cancelle
         assert await exchange.cancel(ORDER.client_id, ETH) == placed
 
 
+async def test_an_order_that_ends_before_it_is_cancelled_is_what_it_did() -> None:
+    wire = Gate()
+    wire.too_late = True
+    async with at(wire) as exchange:
+        placed = await exchange.place(ORDER)
+        wire.resting.add(ORDER.client_id)
+        assert await exchange.cancel(ORDER.client_id, ETH) == placed
+
+
 async def test_an_order_that_is_there_already_is_not_taken_for_refused() -> None:
     async with at(Okx()) as exchange:
         await exchange.place(ORDER)

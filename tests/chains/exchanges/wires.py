@@ -149,7 +149,10 @@ class Bybit(Wire):
 
 
 class Gate(Wire):
+    """Says of an order that ends just before it is cancelled what Gate says."""
+
     ccxt_id = "gate"
+    too_late = False
 
     def urls(self, url: str) -> Mapping[str, Any]:
         rooms = ("wallet", "futures", "margin", "delivery", "spot", "options", "account", "unified")
@@ -174,6 +177,8 @@ class Gate(Wire):
                 return self._order(text)
             case one if one == f"DELETE spot/orders/{self.order_id}":
                 self.resting.clear()
+                if self.too_late:
+                    return web.json_response({"label": "ORDER_CLOSED", "message": "Order closed"}, status=400)
                 return self._order(next(iter(self._orders)))
             case one if one.startswith(("GET spot/orders/", "DELETE spot/orders/")):
                 return web.json_response({"label": "ORDER_NOT_FOUND", "message": "Order not found"}, status=404)
