@@ -7,7 +7,7 @@ import pytest
 from bot.ledger import reading
 from bot.ledger.decisions import Level
 from bot.ledger.ledger import Ledger
-from bot.ledger.reading import decisions, events, fills, opportunities, profit_series, refusals, runs
+from bot.ledger.reading import decisions, decisions_of, events, fills, opportunities, profit_series, refusals, runs
 from bot.ledger.records import SwapFill
 from bot.reasons import Reason, Refusal
 from bot.simulator.verdict import Outcome, Verdict
@@ -53,6 +53,15 @@ def test_each_decision_says_what_became_of_it(ledger: Ledger) -> None:
     assert newest_first[3].detail == "K"
     assert (newest_first[4].tx_hash, newest_first[4].mined_as) == (hash_of("tx", 1), "ok")
     assert [decision.strategy for decision in decisions(ledger, strategy="cex_dex_arbitrage")] == ["cex_dex_arbitrage"]
+
+
+def test_decisions_are_found_by_their_ids_and_by_their_intents_newest_first(ledger: Ledger) -> None:
+    intents = [pending(ledger, number).id for number in (1, 2, 3)]
+    newest_first = decisions(ledger)
+    assert decisions_of(ledger, [newest_first[0].id], [intents[0]]) == (newest_first[0], newest_first[2])
+    assert decisions_of(ledger, [], []) == ()
+    ledger.start_run(ledger.run.mode, ledger.run.network, ledger.run.chain_id, 7, "digest", ledger.run.instance)
+    assert decisions_of(ledger, [newest_first[0].id], intents) == (), "of an earlier run"
 
 
 def test_a_decision_names_the_transaction_that_a_block_holds_though_a_later_one_was_signed(ledger: Ledger) -> None:
