@@ -10,6 +10,7 @@ from typing import Any
 
 from bot.gas import ether
 from bot.ledger.history import History, RecordedVerdict
+from bot.ledger.states import MinedAs
 from bot.plan import Plan
 from bot.replay.codec import decode
 from bot.replay.player import Decision
@@ -28,6 +29,9 @@ _USED = {
     "drawdown_wei": ("drawdown_wei",),
 }
 """What counts against each limit."""
+
+_BECAME = {MinedAs.REVERTED.value: "reverted", MinedAs.NOOP.value: "cancelled"}
+"""What a block made of a transaction that did not do what it was to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,8 @@ def screen(history: History, found: Circumstances | None) -> Iterator[str]:
         signed = f"gas limit {intent.gas_limit}, signed {times(intent.attempts)}"
         yield f"intent {intent.id} {intent.state}, nonce {intent.nonce}, {fees}, {signed}"
         if intent.block_number is not None:
-            yield f"mined in block {intent.block_number}, gas {intent.gas_used} for {ether(intent.gas_wei)}"
+            became = _BECAME.get(decision.mined_as or "", "mined")
+            yield f"{became} in block {intent.block_number}, gas {intent.gas_used} for {ether(intent.gas_wei)}"
         yield f"exposure {intent.exposure}" + (f", transaction {decision.tx_hash}" if decision.tx_hash else "")
     shown = partial(_amount, {token.address: token for token in _tokens(plan)})
     for fill in history.fills:
