@@ -66,7 +66,11 @@ _REMEDIES = (
     ("lock timeout", "another process is writing to it, or holds its tables; stop that one first"),
     ("idle-in-transaction timeout", "this process stood still while it wrote; nothing of that was recorded or sent"),
     *((sign, "the disk is full; free some space. Nothing was recorded, so nothing was sent") for sign in _FULL),
-    (_BROKEN, "the disk failed; nothing was recorded, so nothing was sent. Check the disk before restarting"),
+    (
+        _BROKEN,
+        "the disk failed, or your share of it is used up; nothing was recorded, so nothing was sent. Check both before "
+        "restarting",
+    ),
     ("unable to open", "the file cannot be opened; check that its folder exists and may be written to"),
     ("readonly database", "the file is read-only; make it and its folder writable"),
     ("read-only transaction", "it was opened read-only"),
@@ -88,9 +92,18 @@ def explained(where: str) -> Iterator[None]:
         raise LedgerError(f"ledger {where}: the database is corrupt; restore a backup or move the file away") from error
     except (SQLAlchemyError, sqlite3.Error) as error:
         origin = error.orig if isinstance(error, DatabaseError) and error.orig is not None else error
-        text = str(origin).strip().splitlines()[0] if str(origin).strip() else type(origin).__name__
+        text = _said(origin)
         remedy = next((remedy for sign, remedy in _REMEDIES if sign in text.lower()), text)
         raise _kind(text)(f"ledger {where}: {remedy}") from error
+
+
+def _said(origin: BaseException) -> str:
+    """The first line of what a database says."""
+    if getattr(origin, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_SHMSIZE:
+        # Who opens a file needs a page for the index of its log; without space SQLite calls that an I/O error.
+        return _FULL[0]
+    lines = str(origin).strip().splitlines()
+    return lines[0] if lines else type(origin).__name__
 
 
 def _kind(text: str) -> type[LedgerError]:

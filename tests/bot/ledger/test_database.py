@@ -14,10 +14,11 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, event
 
 from bot.ledger.database import connect, parse_url, upgrade
-from bot.ledger.errors import LedgerError, LedgerLocked
+from bot.ledger.errors import LedgerError, LedgerFull, LedgerLocked
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base
 from tests.bot.ledger.given import StandingClock, atomic_plan, begin, open_ledger
+from tests.full import files_of_at_most
 
 
 def test_models_equal_the_migrated_schema(tmp_path: Path) -> None:
@@ -53,6 +54,14 @@ def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path: Path) -> No
     with pytest.raises(LedgerError, match=r"ledger\.db: it is not an SQLite database; restore a backup") as caught:
         Ledger.open(str(path), StandingClock())
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_is_not_told_as_one_that_failed_where_a_ledger_is_opened(tmp_path: Path) -> None:
+    """The index of its log finds no space then."""
+    path = tmp_path / "ledger.db"
+    open_ledger(path).close()
+    with files_of_at_most(16 * 1024), pytest.raises(LedgerFull, match="the disk is full"):
+        Ledger.open(str(path), StandingClock())
 
 
 def test_a_damaged_page_is_found_when_the_ledger_is_opened(tmp_path: Path) -> None:
