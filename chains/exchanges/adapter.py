@@ -22,7 +22,7 @@ from chains.exchanges.asking import Asking
 from chains.exchanges.books import CURRENCY_DECIMALS, Book
 from chains.exchanges.client import asked_to_wait_s, client_of, followed_depth, list_anew, taker_fees
 from chains.exchanges.following import Following
-from chains.exchanges.lookup import named, order_of
+from chains.exchanges.lookup import at_once, order_of
 from chains.exchanges.lost import Lost
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable, FeedTrouble
@@ -363,7 +363,7 @@ class Exchange:
                 order.side,
                 format(terms.base.whole(order.amount), "f"),
                 format(order.limit_price, "f"),
-                {"timeInForce": "IOC", **named(self._ccxt_id, order.client_id)},
+                at_once(self._ccxt_id, order.client_id),
             )
         except Exception as error:
             if isinstance(error, BROKEN_RULES):
@@ -416,7 +416,7 @@ class Exchange:
     async def _trades_of(self, order_id: str, symbol: str, filled: int) -> tuple[Fill, ...]:
         """Page after page, until they come to what is `filled` or nothing new comes any more."""
         terms, client = self._terms[symbol], self._client
-        if not client.has["fetchOrderTrades"]:
+        if client.has["fetchOrderTrades"] is not True:
             trades = [trade for trade in await client.fetch_my_trades(symbol) if trade["order"] == order_id]
             return reading.fills(trades, terms, self.token)
         page = reading.fills(

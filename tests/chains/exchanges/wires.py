@@ -1,5 +1,5 @@
-"""Exchanges that speak as OKX, Bybit and Gate do, by the examples of their documentation: one symbol, and orders that
-fill half of what they ask for and are over.
+"""Exchanges that speak as OKX, Bybit, Gate and Kraken do, by the examples of their documentation: one symbol,
+and orders that fill half of what they ask for and are over.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -42,7 +43,8 @@ class Wire:
     async def handle(self, request: web.Request) -> web.Response:
         text = await request.text()
         self.headers = request.headers
-        said = self.answer(f"{request.method} {request.path}", request.query, json.loads(text) if text else None)
+        body = json.loads(text) if text.startswith(("{", "[")) else dict(parse_qsl(text))
+        said = self.answer(f"{request.method} {request.path}", request.query, body)
         return said if isinstance(said, web.Response) else web.json_response(said)
 
 
@@ -197,6 +199,53 @@ class Gate(Wire):
         return {**ids, **money, "side": "buy", "role": "taker", "gt_fee": "0", "point_fee": "0"}
 
 
+class Kraken(Wire):
+    """Takes client ids of at most 18 characters."""
+
+    ccxt_id = "kraken"
+
+    def urls(self, url: str) -> Mapping[str, Any]:
+        return {"api": {"public": url, "private": url}}
+
+    def answer(self, asked: str, query: Mapping[str, str], body: Any) -> Any:
+        match asked.replace("/0/", ""):
+            case "GET public/Time":
+                return _kraken({"unixtime": time.time_ns() // 10**9, "rfc1123": ""})
+            case "GET public/AssetPairs":
+                return _kraken({"XETHZUSDT": _KRAKEN_ETH})
+            case "POST private/TradeVolume":
+                return _kraken({"currency": "ZUSD", "volume": "0", "fees": {"XETHZUSDT": {"fee": "0.1000"}}})
+            case "POST private/AddOrder" if len(body["cl_ord_id"]) > 18 or body["oflags"] != "fciq":
+                return {"error": ["EGeneral:Invalid arguments"]}
+            case "POST private/AddOrder":
+                self._orders[body["cl_ord_id"]] = body
+                told = f"buy {body['volume']} ETHUSDT @ limit {body['price']}"
+                return _kraken({"descr": {"order": told}, "txid": [self.order_id]})
+            case "POST private/OpenOrders":
+                return _kraken({"open": self._listed(body, resting=True)})
+            case "POST private/ClosedOrders":
+                return _kraken({"closed": self._listed(body, resting=False), "count": 1})
+            case "POST private/TradesHistory":
+                return _kraken({"trades": {"T1": self._fill("0.2"), "T2": self._fill("0.3")}, "count": 2})
+            case "POST private/CancelOrder" if body["txid"] == self.order_id:
+                self.resting.clear()
+                return _kraken({"count": 1})
+        return _kraken({})
+
+    def _listed(self, body: Any, *, resting: bool) -> Mapping[str, Any]:
+        order = self._orders.get(body["cl_ord_id"])
+        if order is None or bool(self.resting) != resting:
+            return {}
+        asked = {"pair": "ETHUSDT", "type": "buy", "ordertype": "limit", "price": order["price"]}
+        ids = {"cl_ord_id": body["cl_ord_id"], "userref": None, "opentm": 1688666559.8974, "oflags": "fciq"}
+        filled = {"status": "open" if resting else "canceled", "vol_exec": "0.50000000", "cost": "1000", "fee": "1"}
+        return {self.order_id: {**ids, **filled, "vol": order["volume"], "descr": asked, "trades": ["T1", "T2"]}}
+
+    def _fill(self, size: str) -> Mapping[str, Any]:
+        money = {"price": "2000.00", "cost": str(Decimal(size) * 2000), "fee": str(Decimal(size) * 2), "vol": size}
+        return {"ordertxid": self.order_id, "pair": "XETHZUSDT", "time": 1688667796.8802, "type": "buy", **money}
+
+
 @asynccontextmanager
 async def at(wire: Wire) -> AsyncIterator[Exchange]:
     """The adapter, connected to `wire`."""
@@ -212,7 +261,7 @@ async def at(wire: Wire) -> AsyncIterator[Exchange]:
         [ETH],
         urls=wire.urls(f"http://127.0.0.1:{runner.addresses[0][1]}"),
         api_key="a key",
-        secret="a secret",
+        secret="YSBzZWNyZXQ=",
         passphrase="a passphrase",
         timeout_ms=60_000,
         answers_within_s=60.0,
@@ -238,6 +287,26 @@ def _okx(data: list[Any]) -> Any:
 def _bybit(result: Any) -> Any:
     return {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": time.time_ns() // 10**6}
 
+
+def _kraken(result: Any) -> Any:
+    return {"error": [], "result": result}
+
+
+_KRAKEN_ETH = {
+    "altname": "ETHUSDT",
+    "wsname": "ETH/USDT",
+    "base": "XETH",
+    "quote": "USDT",
+    "pair_decimals": 2,
+    "cost_decimals": 5,
+    "lot_decimals": 8,
+    "fees": [[0, 0.1]],
+    "fees_maker": [[0, 0.1]],
+    "ordermin": "0.002",
+    "costmin": "0.5",
+    "tick_size": "0.01",
+    "status": "online",
+}
 
 _OKX_ETH = {
     "baseCcy": "ETH",
