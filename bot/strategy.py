@@ -6,11 +6,13 @@ A strategy sees the market through a `MarketView` and yields plans. It cannot re
 from __future__ import annotations
 
 import math
+import sys
 import traceback
 import typing
 from abc import ABC, abstractmethod
 from asyncio import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -144,11 +146,12 @@ class MarketView:
         `books` is how many hops go through an order book (0: atomic, on-chain only; 1: one leg at an exchange,
         sized within `inventory`). Walks that share pools become one candidate of up to `max_routes` routes, where that
         nets more than the best of them alone. What goes into pools only is lent as `loan` says, after its cost.
-        Raises `ValueError` unless `max_hops` is 2 to 4 and `books` 0 or 1.
+        Raises `ValueError` unless `max_hops` is 2 to 4 and `books` 0 or 1, and `TypeError` for a `start` that is no
+        asset.
         """
         found: Iterable[Opportunity] = self.market.cycles(
             through=self.changed,
-            start=self.gains if start is None else start,
+            start=self.gains if start is None else _asset(start),
             max_hops=max_hops,
             books=books,
             gas_price_wei=self.gas_price_wei,
@@ -226,15 +229,17 @@ class MarketView:
     def price(self, asset: Asset, in_: Asset = ETH) -> float:
         """The reference price of one `asset` in `in_`, both in whole units; NaN where nothing tells it.
 
-        For screening, never for spending.
+        For screening, never for spending. Raises `TypeError` for what is no asset: a token's is `market.asset(token)`
+        of the view's `market`.
         """
-        return self.market.price(asset, in_=in_)
+        return self.market.price(_asset(asset), in_=_asset(in_))
 
 
 class Strategy(ABC):
     """Subclass it, annotate class attributes as parameters (with defaults), and write `on_market`.
 
-    A strategy's TOML sets its parameters; a misspelt or misfitting one is refused before anything starts.
+    A strategy's TOML sets its parameters; a misspelt or misfitting one is refused before anything starts. What its code
+    prints goes to stderr: stdout is the run's, and with `--json` one object's alone.
     """
 
     needs_inventory: ClassVar[bool] = False
@@ -261,7 +266,7 @@ class Strategy(ABC):
     def plans(self, market: MarketView) -> Iterator[Plan]:
         """What `on_market` yields. Raises `StrategyFailed` for whatever goes wrong in it, but `InvalidParameter`."""
         try:
-            for number, plan in enumerate(self.on_market(market)):
+            for number, plan in enumerate(self._offered(market)):
                 if number == MOST_PLANS:
                     raise ValueError(f"more than {MOST_PLANS:,} plans on one block; yield the best, then return")
                 self._require_sound(plan, market.market)
@@ -276,6 +281,18 @@ class Strategy(ABC):
             what = one_line(f"{type(error).__name__}: {error}")
             failed = f"strategy {self.name} failed on block {market.head.number}: {what} ({where})"
             raise StrategyFailed(f"{failed}; run it alone with --debug for the whole trace") from error
+
+    def _offered(self, market: MarketView) -> Iterator[Plan]:
+        """What `on_market` yields; what it prints goes to stderr."""
+        with redirect_stdout(sys.stderr):
+            offered = iter(self.on_market(market))
+        while True:
+            with redirect_stdout(sys.stderr):
+                try:
+                    plan = next(offered)
+                except StopIteration:
+                    return
+            yield plan
 
     def _require_sound(self, plan: object, market: Market) -> None:
         if not isinstance(plan, Plan):
@@ -299,6 +316,13 @@ class Strategy(ABC):
     @abstractmethod
     def on_market(self, market: MarketView) -> Iterable[Plan]:
         """Called once per head, after the market has taken in the block and the latest books."""
+
+
+def _asset(value: object) -> Asset:
+    """What an author gave for an asset. Of a token or a name nothing would be found, without a word."""
+    if not isinstance(value, Asset):
+        raise TypeError(f"{value!r} is no asset; write `market.market.asset(token)`, or `ETH` of chains.assets")
+    return value
 
 
 def _fits(opportunity: Opportunity) -> bool:

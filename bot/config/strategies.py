@@ -8,6 +8,7 @@ import inspect
 import sys
 import traceback
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -96,7 +97,19 @@ class StrategyConfig(Section):
 
     def create(self) -> Strategy:
         """The strategy itself, with its parameters. Raises `UnknownStrategy`."""
-        return strategy_class(self.strategy, self.source.parent)(self.name, self.parameters)
+        kind = strategy_class(self.strategy, self.source.parent)
+        try:
+            with redirect_stdout(sys.stderr):
+                made = kind(self.name, self.parameters)
+        except (Exception, SystemExit) as error:  # as where it is imported
+            what = f"{self.source}: {kind.__name__} cannot be made ({_told(error)})"
+            raise UnknownStrategy(f"{what}; mend its __init__") from error
+        if getattr(made, "name", None) != self.name:
+            raise UnknownStrategy(f"{self.source}: the __init__ of {kind.__name__} {_TO_BASE}")
+        return made
+
+
+_TO_BASE = "does not hand on what it gets; write `super().__init__(name, parameters)` there"
 
 
 def strategy_class(reference: str, folder: Path) -> type[Strategy]:
@@ -112,10 +125,14 @@ def strategy_class(reference: str, folder: Path) -> type[Strategy]:
     if place.endswith(".py") and not (folder / place).is_file():
         raise UnknownStrategy(f"no such file: {folder / place}; write 'module:Class' or 'file.py:Class'")
     try:
-        module = _from_file(folder / place) if place.endswith(".py") else importlib.import_module(place)
+        with redirect_stdout(sys.stderr):
+            module = _from_file(folder / place) if place.endswith(".py") else importlib.import_module(place)
     except (Exception, SystemExit) as error:  # its author's code: whatever it raises is theirs to read
-        absent = isinstance(error, ImportError) and error.name is not None and f"{place}.".startswith(f"{error.name}.")
+        name = error.name if isinstance(error, ImportError) else None
+        absent = name is not None and f"{place}.".startswith(f"{name}.")
         remedy = "write 'module:Class' or 'file.py:Class'" if absent else "mend it there"
+        if name and place.endswith(".py") and ((folder / place).parent / f"{name}.py").is_file():
+            remedy = f"files beside it cannot be imported: move what it needs into it, or install {name} as a package"
         raise UnknownStrategy(f"cannot import {place!r} ({_told(error)}); {remedy}") from error
     found = {
         name: value
@@ -132,6 +149,11 @@ def strategy_class(reference: str, folder: Path) -> type[Strategy]:
         strategy.parameters()
     except Exception as error:  # annotations are evaluated here, and may name anything
         raise UnknownStrategy(f"{class_name} in {place!r} has an annotation that is no type ({error})") from error
+    try:
+        inspect.signature(strategy).bind(class_name, {})
+    except TypeError as error:
+        remedy = "write `def __init__(self, name, parameters=None)`, and `super().__init__(name, parameters)` in it"
+        raise UnknownStrategy(f"{class_name} in {place!r} cannot be made ({error}); {remedy}") from error
     return strategy
 
 

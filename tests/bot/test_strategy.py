@@ -17,7 +17,7 @@ from bot.market.combined import Walk
 from bot.market.dual.problem import Way
 from bot.plan import Order, Plan, Side, Swap
 from bot.strategy import InvalidParameter, MarketView, Strategy, StrategyFailed, wei
-from chains.assets import Amount, Asset, Token
+from chains.assets import ETH, Amount, Asset, Token
 from chains.blocks import Head
 from chains.executor import Hop, HopKind
 from strategies.cex_dex_arbitrage import CexDexArbitrage
@@ -218,6 +218,32 @@ def test_what_has_no_room_in_a_plan_is_not_offered(units: int, monkeypatch: pyte
     odd = replace(found, steps=(*found.steps[:-1], replace(found.steps[-1], amount_in=units)))
     monkeypatch.setattr(on, "cycles", lambda **_: [odd, found])
     assert [each.opportunity for each in view(on).cycles()] == [found]
+
+
+def test_what_a_strategy_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    class Talking(Patient):
+        def on_market(self, market: MarketView) -> Iterator[Plan]:
+            print("looking")
+            yield planned()
+            print("done")
+
+    for _ in Talking("mine").plans(view(market(CHEAP, DEAR))):
+        print("planned")
+    assert tuple(capsys.readouterr()) == ("planned\n", "looking\ndone\n")
+
+
+@pytest.mark.parametrize("given", [WETH, "WETH", "ETH"])
+def test_what_is_no_asset_is_refused_where_it_would_find_nothing(given: Any) -> None:
+    seen = view(market(CHEAP, DEAR))
+    asked: list[Callable[[], object]] = [
+        lambda: seen.price(given),
+        lambda: seen.price(ETH, in_=given),
+        lambda: list(seen.cycles(start=given)),
+    ]
+    for ask in asked:
+        with pytest.raises(TypeError, match=r"is no asset; write `market\.market\.asset\(token\)`"):
+            ask()
+    assert seen.price(seen.market.asset(WETH)) == 1.0
 
 
 def test_a_view_prices_assets_for_screening() -> None:

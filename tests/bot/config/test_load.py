@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from bot.config.options import RunOptions
 from bot.config.reading import read_document
 from bot.config.reference import reference
 from bot.config.schema import run_schema, strategy_schema
-from bot.config.strategies import strategy_class
+from bot.config.strategies import UnknownStrategy, strategy_class
 from bot.mode import Mode
 from chains.assets import Amount
 from chains.networks import load_network
@@ -76,6 +77,11 @@ _MINE = "from bot.strategy import Strategy\nclass Mine(Strategy):\n"
         ("\nraise ValueError('two\\nlines')", "(ValueError: two lines, mine.py, line 2); mend it there"),
         ("import sys\nsys.exit(3)", "(SystemExit: 3, mine.py, line 2); mend it there"),
         ("import not_there", "No module named 'not_there'); mend it there"),
+        ("import helpers", "'helpers'); files beside it cannot be imported: move what it needs into it, or install"),
+        (
+            f"{_MINE}    def __init__(self): pass\n    def on_market(self, market): return ()",
+            "cannot be made (too many positional arguments); write `def __init__(self, name, parameters=None)`",
+        ),
         ("class Mine: ...", "no strategy 'Mine' in 'mine.py'; write a subclass of bot.strategy.Strategy there"),
         (f"{_MINE}    patience: int = 1", "Mine in 'mine.py' has no on_market"),
         (
@@ -86,7 +92,37 @@ _MINE = "from bot.strategy import Strategy\nclass Mine(Strategy):\n"
 )
 def test_a_strategy_that_cannot_be_used_is_one_problem(tmp_path: Path, code: str, told: str) -> None:
     (tmp_path / "mine.py").write_text(code)
+    (tmp_path / "helpers.py").touch()
     assert told in _refused(tmp_path, "mine.py:Mine")
+
+
+def test_what_a_strategy_prints_leaves_stdout_to_the_one_object(tmp_path: Path) -> None:
+    code = "print('loaded')\n" + _MINE + "    def on_market(self, market): return ()"
+    (tmp_path / "mine.py").write_text(code)
+    text = spoilt(STRATEGY, "strategies.dex_arbitrage:DexArbitrage", "mine.py:Mine")
+    path = written(tmp_path, strategy=spoilt(text, 'max_hops = 3\nmin_profit = "0.0005 ETH"', ""))
+    result = CliRunner().invoke(main, ["config", "check", str(path), "--json"])
+    assert orjson.loads(result.stdout)["ok"] and result.stderr == "loaded\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("self.seen = set()", "does not hand on what it gets; write `super().__init__(name, parameters)` there"),
+        (
+            "raise ValueError('too few')",
+            "Mine cannot be made (ValueError: too few, mine.py, line 3); mend its __init__",
+        ),
+    ],
+)
+def test_an_init_of_a_strategys_own_that_fails_is_told_as_its_authors(tmp_path: Path, body: str, told: str) -> None:
+    init = f"    def __init__(self, name, parameters=None): {body}\n    def on_market(self, market): return ()"
+    (tmp_path / "mine.py").write_text(_MINE + init)
+    text = spoilt(STRATEGY, "strategies.dex_arbitrage:DexArbitrage", "mine.py:Mine")
+    text = spoilt(text, 'max_hops = 3\nmin_profit = "0.0005 ETH"', "")
+    (strategy,) = load(written(tmp_path, strategy=text)).config.strategies
+    with pytest.raises(UnknownStrategy, match=re.escape(told)):
+        strategy.create()
 
 
 @pytest.mark.parametrize("reference", ["gone.py:Mine", "gone.strategies:Mine", "strategies.gone:Mine"])
