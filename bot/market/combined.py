@@ -177,8 +177,10 @@ class Combining:
         return problem, tuple(merged[way] for way in problem.ways)
 
     def _merged(self, way: Way) -> Way:
+        """The way in the problem; what trades the two themselves leads from one to itself there, by two names."""
         token_in, token_out = (self._wrapped.get(token, token) for token in (way.token_in, way.token_out))
-        return Way(way.venue, token_in, token_out)
+        back = token_in == token_out == way.token_in
+        return Way(f"{way.venue} back" if back else way.venue, token_in, token_out)
 
     def _joined(self, cycle: Sequence[int], start: Token) -> tuple[int, ...]:
         """The ways round from `start`, with what wraps or unwraps between two that meet in a coin and its token."""

@@ -157,6 +157,31 @@ def test_a_walk_that_passes_coins_only_is_combined_with_those_that_share_its_poo
     assert {step.token_in for step in barred.steps} == {COIN, DAI}
 
 
+@pytest.mark.parametrize("start", [ETH, DAI_ALONE])
+@pytest.mark.parametrize("worth", [950, 1_050])
+def test_walks_through_a_pool_of_the_coin_and_its_wrapped_token_are_combined_too(start: Asset, worth: int) -> None:
+    between = v2(50, COIN, WETH, (1_000 * WEI, worth * WEI))
+    cheap, dear = (v2(51, COIN, DAI, (1_000 * WEI, 2_000_000 * WEI)), v2(52, WETH, DAI, (1_000 * WEI, 2_100_000 * WEI)))
+    state = {pool.venue: pool for pool in (between, cheap, dear, WRAPPER)}
+    made = market(*state.values(), assets=NATIVE)
+    apart, together = (list(made.cycles(start=start, gas_price_wei=GWEI, max_routes=most)) for most in (1, 4))
+    net, apart_net = (sum(each.net_profit_wei(GWEI) for each in found) for found in (together, apart))
+    assert net >= apart_net > 0
+    found = together[0]
+    for step in found.steps:
+        assert state[step.venue].paid(step.token_in, step.amount_in, step.token_out) == step.amount_out
+        state[step.venue] = state[step.venue].swapped(step.token_in, step.amount_in, step.token_out)
+
+
+def test_both_ways_through_a_pool_of_the_coin_and_its_wrapped_token_are_weighed() -> None:
+    dai = ((COIN, 973, 2_027_587), (WETH, 971, 1_928_863), (COIN, 1_034, 1_926_220), (COIN, 970, 1_981_400))
+    pools = [v2(60 + at, coin, DAI, (held * WEI, dear * WEI)) for at, (coin, held, dear) in enumerate(dai)]
+    made = market(v2(50, COIN, WETH, (1_024 * WEI, 1_005 * WEI)), *pools, WRAPPER, assets=NATIVE)
+    apart, together = (list(made.cycles(gas_price_wei=GWEI, max_routes=most)) for most in (1, 4))
+    net, apart_net = (sum(each.net_profit_wei(GWEI) for each in found) for found in (together, apart))
+    assert net > 1.07 * apart_net
+
+
 def test_nothing_is_wrapped_where_a_strategy_may_not() -> None:
     pools = *through_coins(20, DAI), v2(22, COIN, DAI, (1_000 * WEI, 2_200_000 * WEI)), WRAPPER
     found = list(market(*pools, assets=NATIVE).cycles(allowed=lambda venue, token: venue != WRAPPER.venue))
