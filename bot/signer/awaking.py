@@ -31,6 +31,12 @@ POLICY_NAME = "policy.json"
 JOURNAL_NAME = "signer.db"
 LOG_NAME = "signer.log"
 
+_LIBRARY_SETTINGS = (
+    *("SOFTHSM2_CONF", "YUBIHSM_PKCS11_CONF", "OPENSC_CONF", "P11NETHSM_CONFIG_FILE", "ChrystokiConfigurationPath"),
+    *("CS_PKCS11_R3_CFG", "P11_KIT_SERVER_ADDRESS"),
+)
+"""What tells PKCS#11 libraries where their settings are: a signer that has not got it finds no token."""
+
 _ROOT = Path(bot.__path__[0]).resolve().parent
 
 
@@ -107,7 +113,7 @@ class Awaking:
                     stdout=PIPE,
                     stderr=stack.enter_context((directory / LOG_NAME).open("wb")),
                     pass_fds=passed,
-                    env={"PYTHONPATH": str(_ROOT)},
+                    env=_environment(keys),
                     start_new_session=True,
                 )
         except BaseException:
@@ -185,6 +191,13 @@ def patience_for(journal: Path) -> float:
     """How long a signer with that journal may take until it is ready, in seconds."""
     length = journal.stat().st_size if journal.exists() else 0
     return START_TIMEOUT_S + length / PROVEN_BYTES_A_S
+
+
+def _environment(keys: Sequence[KeySource]) -> dict[str, str]:
+    """Nothing of our own but what the library of an HSM is told by it."""
+    device = any(key.kind is Kind.PKCS11 for key in keys)
+    told = {name: os.environ[name] for name in _LIBRARY_SETTINGS if device and name in os.environ}
+    return {"PYTHONPATH": str(_ROOT), **told}
 
 
 def _make_folder(folder: Path) -> None:

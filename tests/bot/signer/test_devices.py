@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from eth_account import Account
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.signer.awaking import Awaking
 from bot.signer.client import SignerClient
 from bot.signer.key import SigningKey
 from bot.signer.keystore import KeystoreError, seal
@@ -111,6 +113,24 @@ def test_an_hsms_signatures_are_valid_low_and_its_own(tmp_path: Path) -> None:
         assert int.from_bytes(rlp.decode(raw[1:])[-1], "big") <= ORDER // 2
     with pytest.raises(DeviceError, match="no-such"):
         open_key(dataclasses.replace(source, name="no-such/operator"), PIN.encode(), chain_id=1, test_chain=False)
+
+
+@pytest.mark.parametrize(("source", "told"), [("pkcs11:/lib.so#t/l", True), ("keystore:operator.json", False)])
+async def test_a_signer_is_told_where_the_library_of_its_hsm_has_its_settings_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, told: bool
+) -> None:
+    seen = dict[str, str]()
+
+    async def begun(*words: str, env: dict[str, str], **options: object) -> None:
+        seen.update(env)
+        raise OSError("seen")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", begun)
+    monkeypatch.setenv("SOFTHSM2_CONF", "/tokens.conf")
+    monkeypatch.setenv("BINANCE_SECRET", "not the signer's")
+    with pytest.raises(OSError, match="seen"):
+        await Awaking.begin(keystore=KeySource.parse(source), directory=tmp_path)
+    assert seen.pop("PYTHONPATH") and seen == ({"SOFTHSM2_CONF": "/tokens.conf"} if told else {})
 
 
 @given(r=scalars, s=scalars)
