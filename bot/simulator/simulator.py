@@ -89,6 +89,7 @@ class Simulator:
         )
         self.screening = Screening(possible=self._standing.screen is not None)
         self._preparing: set[asyncio.Task[bool]] = set()
+        self._newest = ""
         self._begun: tuple[str, asyncio.Task[bool] | None] = "", None
         self._troubles: dict[tuple[Address, Address], TokenTrouble | None] = {}
 
@@ -137,6 +138,7 @@ class Simulator:
             self._begin_again(task, head)
 
     def _begin(self, head: Head) -> asyncio.Task[bool]:
+        self._newest = head.hash
         task = asyncio.create_task(self._prepare(head))
         self._preparing.add(task)
         task.add_done_callback(self._preparing.discard)
@@ -144,7 +146,7 @@ class Simulator:
 
     def _begin_again(self, begun: asyncio.Task[bool], head: Head) -> None:
         """Unless what was begun has come to stand there, as it does where the node knew the block already."""
-        if not begun.cancelled() and not begun.result():
+        if self._newest == head.hash and not begun.cancelled() and not begun.result():
             self._standing.read_again()
             self._begin(head)
 
@@ -255,8 +257,8 @@ class Simulator:
                 if screen is not None:
                     screen.stand(self._environment(head))
                 return screen is not None
-            async with self._standing.on(head):
-                return True
+            # Where moving takes longer than a block, the newest head would else wait for all before it.
+            return await self._standing.moved_to(head, lambda: self._newest == head.hash)
         return False
 
     def _question(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from bot.rpc import HttpRpc
 from bot.simulator import local
@@ -97,6 +97,18 @@ class Standing:
             async with self._turn:
                 self._asking -= 1
                 self._turn.notify_all()
+
+    async def moved_to(self, head: Head, wanted: Callable[[], bool]) -> bool:
+        """Move to `head` before anybody asks, if that is `wanted` still once nobody else asks; whether it stands there.
+
+        Raises `ForkFailed`.
+        """
+        async with self._turn:
+            while self._asking and wanted() and not self._stands_on(head):
+                await self._turn.wait()
+            if wanted() and not self._stands_on(head):
+                await self._move(head)
+            return self._stands_on(head)
 
     async def known_on(self, head: Head) -> Screen | None:
         """What this process knows, as of `head`; None where it knows nothing of that block. Never raises for a node."""

@@ -12,12 +12,15 @@ from dataclasses import replace
 import pytest
 from eth_abi.abi import encode
 
+from bot.clock import SystemClock
 from bot.reasons import Reason
-from bot.simulator import Overlay, RevertReasons
+from bot.simulator import Overlay, RevertReasons, Simulator
 from bot.simulator.reverts import CustomError
+from bot.simulator.standing import Standing
 from bot.simulator.verdict import Outcome
 from bot.transaction import UnsignedTransaction
 from chains.assets import ZERO_ADDRESS, address
+from chains.blocks import Head
 from tests.bot.simulator.support import (
     ETHER,
     GWEI,
@@ -28,6 +31,7 @@ from tests.bot.simulator.support import (
     World,
     call_data,
     simulator,
+    twin,
     world,
 )
 
@@ -109,6 +113,24 @@ async def test_the_fork_moves_with_the_heads_and_back():
         later = await fork.verdict(replace(tx, nonce=tx.nonce + 1), new, watch)
         again = await fork.verdict(tx, old, watch)
         assert later.delta(*watch[0]) < first.delta(*watch[0]) == again.delta(*watch[0])
+
+
+async def test_a_head_that_newer_ones_have_overtaken_is_not_moved_to(monkeypatch: pytest.MonkeyPatch):
+    """Where moving takes longer than a block, the newest would wait for ever more of them."""
+    moved, answered = list[int](), asyncio.Event()
+
+    async def move(standing: Standing, head: Head) -> None:
+        moved.append(head.number)
+        await answered.wait()
+
+    monkeypatch.setattr(Standing, "_move", move)
+    async with Simulator(twin(), "http://127.0.0.1:9", SystemClock()) as slow:
+        for number in range(1, 6):
+            await slow.prepare(Head(number, f"0x{number:064x}", f"0x{number - 1:064x}", number, 1, 0, 2))
+            await asyncio.sleep(0)
+        answered.set()
+        await asyncio.gather(*slow._preparing)
+    assert moved == [1, 5]
 
 
 async def test_the_block_a_transaction_runs_in_is_the_one_after_the_head():
