@@ -1,7 +1,7 @@
 // What each strategy, and all of them together, have used of what they may risk.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { ethNumber, leftOut, shortAmount, words } from "./format.js";
+import { ethNumber, leftOut, reducing, shortAmount, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const WARN = 0.7;
@@ -24,8 +24,9 @@ export class Budgets {
   #block(row) {
     if (!this.blocks.has(row.id)) this.blocks.set(row.id, this.#make(row));
     const { block, state, bars } = this.blocks.get(row.id);
-    setText(state, row.halted_because ? "halted" : row.in_flight ? `${row.in_flight} in flight` : "");
-    state.title = row.halted_because ?? "";
+    const why = row.halted_because;
+    setText(state, why ? (reducing(why) ? "reducing" : "halted") : row.in_flight ? `${row.in_flight} in flight` : "");
+    state.title = why ?? "";
     block.classList.toggle("halted", Boolean(row.halted_because));
     for (const limit of row.limits) this.#fill(bars.get(limit.name), limit);
     return block;

@@ -114,6 +114,11 @@ export function shortHash(text, head = 8, tail = 4) {
   return text.length > head + tail + 1 ? `${text.slice(0, head)}…${text.slice(-tail)}` : text;
 }
 
+// Whether a switch, by what it says, lets nothing begin but still has what is open taken back.
+export function reducing(why) {
+  return why.startsWith("reducing by ");
+}
+
 export function words(code) {
   return code.replaceAll("_", " ");
 }

@@ -1,7 +1,7 @@
 // The header and the counters under it: where the run stands, at a glance.
 
 import { $, arrange, element, setText } from "./dom.js";
-import { age, clock, count, day, duration, milliseconds, sign, signedEth, words } from "./format.js";
+import { age, clock, count, day, duration, milliseconds, reducing, sign, signedEth, words } from "./format.js";
 import { strategyColour } from "./theme.js";
 
 const LINKS = { connecting: "Connecting", live: "Live", down: "Reconnecting", ended: "Ended" };
@@ -39,8 +39,11 @@ export class Header {
     for (const [name, why] of Object.entries(header.halted)) together.set(why, [...(together.get(why) ?? []), words(name)]);
     for (const [why, names] of together) {
       const all = names.length > 1 && names.length === header.strategies.length;
-      const some = `${names.join(", ")} ${names.length > 1 ? "trade" : "trades"} no more`;
-      halted.set(`halted ${why}`, `${all ? "Nothing trades any more" : some}: ${why}`);
+      const some = names.join(", ");
+      const says = reducing(why)
+        ? `What is open${all ? "" : ` of ${some}`} is taken back, and nothing new is begun`
+        : all ? "Nothing trades any more" : `${some} ${names.length > 1 ? "trade" : "trades"} no more`;
+      halted.set(`halted ${why}`, `${says}: ${why}`);
     }
     for (const { address, halted: why } of header.operators) {
       if (why) halted.set(`halted ${address}`, `Nothing new is sent with the key ${address}: ${why}`);

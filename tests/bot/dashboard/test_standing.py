@@ -24,6 +24,7 @@ from bot.dashboard.source import (
     State,
     Venue,
 )
+from bot.signer.switch import Switch, Trading
 from tests.bot.dashboard.pages import shown
 from tests.bot.dashboard.samples import ETHER, STRATEGIES, SampleRun
 from tests.bot.dashboard.serving import dashboard_of
@@ -97,6 +98,21 @@ async def test_a_halted_strategy_and_a_halted_key_are_said_at_the_top(browser: B
         run.halted = dict.fromkeys(STRATEGIES, "halted by a person")
         dashboard.tell()
         await expect(watched.page.locator(".notice")).to_have_text(["Nothing trades any more: halted by a person"])
+
+
+async def test_what_is_open_is_not_said_to_be_over_while_it_is_taken_back(browser: BrowserContext) -> None:
+    run = SampleRun(blocks=3)
+    because = str(Switch(Trading.REDUCING, "the dashboard", "going home", then_halt=True))
+    taken_back = f"is taken back, and nothing new is begun: {because}"
+    run.halted = {"dex_arbitrage": because}
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        notice = watched.page.locator(".notice")
+        await expect(notice).to_have_text([f"What is open of dex arbitrage {taken_back}"])
+        await expect(watched.page.locator(".budget.halted .unit")).to_have_text("reducing")
+        run.halted = dict.fromkeys(STRATEGIES, because)
+        dashboard.tell()
+        await expect(notice).to_have_text([f"What is open {taken_back}"])
 
 
 async def test_a_decision_that_is_open_shows_what_becomes_of_it(browser: BrowserContext) -> None:
