@@ -20,6 +20,8 @@ STRAIGHT = 1e-7
 ENDLESS = 1e6
 """A straight piece longer than this many whole tokens is bent as if it were this long."""
 
+UNTRADABLE = "no liquidity, or no room for any more"
+
 CURVELESS = (ValueError, ArithmeticError, LookupError)
 """What a venue without a curve can raise: `PoolError`, and what a mistake in its family's code does."""
 
@@ -92,7 +94,7 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
             refused[name] = f"no price curve: {error}"
             continue
         if not curves[name]:
-            refused[name] = "no liquidity"
+            refused[name] = UNTRADABLE
     return posed_by(curves, known, numeraire, refused, also)
 
 

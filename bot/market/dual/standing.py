@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.market.dual.problem import CURVELESS, Curves, Problem, Way, curves_of, posed_by, summed
+from bot.market.dual.problem import CURVELESS, UNTRADABLE, Curves, Problem, Way, curves_of, posed_by, summed
 from bot.market.dual.venues import Venue
 from chains.assets import Token
 
@@ -59,7 +59,7 @@ class Standing:
             self._refused[name] = f"no price curve: {error}"
             return
         if not self._curves[name]:
-            self._refused[name] = "no liquidity"
+            self._refused[name] = UNTRADABLE
 
     def _anew(self) -> Problem:
         problem = posed_by(self._curves, self._venues, self._numeraire, self._refused)
