@@ -47,7 +47,7 @@ class Court:
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._lag_blocks = max(_LEAST_LAG_BLOCKS, round(_LAG_S / pool.network.block_time_s))
+        self.lag_blocks = max(_LEAST_LAG_BLOCKS, round(_LAG_S / pool.network.block_time_s))
         self._followed: OrderedDict[int, str] = OrderedDict()
         self._sitting: asyncio.Task[None] | None = None
         self._sat_s = float("-inf")
@@ -91,7 +91,7 @@ class Court:
         told = sorted((other.health.newest for other in self._pool.usable if other is not endpoint), reverse=True)
         # One alone could name any height; of three and more, the second highest counts.
         reference = told[1] if len(told) > 1 else told[0] if told else 0
-        return endpoint.health.newest + self._lag_blocks < max(reference, self.height)
+        return endpoint.health.newest + self.lag_blocks < max(reference, self.height)
 
     def drop_laggard(self, endpoint: Endpoint) -> None:
         if endpoint.health.dropped is None:
@@ -114,12 +114,12 @@ class Court:
                 number = min(number, max(number - _REORGANISED, next(iter(self._followed), 0)))
             known = self._followed.get(number) if self._followed else None
             at = header if number == header.head.number else await endpoint.header_by_number(number)
-            if header.head.number > self.height + self._lag_blocks:
-                await endpoint.require_founded(header.head)
+            if header.head.number > self.height + self.lag_blocks:
+                await endpoint.require_founded(header.head, self.lag_blocks)
         except (NodeError, RpcError) as error:
             endpoint.health.drop(dropped.fault, str(error))
             return False
-        if header.head.number + self._lag_blocks < self.height:
+        if header.head.number + self.lag_blocks < self.height:
             endpoint.health.drop(Fault.LAGGING, f"its head is block {header.head.number} still")
         elif known is not None and (at is None or at.head.hash != known):
             endpoint.health.drop(Fault.LYING, f"it still tells another block {number}")

@@ -223,11 +223,14 @@ class Endpoint:
         document = await self.ask("eth_getBlockByNumber", hex(number), False)
         return self.read_header(document) if document else None
 
-    async def require_founded(self, head: Head) -> None:
-        """Ask for the block that `head`, of which it told, is built on. Raises `Disproved`, and as `ask`."""
-        before = await self.header_by_number(head.number - 1)
-        if before is None or before.head.hash != head.parent_hash:
-            raise self.disprove(f"it tells of block {head.number} and not of the one before")
+    async def require_founded(self, head: Head, below: int) -> None:
+        """Ask for the block that is so far `below` the `head` of which it told. Raises `Disproved`, and as `ask`.
+
+        What answers may lag a little behind what told.
+        """
+        number = max(0, head.number - below)
+        if await self.header_by_number(number) is None:
+            raise self.disprove(f"it tells of block {head.number} and has no block {number}")
 
     def read_header(self, document: Any, arrived_ns: int | None = None) -> Header:
         """A header it told, with its hash recomputed where that is possible. Raises `BadAnswer`, `Disproved`."""

@@ -202,7 +202,7 @@ class Node(JsonRpcReads):
             if len(self._pool.endpoints) == 1 or self._court.height or not header.head.number:
                 return header
             with contextlib.suppress(Unreachable, WrongChain, RpcError):
-                await endpoint.require_founded(header.head)
+                await endpoint.require_founded(header.head, self._court.lag_blocks)
             if endpoint.health.dropped is None:
                 return header
 
@@ -315,7 +315,7 @@ class Node(JsonRpcReads):
             while target is not None:
                 self._aim, self._height = target.head.number, 0
                 if follower.tip is not None and target.head.number - follower.tip.number > _FAR_BLOCKS:
-                    await endpoint.require_founded(target.head)
+                    await endpoint.require_founded(target.head, self._court.lag_blocks)
                 async for event in follower.lead_to(target):
                     yield event
                 self._look()
