@@ -51,7 +51,8 @@ class Link:
     hash: str
 
     def next(self, what: str, subject: str, digest: str, content: str) -> Link:
-        said = "\0".join((self.hash, str(self.number + 1), what, subject, digest, content))
+        # Of a damaged file a text may be none.
+        said = "\0".join(map(str, (self.hash, self.number + 1, what, subject, digest, content)))
         return Link(self.number + 1, hashlib.sha256(said.encode()).hexdigest())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sqlite3
 import tracemalloc
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +57,19 @@ def test_a_long_history_is_proven_and_counted_row_by_row(tmp_path: Path) -> None
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < most * each / 2
+
+
+def test_a_journal_cut_short_anywhere_is_refused_by_its_name_or_whole(tmp_path: Path) -> None:
+    path, cut = tmp_path / "signer.db", tmp_path / "cut.db"
+    with Journal(path) as journal:
+        for number in range(12):
+            journal.record(replace(ENTRY, nonce=number, intent_id=str(number), plan_id=str(number)))
+    whole = path.read_bytes()
+    for length in range(512, len(whole), 512):
+        cut.write_bytes(whole[:length])
+        cut.with_name("cut.db-head").write_bytes(path.with_name("signer.db-head").read_bytes())
+        with suppress(JournalError), Journal(cut) as journal:
+            assert journal.verify() == 12
 
 
 def test_a_journal_of_the_first_version_is_taken_over_row_by_row(tmp_path: Path) -> None:
