@@ -166,7 +166,7 @@ class _Router:
         estimate, best = (single.amount_in if single is not None else self._first_guess(amount)), None
         before, short = (0, 0), 0
         for _ in range(APPROACHES):
-            paths = max(self._split(estimate, wider=best is None), key=_received, default=())
+            paths = self._settled(max(self._split(estimate, wider=best is None), key=_received, default=()))
             last = estimate, _received(paths)
             if last[1] >= amount:
                 trimmed = self._trimmed(paths, amount)

@@ -153,6 +153,8 @@ def test_ways_of_one_pool_that_are_in_each_others_way_are_sized_as_the_pool_quot
         best = max(best, paid + beside.quote(USDC, left.quote(WBTC, amount - direct, USDC)))
     found = route([three, beside], WBTC, DAI, amount)
     assert replayed([three, beside], found) == found.amount_out > 0.9999 * best
+    asked = route([three, beside], WBTC, DAI, found.amount_out, exact_out=True)
+    assert asked.amount_out >= found.amount_out and asked.amount_in <= 1.0001 * amount
 
 
 @pytest.mark.parametrize("wanted", [300, 600, 640])
