@@ -102,7 +102,8 @@ def book_differences(ledger: Ledger, found: Reconciliation, reason: str) -> None
     """
     with ledger.batch():
         if found.in_flight or ledger.open_intents():
-            raise LedgerError("ledger: something is in flight, and a difference may be its; let a run settle it first")
+            settled = "let a run settle it first, and halt that run where it trades on meanwhile"
+            raise LedgerError(f"ledger: something is in flight, and a difference may be its; {settled}")
         booked = ledger.accounts()
         if any(booked.get(row.account) != row.ledger for row in found.rows):
             raise LedgerError("ledger: a run booked something while it was compared; halt that run, and try again")
