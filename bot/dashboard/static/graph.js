@@ -96,7 +96,7 @@ export class Graph {
     const key = KINDS.filter(([kind]) => present.delete(kind)).map(([, name, text]) => [name, text]);
     const others = present.size ? [[kindColour(""), [...present].map(kindName).join(", ")]] : [];
     const wanted = [...key, ...others, ["cycle", "Last settled"]];
-    if ($("graph-key").children.length === wanted.length) return;
+    if ([...$("graph-key").children].map((line) => line.textContent).join() === wanted.map(([, text]) => text).join()) return;
     arrange($("graph-key"), wanted.map(([name, text]) => {
       const swatch = element("i");
       swatch.dataset.colour = name;

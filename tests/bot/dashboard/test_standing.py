@@ -260,6 +260,27 @@ async def test_a_gain_or_loss_too_little_for_the_digits_shown_keeps_its_side(bro
         assert await page.locator("#rows td.number").evaluate_all(beyond) <= 0
 
 
+class Other(SampleRun):
+    """All pools of its market are of one kind."""
+
+    kind = "uniswap_v2"
+
+    async def graph(self) -> Picture:
+        picture = await super().graph()
+        return replace(picture, edges=[replace(edge, kind=self.kind) for edge in picture.edges])
+
+
+async def test_the_key_of_the_graph_names_the_kinds_that_are_drawn_now(browser: BrowserContext) -> None:
+    run = Other(blocks=3)
+    dashboard = dashboard_of(run)
+    async with shown(browser, dashboard) as watched:
+        key = watched.page.locator("#graph-key li")
+        await expect(key).to_have_text(["Uniswap V2", "Last settled"])
+        run.kind = "curve_crypto"
+        dashboard.tell()
+        await expect(key).to_have_text(["curve crypto", "Last settled"])
+
+
 RIGHT_TO_LEFT = ("\u05d0\u05d1", "\u05d2\u05d3")
 
 PLACES = """([span, names]) => names.map((name) => {
