@@ -199,9 +199,10 @@ class MarketView:
     def route(self, token_in: Token, token_out: Token, amount: int, *, exact_out: bool = False) -> Routed:
         """The best execution of an order over all pools the strategy may use, splits included. Base units, exact.
 
-        Tokens are those of the market's pools and books. Raises `NoRoute` (`bot.market.routing`), `ValueError`.
-        What a path costs in gas is not weighed. A plan takes one path: `single`, which takes the whole amount, or none
-        where it is None. Its swaps are the plan's legs, its `gas` the plan's `gas_estimate`.
+        Tokens are those of the market's pools and books. Raises `NoRoute` (`bot.market.routing`), `ValueError`, and
+        `TypeError` for an amount that is no whole number. What a path costs in gas is not weighed. A plan takes one
+        path: `single`, which takes the whole amount, or none where it is None. Its swaps are the plan's legs, its
+        `gas` the plan's `gas_estimate`.
 
         >>> weth, usdt = market.market.pools["0x0d4a11d5EEaaC28EC3F61d100daF4d40471f1852"].tokens  # doctest: +SKIP
         >>> routed = market.route(weth, usdt, weth.units(100))  # doctest: +SKIP
@@ -210,6 +211,8 @@ class MarketView:
         ...     for step in routed.single.steps
         ... )
         """
+        if type(amount) is not int:
+            raise TypeError(f"an amount of {amount!r}; write a whole number of base units, as `token.units()` gives")
         allowed = self.allowed or (lambda venue, token: True)
         pools = (
             pool for pool in self.market.pools.values() if all(allowed(pool.venue, token) for token in pool.tokens)

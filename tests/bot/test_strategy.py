@@ -220,6 +220,12 @@ def test_what_has_no_room_in_a_plan_is_not_offered(units: int, monkeypatch: pyte
     assert [each.opportunity for each in view(on).cycles()] == [found]
 
 
+@pytest.mark.parametrize("amount", [1.5, Decimal(1), "1"])
+def test_an_order_of_no_whole_number_is_told_how_amounts_are_written(amount: Any) -> None:
+    with pytest.raises(TypeError, match=r"write a whole number of base units, as `token\.units\(\)` gives"):
+        view(market(CHEAP, DEAR)).route(WETH, USDC, amount)
+
+
 def test_what_a_strategy_prints_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     class Talking(Patient):
         def on_market(self, market: MarketView) -> Iterator[Plan]:
