@@ -48,6 +48,9 @@ _WHOLE = {
 MOST_PLANS = 1_000
 """So many plans of a strategy are considered on one block: of one that never ends, all else would wait for ever."""
 
+_MOST_TOLD = 500
+"""Characters of what a strategy raised: it is told, kept, and the reason of every refusal that follows."""
+
 Inventory = Mapping[Token, int]
 """Base units that may be spent now, per token. A token that is absent cannot be spent."""
 
@@ -281,7 +284,7 @@ class Strategy(ABC):
             file = self.on_market.__code__.co_filename
             lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
             where = f"{file}:{lines[-1]}" if lines else f"{file}, in what on_market returned"
-            what = one_line(f"{type(error).__name__}: {error}")
+            what = one_line(f"{type(error).__name__}: {error}"[:_MOST_TOLD])
             failed = f"strategy {self.name} failed on block {market.head.number}: {what} ({where})"
             raise StrategyFailed(f"{failed}; run it alone with --debug for the whole trace") from error
 

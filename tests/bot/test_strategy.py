@@ -82,6 +82,10 @@ def given_up() -> list[Plan]:
     raise CancelledError
 
 
+def told_at_length() -> list[Plan]:
+    raise ValueError("x" * 10_000)
+
+
 @pytest.mark.parametrize(
     ("offered", "told"),
     [
@@ -122,6 +126,7 @@ def given_up() -> list[Plan]:
         (lambda: [with_leg(-1, hedged(), limit_price=Decimal("NaN"))], "ValueError: an order at NaN; write a Decimal "),
         (lambda: [with_leg(-1, hedged(), side=Side.BUY)], "ValueError: an order to buy ETH@binance, where USDC@tw"),
         (lambda: [with_leg(-1, hedged(), side=None)], "ValueError: an order to None ETH@binance, where USDC@twin"),
+        (told_at_length, f"ValueError: {'x' * 488} ("),
         (lambda: repeat(planned()), "ValueError: more than 1,000 plans on one block; yield the best, then return"),
     ],
 )
