@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 VENV := .venv
 PY := $(VENV)/bin/python
-FORGE = $$($(PY) -c 'from chains.tools import foundry; print(foundry("forge"))')
+FORGE = "$$($(PY) -c 'from chains.tools import foundry; print(foundry("forge"))')"
 SOL := $(shell find contracts/src contracts/test contracts/tools -type f 2>/dev/null)
 STAMP := var/setup
 

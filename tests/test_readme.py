@@ -1,6 +1,7 @@
 """What the README shows is what there is."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from click import Context, Group
@@ -34,6 +35,18 @@ def test_every_command_of_a_verb_that_it_names_is_there_and_none_is_left_out():
 def test_every_target_it_names_is_in_the_makefile():
     makefile = (ROOT / "Makefile").read_text()
     assert all(f"\n{target}:" in makefile for target in re.findall(r"^make ([a-z]+)", README, re.MULTILINE))
+
+
+def test_make_finds_forge_in_a_folder_whose_name_has_a_space(tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    for name, code in ((".venv/bin/python", 'echo "$PWD/forge"'), ("forge", 'echo "told to $@"')):
+        script = folder / name
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(f"#!/bin/sh\n{code}\n")
+        script.chmod(0o755)
+    words = ["make", "--file", str(ROOT / "Makefile"), "--directory", str(folder), "--old-file", "setup"]
+    made = subprocess.run([*words, "contracts-test"], capture_output=True, text=True, check=False)
+    assert "told to test" in made.stdout, made.stderr
 
 
 def test_every_page_it_links_to_is_there():
