@@ -55,6 +55,7 @@ class HeadSlots:
         file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.write(file, slot.ljust(self._slot_bytes * _SLOTS, b"\0"))
+            os.fsync(file)
             beside.rename(self.path)
         except OSError:
             beside.unlink(missing_ok=True)

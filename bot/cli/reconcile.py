@@ -149,7 +149,10 @@ class Gone:
 def _recorded(observed: Mapping[Account, int]) -> BalanceSource:
     async def ask(account: Account) -> int:
         if account not in observed:
-            message = f"{account}: was never asked for; let the run end, or name the node in the run file"
+            message = (
+                f"{account}: was never asked for; let the run end, or name the node in the run file. Of a twin or fork "
+                "that was ended before it looked, nothing is left to compare with"
+            )
             raise CommandFailed(message, ExitCode.ENVIRONMENT)
         return observed[account]
 

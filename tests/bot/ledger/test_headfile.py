@@ -78,13 +78,13 @@ def test_a_new_file_is_in_its_folder_for_good_and_one_that_was_there_keeps_what_
     opened = len(os.listdir("/proc/self/fd"))
     file.write(_head(1), sync=False)
     file.write(_head(2), sync=False)
-    assert synced == [True] and len(os.listdir("/proc/self/fd")) == opened + 1
+    assert synced == [False, True] and len(os.listdir("/proc/self/fd")) == opened + 1
     file.close()
     again = HeadFile(file.path)
     again.write(_head(3), sync=False)
     again.close()
     content = file.path.read_bytes()
-    assert synced == [True] and content.startswith(b"3 ") and content[512:].startswith(b"2 ")
+    assert synced == [False, True] and content.startswith(b"3 ") and content[512:].startswith(b"2 ")
 
 
 def test_a_head_is_synced_when_it_is_to_be_and_not_otherwise(file: HeadFile, monkeypatch: pytest.MonkeyPatch) -> None:
