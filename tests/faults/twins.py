@@ -14,7 +14,7 @@ from bot.reasons import Reason, Refusal
 from bot.signer.key import SigningKey
 from bot.signer.protocol import Signed
 from bot.simulator.verdict import Verdict
-from chains.blocks import Block, ChainEvent, Head
+from chains.blocks import ChainEvent, Head
 from chains.node import Node, SendStatus
 from chains.node.follower import Follower
 from chains.node.wire import Header
@@ -63,9 +63,8 @@ def ignoring_parents() -> Iterator[None]:
         if target.head.number in first:
             return
         logs = await self._logs(target)
-        self._remember(target.head)
         first[target.head.number] = target.head.hash
-        yield Block(target.head, logs)
+        yield self._taken(target.head, logs)
 
     with (
         patch.object(Follower, "_join", join),
