@@ -24,7 +24,7 @@ def loaded(program: str) -> set[str]:
 @pytest.mark.parametrize(
     ("program", "most", "never"),
     [
-        (_HELP, 180, {"pydantic", "web3", "ccxt", "aiohttp", "sqlalchemy", "numpy"}),
+        (_HELP, 185, {"pydantic", "web3", "ccxt", "aiohttp", "sqlalchemy", "numpy"}),
         (_RUN, 825, {"alembic", "ccxt", "eth_account", "numba", "pyrevm", "requests", "web3"}),
     ],
     ids=["help", "run"],
