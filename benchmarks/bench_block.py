@@ -12,11 +12,12 @@ import gc
 import random
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
 
+from benchmarks.bench_codec import written
 from benchmarks.bench_market import BLOCK, GWEI, recorded_market, spread
 from benchmarks.machine import report
 from bot.market import Market
@@ -27,10 +28,9 @@ from chains.pools.concentrated import SWAP, ConcentratedPool
 from chains.pools.constant_product import SYNC, ConstantProductPool
 from chains.pools.pool import Pool
 from chains.pools.tick_math import tick_at
-from chains.pools.words import word
 
 GAS_PRICE_WEI = 20 * GWEI
-PARTY = "0x" + "11" * 32
+TRANSACTION = "0x" + "11" * 32
 LEAST, MOST = 10**6, 2**100
 """Reserves of pools that can be traded a little, again and again."""
 
@@ -54,26 +54,12 @@ def blocks(market: Market, changed: int, rng: random.Random) -> Iterator[tuple[H
         for venue in rng.sample(pools, len(pools)):
             told = traded(market.pool(venue), rng) if venue in market.pools else None
             if told is not None and len(logs) < changed:
-                logs.append(_log(venue, *told, name, number, len(logs)))
+                logs.append(written(venue, *told, name, number, len(logs), TRANSACTION))
         yield (
             Head(number, name, parent, 12 * number, GWEI, 15_000_000, 30_000_000),
             orjson.dumps({"jsonrpc": "2.0", "id": 1, "result": logs}),
         )
         parent = name
-
-
-def _log(venue: str, topics: Sequence[bytes], words: Sequence[int], block: str, number: int, at: int) -> dict[str, Any]:
-    return {
-        "address": venue.lower(),
-        "blockHash": block,
-        "blockNumber": hex(number),
-        "data": "0x" + b"".join(map(word, words)).hex(),
-        "logIndex": hex(at),
-        "removed": False,
-        "topics": ["0x" + topic.hex() for topic in topics],
-        "transactionHash": PARTY,
-        "transactionIndex": hex(at // 2),
-    }
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import random
 import timeit
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -68,15 +69,23 @@ def _log(rng: random.Random, kind: bytes, place: int) -> dict[str, Any]:
     elif kind in (MINT, BURN):
         topics += [PARTY, word(-600), word(600)]
         data = [int.from_bytes(PARTY, "big"), 10**6, 1, 1] if kind == MINT else [10**6, 1, 1]
+    pool, transaction = V2_POOL if kind == SYNC else V3_POOL, f"0x{rng.getrandbits(256):064x}"
+    return written(pool, topics, data, "0x" + "ab" * 32, 0x112A880, place, transaction)
+
+
+def written(
+    emitter: str, topics: Sequence[bytes], words: Sequence[int], block: str, number: int, place: int, transaction: str
+) -> dict[str, Any]:
+    """A log as a node writes it: the one at `place` in its block, three to a transaction."""
     return {
-        "address": V2_POOL.lower() if kind == SYNC else V3_POOL.lower(),
-        "blockHash": "0x" + "ab" * 32,
-        "blockNumber": "0x112a880",
-        "data": "0x" + b"".join(word(each) for each in data).hex(),
+        "address": emitter.lower(),
+        "blockHash": block,
+        "blockNumber": hex(number),
+        "data": "0x" + b"".join(map(word, words)).hex(),
         "logIndex": hex(place),
         "removed": False,
         "topics": ["0x" + topic.hex() for topic in topics],
-        "transactionHash": "0x" + f"{rng.getrandbits(256):064x}",
+        "transactionHash": transaction,
         "transactionIndex": hex(place // 3),
     }
 
