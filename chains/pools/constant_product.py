@@ -129,12 +129,6 @@ class ConstantProductPool(OwnContract):
         first, second = self.reserves
         if not first or not second:
             raise EmptyPool(f"pool {self.address} has reserves {self.reserves}")
-        one, other = self.tokens
-        # Nearly every quote, without another call.
-        if token_in is one and (token_out is None or token_out is other):
-            return first, second
-        if token_in is other and (token_out is None or token_out is one):
-            return second, first
         return (first, second) if sells_first(self.tokens, token_in, token_out) else (second, first)
 
 
