@@ -11,11 +11,10 @@ from functools import reduce
 
 from bot.execution.unwind import through
 from bot.market import Market, UnknownVenue
-from bot.market.packing import NOT_UNDERSTOOD
 from bot.plan import Plan, Swap
 from chains.blocks import Log
 from chains.hops import WRAPPERS
-from chains.pools.pool import InsufficientLiquidity, Pool, PoolError, Source
+from chains.pools.pool import NOT_UNDERSTOOD, InsufficientLiquidity, Pool, PoolError, Source
 from chains.pools.upgrades import followed
 
 _BPS = 10**4

@@ -9,14 +9,13 @@ from typing import TypeVar
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
-from bot.market.packing import NOT_UNDERSTOOD
 from bot.market.readable import ReadableMarket
 from bot.market.supposed import Supposed, rate_of
 from bot.market.transfers import Transfer
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
 from chains.exchanges.books import Book
-from chains.pools.pool import Pool, Refreshed, Source, is_refreshed, is_timed
+from chains.pools.pool import NOT_UNDERSTOOD, Pool, Refreshed, Source, is_refreshed, is_timed
 from chains.pools.upgrades import CodeChanged, followed
 
 _Said = TypeVar("_Said", Head, Log)

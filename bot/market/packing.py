@@ -25,7 +25,7 @@ from chains.assets import ETH, ZERO_ADDRESS, Asset, Token
 from chains.exchanges.books import Book
 from chains.hops import HopKind
 from chains.pools.constant_product import ConstantProductPool
-from chains.pools.pool import PPM, Pool
+from chains.pools.pool import NOT_UNDERSTOOD, PPM, Pool
 
 BOOK_CLASS = max(HopKind) + 1
 """The class of order books; a pool's is the kind of its hops."""
@@ -40,9 +40,6 @@ NOTHING: F8 = np.zeros((0, 3))
 """The pieces of a direction that is closed."""
 
 UNMET = "no pool trades what its currencies stand for"
-
-NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
-"""What a pool can raise: `PoolError` where its family says so, the others where the family's code has a mistake."""
 
 
 @dataclass(slots=True)

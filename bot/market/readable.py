@@ -16,7 +16,7 @@ from bot.market.journeys import Journey, Traveller
 from bot.market.kernels import Curve, depth
 from bot.market.opportunity import Opportunity
 from bot.market.packed.shapes import MAX_HOPS
-from bot.market.packing import NOT_UNDERSTOOD, UNMET, Packing
+from bot.market.packing import UNMET, Packing
 from bot.market.prices import reference_price
 from bot.market.routing import Routed, route
 from bot.market.search import Allowed, Answer, Question, Search
@@ -25,7 +25,7 @@ from bot.market.why import Explanation, why
 from bot.transaction import MOST_GAS
 from chains.assets import ETH, Asset, Token
 from chains.exchanges.books import Book
-from chains.pools.pool import Piece, Pool
+from chains.pools.pool import NOT_UNDERSTOOD, Piece, Pool
 
 DEPTH_FALL = 0.02
 """For reference prices, a venue is as deep as the input that lowers its marginal price by this fraction."""

@@ -9,11 +9,10 @@ from typing import Any
 from bot.market.graph import Edge, VenueId
 from bot.market.kernels import depth
 from bot.market.opportunity import Opportunity
-from bot.market.packing import NOT_UNDERSTOOD
 from bot.market.readable import DEPTH_FALL, ReadableMarket, UnknownVenue
 from bot.market.search import Answer, Question
 from chains.assets import ETH, Asset
-from chains.pools.pool import Pool
+from chains.pools.pool import NOT_UNDERSTOOD, Pool
 
 
 class OutOfDate(RuntimeError):

@@ -67,6 +67,10 @@ class MalformedState(PoolError):
     """State that the contract cannot have given: truncated words, impossible values, or no such contract."""
 
 
+NOT_UNDERSTOOD = (ValueError, ArithmeticError, LookupError)
+"""What a pool can raise: `PoolError` where its family says so, the others where the family's code has a mistake."""
+
+
 class Piece(NamedTuple):
     """A stretch of a price curve: `x` in, up to `cap`, gives `rate · x / (1 + curvature · x)` out.
 

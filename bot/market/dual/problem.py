@@ -12,7 +12,7 @@ import numpy as np
 from bot.market.dual.kernels import CAP, CURVATURE, RATE, Floats, Ints
 from bot.market.dual.venues import Venue
 from chains.assets import ZERO_ADDRESS, Token
-from chains.pools.pool import Piece
+from chains.pools.pool import NOT_UNDERSTOOD, Piece
 
 STRAIGHT = 1e-7
 """How much of its rate a straight piece is made to lose over its length, so that every flow has its own price."""
@@ -21,9 +21,6 @@ ENDLESS = 1e6
 """A straight piece longer than this many whole tokens is bent as if it were this long."""
 
 UNTRADABLE = "no liquidity, or no room for any more"
-
-CURVELESS = (ValueError, ArithmeticError, LookupError)
-"""What a venue without a curve can raise: `PoolError`, and what a mistake in its family's code does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +87,7 @@ def problem_of(venues: Iterable[Venue], numeraire: Token, also: Iterable[Token] 
     for name, venue in known.items():
         try:
             curves[name] = curves_of(venue)
-        except CURVELESS as error:
+        except NOT_UNDERSTOOD as error:
             refused[name] = f"no price curve: {error}"
             continue
         if not curves[name]:
@@ -113,7 +110,7 @@ def posed_by(
 
 
 def curves_of(venue: Venue) -> Curves:
-    """The venue's ways that have a price. Raises what is in `CURVELESS`."""
+    """The venue's ways that have a price. Raises what is in `NOT_UNDERSTOOD`."""
     return dict(_curves(venue))
 
 

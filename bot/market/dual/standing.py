@@ -7,9 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bot.market.dual.problem import CURVELESS, UNTRADABLE, Curves, Problem, Way, curves_of, posed_by, summed
+from bot.market.dual.problem import UNTRADABLE, Curves, Problem, Way, curves_of, posed_by, summed
 from bot.market.dual.venues import Venue
 from chains.assets import Token
+from chains.pools.pool import NOT_UNDERSTOOD
 
 MOST_ROWS = 2
 """The pieces are laid out anew once there are this many times as many rows as there were then."""
@@ -54,7 +55,7 @@ class Standing:
         self._refused.pop(name, None)
         try:
             self._curves[name] = curves_of(venue)
-        except CURVELESS as error:
+        except NOT_UNDERSTOOD as error:
             self._curves[name] = {}
             self._refused[name] = f"no price curve: {error}"
             return
