@@ -160,6 +160,7 @@ def build_road(loaded: Loaded, ledger: Ledger, footing: Footing, ends: Ends, clo
         fee_policy=fee_policy,
         market=footing.market,
         marks=footing.marks,
+        held=[*footing.profit_tokens, *footing.caps],
         unwind_loss_ppm=execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,
         clock=clock,

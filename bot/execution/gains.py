@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from bot.execution.accounting import Deltas, leg_fills, transfer_deltas
@@ -17,10 +17,11 @@ from chains.blocks import Receipt
 
 @dataclass(frozen=True, slots=True)
 class Gains:
-    """Counted at the opening `marks`, in the accounts of `identity`."""
+    """Counted at the opening `marks`, in the accounts of `identity`; `held` are the tokens that those are to hold."""
 
     identity: Identity
     marks: Marks
+    held: Collection[Token] = ()
 
     def watched(self, plan: Plan) -> list[tuple[Address, Address]]:
         """The accounts and tokens whose balances show what `plan` does."""
@@ -37,13 +38,14 @@ class Gains:
         return 0 if plan.atomic else self._toll(plan, verdict.delta)
 
     def moved(self, plan: Plan, receipt: Receipt) -> Deltas:
-        """What `plan`'s transaction moved in our accounts, in base units, of what it trades and of tokens with a mark.
+        """What `plan`'s transaction moved in our accounts, in base units, of what it trades and of what they hold.
 
-        Any other token may say in its events what it likes: it is nothing to us, and nobody could reconcile it.
+        Any other token only passes, and its events need not say what its balances do: those of stETH and of aTokens
+        round by a unit that nobody could reconcile.
         """
         said = transfer_deltas(receipt, self.identity.accounts, self.identity.venues.wrapped_native)
         ours = {plan.swaps[0].token_in.address, plan.swaps[-1].token_out.address}
-        ours.update(token.address for token in self.marks.wei_per_unit)
+        ours.update(token.address for token in self.held)
         return {(account, token): units for (account, token), units in said.items() if token in ours}
 
     def unmarked(self, plan: Plan) -> frozenset[Token]:

@@ -6,7 +6,7 @@ process that starts again knows what it did and does nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from bot.clock import Clock
@@ -38,7 +38,7 @@ from bot.simulator import Simulator
 from bot.simulator.holdings import Watched
 from bot.simulator.verdict import Outcome, Verdict
 from bot.transaction import Fees, UnsignedTransaction, read_signed
-from chains.assets import Address
+from chains.assets import Address, Token
 from chains.blocks import Block, Head, Undone
 from chains.node import Submitter
 from chains.node.seen import Sought
@@ -64,6 +64,7 @@ class TransactionDesk:
         fee_policy: FeePolicy,
         market: Market,
         marks: Marks,
+        held: Collection[Token],
         unwind_loss_ppm: int,
         finality_blocks: int,
         clock: Clock,
@@ -75,7 +76,7 @@ class TransactionDesk:
         most_in_flight: int = 16,
     ) -> None:
         """`signer` is None in dry mode. `market` has the books of orders, `unwind_loss_ppm` bounds what giving up a
-        two-sided plan may cost.
+        two-sided plan may cost. `held` are the tokens of profits and of the inventory.
 
         What lies `finality_blocks` deep is final. Without `routes`, everything goes to `submitter`. What a
         strategy has in flight is cancelled while it is not `wanted`. Without `tips`, tips are fixed; without `bearing`,
@@ -91,7 +92,7 @@ class TransactionDesk:
         self._marks = marks
         self._worst = WorstCases(market, marks, fee_policy.coin, unwind_loss_ppm)
         self.stages = Stages(clock)
-        self._gains = Gains(identity, marks)
+        self._gains = Gains(identity, marks, held)
         self._in_flight = InFlight(ledger)
         self._tips = tips
         self._judge = Judge(self._gains, fee_policy, bearing)

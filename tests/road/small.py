@@ -338,6 +338,7 @@ async def _wired(
         fee_policy=fee_policy,
         market=market,
         marks=marks,
+        held=list(caps),
         unwind_loss_ppm=config.execution.unwind_loss_ppm,
         finality_blocks=network.finality_blocks,
         clock=clock,

@@ -238,6 +238,7 @@ def desk(
         fee_policy=fee_policy,
         market=market(),
         marks=MARKS,
+        held=list(MARKS.wei_per_unit),
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,
         clock=StandingClock(),

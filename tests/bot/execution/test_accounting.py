@@ -116,10 +116,10 @@ def test_what_a_token_says_of_itself_is_no_more_than_there_can_be_of_any() -> No
     assert (bought.amount_in, bought.amount_out, sold.amount_in) == (there.amount_in, 2**256 - 1, 2**256 - 1)
 
 
-def test_only_what_is_traded_and_tokens_with_a_mark_are_believed_to_have_moved_in_our_accounts() -> None:
-    """What anybody's token says in its events no balance need bear out; one that tells none is never reconciled."""
+def test_only_what_is_traded_and_what_is_held_are_believed_to_have_moved_in_our_accounts() -> None:
+    """What a token on the way says in its events no balance need bear out, whether or not it has a price."""
     mine, theirs = Token(IDENTITY.network, at(60), "MINE", 18), Token(IDENTITY.network, at(61), "HERS", 18)
-    gains = Gains(IDENTITY, Marks({mine: Fraction(1)}))
+    gains = Gains(IDENTITY, Marks({theirs: Fraction(1)}), [mine])
     logs = [moved(token, at(7), IDENTITY.executor, 5) for token in (WETH, mine)]
     logs.append(moved(theirs, at(7), IDENTITY.executor, 2**255))
     believed = {(IDENTITY.executor, Address(token.address)): 5 for token in (WETH, mine)}
