@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,8 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, delete, func, insert, select, text
 
 from bot.clock import Clock
-from bot.ledger.database import connect, file_of, parse_url, place, require_there, upgrade, url_of
+from bot.ledger.custody import mark_restored
+from bot.ledger.database import bring_up_to_date, connect, file_of, parse_url, place, require_there, url_of
 from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
@@ -93,14 +95,13 @@ def restore(source: Path, url: str, clock: Clock, head_file: Path | None = None)
 
 
 def _put(source: Path, url: str, whole: Copied, clock: Clock, head_file: Path | None) -> None:
-    _copy(url_of(source), parse_url(url))
+    _copy(url_of(source), parse_url(url), mark_restored)
     if head_file is not None:
         head_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         head_file.unlink(missing_ok=True)
         with closing(HeadFile(head_file)) as kept:
             kept.write(whole.head, sync=True)
-    with closing(Ledger.open(url, clock, head_file=head_file)) as ledger:
-        ledger.mark_restored()
+    Ledger.open(url, clock, head_file=head_file).close()
 
 
 def require_whole(source: Path) -> Copied:
@@ -126,10 +127,13 @@ def intents_signed(source: Path) -> list[tuple[int, str]]:
         engine.dispose()
 
 
-def _copy(source: URL, target: URL) -> None:
-    """All of it, or `LedgerError`: a disk that is full is the target's; one that fails may be either's."""
+def _copy(source: URL, target: URL, then: Callable[[Connection], None] | None = None) -> None:
+    """All of it, or `LedgerError`: a disk that is full is the target's; one that fails may be either's.
+
+    `then` is done to the copy; in a server, where a copy has no name but its last, in the transaction that makes it.
+    """
     try:
-        _copy_all(source, target)
+        _copy_all(source, target, then)
     except LedgerFull as error:
         raise LedgerFull(f"copy {place(target)}: the disk is full; free some space, or name another place") from error
     except LedgerBroken as error:
@@ -139,18 +143,23 @@ def _copy(source: URL, target: URL) -> None:
         raise LedgerBroken(told) from error
 
 
-def _copy_all(source: URL, target: URL) -> None:
+def _copy_all(source: URL, target: URL, then: Callable[[Connection], None] | None) -> None:
     """Page by page between files; otherwise row by row, in one consistent view of the source."""
-    if source.get_backend_name() == target.get_backend_name() == "sqlite":
+    by_page = source.get_backend_name() == target.get_backend_name() == "sqlite"
+    if by_page:
         files = (closing(sqlite3.connect(str(url.database))) for url in (source, target))
         with explained(place(source)), next(files) as read, next(files) as written:
             read.backup(written)
-        return
+        if then is None:
+            return
     reading, writing = connect(source, read_only=True), connect(target)
     try:
-        upgrade(writing)
         with explained(place(source)), reading.connect() as one, writing.begin() as other:
-            _copy_rows(one, other)
+            bring_up_to_date(other, place(target))
+            if not by_page:
+                _copy_rows(one, other)
+            if then is not None:
+                then(other)
     finally:
         reading.dispose()
         writing.dispose()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from sqlalchemy import bindparam
+from sqlalchemy import Connection, bindparam, delete, insert
 
 from bot.filed import Filed, filed
 from bot.ledger.errors import LedgerBroken, LedgerError, explained
@@ -19,7 +19,7 @@ from bot.ledger.lease import (
     this_process,
 )
 from bot.ledger.seal_models import LeaseRow
-from bot.ledger.seals import GENESIS, read_head
+from bot.ledger.seals import GENESIS, append, change_of, read_head
 from bot.ledger.store import Store, changing
 from bot.ledger.verify import Progress, Verified, adopt, silent, verify
 
@@ -85,12 +85,6 @@ class Custody(Store):
             self._head_file.overrule(found.head)
         return found
 
-    def mark_restored(self) -> None:
-        """It was put back from a copy: what happened since is not in it."""
-        with self._transaction(acts=True) as connection:
-            if not self._change(connection, _LEASE, wanted=_RESTORED, token=1):
-                self._insert(connection, LeaseRow, name=_RESTORED, token=1, holder=this_process(), expires_ms=0)
-
     @property
     def was_restored(self) -> bool:
         """Whether it was put back from a copy and not reconciled since."""
@@ -147,6 +141,16 @@ class Custody(Store):
             )
         if self._head_file is not None:
             self._head_file.write(found.head, sync=True)
+
+
+def mark_restored(connection: Connection) -> None:
+    """The ledger was put back from a copy: what happened since is not in it."""
+    if read_head(connection) == GENESIS:
+        adopt(connection)
+    row = {"name": _RESTORED, "token": 1, "holder": this_process(), "expires_ms": 0}
+    connection.execute(delete(LeaseRow).where(LeaseRow.name == _RESTORED))
+    connection.execute(insert(LeaseRow), row)
+    append(connection, [change_of(LeaseRow.__table__, row)])  # type: ignore[arg-type]  # a mapped class's table is no join
 
 
 @asynccontextmanager

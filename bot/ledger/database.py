@@ -86,16 +86,21 @@ def upgrade(engine: Engine) -> None:
     """Brings the schema to the newest version; does nothing when it is there. Raises `LedgerError`."""
     where = place(engine.url)
     with explained(where), engine.begin() as connection:
-        _require_all_text(connection, where)
-        if is_newest(connection):
-            return
-        # Here, because of all starts only the first of a version needs it.
-        from bot.ledger.migrating import Unmigrated, migrate
+        bring_up_to_date(connection, where)
 
-        try:
-            migrate(connection, _MIGRATIONS)
-        except Unmigrated as error:
-            raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
+
+def bring_up_to_date(connection: Connection, where: str) -> None:
+    """As `upgrade`, as a part of a transaction of the ledger at `where`. Raises what the database raises too."""
+    _require_all_text(connection, where)
+    if is_newest(connection):
+        return
+    # Here, because of all starts only the first of a version needs it.
+    from bot.ledger.migrating import Unmigrated, migrate
+
+    try:
+        migrate(connection, _MIGRATIONS)
+    except Unmigrated as error:
+        raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
 
 
 def _require_all_text(connection: Connection, where: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from bot.ledger.backup import backup, require_whole, restore
+from bot.ledger.backup import backup, require_empty, require_whole, restore
 from bot.ledger.database import connect, parse_url
 from bot.ledger.errors import LedgerBroken, LedgerError
 from bot.ledger.headfile import HeadFile
@@ -148,7 +148,7 @@ def test_where_a_disk_fails_the_backups_is_not_blamed_for_that_of_what_is_put_ba
 ) -> None:
     backup(in_file.where, tmp_path / "copy.sqlite3")
 
-    def fails(source: URL, target: URL) -> None:
+    def fails(source: URL, *_: object) -> None:
         raise LedgerBroken(f"ledger {source.database}: the disk failed")
 
     monkeypatch.setattr("bot.ledger.backup._copy_all", fails)
@@ -209,6 +209,28 @@ def test_what_is_restored_onto_a_full_disk_is_no_part_of_a_ledger(in_file: Ledge
     assert sorted(file.name for file in target.parent.iterdir()) == ["ledger.sqlite3", "ledger.sqlite3-head"]
     with closing(Ledger.open(str(target), StandingClock())) as restored:
         assert restored.was_restored
+
+
+def test_a_restore_into_a_server_that_was_killed_left_no_ledger_that_trades_unreconciled(
+    in_file: Ledger, tmp_path: Path, server: tuple[Postgres, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pending(in_file, 1)
+    copy, postgres = tmp_path / "copy.sqlite3", server[0]
+    backup(in_file.where, copy)
+    name = postgres.database()
+    url = postgres.url(name)
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    for where in ("bot.ledger.backup._copy_rows", "bot.ledger.ledger.Ledger.open"):
+        require_empty(url)
+        with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(where, killed)
+            restore(copy, url, StandingClock())
+    with closing(Ledger.open(url, StandingClock())) as restored:
+        assert restored.was_restored
+    postgres.drop(name)
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.config.strategies import UnknownStrategy
+from bot.ledger.custody import mark_restored
 from bot.ledger.errors import IllegalMove, LedgerError
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import Reconciliation, Row, UnknownPlace, book_differences
@@ -143,7 +144,8 @@ async def test_while_anything_is_open_an_exchange_is_not_asked_what_lies_there(o
 
 async def test_a_restored_ledger_must_equal_the_chain_and_the_exchange(outside: Outside) -> None:
     ledger = outside.ledger
-    ledger.mark_restored()
+    with ledger._writer.begin() as connection:
+        mark_restored(connection)
     for account in (NATIVE, _spot(ledger)):
         outside.differs = {account: 1}
         with pytest.raises(LedgerError, match="nothing is traded on it"):
