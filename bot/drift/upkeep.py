@@ -79,8 +79,11 @@ class Upkeep:
                 self._record(Level.WARNING, "pools_not_refreshed", f"{error}; they answer nothing until they are read")
             self._counts["refresh_failed"] += 1
             return
-        for pool in loaded.pools:
+        # A comparison that runs beside may have taken some of them out meanwhile.
+        present = [pool for pool in loaded.pools if pool.venue in self._market.pools]
+        for pool in present:
             self._market.renew_pool(pool)
-        self._counts["refreshed"] += len(loaded.pools)
+        self._counts["refreshed"] += len(present)
         for venue, why in loaded.refused.items():
-            self._market.lose([venue], f"what lapsed of it cannot be read: {why}")
+            if venue in self._market.pools:
+                self._market.lose([venue], f"what lapsed of it cannot be read: {why}")
