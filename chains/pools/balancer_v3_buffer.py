@@ -172,7 +172,7 @@ _ARE_PAUSED = selector("areBuffersPaused()")
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """The wrapper's two rounds, and one for the vault, which `facts.details["vault"]` names.
+    """The wrapper's round, and one for the vault, which `facts.details["vault"]` names.
 
     `facts.address` is the wrapped token. Raises as the wrapper's loading.
     """

@@ -1,6 +1,6 @@
 """ERC-4626 vaults: an asset for its shares and back. State in, exact integers out; no I/O.
 
-Which arithmetic a vault uses is measured when it is loaded: its four previews are asked for several amounts, and one
+Which arithmetic a vault uses is measured whenever it is read: its four previews are asked for several amounts, and one
 of the usual ways must give all of those answers. A vault that rounds otherwise, or takes a fee, is refused.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import ClassVar
 
 from chains.assets import Address, Token
@@ -125,17 +126,8 @@ class Erc4626Pool(OwnContract):
 
     def refreshing(self) -> Loading:
         """One round: the totals, and in which of the usual ways it converts. Raises `HookedPool` for any other."""
-        at, amounts = self.address, _amounts(self.tokens[0])
-        reads = tuple(Call(at, data) for data in (_TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE))
-        answers = yield (*reads, Call(at, _MAX_DEPOSIT + _SOMEBODY), *_previewing(at, amounts))
-        assets, shares, kept, room = answers[:4]
-        totals = (
-            unsigned(require_words(assets, 1, f"totalAssets() of {at}")),
-            unsigned(require_words(shares, 1, f"totalSupply() of {at}")),
-        )
-        cap = unsigned(require_words(room, 1, f"maxDeposit() of {at}"))
-        own = Erc4626Pool(at, self.tokens, *totals, self.virtual, cap, unsigned(kept) if self.rate else 0)
-        return _fitting(own, unsigned(kept), amounts, answers[4:])
+        answers = yield _reading(self.address, self.tokens[0])
+        return _read(self.address, self.tokens, answers)
 
     def marginal_price(self, token_in: Token, token_out: Token | None = None) -> float:
         """Base units out per base unit in; 0.0 where it is not known."""
@@ -204,46 +196,48 @@ _SOMEBODY = word(0xB07)
 
 
 def loading(facts: PoolFacts) -> Loading:
-    """Two rounds: the totals, then what the previews answer. Raises `HookedPool` for other arithmetic, or a fee."""
+    """One round: the totals, and what the previews answer. Raises `HookedPool` for other arithmetic, or a fee."""
     at, asset_token = facts.address, facts.pair[0]
-    asset, assets, shares, kept, room = yield (
-        *(Call(at, data) for data in (_ASSET, _TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE)),
-        Call(at, _MAX_DEPOSIT + _SOMEBODY),
-    )
+    asset, *answers = yield Call(at, _ASSET), *_reading(at, asset_token)
     if account(asset, f"asset() of {at}") != asset_token.address:
         raise MalformedState(f"vault {at} is not of {asset_token}")
-    totals = (
+    return _read(at, facts.pair, answers)
+
+
+def _reading(at: Address, asset: Token) -> tuple[Call, ...]:
+    """What `_read` is to be given the answers of."""
+    totals = (Call(at, data) for data in (_TOTAL_ASSETS, _TOTAL_SUPPLY, _RATE, _MAX_DEPOSIT + _SOMEBODY))
+    return (*totals, *(Call(at, question + word(amount)) for question in _PREVIEWS for amount in _amounts(asset)))
+
+
+def _read(at: Address, tokens: tuple[Token, Token], answers: Sequence[bytes]) -> Erc4626Pool:
+    """The vault, in the first of the usual ways that gives all these answers. Raises `HookedPool`.
+
+    Several may give them, as of a new vault. Whoever reads the same block takes the same one of them.
+    """
+    assets, shares, kept, room = answers[:4]
+    offset = min(max(tokens[1].decimals - tokens[0].decimals, 0), MAX_OFFSET)
+    likely = Erc4626Pool(
+        at,
+        tokens,
         unsigned(require_words(assets, 1, f"totalAssets() of {at}")),
         unsigned(require_words(shares, 1, f"totalSupply() of {at}")),
+        (1, int(10**offset)),
+        unsigned(require_words(room, 1, f"maxDeposit() of {at}")),
     )
-    cap = unsigned(require_words(room, 1, f"maxDeposit() of {at}"))
-    amounts = (*_amounts(asset_token), totals[0] // 3 + 1)
-    answers = yield _previewing(at, amounts)
-    offset = max(facts.pair[1].decimals - asset_token.decimals, 0)
-    likely = Erc4626Pool(at, facts.pair, *totals, (1, 10 ** min(offset, MAX_OFFSET)), cap)
-    return _fitting(likely, unsigned(kept), amounts, answers)
-
-
-def _fitting(likely: Erc4626Pool, kept: int, amounts: Sequence[int], answers: Sequence[bytes]) -> Erc4626Pool:
-    """The vault in a way that gives all these answers: `likely` is tried first, for a new vault may fit several.
-
-    Raises `HookedPool`.
-    """
-    ways = (replace(likely, virtual=virtual, rate=rate) for virtual, rate in _usual_ways(kept))
-    for vault in (likely, *ways):
-        if list(answers) == [word(value) for value in _previews(vault, amounts)]:
+    for virtual, rate in (likely.virtual, 0), *_usual_ways(unsigned(kept)):
+        vault = replace(likely, virtual=virtual, rate=rate)
+        if _answers(vault, answers[4:]):
             return vault
-    raise HookedPool(f"vault {likely.address} does not convert in any of the usual ways: a fee, or rounding of its own")
+    raise HookedPool(f"vault {at} does not convert in any of the usual ways: a fee, or rounding of its own")
 
 
 def _amounts(asset: Token) -> tuple[int, ...]:
-    """What the previews are asked for, in base units."""
+    """What the previews are asked for, in base units. The last is far more than any vault holds, and tells ways apart
+    that are the same in all that could be traded.
+    """
     unit = int(10**asset.decimals)
-    return 1, unit, 12_345 * unit + 6_789
-
-
-def _previewing(vault: Address, amounts: Sequence[int]) -> tuple[Call, ...]:
-    return tuple(Call(vault, question + word(amount)) for question in _PREVIEWS for amount in amounts)
+    return 1, unit, 12_345 * unit + 6_789, 10**12 * unit + 7
 
 
 def _usual_ways(rate: int) -> Iterator[tuple[tuple[int, int], int]]:
@@ -255,14 +249,22 @@ def _usual_ways(rate: int) -> Iterator[tuple[tuple[int, int], int]]:
         yield (0, 0), rate
 
 
-def _previews(vault: Erc4626Pool, amounts: Sequence[int]) -> list[int]:
-    """What the four previews answer, in the order they are asked; empty where one of them reverts."""
-    try:
-        return [
-            *(vault.shares_for(amount, up=False) for amount in amounts),
-            *(vault.assets_for(amount, up=True) for amount in amounts),
-            *(vault.assets_for(amount, up=False) for amount in amounts),
-            *(vault.shares_for(amount, up=True) for amount in amounts),
-        ]
-    except PoolError:
-        return []
+def _answers(vault: Erc4626Pool, previewed: Sequence[bytes]) -> bool:
+    """Whether that is what its previews answer; those that revert for the last of the amounts say nothing."""
+    amounts = _amounts(vault.tokens[0])
+    each = zip(previewed, _previews(vault, amounts), cycle(amounts), strict=False)
+    return all(
+        answer == word(value) if answer and value is not None else not answer and amount == amounts[-1]
+        for answer, value, amount in each
+    )
+
+
+def _previews(vault: Erc4626Pool, amounts: Sequence[int]) -> Iterator[int | None]:
+    """What the four previews answer, in the order they are asked; None where one reverts."""
+    ways = (vault.shares_for, False), (vault.assets_for, True), (vault.assets_for, False), (vault.shares_for, True)
+    for convert, up in ways:
+        for amount in amounts:
+            try:
+                yield convert(amount, up=up)
+            except PoolError:
+                yield None

@@ -20,7 +20,7 @@ from chains.pools.pool import (
 from chains.pools.registry import loader
 from chains.pools.words import word
 from tests.chains.pools.samples import A, at, log
-from tests.chains.pools.test_erc4626 import CAP, SHARE, VAULT, vault
+from tests.chains.pools.test_erc4626 import SHARE, VAULT, answers_of, vault
 
 BALANCER = at(901)
 TOPIC = word(int(VAULT, 16))
@@ -97,10 +97,7 @@ def test_a_buffer_loads_after_its_wrapper():
     facts = PoolFacts("balancer_v3_buffer", VAULT, (A, SHARE), 0, details={"vault": BALANCER})
     steps = loader("balancer_v3_buffer")(facts)
     next(steps)
-    pool = vault()
-    calls = steps.send((word(int(A.address, 16)), word(pool.assets), word(pool.shares), b"", word(CAP)))
-    amounts = [int.from_bytes(call.data[4:], "big") for call in calls[: len(calls) // 4]]
-    calls = steps.send(tuple(word(value) for value in erc4626._previews(pool, amounts)))
+    calls = steps.send(answers_of(vault()))
     assert {call.to for call in calls} == {BALANCER}
     with pytest.raises(StopIteration) as end:
         steps.send((word(10**20) * 2, word(1_000), word(0)))

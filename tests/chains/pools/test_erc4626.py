@@ -113,39 +113,58 @@ def test_malformed_logs_and_states_are_refused():
             vault(**changes)
 
 
-def loaded(pool, fee_ppm=0, asset=A):
+def answers_of(pool, fee_ppm=0, asset=A):
+    """What the chain answers to the one round of `loader`."""
+    amounts = erc4626._amounts(A)
+    previews = [word(value - value * fee_ppm // 10**6) for value in erc4626._previews(pool, amounts)]
+    kept = word(pool.rate) if pool.rate else b""
+    return [word(int(asset.address, 16)), word(pool.assets), word(pool.shares), kept, word(CAP), *previews]
+
+
+def loaded(answers):
     steps = loader("erc4626")(PoolFacts("erc4626", VAULT, (A, SHARE), 0))
-    assert len(next(steps)) == 5
-    totals = (
-        word(int(asset.address, 16)),
-        word(pool.assets),
-        word(pool.shares),
-        word(pool.rate) if pool.rate else b"",
-        word(CAP),
-    )
-    calls = steps.send(totals)
-    amounts = [int.from_bytes(call.data[4:], "big") for call in calls[: len(calls) // 4]]
-    answers = [word(value - value * fee_ppm // 10**6) for value in erc4626._previews(pool, amounts)]
+    assert len(next(steps)) == len(answers)
     with pytest.raises(StopIteration) as end:
-        steps.send(tuple(answers))
+        steps.send(answers)
     return end.value.value
 
 
 @pytest.mark.parametrize("virtual", [(0, 0), (1, 1), (1, 1000), (1, 10**18)])
 def test_a_vaults_arithmetic_is_found_out_from_its_previews(virtual):
     pool = vault(2 * 10**18 + 12_345, 10**18 + 7, virtual)
-    assert loaded(pool) == pool
+    assert loaded(answers_of(pool)) == pool
+
+
+@pytest.mark.parametrize("virtual", [(0, 0), (1, 1), (1, 1000)])
+def test_vaults_that_hold_much_are_told_apart_each_time_they_are_read(virtual):
+    """Of all that is held, a virtual unit is less than a part in 10^23."""
+    for assets, shares in ((10**23 + 10**20, 10**23), (10**23, 10**23 - 7 * 10**19), (9 * 10**22, 10**23)):
+        pool = vault(assets, shares, virtual)
+        assert loaded(answers_of(pool)) == pool
+        steps = vault(assets, shares).at(5).refreshing()
+        next(steps)
+        with pytest.raises(StopIteration) as end:
+            steps.send(answers_of(pool)[1:])
+        assert end.value.value == pool
+
+
+def test_a_vault_that_previews_no_more_than_there_can_be_is_told_by_the_rest():
+    pool = vault(2 * 10**18 + 12_345, 10**18 + 7, (0, 0))
+    answers = answers_of(pool)
+    assert loaded([*answers[:8], b"", *answers[9:]]) == pool
+    with pytest.raises(HookedPool, match="usual ways"):
+        loaded([*answers[:7], b"", *answers[8:]])
 
 
 def test_a_vault_may_convert_by_a_rate_it_keeps():
     pool = vault(2 * 10**18 + 12_345, 10**18 + 7, (0, 0), rate=1_115_987_637_915_440_452_123_456_789)
-    assert loaded(pool) == pool
+    assert loaded(answers_of(pool)) == pool
     assert pool.quote(SHARE, 10**17) == 10**17 * pool.rate // 10**27
     assert pool.swapped(A, 10**17).rate == pool.rate
 
 
 def test_a_vault_with_a_fee_or_of_another_asset_is_refused():
     with pytest.raises(HookedPool, match="usual ways"):
-        loaded(vault(), fee_ppm=1_000)
+        loaded(answers_of(vault(), fee_ppm=1_000))
     with pytest.raises(MalformedState, match="not of A"):
-        loaded(vault(), asset=token(7))
+        loaded(answers_of(vault(), asset=token(7)))
