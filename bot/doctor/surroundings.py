@@ -17,6 +17,8 @@ from bot.doctor.checks import Check, Status, graded
 from bot.execution.deployment import balance, settings_of
 from bot.gas import coins
 from bot.keys import keystore_address
+from bot.ledger.database import parse_url
+from bot.ledger.headfile import head_file_among
 from bot.ledger.ledger import Ledger
 from bot.rpc import NodeRpc
 from bot.signer.keystore import KeystoreError
@@ -146,10 +148,12 @@ def _operator(who: Address, wei: int, known: Sequence[Address], executor: Addres
 
 async def database(config: RunConfig, clock: Clock) -> Iterable[Check]:
     """The ledger opens, migrates and can be written; for a ledger per run, a throw-away one beside them."""
-    if config.ledger.url is not None:
-        Ledger.open(plain(config.ledger.url), clock).close()
-        return [Check("database", Status.OK, "opens, and its schema is up to date")]
     config.ledger.folder.mkdir(parents=True, exist_ok=True)
+    if config.ledger.url is not None:
+        url = plain(config.ledger.url)
+        # What is made here without its head file, no run would take.
+        Ledger.open(url, clock, head_file=head_file_among(config.ledger.folder, parse_url(url))).close()
+        return [Check("database", Status.OK, "opens, and its schema is up to date")]
     with tempfile.TemporaryDirectory(dir=config.ledger.folder, prefix=".doctor-") as folder:
         Ledger.open(str(Path(folder) / "ledger.sqlite3"), clock).close()
     return [Check("database", Status.OK, f"a ledger can be made in {config.ledger.folder}")]

@@ -63,9 +63,18 @@ def file_of(url: str) -> Path | None:
 
 
 def require_there(url: URL) -> None:
-    """Raises `LedgerError` where an SQLite file is not there: who opened it would make an empty one."""
-    if url.get_backend_name() == "sqlite" and not Path(str(url.database)).is_file():
-        raise LedgerError(f"ledger {url.database}: there is no such file; a run creates it")
+    """Raises `LedgerError` where there is no ledger: who opened it would make an empty one."""
+    if url.get_backend_name() == "sqlite":
+        if not Path(str(url.database)).is_file():
+            raise LedgerError(f"ledger {url.database}: there is no such file; a run creates it")
+        return
+    where, engine = place(url), connect(url, read_only=True)
+    try:
+        with explained(where), engine.connect() as connection:
+            if _version(connection) is None:
+                raise LedgerError(f"ledger {where}: it holds no ledger; a run creates one")
+    finally:
+        engine.dispose()
 
 
 def connect(url: URL, *, read_only: bool = False, one: bool = False) -> Engine:

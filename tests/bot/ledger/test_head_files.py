@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from bot.cli import main
+from bot.config.load import load
+from bot.doctor import surroundings
+from bot.doctor.checks import Check, Status
 from bot.ledger.database import parse_url
 from bot.ledger.errors import LedgerError
 from bot.ledger.headfile import head_file_among
@@ -68,6 +73,20 @@ def test_a_head_file_that_an_earlier_version_kept_with_the_network_is_gone_on_wi
         begin(ledger)
     opened(named(url), runs).close()
     assert not before.exists()
+
+
+def test_a_run_takes_a_ledger_that_was_looked_at_before_there_was_any(url: str, runs: Path, config: Path) -> None:
+    config.write_text(config.read_text() + f'[ledger]\nurl = "{named(url)}"\n')
+    for words in (["reconcile"], ["orders", "settle", "isthmus1", "--never-traded", "--because", "nobody knows it"]):
+        refused = CliRunner().invoke(main, [*words, "--config", str(config)])
+        assert refused.exit_code == 4 and "a run creates" in refused.stderr
+    (well,) = asyncio.run(_database(config))
+    assert well.status is Status.OK
+    traded(named(url), runs)
+
+
+async def _database(config: Path) -> Iterable[Check]:
+    return await surroundings.database(load(config).config, StandingClock())
 
 
 def test_a_lost_head_file_is_accepted_by_the_command_that_the_refusal_names(url: str, runs: Path, config: Path) -> None:
