@@ -86,6 +86,9 @@ class Following:
                 book = self._book_of(symbol, await self._client.watch_order_book(symbol, self._depth))
             except Exception as error:
                 # Whatever ccxt raises over an odd answer: what is no longer followed stays silent for good.
+                if isinstance(error, ccxt.NetworkError):
+                    # Not every client clears its book for the next snapshot: what went meanwhile would stay in it.
+                    self._client.orderbooks.pop(symbol, None)
                 on_trouble(FeedTrouble(self._name, symbol, self._told(error)))
                 if now_s() - begun_s > RETRY_MOST_S:
                     pause_s = 0.0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Callable
 
 import ccxt
 import pytest
+from aiohttp import web
 
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.books import Book
@@ -81,11 +83,62 @@ async def test_a_book_that_only_stands_is_left_alone_ever_longer(odd: Odd, monke
     assert waits[1:] == [0.3, 0.6, 1.2]
 
 
+class Bitget:
+    """Answers every subscription with a snapshot of `bids` and `asks`, and nothing else."""
+
+    def __init__(self) -> None:
+        self.bids, self.asks = [["2000.00", "1"], ["1999.00", "2"]], [["2001.00", "1"]]
+        self.sockets: list[web.WebSocketResponse] = []
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.sockets.append(socket)
+        async for message in socket:
+            (arg,) = json.loads(message.data)["args"]
+            state = {"bids": self.bids, "asks": self.asks, "checksum": 0, "ts": "1695716059516"}
+            await socket.send_json({"action": "snapshot", "arg": arg, "data": [state], "ts": 1695716059516})
+        return socket
+
+
+async def test_what_went_from_a_book_while_it_was_not_followed_is_not_in_the_next_one() -> None:
+    """ccxt's client of Bitget lays a new snapshot over what it knew."""
+    bitget, app = Bitget(), web.Application()
+    app.router.add_get("/", bitget.handle)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+    exchange = Exchange("bitget", "bitget", [ETH], urls={"api": {"ws": {"public": url}}}, taker_fee_ppm=1_000)
+    exchange._client.set_markets([exchange._client.safe_market_structure(_BITGET_ETH)])
+    books: asyncio.Queue[Book] = asyncio.Queue()
+    try:
+        await exchange.connect()
+        await exchange.watch(books.put_nowait)
+        assert str((await books.get()).best_bid) == "2000.00000000"
+        bitget.bids, bitget.asks = [["1990.00", "1"]], [["2003.00", "1"], ["2004.00", "1"]]
+        await bitget.sockets[0].close()
+        async with asyncio.timeout(20):
+            book = await books.get()
+        assert [book.price(ticks) for ticks, _ in (*book.bids, *book.asks)] == [1990, 2003, 2004]
+    finally:
+        await exchange.close()
+        await runner.cleanup()
+
+
+_BITGET_ETH = {
+    **{"id": "ETHUSDT", "symbol": ETH, "base": "ETH", "quote": "USDT", "baseId": "ETH", "quoteId": "USDT"},
+    **{"type": "spot", "spot": True, "active": True, "precision": {"price": "0.01", "amount": "0.0001"}},
+    "limits": {"amount": {"min": "0.0001"}, "cost": {"min": "5"}},
+}
+
+
 class Troubled:
     """As much of a ccxt client as following needs. `fails` says of which attempts, from the first, nothing comes."""
 
     def __init__(self, fails: Callable[[int], bool]) -> None:
         self.clients: dict[str, object] = {}
+        self.orderbooks: dict[str, object] = {}
         self.attempts = 0
         self._fails = fails
 
