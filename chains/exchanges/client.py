@@ -72,7 +72,26 @@ def client_of(
         raise ExchangeMisconfigured(f"{name}: its API keys have a passphrase; write where it is as `api_passphrase`")
     # At the level of debugging, ccxt logs every request with its headers, the key among them.
     client.logger = logging.Logger("ccxt", logging.INFO)
+    if ccxt_id == "kucoin":
+        _look_for_gaps(client)
     return client
+
+
+def _look_for_gaps(client: Any) -> None:
+    """Have KuCoin's client end a connection on which updates of a book are missing: it would go on without them."""
+    handle = client.handle_order_book
+
+    def checked(connection: Any, message: Mapping[str, Any]) -> None:
+        data = client.safe_dict(message, "data", {})
+        symbol = client.safe_symbol(client.safe_string(data, "symbol"))
+        last = client.safe_integer(client.orderbooks.get(symbol), "nonce")
+        first = client.safe_integer(data, "sequenceStart")
+        if last is not None and first is not None and first > last + 1:
+            connection.on_error(ccxt.ChecksumError(f"updates {last + 1} to {first - 1} of {symbol} are missing"))
+        else:
+            handle(connection, message)
+
+    client.handle_order_book = checked
 
 
 async def taker_fees(client: Any, symbols: Iterable[str]) -> Mapping[str, str]:
