@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chains.assets import Address
@@ -50,10 +51,13 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A canonical block: its head, and its logs in order (those the subscriber asked for)."""
+    """A canonical block: its head, and its logs in order (those the subscriber asked for).
+
+    They may be a `chains.codec.views.LogsView`, which makes each `Log` when it is asked for.
+    """
 
     head: Head
-    logs: tuple[Log, ...]
+    logs: Sequence[Log]
 
 
 @dataclass(frozen=True, slots=True)

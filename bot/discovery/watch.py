@@ -22,6 +22,7 @@ from bot.market.loader import load_pools
 from bot.market.multicall import LoadFailed
 from chains.anvil import RpcError
 from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.codec.views import emitted, having
 from chains.discovery.found import Found
 from chains.node.errors import NodeError
 from chains.pools.pool import Pool, PoolError, PoolFacts, Source
@@ -105,10 +106,7 @@ class PoolWatch:
             return
         self._recent.append(event)
         origins = {origin.address for origin in self._discovery.origins}
-        topics = self._discovery.topics
-        self._announced += [
-            log for log in event.logs if log.address in origins and log.topics and log.topics[0] in topics
-        ]
+        self._announced += [log for log in having(event.logs, self._discovery.topics) if log.address in origins]
         due = event.head.number - self._saved_at >= self._save_blocks
         if (self._announced or (due and self._shallow)) and (self._reading is None or self._reading.done()):
             self._reading = asyncio.create_task(self._read(event.head, look_again=due))
@@ -226,7 +224,7 @@ def caught_up(pool: Pool, head: Head, recent: Sequence[Block]) -> Pool | None:
     for block in recent:
         if block.head.number <= head.number:
             continue
-        for log in block.logs:
+        for log in emitted(block.logs, {source.emitter for source in pool.sources}):
             about = {Source(log.address), Source(log.address, log.topics[1] if len(log.topics) > 1 else b"")}
             if about & set(pool.sources):
                 try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from bot.ledger.records import Intent
 from bot.plan import Plan
@@ -10,6 +11,7 @@ from chains.assets import Address, address
 from chains.blocks import Block, Log, Receipt
 
 _KEPT = 4096
+"""So many logs at least, in whole blocks."""
 _BLOCKS_KEPT = 256
 
 
@@ -19,19 +21,25 @@ class Touches:
     """
 
     def __init__(self) -> None:
-        self._touches: deque[Log] = deque(maxlen=_KEPT)
+        self._touches: deque[tuple[int, Sequence[Log]]] = deque()
+        self._kept = 0
         self._made_s: dict[int, int] = {}
 
     def note(self, block: Block) -> None:
         """Take in the logs of a block."""
-        self._touches.extend(block.logs)
+        if block.logs:
+            self._touches.append((block.head.number, block.logs))
+            self._kept += len(block.logs)
+            while self._kept - len(self._touches[0][1]) >= _KEPT:
+                self._kept -= len(self._touches.popleft()[1])
         self._made_s[block.head.number] = block.head.timestamp_s
         while len(self._made_s) > _BLOCKS_KEPT:
             del self._made_s[next(iter(self._made_s))]
 
     def forget_above(self, number: int) -> None:
         """Blocks above `number` are no longer canonical."""
-        self._touches = deque((touch for touch in self._touches if touch.block_number <= number), _KEPT)
+        self._touches = deque((at, logs) for at, logs in self._touches if at <= number)
+        self._kept = sum(len(logs) for _, logs in self._touches)
         self._made_s = {at: made_s for at, made_s in self._made_s.items() if at <= number}
 
     def late(self, plan: Plan, receipt: Receipt) -> str:
@@ -56,9 +64,10 @@ class Touches:
         """What others did at the pools of `plan`, after the block it was decided on and before `receipt`."""
         return tuple(
             touch
-            for touch in self._touches
+            for number, logs in self._touches
+            if intent.decided_block < number <= receipt.block_number
+            for touch in logs
             if touch.tx_hash != receipt.tx_hash
-            and touch.block_number > intent.decided_block
             and (touch.block_number, touch.tx_index) < (receipt.block_number, receipt.tx_index)
             and not plan.pools.isdisjoint(_named(touch))
         )

@@ -15,20 +15,13 @@ from pathlib import Path
 from bot.market.dual.compiled import warm as warm_dual
 from bot.market.integers.warmup import warm as warm_integers
 from bot.market.packed.warmup import warm as warm_packed
-from chains.codec import decoded
+from chains.codec import warm as warm_codec
 from chains.kernels.cache import cache_folder, compiled
 from chains.tools import ROOT
-
-NO_LOGS = b'{"jsonrpc":"2.0","id":1,"result":[]}'
 
 
 class WarmupFailed(RuntimeError):
     """A kernel that cannot be compiled here; the message is the compiler's last line."""
-
-
-def warm_codec() -> None:
-    """Decode an answer without logs."""
-    decoded(NO_LOGS)
 
 
 GROUPS: Mapping[str, Callable[[], None]] = {

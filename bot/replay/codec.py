@@ -16,6 +16,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+from chains.codec.views import LogsView
+
 _JSON_INTEGERS = range(-(2**53) + 1, 2**53)
 _OURS = ("bot.", "chains.", "strategies.")
 _TAG = "$"
@@ -39,7 +41,7 @@ def encode(value: Any) -> Any:
         return {_TAG: "enum", "c": _name(type(value)), "v": value.name}
     if type(value) is list:
         return [encode(item) for item in value]
-    if isinstance(value, tuple) and type(value) is tuple:
+    if type(value) is tuple or isinstance(value, LogsView):
         return {_TAG: "tuple", "v": [encode(item) for item in value]}
     if isinstance(value, Decimal | Fraction):
         return {_TAG: type(value).__name__, "v": str(value)}

@@ -9,6 +9,7 @@ from threading import Timer
 from bot.clock import Clock
 from bot.market import Market
 from bot.run.ending import stopping_at_once
+from chains import codec
 from chains.assets import Assets
 
 _TOLD_AFTER_S = 5.0
@@ -16,7 +17,7 @@ _LONG = "kernels: being loaded; where this version never ran they are compiled f
 
 
 def load_kernels(assets: Assets, tell: Callable[[str], None]) -> None:
-    """Load what the first search of a market would wait for, compiled first where it is not kept yet.
+    """Load what the first block and the first search would wait for, compiled first where it is not kept yet.
 
     The calling thread does nothing else meanwhile: nothing may be open that has to be kept alive. A person is told once
     where it takes long.
@@ -27,6 +28,7 @@ def load_kernels(assets: Assets, tell: Callable[[str], None]) -> None:
     try:
         with stopping_at_once():
             Market(assets).prepare()
+            codec.warm()
     finally:
         telling.cancel()
 

@@ -10,6 +10,7 @@ from bot.safety.code import Rpc, difference, read_code
 from bot.safety.report import Standing, TokenReport
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Block, Head
+from chains.codec.views import having
 from chains.pools.upgrades import UPGRADED
 
 
@@ -37,7 +38,7 @@ def may_hold(ledger: Ledger, token: Token, head: Head) -> Refusal | None:
 
 def lapse_upgraded(ledger: Ledger, tokens: Iterable[Token], block: Block) -> tuple[Token, ...]:
     """Those of `tokens` whose proxy said in `block` that its implementation changed. They are untested from here on."""
-    told = {log.address for log in block.logs if log.topics and log.topics[0] == UPGRADED}
+    told = {log.address for log in having(block.logs, {UPGRADED})}
     lapsed = []
     for token in tokens:
         report = ledger.token_report(token.place, Address(token.address)) if token.address in told else None

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from chains.codec import plain
 from chains.codec.frames import Logs, MalformedFrame
+from chains.codec.listed import listed, padded
 from chains.kernels.cache import compiled
 
-__all__ = ["Logs", "MalformedFrame", "decoded"]
+__all__ = ["Logs", "MalformedFrame", "decoded", "warm"]
 
 _ANSWER = re.compile(rb'\{(?:"jsonrpc":"2\.0",(?:"id":\d+,)?|"id":\d+,"jsonrpc":"2\.0",)"result":\[')
 _ANSWER_END = re.compile(rb'\](?:,"id":\d+)?\}\n?')
@@ -23,8 +22,7 @@ _FRAME = re.compile(
     rb'\{"jsonrpc":"2\.0","method":"eth_subscription","params":\{"subscription":"0x[0-9a-f]{1,64}","result":'
 )
 _FRAME_END = re.compile(rb"\}\}\n?")
-_LEAST_LOG_BYTES = 300
-_WORD_BYTES = 64
+_NO_LOGS = b'{"jsonrpc":"2.0","id":1,"result":[]}'
 
 
 def decoded(raw: bytes) -> Logs:
@@ -33,18 +31,19 @@ def decoded(raw: bytes) -> Logs:
     return plain.decoded(raw) if logs is None else logs
 
 
+def warm() -> None:
+    """Load the compiled scan, or compile it, so that nobody waits for it later: decode an answer without logs."""
+    decoded(_NO_LOGS)
+
+
 def _scanned(raw: bytes) -> Logs | None:
     """The same by the compiled scan; None where that does not understand everything."""
-    from chains.codec.scan import SPARE, STRANGE, scan
-
     opening, closing = _ANSWER.match(raw), _ANSWER_END
     if opening is None:
         opening, closing = _FRAME.match(raw), _FRAME_END
     if opening is None:
         return None
-    room = Logs.room(len(raw) // _LEAST_LOG_BYTES + 1, len(raw) // _WORD_BYTES + 1)
-    text = np.frombuffer(raw + bytes(SPARE), np.uint8)
-    rows, words, at = scan(text, opening.end(), len(raw), room)
-    if rows == STRANGE or not closing.fullmatch(raw, at) or (closing is _FRAME_END and rows != 1):
+    found = listed(padded(raw), opening.end(), len(raw))
+    if found is None or not closing.fullmatch(raw, found.end) or (closing is _FRAME_END and len(found.spans) != 1):
         return None
-    return room.cut(rows, words)
+    return found.logs

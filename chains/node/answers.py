@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from chains.anvil import RpcError
+from chains.node.documents import as_json, is_view, opened
 from chains.node.errors import BadAnswer, Busy, Unreachable
 from chains.node.refusals import names_batch
 from chains.node.wire import found_receipt
@@ -50,18 +51,26 @@ _NAMED_BY = {
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call. `params` are as JSON-RPC has them."""
+    """One call. `params` are as JSON-RPC has them. `as_arrays` takes a list of one block's logs as a `LogsView` too."""
 
     method: str
     params: Sequence[Any]
+    as_arrays: bool = False
 
 
 Answer = Any | RpcError
 """A call's result, or the node's refusal."""
 
 
-def read_body(where: str, status: int, retry_after: str | None, body: bytes) -> Any:
-    """The JSON in an HTTP answer. Raises `Busy`, `BadAnswer`, `Unreachable`."""
+def loader(requests: Sequence[Request]) -> Callable[[bytes], Any]:
+    """How what `requests` are answered with is read. Raises `orjson.JSONDecodeError`."""
+    return opened if any(request.as_arrays for request in requests) else orjson.loads
+
+
+def read_body(
+    where: str, status: int, retry_after: str | None, body: bytes, load: Callable[[bytes], Any] = orjson.loads
+) -> Any:
+    """The JSON in an HTTP answer, as `load` reads it. Raises `Busy`, `BadAnswer`, `Unreachable`."""
     if status >= _BAD_REQUEST and names_batch(_said(body)):
         # A call by itself may be answered by who does not take so many, whatever the status.
         return orjson.loads(body)
@@ -75,7 +84,7 @@ def read_body(where: str, status: int, retry_after: str | None, body: bytes) -> 
         said = _said(body) or "is out of order"
         raise Unreachable(f"{where}: {said} (HTTP {status}); it is asked again later")
     try:
-        return orjson.loads(body)
+        return load(body)
     except orjson.JSONDecodeError:
         raise BadAnswer(f"{where}: {_what_it_is(body)} (HTTP {status}); does it speak JSON-RPC?") from None
 
@@ -132,8 +141,9 @@ def _answer(where: str, request: Request, number: Any, document: Any) -> Answer:
         return refusal(method, error)
     if "result" not in document:
         raise BadAnswer(f"{where}: {method} was answered with neither a result nor an error")
-    require_possible(where, request, document["result"])
-    return document["result"]
+    result = document["result"] if request.as_arrays else as_json(document["result"])
+    require_possible(where, request, result)
+    return result
 
 
 def refusal(method: str, error: Any) -> RpcError:
@@ -159,7 +169,7 @@ def require_possible(where: str, request: Request, result: Any) -> None:
     elif method in _TEXTS:
         possible = isinstance(result, str) and result.startswith("0x")
     elif method == "eth_getLogs":
-        possible = isinstance(result, list)
+        possible = isinstance(result, list) or is_view(result)
     elif method in _BLOCKS:
         never_null = bool(request.params) and request.params[0] in ("latest", "earliest")
         possible = isinstance(result, Mapping) or (result is None and not never_null)

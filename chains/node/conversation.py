@@ -12,6 +12,7 @@ import orjson
 
 from chains.anvil import RpcError
 from chains.node.answers import Answer, Request, answers
+from chains.node.documents import opened
 from chains.node.errors import BadAnswer, Unreachable
 
 Put = Callable[[Mapping[str, Any], int], None]
@@ -36,6 +37,7 @@ class Conversation:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._batches: set[int] = set()
+        self._as_arrays: set[int] = set()
         self._opening: dict[int, Subscription] = {}
         self._subscriptions: dict[str, Subscription] = {}
         self._frames = 0
@@ -75,7 +77,7 @@ class Conversation:
         """One frame came. Raises `BadAnswer` for what is not JSON: nothing after it can be trusted."""
         self._frames += 1
         try:
-            message = orjson.loads(frame)
+            message = opened(frame) if self._as_arrays else orjson.loads(frame)
         except orjson.JSONDecodeError:
             raise BadAnswer(f"{self._where}: sent what is not JSON") from None
         if isinstance(message, list):
@@ -124,6 +126,8 @@ class Conversation:
         self._waiting[first_id] = waiting
         if len(requests) > 1:
             self._batches.add(first_id)
+        if any(request.as_arrays for request in requests):
+            self._as_arrays.add(first_id)
         frames = self._frames
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -139,6 +143,7 @@ class Conversation:
         finally:
             self._waiting.pop(first_id, None)
             self._batches.discard(first_id)
+            self._as_arrays.discard(first_id)
         if isinstance(message, dict) and message.get("id") is None and len(requests) == 1:
             message = {**message, "id": first_id}
         return answers(self._where, requests, first_id, message)

@@ -180,9 +180,9 @@ class Endpoint:
                 raise
         return transport
 
-    async def ask(self, method: str, *params: Any) -> Any:
+    async def ask(self, method: str, *params: Any, as_arrays: bool = False) -> Any:
         """The result of one call. Raises `RpcError`, `Unreachable`, `WrongChain`."""
-        [answer] = await self.batch([Request(method, params)])
+        [answer] = await self.batch([Request(method, params, as_arrays)])
         if not isinstance(answer, RpcError):
             return answer
         self.refuses(answer, method, params)

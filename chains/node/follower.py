@@ -30,7 +30,7 @@ class BlockSource(Protocol):
 
     async def header_by_number(self, number: int) -> Header | None: ...
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> Sequence[Log]:
         """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`.
 
         `bloom` is the header's, None where that says nothing.
@@ -170,13 +170,13 @@ class Follower:
             dropped.append(tip.hash)
         return Undone(ancestor, tuple(dropped)) if dropped else None
 
-    async def _logs(self, header: Header) -> tuple[Log, ...]:
+    async def _logs(self, header: Header) -> Sequence[Log]:
         if not self._topics or (self._trust_bloom and not may_contain(header.logs_bloom, self._masks)):
             return ()
         bloom = header.logs_bloom if self._trust_bloom else None
         return await self._source.logs_of(header.head, self._topics, bloom)
 
-    def _taken(self, head: Head, logs: tuple[Log, ...]) -> Block:
+    def _taken(self, head: Head, logs: Sequence[Log]) -> Block:
         self._known[head.hash] = head
         while len(self._known) > self._depth + 1:
             self._known.popitem(last=False)

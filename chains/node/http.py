@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from chains.concealing import Concealing
-from chains.node.answers import MAX_ANSWER_BYTES, Answer, Request, answers, read_body
+from chains.node.answers import MAX_ANSWER_BYTES, Answer, Request, answers, loader, read_body
 from chains.node.conversation import Subscription, encoded
 from chains.node.errors import BadAnswer, Unreachable, shown
 
@@ -84,7 +84,7 @@ class HttpTransport:
             ) from None
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             raise Unreachable(f"{where}: the connection broke ({type(error).__name__})") from None
-        return answers(where, requests, first_id, read_body(where, status, retry_after, text))
+        return answers(where, requests, first_id, read_body(where, status, retry_after, text, loader(requests)))
 
     async def listen(self, subscription: Subscription, *params: Any) -> None:
         raise Unreachable(f"{shown(self._url)}: heads cannot be told over HTTP; it has to be asked")

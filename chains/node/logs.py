@@ -9,6 +9,7 @@ from typing import Any
 from chains.anvil import RpcError
 from chains.blocks import Head, Log
 from chains.node import wire
+from chains.node.documents import is_view
 from chains.node.endpoint import Endpoint
 from chains.node.errors import BadAnswer
 from chains.node.pool import Pool
@@ -20,7 +21,7 @@ _RECEIPTS = "eth_getBlockReceipts"
 _NOT_NOW = (Meaning.NO_BLOCK, Meaning.NO_STATE, Meaning.INTERNAL)
 
 
-async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> tuple[Log, ...]:
+async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> Sequence[Log]:
     """The block's logs whose first topic is one of `topics`; an answer that is not of this block is not believed.
 
     Where its `bloom` is given, which says that there may be some, none is believed of who gives all of its logs. Raises
@@ -28,14 +29,21 @@ async def logs_of_block(pool: Pool, head: Head, topics: Sequence[bytes], bloom: 
     """
     wanted, asked = _first_topics(tuple(topics))
 
-    def read(endpoint: Endpoint, documents: Any) -> tuple[Log, ...]:
-        found = _read_of(endpoint, documents, head)
-        if any(not log.topics or log.topics[0] not in wanted for log in found):
+    def read(endpoint: Endpoint, documents: Any) -> Sequence[Log]:
+        found: Sequence[Log]
+        if is_view(documents):
+            # All of one block, in order, each once; that a `Log` can be made of each was seen too.
+            _require_of(endpoint, documents[0], head)
+            found, first_topics = documents, documents.first_topics
+        else:
+            found = _read_of(endpoint, documents, head)
+            first_topics = tuple(log.topics[0] if log.topics else b"" for log in found)
+        if not wanted.issuperset(first_topics):
             raise endpoint.disprove(f"for the logs of block {head.number} it gave one that was not asked for")
         return found
 
     try:
-        found = await pool.ask(_METHOD, ({"blockHash": head.hash, "topics": [asked]},), read)
+        found = await pool.ask(_METHOD, ({"blockHash": head.hash, "topics": [asked]},), read, as_arrays=True)
     except RpcError as error:
         if meaning(error, _METHOD, by_hash=True) is not Meaning.TOO_LONG:
             raise
@@ -84,8 +92,13 @@ def _read_of(endpoint: Endpoint, documents: Any, head: Head) -> tuple[Log, ...]:
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadAnswer(f"{endpoint.name}: gave logs that cannot be read") from None
     for log in found:
-        if log.block_hash != head.hash or log.block_number != head.number:
-            raise endpoint.disprove(f"for the logs of block {head.number} it gave one of block {log.block_hash}")
+        _require_of(endpoint, log, head)
     if len({log.log_index for log in found}) != len(found):
         raise endpoint.disprove(f"it gave a log of block {head.number} twice")
     return found
+
+
+def _require_of(endpoint: Endpoint, log: Log, head: Head) -> None:
+    """Raises `Disproved` for a log of another block."""
+    if log.block_hash != head.hash or log.block_number != head.number:
+        raise endpoint.disprove(f"for the logs of block {head.number} it gave one of block {log.block_hash}")

@@ -210,7 +210,7 @@ class Node(JsonRpcReads):
         """Whether at least two endpoints tell the same block at the height of `head`. Never raises."""
         return await self._court.agreed(head)
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None = None) -> Sequence[Log]:
         """The block's logs whose first topic is one of `topics`, in order. Raises `Vanished`, `Unreachable`.
 
         That there are none is doubted where `bloom` is given: the header's, which says that there may be some.

@@ -15,19 +15,19 @@ from chains.node.refusals import Meaning, meaning
 _NOT_FOUND = -32001
 
 
-async def ask_pinned(endpoint: Endpoint, method: str, params: Sequence[Any]) -> Any:
+async def ask_pinned(endpoint: Endpoint, method: str, params: Sequence[Any], as_arrays: bool = False) -> Any:
     """`Endpoint.ask`, by number where the endpoint does not take a block's hash. Raises as it does."""
     place = next((at for at, param in enumerate(params) if isinstance(param, dict) and "blockHash" in param), None)
     if place is None:
-        return await endpoint.ask(method, *params)
+        return await endpoint.ask(method, *params, as_arrays=as_arrays)
     if endpoint.hash_parameters:
         try:
-            return await endpoint.ask(method, *params)
+            return await endpoint.ask(method, *params, as_arrays=as_arrays)
         except RpcError as error:
             if meaning(error, method, True) is not Meaning.NO_HASH_PARAMETER:
                 raise
             endpoint.hash_parameters = False
-    return await _by_number(endpoint, method, params, place)
+    return await _by_number(endpoint, Request(method, params, as_arrays), place)
 
 
 async def ask_all_pinned(endpoint: Endpoint, requests: Sequence[Request]) -> list[Answer]:
@@ -78,14 +78,16 @@ async def _answer(endpoint: Endpoint, request: Request) -> Answer:
         return error
 
 
-async def _by_number(endpoint: Endpoint, method: str, params: Sequence[Any], place: int) -> Any:
+async def _by_number(endpoint: Endpoint, request: Request, place: int) -> Any:
+    method, params = request.method, request.params
     block_hash = params[place]["blockHash"]
     document = await endpoint.ask("eth_getBlockByHash", block_hash, False)
     if document is None:
         raise _not_found(method, block_hash)
     number = endpoint.read_header(document).head.number
     await _require_canonical(endpoint, method, number, block_hash)
-    result = await endpoint.ask(method, *params[:place], _numbered(params[place], number), *params[place + 1 :])
+    numbered = (*params[:place], _numbered(params[place], number), *params[place + 1 :])
+    result = await endpoint.ask(method, *numbered, as_arrays=request.as_arrays)
     await _require_canonical(endpoint, method, number, block_hash)
     return result
 

@@ -72,8 +72,8 @@ class Pool:
         """Those that are believed."""
         return [endpoint for endpoint in self.endpoints if endpoint.health.dropped is None]
 
-    async def ask(self, method: str, params: Sequence[Any], read: Reader[Read]) -> Read:
-        """One read, asked of one endpoint after another until one answers.
+    async def ask(self, method: str, params: Sequence[Any], read: Reader[Read], *, as_arrays: bool = False) -> Read:
+        """One read, asked of one endpoint after another until one answers. `as_arrays` is as in `Request`.
 
         Raises `RpcError` for what every endpoint would refuse, `NoArchive`, `Unreachable`, `WrongChain`.
         """
@@ -82,7 +82,7 @@ class Pool:
             raise self.nobody(method)
 
         async def asking(endpoint: Endpoint) -> Read:
-            return read(endpoint, await ask_pinned(endpoint, method, params))
+            return read(endpoint, await ask_pinned(endpoint, method, params, as_arrays))
 
         return await self._first(endpoints, asking, method, params)
 

@@ -18,6 +18,7 @@ from bot.market import Market
 from bot.opening import upkeeping
 from chains.assets import Address
 from chains.blocks import Block, ChainEvent, Undone
+from chains.kernels.cache import compiled
 from chains.node import Node, wire
 from chains.pools.constant_product import SYNC
 from chains.pools.pool import PoolFacts
@@ -28,6 +29,7 @@ from tests.bot.discovery.conftest import Place, silent
 from tests.bot.discovery.pairs import create_pair, fill
 from tests.bot.discovery.test_on_the_twin import STRANGER, WETH
 from tests.bot.market.samples import block, sync
+from tests.chains.codec.viewed import viewed
 from tests.chains.pools.samples import pair
 
 ON_ONE_CHAIN = pytest.mark.asyncio(loop_scope="module")
@@ -233,6 +235,14 @@ class TestCatchingUp:
 
     def test_the_blocks_since_it_was_read_are_applied_to_it(self) -> None:
         recent = [Block(head_of(5), (sync(self.POOL, (1, 1)),)), Block(head_of(6), (sync(self.POOL, (30, 40)),))]
+        assert caught_up(self.POOL, head_of(5), recent) == pair((30, 40), number=1)
+
+    @pytest.mark.skipif(not compiled(), reason="needs Numba")
+    def test_logs_that_came_as_numbers_are_applied_alike(self) -> None:
+        other = replace(sync(pair((1, 1), number=2), (5, 5)), log_index=1)
+        last = replace(sync(self.POOL, (30, 40)), log_index=2)
+        logs = [replace(log, block_hash="0x" + "ab" * 32) for log in (sync(self.POOL, (1, 1)), other, last)]
+        recent = [Block(head_of(5), ()), Block(head_of(6), viewed(logs))]
         assert caught_up(self.POOL, head_of(5), recent) == pair((30, 40), number=1)
 
     def test_a_block_that_is_not_remembered_cannot_be_caught_up_with(self) -> None:

@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from bot.execution import touches as keeping
 from bot.execution.touches import Touches
 from bot.ledger.ledger import Ledger
 from chains.blocks import Block, Log, Receipt
+from chains.kernels.cache import compiled
 from chains.pools.words import word
 from tests.bot.execution.given import cycle, head, pending
+from tests.chains.codec.viewed import viewed
 from tests.chains.pools.samples import at
 
 
@@ -30,3 +33,35 @@ def test_who_moves_a_pool_of_a_singleton_is_told_of(ledger: Ledger, named: bytes
     intent = pending(ledger, other)
     assert touches.explain(intent, other, receipt) == "no other transaction touched its pools"
     assert touches.before(intent, other, receipt) == ()
+
+
+@pytest.mark.parametrize(
+    "numbers", [False, pytest.param(True, marks=pytest.mark.skipif(not compiled(), reason="Numba"))]
+)
+def test_what_others_did_between_the_decision_and_the_receipt_is_kept_in_whole_blocks(
+    ledger: Ledger, numbers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "_KEPT", 3)
+    plan, touches = cycle(), Touches()
+    pool = min(plan.pools)
+    intent = pending(ledger, plan)
+    first = intent.decided_block
+    logs = {
+        number: tuple(
+            Log(pool, (word(place),), b"", number, f"0x{number:064x}", f"0x{number:02x}{place}", place, place)
+            for place in range(2)
+        )
+        for number in range(first, first + 5)
+    }
+    for number, of_block in logs.items():
+        touches.note(Block(head(number), viewed(of_block) if numbers else of_block))
+        touches.note(Block(head(number), ()))
+    late = Receipt("0x1", first + 4, "0x11", 1, 0, 1, 1, ())
+    # Two blocks hold the three newest, and of the last one only what stands before the receipt counts.
+    assert touches.before(intent, plan, late) == (*logs[first + 3], logs[first + 4][0])
+    ours = replace(late, tx_hash=logs[first + 3][0].tx_hash)
+    assert touches.before(intent, plan, ours) == (logs[first + 3][1], logs[first + 4][0])
+    touches.forget_above(first + 3)
+    assert touches.before(intent, plan, late) == logs[first + 3]
+    touches.note(Block(head(first + 4), logs[first + 4]))
+    assert touches.before(intent, plan, late) == (*logs[first + 3], logs[first + 4][0])

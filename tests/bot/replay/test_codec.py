@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from bot.replay.codec import Unreadable, decode, decode_error, encode, encode_error
 from chains.anvil import RpcError
-from chains.assets import Address, Token
+from chains.assets import Address, Token, address
 from chains.blocks import Block, Head, Log
+from chains.kernels.cache import compiled
 from chains.node.sending import SendCause, SendOutcome, SendStatus
+from tests.chains.codec.viewed import viewed
 
 PLAIN = st.one_of(
     st.none(),
@@ -50,6 +52,18 @@ def test_what_a_run_hears_and_is_answered_comes_back_as_it_was() -> None:
         (Decimal("0.10"), 2**255),
     ):
         assert decode(orjson.loads(orjson.dumps(encode(value)))) == value
+
+
+@pytest.mark.skipif(not compiled(), reason="needs Numba")
+def test_logs_that_came_as_numbers_are_recorded_as_those_that_did_not() -> None:
+    head = Head(17, "0x11", "0x10", 1_700_000_000, 10**9, 15 * 10**6, 30 * 10**6, 123_456_789)
+    logs = tuple(
+        Log(address("0x" + "ab" * 20), (bytes(32),), b"\x01" * 64, 17, "0x" + "cd" * 32, "0x22", 3, place)
+        for place in range(3)
+    )
+    written = orjson.dumps(encode(Block(head, viewed(logs))))
+    assert written == orjson.dumps(encode(Block(head, logs)))
+    assert decode(orjson.loads(written)) == Block(head, viewed(logs)) == Block(head, logs)
 
 
 def test_an_error_comes_back_as_the_class_that_is_caught() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bot.market import Market
 from bot.run import starting
 from bot.run.starting import load_kernels
+from chains import codec
 from chains.kernels.cache import compiled
 from chains.tools import ROOT
 from tests.bot.market.samples import ASSETS
@@ -92,6 +93,7 @@ def test_a_person_is_told_once_where_kernels_take_long(
 ) -> None:
     monkeypatch.setattr(starting, "_TOLD_AFTER_S", 0.2)
     monkeypatch.setattr(Market, "prepare", lambda market: time.sleep(takes_s))
+    monkeypatch.setattr(codec, "warm", lambda: None)
     told = Told()
     load_kernels(ASSETS, told.line)
     time.sleep(0.3)

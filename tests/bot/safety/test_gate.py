@@ -18,9 +18,11 @@ from bot.safety.report import Oddity, Standing, TokenReport
 from bot.safety.watch import TokenWatch
 from chains.assets import ZERO_ADDRESS, Address, Token
 from chains.blocks import Block, ChainEvent, Head, Log, Undone
+from chains.kernels.cache import compiled
 from chains.pools.upgrades import UPGRADED
 from tests.bot.ledger.given import INSTANCE, USDT, WETH, WORST, atomic_plan, begin, open_ledger, sell_plan
 from tests.bot.safety.corpus import odd_world
+from tests.chains.codec.viewed import viewed
 
 HEAD = Head(10, "0x0a", "0x09", 1_700_000_010, 10**9, 0, 30_000_000)
 GOOD = TokenReport("twin", Address(WETH.address), 9, "0x09", Standing.SUPPORTED)
@@ -90,11 +92,16 @@ def test_reports_survive_a_restart_and_belong_to_their_chain(tmp_path: Path, led
     again.close()
 
 
-def test_an_upgrade_makes_a_token_untested_until_it_is_measured_again(ledger: Ledger) -> None:
+@pytest.mark.parametrize(
+    "numbers", [False, pytest.param(True, marks=pytest.mark.skipif(not compiled(), reason="Numba"))]
+)
+def test_an_upgrade_makes_a_token_untested_until_it_is_measured_again(ledger: Ledger, numbers: bool) -> None:
     known(ledger, WETH, USDT)
-    assert lapse_upgraded(ledger, [WETH, USDT], block_with(11, upgraded(USDT), upgraded(WETH, topic=bytes(32)))) == (
-        USDT,
-    )
+    logs = (upgraded(USDT), replace(upgraded(WETH, topic=bytes(32)), log_index=1))
+    block = block_with(11, *logs)
+    if numbers:
+        block = replace(block, logs=viewed([replace(log, block_hash="0x" + "ab" * 32) for log in logs]))
+    assert lapse_upgraded(ledger, [WETH, USDT], block) == (USDT,)
     refused = may_hold(ledger, USDT, replace(HEAD, number=11))
     assert refused is not None and "its implementation changed in block 11" in refused.detail
     assert may_hold(ledger, WETH, HEAD) is None

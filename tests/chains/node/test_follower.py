@@ -42,7 +42,7 @@ class ForkingChain:
     async def header_by_number(self, number: int) -> Header | None:
         return self.canonical[number] if number < len(self.canonical) else None
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> Sequence[Log]:
         if await self.header_by_hash(head.hash) is None:
             raise Vanished(head.hash)
         return ()
@@ -173,7 +173,7 @@ class FarChain(ForkingChain):
         self.open -= 1
         return await super().header_by_number(number)
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> Sequence[Log]:
         self.logs.append(head.number)
         await asyncio.sleep(0)
         return await super().logs_of(head, topics, bloom)
@@ -217,7 +217,7 @@ class LosesHeaders(FarChain):
 class LosesLogs(FarChain):
     """What is asked among others is lost now and then; of a hundred blocks, never what is asked by itself."""
 
-    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> tuple[Log, ...]:
+    async def logs_of(self, head: Head, topics: Sequence[bytes], bloom: int | None) -> Sequence[Log]:
         lost = head.number % 8 == 2 and head.number not in self.logs
         found = await super().logs_of(head, topics, bloom)
         if lost:
