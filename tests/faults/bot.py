@@ -235,6 +235,7 @@ class Bot:
             fee_policy=FEE_POLICY,
             market=market,
             marks=marks,
+            held=list(caps),
             unwind_loss_ppm=10_000,
             finality_blocks=FINALITY_BLOCKS,
             clock=SystemClock(),

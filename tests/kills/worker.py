@@ -242,6 +242,7 @@ def _desk(scene: Scene, ledger: Ledger, line: Line, stack: AsyncExitStack) -> Tr
         fee_policy=_FEES,
         market=Market(Assets({})),
         marks=Marks(_worth(scene.setting)),
+        held=list(_worth(scene.setting)),
         unwind_loss_ppm=10_000,
         finality_blocks=FINALITY_BLOCKS,
         clock=SystemClock(),

@@ -230,6 +230,7 @@ async def open_stage(
             fee_policy=FEE_POLICY,
             market=Market(network.assets),
             marks=marks,
+            held=list(marks.wei_per_unit),
             unwind_loss_ppm=10_000,
             finality_blocks=FINALITY_BLOCKS,
             clock=SystemClock(),
