@@ -74,11 +74,27 @@ def client_of(
     client.logger = logging.Logger("ccxt", logging.INFO)
     if ccxt_id == "kucoin":
         _look_for_gaps(client)
+    _end_what_it_stumbles_over(client)
     return client
 
 
+def _end_what_it_stumbles_over(client: Any) -> None:
+    """Have ccxt's client end a connection of which it cannot read a message: it would read nothing more of it, and the
+    book would stand as if nothing happened at the exchange.
+    """
+    handle = client.handle_message
+
+    def handled(connection: Any, message: Any) -> None:
+        try:
+            handle(connection, message)
+        except Exception as error:
+            connection.on_error(ccxt.NetworkError(f"a message cannot be read: {type(error).__name__}: {error}"))
+
+    client.handle_message = handled
+
+
 def _look_for_gaps(client: Any) -> None:
-    """Have KuCoin's client end a connection on which updates of a book are missing: it would go on without them."""
+    """Have KuCoin's client stumble over missing updates of a book: it would go on without them."""
     handle = client.handle_order_book
 
     def checked(connection: Any, message: Mapping[str, Any]) -> None:
@@ -87,9 +103,8 @@ def _look_for_gaps(client: Any) -> None:
         last = client.safe_integer(client.orderbooks.get(symbol), "nonce")
         first = client.safe_integer(data, "sequenceStart")
         if last is not None and first is not None and first > last + 1:
-            connection.on_error(ccxt.ChecksumError(f"updates {last + 1} to {first - 1} of {symbol} are missing"))
-        else:
-            handle(connection, message)
+            raise ccxt.ChecksumError(f"updates {last + 1} to {first - 1} of {symbol} are missing")
+        handle(connection, message)
 
     client.handle_order_book = checked
 

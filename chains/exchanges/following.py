@@ -20,8 +20,7 @@ exchange's rate limit.
 """
 SILENT_FIRST_S, SILENT_MOST_S = 60.0, 600.0
 """Where a symbol said nothing for so long, all connections are made anew; twice as long where that brought no more than
-its book. ccxt reads nothing more of a connection after a message that it stumbles over, and drops every update of an
-exchange whose ids begin again.
+its book. ccxt drops every update of an exchange whose ids begin again.
 """
 
 
