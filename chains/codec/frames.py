@@ -23,8 +23,8 @@ class Logs(NamedTuple):
 
     Words are four `uint64` limbs, least significant first. `address[n]` is the emitter: its first eight bytes, the
     next eight, and the last four, each as a big-endian number. `topics[n]` are up to four words, `topic_count[n]` how
-    many. Its data are the words from `first_word[n]` on, `word_count[n]` of them. `log_index[n]` is `logIndex`.
-    `block` is the hash that all of them carry.
+    many. Its data are the words from `first_word[n]` on, `word_count[n]` of them; data that are no whole words, which
+    anyone can write, count as none here. `log_index[n]` is `logIndex`. `block` is the hash that all of them carry.
     """
 
     address: U64

@@ -12,6 +12,7 @@ import orjson
 from chains.codec.frames import MOST_TOPICS, Logs, MalformedFrame, address_key
 
 _LIMB = 2**64 - 1
+_WORD_BYTES = 32
 _BYTES = re.compile("0x(?:[0-9a-fA-F]{2})*")
 _NUMBER = re.compile("0x[0-9a-fA-F]{1,15}")
 
@@ -32,12 +33,10 @@ def decoded(raw: bytes) -> Logs:
 def _logs(entries: Sequence[Mapping[str, Any]]) -> Logs:
     if any(entry.get("removed") for entry in entries):
         raise MalformedFrame("a log that a reorganisation removed")
-    data = [_hex(entry["data"]) for entry in entries]
-    if any(len(each) % 32 for each in data):
-        raise MalformedFrame("a log's data are no whole words")
+    data = [_words(_hex(entry["data"])) for entry in entries]
     if len({_hex(entry["blockHash"]) for entry in entries}) > 1:
         raise MalformedFrame("logs of several blocks in one answer")
-    logs = Logs.room(len(entries), sum(map(len, data)) // 32)
+    logs = Logs.room(len(entries), sum(map(len, data)) // _WORD_BYTES)
     place = 0
     for row, (entry, payload) in enumerate(zip(entries, data, strict=True)):
         topics = [_hex(topic) for topic in entry["topics"]]
@@ -49,9 +48,9 @@ def _logs(entries: Sequence[Mapping[str, Any]]) -> Logs:
         logs.topic_count[row] = len(topics)
         for number, topic in enumerate(topics):
             logs.topics[row, number] = _limbs(topic)
-        logs.first_word[row], logs.word_count[row] = place, len(payload) // 32
-        for start in range(0, len(payload), 32):
-            logs.words[place] = _limbs(payload[start : start + 32])
+        logs.first_word[row], logs.word_count[row] = place, len(payload) // _WORD_BYTES
+        for start in range(0, len(payload), _WORD_BYTES):
+            logs.words[place] = _limbs(payload[start : start + _WORD_BYTES])
             place += 1
         logs.log_index[row] = _index(entry["logIndex"])
     if entries:
@@ -60,6 +59,10 @@ def _logs(entries: Sequence[Mapping[str, Any]]) -> Logs:
             raise MalformedFrame(f"a log of block {entries[0]['blockHash']}")
         logs.block[:] = _limbs(block)
     return logs
+
+
+def _words(data: bytes) -> bytes:
+    return b"" if len(data) % _WORD_BYTES else data
 
 
 def _hex(text: str) -> bytes:

@@ -91,9 +91,17 @@ def _topics(raw: U8, at: Any, row: Any, logs: Logs) -> Any:
     return int64(at + 1)
 
 
+@inlined
+def _hex_end(raw: U8, at: int) -> Any:
+    """Where the hexadecimal characters from `at` on end."""
+    while 0x30 <= raw[at] <= 0x39 or 0x61 <= (raw[at] | 0x20) <= 0x66:
+        at += 1
+    return int64(at)
+
+
 @outlined
 def _data(raw: U8, at: Any, row: Any, place: Any, logs: Logs) -> Any:
-    """Whole words at `at` into `logs.words` from `place` on; where they end, or STRANGE."""
+    """Words at `at` into `logs.words` from `place` on, none where they are not whole; where they end, or STRANGE."""
     if not _opens_hex(raw, at):
         return int64(STRANGE)
     at += 3
@@ -103,7 +111,11 @@ def _data(raw: U8, at: Any, row: Any, place: Any, logs: Logs) -> Any:
             return int64(STRANGE)
         w0, w1, w2, w3, right = hex64(raw, int64(at))
         if not right:
-            return int64(STRANGE)
+            end = _hex_end(raw, int64(at))
+            if raw[end] != QUOTE or (end - at) & 1:
+                return int64(STRANGE)
+            count, at = 0, end
+            break
         words = logs.words
         words[place + count, 0], words[place + count, 1] = w0, w1
         words[place + count, 2], words[place + count, 3] = w2, w3

@@ -39,8 +39,9 @@ class LogsView(Sequence[Log]):
         """The first topic of each log, empty where it has none."""
         if self._first_topics is None:
             firsts = _pieces(self.arrays.topics[:, 0, ::-1])
-            counts = self.arrays.topic_count.tolist()
-            self._first_topics = tuple(first if count else b"" for first, count in zip(firsts, counts, strict=True))
+            for row in np.flatnonzero(self.arrays.topic_count == 0):
+                firsts[row] = b""
+            self._first_topics = tuple(firsts)
         return self._first_topics
 
     def having(self, topics: AbstractSet[bytes]) -> tuple[Log, ...]:
@@ -104,6 +105,6 @@ def emitted(logs: Sequence[Log], emitters: Collection[Address]) -> tuple[Log, ..
 
 def _pieces(rows: U64 | NDArray[np.uint64]) -> list[bytes]:
     """Each row's numbers as bytes, one after another, each with its most significant first."""
-    width = _LIMB_BYTES * rows.shape[1]
-    text = rows.astype(">u8").tobytes()
-    return [text[at : at + width] for at in range(0, len(text), width)]
+    pieces = np.ascontiguousarray(rows, ">u8").view(f"V{_LIMB_BYTES * rows.shape[1]}").ravel()
+    found: list[bytes] = pieces.tolist()
+    return found

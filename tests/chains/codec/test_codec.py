@@ -75,6 +75,19 @@ def test_what_a_node_writes_is_scanned_and_equals_the_reference(logs: list[dict[
         assert [f"0x{word(topic):064x}" for topic in decoded(raw).topics[row][: len(log["topics"])]] == log["topics"]
 
 
+@given(st.lists(st.tuples(entries, st.binary(max_size=70)), min_size=1, max_size=4))
+def test_data_of_any_length_are_scanned_and_count_as_words_where_they_are_whole(
+    logs: list[tuple[dict[str, Any], bytes]],
+) -> None:
+    """Anyone can write a log of any topic with any data, and would else send every block the slow way."""
+    raw = answer([log | {"data": log["data"] + tail.hex()} for log, tail in logs])
+    scanned = chains.codec._scanned(raw)
+    assert scanned is not None and same(scanned, plain.decoded(raw))
+    for (log, tail), count in zip(logs, scanned.word_count, strict=True):
+        length = len(log["data"]) // 2 - 1 + len(tail)
+        assert count == (0 if length % 32 else length // 32)
+
+
 @given(entries)
 def test_a_subscription_frame_is_one_log(log: dict[str, Any]) -> None:
     assert same(decoded(frame(log)), plain.decoded(answer([log])))
@@ -112,11 +125,23 @@ def test_a_damaged_answer_is_never_scanned_to_other_numbers_than_the_reference_g
         b'{"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"too many"}}',
         answer([entry("0x" + "1" * 40, [], [], 0)]).replace(b"false", b"true"),
         answer([entry("0x" + "1" * 40, [], ["0"], 0)]),
+        answer([entry("0x" + "1" * 40, [], ["0" * 64, "1x"], 0)]),
         answer([entry("0x" + "1" * 38, [], [], 0)]),
         answer([entry("0x" + "1" * 40, ["0" * 64] * 5, [], 0)]),
         answer([entry("0x" + "1" * 40, [], [], 0), entry("0x" + "1" * 40, [], [], 1) | {"blockHash": "0x" + "1" * 64}]),
     ],
-    ids=["empty", "null", "html", "error", "removed", "half a byte", "short address", "five topics", "two blocks"],
+    ids=[
+        "empty",
+        "null",
+        "html",
+        "error",
+        "removed",
+        "half a byte",
+        "no hexadecimal",
+        "short address",
+        "five topics",
+        "two blocks",
+    ],
 )
 def test_what_is_no_list_of_one_block_s_logs_is_refused(raw: bytes) -> None:
     with pytest.raises(MalformedFrame):

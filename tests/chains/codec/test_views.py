@@ -32,7 +32,7 @@ def blocks_logs(draw: st.DrawFn) -> tuple[Log, ...]:
         Log(
             draw(st.sampled_from(EMITTERS)),
             tuple(draw(st.lists(st.sampled_from(TOPICS), max_size=4))),
-            draw(st.lists(st.binary(min_size=32, max_size=32), max_size=3).map(b"".join)),
+            draw(st.binary(max_size=100)),
             17,
             BLOCK,
             "0x" + draw(st.binary(min_size=32, max_size=32)).hex(),
