@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy import Connection, bindparam, delete, insert
 
 from bot.filed import Filed, filed
-from bot.ledger.errors import LedgerBroken, LedgerError, explained
+from bot.ledger.errors import LedgerBroken, LedgerError, LedgerSilent, explained
 from bot.ledger.lease import (
     LEASE_MS,
     Liveness,
@@ -65,7 +65,7 @@ class Custody(Store):
                 "is written or sent. Put the newest back, with its head file, then `isthmus reconcile`"
             )
             raise self._broken
-        with explained(self._where):
+        with self._asking():
             self._liveness.acquire()
         with self._transaction(acts=False) as connection:
             connection.execute(_LEASE, {"wanted": self._lease[0], "expires_ms": self._now_ms() + self._lease_ms})
@@ -99,7 +99,7 @@ class Custody(Store):
 
     def close(self) -> None:
         super().close()
-        if self._liveness is not None:
+        if self._liveness is not None and not isinstance(self._broken, LedgerSilent):
             self._liveness.release()
 
     def _filed(self) -> Filed | None:

@@ -174,6 +174,10 @@ def _connect_server(url: URL, *, read_only: bool) -> Engine:
         )
     except ModuleNotFoundError as error:
         raise LedgerError(f"ledger {place(url)}: the driver {error.name} is missing; install it with pip") from error
+    # Here, since its driver is needed for a server alone.
+    from bot.ledger.patience import connect_patiently
+
+    event.listen(engine, "do_connect", connect_patiently)
     event.listen(engine, "connect", _prepare_server_reader if read_only else _prepare_server_writer)
     return engine
 

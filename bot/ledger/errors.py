@@ -53,11 +53,20 @@ class LedgerBroken(LedgerError):
     """The disk failed a sync: what it holds is not known, so that this process writes nothing more."""
 
 
+class LedgerSilent(LedgerError):
+    """Its server does not answer: what was asked of it last it may still do, so that this process asks nothing more."""
+
+
 _FULL = ("database or disk is full", "no space left on device")
 _LOCKED = ("database is locked", "lock timeout")
 _BROKEN = "disk i/o error"
+SILENT = "said nothing for too long"
+"""How a connection says that its server does not answer."""
+_UNANSWERED = (SILENT, "connection timeout expired")
 
 _OLDER = "an earlier version wrote it; a run on it brings it up to date, and so does a backup of it that is restored"
+
+_LOST = "its server ended the connection; start again on the same ledger: what it was asked last it may have done"
 
 _REMEDIES = (
     ("not a database", "it is not an SQLite database; restore a backup or move the file away"),
@@ -78,6 +87,9 @@ _REMEDIES = (
     ("no such column", _OLDER),
     ("no such table", "it holds no ledger; a run creates one"),
     ('relation "runs" does not exist', "it holds no ledger; a run creates one"),
+    *((sign, "its server does not answer; look at it and at its disk, and start again") for sign in _UNANSWERED),
+    *((sign, _LOST) for sign in ("server closed the connection", "terminating connection", "the connection is closed")),
+    ("is starting up", "its server is just being started; wait until it is, and start again"),
     ("connection refused", "no database server answers there; start it or correct the URL"),
 )
 
@@ -107,10 +119,12 @@ def _said(origin: BaseException) -> str:
 
 
 def _kind(text: str) -> type[LedgerError]:
-    """What is full may have space again, and what is locked be let go; a disk that failed once is not asked again."""
+    """What is full may have space again, and what is locked be let go; what failed once is not asked again."""
     said = text.lower()
     if any(sign in said for sign in _FULL):
         return LedgerFull
     if any(sign in said for sign in _LOCKED):
         return LedgerLocked
+    if any(sign in said for sign in _UNANSWERED):
+        return LedgerSilent
     return LedgerBroken if _BROKEN in said else LedgerError

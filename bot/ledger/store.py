@@ -17,7 +17,7 @@ from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 from bot.clock import Clock
 from bot.ledger import quick
 from bot.ledger.database import place
-from bot.ledger.errors import LedgerBroken, LedgerError, explained
+from bot.ledger.errors import LedgerBroken, LedgerError, LedgerSilent, explained
 from bot.ledger.headfile import HeadFile
 from bot.ledger.lease import check_token, lease_row, queue
 from bot.ledger.models import Base, PlanRow
@@ -56,7 +56,7 @@ class Store:
         self._writer = writer
         self._head_file = head_file
         self._lease: tuple[str, int] | None = None
-        self._broken: LedgerBroken | None = None
+        self._broken: LedgerBroken | LedgerSilent | None = None
         self._changes: list[Change] = []
         # Found or made since the last transaction ended: what one that is rolled back made, nobody finds afterwards.
         self._plan_rows: dict[tuple[str, str], int] = {}
@@ -147,7 +147,7 @@ class Store:
         if self._batch is not None:
             yield self._batch
             return
-        with explained(self._where), self._reading() as connection:
+        with self._asking(), self._reading() as connection:
             yield connection
 
     def ask_others(self) -> None:
@@ -206,6 +206,18 @@ class Store:
         self.ask_others()
         if kept is not None:
             kept.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """As `explained`; a server that once did not answer is not waited for again."""
+        if isinstance(self._broken, LedgerSilent):
+            raise self._broken
+        try:
+            with explained(self._where):
+                yield
+        except LedgerSilent as error:
+            self._broken = error
+            raise
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -290,7 +302,7 @@ class Store:
             del (self._waiting or [])[:noted]
             if self._head_file is not None and self._changes:
                 self._head_file.write(head, sync=acts)
-        except LedgerBroken as error:
+        except (LedgerBroken, LedgerSilent) as error:
             self._broken = error
             raise
         finally:

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
 from bot.ledger.decisions import Level
-from bot.ledger.errors import LedgerError, LedgerFull, explained
+from bot.ledger.errors import LedgerError, LedgerFull, LedgerSilent, explained
 from bot.ledger.ledger import Ledger
+from bot.ledger.patience import Patient
 from bot.ledger.reading import events
 from tests.bot.ledger.given import StandingClock, open_ledger
 from tests.postgres import Postgres
@@ -87,6 +88,29 @@ def test_who_stands_still_in_the_middle_of_writing_keeps_nobody_from_it(
             still.record_event(Level.INFO, "written", "by who stood still")
         assert [found.detail for found in events(other)] == ["by another"]
         _note(still)
+
+
+def test_a_server_that_hangs_is_given_up_and_asked_nothing_more(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[object]()
+    with closing(_opened(url)) as ledger, monkeypatch.context() as soon:
+        ledger.hold("twin")
+        soon.setattr("bot.ledger.patience.LONGEST_S", 0.05)
+        with pytest.raises(LedgerSilent, match="its server does not answer"), ledger.read() as connection:
+            connection.exec_driver_sql("SELECT pg_sleep(60)")
+        soon.setattr(Patient, "wait", lambda *_, **__: asked.append(1))
+        for ask in (ledger.accounts, ledger.renew, lambda: _note(ledger)):
+            with pytest.raises(LedgerSilent):
+                ask()
+    assert not asked
+
+
+def test_a_server_that_ends_a_connection_is_told_as_such(url: str, person: psycopg.Connection) -> None:
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()"
+    with closing(_opened(url)) as ledger:
+        with pytest.raises(LedgerError, match="its server ended the connection; start again"), ledger.batch():
+            person.execute(others, (person.info.dbname,))
+            _note(ledger)
+        _note(ledger)
 
 
 def test_a_standby_that_lets_nobody_write_is_named() -> None:
