@@ -109,7 +109,7 @@ def test_a_damaged_answer_is_never_scanned_to_other_numbers_than_the_reference_g
                 raw[at:at] = raw[at : at + rng.choice((1, 2, 64, 80))]
             case _:
                 del raw[at:]
-                raw = raw or bytearray(b"{")
+        raw = raw or bytearray(b"{")
     scanned = chains.codec._scanned(bytes(raw))
     if scanned is not None:
         reference = outcome(plain.decoded, bytes(raw))
