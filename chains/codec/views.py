@@ -27,7 +27,8 @@ class LogsView(Sequence[Log]):
     __slots__ = ("_emitters", "_first_topics", "_read", "_spans", "_text", "arrays")
 
     def __init__(self, arrays: Logs, text: bytes, spans: I4, read: Callable[[Mapping[str, Any]], Log]) -> None:
-        self.arrays = arrays
+        # A copy, because the room they were read into is twice as large, and blocks are kept for a while.
+        self.arrays = Logs._make(array.copy() for array in arrays)
         self._text = text
         self._spans = spans
         self._read = read
