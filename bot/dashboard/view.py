@@ -8,8 +8,9 @@ from itertools import islice
 from typing import Any, Protocol
 
 from bot.dashboard.series import Series
-from bot.dashboard.source import OPEN, Source
+from bot.dashboard.source import OPEN, BudgetShown, Source
 from bot.dashboard.wire import encoded, plain
+from bot.signer.switch import TOTAL
 
 Row = dict[str, Any]
 Table = dict[int | str, Row]
@@ -62,7 +63,7 @@ class View:
             rows: dict[str, Sequence[Identified]] = {
                 "decisions": decisions,
                 "older": older,
-                "budgets": await self._source.budgets(),
+                "budgets": _pressing(await self._source.budgets()),
                 "venues": await self._source.venues(),
                 "events": await self._source.events(),
                 "nodes": picture.nodes,
@@ -127,6 +128,17 @@ class View:
         }
         self._values, self._tables, self._whole = values, tables, None
         return encoded(changes)
+
+
+def _pressing(budgets: Sequence[BudgetShown]) -> Sequence[BudgetShown]:
+    """All as they are; where they are more than a page shows, what is halted and what is used most comes first."""
+    if len(budgets) <= MAX_ROWS["budgets"]:
+        return budgets
+    return sorted(budgets, key=lambda it: (it.id != TOTAL, it.halted_because is None, -_used_most(it)))
+
+
+def _used_most(budget: BudgetShown) -> float:
+    return max((limit.used_wei / max(limit.limit_wei, 1) for limit in budget.limits), default=0.0)
 
 
 def _change(before: Table, after: Table) -> dict[str, Any] | None:

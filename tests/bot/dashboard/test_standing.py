@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -24,7 +25,8 @@ from bot.dashboard.source import (
     State,
     Venue,
 )
-from bot.signer.switch import Switch, Trading
+from bot.dashboard.view import View
+from bot.signer.switch import TOTAL, Switch, Trading
 from tests.bot.dashboard.pages import shown
 from tests.bot.dashboard.samples import ETHER, STRATEGIES, SampleRun
 from tests.bot.dashboard.serving import dashboard_of
@@ -183,6 +185,20 @@ class Long(SampleRun):
     async def budgets(self) -> Sequence[BudgetShown]:
         one, *_ = await super().budgets()
         return [replace(one, id=str(number)) for number in range(50)]
+
+
+async def test_of_more_budgets_than_a_page_shows_the_halted_and_the_most_used_are_shown() -> None:
+    class Pressed(Long):
+        async def budgets(self) -> Sequence[BudgetShown]:
+            one, *_ = await super().budgets()
+            calm = [replace(one, id=str(number), limits=(Limit("capital", 5, 100),)) for number in range(48)]
+            used = replace(one, id="used", limits=(Limit("capital", 5, 100), Limit("gas_day", 99, 100)))
+            return [replace(calm[0], id=TOTAL), *calm, used, replace(calm[0], id="halted", halted_because="asked to")]
+
+    view = View(Pressed(blocks=6))
+    await view.refresh()
+    shown_first = [row["id"] for row in json.loads(view.whole())["tables"]["budgets"]]
+    assert shown_first == [TOTAL, "halted", "used", *map(str, range(37))]
 
 
 async def test_a_long_and_large_run_says_since_when_and_of_how_many(browser: BrowserContext) -> None:
