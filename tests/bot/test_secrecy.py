@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.cli import main
 from bot.rpc import HttpRpc
 from bot.signer.keystore import seal
 from chains.anvil import RpcError
-from chains.concealing import Concealing
+from chains.concealing import HIDDEN, Concealing
 from chains.exchanges.adapter import Exchange
 from chains.exchanges.troubles import ExchangeMisconfigured, ExchangeUnavailable
 from chains.relays.client import RelayClient
@@ -215,3 +217,12 @@ def test_the_search_finds_what_was_planted_wherever_it_lies(secret: str, tmp_pat
 def test_what_a_url_may_hold_secret_is_hidden_and_its_words_are_not(url: str, told: str, hidden: str) -> None:
     conceal = Concealing.of_url(url)
     assert (conceal(told), conceal.raw(told.encode())) == (hidden, hidden.encode())
+
+
+@given(st.lists(st.tuples(st.binary(max_size=40), st.sampled_from([str, str.lower, str.upper, str.swapcase]))))
+def test_a_secret_in_bytes_is_hidden_in_whatever_case_and_wherever_it_stands(
+    parts: list[tuple[bytes, Callable[[str], str]]],
+) -> None:
+    conceal = Concealing(["Key0123-abcdeF", "another-secret"])
+    told = b"".join(around + spelt("Key0123-abcdeF").encode() for around, spelt in parts)
+    assert conceal.raw(told) == b"".join(around + HIDDEN.encode() for around, _ in parts)
