@@ -26,6 +26,16 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 LONGEST_WAIT_S = 3_600
 """An exchange that wants to be left alone for longer is asked again after this."""
 
+_NUMBERED: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
+    {
+        "bybit": ("data", "s", "u", "u"),
+        "gate": ("result", "s", "U", "u"),
+        "kucoin": ("data", "symbol", "sequenceStart", "sequenceEnd"),
+    }
+)
+"""Exchanges that number the updates of a book without gaps, at which ccxt does not look: where an update stands in a
+message, and by what names it tells its market, its first number and its last."""
+
 FOLLOWED_DEPTH = 1_000
 _FOLLOWED: Mapping[str, int] = MappingProxyType({"kucoin": 100, "bitfinex": 100, "bittrade": 150, "htx": 400})
 
@@ -72,8 +82,8 @@ def client_of(
         raise ExchangeMisconfigured(f"{name}: its API keys have a passphrase; write where it is as `api_passphrase`")
     # At the level of debugging, ccxt logs every request with its headers, the key among them.
     client.logger = logging.Logger("ccxt", logging.INFO)
-    if ccxt_id == "kucoin":
-        _look_for_gaps(client)
+    if ccxt_id in _NUMBERED:
+        _look_for_gaps(client, ccxt_id)
     _end_what_it_stumbles_over(client)
     return client
 
@@ -93,18 +103,23 @@ def _end_what_it_stumbles_over(client: Any) -> None:
     client.handle_message = handled
 
 
-def _look_for_gaps(client: Any) -> None:
-    """Have KuCoin's client stumble over missing updates of a book: it would go on without them."""
+def _look_for_gaps(client: Any, ccxt_id: str) -> None:
+    """Have ccxt's client stumble over missing updates of a book: it would go on without them."""
     handle = client.handle_order_book
+    inside, name, first_of, last_of = _NUMBERED[ccxt_id]
 
     def checked(connection: Any, message: Mapping[str, Any]) -> None:
-        data = client.safe_dict(message, "data", {})
-        symbol = client.safe_symbol(client.safe_string(data, "symbol"))
-        last = client.safe_integer(client.orderbooks.get(symbol), "nonce")
-        first = client.safe_integer(data, "sequenceStart")
-        if last is not None and first is not None and first > last + 1:
-            raise ccxt.ChecksumError(f"updates {last + 1} to {first - 1} of {symbol} are missing")
+        update = client.safe_dict(message, inside, {})
+        market_id = client.safe_string(update, name, "").removeprefix("ob.").partition(".")[0]
+        symbol = client.safe_symbol(market_id, None, None, "spot")
+        known = client.safe_integer(client.orderbooks.get(symbol), "nonce")
+        first = client.safe_integer(update, first_of)
+        whole = message.get("type") == "snapshot" or update.get("full")
+        if not whole and known is not None and first is not None and first > known + 1:
+            raise ccxt.ChecksumError(f"updates {known + 1} to {first - 1} of {symbol} are missing")
         handle(connection, message)
+        if ccxt_id == "bybit" and symbol in client.orderbooks:
+            client.orderbooks[symbol]["nonce"] = client.safe_integer(update, last_of)
 
     client.handle_order_book = checked
 

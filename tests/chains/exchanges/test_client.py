@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from types import SimpleNamespace
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import ccxt
@@ -51,32 +51,86 @@ async def test_ccxt_follows_books_as_deep_as_it_is_asked_to(ccxt_id: str) -> Non
     await client.close()
 
 
-async def test_a_connection_on_which_updates_of_a_book_are_missing_is_ended() -> None:
-    """KuCoin numbers them, and ccxt does not look: what the missing ones removed would stay in the book for good."""
-    client, ended = _client("kucoin"), list[Exception]()
-    client.set_markets([{**MARKET, "id": "ETH-USDT"}])
+Numbered = Callable[[int, int], Mapping[str, Any]]
+CHANGES = {"bids": [["1990", "1"]], "asks": []}
+SHORT = {"b": [["1990", "1"]], "a": []}
+
+
+def _bybit(first: int, last: int) -> Mapping[str, Any]:
+    return {"topic": "orderbook.1000.ETHUSDT", "type": "delta", "ts": 1, "data": {"s": "ETHUSDT", "u": last, **SHORT}}
+
+
+def _gate(first: int, last: int) -> Mapping[str, Any]:
+    update = {"t": 1, "s": "ob.ETH_USDT.50", "U": first, "u": last, **SHORT}
+    return {"channel": "spot.obu", "event": "update", "time_ms": 1, "result": update}
+
+
+def _kucoin(first: int, last: int) -> Mapping[str, Any]:
+    update = {"sequenceStart": first, "sequenceEnd": last, "symbol": "ETH-USDT", "time": 1, "changes": CHANGES}
+    return {"type": "message", "topic": "/market/level2:ETH-USDT", "subject": "trade.l2update", "data": update}
+
+
+class Connection:
+    """As much of ccxt's as books need."""
+
+    url = "wss://stream.test/v5/public/spot"
+
+    def __init__(self) -> None:
+        self.subscriptions: dict[str, object] = {}
+        self.ended: list[Exception] = []
+        self.told = 0
+
+    def on_error(self, error: Exception) -> None:
+        self.ended.append(error)
+
+    def resolve(self, result: object, message_hash: str) -> None:
+        self.told += 1
+
+
+def _knowing(ccxt_id: str, market_id: str) -> Any:
+    """A client that knows a book as it was after update 108."""
+    client = _client(ccxt_id)
+    client.set_markets([{**MARKET, "id": market_id}])
     state = {"symbol": "ETH/USDT", "bids": [[2000, 1]], "asks": [[2001, 1]], "nonce": 108}
-    book = client.orderbooks["ETH/USDT"] = client.order_book(state)
-    resolved = list[object]()
-    connection = SimpleNamespace(on_error=ended.append, resolve=lambda *told: resolved.append(told))
+    client.orderbooks["ETH/USDT"] = client.order_book(state)
+    return client
 
-    def update(first: int, last: int) -> None:
-        data = {"sequenceStart": first, "sequenceEnd": last, "symbol": "ETH-USDT", "time": 1}
-        changes = {"bids": [["1990", "1", str(last)]], "asks": []}
-        message = {
-            "topic": "/market/level2:ETH-USDT",
-            "subject": "trade.l2update",
-            "data": {**data, "changes": changes},
-        }
-        client.handle_message(connection, {"type": "message", **message})
 
-    for first, last in ((109, 110), (109, 110), (108, 112)):
-        update(first, last)
-    assert not ended and book["nonce"] == 112 and len(resolved) == 2
-    update(114, 114)
-    (error,) = ended
-    assert isinstance(error, ccxt.NetworkError) and "updates 113 to 113 of ETH/USDT are missing" in str(error)
-    assert book["nonce"] == 112 and len(resolved) == 2
+@pytest.mark.parametrize(
+    ("ccxt_id", "market_id", "update"),
+    [("bybit", "ETHUSDT", _bybit), ("gate", "ETH_USDT", _gate), ("kucoin", "ETH-USDT", _kucoin)],
+)
+async def test_a_connection_on_which_updates_of_a_book_are_missing_is_ended(
+    ccxt_id: str, market_id: str, update: Numbered
+) -> None:
+    """The exchange numbers them, and ccxt does not look: what the missing ones removed would stay for good."""
+    client, connection = _knowing(ccxt_id, market_id), Connection()
+    client.handle_message(connection, update(109, 109))
+    client.handle_message(connection, update(110, 110))
+    assert (connection.ended, connection.told, client.orderbooks["ETH/USDT"]["nonce"]) == ([], 2, 110)
+    client.handle_message(connection, update(112, 112))
+    (error,) = connection.ended
+    assert isinstance(error, ccxt.NetworkError) and "updates 111 to 111 of ETH/USDT are missing" in str(error)
+    assert (connection.told, client.orderbooks["ETH/USDT"]["nonce"]) == (2, 110)
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("ccxt_id", "market_id", "whole", "update"),
+    [
+        ("bybit", "ETHUSDT", {**_bybit(200, 200), "type": "snapshot"}, _bybit),
+        ("gate", "ETH_USDT", {**_gate(200, 200), "result": {**_gate(200, 200)["result"], "full": True}}, _gate),
+    ],
+    ids=("bybit", "gate"),
+)
+async def test_a_whole_book_may_come_with_any_number(
+    ccxt_id: str, market_id: str, whole: Mapping[str, Any], update: Numbered
+) -> None:
+    client, connection = _knowing(ccxt_id, market_id), Connection()
+    client.handle_message(connection, whole)
+    client.handle_message(connection, update(201, 201))
+    assert (connection.ended, connection.told, client.orderbooks["ETH/USDT"]["nonce"]) == ([], 2, 201)
+    assert [price for price, *_ in client.orderbooks["ETH/USDT"]["bids"]] == [1990]
     await client.close()
 
 
