@@ -1,8 +1,8 @@
 """A busy block on the bot's own road, from the node's answer to the cycles found, each step by itself.
 
 Run as `python -m benchmarks.bench_block [--blocks 100] [--changed 300]`: the recorded pools as the twin has them, of
-which so many are traded in each block. Beside it stands what the compiled decoder (figure 8) takes for the same answer:
-the road reads answers that hold more than logs, and keeps pools as objects. A line for people and a line of JSON.
+which so many are traded in each block. The peer takes the same blocks as objects, a log and a pool at a time, as a run
+without Numba does, and must find the same. A line for people and a line of JSON.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 import gc
 import random
-import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
@@ -21,15 +20,17 @@ from benchmarks.bench_codec import written
 from benchmarks.bench_market import BLOCK, GWEI, recorded_market, spread
 from benchmarks.machine import report
 from bot.market import Market
-from chains.blocks import Block, Head
-from chains.codec import decoded
+from chains.blocks import Block, Head, Log
 from chains.node import wire
+from chains.node.documents import opened
 from chains.pools.concentrated import SWAP, ConcentratedPool
 from chains.pools.constant_product import SYNC, ConstantProductPool
 from chains.pools.pool import Pool
 from chains.pools.tick_math import tick_at
 
 GAS_PRICE_WEI = 20 * GWEI
+ROAD, PEER = "as numbers", "as objects"
+STEPS = ("read", "taken in", "packed", "cycles found")
 TRANSACTION = "0x" + "11" * 32
 LEAST, MOST = 10**6, 2**100
 """Reserves of pools that can be traded a little, again and again."""
@@ -67,38 +68,43 @@ def main() -> None:
     arguments.add_argument("--blocks", type=int, default=100)
     arguments.add_argument("--changed", type=int, default=300)
     chosen = arguments.parse_args()
-    market, _ = recorded_market()
-    market.prepare(GAS_PRICE_WEI)
+    markets = {name: recorded_market()[0] for name in (ROAD, PEER)}
+    for market in markets.values():
+        market.prepare(GAS_PRICE_WEI)
     gc.freeze()  # As a run does once it is open.
-    steps: dict[str, list[float]] = {name: [] for name in ("read", "taken in", "packed", "cycles found")}
-    together, kernel = list[float](), list[float]()
-    busy = blocks(market, chosen.changed, random.Random(3))
+    marks: dict[str, list[tuple[float, ...]]] = {name: [] for name in markets}
+    busy = blocks(markets[PEER], chosen.changed, random.Random(3))
     for _ in range(chosen.blocks):
         head, raw = next(busy)
-        began = time.perf_counter()
-        logs = wire.logs(orjson.loads(raw)["result"])
-        read = time.perf_counter()
-        market.apply(Block(head, logs))
-        taken_in = time.perf_counter()
-        market.settle(GAS_PRICE_WEI)
-        packed = time.perf_counter()
-        list(market.cycles(market.take_changed(), max_hops=4, max_routes=4, gas_price_wei=GAS_PRICE_WEI))
-        found = time.perf_counter()
-        decoded(raw)
-        kernel.append((time.perf_counter() - found) * 1e3)
-        marks = (began, read, taken_in, packed, found)
-        for each, since, until in zip(steps.values(), marks, marks[1:], strict=False):
-            each.append((until - since) * 1e3)
-        together.append((found - began) * 1e3)
-    whole, told = spread(together), {name: spread(each) for name, each in steps.items()}
-    text = ", ".join(f"{name} {each['p50']:.2f} ms" for name, each in told.items())
+        found = {name: taken(market, head, raw, marks[name], name == ROAD) for name, market in markets.items()}
+        assert found[ROAD] == found[PEER], f"block {head.number}: numbers and objects do not come to the same"
+    told = {name: spread([each[-1] - each[0] for each in marks[name]]) for name in markets}
+    steps = {step: spread([each[place + 1] - each[place] for each in marks[ROAD]]) for place, step in enumerate(STEPS)}
+    ratio = told[PEER]["p50"] / told[ROAD]["p50"]
+    text = ", ".join(f"{name} {each['p50']:.2f} ms" for name, each in steps.items())
     report(
         "block",
-        f"{chosen.changed} of {len(market.pools)} pools traded in a block, on the road: p50 {whole['p50']:.1f} ms, p99 "
-        f"{whole['p99']:.1f} ms, of which {text}; the compiled decoder reads the same answer in "
-        f"{statistics.median(kernel):.2f} ms",
-        {"changed": chosen.changed, "together_ms": whole, "steps_ms": told, "decoder_ms": statistics.median(kernel)},
+        f"{chosen.changed} of {len(markets[ROAD].pools)} pools traded in a block, from answer to cycles: "
+        f"p50 {told[ROAD]['p50']:.2f} ms, p99 {told[ROAD]['p99']:.2f} ms, of which {text}; as objects "
+        f"{told[PEER]['p50']:.2f} ms, {ratio:.1f} times as long",
+        {"changed": chosen.changed, "together_ms": told[ROAD], "objects_ms": told[PEER], "steps_ms": steps},
     )
+
+
+def taken(market: Market, head: Head, raw: bytes, marks: list[tuple[float, ...]], as_numbers: bool) -> list[str]:
+    """One block through one market: what was found, and when each step ended, in milliseconds."""
+    times = [time.perf_counter()]
+    logs: Sequence[Log] = opened(raw)["result"] if as_numbers else wire.logs(orjson.loads(raw)["result"])
+    times.append(time.perf_counter())
+    market.apply(Block(head, logs))
+    times.append(time.perf_counter())
+    market.settle(GAS_PRICE_WEI)
+    times.append(time.perf_counter())
+    asked = market.take_changed()
+    found = list(market.cycles(asked, max_hops=4, max_routes=4, gas_price_wei=GAS_PRICE_WEI))
+    times.append(time.perf_counter())
+    marks.append(tuple(each * 1e3 for each in times))
+    return [each.explain() for each in found]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import timeit
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from eth_utils.abi import event_abi_to_log_topic
 from web3 import Web3
 from web3._utils.events import get_event_data
@@ -22,8 +21,8 @@ from web3._utils.events import get_event_data
 from benchmarks.bench_quotes import RUST
 from benchmarks.machine import report
 from bot.market.integers import kernels
-from bot.market.integers.directory import directory
-from bot.market.integers.layout import packed
+from bot.market.integers.directory import Heard, directory
+from bot.market.integers.layout import States, Taken, packed
 from bot.market.integers.topics import KNOWN
 from chains.assets import Token, address
 from chains.codec import decoded, plain
@@ -113,12 +112,12 @@ def measured() -> dict[str, Any]:
     logs = logs_of(random.Random(8))
     raw = _answer(logs)
     both = pools()
-    exact, table = packed(both), directory([pool.address for pool in both])
-    changed, left = np.zeros(LOGS, np.int32), np.zeros(LOGS, np.int32)
+    states, done = States.of(packed(both)), Taken.room(LOGS)
+    heard = Heard(directory([pool.address for pool in both]), directory([]))
     compute = kernels()
 
     def taken() -> None:
-        compute.apply_logs(decoded(raw), table, KNOWN, exact, changed, left)
+        compute.apply_logs(decoded(raw), heard, KNOWN, 1, states, done)
 
     swaps = [log for log in logs if log["topics"][0] == "0x" + SWAP.hex()]
     web3 = Web3()

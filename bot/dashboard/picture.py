@@ -30,19 +30,17 @@ class Changes:
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._seen: dict[VenueId, object] = {**market.pools, **market.books}
+        self._changed = market.watched()
         self.last_block: dict[VenueId, int] = {}
         self.times: Counter[VenueId] = Counter()
 
     def look(self, block: int) -> None:
-        """Note what is another value than at the last look. A tenth of a millisecond per thousand venues."""
-        seen = self._seen
-        for states in (self._market.pools, self._market.books):
-            for venue, state in states.items():
-                if seen.get(venue) is not state:
-                    seen[venue] = state
-                    self.last_block[venue] = block
-                    self.times[venue] += 1
+        """Note what has changed since the last look."""
+        for venue in sorted(self._changed):
+            if venue in self._market.pools or venue in self._market.books:
+                self.last_block[venue] = block
+                self.times[venue] += 1
+        self._changed.clear()
 
 
 class Painter:

@@ -150,6 +150,11 @@ class Graph:
         self.rates[edge.id] = rate if 0.0 < rate < np.inf else 0.0
         self.updates += 1
 
+    def set_rates(self, edges: NDArray[np.int32], rates: NDArray[np.float64]) -> None:
+        """As `set_rate`, of many by their numbers."""
+        self.rates[edges] = np.where((rates > 0.0) & (rates < np.inf), rates, 0.0)
+        self.updates += edges.size
+
     def _new_id(self) -> int:
         if self._free:
             return self._free.pop()

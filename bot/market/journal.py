@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -46,9 +46,14 @@ class Journal(Generic[_Key, _Value]):
 
     def remember(self, key: _Key, value: _Value) -> None:
         """What `key` was before the current block. Only the first value of a block counts; none before any block."""
+        self.remember_all([(key, value)])
+
+    def remember_all(self, values: Iterable[tuple[_Key, _Value]]) -> None:
+        """`remember` of each."""
         page = None if self.last is None else self._pages.get(self.last)
         if page is not None:
-            page.prior.setdefault(key, value)
+            for key, value in values:
+                page.prior.setdefault(key, value)
 
     def back_to(self, ancestor: int, now: Mapping[_Key, _Value]) -> dict[_Key, _Value] | None:
         """Forget the blocks above `ancestor`; the values after it. None where it is too far back to know.

@@ -9,11 +9,15 @@ from typing import TypeVar
 from bot.market import books as order_books
 from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
+from bot.market.packing import Packing
 from bot.market.readable import ReadableMarket
+from bot.market.rows import Past, Rows, TakenIn
 from bot.market.supposed import Supposed, rate_of
 from bot.market.transfers import Transfer
 from chains.assets import Assets
 from chains.blocks import Block, Head, Log
+from chains.codec import Logs
+from chains.codec.views import LogsView
 from chains.exchanges.books import Book
 from chains.pools.pool import NOT_UNDERSTOOD, Pool, Refreshed, Source, is_refreshed, is_timed
 from chains.pools.upgrades import CodeChanged, followed
@@ -41,14 +45,16 @@ class Market(ReadableMarket):
     """
 
     def __init__(self, assets: Assets) -> None:
-        super().__init__(Graph(assets), {}, {}, {}, {}, {})
+        graph, self._rows, books = Graph(assets), Rows(), dict[VenueId, Book]()
+        packing = Packing(graph, self._rows, books, self._curve_of, self._depth_of)
+        super().__init__(graph, self._rows, books, {}, {}, {}, packing)
         self._listeners: dict[Source, dict[VenueId, None]] = {}
         self._timed: dict[VenueId, None] = {}
         self._refreshed: dict[VenueId, None] = {}
         self._origins: dict[VenueId, Origin] = {}
         self._held: set[VenueId] = set()
         self._lost: set[VenueId] = set()
-        self._journal: Journal[VenueId, Pool] = Journal()
+        self._journal: Journal[VenueId, Pool | Past] = Journal()
         self._watchers: list[set[VenueId]] = []
         self._moved: tuple[VenueId, ...] = ()
 
@@ -63,13 +69,18 @@ class Market(ReadableMarket):
         pools = (self._pools[venue] for venue in self._refreshed)
         return tuple(pool for pool in pools if isinstance(pool, Refreshed) and pool.needs_reading)
 
+    def prepare(self, gas_price_wei: int = 0) -> None:
+        """As `ReadableMarket.prepare`; and what the first block's logs would wait for."""
+        super().prepare(gas_price_wei)
+        self._rows.take_in(Logs.room(0, 0), 0)
+
     def origin(self, venue: VenueId) -> Origin | None:
         """The pool as it was last read from the chain, where the block was said."""
         return self._origins.get(venue)
 
     def orphaned(self, venue: VenueId) -> tuple[Pool, ...]:
         """What the pool was in blocks that are no longer canonical, as far as is remembered."""
-        return self._journal.orphaned(venue)
+        return tuple(map(_known, self._journal.orphaned(venue)))
 
     def take_changed(self) -> frozenset[VenueId]:
         """`changed`, and start anew."""
@@ -96,6 +107,7 @@ class Market(ReadableMarket):
         number = self._journal.last if at_block is None else at_block
         if number is not None:
             self._origins[pool.venue] = Origin(number, pool)
+            self._rows.read_at(pool.venue, number)
         self._refused.pop(pool.venue, None)
         self._held.discard(pool.venue)
         self._set_pool(pool)
@@ -166,18 +178,29 @@ class Market(ReadableMarket):
         if self._moved:
             self._packing.renew_value(self._moved[number % len(self._moved)])
         after: dict[VenueId, Pool] = {}
-        time, logs = f"the time of block {number}", f"a log of block {number}"
+        first: dict[VenueId, int] = {}
+        time, what = f"the time of block {number}", f"a log of block {number}"
         for venue in tuple(self._timed):
             if number > self._read_at(venue):
                 self._take(_at, block.head, venue, after, time)
-        for log in block.logs:
+        logs = block.logs
+        done = self._rows.take_in(logs.arrays, number) if isinstance(logs, LogsView) else None
+        first = {} if done is None else dict(zip(done.venues, done.first, strict=True))
+        for place in range(len(logs)) if done is None else done.left:
+            log = logs[place]
             for venue in self._hearing(log):
                 if number > self._read_at(venue):
-                    self._take(followed, log, venue, after, logs)
+                    known = venue in after
+                    self._take(followed, log, venue, after, what)
+                    if not known:
+                        first[venue] = place
+        if done is not None:
+            self._moved_rows(done)
         for venue, following in after.items():
             self._journal.remember(venue, self._pools[venue])
             self._set_pool(following)
-        self._moved = tuple(after)
+        rows = list[VenueId]() if done is None else done.venues
+        self._moved = tuple(sorted((*after, *rows), key=lambda venue: first.get(venue, -1)) if after else rows)
 
     def undo(self, ancestor_number: int) -> tuple[VenueId, ...]:
         """Go back to the state after block `ancestor_number`; its venues count as changed.
@@ -194,7 +217,7 @@ class Market(ReadableMarket):
             for venue, pool in prior.items():
                 if venue not in lost and venue not in self._held:
                     self._refused.pop(venue, None)
-                    self._set_pool(pool)
+                    self._set_pool(_known(pool))
         for venue in unread:
             del self._origins[venue]
         lost -= self._held
@@ -283,10 +306,29 @@ class Market(ReadableMarket):
         self._refused[venue] = reason
         self._touched(venue)
 
+    def _moved_rows(self, done: TakenIn) -> None:
+        """What a block's logs changed in rows is what all go by from now on."""
+        count = len(done.venues)
+        self._journal.remember_all(zip(done.venues, done.before, strict=True))
+        self._graph.set_rates(done.edges, done.taken.rates[:count])
+        edges = set(done.edges.ravel().tolist())
+        for derived in (self._curves, self._depths):
+            for number in derived.keys() & edges:
+                del derived[number]
+        self._changed.update(done.venues)
+        for watcher in self._watchers:
+            watcher.update(done.venues)
+        self._packing.moved(done)
+        self._prices.clear()
+
     def _set_pool(self, pool: Pool) -> None:
         venue = pool.venue
         known = self._pools.get(venue)
-        if known is not None and known.tokens == pool.tokens:
+        if known is not None and known.tokens != pool.tokens:
+            self._ignore(known)
+            del self._pools[venue]
+            known = None
+        if known is not None:
             edges = self._graph.edges_of(venue)
         else:
             directions = [(one, other) for one in pool.tokens for other in pool.tokens if one != other]
@@ -296,9 +338,9 @@ class Market(ReadableMarket):
         except NOT_UNDERSTOOD as error:
             self.lose([venue], f"its prices cannot be told: {error}")
             return
+        self._pools[venue] = pool
         if known is None:
             self._listen(pool)
-        self._pools[venue] = pool
         for edge, rate in zip(edges, rates, strict=True):
             self._forget(edge)
             self._graph.set_rate(edge, rate)
@@ -306,6 +348,7 @@ class Market(ReadableMarket):
 
     def _listen(self, pool: Pool) -> None:
         venue, timed, refreshed = pool.venue, is_timed(pool), is_refreshed(pool)
+        self._rows.listen(pool, self._graph.edges_of(venue), self._read_at(venue))
         for source in pool.sources:
             self._listeners.setdefault(source, {})[venue] = None
         if timed:
@@ -314,6 +357,7 @@ class Market(ReadableMarket):
             self._refreshed[venue] = None
 
     def _ignore(self, pool: Pool) -> None:
+        self._rows.ignore(pool)
         for source in pool.sources:
             heard = self._listeners.get(source, {})
             heard.pop(pool.venue, None)
@@ -333,6 +377,10 @@ class Market(ReadableMarket):
         """Drop what was derived from the edge's venue."""
         self._curves.pop(edge.id, None)
         self._depths.pop(edge.id, None)
+
+
+def _known(state: Pool | Past) -> Pool:
+    return state.pool() if isinstance(state, Past) else state
 
 
 def _at(pool: Pool, head: Head) -> Pool:

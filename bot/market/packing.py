@@ -7,19 +7,21 @@ between the tokens on a chain that its currencies' assets tie it to: once for ea
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bot.market.graph import Edge, Graph, VenueId
+from bot.market.integers.layout import PRODUCT, RANGES
 from bot.market.kernels import Curve
 from bot.market.ladder import Ladder
 from bot.market.packed import Detector, PackedMarket
 from bot.market.packed.shapes import F8, I4
 from bot.market.prices import leaving, opposite
 from bot.market.ranges import Anchor, Ranged, anchor, is_ranged, kept, ranges, root_price
+from bot.market.rows import NOWHERE, Rows, TakenIn
 from bot.market.values import middle, values_from
 from chains.assets import ETH, ZERO_ADDRESS, Asset, Token
 from chains.exchanges.books import Book
@@ -59,7 +61,7 @@ class Packing:
     def __init__(
         self,
         graph: Graph,
-        pools: Mapping[VenueId, Pool],
+        pools: Rows,
         books: Mapping[VenueId, Book],
         curve_of: Callable[[Edge], Curve],
         depth_of: Callable[[Edge], float],
@@ -75,7 +77,7 @@ class Packing:
         self._numbers: dict[int, list[int]] = {}
         self._stale: dict[VenueId, None] = {}
         self._moved: dict[int, float] = {}
-        self._refilled: dict[int, tuple[float, float]] = {}
+        self._refilled: dict[int, Sequence[float]] = {}
         self._valued = 0
         self._widths: dict[int, float] = {}
         self._ladder = Ladder(self.market)
@@ -85,6 +87,16 @@ class Packing:
     def touch(self, venue: VenueId) -> None:
         """Note that something about the venue has changed."""
         self._stale[venue] = None
+
+    def moved(self, done: TakenIn) -> None:
+        """Note what a block's logs changed in rows: mere numbers, where the ranges stay as they are."""
+        count = len(done.venues)
+        values, stands = done.taken.values[:count], (done.taken.holds[:count] != 0) & (done.packed != NOWHERE)
+        products, ranged = stands & (done.kinds == PRODUCT), stands & (done.kinds == RANGES)
+        self._refilled.update(zip(done.packed[products].tolist(), values[products].tolist(), strict=True))
+        self._moved.update(zip(done.packed[ranged].tolist(), values[ranged, 0].tolist(), strict=True))
+        for at in np.flatnonzero(~stands).tolist():
+            self.touch(done.venues[at])
 
     def detector(self, gas_price_wei: int) -> Detector:
         """What searches, at trade sizes that suit the gas price."""
@@ -138,16 +150,19 @@ class Packing:
 
     def sync(self) -> None:
         """Take in whatever has changed."""
-        if not self._stale:
+        if not (self._stale or self._moved or self._refilled):
             return
         stale, self._stale = self._stale, {}
         fresh: list[tuple[VenueId, Pool]] = []
-        for venue in stale:
+        # In an order of their own: numbers are then the same however it came about that they are wanted.
+        for venue in sorted(stale):
             pool = self._pools.get(venue)
             self.left_out.pop(venue, None)
             if pool is None:
                 self._drop_unless_standing(venue)
-            elif not self._renewed(venue, pool, self._curve_of):
+            elif self._renewed(venue, pool, self._curve_of):
+                self._pools.anchored(pool)
+            else:
                 self._drop(venue)
                 fresh.append((venue, pool))
         self._move()
@@ -285,6 +300,8 @@ class Packing:
             anchored = anchor(pool) if is_ranged(pool) else None
             self._venues[venue] = Packed(edges, [int(number)], _made_of(pool), anchored)
             self._number(edges, int(number))
+            self._pools.numbered(venue, int(number))
+            self._pools.anchored(pool)
 
     def _put_book(self, venue: VenueId) -> None:
         """The book's present state, between all tokens that it is tied to."""
@@ -332,6 +349,8 @@ class Packing:
         if known is None:
             return
         for number in known.pools:
+            self._moved.pop(number, None)
+            self._refilled.pop(number, None)
             for at in self.market.edges_of(number):
                 del self._edges[at]
         for edge in known.edges:
@@ -398,7 +417,7 @@ def _class_of(pool: Pool) -> int:
 
 def _reserves(pool: ConstantProductPool) -> tuple[float, float]:
     one, other = pool.tokens
-    return pool.reserves[0] / 10**one.decimals, pool.reserves[1] / 10**other.decimals
+    return float(pool.reserves[0]) / float(10**one.decimals), float(pool.reserves[1]) / float(10**other.decimals)
 
 
 def _rows(curve: Curve) -> F8:

@@ -46,7 +46,7 @@ class ReadableMarket:
         curves: MutableMapping[int, Curve],
         depths: MutableMapping[int, float],
         refused: MutableMapping[VenueId, str],
-        packing: Packing | None = None,
+        packing: Packing,
         transfers: MutableMapping[VenueId, Transfer] | None = None,
     ) -> None:
         """`curves` and `depths` are by edge number, filled as they are needed; `packing` is one's own, or lent."""
@@ -60,7 +60,7 @@ class ReadableMarket:
         self._prices: dict[tuple[Asset, Asset], float] = {}
         self._changed: set[VenueId] = set()
         self._rest = 0
-        self._packing = packing or Packing(graph, pools, books, self._curve_of, self._depth_of)
+        self._packing = packing
         self._search = Search(graph, pools, books, self._curve_of, self._price, self._packing)
 
     @property

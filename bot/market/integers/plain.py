@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
-from bot.market.integers.directory import NOBODY, Directory
+from bot.market.integers.directory import BY_HAND, BY_ID, NOBODY, Heard
 from bot.market.integers.layout import (
     EMPTY,
     FILLED,
     I4,
+    NEAR,
     PARTLY,
     PRODUCT,
+    Q96_INVERSE,
     SHORT,
+    TICKS,
     U8,
     U64,
     UNFIT,
     UNKNOWN,
     Exact,
     Filled,
+    States,
+    Taken,
     limbs,
     whole,
 )
-from bot.market.integers.topics import PANCAKE, SWAP, SYNC
+from bot.market.integers.topics import PANCAKE, SWAP, SWAP_BY_ID, SYNC
 from chains.codec import Logs
 from chains.pools.concentrated import MAX_AMOUNT
 from chains.pools.constant_product import MAX_RESERVE
 from chains.pools.pool import PPM, InsufficientLiquidity
 from chains.pools.swap_math import step_exact_in, step_exact_out
-from chains.pools.tick_math import MAX_SQRT_PRICE, MIN_SQRT_PRICE
+from chains.pools.tick_math import MAX_SQRT_PRICE, MAX_TICK, MIN_SQRT_PRICE, MIN_TICK
 
 
 class _Swap(NamedTuple):
@@ -71,37 +77,86 @@ def route_batch(pools: Exact, begins: I4, rows: I4, downs: U8, inputs: U64, amou
             amounts[hop] = limbs(amount, 4)
 
 
-def apply_logs(logs: Logs, table: Directory, known: U64, pools: Exact, changed: I4, left: I4) -> tuple[int, int]:
-    """Put every log of a pool in `table` into `pools.state`; see `events.apply_logs`."""
-    rows = {tuple(key): int(row) for key, row in zip(table.keys.tolist(), table.rows, strict=True) if row != NOBODY}
+def apply_logs(logs: Logs, heard: Heard, known: U64, number: int, pools: States, taken: Taken) -> tuple[int, int]:
+    """Put the logs of block `number` into `pools.state`; see `events.apply_logs`."""
     kinds = {whole(topic): kind for kind, topic in enumerate(known)}
-    changes = lefts = 0
+    set_by: dict[int, list[tuple[int, list[tuple[int, int]] | None]]] = {}
+    left = list[int]()
+    taken.row[: len(logs.log_index)] = NOBODY
     for at in range(len(logs.log_index)):
-        row = rows.get(tuple(logs.address[at].tolist()))
+        row = _row(logs, at, heard, pools.home)
         kind = kinds.get(whole(logs.topics[at, 0]))
-        if row is None or not logs.topic_count[at] or kind is None:
+        if row == BY_HAND:
+            left.append(at)
+        elif row != NOBODY and logs.topic_count[at] and kind is not None and pools.since[row] < number:
+            first = int(logs.first_word[at])
+            data = [whole(word) for word in logs.words[first : first + int(logs.word_count[at])]]
+            words = _words_after(kind, row, pools, int(logs.topic_count[at]), data)
+            set_by.setdefault(row, []).append((at, words))
+        else:
             continue
-        first = int(logs.first_word[at])
-        data = [whole(word) for word in logs.words[first : first + int(logs.word_count[at])]]
-        words = _words_after(kind, pools.kind[row] == PRODUCT, data)
-        if words is None:
-            left[lefts] = at
-            lefts += 1
+        taken.row[at] = row
+    changes = 0
+    for row, events in set_by.items():
+        if any(words is None for _, words in events):
+            left += [at for at, _ in events]
             continue
-        pools.state[row, [place for place, _ in words]] = [limb for _, limb in words]
-        changed[changes] = row
+        taken.changed[changes], taken.first[changes] = row, events[0][0]
+        taken.prior[changes] = pools.state[row]
+        for _, words in events:
+            assert words is not None
+            pools.state[row, [place for place, _ in words]] = [limb for _, limb in words]
+        _rated(row, pools, taken, changes)
         changes += 1
-    return changes, lefts
+    taken.left[: len(left)] = sorted(left)
+    return changes, len(left)
 
 
-def _words_after(kind: int, product: bool, data: list[int]) -> list[tuple[int, int]] | None:
+def _row(logs: Logs, at: int, heard: Heard, homes: I4) -> int:
+    """The row of the pool whose log `at` is, `NOBODY` or `BY_HAND`."""
+    first, second, third = logs.address[at].tolist()
+    row = heard.addresses.row((first, second, third, 0))
+    if row > BY_ID:
+        return row
+    if logs.topic_count[at] < 2:
+        return NOBODY
+    one, two, three, four = logs.topics[at, 1].tolist()
+    home, row = row, heard.ids.row((one, two, three, four))
+    return NOBODY if row >= 0 and homes[row] != home else row
+
+
+def _words_after(kind: int, row: int, pools: States, topics: int, data: list[int]) -> list[tuple[int, int]] | None:
     """Which words of a pool's state an event sets; None if that is for the pool itself to say."""
-    if kind == SYNC and product and len(data) == 2 and max(data) <= MAX_RESERVE:
+    product, own = pools.kind[row] == PRODUCT, pools.home[row] > BY_ID
+    if kind == SYNC and product and len(data) == 2 and max(data) <= MAX_RESERVE and topics == 1:
         return list(enumerate(limbs(data[0], 2) + limbs(data[1], 2)))
-    length = {SWAP: 5, PANCAKE: 7}.get(kind)
-    if product or len(data) != length or data[2] >= 1 << 160 or data[3] >= 1 << 128:
+    length = ({SWAP: 5, PANCAKE: 7} if own else {SWAP_BY_ID: 6}).get(kind)
+    if product or len(data) != length or topics != 3 or data[2] >= 1 << 160 or not 0 < data[3] < 1 << 128:
+        return None
+    if not own and data[5] != int(pools.state[row, 5]):
+        return None
+    tick = _signed(data[4], 256)
+    if not MIN_TICK <= tick < MAX_TICK or not data[2]:
+        return None
+    above = math.log(float(data[2]) * Q96_INVERSE) * TICKS - tick
+    if not NEAR < above < 1.0 - NEAR:
         return None
     return [*enumerate(limbs(data[2], 3) + limbs(data[3], 2)), (6, limbs(data[4], 1)[0])]
+
+
+def _rated(row: int, pools: States, taken: Taken, k: int) -> None:
+    """A changed row's values and rates, and whether its liquidity is as was known."""
+    state, (kept, unit, other_unit, ratio, inverse) = pools.state[row], pools.fixed[row].tolist()
+    if pools.kind[row] == PRODUCT:
+        one, other = float(whole(state[:2])), float(whole(state[2:4]))
+        taken.values[k], taken.holds[k] = (one / unit, other / other_unit), 1
+        taken.rates[k] = (kept * other / one * ratio, kept * one / other * inverse) if one and other else (0.0, 0.0)
+        return
+    root = float(whole(state[:3])) * Q96_INVERSE
+    taken.values[k], taken.rates[k] = (root * unit, 0.0), (kept * root * root * ratio, kept / root / root * inverse)
+    low, high = pools.span[row].tolist()
+    within = low <= _signed(whole(state[6:]), 64) < high
+    taken.holds[k] = within and whole(pools.span_liquidity[row]) == whole(state[3:5])
 
 
 def _swap(pools: Exact, row: int, down: bool, specified: int, exact_in: bool) -> _Swap:

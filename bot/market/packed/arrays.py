@@ -170,7 +170,7 @@ class PackedMarket:
         pairs = self._joints.pairs
         return int(pairs.source[pair]), int(pairs.target[pair])
 
-    def set_reserves(self, pools: Sequence[int], reserves: Sequence[tuple[float, float]]) -> None:
+    def set_reserves(self, pools: Sequence[int], reserves: Sequence[Sequence[float]]) -> None:
         """PRODUCT pools' reserves in whole units."""
         state, at = self._pools["state"], np.array(pools, np.int64)
         state[at, 0:2] = np.array(reserves) * state[at, 4:6]

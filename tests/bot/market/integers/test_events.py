@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.market.integers import fast, plain
-from bot.market.integers.directory import NOBODY, directory
-from bot.market.integers.layout import packed
+from bot.market.integers.directory import BY_HAND, NOBODY, Heard, Register, address_name, directory
+from bot.market.integers.layout import States, Taken, packed
 from bot.market.integers.topics import KNOWN
 from chains.assets import address
 from chains.blocks import Log
@@ -24,9 +23,15 @@ from tests.chains.pools.samples import pair, ranged
 PAIR = pair((10**21, 2 * 10**21), number=0xAA)
 RANGES = ranged(sqrt_price_at(0), [(-600, 600, 10**18)], number=0xBB)
 POOLS = [PAIR, RANGES]
-TABLE = directory([pool.address for pool in POOLS])
+TABLE = Heard(directory([pool.address for pool in POOLS]), directory([]))
 STRANGER = "0x" + "77" * 20
 PARTY = "11".zfill(64)
+
+
+def priced(tick: int) -> int:
+    """A price in the middle of a tick."""
+    return (sqrt_price_at(tick) + sqrt_price_at(tick + 1)) // 2
+
 
 ticks = st.integers(MIN_TICK, MAX_TICK - 1)
 syncs = st.tuples(st.integers(0, 2**113), st.integers(0, 2**112)).map(lambda pair: (PAIR.address, SYNC, list(pair)))
@@ -34,7 +39,7 @@ swaps = st.tuples(ticks, st.integers(0, 2**129), st.sampled_from([SWAP, PANCAKE_
     lambda drawn: (
         RANGES.address,
         drawn[2],
-        [5, -7, sqrt_price_at(drawn[0]), drawn[1], drawn[0], *([0, 0] if drawn[2] == PANCAKE_SWAP else [])],
+        [5, -7, priced(drawn[0]), drawn[1], drawn[0], *([0, 0] if drawn[2] == PANCAKE_SWAP else [])],
     )
 )
 others = st.sampled_from(
@@ -63,26 +68,30 @@ def test_compiled_and_plain_leave_the_same_states_and_the_same_logs(events: list
     logs = decoded(raw_logs(events))
     outcomes = []
     for kernels in (fast, plain):
-        exact = packed(POOLS)
-        changed, left = np.zeros(len(events) + 1, np.int32), np.zeros(len(events) + 1, np.int32)
-        counts = kernels.apply_logs(logs, TABLE, KNOWN, exact, changed, left)
-        outcomes.append((counts, exact.state.tolist(), changed.tolist(), left.tolist()))
+        states, taken = States.of(packed(POOLS)), Taken.room(len(events))
+        states.span[:], states.span_liquidity[:, 0] = (-600, 600), 10**18
+        changes, lefts = kernels.apply_logs(logs, TABLE, KNOWN, 7, states, taken)
+        told = [column[:changes].tolist() for column in taken[1:7]]
+        outcomes.append((states.state.tolist(), states.mark.tolist(), told, taken.left[:lefts].tolist()))
     assert outcomes[0] == outcomes[1]
 
 
 @given(st.lists(st.one_of(syncs, swaps), max_size=8))
 def test_states_are_those_that_the_pools_come_to_by_themselves(events: list[tuple[str, bytes, list[int]]]) -> None:
     good = [event for event in events if max(event[2][0:2] if event[1] == SYNC else [0]) < 2**112]
-    good = [event for event in good if event[1] == SYNC or event[2][3] < 2**128]
-    exact = packed(POOLS)
-    changed, left = np.zeros(len(good) + 1, np.int32), np.zeros(len(good) + 1, np.int32)
-    changes, lefts = fast.apply_logs(decoded(raw_logs(good)), TABLE, KNOWN, exact, changed, left)
+    good = [event for event in good if event[1] == SYNC or 0 < event[2][3] < 2**128]
+    states, taken = States.of(packed(POOLS)), Taken.room(len(good))
+    changes, lefts = fast.apply_logs(decoded(raw_logs(good)), TABLE, KNOWN, 7, states, taken)
     after: dict[str, ConstantProductPool | ConcentratedPool] = {pool.address: pool for pool in POOLS}
     for place, (emitter, kind, data) in enumerate(good):
         log_topics = (kind, bytes(32), bytes(32)) if kind != SYNC else (kind,)
         after[emitter] = after[emitter].applied(_log(emitter, log_topics, data, place))
-    assert (changes, lefts) == (len(good), 0)
-    assert exact.state.tolist() == packed([after[pool.address] for pool in POOLS]).state.tolist()
+    emitters = [emitter for emitter, _, _ in good]
+    assert [POOLS[row].address for row in taken.changed[:changes].tolist()] == list(dict.fromkeys(emitters))
+    assert [emitters[at] for at in taken.first[:changes].tolist()] == list(dict.fromkeys(emitters))
+    assert lefts == 0
+    assert taken.prior[:changes].tolist() == [packed(POOLS).state[row].tolist() for row in taken.changed[:changes]]
+    assert states.state.tolist() == packed([after[pool.address] for pool in POOLS]).state.tolist()
 
 
 def _log(emitter: str, topics: tuple[bytes, ...], data: list[int], place: int) -> Log:
@@ -95,3 +104,11 @@ def test_addresses_that_fall_into_one_slot_are_still_told_apart() -> None:
     assert sorted(row for row in table.rows.tolist() if row != NOBODY) == list(range(len(many)))
     with pytest.raises(ValueError, match="occurs twice"):
         directory([many[0], many[0]])
+
+
+def test_whose_an_address_is_can_be_said_anew() -> None:
+    register, many = Register(), [address(f"0x{number:040x}") for number in range(1, 200)]
+    for row, each in enumerate(many):
+        register.put(address_name(each), row)
+        register.put(address_name(many[0]), BY_HAND)
+    assert [register.table.row(address_name(each)) for each in many] == [BY_HAND, *range(1, 199)]
