@@ -84,21 +84,24 @@ def client_of(
     client.logger = logging.Logger("ccxt", logging.INFO)
     if ccxt_id in _NUMBERED:
         _look_for_gaps(client, ccxt_id)
-    _end_what_it_stumbles_over(client)
+    _handle_well(client)
     return client
 
 
-def _end_what_it_stumbles_over(client: Any) -> None:
-    """Have ccxt's client end a connection of which it cannot read a message: it would read nothing more of it, and the
-    book would stand as if nothing happened at the exchange.
+def _handle_well(client: Any) -> None:
+    """Have ccxt's client keep its live books in floats, as all of it that sorts them expects, and end a connection of
+    which it cannot read a message: it would read nothing more of it, and the book would stand as if nothing happened.
     """
-    handle = client.handle_message
+    handle, number = client.handle_message, client.number
 
     def handled(connection: Any, message: Any) -> None:
+        client.number = float
         try:
             handle(connection, message)
         except Exception as error:
             connection.on_error(ccxt.NetworkError(f"a message cannot be read: {type(error).__name__}: {error}"))
+        finally:
+            client.number = number
 
     client.handle_message = handled
 

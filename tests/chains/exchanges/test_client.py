@@ -70,6 +70,20 @@ def _kucoin(first: int, last: int) -> Mapping[str, Any]:
     return {"type": "message", "topic": "/market/level2:ETH-USDT", "subject": "trade.l2update", "data": update}
 
 
+def _coinbase(kind: str, *levels: tuple[str, str, str]) -> Mapping[str, Any]:
+    updates = [{"side": side, "price_level": price, "new_quantity": amount} for side, price, amount in levels]
+    event = {"type": kind, "product_id": "ETH-USDT", "updates": updates}
+    return {"channel": "l2_data", "timestamp": "2023-02-09T20:32:50Z", "sequence_num": 0, "events": [event]}
+
+
+def _kraken(kind: str, bids: list[tuple[float, float]], asks: list[tuple[float, float]]) -> Mapping[str, Any]:
+    sides = {
+        side: [{"price": price, "qty": amount} for price, amount in levels]
+        for side, levels in (("bids", bids), ("asks", asks))
+    }
+    return {"channel": "book", "type": kind, "data": [{"symbol": "ETH/USDT", **sides, "checksum": 1}]}
+
+
 class Connection:
     """As much of ccxt's as books need."""
 
@@ -131,6 +145,53 @@ async def test_a_whole_book_may_come_with_any_number(
     client.handle_message(connection, update(201, 201))
     assert (connection.ended, connection.told, client.orderbooks["ETH/USDT"]["nonce"]) == ([], 2, 201)
     assert [price for price, *_ in client.orderbooks["ETH/USDT"]["bids"]] == [1990]
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("ccxt_id", "market_id", "said"),
+    [
+        (
+            "bitfinex",
+            "tETHUST",
+            [
+                [1, [[2000.1, 1, 0.5], [2001.2, 1, -0.7]]],
+                [1, [1999.3, 2, 4]],
+                [1, [2001.2, 0, -1]],
+                [1, [2002.4, 1, -3]],
+            ],
+        ),
+        (
+            "coinbase",
+            "ETH-USDT",
+            [
+                _coinbase("snapshot", ("bid", "2000.1", "0.5"), ("offer", "2001.2", "0.7")),
+                _coinbase("update", ("bid", "1999.3", "4"), ("offer", "2001.2", "0"), ("offer", "2002.4", "3")),
+            ],
+        ),
+        (
+            "kraken",
+            "XETHZUSDT",
+            [
+                _kraken("snapshot", [(2000.1, 0.5)], [(2001.2, 0.7)]),
+                _kraken("update", [(1999.3, 4.0)], [(2001.2, 0.0), (2002.4, 3.0)]),
+            ],
+        ),
+    ],
+    ids=("bitfinex", "coinbase", "kraken"),
+)
+async def test_a_live_book_is_kept_in_numbers_that_ccxt_can_sort(ccxt_id: str, market_id: str, said: list[Any]) -> None:
+    """What is asked for by request stays text."""
+    client, connection = _client(ccxt_id), Connection()
+    client.set_markets([{**MARKET, "id": market_id}])
+    connection.subscriptions = {"1": {"channel": "book", "symbol": "tETHUST", "prec": "P0", "len": "100"}}
+    for message in said:
+        client.handle_message(connection, message)
+    book = client.orderbooks["ETH/USDT"]
+    assert (connection.ended, connection.told) == ([], len(said))
+    assert [level[:2] for level in book["bids"]] == [[2000.1, 0.5], [1999.3, 4.0]]
+    assert [level[:2] for level in book["asks"]] == [[2002.4, 3.0]]
+    assert client.number is str
     await client.close()
 
 
