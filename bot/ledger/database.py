@@ -168,8 +168,9 @@ def _connect_server(url: URL, *, read_only: bool) -> Engine:
             url,
             pool_pre_ping=True,
             connect_args=given,
-            # Who reads sees one moment, as in SQLite: a run goes on writing between two of the reader's questions.
-            isolation_level="REPEATABLE READ" if read_only else None,
+            # Who reads sees one moment, as in SQLite: a run goes on writing between two of the reader's questions. Who
+            # writes sees all that was committed before his turn, whatever the server is set to.
+            isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
             execution_options={"postgresql_readonly": read_only},
         )
     except ModuleNotFoundError as error:

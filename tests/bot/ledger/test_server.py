@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 
@@ -61,6 +62,24 @@ def test_a_commit_is_on_the_disk_whatever_the_server_is_set_to(url: str, person:
         person.commit()
         with closing(_opened(url)) as ledger, ledger._writer.connect() as connection:
             assert connection.exec_driver_sql("SHOW synchronous_commit").scalar_one() == kept
+
+
+def test_who_waited_for_his_turn_goes_on_from_what_was_committed_before_it(
+    url: str, person: psycopg.Connection
+) -> None:
+    """Also where the server lets transactions see only what was there when they began."""
+    person.execute(
+        f"ALTER DATABASE {person.info.dbname} SET default_transaction_isolation = 'repeatable read'".encode()
+    )
+    person.commit()
+    with closing(_opened(url)) as ledger, closing(_opened(url)) as other, ThreadPoolExecutor() as beside:
+        with ledger.batch():
+            _note(ledger)
+            waiting = beside.submit(_note, other)
+            while not waiting.done() and not _somebody_waits(person):
+                pass
+        waiting.result()
+        assert ledger.verified().whole
 
 
 @pytest.mark.parametrize("held", ["SELECT * FROM leases FOR UPDATE", "LOCK TABLE events IN ACCESS EXCLUSIVE MODE"])
@@ -168,3 +187,10 @@ def _once_seals_are_read(act: Callable[[], None]) -> Iterator[None]:
     finally:
         event.remove(Engine, "after_cursor_execute", look)
     assert done
+
+
+def _somebody_waits(person: psycopg.Connection) -> bool:
+    asked = "SELECT 1 FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+    found = person.execute(asked, (person.info.dbname,)).fetchone()
+    person.rollback()
+    return found is not None
