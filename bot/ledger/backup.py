@@ -171,8 +171,10 @@ def _copy_rows(source: Connection, target: Connection) -> None:
         columns = columns_there(source, table)
         if not columns:
             continue
-        rows = source.execute(select(*columns).order_by(*table.primary_key))
-        for part in rows.mappings().partitions(_ROWS_AT_ONCE):
+        every = select(*columns).order_by(*table.primary_key)
+        # A server would send a whole table at once otherwise.
+        rows = source.execute(every, execution_options={"yield_per": _ROWS_AT_ONCE})
+        for part in rows.mappings().partitions():
             target.execute(insert(table), [dict(row) for row in part])
         key = table.primary_key.columns.values()
         if target.dialect.name == "postgresql" and len(key) == 1 and table.autoincrement_column is not None:

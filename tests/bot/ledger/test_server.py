@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import OperationalError
 
+from bot.ledger.backup import backup
 from bot.ledger.decisions import Level
 from bot.ledger.errors import LedgerError, LedgerFull, LedgerSilent, explained
 from bot.ledger.ledger import Ledger
@@ -54,6 +56,21 @@ def test_a_server_that_goes_while_a_ledger_is_proven_is_no_damage(on_server: Led
     with closing(_view(on_server)) as view, _once_seals_are_read(cut_off), pytest.raises(LedgerError):
         view.verified()
     assert on_server.verified().whole
+
+
+def test_a_backup_holds_no_whole_table_in_memory(on_server: Ledger, tmp_path: Path) -> None:
+    by_parts = dict[str, bool]()
+
+    def look(connection: Connection, cursor: object, statement: str, *_: Any) -> None:
+        if connection.dialect.name == "postgresql" and "ORDER BY" in statement:
+            by_parts[statement] = isinstance(cursor, psycopg.ServerCursor)
+
+    event.listen(Engine, "before_cursor_execute", look)
+    try:
+        backup(on_server._writer.url.render_as_string(hide_password=False), tmp_path / "copy.sqlite3")
+    finally:
+        event.remove(Engine, "before_cursor_execute", look)
+    assert by_parts and all(by_parts.values())
 
 
 def test_a_commit_is_on_the_disk_whatever_the_server_is_set_to(url: str, person: psycopg.Connection) -> None:
