@@ -15,7 +15,14 @@ FAILURES = 3
 LONGEST_REST_BLOCKS = 32
 
 IN_VAIN = frozenset(
-    {Reason.SIM_REVERTED, Reason.SIM_COINBASES_DISAGREE, Reason.TOKEN_TAX, Reason.TOKEN_TRAP, Reason.SIGNER_GAS_LIMIT}
+    {
+        Reason.SIM_REVERTED,
+        Reason.SIM_COINBASES_DISAGREE,
+        Reason.TOKEN_TAX,
+        Reason.TOKEN_TRAP,
+        Reason.SIGNER_GAS_LIMIT,
+        Reason.SIGNER_MIN_PROFIT,
+    }
 )
 """Refusals of what the pools promise and the chain does not do."""
 

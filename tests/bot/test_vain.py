@@ -12,13 +12,15 @@ import pytest
 from bot import vain as vainly
 from bot.ledger.reading import decisions
 from bot.plan import Swap
+from bot.reasons import Reason
 from bot.vain import FAILURES, LONGEST_REST_BLOCKS, Vain
+from chains.tools import ROOT
 from tests.bot.execution.given import cycle
 from tests.bot.market.samples import market
 from tests.bot.test_strategy import CHEAP, DEAR, view
 from tests.chains.pools.contracts import call_data
 from tests.road import scenario as scenarios
-from tests.road.small import open_road
+from tests.road import small
 
 SWAPS = cycle().swaps
 
@@ -64,13 +66,22 @@ def test_a_view_shows_a_resting_walk_and_offers_it_to_nobody() -> None:
     assert not list(shown.cycles(max_hops=2)) and shown.seen == [found.opportunity]
 
 
-async def test_what_reverts_on_the_fork_rests_on_the_road(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("odd", "reason"),
+    [("Tokens.sol/TaxedToken.json", Reason.TOKEN_TAX), ("Answers.sol/GasBurner.json", Reason.SIGNER_MIN_PROFIT)],
+    ids=["taxed", "burning all gas"],
+)
+async def test_what_comes_to_nothing_on_the_fork_rests_on_the_road(
+    odd: str, reason: Reason, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vainly, "FAILURES", 1)
+    monkeypatch.setattr(small, "_TAXED_TOKEN", ROOT / "contracts" / "out" / odd)
     async with AsyncExitStack() as stack:
-        road = await open_road(scenarios.read("poisoned"), tmp_path, stack)
+        road = await small.open_road(scenarios.read("poisoned"), tmp_path, stack)
         for _ in range(2):
             for facts in road.pools.values():
                 call = {"from": road.chain.chain.account, "to": facts.address, "data": call_data("sync()")}
                 await road.anvil.rpc("eth_sendTransaction", {**call, "gas": hex(200_000)})
             await road.mine(())
-        assert road.engine.counts["opportunities"] == 2 and len(decisions(road.ledger)) == 1
+        assert road.engine.counts["opportunities"] == 2
+        assert [made.reason for made in decisions(road.ledger)] == [reason]
