@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from bot.market.graph import Edge, Graph, VenueId
 from bot.market.journal import Journal
 from bot.market.packing import Packing
 from bot.market.readable import ReadableMarket
-from bot.market.rows import Past, Rows, TakenIn
+from bot.market.rows import Moved, Past, Rows, TakenIn
 from bot.market.supposed import Supposed, rate_of
 from bot.market.transfers import Transfer
 from chains.assets import Assets
@@ -91,6 +91,10 @@ class Market(ReadableMarket):
         """A set to which every venue that changes from now on is added; whoever asked for it empties it."""
         self._watchers.append(set())
         return self._watchers[-1]
+
+    def moved_from(self, venues: Sequence[VenueId], known: Mapping[VenueId, Pool]) -> Moved:
+        """Pools of `venues` that are what `known` says but for some numbers, which are handed on for less."""
+        return self._rows.moved_from(venues, known)
 
     def take_lost(self) -> frozenset[VenueId]:
         """Pools that went out since the last call, their state not being known any more, and are still out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import ItemsView, Iterator, MutableMapping, Sequence, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
 from types import ModuleType
 from typing import NamedTuple, TypeGuard
 
@@ -39,12 +39,19 @@ NOWHERE = -1
 class Past(NamedTuple):
     """A pool as it was: some earlier object of it, and its row's words then, row `at` of `states`."""
 
-    of: Rowed
+    of: Pool
     states: U64
     at: int
 
     def pool(self) -> Pool:
-        return _moved(self.of, self.states[self.at].tolist())
+        return with_words(self.of, self.states[self.at].tolist())
+
+
+class Moved(NamedTuple):
+    """Pools that are others than before by a row's words alone: row `k` of `states` is that of `venues[k]`."""
+
+    venues: tuple[VenueId, ...]
+    states: U64
 
 
 class TakenIn(NamedTuple):
@@ -158,6 +165,11 @@ class Rows(MutableMapping[VenueId, Pool]):
             else:
                 self._addresses.hearers[address_name(emitter)] -= 1
 
+    def moved_from(self, venues: Sequence[VenueId], known: Mapping[VenueId, Pool]) -> Moved:
+        """Those of `venues` that are what `known` says but for their rows' words."""
+        found = tuple(venue for venue in venues if venue in self._row and _alike(self._made[venue], known.get(venue)))
+        return Moved(found, self._columns["state"][[self._row[venue] for venue in found]])
+
     def read_at(self, venue: VenueId, since: int) -> None:
         """The pool is as it was after block `since`; logs up to that are not to be taken in again."""
         row = self._row.get(venue)
@@ -192,8 +204,7 @@ class Rows(MutableMapping[VenueId, Pool]):
         venues = [self._venues[row] for row in rows.tolist()]
         made, behind, prior = self._made, self._behind, taken.prior
         before: list[Pool | Past] = [
-            Past(made[venue], prior, at) if venue in behind else made[venue]  # type: ignore[arg-type]
-            for at, venue in enumerate(venues)
+            Past(made[venue], prior, at) if venue in behind else made[venue] for at, venue in enumerate(venues)
         ]
         behind.update(venues)
         return TakenIn(
@@ -208,9 +219,7 @@ class Rows(MutableMapping[VenueId, Pool]):
         )
 
     def _renewed(self, venue: VenueId) -> Pool:
-        pool = self._made[venue]
-        assert _is_rowed(pool)
-        self._made[venue] = made = _moved(pool, self._columns["state"][self._row[venue]].tolist())
+        self._made[venue] = made = with_words(self._made[venue], self._columns["state"][self._row[venue]].tolist())
         self._behind.discard(venue)
         return made
 
@@ -262,8 +271,16 @@ def _fits_a_row(pool: Pool) -> TypeGuard[Rowed]:
     return isinstance(pool, ConstantProductPool) or pool.ticks.edges is None
 
 
-def _moved(pool: Rowed, words: list[int]) -> Rowed:
-    """The pool with the state that a row's words say."""
+def _alike(one: Pool, other: Pool | None) -> bool:
+    """Whether a row's words can make the one of the other."""
+    if not _is_rowed(one) or type(one) is not type(other) or one.tokens != other.tokens or one.fee_ppm != other.fee_ppm:
+        return False
+    return getattr(one, "ticks", None) is getattr(other, "ticks", None)
+
+
+def with_words(pool: Pool, words: list[int]) -> Pool:
+    """The pool, of a kind that has rows, with the state that a row's words say (`Exact.state`)."""
+    assert _is_rowed(pool)
     if isinstance(pool, ConstantProductPool):
         return moved(pool, reserves=(words[0] | words[1] << LIMB_BITS, words[2] | words[3] << LIMB_BITS))
     tick = words[6] - ((words[6] >> (LIMB_BITS - 1)) << LIMB_BITS)

@@ -15,10 +15,11 @@ from contextlib import suppress
 from bot.market.certificate.messages import PREFIX, Certified, Proposed, Update, framed
 from bot.market.combined import Walk
 from bot.market.dual.capture import Terms
-from bot.market.dual.venues import Venue
+from bot.market.graph import VenueId
 from bot.market.market import Market
 from chains.anvil import die_with_parent
 from chains.assets import Token
+from chains.pools.pool import Pool
 from chains.tools import ROOT
 
 MOST_WAITING = 64
@@ -42,6 +43,7 @@ class Certifier:
         on_ended: Callable[[], None] = lambda: None,
     ) -> None:
         self._market, self._numeraire, self._heard, self._ended = market, numeraire, on_certified, on_ended
+        self._pools: dict[VenueId, Pool] = {}
         self._changes = market.watched()
         self._changes.update((*market.pools, *market.books))
         self._line: asyncio.Queue[Update] = asyncio.Queue(MOST_WAITING)
@@ -75,11 +77,16 @@ class Certifier:
             return
         changed, market = sorted(self._changes), self._market
         self._changes.clear()
-        venues: list[Venue] = [market.pools[name] for name in changed if name in market.pools]
-        venues += [tied for name in changed if name in market.books and (tied := market.tied(name)) is not None]
-        known = {venue.venue for venue in venues}
+        moved = market.moved_from(changed, self._pools)
+        alike = frozenset(moved.venues)
+        pools = [market.pools[name] for name in changed if name in market.pools and name not in alike]
+        books = [tied for name in changed if name in market.books and (tied := market.tied(name)) is not None]
+        known = alike.union((pool.venue for pool in pools), (book.venue for book in books))
         gone = tuple(name for name in changed if name not in known)
-        self._line.put_nowait(Update(number, self._numeraire, tuple(venues), gone, terms, propose))
+        self._pools.update((pool.venue, pool) for pool in pools)
+        for name in gone:
+            self._pools.pop(name, None)
+        self._line.put_nowait(Update(number, self._numeraire, tuple(pools), moved, tuple(books), gone, terms, propose))
 
     async def proposed(self, number: int, within_s: float) -> tuple[Walk, ...]:
         """The walks of that block's optimum, if they are found in time; none if not."""

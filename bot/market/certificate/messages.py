@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from bot.market.combined import Walk
 from bot.market.dual.capture import Cause, Terms
-from bot.market.dual.venues import Venue
+from bot.market.dual.venues import BookVenue
+from bot.market.rows import Moved
 from chains.assets import Token
+from chains.pools.pool import Pool
 
 PREFIX = struct.Struct(">I")
 
@@ -19,12 +21,15 @@ PREFIX = struct.Struct(">I")
 class Update:
     """A block: what its market has anew of pools and books, what is gone from it, and what trades must keep to.
 
-    With `propose` the optimum's walks are told as soon as they are found.
+    `moved` are pools that were told before and differ by their rows' words alone. With `propose` the optimum's walks
+    are told as soon as they are found.
     """
 
     number: int
     numeraire: Token
-    venues: tuple[Venue, ...]
+    pools: tuple[Pool, ...]
+    moved: Moved
+    books: tuple[BookVenue, ...]
     gone: tuple[str, ...]
     terms: Terms
     propose: bool = False

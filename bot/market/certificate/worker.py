@@ -27,8 +27,10 @@ from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import Problem, opening_prices
 from bot.market.dual.solve import Solution, solve
 from bot.market.dual.standing import Standing
-from bot.market.dual.venues import BookVenue
+from bot.market.dual.venues import BookVenue, Venue
+from bot.market.rows import with_words
 from chains.assets import Token
+from chains.pools.pool import Pool
 
 NICENESS = 10
 
@@ -39,11 +41,12 @@ class Certificates:
     def __init__(self) -> None:
         self._standing: Standing | None = None
         self._prices: dict[Token, float] = {}
+        self._pools: dict[str, Pool] = {}
 
     def solved(self, update: Update) -> Solution:
         """The optimum of the block that `update` leads to."""
         self._standing = self._standing or Standing(update.numeraire)
-        problem = self._standing.posed(update.venues, update.gone)
+        problem = self._standing.posed(self._changed(update), update.gone)
         solution = solve(problem, self._start(problem))
         self._prices.update(zip(problem.tokens, map(float, solution.prices), strict=True))
         return solution
@@ -69,6 +72,16 @@ class Certificates:
             limit, taken, missed = explained(solution, terms, limit, unsupported)
             within_reach = taken.gain
         return Certified(update.number, limit, within_reach, missed, time.perf_counter() - began)
+
+    def _changed(self, update: Update) -> list[Venue]:
+        """The venues that the update tells of: pools by name, then books."""
+        for name in update.gone:
+            self._pools.pop(name, None)
+        pools = {pool.venue: pool for pool in update.pools}
+        for name, words in zip(update.moved.venues, update.moved.states.tolist(), strict=True):
+            pools[name] = with_words(self._pools[name], words)
+        self._pools.update(pools)
+        return [*(pools[name] for name in sorted(pools)), *update.books]
 
     def _start(self, problem: Problem) -> Floats | None:
         """The last prices: the optimum is not far from there. Tokens without one get a first guess."""

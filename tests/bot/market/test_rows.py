@@ -13,6 +13,7 @@ from bot.market import Market
 from bot.market.market import OutOfOrder
 from bot.market.packed.shapes import RANGES as RANGED
 from bot.market.ranges import Ranged
+from bot.market.rows import with_words
 from chains.assets import ZERO_ADDRESS, Address, address
 from chains.blocks import Block, Head, Log
 from chains.kernels.cache import compiled
@@ -227,3 +228,21 @@ def test_numbers_and_objects_come_to_the_same_market(seed: int) -> None:
     assert dict(objects.pools) == dict(numbers.pools)
     for venue in objects.pools:
         assert objects.orphaned(venue) == numbers.orphaned(venue)
+
+
+@pytest.mark.skipif(not compiled(), reason="without Numba there are objects alone")
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pool_that_was_known_and_its_numbers_now_are_the_pool_now(seed: int) -> None:
+    rng, made, known, moved = random.Random(seed), market(*POOLS), dict[str, Pool](), 0
+    for turn in range(400):
+        done(drawn(rng, made), made, True)
+        if turn % 4 == 0:
+            now = made.moved_from(sorted(made.pools), known)
+            known |= {
+                venue: with_words(known[venue], words)
+                for venue, words in zip(now.venues, now.states.tolist(), strict=True)
+            }
+            moved += sum(known[venue] is not made.pools[venue] for venue in now.venues)
+            known |= {venue: pool for venue, pool in made.pools.items() if venue not in now.venues}
+            assert {venue: known[venue] for venue in made.pools} == dict(made.pools)
+    assert moved > 100

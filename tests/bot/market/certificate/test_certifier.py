@@ -3,12 +3,14 @@
 import asyncio
 import os
 
+import numpy as np
 import pytest
 
 from bot.market.certificate.certifier import Certifier
 from bot.market.certificate.messages import Update
 from bot.market.certificate.worker import Certificates
 from bot.market.dual.capture import Cause, Terms
+from bot.market.rows import Moved
 from bot.run.certifying import Optimum
 from tests.bot.market.samples import USDC, WETH, block, book, market, sync, v2
 
@@ -16,9 +18,11 @@ WEI = 10**18
 CHEAP = v2(1, USDC, WETH, (1_900_000 * 10**6, 1_000 * WEI))
 DEAR = v2(2, USDC, WETH, (2_000_000 * 10**6, 1_000 * WEI))
 
+NOTHING_MOVED = Moved((), np.zeros((0, 7), np.uint64))
+
 
 def told(number, venues, gone=(), **terms):
-    return Update(number, WETH, tuple(venues), tuple(gone), Terms(**terms))
+    return Update(number, WETH, tuple(venues), NOTHING_MOVED, (), tuple(gone), Terms(**terms))
 
 
 def test_a_block_is_bounded_and_the_difference_explained_to_the_last_unit():
