@@ -19,7 +19,7 @@ from chains.blocks import Block, Head, Log
 from chains.codec import Logs
 from chains.codec.views import LogsView
 from chains.exchanges.books import Book
-from chains.pools.pool import NOT_UNDERSTOOD, Pool, Refreshed, Source, is_refreshed, is_timed
+from chains.pools.pool import NOT_UNDERSTOOD, Pool, Refreshed, is_refreshed, is_timed
 from chains.pools.upgrades import CodeChanged, followed
 
 _Said = TypeVar("_Said", Head, Log)
@@ -48,7 +48,6 @@ class Market(ReadableMarket):
         graph, self._rows, books = Graph(assets), Rows(), dict[VenueId, Book]()
         packing = Packing(graph, self._rows, books, self._curve_of, self._depth_of)
         super().__init__(graph, self._rows, books, {}, {}, {}, packing)
-        self._listeners: dict[Source, dict[VenueId, None]] = {}
         self._timed: dict[VenueId, None] = {}
         self._refreshed: dict[VenueId, None] = {}
         self._origins: dict[VenueId, Origin] = {}
@@ -192,7 +191,7 @@ class Market(ReadableMarket):
         first = {} if done is None else dict(zip(done.venues, done.first, strict=True))
         for place in range(len(logs)) if done is None else done.left:
             log = logs[place]
-            for venue in self._hearing(log):
+            for venue in self._rows.hearing(log):
                 if number > self._read_at(venue):
                     known = venue in after
                     self._take(followed, log, venue, after, what)
@@ -244,7 +243,7 @@ class Market(ReadableMarket):
         after: dict[VenueId, Pool] = {}
         gone: dict[VenueId, str] = {}
         for log in logs:
-            for venue in self._hearing(log):
+            for venue in self._rows.hearing(log):
                 try:
                     after[venue] = followed(after.get(venue) or self._pools[venue], log)
                 except NOT_UNDERSTOOD as error:
@@ -266,13 +265,6 @@ class Market(ReadableMarket):
     def _read_at(self, venue: VenueId) -> int:
         origin = self._origins.get(venue)
         return 0 if origin is None else origin.number
-
-    def _hearing(self, log: Log) -> tuple[VenueId, ...]:
-        """The venues that `log` may change."""
-        heard = self._listeners.get(Source(log.address), {})
-        if len(log.topics) > 1 and (others := self._listeners.get(Source(log.address, log.topics[1]))):
-            heard = heard | others
-        return tuple(heard)
 
     def _take(
         self,
@@ -353,8 +345,6 @@ class Market(ReadableMarket):
     def _listen(self, pool: Pool) -> None:
         venue, timed, refreshed = pool.venue, is_timed(pool), is_refreshed(pool)
         self._rows.listen(pool, self._graph.edges_of(venue), self._read_at(venue))
-        for source in pool.sources:
-            self._listeners.setdefault(source, {})[venue] = None
         if timed:
             self._timed[venue] = None
         if refreshed:
@@ -362,11 +352,6 @@ class Market(ReadableMarket):
 
     def _ignore(self, pool: Pool) -> None:
         self._rows.ignore(pool)
-        for source in pool.sources:
-            heard = self._listeners.get(source, {})
-            heard.pop(pool.venue, None)
-            if not heard:
-                self._listeners.pop(source, None)
         self._timed.pop(pool.venue, None)
         self._refreshed.pop(pool.venue, None)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
 from types import ModuleType
 from typing import NamedTuple, TypeGuard
@@ -16,16 +17,17 @@ import numpy as np
 
 from bot.market.graph import Edge, VenueId
 from bot.market.integers import kernels
-from bot.market.integers.directory import BY_HAND, BY_ID, NOBODY, Heard, Key, Register, address_name, id_name
+from bot.market.integers.directory import BY_HAND, BY_ID, NOBODY, Heard, Register, address_name, id_name
 from bot.market.integers.layout import I4, LIMB_BITS, PRODUCT, RANGES, U8, U64, States, Taken, whole, words_of
 from bot.market.integers.topics import KNOWN
 from bot.market.packed.columns import Columns
 from bot.market.ranges import is_ranged
 from chains.assets import Address
+from chains.blocks import Log
 from chains.codec.frames import Logs
 from chains.pools.concentrated import ConcentratedPool
 from chains.pools.constant_product import ConstantProductPool
-from chains.pools.pool import PPM, Pool, moved
+from chains.pools.pool import PPM, Pool, Source, moved
 from chains.pools.tick_math import MAX_TICK, MIN_TICK
 from chains.pools.uniswap_v4 import UniswapV4Pool
 from chains.pools.uniswap_v4_key import DYNAMIC_FEE
@@ -79,8 +81,9 @@ class Rows(MutableMapping[VenueId, Pool]):
         self._behind: set[VenueId] = set()
         self._row: dict[VenueId, int] = {}
         self._venues: list[VenueId] = []
-        self._names: dict[int, tuple[Register, Key]] = {}
         self._free: list[int] = []
+        self._listeners: dict[Source, dict[VenueId, None]] = {}
+        self._ids_heard: Counter[bytes] = Counter()
         self._addresses, self._ids = Register(), Register()
         self._homes: dict[Address, int] = {}
         self._kernels: ModuleType | None = None
@@ -110,14 +113,14 @@ class Rows(MutableMapping[VenueId, Pool]):
             if _fits_a_row(pool):
                 self._write(row, pool)
             else:
-                self._vacate(venue, row)
+                self._vacate(pool, row)
 
     def __delitem__(self, venue: VenueId) -> None:
-        del self._made[venue]
+        pool = self._made.pop(venue)
         self._behind.discard(venue)
         row = self._row.get(venue)
         if row is not None:
-            self._vacate(venue, row)
+            self._vacate(pool, row)
 
     def __contains__(self, venue: object) -> bool:
         return venue in self._made
@@ -141,29 +144,37 @@ class Rows(MutableMapping[VenueId, Pool]):
 
         It gets a row where its logs may be taken in there: nobody else hears them.
         """
-        for emitter, pool_id in pool.sources:
-            address = address_name(emitter)
-            if pool_id:
-                home = self._homes.setdefault(emitter, BY_ID - len(self._homes))
-                self._addresses.put(address, BY_HAND if self._addresses.hearers[address] else home)
-                register, name, alone = self._ids, id_name(pool_id), True
-            else:
-                register, name, alone, home = self._addresses, address, emitter not in self._homes, NOBODY
-            register.hearers[name] += 1
-            row = BY_HAND
-            if alone and register.hearers[name] == 1 and _fits_a_row(pool):
-                row = self._new_row(pool, edges)
-                self._columns["since"][row], self._columns["home"][row] = since, home
-                self._names[row] = register, name
+        for source in pool.sources:
+            heard = self._listeners.setdefault(source, {})
+            heard[pool.venue] = None
+            register, name, home, alone = self._addresses, address_name(source.emitter), NOBODY, len(heard) == 1
+            if source.pool_id:
+                self._ids_heard[source.pool_id] += 1
+                home = self._homes.setdefault(source.emitter, BY_ID - len(self._homes))
+                register.put(name, BY_HAND if Source(source.emitter) in self._listeners else home)
+                # Two contracts may each hold a pool of the same id.
+                register, name, alone = self._ids, id_name(source.pool_id), self._ids_heard[source.pool_id] == 1
+            elif source.emitter in self._homes:
+                alone = False
+            row = self._new_row(pool, edges, since, home) if alone and _fits_a_row(pool) else BY_HAND
             register.put(name, row)
 
     def ignore(self, pool: Pool) -> None:
         """Undo `listen`."""
-        for emitter, pool_id in pool.sources:
-            if pool_id:
-                self._ids.hearers[id_name(pool_id)] -= 1
-            else:
-                self._addresses.hearers[address_name(emitter)] -= 1
+        for source in pool.sources:
+            heard = self._listeners.get(source, {})
+            heard.pop(pool.venue, None)
+            if not heard:
+                self._listeners.pop(source, None)
+            if source.pool_id:
+                self._ids_heard[source.pool_id] -= 1
+
+    def hearing(self, log: Log) -> tuple[VenueId, ...]:
+        """The venues that `log` may change."""
+        heard = self._listeners.get(Source(log.address), {})
+        if len(log.topics) > 1 and (others := self._listeners.get(Source(log.address, log.topics[1]))):
+            heard = heard | others
+        return tuple(heard)
 
     def moved_from(self, venues: Sequence[VenueId], known: Mapping[VenueId, Pool]) -> Moved:
         """Those of `venues` that are what `known` says but for their rows' words."""
@@ -227,13 +238,13 @@ class Rows(MutableMapping[VenueId, Pool]):
         for venue in tuple(self._behind):
             self._renewed(venue)
 
-    def _new_row(self, pool: Rowed, edges: Sequence[Edge]) -> int:
+    def _new_row(self, pool: Rowed, edges: Sequence[Edge], since: int, home: int) -> int:
         row = self._free.pop() if self._free else self._columns.extend(1)
         if row == len(self._venues):
             self._venues.append(pool.venue)
         self._venues[row], self._row[pool.venue] = pool.venue, row
         columns = self._columns
-        columns["packed"][row] = NOWHERE
+        columns["packed"][row], columns["since"][row], columns["home"][row] = NOWHERE, since, home
         columns["edges"][row] = [edge.id for edge in edges]
         self._write(row, pool)
         return row
@@ -247,10 +258,13 @@ class Rows(MutableMapping[VenueId, Pool]):
         columns["state"][row] = words_of(pool)
         columns["fixed"][row] = (1.0 - pool.fee_ppm / PPM, *units, 10.0**ratio, 10.0**-ratio)
 
-    def _vacate(self, venue: VenueId, row: int) -> None:
-        del self._row[venue]
-        register, name = self._names.pop(row)
-        register.put(name, BY_HAND)
+    def _vacate(self, pool: Pool, row: int) -> None:
+        del self._row[pool.venue]
+        (source,) = pool.sources
+        if source.pool_id:
+            self._ids.put(id_name(source.pool_id), BY_HAND)
+        else:
+            self._addresses.put(address_name(source.emitter), BY_HAND)
         self._columns["packed"][row] = NOWHERE
         self._free.append(row)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -65,11 +64,10 @@ class Heard(NamedTuple):
 
 
 class Register:
-    """A directory that grows. A name stays in it once it is there. `hearers` is for who counts those of a name."""
+    """A directory that grows. A name stays in it once it is there."""
 
     def __init__(self) -> None:
         self.table = Directory.empty()
-        self.hearers: Counter[Key] = Counter()
         self._known = 0
 
     def put(self, key: Key, row: int) -> None:
