@@ -10,6 +10,7 @@ from typing import Any
 
 import ccxt.pro
 
+from chains.exchanges.gaps import look_for_gaps
 from chains.exchanges.troubles import ExchangeMisconfigured
 
 QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -25,16 +26,6 @@ QUIET: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 LONGEST_WAIT_S = 3_600
 """An exchange that wants to be left alone for longer is asked again after this."""
-
-_NUMBERED: Mapping[str, tuple[str, str, str, str]] = MappingProxyType(
-    {
-        "bybit": ("data", "s", "u", "u"),
-        "gate": ("result", "s", "U", "u"),
-        "kucoin": ("data", "symbol", "sequenceStart", "sequenceEnd"),
-    }
-)
-"""Exchanges that number the updates of a book without gaps, at which ccxt does not look: where an update stands in a
-message, and by what names it tells its market, its first number and its last."""
 
 FOLLOWED_DEPTH = 1_000
 _FOLLOWED: Mapping[str, int] = MappingProxyType({"kucoin": 100, "bitfinex": 100, "bittrade": 150, "htx": 400})
@@ -82,8 +73,7 @@ def client_of(
         raise ExchangeMisconfigured(f"{name}: its API keys have a passphrase; write where it is as `api_passphrase`")
     # At the level of debugging, ccxt logs every request with its headers, the key among them.
     client.logger = logging.Logger("ccxt", logging.INFO)
-    if ccxt_id in _NUMBERED:
-        _look_for_gaps(client, ccxt_id)
+    look_for_gaps(client, ccxt_id)
     _handle_well(client)
     return client
 
@@ -95,36 +85,20 @@ def _handle_well(client: Any) -> None:
     handle, number = client.handle_message, client.number
 
     def handled(connection: Any, message: Any) -> None:
-        client.number = float
+        # Who waits is told once all of a message is read, or hears that it cannot be.
+        resolve, read = connection.resolve, list[tuple[Any, ...]]()
+        connection.resolve, client.number = lambda *told: read.append(told), float
         try:
             handle(connection, message)
         except Exception as error:
+            read.clear()
             connection.on_error(ccxt.NetworkError(f"a message cannot be read: {type(error).__name__}: {error}"))
         finally:
-            client.number = number
+            connection.resolve, client.number = resolve, number
+        for told in read:
+            resolve(*told)
 
     client.handle_message = handled
-
-
-def _look_for_gaps(client: Any, ccxt_id: str) -> None:
-    """Have ccxt's client stumble over missing updates of a book: it would go on without them."""
-    handle = client.handle_order_book
-    inside, name, first_of, last_of = _NUMBERED[ccxt_id]
-
-    def checked(connection: Any, message: Mapping[str, Any]) -> None:
-        update = client.safe_dict(message, inside, {})
-        market_id = client.safe_string(update, name, "").removeprefix("ob.").partition(".")[0]
-        symbol = client.safe_symbol(market_id, None, None, "spot")
-        known = client.safe_integer(client.orderbooks.get(symbol), "nonce")
-        first = client.safe_integer(update, first_of)
-        whole = message.get("type") == "snapshot" or update.get("full")
-        if not whole and known is not None and first is not None and first > known + 1:
-            raise ccxt.ChecksumError(f"updates {known + 1} to {first - 1} of {symbol} are missing")
-        handle(connection, message)
-        if ccxt_id == "bybit" and symbol in client.orderbooks:
-            client.orderbooks[symbol]["nonce"] = client.safe_integer(update, last_of)
-
-    client.handle_order_book = checked
 
 
 async def taker_fees(client: Any, symbols: Iterable[str]) -> Mapping[str, str]:

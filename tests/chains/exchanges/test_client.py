@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -192,6 +193,45 @@ async def test_a_live_book_is_kept_in_numbers_that_ccxt_can_sort(ccxt_id: str, m
     assert [level[:2] for level in book["bids"]] == [[2000.1, 0.5], [1999.3, 4.0]]
     assert [level[:2] for level in book["asks"]] == [[2002.4, 3.0]]
     assert client.number is str
+    await client.close()
+
+
+ASKS = """45285.2 0.00100000 45286.4 1.54571953 45286.6 1.54571109 45289.6 1.54560911 45290.2 0.15890660
+45291.8 1.54553491 45294.7 0.04454749 45296.1 0.35380000 45297.5 0.09945542 45299.5 0.18772827"""
+BIDS = """45283.5 0.10000000 45283.4 1.54582015 45282.1 0.10000000 45281.0 0.10000000 45280.3 1.54592586
+45279.0 0.07990000 45277.6 0.03310103 45277.5 0.30000000 45277.3 1.54602737 45276.6 0.15445238"""
+"""The example of Kraken's guide to its checksum, which comes to `SUM`."""
+SUM = 3310070434
+
+
+@pytest.mark.parametrize("pair_decimals", [1, 2], ids=["understood", "not understood"])
+async def test_a_book_of_kraken_whose_checksum_is_another_is_begun_anew(pair_decimals: int) -> None:
+    """Where not even a snapshot has the checksum it is told with, it says nothing."""
+    client, connection = _client("kraken"), Connection()
+    info = {"pair_decimals": pair_decimals, "lot_decimals": 8}
+    client.set_markets([{**MARKET, "id": "XETHZUSDT", "info": info}])
+    asks, bids = (
+        [(float(price), float(amount)) for price, amount in zip(it[::2], it[1::2], strict=True)]
+        for it in (ASKS.split(), BIDS.split())
+    )
+
+    def say(kind: str, told: list[tuple[float, float]], checksum: int) -> None:
+        message = _kraken(kind, told, asks if kind == "snapshot" else [])
+        client.handle_message(connection, {**message, "data": [{**message["data"][0], "checksum": checksum}]})
+
+    def summed(sides: str) -> int:
+        return zlib.crc32("".join(word.replace(".", "").lstrip("0") for word in sides.split()).encode())
+
+    assert summed(f"{ASKS} {BIDS}") == SUM
+    say("snapshot", bids, SUM)
+    say("update", [(45283.5, 0.0)], summed(f"{ASKS} {BIDS.partition('0.10000000')[2]}"))
+    assert connection.ended == [] and client.orderbooks["ETH/USDT"]["bids"][0][0] == 45283.4
+    say("update", [(45282.1, 0.0)], SUM)
+    if pair_decimals == 1:
+        (error,) = connection.ended
+        assert "its checksum is another" in str(error) and connection.told == 2
+    else:
+        assert connection.ended == [] and connection.told == 3
     await client.close()
 
 
