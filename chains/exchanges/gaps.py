@@ -65,10 +65,10 @@ def _sum_up(client: Any) -> None:
         handle(connection, message)
         told = message["data"][0]
         symbol, book = told["symbol"], client.orderbooks[told["symbol"]]
-        same = _kraken_checksum(book, client.market(symbol)["info"] or {}) == told.get("checksum")
+        own = _kraken_checksum(book, client.markets.get(symbol, {}).get("info") or {})
         if message["type"] == "snapshot":
-            (understood.add if same else understood.discard)(symbol)
-        elif not same and symbol in understood:
+            (understood.add if own == told.get("checksum") else understood.discard)(symbol)
+        elif own not in (None, told.get("checksum")) and symbol in understood:
             raise ccxt.ChecksumError(f"updates of {symbol} are missing: its checksum is another")
 
     client.handle_order_book = checked
