@@ -162,14 +162,21 @@ class Exchange:
         """
         if not self._terms:
             raise RuntimeError(f"{self.name}: connect() comes before watch()")
-        self._following.begin(on_book, on_trouble)
+        said: dict[str, str] = {}
+
+        def troubled(trouble: FeedTrouble) -> None:
+            said[trouble.symbol] = trouble.detail
+            on_trouble(trouble)
+
+        self._following.begin(on_book, troubled)
         if self._has_key and self._client.has["fetchTime"]:
             self._tasks.append(asyncio.create_task(self._stay_connected()))
         try:
             async with asyncio.timeout(first_within_s):
                 await asyncio.gather(*(self.reached(symbol, 0) for symbol in self.symbols))
         except TimeoutError:
-            silent = ", ".join(symbol for symbol in self.symbols if symbol not in self.books)
+            missing = [symbol for symbol in self.symbols if symbol not in self.books]
+            silent = ", ".join(f"{it} ({said[it]})" if it in said else it for it in missing)
             raise ExchangeUnavailable(
                 f"{self.name} sent no book of {silent} within {first_within_s:g} s; check its urls and the network"
             ) from None

@@ -14,7 +14,7 @@ from chains.exchanges.adapter import Exchange
 from chains.exchanges.books import Book
 from chains.exchanges.following import Following
 from chains.exchanges.local import LocalExchange
-from chains.exchanges.troubles import FeedTrouble
+from chains.exchanges.troubles import ExchangeUnavailable, FeedTrouble
 from tests.chains.exchanges.making import ANCHORS, ETH, book, rebuilt
 
 STREAM = "ethusdt@depth@100ms"
@@ -134,6 +134,23 @@ _BITGET_ETH = {
     **{"type": "spot", "spot": True, "active": True, "precision": {"price": "0.01", "amount": "0.0001"}},
     "limits": {"amount": {"min": "0.0001"}, "cost": {"min": "5"}},
 }
+
+
+async def test_a_start_that_hears_no_book_says_what_it_heard_instead() -> None:
+    async def watched(symbol: str, depth: int) -> None:
+        raise ccxt.NotSupported("it needs another package")
+
+    exchange = Exchange("bitget", "bitget", [ETH], taker_fee_ppm=1_000)
+    exchange._client.set_markets([exchange._client.safe_market_structure(_BITGET_ETH)])
+    exchange._client.watch_order_book = watched
+    try:
+        await exchange.connect()
+        with pytest.raises(
+            ExchangeUnavailable, match=r"no book of ETH/USDT \(NotSupported: it needs another package\)"
+        ):
+            await exchange.watch(lambda book: None, first_within_s=0.01)
+    finally:
+        await exchange.close()
 
 
 class Troubled:
