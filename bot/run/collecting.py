@@ -31,8 +31,8 @@ _WEIGHED = 32
 _LOOKED = 15
 """One of so many halves of heads is looked at where nothing was found before; an odd number, so that both are."""
 
-_LARGE = 600
-"""A half that made more would be looked at for nearly a millisecond: one of the next is in its place, unless as
+_LARGE = 400
+"""A half that made more would be looked at for up to a millisecond: one of the next is in its place, unless as
 many again as are passed over anyway were as large.
 """
 
