@@ -77,9 +77,15 @@ class Books(Decisions):
                     units=units,
                 )
 
+    def held(self, connection: Connection) -> Mapping[Account, int]:
+        """Every account of ours with its balance in base units, as `connection` sees it: one that `read` gives."""
+        if self._batch is not None:
+            return Holdings(self.run.instance).now(connection).units
+        return self._brought_up(connection).units
+
     def _held(self) -> Mapping[Account, int]:
         if self._batch is not None:
-            return Holdings(self.run.instance).now(self._batch).units
+            return self.held(self._batch)
         return self.remembered("held", self._brought_up, (PostingRow,)).units
 
     def _brought_up(self, connection: Connection) -> Holdings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pytest
 
@@ -12,8 +12,9 @@ from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.reconcile import BalanceSource, FinalBlock, reconcile
 from bot.ledger.records import Account
+from bot.ledger.types import SqliteSum
 from chains.node.errors import NoArchive
-from tests.bot.ledger.given import INVENTORY_WETH, NETWORK, SPOT_USDT, pending, receipt
+from tests.bot.ledger.given import INVENTORY_WETH, NATIVE, NETWORK, SPOT_USDT, pending, receipt
 
 
 async def test_equal_balances_reconcile(ledger: Ledger) -> None:
@@ -158,6 +159,27 @@ async def test_a_block_that_was_undone_moves_nothing_as_of_any_block(ledger: Led
     found = books_at(ledger, 19)
     assert found is not None and found.above == ()
     assert found.booked == {account: units for account, units in before.items() if account.place == NETWORK}
+
+
+def test_books_as_of_a_block_are_not_added_up_from_all_that_ever_was(
+    in_file: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(1, 6):
+        in_file.record_mined(pending(in_file, number).id, receipt(number), {INVENTORY_WETH: 10**15})
+    before, added = in_file.accounts()[INVENTORY_WETH], list[object]()
+    monkeypatch.setattr(SqliteSum, "step", _noting(SqliteSum.step, added))
+    found = books_at(in_file, 4)
+    assert found is not None and [it.id for it in found.above] == [4, 5]
+    assert found.booked[INVENTORY_WETH] == before - 2 * 10**15
+    assert len(added) == 2 * len([INVENTORY_WETH, NATIVE]), "what the two later ones moved, and nothing else"
+
+
+def _noting(step: Callable[..., None], noted: list[object]) -> Callable[..., None]:
+    def noting(self: SqliteSum, value: object) -> None:
+        noted.append(value)
+        step(self, value)
+
+    return noting
 
 
 def test_before_the_books_began_nothing_is_said(ledger: Ledger) -> None:
