@@ -104,8 +104,9 @@ def _sure(words: U64, first: int) -> Any:
     root = _nearest(price[2], price[1], price[0]) * Q96_INVERSE
     if root <= 0.0:
         return False
-    above = math.log(root) * TICKS - float64(tick)
-    return above > NEAR and above < 1.0 - NEAR
+    # A tick's price is rounded up to a whole number: where prices are small, that is more than `NEAR`.
+    near, above = NEAR + TICKS * Q96_INVERSE / root, math.log(root) * TICKS - float64(tick)
+    return above > near and above < 1.0 - near
 
 
 @inlined

@@ -138,8 +138,9 @@ def _words_after(kind: int, row: int, pools: States, topics: int, data: list[int
     tick = _signed(data[4], 256)
     if not MIN_TICK <= tick < MAX_TICK or not data[2]:
         return None
-    above = math.log(float(data[2]) * Q96_INVERSE) * TICKS - tick
-    if not NEAR < above < 1.0 - NEAR:
+    root = float(data[2]) * Q96_INVERSE
+    near, above = NEAR + TICKS * Q96_INVERSE / root, math.log(root) * TICKS - tick
+    if not near < above < 1.0 - near:
         return None
     return [*enumerate(limbs(data[2], 3) + limbs(data[3], 2)), (6, limbs(data[4], 1)[0])]
 

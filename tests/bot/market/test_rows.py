@@ -246,3 +246,13 @@ def test_a_pool_that_was_known_and_its_numbers_now_are_the_pool_now(seed: int) -
             known |= {venue: pool for venue, pool in made.pools.items() if venue not in now.venues}
             assert {venue: known[venue] for venue in made.pools} == dict(made.pools)
     assert moved > 100
+
+
+@pytest.mark.skipif(not compiled(), reason="without Numba there are objects alone")
+def test_a_small_price_at_the_end_of_all_liquidity_sells_nothing_beyond_it() -> None:
+    pool = v3(9, DAI, WETH, -887_000, [(-887_220, -880_020, 10**20)])
+    told = log(pool.address, [SWAP, PARTY, PARTY], 5, -5, sqrt_price_at(-887_220), 10**20, -887_220)
+    objects, numbers = market(pool), market(pool)
+    taken([told])(objects, False)
+    taken([told])(numbers, True)
+    assert np.array_equal(objects.graph.rates, numbers.graph.rates)
