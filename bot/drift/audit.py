@@ -98,7 +98,7 @@ class Audit:
         self._gone = frozenset()
         present = [venue for venue in sorted(changed) if venue in self._market.pools]
         self._sampler.meet(present)
-        self._sampler.note(venue for venue in present if not self._as_read(venue))
+        self._sampler.note(venue for venue in present if not self._market.is_as_read(venue))
 
     def after(self, head: Head) -> None:
         """A head was decided on: begin a comparison with it if one is due, and return at once.
@@ -144,10 +144,6 @@ class Audit:
             self._running = None
         waited = self._compared_at is None or head.number - self._compared_at >= self._policy.every_blocks
         return waited and self._allowance.left
-
-    def _as_read(self, venue: VenueId) -> bool:
-        origin = self._market.origin(venue)
-        return origin is not None and origin.pool is self._market.pools[venue]
 
     async def _compare(self, ours: Mapping[VenueId, Pool], head: Head, reorganisations: int) -> None:
         """`ours` are the pools after `head`; a reorganisation since, by their count then, leaves nothing proven."""

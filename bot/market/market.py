@@ -77,6 +77,11 @@ class Market(ReadableMarket):
         """The pool as it was last read from the chain, where the block was said."""
         return self._origins.get(venue)
 
+    def is_as_read(self, venue: VenueId) -> bool:
+        """Whether nothing has changed the pool since it was read from the chain, where the block was said."""
+        origin = self._origins.get(venue)
+        return origin is not None and self._rows.is_still(venue, origin.pool)
+
     def orphaned(self, venue: VenueId) -> tuple[Pool, ...]:
         """What the pool was in blocks that are no longer canonical, as far as is remembered."""
         return tuple(map(_known, self._journal.orphaned(venue)))

@@ -181,6 +181,10 @@ class Rows(MutableMapping[VenueId, Pool]):
         found = tuple(venue for venue in venues if venue in self._row and _alike(self._made[venue], known.get(venue)))
         return Moved(found, self._columns["state"][[self._row[venue] for venue in found]])
 
+    def is_still(self, venue: VenueId, pool: Pool) -> bool:
+        """Whether the venue is this very object, no log having changed it; none is made for that."""
+        return venue not in self._behind and self._made.get(venue) is pool
+
     def read_at(self, venue: VenueId, since: int) -> None:
         """The pool is as it was after block `since`; logs up to that are not to be taken in again."""
         row = self._row.get(venue)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from bot.market import Market
+from bot.market import Market, rows
 from bot.market.market import OutOfOrder
 from bot.market.packed.shapes import RANGES as RANGED
 from bot.market.ranges import Ranged
@@ -256,3 +256,16 @@ def test_a_small_price_at_the_end_of_all_liquidity_sells_nothing_beyond_it() -> 
     taken([told])(objects, False)
     taken([told])(numbers, True)
     assert np.array_equal(objects.graph.rates, numbers.graph.rates)
+
+
+@pytest.mark.skipif(not compiled(), reason="without Numba there are objects alone")
+def test_whether_a_pool_is_as_it_was_read_is_told_without_making_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = market()
+    for pool in (PAIR, OTHER):
+        made.add_pool(pool, at_block=0)
+    taken([log(PAIR.address, [SYNC], 10**12, 10**20)])(made, True)
+    monkeypatch.setattr(rows, "with_words", None)
+    assert (made.is_as_read(PAIR.venue), made.is_as_read(OTHER.venue)) == (False, True)
+    monkeypatch.undo()
+    made.undo(0)
+    assert made.is_as_read(PAIR.venue)
