@@ -108,11 +108,11 @@ class Audit:
         self._allowance.earn(head.timestamp_s)
         if not self._due(head):
             return
-        known = {venue: pool for venue, pool in self._market.pools.items() if self._chain.knows(venue)}
-        picked = self._sampler.pick(known, self._policy.pools)
+        pools = self._market.pools
+        picked = self._sampler.pick({venue for venue in pools if self._chain.knows(venue)}, self._policy.pools)
         if picked:
             self._compared_at = head.number
-            ours = {venue: known[venue] for venue in picked}
+            ours = {venue: pools[venue] for venue in picked}
             self._running = asyncio.create_task(self._compare(ours, head, self._reorganisations))
 
     def undone(self, ancestor_number: int) -> None:

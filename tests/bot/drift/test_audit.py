@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections import Counter
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
-from bot.drift.audit import FORGIVEN_AFTER, STRIKES, Allowance
+from bot.drift.audit import FORGIVEN_AFTER, STRIKES, Allowance, Audit
+from bot.drift.chain import PoolReader, Reads
 from bot.drift.comparison import differences
 from bot.drift.policy import AuditPolicy
-from bot.market import UnknownVenue
+from bot.market import UnknownVenue, rows
+from bot.market.rows import with_words
 from bot.turns import Turns
 from chains.anvil import RpcError
 from chains.assets import Address
 from chains.blocks import Log
+from chains.kernels.cache import compiled
 from chains.node import NodeError
 from chains.pools.constant_product import SYNC, ConstantProductPool
+from chains.pools.pool import Pool, PoolFacts
 from tests.bot.drift.scene import Scene, open_scene
+from tests.bot.market import samples
+from tests.chains.codec.viewed import viewed
 
 RESERVES_SLOT = hex(8)
 
@@ -293,6 +301,22 @@ async def test_the_budget_of_questions_holds_over_time() -> None:
             last = await scene.step()
         minutes = (last.timestamp_s - first.timestamp_s) / 60
         assert scene.chain.calls_made <= 12 * (minutes + 1) + 3
+
+
+@pytest.mark.skipif(not compiled(), reason="without Numba there are objects alone")
+async def test_only_pools_that_are_compared_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = [samples.v2(number, samples.USDC, samples.WETH, (10**12, 10**21)) for number in range(1, 9)]
+    market, made = samples.market(*pools), list[Pool]()
+    logs = viewed([replace(samples.sync(pool, (10**12, 10**20)), log_index=at) for at, pool in enumerate(pools)])
+    market.apply(replace(samples.block(1), logs=logs))
+    monkeypatch.setattr(rows, "with_words", lambda pool, words: made.append(with_words(pool, words)) or made[-1])
+    facts = {pool.venue: PoolFacts(pool.family, pool.address, pool.tokens, pool.fee_ppm) for pool in pools}
+    chain = PoolReader(cast("Reads", None), facts)
+    audit = Audit(market, chain, AuditPolicy(every_blocks=1, pools=2), lambda *_: None, Counter())
+    audit.before(market.changed)
+    audit.after(samples.block(1).head)
+    assert len(made) == 2
+    await audit.close()
 
 
 def test_an_allowance_is_earned_by_time_and_saves_no_more_than_a_minute() -> None:
