@@ -33,6 +33,8 @@ from chains.assets import Token
 from chains.pools.pool import Pool
 
 NICENESS = 10
+LEAST_PRICE = 1e-100
+"""Between this and its inverse a token's price in base units is begun from again."""
 
 
 class Certificates:
@@ -86,7 +88,8 @@ class Certificates:
     def _start(self, problem: Problem) -> Floats | None:
         """The last prices: the optimum is not far from there. Tokens without one get a first guess."""
         known = np.array([self._prices.get(token, math.nan) for token in problem.tokens])
-        unknown = np.isnan(known)
+        # A price that ran away, as where pools at the ends of prices form a chain, leads nowhere.
+        unknown = ~((known > LEAST_PRICE) & (known < 1.0 / LEAST_PRICE))
         if unknown.all():
             return None
         if unknown.any():

@@ -47,6 +47,14 @@ def test_only_what_changed_needs_to_be_told():
     assert certificates.certified(told(4, [DEAR]), explain=False).bound == pytest.approx(first.bound, rel=1e-6)
 
 
+@pytest.mark.parametrize("price", [0.0, 1e-250, 1e250, np.inf])
+def test_a_price_that_ran_away_is_found_anew(price):
+    certificates = Certificates()
+    bound = certificates.certified(told(1, [CHEAP, DEAR]), explain=False).bound
+    certificates._prices[USDC] = price
+    assert certificates.certified(told(2, []), explain=False).bound == pytest.approx(bound, rel=1e-6)
+
+
 def test_an_empty_market_is_bounded_by_nothing():
     certified = Certificates().certified(told(1, []), explain=True)
     assert (certified.bound, certified.within_reach) == (0, 0)
