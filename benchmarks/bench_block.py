@@ -30,6 +30,8 @@ from chains.pools.tick_math import tick_at
 
 GAS_PRICE_WEI = 20 * GWEI
 ROAD, PEER = "as numbers", "as objects"
+FIRST = 3
+"""Blocks that load what the others find loaded."""
 STEPS = ("read", "taken in", "packed", "cycles found")
 TRANSACTION = "0x" + "11" * 32
 LEAST, MOST = 10**6, 2**100
@@ -71,13 +73,16 @@ def main() -> None:
     markets = {name: recorded_market()[0] for name in (ROAD, PEER)}
     for market in markets.values():
         market.prepare(GAS_PRICE_WEI)
-    gc.freeze()  # As a run does once it is open.
+    gc.disable()
     marks: dict[str, list[tuple[float, ...]]] = {name: [] for name in markets}
     busy = blocks(markets[PEER], chosen.changed, random.Random(3))
-    for _ in range(chosen.blocks):
+    for turn in range(chosen.blocks + FIRST):
         head, raw = next(busy)
+        gc.freeze()  # As a run does after each head, which collects between them.
         found = {name: taken(market, head, raw, marks[name], name == ROAD) for name, market in markets.items()}
         assert found[ROAD] == found[PEER], f"block {head.number}: numbers and objects do not come to the same"
+        if turn < FIRST:
+            marks[ROAD].clear(), marks[PEER].clear()
     told = {name: spread([each[-1] - each[0] for each in marks[name]]) for name in markets}
     steps = {step: spread([each[place + 1] - each[place] for each in marks[ROAD]]) for place, step in enumerate(STEPS)}
     ratio = told[PEER]["p50"] / told[ROAD]["p50"]
