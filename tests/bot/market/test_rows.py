@@ -79,7 +79,7 @@ PARTY = bytes(32)
 
 RESERVES = [0, 1, 13, 2**112 - 1, 2**112, 2**64, 10**9, 10**12 + 7, 10**20 + 1, 10**24 - 1]
 TICKS = [MIN_TICK, MAX_TICK - 1, -75_600, -74_400, -75_601, -75_000, -74_999, -74_401, *range(-75_010, -75_000)]
-LIQUIDITIES = [*[None] * 16, 0, *[10**20] * 4]
+LIQUIDITIES = [*[None] * 16, 0, *[10**20] * 4, *[10**21 + 10**23 + 1] * 4]
 """None: what the ticks say."""
 PLACES = ["at", "above", *["within"] * 30]
 """Where a price is told: at the end of its tick, where only the pool knows what that means, or surely within it."""
