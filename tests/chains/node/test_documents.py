@@ -21,6 +21,7 @@ from chains.node.conversation import Conversation
 from chains.node.documents import as_json, is_view, opened
 from chains.node.errors import BadAnswer
 from tests.chains.codec.test_codec import BLOCK, entry
+from tests.chains.codec.viewed import damaged
 from tests.chains.node.scripted import Scripted, only
 from tests.chains.node.support import OTHER_TOPIC, TOPIC, Follow, chain, emit, node_on
 
@@ -117,20 +118,8 @@ def test_a_frame_is_read_as_a_json_library_reads_it(text: str) -> None:
 
 @given(frames, st.randoms(use_true_random=False))
 def test_a_damaged_frame_is_read_or_refused_as_a_json_library_does_it(text: str, rng: random.Random) -> None:
-    frame = bytearray(text.encode())
-    for _ in range(rng.randint(1, 3)):
-        at = rng.randrange(len(frame))
-        match rng.randrange(4):
-            case 0:
-                frame[at] = rng.choice(b'0123456789abcdefABCDEFxg",:{}[] \\\x00\x10\xff')
-            case 1:
-                del frame[at : at + rng.choice((1, 2, 64))]
-            case 2:
-                frame[at:at] = frame[at : at + rng.choice((1, 2, 64, 80))]
-            case _:
-                del frame[at:]
-        frame = frame or bytearray(b"{")
-    document, expected = told(opened, bytes(frame)), told(orjson.loads, bytes(frame))
+    frame = damaged(text.encode(), rng)
+    document, expected = told(opened, frame), told(orjson.loads, frame)
     assert plain(document) == expected
     for view in viewed(document):
         assert view == wire.logs(view.documents())
