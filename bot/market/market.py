@@ -186,14 +186,13 @@ class Market(ReadableMarket):
         if self._moved:
             self._packing.renew_value(self._moved[number % len(self._moved)])
         after: dict[VenueId, Pool] = {}
-        first: dict[VenueId, int] = {}
         time, what = f"the time of block {number}", f"a log of block {number}"
         for venue in tuple(self._timed):
             if number > self._read_at(venue):
                 self._take(_at, block.head, venue, after, time)
         logs = block.logs
         done = self._rows.take_in(logs.arrays, number) if isinstance(logs, LogsView) else None
-        first = {} if done is None else dict(zip(done.venues, done.first, strict=True))
+        first: dict[VenueId, int] = {} if done is None else dict(zip(done.venues, done.first, strict=True))
         for place in range(len(logs)) if done is None else done.left:
             log = logs[place]
             for venue in self._rows.hearing(log):
@@ -316,11 +315,8 @@ class Market(ReadableMarket):
         for derived in (self._curves, self._depths):
             for number in derived.keys() & edges:
                 del derived[number]
-        self._changed.update(done.venues)
-        for watcher in self._watchers:
-            watcher.update(done.venues)
         self._packing.moved(done)
-        self._prices.clear()
+        self._note(done.venues)
 
     def _set_pool(self, pool: Pool) -> None:
         venue = pool.venue
@@ -361,10 +357,14 @@ class Market(ReadableMarket):
         self._refreshed.pop(pool.venue, None)
 
     def _touched(self, venue: VenueId) -> None:
-        self._changed.add(venue)
-        for watcher in self._watchers:
-            watcher.add(venue)
         self._packing.touch(venue)
+        self._note((venue,))
+
+    def _note(self, venues: Collection[VenueId]) -> None:
+        """Whoever goes by what changes goes by these."""
+        self._changed.update(venues)
+        for watcher in self._watchers:
+            watcher.update(venues)
         self._prices.clear()
 
     def _forget(self, edge: Edge) -> None:

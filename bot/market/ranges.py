@@ -56,7 +56,7 @@ def anchor(pool: Ranged) -> Anchor:
 
 def root_price(pool: Ranged) -> float:
     """√(token 1 per token 0), both in whole units; 0.0 before there is a price."""
-    return pool.sqrt_price_x96 / Q96 * _unit(pool)
+    return pool.sqrt_price_x96 / Q96 * root_unit(pool)
 
 
 def ranges(pool: Ranged) -> tuple[F8, F8]:
@@ -73,12 +73,13 @@ def ranges(pool: Ranged) -> tuple[F8, F8]:
         held[place] = held[place - 1] + ticks.net.get(stops[place], 0)
     for place in range(here - 1, -1, -1):
         held[place] = held[place + 1] - ticks.net.get(stops[place + 1], 0)
-    unit, whole = _unit(pool), math.sqrt(10.0 ** -sum(token.decimals for token in pool.tokens))
+    unit, whole = root_unit(pool), math.sqrt(10.0 ** -sum(token.decimals for token in pool.tokens))
     bounds = np.array([sqrt_price_at(stop) / Q96 * unit for stop in stops])
     return bounds, np.array([max(liquidity, 0) * whole for liquidity in held])
 
 
-def _unit(pool: Ranged) -> float:
+def root_unit(pool: Ranged) -> float:
+    """What turns the root of a price in base units into that of one in whole units."""
     one, other = pool.tokens
     return math.sqrt(10.0 ** (one.decimals - other.decimals))
 

@@ -6,7 +6,6 @@ families, and what only they understand of a log, are as they were: the object i
 
 from __future__ import annotations
 
-import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import ItemsView, Iterator, Mapping, MutableMapping, Sequence, ValuesView
@@ -21,7 +20,7 @@ from bot.market.integers.directory import BY_HAND, BY_ID, NOBODY, Heard, Registe
 from bot.market.integers.layout import I4, LIMB_BITS, PRODUCT, RANGES, U8, U64, States, Taken, whole, words_of
 from bot.market.integers.topics import KNOWN
 from bot.market.packed.columns import Columns
-from bot.market.ranges import is_ranged
+from bot.market.ranges import is_ranged, root_unit
 from chains.assets import Address
 from chains.blocks import Log
 from chains.codec.frames import Logs
@@ -256,9 +255,11 @@ class Rows(MutableMapping[VenueId, Pool]):
     def _write(self, row: int, pool: Rowed) -> None:
         columns, (one, other) = self._columns, pool.tokens
         ratio = one.decimals - other.decimals
-        product = isinstance(pool, ConstantProductPool)
-        units = (float(10**one.decimals), float(10**other.decimals)) if product else (math.sqrt(10.0**ratio), 0.0)
-        columns["kind"][row] = PRODUCT if product else RANGES
+        if isinstance(pool, ConstantProductPool):
+            kind, units = PRODUCT, (float(10**one.decimals), float(10**other.decimals))
+        else:
+            kind, units = RANGES, (root_unit(pool), 0.0)
+        columns["kind"][row] = kind
         columns["state"][row] = words_of(pool)
         columns["fixed"][row] = (1.0 - pool.fee_ppm / PPM, *units, 10.0**ratio, 10.0**-ratio)
 
