@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from bot.ledger.models import Base, key, wei
+
+_READ = text("read_at_block IS NOT NULL")
 
 
 class EntryRow(Base):
@@ -15,7 +17,10 @@ class EntryRow(Base):
     """
 
     __tablename__ = "entries"
-    __table_args__ = (Index(None, "instance", "strategy"),)
+    __table_args__ = (
+        Index(None, "instance", "strategy"),
+        Index("ix_entries_read", "instance", "read_at_block", sqlite_where=_READ, postgresql_where=_READ),
+    )
 
     id: Mapped[int] = key()
     run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), index=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from bot.ledger import accounts
 from bot.ledger.book_models import BalanceRow, EntryRow, MarkRow, PostingRow
@@ -162,7 +162,8 @@ class Books(Decisions):
             select(EntryRow.id, EntryRow.strategy, EntryRow.intent_id, EntryRow.source)
             .outerjoin(reversal, reversal.c.reverses == EntryRow.id)
             .where(
-                EntryRow.instance == self.run.instance,
+                # `coalesce` keeps the database from going through all rows of the instance instead of the few meant.
+                func.coalesce(EntryRow.instance, "") == self.run.instance,
                 *which,
                 reversal.c.id.is_(None),
             )

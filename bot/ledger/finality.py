@@ -41,7 +41,10 @@ class BooksAt:
 def books_at(ledger: Ledger, number: int) -> BooksAt | None:
     """The books as of block `number`; None where a balance that they begin with was read at a later one."""
     run, above = ledger.run, ledger.intents_above(number)
-    latest = select(func.max(EntryRow.read_at_block)).where(EntryRow.instance == run.instance)
+    # What is not NULL is few among all entries, and has an index.
+    latest = select(func.max(EntryRow.read_at_block)).where(
+        EntryRow.instance == run.instance, EntryRow.read_at_block.is_not(None)
+    )
     with ledger.read() as connection:
         if (connection.execute(latest).scalar_one() or 0) > number:
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, or_, select, text
+from sqlalchemy import BindParameter, ColumnElement, Connection, Row, and_, bindparam, func, or_, select, text
 
 from bot.ledger import quick
 from bot.ledger.attempts import attempts_of, attempts_of_all, check_successor, may_have_left
@@ -22,17 +22,17 @@ from bot.transaction import Fees
 from chains.assets import Address, Token
 
 _INSTANCE: BindParameter[str] = bindparam("instance")
-_INTENTS = (
-    select(IntentRow.__table__, PlanRow.digest)
-    .join(PlanRow, PlanRow.id == IntentRow.plan_row)
-    .where(IntentRow.instance == _INSTANCE)
-)
+_ALL_INTENTS = select(IntentRow.__table__, PlanRow.digest).join(PlanRow, PlanRow.id == IntentRow.plan_row)
+_INTENTS = _ALL_INTENTS.where(IntentRow.instance == _INSTANCE)
+# `coalesce` keeps the database from going through all rows of the instance instead of the few with a block or a plan.
+_FEW_INTENTS = _ALL_INTENTS.where(func.coalesce(IntentRow.instance, "") == _INSTANCE).order_by(IntentRow.id)
 _INTENT = _INTENTS.where(IntentRow.id == bindparam("intent"))
 _ASKING = _INTENTS.where(text(f"({ASKING})"))
 _OPEN = _ASKING.where(
     or_(IntentRow.state.in_([state.value for state in IN_FLIGHT]), IntentRow.exposure == Exposure.OWED.value)
 ).order_by(IntentRow.id)
 _MINED = _ASKING.where(IntentRow.state == IntentState.MINED.value).order_by(IntentRow.id)
+_ABOVE = _INTENTS.where(IntentRow.block_number > bindparam("number")).order_by(IntentRow.id)
 _OF_PLAN = select(IntentRow.id).where(IntentRow.plan_row == bindparam("plan"))
 CHANGE_INTENT = changing(IntentRow, IntentRow.id == bindparam("intent"))
 _CHANGE_ATTEMPT = changing(
@@ -177,7 +177,9 @@ class Journal(Nonces):
 
     def intent_of(self, plan_id: str) -> Intent | None:
         """What the plan of that id was made; None where it was never acted on."""
-        return next(iter(self._list(PlanRow.digest == plan_id)), None)
+        # The plan's instance too: by it and the digest a plan is found, by the digest alone among all there are.
+        of_plan = and_(PlanRow.instance == self.run.instance, PlanRow.digest == plan_id)
+        return next(iter(self._list(of_plan)), None)
 
     def open_intents(self) -> tuple[Intent, ...]:
         """Intents that still ask for something: an answer of the chain, or the other side of a trade."""
@@ -189,11 +191,13 @@ class Journal(Nonces):
 
     def intents_above(self, number: int) -> tuple[Intent, ...]:
         """Intents that stand in a block above `number`."""
-        return self._list(IntentRow.block_number > number)
+        wanted = {"instance": self.run.instance, "number": number}
+        with self.read() as connection:
+            return tuple(as_intent(row) for row in quick.rows(connection, _ABOVE, wanted))
 
     def released_intents(self, sender: Address, nonce: int) -> tuple[Intent, ...]:
         """Intents that gave `nonce` back before any byte of them left."""
-        given_back = IntentRow.state == IntentState.RELEASED.value
+        given_back = and_(IntentRow.instance == self.run.instance, IntentRow.state == IntentState.RELEASED.value)
         return self._list(and_(given_back, IntentRow.sender == sender, IntentRow.nonce == nonce))
 
     def is_acted_on(self, plan_id: str) -> bool:
@@ -230,8 +234,7 @@ class Journal(Nonces):
             return tuple(as_intent(row) for row in self._intents(connection, which))
 
     def _intents(self, connection: Connection, *which: ColumnElement[bool]) -> list[Row[Any]]:
-        rows = _INTENTS.where(*which).order_by(IntentRow.id)
-        return list(connection.execute(rows, {"instance": self.run.instance}).all())
+        return list(connection.execute(_FEW_INTENTS.where(*which), {"instance": self.run.instance}).all())
 
     def _load(self, connection: Connection, intent_id: int) -> Any:
         wanted = {"instance": self.run.instance, "intent": intent_id}

@@ -176,6 +176,7 @@ class IntentRow(Base):
             postgresql_where=text("state <> 'released'"),
         ),
         Index(None, "instance", "strategy", "state"),
+        Index(None, "instance", "block_number"),
         Index("ix_intents_asking", "instance", sqlite_where=text(ASKING), postgresql_where=text(ASKING)),
     )
 
@@ -271,7 +272,7 @@ class FillRow(Base):
     order_id: Mapped[int | None] = mapped_column(ForeignKey("orders.id"), index=True)
     venue: Mapped[str] = mapped_column(String(80))
     trade_id: Mapped[str] = mapped_column(String(120))
-    block_hash: Mapped[str] = mapped_column(String(66))
+    block_hash: Mapped[str] = mapped_column(String(66), index=True)
     token_in: Mapped[str] = mapped_column(String(80))
     amount_in: Mapped[int] = wei()
     token_out: Mapped[str] = mapped_column(String(80))

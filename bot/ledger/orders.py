@@ -33,7 +33,15 @@ _CHANGE_FILL = changing(FillRow, FillRow.order_id == bindparam("of_order"), Fill
 _ORDERS = select(OrderRow.__table__).where(OrderRow.instance == bindparam("instance")).order_by(OrderRow.id)
 _ORDER = _ORDERS.where(OrderRow.id == bindparam("order"))
 _OF_INTENT = _ORDERS.where(OrderRow.intent_id == bindparam("intent"))
-_OPEN = _ORDERS.where(OrderRow.state.not_in([state.value for state in CLOSED_ORDERS]))
+# By the states that are meant, and with `coalesce`, the database looks these few up instead of all of the instance.
+_OPEN = (
+    select(OrderRow.__table__)
+    .where(
+        OrderRow.state.in_([state.value for state in OrderState if state not in CLOSED_ORDERS]),
+        func.coalesce(OrderRow.instance, "") == bindparam("instance"),
+    )
+    .order_by(OrderRow.id)
+)
 _NAMED = _ORDERS.where(OrderRow.exchange == bindparam("exchange"), OrderRow.client_id == bindparam("client"))
 _FILLED = {
     side: select(exact_sum(gained).label("units")).where(

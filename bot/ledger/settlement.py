@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from bot.ledger import accounts, quick
 from bot.ledger.attempts import attempts_of, mined_one
@@ -29,10 +29,16 @@ from bot.ledger.store import changing
 from chains.assets import Address
 from chains.blocks import Receipt
 
-_CHANGE_FILLS = changing(
-    FillRow, FillRow.instance == bindparam("of_instance"), FillRow.block_hash == bindparam("of_block")
+_OF_BLOCK = FillRow.block_hash == bindparam("of_block")
+# `coalesce` keeps the database from going through all rows of the instance instead of the block's.
+_CHANGE_FILLS = changing(FillRow, func.coalesce(FillRow.instance, "") == bindparam("of_instance"), _OF_BLOCK)
+_CHANGE_FILL = changing(
+    FillRow,
+    FillRow.instance == bindparam("of_instance"),
+    FillRow.venue == bindparam("of_venue"),
+    FillRow.trade_id == bindparam("of_trade"),
+    _OF_BLOCK,
 )
-_CHANGE_FILL = _CHANGE_FILLS.where(FillRow.venue == bindparam("of_venue"), FillRow.trade_id == bindparam("of_trade"))
 
 _SWAPS = (
     select(FillRow.__table__)

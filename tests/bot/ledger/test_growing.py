@@ -1,0 +1,65 @@
+"""What trading asks of the ledger costs no more after a year than on the first day: rows are searched for, by indexes
+that lead to few, and never gone through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot.ledger.finality import books_at
+from bot.ledger.ledger import Ledger
+from bot.ledger.states import OrderState
+from tests.bot.ledger.given import atomic_plan, hash_of, hedge_order, pending, receipt, sell_plan
+
+_FEW = ("ix_intents_asking (instance=?)", "ix_entries_read (instance=?)", "SCAN seals")
+"""Indexes that hold a few rows of an instance, and where only the newest row is read."""
+
+
+def _trade(ledger: Ledger) -> None:
+    ledger.record_mined(pending(ledger, 1, atomic_plan(1)).id, receipt(1), {})
+    hedged = pending(ledger, 2, sell_plan(2)).id
+    ledger.record_mined(hedged, receipt(2), {})
+    placed = ledger.place_order(hedged, hedge_order(), "spot")
+    ledger.record_order("binance", placed.client_id, OrderState.FILLED)
+
+
+_ASKED: dict[str, Callable[[Ledger], object]] = {
+    "a trade": _trade,
+    "a block that is undone": lambda ledger: ledger.undo_block(hash_of("mined", 1)),
+    "what a plan was made": lambda ledger: ledger.intent_of(atomic_plan(1).id),
+    "orders that may trade": lambda ledger: ledger.open_orders(),
+    "the books as of a block": lambda ledger: books_at(ledger, 2),
+    "what is out": lambda ledger: (ledger.open_intents(), ledger.mined_intents()),
+}
+
+
+@pytest.mark.parametrize("ask", _ASKED.values(), ids=list(_ASKED))
+def test_nothing_that_trading_asks_goes_through_all_that_ever_was_traded(
+    in_file: Ledger, ask: Callable[[Ledger], object]
+) -> None:
+    asked: list[str] = []
+    with in_file.read() as reading:
+        drivers: list[Any] = [it.connection.dbapi_connection for it in (reading, in_file._connected())]
+    for driver in drivers:
+        driver.set_trace_callback(asked.append)
+    ask(in_file)
+    for driver in drivers:
+        driver.set_trace_callback(None)
+    steps = []
+    with in_file.read() as connection:
+        for statement in asked:
+            if statement.startswith(("SELECT", "UPDATE")):
+                steps += [step.detail for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")]
+    assert steps
+    print("\n".join(steps))
+    assert [step for step in steps if _grows(step)] == []
+
+
+def _grows(step: str) -> bool:
+    """Whether a step of SQLite's plan takes longer the more rows there are."""
+    if step.startswith(("SCAN CONSTANT", "SCAN (subquery")):
+        return False
+    return (step.startswith("SCAN ") or step.endswith("(instance=?)")) and not step.endswith(_FEW)
