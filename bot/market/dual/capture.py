@@ -281,7 +281,8 @@ class _Trader:
     def _traded(self, desk: Desk, walk: Walk, amount_in: float, gas_price_wei: int = 0) -> Trade | None:
         """About `amount_in`, and not more than what is left for the walk's orders."""
         left = self._left(walk)
-        trade = desk.trade(walk, min(amount_in, left), gas_price_wei) if left >= 1.0 else None
+        allowed = min(left, self._most_in(walk)) >= 1.0
+        trade = desk.trade(walk, min(amount_in, left), gas_price_wei) if allowed else None
         if trade is not None:
             self._purse.spend(trade)
         return trade

@@ -178,6 +178,18 @@ def test_a_budget_limits_every_input_and_an_avoided_pool_is_not_traded() -> None
     assert not capture(found, Terms(most_hops=1)).trades
 
 
+def test_a_budget_of_nothing_is_not_a_unit() -> None:
+    coarse = token(0xC0, "COARSE", 0)
+    numeraire = token(0xC1, "BASE", 0)
+    pools = [
+        pair((10_000, 100_000), number=1, tokens=(numeraire, coarse)),
+        pair((10_000, 10_000), number=2, tokens=(numeraire, coarse)),
+    ]
+    found = solve(problem_of(pools, numeraire))
+    assert capture(found, Terms(most_in=1.0)).trades[0].amount_in == 1
+    assert not capture(found, Terms(most_in=0.0)).trades
+
+
 class Unreadable:
     """A pool whose curve is no number."""
 
