@@ -32,6 +32,10 @@ server that a network swallows is given up.
 # A commit has to be on the disk when it returns, whatever the server or the database is set to.
 _DURABLE = """SELECT set_config('synchronous_commit', 'local', false)
     WHERE current_setting('synchronous_commit') = 'off'"""
+# Servers before version 14 say 0 of a table that was never counted.
+_UNCOUNTED = """SELECT oid::regclass::text FROM pg_class
+    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND reltuples <= 0
+    AND pg_relation_size(oid) > 0 AND pg_has_role(relowner, 'USAGE')"""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -110,6 +114,19 @@ def bring_up_to_date(connection: Connection, where: str) -> None:
         migrate(connection, _MIGRATIONS)
     except Unmigrated as error:
         raise LedgerError(f"ledger {where}: {error}; it was made by a newer isthmus, or is damaged") from error
+
+
+def count_rows(engine: Engine) -> None:
+    """Has a server that never counted the rows of a table do so, as after a restore: it searches through all of them
+    otherwise where it could look a few up, for as long as its own maintenance does not come by.
+    """
+    if engine.dialect.name != "postgresql":
+        return
+    with explained(place(engine.url)), engine.begin() as connection:
+        uncounted = connection.exec_driver_sql(_UNCOUNTED).scalars().all()
+        for table in uncounted:
+            # What the server's maintenance has locked it counts itself.
+            connection.exec_driver_sql(f"ANALYZE (SKIP_LOCKED) {table}")
 
 
 def _require_all_text(connection: Connection, where: str) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from bot.clock import Clock
 from bot.ledger.book_models import ResultRow
 from bot.ledger.custody import Custody
-from bot.ledger.database import check_pages, connect, parse_url, require_there, upgrade
+from bot.ledger.database import check_pages, connect, count_rows, parse_url, require_there, upgrade
 from bot.ledger.deliveries import Deliveries
 from bot.ledger.errors import LedgerError
 from bot.ledger.headfile import HeadFile, head_file_of
@@ -66,6 +66,7 @@ class Ledger(Orders, TokenReports, Deliveries, Custody):
             if (wanted := hold or hold_later) is not None:
                 ledger._check_free(wanted)
             check_pages(ledger._reader)
+            count_rows(writer)
             ledger._check_rows(progress)
             if hold is not None:
                 ledger.hold(hold)

@@ -45,6 +45,15 @@ def test_what_is_proven_beside_a_run_is_what_stood_at_one_moment(on_server: Ledg
     assert found.whole and found.head.id < on_server.verified().head.id
 
 
+def test_a_server_that_never_counted_the_rows_of_a_ledger_does_so_before_it_is_traded_on(url: str) -> None:
+    with closing(open_ledger(url, start=False)) as ledger, ledger._writer.begin() as connection:
+        connection.exec_driver_sql("UPDATE pg_class SET reltuples = -1 WHERE oid = 'postings'::regclass")
+    with closing(open_ledger(url, start=False)) as ledger, ledger.read() as connection:
+        counted = connection.exec_driver_sql("SELECT reltuples FROM pg_class WHERE oid = 'postings'::regclass")
+        there = connection.exec_driver_sql("SELECT count(*) FROM postings")
+        assert counted.scalar_one() == there.scalar_one() > 0
+
+
 def test_a_server_that_goes_while_a_ledger_is_proven_is_no_damage(on_server: Ledger) -> None:
     def cut_off() -> None:
         with on_server._writer.connect() as connection:
