@@ -39,7 +39,7 @@ _OF_BUILDERS = frozenset({Op.COINBASE, Op.PREVRANDAO, Op.CREATE2})
 _LOOKED_FOR = _UNKNOWABLE | _OF_BUILDERS
 _DELEGATION = bytes.fromhex("ef0100")
 # Pairs of one factory have the same code, and so have most tokens that one launchpad made.
-_KEPT = 128
+KEPT_CODES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Asked:
     asking: bool
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=KEPT_CODES)
 def asked_by(code: bytes) -> Asked:
     """What `code` could ask. A delegation (EIP-7702), which pyrevm does not know, is blind."""
     found = _executable(code)

@@ -8,13 +8,14 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
 from eth_utils.crypto import keccak
 
 from bot.simulator.ahead import Ahead
-from bot.simulator.blind import asked_by
+from bot.simulator.blind import KEPT_CODES, asked_by
 from bot.simulator.reader import Readings
 from chains.assets import ZERO_ADDRESS, Address, address
 
@@ -39,8 +40,17 @@ class AccountState:
 
     @classmethod
     def of(cls, balance_wei: int, nonce: int, code: bytes) -> AccountState:
-        asked = asked_by(code)
-        return cls(balance_wei, nonce, code, keccak(code), asked.blind, asked.asking)
+        same, code_hash = _once(code)
+        asked = asked_by(same)
+        return cls(balance_wei, nonce, same, code_hash, asked.blind, asked.asking)
+
+
+@lru_cache(maxsize=KEPT_CODES)
+def _once(code: bytes) -> tuple[bytes, bytes]:
+    """`code` and its hash, the same object for the same code: kept for each account anew, it would be most of all that
+    is known.
+    """
+    return code, keccak(code)
 
 
 PRECOMPILES = tuple(address(f"0x{number:040x}") for number in range(1, _LAST_PRECOMPILE + 1) if number != _MODEXP)

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol, Self
 
 import orjson
@@ -28,6 +29,8 @@ _MAX_BODY_BYTES = 16 << 20
 REMEMBERED_BYTES = 16 << 20
 """Answers are of one block each, and worth nothing a few blocks later; a call may be as long as its answer."""
 _LONG = 1 << 16
+_CODES = 1024
+"""So many codes are kept as they are told: most contracts share theirs with others."""
 _INTERNAL_ERROR = -32603
 _NOT_SERVED = -32601
 _PARSE_ERROR = -32700
@@ -71,7 +74,6 @@ class Gateway:
         self._open: set[web.WebSocketResponse] = set()
         self._known: OrderedDict[bytes, Any] = OrderedDict()
         self._known_bytes = 0
-        self._codes: dict[Address, tuple[bytes, str]] = {}
         self._asking: dict[bytes, asyncio.Future[Any]] = {}
         self.remembered = 0
         """How many reads were answered from memory."""
@@ -101,12 +103,7 @@ class Gateway:
 
     def know(self, block_hash: str, account: Address, balance_wei: int, nonce: int, code: bytes) -> None:
         """What the node would tell of `account` as of that block: it is not asked."""
-        known, written = self._codes.get(account, (b"", "0x"))
-        if known != code:
-            # Of the same contracts block after block: written once, and kept once.
-            written = "0x" + code.hex()
-            self._codes[account] = code, written
-        told = {"eth_getBalance": hex(balance_wei), "eth_getTransactionCount": hex(nonce), "eth_getCode": written}
+        told = {"eth_getBalance": hex(balance_wei), "eth_getTransactionCount": hex(nonce), "eth_getCode": _hex(code)}
         for method, result in told.items():
             self._remember(_key(method, [account.lower(), block_parameter(block_hash)]), result)
 
@@ -222,6 +219,12 @@ class Gateway:
         self._known_bytes += _bytes_of(key, result)
         while self._known_bytes > REMEMBERED_BYTES:
             self._known_bytes -= _bytes_of(*self._known.popitem(last=False))
+
+
+@lru_cache(maxsize=_CODES)
+def _hex(code: bytes) -> str:
+    """Of the same contracts block after block: written once, and kept once."""
+    return "0x" + code.hex()
 
 
 def _key(method: str, params: Sequence[Any]) -> bytes:

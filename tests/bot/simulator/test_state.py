@@ -111,6 +111,17 @@ def test_what_is_learned_is_of_one_block_and_what_is_renewed_of_the_next():
     assert set(store.accounts) == {account(2)}, "another block's state is forgotten, not mixed in"
 
 
+def test_code_that_many_accounts_share_is_kept_once():
+    store = StateStore()
+    code = "0x" + "5b" * 999 + "00"
+    for number in range(50):
+        store.learn(HASH, {account(number): {"code": code, "balance": hex(number)}})
+    assert len({id(known.code) for known in store.accounts.values()}) == 1
+    assert len({id(known.code_hash) for known in store.accounts.values()}) == 1
+    assert store.accounts[account(3)].code == bytes.fromhex(code[2:])
+    assert store.accounts[account(3)].code_hash == keccak(bytes.fromhex(code[2:]))
+
+
 def test_what_was_learned_longest_ago_is_forgotten_first():
     store = StateStore()
     per_account = MOST_SLOTS // 4

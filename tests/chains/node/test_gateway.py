@@ -6,7 +6,8 @@ import asyncio
 import gc
 import socket
 import struct
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import aiohttp
 import orjson
@@ -15,7 +16,8 @@ from aiohttp import web
 
 from bot.rpc import HttpRpc
 from chains.anvil import Anvil, RpcError
-from chains.node.gateway import Gateway
+from chains.assets import Address
+from chains.node.gateway import Gateway, Served
 from tests.chains.node.scripted import PASS, Scripted, only
 from tests.chains.node.support import LOGGER, SENDER, TOPIC, Follow, chain, emit, mine, node_on
 
@@ -214,3 +216,11 @@ async def test_what_is_remembered_is_bounded_in_bytes_and_the_oldest_goes_first(
             assert gateway.remembered == 1
             await rpc.rpc("eth_call", calls[0], pinned)
             assert gateway.remembered == 1
+
+
+async def test_code_that_many_accounts_share_is_kept_once_as_it_is_told():
+    gateway = Gateway(cast(Served, SimpleNamespace()))
+    for number in range(50):
+        gateway.know("0x" + "11" * 32, Address(f"0x{number:040x}"), 0, 1, bytes([0x5B]) * 999)
+    told = [answer for answer in gateway._known.values() if answer == "0x" + "5b" * 999]
+    assert len(told) == 50 and len({id(answer) for answer in told}) == 1
