@@ -186,7 +186,11 @@ class Endpoint:
         if not isinstance(answer, RpcError):
             return answer
         self.refuses(answer, method, params)
-        raise answer
+        try:
+            raise answer
+        finally:
+            # The error holds this frame, which would hold the error: neither would go before garbage is looked for.
+            del answer
 
     def refuses(self, answer: RpcError, method: str, params: Sequence[Any]) -> None:
         """Take from a refusal what it says of the endpoint itself. Raises `Busy`."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from chains.anvil import RpcError
@@ -28,6 +29,13 @@ Read = TypeVar("Read")
 Reader = Callable[[Endpoint, Any], Read]
 """Turns a result into what is wanted. May raise `Disproved` or `BadAnswer`: then another endpoint is asked."""
 Asking = Callable[[Endpoint], Coroutine[Any, Any, Read]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Why nobody answered."""
+
+    error: BaseException
 
 
 class Pool:
@@ -101,7 +109,8 @@ class Pool:
                 try:
                     found[at] = await self.ask(request.method, request.params, lambda endpoint, result: result)
                 except RpcError as error:
-                    found[at] = error
+                    # What it passed holds it, and would be held by it.
+                    found[at] = error.with_traceback(None)
         return found
 
     async def _first(
@@ -111,6 +120,19 @@ class Pool:
         queue = deque(endpoints)
         if len(queue) == 1:
             return await self._ask_again_if_lost(queue[0], asking, method, params)
+        found = await self._raced(queue, asking, method, params)
+        if not isinstance(found, _Failed):
+            return found
+        try:
+            raise found.error
+        finally:
+            # The error holds this frame, which would hold the error: neither would go before garbage is looked for.
+            del found
+
+    async def _raced(
+        self, queue: deque[Endpoint], asking: Asking[Read], method: str, params: Sequence[Any]
+    ) -> Read | _Failed:
+        """As `_first`; what is to be raised is returned."""
         failures: list[Exception] = []
         pending: dict[asyncio.Task[Read], Endpoint] = {}
 
@@ -134,7 +156,7 @@ class Pool:
                 for error in (task.exception() for task in done):
                     if not isinstance(error, RpcError | NodeError) or is_final(error, method, params):
                         assert error is not None
-                        raise error
+                        return _Failed(error)
                     failures.append(error)
                     if isinstance(error, RpcError) and _meaning(error, method, params) is Meaning.NO_STATE:
                         queue = _archives_first(queue)
@@ -143,7 +165,7 @@ class Pool:
         finally:
             for task in pending:
                 task.cancel()
-        raise self.summed_up(failures, method, params)
+        return _Failed(self.summed_up(failures, method, params))
 
     async def connect(self) -> None:
         """Connect to all but the backups; one that answers is enough. Raises `Unreachable`, `WrongChain`."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import time
 
 import orjson
@@ -420,3 +422,26 @@ async def test_a_bad_answer_makes_the_chain_be_asked_for_again():
         server.replace = only("eth_chainId", "0x5")
         with pytest.raises(WrongChain):
             await node.balance(SENDER)
+
+
+@pytest.mark.parametrize("endpoints", [1, 2])
+async def test_of_a_refusal_nothing_stays_until_garbage_is_looked_for(endpoints: int):
+    async with chain() as anvil, node_on(*[anvil.http_url] * endpoints) as node:
+        await anvil.rpc("anvil_setBalance", WALLET.address, hex(10**18))
+        raw = signed()
+        assert (await node.send_raw(raw)).status is SendStatus.ACCEPTED
+        gc.collect()
+        gc.disable()
+        try:
+            assert (await node.send_raw(raw)).status is SendStatus.ALREADY_KNOWN
+            with contextlib.suppress(RpcError):
+                await node.request("eth_getBalance", "0x12", "latest")
+            with contextlib.suppress(RpcError):
+                await node.request("eth_noSuchMethod")
+            both = [Request("eth_getBalance", ("0x12", "latest")), Request("eth_chainId", ())]
+            refused = await node.request_all(both)
+            assert isinstance(refused[0], RpcError)
+            del refused
+            assert not [each for each in gc.get_objects() if type(each) is RpcError]
+        finally:
+            gc.enable()
