@@ -88,7 +88,7 @@ def backup(config_path: Path | None, ledger_url: str | None, beside: Path | None
     from bot.signer.copies import copy_journals
 
     url = which_ledger(config_path, ledger_url).url
-    where, copied = place(parse_url(url)), copy(url, to)
+    where, copied = place(parse_url(url)), copy(url, to, TerminalReporter().progress)
     journals = copy_journals(beside or _folder(config_path, url), to)
     if as_json:
         signers = [{"journal": it.path, "rows": it.rows} for it in journals]
@@ -128,13 +128,13 @@ def restore(source: Path, config_path: Path | None, ledger_url: str, beside: Pat
     from bot.signer.copies import restoring
     from bot.signer.looking import journals as there
 
-    clock, folder = SystemClock(), beside or _folder(config_path, ledger_url)
-    require_whole(source)
+    clock, folder, tell = SystemClock(), beside or _folder(config_path, ledger_url), TerminalReporter().progress
+    whole = require_whole(source, tell)
     require_empty(ledger_url)
     # Before the ledger: without it nothing trades, and without them budgets would begin anew.
     known = {signer_id_of(number, plan) for number, plan in intents_signed(source)}
     journals = restoring(source, folder).put(clock, f"restored from {source}; reconcile, then resume", known)
-    copied = put_back(source, ledger_url, clock, _head_file(config_path, ledger_url))
+    copied = put_back(source, ledger_url, clock, _head_file(config_path, ledger_url), tell, whole)
     if as_json:
         told = [{"journal": it.path, "rows": it.rows, "kept": it.kept, "given_up": it.given_up} for it in journals]
         emit({"restored": source, "rows": copied.rows, "seal": copied.head.id, "signers": told})

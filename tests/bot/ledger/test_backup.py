@@ -12,15 +12,24 @@ from typing import Any
 import pytest
 from sqlalchemy import URL
 
-from bot.ledger.backup import backup, require_empty, require_whole, restore
+from bot.ledger.backup import _add, backup, require_empty, require_whole, restore
 from bot.ledger.database import connect, parse_url
-from bot.ledger.errors import LedgerBroken, LedgerError
+from bot.ledger.errors import LedgerBroken, LedgerError, explained
 from bot.ledger.headfile import HeadFile
 from bot.ledger.ledger import Ledger
+from bot.ledger.seal_models import SealRow
 from bot.ledger.seals import SealHead
 from tests.bot.ledger.given import NATIVE, StandingClock, atomic_plan, open_ledger, pending, receipt
 from tests.full import files_of_at_most
 from tests.postgres import Postgres
+
+_LATER_INDEXES = (
+    "ix_intents_asking",
+    "ix_results_instance_strategy_id",
+    "ix_fills_block_hash",
+    "ix_intents_instance_block_number",
+    "ix_entries_read",
+)
 
 
 @pytest.fixture
@@ -95,8 +104,8 @@ def test_what_an_earlier_version_wrote_is_proven_copied_and_put_back_as_it_is(
     traded.close()
     engine = connect(parse_url(url))
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP INDEX ix_intents_asking")
-        connection.exec_driver_sql("DROP INDEX ix_results_instance_strategy_id")
+        for index in _LATER_INDEXES:
+            connection.exec_driver_sql(f"DROP INDEX {index}")
         connection.exec_driver_sql("DROP TABLE bearings")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0008'")
     backup(url, tmp_path / "copy.sqlite3")
@@ -231,6 +240,27 @@ def test_a_restore_into_a_server_that_was_killed_left_no_ledger_that_trades_unre
     with closing(Ledger.open(url, StandingClock())) as restored:
         assert restored.was_restored
     postgres.drop(name)
+
+
+def test_what_a_server_does_not_take_of_a_copy_is_told_in_one_line(on_server: Ledger) -> None:
+    columns = list(SealRow.__table__.columns)
+    engine, nothing = on_server._writer, [(None,) * len(columns)]
+    with pytest.raises(LedgerError, match="ledger there: null value"), explained("there"), engine.begin() as connection:
+        _add(connection, SealRow.__table__, columns, nothing)  # type: ignore[arg-type]
+
+
+def test_how_far_a_copy_is_is_told_to_its_end(traded: Ledger, url: str, tmp_path: Path) -> None:
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        told.setdefault(what, []).append((done, total))
+
+    backup(url, tmp_path / "copy.sqlite3", tell)
+    restore(tmp_path / "copy.sqlite3", str(tmp_path / "restored.sqlite3"), StandingClock(), None, tell)
+    assert "checking the copy" in told
+    assert ("copying the ledger" in told) == url.startswith("postgresql")
+    for steps in told.values():
+        assert steps[-1][0] == steps[-1][1] and all(done <= total for done, total in steps)
 
 
 def test_a_backup_of_nothing_is_refused(tmp_path: Path) -> None:
