@@ -38,6 +38,10 @@ TAPE = "tape"
 _OPENING, _MARKET, _LEDGER = "opening.json.gz", "market.json.gz", "earlier.ledger"
 
 
+_MOST_OF_FREE = 4
+"""A ledger is kept beside a recording where it takes up at most this part of what is free: each start keeps it anew."""
+
+
 class NotRecorded(LookupError):
     """A run without a recording, or with one that cannot be read; the message says what to do."""
 
@@ -103,8 +107,16 @@ def write_opening(folder: Path, opening: Opening, pools: tuple[Recorded, ...]) -
     (folder / _OPENING).write_bytes(gzip.compress(orjson.dumps(encode(opening)), 1))
 
 
-def keep_ledger(folder: Path, ledger: Path) -> None:
-    """Copy what `ledger` knows of runs before this one. Raises `LedgerError`."""
+def keep_ledger(folder: Path, ledger: Path) -> str:
+    """Copy what `ledger` knows of runs before this one; why not, where the disk has too little space for that; else
+    empty. Raises `LedgerError`.
+    """
+    size, free = ledger.stat().st_size, shutil.disk_usage(folder).free
+    if _MOST_OF_FREE * size > free:
+        return (
+            f"the ledger's {size / 1e9:.1f} GB are not kept beside the recording, as the disk has {free / 1e9:.1f} GB "
+            "left: this run cannot be replayed as it was. Remove recordings of earlier runs"
+        )
     uri, kept = f"{ledger.resolve().as_uri()}?mode=ro", folder / _LEDGER
     with (
         explained(str(kept)),
@@ -112,6 +124,7 @@ def keep_ledger(folder: Path, ledger: Path) -> None:
         closing(sqlite3.connect(kept)) as copy,
     ):
         source.backup(copy)
+    return ""
 
 
 def read_opening(folder: Path) -> Opening:

@@ -62,9 +62,13 @@ class Kind(StrEnum):
 
 
 class Recorder:
-    """One run's tape, from the moment its ends are wrapped until `close`."""
+    """One run's tape, from the moment its ends are wrapped until `close`.
 
-    def __init__(self, tape: TapeWriter, clock: Clock) -> None:
+    `lacks` says what is not kept beside it of what the run begins with, and why; empty where all is.
+    """
+
+    def __init__(self, tape: TapeWriter, clock: Clock, lacks: str = "") -> None:
+        self.lacks = lacks
         self._tape = tape
         self._clock = clock
         self._books = BookWriter()

@@ -63,12 +63,13 @@ async def begin_recording(
         texts=texts,
     )
     earlier = _earlier(world)
-    if earlier is not None:
-        keep_ledger(folder, earlier)
+    unkept = "" if earlier is None else keep_ledger(folder, earlier)
+    if unkept:
+        out.line(unkept)
     await asyncio.to_thread(write_opening, folder, opening, pools_at(footing.market, head))
     tape = TapeWriter(folder / TAPE, _telling(world.ledger, out))
     tape.put(lambda: [Kind.OPENING])
-    recorder = Recorder(tape, clock)
+    recorder = Recorder(tape, clock, unkept)
     stack.callback(recorder.close)
     return recorder
 

@@ -154,6 +154,8 @@ async def _open(
         if pools.watch is not None:
             pools.watch.on_joined = recorder.joined
     await open_books(ledger, loaded, options.mode, seed, world.instance, footing, ends, head)
+    if recorder is not None and recorder.lacks:
+        ledger.record_event(Level.WARNING, "recording", recorder.lacks)
     books = {(name, symbol) for name in hands.accounts for symbol in world.exchanges[name].symbols}
     require_named(ledger, books, {strategy.name for strategy in config.strategies})
     starting.reached("books")

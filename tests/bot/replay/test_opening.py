@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_what_cannot_be_kept_beside_a_recording_is_said_in_one_line(tmp_path: Pa
     open_ledger(tmp_path / "ledger.sqlite3").close()
     with files_of_at_most(1 << 15), pytest.raises(LedgerError, match=r"^ledger .*earlier\.ledger: the disk"):
         keep_ledger(tmp_path, tmp_path / "ledger.sqlite3")
+
+
+def test_a_ledger_that_would_fill_the_disk_is_not_kept_beside_a_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = tmp_path / "ledger.sqlite3"
+    open_ledger(ledger).close()
+    for free, kept in ((4 * ledger.stat().st_size - 1, False), (4 * ledger.stat().st_size, True)):
+        monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
+        assert ("cannot be replayed" in keep_ledger(tmp_path, ledger)) is not kept
+        assert (tmp_path / "earlier.ledger").exists() is kept
 
 
 def test_a_ledger_that_did_not_outlive_its_run_is_begun_anew(tmp_path: Path) -> None:
