@@ -36,10 +36,10 @@ _LARGE = 400
 many again as are passed over anyway were as large.
 """
 
-_GROWN = 1.05
+_GROWN = 1.02
 _APART_S = 600.0
 """Where memory is that many times what it was, all there is is looked at, which takes a quarter of a second: at most
-once in ten minutes, right after a head.
+once in ten minutes, right after a head. Each connection that ends leaves a cycle, and a fork makes two for each head.
 """
 
 _AT_MOST = (200_000, 10, 10)
@@ -72,18 +72,22 @@ class Collecting:
         self._heads += 1
         if self._heads <= _FIRST:
             self._blocks = sys.getallocatedblocks()
-        elif self._heads % _WEIGHED == 0 and self._has_grown():
+        elif self._heads % _WEIGHED == 0:
+            self._weigh(sys.getallocatedblocks())
+
+    def _weigh(self, blocks: int) -> None:
+        if not self._blocks:
+            self._blocks = blocks
+        elif blocks > self._blocks * _GROWN and time.monotonic() - self._looked_s > _APART_S:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
-            self._blocks, self._looked_s = sys.getallocatedblocks(), time.monotonic()
+            # The interpreter's spare objects went too, and come back: what there is of all is told the next time.
+            self._blocks, self._looked_s = 0, time.monotonic()
 
     def _is_due(self) -> bool:
         made, *_ = gc.get_count()
         return self._passed >= _LOOKED and (made <= _LARGE or self._passed >= 2 * _LOOKED)
-
-    def _has_grown(self) -> bool:
-        return time.monotonic() - self._looked_s > _APART_S and sys.getallocatedblocks() > self._blocks * _GROWN
 
     def noted(self, phase: str, info: dict[str, int]) -> None:
         """Called by the interpreter before and after each collection."""

@@ -129,14 +129,14 @@ async def test_what_outlives_a_head_is_not_looked_at_again() -> None:
         assert not any(type(each) is Knot for each in gc.get_objects()) and len(kept) == 5_000
 
 
-@pytest.mark.parametrize(("apart_s", "collected"), [(0.0, True), (60.0, False)])
+@pytest.mark.parametrize(("apart_s", "part", "collected"), [(0.0, 2, True), (0.0, 60, True), (60.0, 2, False)])
 async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown_and_not_too_often(
-    monkeypatch: pytest.MonkeyPatch, apart_s: float, collected: bool
+    monkeypatch: pytest.MonkeyPatch, apart_s: float, part: int, collected: bool
 ) -> None:
     monkeypatch.setattr("bot.run.collecting._APART_S", apart_s)
     async with AsyncExitStack() as stack:
         engine, _ = _begun(stack)
-        old = [Knot() for _ in range(sys.getallocatedblocks() // 2)]
+        old = [Knot() for _ in range(sys.getallocatedblocks() // part)]
         for _ in range(4):
             engine.on_decided(HEAD)
         seen = weakref.ref(old[0])
@@ -146,6 +146,23 @@ async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown_and
         for _ in range(100):
             engine.on_decided(HEAD)
         assert (seen() is None) is collected
+
+
+async def test_spare_objects_that_come_back_after_a_look_are_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.run.collecting._APART_S", 0.0)
+    monkeypatch.setattr("bot.run.collecting._WEIGHED", 1)
+    blocks, looks = [1000] * 4, list[int]()
+    monkeypatch.setattr(sys, "getallocatedblocks", lambda: blocks[-1])
+    collecting = Collecting()
+    for _ in range(4):
+        collecting.on_decided(HEAD)
+    monkeypatch.setattr(gc, "collect", lambda generation=2: looks.append(generation) or 0)
+    for weighed in (1019, 1021, 1021, 1041, 1042, 1070):
+        blocks.append(weighed)
+        before = looks.count(2)
+        collecting.on_decided(HEAD)
+        blocks.append(looks.count(2) - before)
+    assert blocks[5::2] == [0, 1, 0, 0, 1, 0]
 
 
 async def test_whoever_was_told_of_decisions_before_still_is() -> None:
