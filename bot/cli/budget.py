@@ -206,6 +206,9 @@ def grant(
         signed.append((sign_grant(made, keystore, passphrase), folder))
         if policy is not None:
             require_binding(signed[-1][0], policy)
+    for each, folder in signed:
+        # Before it counts: of a command that is ended now nobody would know the id, nor whether to give it again.
+        click.echo(f"writing grant {each.grant.id} into {folder}", err=True)
     written = {each.grant.id: str(deposit(each, folder)) for each, folder in signed}
     if as_json:
         emit(

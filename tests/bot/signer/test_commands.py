@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from bot.cli import main
 from bot.config.load import load
 from bot.keys import keystore_address
+from bot.owner import deposit
 from bot.reasons import Reason, Refusal
 from bot.signer.client import SignerClient
 from bot.signer.keystore import seal
@@ -279,6 +280,24 @@ async def test_a_grant_made_by_the_owner_is_used_shown_and_revoked(
     await told("budget", "revoke", grant_id, "--config", config)
     assert (await told("budget", "show", "--config", config))["budgets"][0]["grants"] == {}
     await told("budget", "revoke", "0x" + "00" * 16, "--config", config, code=2)
+
+
+def test_a_grant_whose_command_is_ended_once_it_is_there_has_told_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, passphrase = tmp_path / "owner.json", passphrase_file(tmp_path)
+    owner.write_bytes(seal(OWNER_SECRET, PASSPHRASE.encode(), light=True))
+
+    def ended(*given: Any) -> None:
+        deposit(*given)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bot.owner.deposit", ended)
+    words = ("budget", "grant", "hour_loss", "1 ETH", "--for", "1h", "--keystore", owner, "--into", tmp_path)
+    more = ("--passphrase-file", passphrase, "--operator", OPERATOR, "--chain-id", 1)
+    said = CliRunner().invoke(main, [str(word) for word in (*words, *more)]).output
+    (file,) = (tmp_path / "grants").iterdir()
+    assert file.stem in said
 
 
 async def test_what_the_signer_would_not_take_is_refused_before_it_is_written(
