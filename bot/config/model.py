@@ -13,7 +13,7 @@ from bot.config.budgets import BreakerSettings, TotalBudgetSettings
 from bot.config.pending import PendingSettings
 from bot.config.pools import PoolSettings
 from bot.config.recording import RecordingSettings
-from bot.config.relays import DestinationName, RelaySettings
+from bot.config.relays import LONGEST_NAME, DestinationName, RelaySettings
 from bot.config.section import Many, Section
 from bot.config.state import StateSettings
 from bot.config.strategies import StrategyConfig
@@ -89,7 +89,7 @@ class NodeSettings(Section):
 class ExchangeSettings(Section):
     """A centralised exchange, through ccxt. It is traded at where ccxt finds orders by their client ids."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", examples=["binance"])]
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME, examples=["binance"])]
     """What this exchange is called here: in strategies, the ledger and the dashboard."""
 
     ccxt_id: Annotated[str | None, Field(pattern=r"^[a-z][a-z0-9]*$", examples=["binance"])] = None

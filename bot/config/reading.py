@@ -145,6 +145,7 @@ _WHAT: Mapping[str, Callable[[Mapping[str, Any]], str]] = MappingProxyType(
         "model_type": lambda _: "a table",
         "literal_error": lambda context: context["expected"],
         "string_pattern_mismatch": lambda context: f"text that matches {context['pattern']}",
+        "string_too_long": lambda context: f"text of at most {context['max_length']} characters",
         "greater_than_equal": lambda context: f"{context['ge']} or more",
         "less_than_equal": lambda context: f"{context['le']} or less",
         "less_than": lambda context: f"less than {context['lt']}",

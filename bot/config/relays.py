@@ -9,7 +9,10 @@ from pydantic import Field
 from bot.config.section import Many, Section
 from bot.config.values import PositiveSeconds, RelayUrl
 
-DestinationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", examples=["flashbots"])]
+LONGEST_NAME = 40
+"""How many characters the ledger keeps of what a place or a relay is called; a database server takes no more."""
+
+DestinationName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=LONGEST_NAME, examples=["flashbots"])]
 
 
 class RelaySettings(Section):

@@ -24,6 +24,10 @@ _GWEI = 10**9
 _STEADY = BaseFeeRule(steady=True)
 
 
+_LONGEST_NAME = 40
+"""Ledgers keep no more of it."""
+
+
 class InvalidNetwork(ValueError):
     """A network file that is missing or wrong; the message names file, key and remedy."""
 
@@ -44,6 +48,10 @@ def _text(path: Path) -> str:
 def load_network(name_or_path: str | Path, read: Read = _text) -> Network:
     """A network by its name, or read from the path of a `.toml` file. Raises `InvalidNetwork`."""
     path = _locate(name_or_path)
+    if len(path.stem) > _LONGEST_NAME:
+        raise InvalidNetwork(
+            f"{path}: a network is called as its file is, by at most {_LONGEST_NAME} characters; rename it"
+        )
     document, sources = _inherited(path, (), read)
     try:
         facts = NetworkDocument.model_validate(document)

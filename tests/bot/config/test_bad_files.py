@@ -55,6 +55,7 @@ RUN_FILE = [
         "exchanges[0].ccxt_id",
         "its list is at docs.ccxt.com",
     ),
+    ('"binance"', '"the_account_of_our_second_desk_at_binance"', 5, "exchanges[0].name", "text of at most 40 characters"),
     ('"binance"', '"Binance"', 5, "exchanges[0].name", 'write `name = "binance"`'),
     ('name = "binance"', 'name = "binance"\napi_key = "env:K"', 4, "exchanges[0].api_secret", "write `api_secret` too"),
     (
@@ -233,6 +234,13 @@ RUN_FILE = [
         17,
         "node.endpoints[0].units.eth_call",
         "0 or more",
+    ),
+    (
+        "[dashboard]",
+        '[[relays]]\nname = "the_relay_that_our_second_desk_would_send_to"\nurl = "https://x"\n[dashboard]',
+        17,
+        "relays[0].name",
+        "text of at most 40 characters",
     ),
     (
         "[dashboard]",

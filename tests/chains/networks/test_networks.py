@@ -133,6 +133,12 @@ def test_a_wrong_file_is_refused_with_file_key_and_remedy(tmp_path: Path, text: 
     assert "\n" not in str(refusal.value)
 
 
+def test_a_name_that_no_ledger_keeps_is_refused(tmp_path: Path):
+    for letters, refused in ((40, "no such file"), (41, "by at most 40 characters; rename it")):
+        with pytest.raises(InvalidNetwork, match=refused):
+            load_network(tmp_path / f"{'n' * letters}.toml")
+
+
 def test_inheriting_in_a_circle_is_refused(tmp_path: Path):
     path = tmp_path / "circle.toml"
     path.write_text(f"inherits = '{path}'")
