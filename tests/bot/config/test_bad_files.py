@@ -55,7 +55,7 @@ RUN_FILE = [
         "exchanges[0].ccxt_id",
         "its list is at docs.ccxt.com",
     ),
-    ('"binance"', '"the_account_of_our_second_desk_at_binance"', 5, "exchanges[0].name", "text of at most 40 characters"),
+    ('"binance"', '"the_account_of_our_second_desk_at_binance"', 5, "exchanges[0].name", "at most 40 characters"),
     ('"binance"', '"Binance"', 5, "exchanges[0].name", 'write `name = "binance"`'),
     ('name = "binance"', 'name = "binance"\napi_key = "env:K"', 4, "exchanges[0].api_secret", "write `api_secret` too"),
     (
