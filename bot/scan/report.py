@@ -18,6 +18,7 @@ SHOWN = 20
 _WHY = {
     Cause.ROUNDING: "integers and least amounts",
     Cause.LEFT: "still offered behind all that was found: too coarse for whole units, or not found",
+    Cause.PEGS: "what pools might spend on moving their pegs",
     Cause.UNSUPPORTED: "pools that the executor cannot swap at",
     Cause.REFUSED: "pools that were refused",
     Cause.HOPS: "walks of too many hops",

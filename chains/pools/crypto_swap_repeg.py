@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from chains.pools.crypto_swap import (
     FEE_DENOMINATOR,
     UNIT,
+    CryptoRules,
     Shape,
     geometric_mean,
     halfpow,
@@ -76,6 +78,25 @@ class Trade:
     d: int = 0
 
 
+class Room(NamedTuple):
+    """The scale up to which trades may move it, what of the virtual price that leaves, and what of any rise of it.
+
+    Parts of each; 0 where it is not known, as of pools of which the administrator may claim a share.
+    """
+
+    price_scale: Prices
+    floor: float
+    spared: float
+
+
+class _Way(NamedTuple):
+    """From the scale to the oracle, in 10^-18: how far, by how much it would move at once, and whether it may."""
+
+    distance: int
+    step: int
+    far: bool
+
+
 def repegged(shape: Shape, peg: Peg, trade: Trade) -> Peg:
     """The peg after `trade`.
 
@@ -100,12 +121,20 @@ def repegged(shape: Shape, peg: Peg, trade: Trade) -> Peg:
     return _moved_three(shape, settled, trade, before)
 
 
+def reachable(rules: CryptoRules, peg: Peg, now_s: int) -> Room:
+    """What trades of one block can move, whatever they are: within it the oracle stands still."""
+    oracle = _averaged(peg.oracle, now_s)
+    if not (oracle.virtual_price and _way(rules, oracle, peg.price_scale).far):
+        return Room(peg.price_scale, 1.0, 1.0)
+    virtual_price = _virtual_price(peg.d, peg.price_scale, oracle.lp_supply)
+    spared = oracle.xcp_profit / oracle.virtual_price / 2.0
+    return Room(oracle.prices, 0.0 if rules.claims else UNIT / virtual_price / 2.0 + spared, spared)
+
+
 def _moved_three(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
     oracle = settled.oracle
-    squared = sum(
-        (_distance(price, scale)) ** 2 for price, scale in zip(oracle.prices, settled.price_scale, strict=True)
-    )
-    far = squared > (oracle.price_threshold or oracle.adjustment_step) ** 2 and before > 0
+    way = _way(shape.rules, oracle, settled.price_scale)
+    far = way.far and before > 0
     if not _earned_enough(oracle):
         if oracle.not_adjusted is None and far:
             raise StaleState(
@@ -117,15 +146,14 @@ def _moved_three(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
     settled = replace(settled, oracle=oracle)
     if not far:
         return settled
-    moved = _stepped(shape, settled, trade, sqrt_int(squared // UNIT), oracle.adjustment_step)
+    moved = _stepped(shape, settled, trade, way)
     return moved or replace(settled, oracle=replace(oracle, not_adjusted=False))
 
 
 def _moved_two(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
     oracle = settled.oracle
-    distance = _distance(oracle.prices[0], settled.price_scale[0])
-    step = max(oracle.adjustment_step, distance // shape.rules.least_step_divisor)
-    far = distance > step and before > 0
+    way = _way(shape.rules, oracle, settled.price_scale)
+    far = way.far and before > 0
     if not (far and _earned_enough(oracle)):
         if oracle.not_adjusted is None:
             raise StaleState(
@@ -134,13 +162,14 @@ def _moved_two(shape: Shape, settled: Peg, trade: Trade, before: int) -> Peg:
         if not oracle.not_adjusted:
             return settled
     settled = replace(settled, oracle=replace(oracle, not_adjusted=True))
-    moved = _stepped(shape, settled, trade, distance, step) if far else None
+    moved = _stepped(shape, settled, trade, way) if far else None
     return moved or _claimed(shape, replace(settled, oracle=replace(oracle, not_adjusted=False)), trade.held)
 
 
-def _stepped(shape: Shape, settled: Peg, trade: Trade, distance: int, step: int) -> Peg | None:
+def _stepped(shape: Shape, settled: Peg, trade: Trade, way: _Way) -> Peg | None:
     """The scale one step nearer to the oracle; None where that would cost more than half the profit."""
     oracle = settled.oracle
+    distance, step, _ = way
     prices = tuple(
         (scale * (distance - step) + step * price) // distance
         for scale, price in zip(settled.price_scale, oracle.prices, strict=True)
@@ -207,6 +236,16 @@ def _virtual_price(d: int, scale: Prices, lp_supply: int) -> int:
 
 def _earned_enough(oracle: Oracle) -> bool:
     return oracle.virtual_price * 2 - UNIT > oracle.xcp_profit + 2 * oracle.allowed_extra_profit
+
+
+def _way(rules: CryptoRules, oracle: Oracle, scales: Prices) -> _Way:
+    squared = sum(_distance(price, scale) ** 2 for price, scale in zip(oracle.prices, scales, strict=True))
+    if not rules.least_step_divisor:
+        far = squared > (oracle.price_threshold or oracle.adjustment_step) ** 2
+        return _Way(sqrt_int(squared // UNIT), oracle.adjustment_step, far)
+    distance = _distance(oracle.prices[0], scales[0])
+    step = max(oracle.adjustment_step, distance // rules.least_step_divisor)
+    return _Way(distance, step, distance > step)
 
 
 def _distance(price: int, scale: int) -> int:

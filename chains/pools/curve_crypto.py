@@ -22,7 +22,7 @@ from chains.pools.crypto_swap import (
     solved,
 )
 from chains.pools.crypto_swap_liquidity import TELLING, Holdings, Moved
-from chains.pools.crypto_swap_repeg import Oracle, Peg, Trade, repegged
+from chains.pools.crypto_swap_repeg import Oracle, Peg, Room, Trade, reachable, repegged
 from chains.pools.fitted import Point, fitted
 from chains.pools.least import least_input
 from chains.pools.pool import (
@@ -38,6 +38,7 @@ from chains.pools.pool import (
     changed_by,
     positions,
 )
+from chains.pools.surface import CryptoSurface
 
 FEE_UNITS_PER_PPM = 10**4
 
@@ -216,6 +217,24 @@ class CurveCryptoPool(OwnContract):
                 most /= 2
         return ()
 
+    def surface(self) -> CryptoSurface:
+        """The curve that all swaps of the present block keep to. Raises `EmptyPool`, `StaleState`, and as `invariant`.
+
+        Where the oracle is not known the scale is taken to stay.
+        """
+        self._require_known()
+        shape, d = self.shape, self._fresh_d()
+        room = Room(self.price_scale, 1.0, 1.0)
+        if self.oracle is not None:
+            room = reachable(self.rules, Peg(self.price_scale, d, self.oracle), self.timestamp_s)
+        now, further = (
+            tuple(unit * price / UNIT for unit, price in zip(self.units, (UNIT, *scale), strict=True))
+            for scale in (self.price_scale, room.price_scale)
+        )
+        a, gamma = shape.ann / self.rules.a_multiplier, shape.gamma / UNIT
+        fee, held = self.fees.mid_fee / FEE_DENOMINATOR, tuple(map(float, self.balances))
+        return CryptoSurface(a, gamma, held, now, further, float(d), fee, room.floor, room.spared)
+
     def hop(self, token_in: Token, token_out: Token | None = None) -> Hop:
         """How the executor performs the swap. Raises `UnknownToken`."""
         index_in, index_out = positions(self.tokens, token_in, token_out)
@@ -243,12 +262,9 @@ class CurveCryptoPool(OwnContract):
         return self.course.end_s > 0 and not self.rules.original
 
     def _exchanged(self, index_in: int, index_out: int, amount_in: int, d: int) -> Exchanged:
-        if self.claimed_in:
-            raise StaleState(f"the administrator of pool {self.address} took a share; load it again")
+        self._require_known()
         if not 0 < amount_in <= MAX_AMOUNT:
             raise AmountOutOfRange(f"{amount_in} of {self.tokens[index_in]} does not fit pool {self.address}")
-        if not all(self.balances):
-            raise EmptyPool(f"pool {self.address} has balances {self.balances}")
         held = list(self.balances)
         held[index_in] += amount_in
         xp = list(self.scaled(held))
@@ -260,6 +276,12 @@ class CurveCryptoPool(OwnContract):
         out = (left - 1) * UNIT // scale // self.units[index_out]
         out -= self.fees.at(xp) * out // FEE_DENOMINATOR
         return Exchanged(out, tuple(xp), d)
+
+    def _require_known(self) -> None:
+        if self.claimed_in:
+            raise StaleState(f"the administrator of pool {self.address} took a share; load it again")
+        if not all(self.balances):
+            raise EmptyPool(f"pool {self.address} has balances {self.balances}")
 
     def _rate(self, xp: tuple[int, ...], d: int, index_in: int, index_out: int) -> float:
         """The marginal price, the fee taken as it is here."""

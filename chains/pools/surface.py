@@ -31,4 +31,24 @@ class WeightedSurface(NamedTuple):
     fee: float
 
 
-Surface = StableSurface | WeightedSurface
+class CryptoSurface(NamedTuple):
+    """The curve of a pool with moving pegs, in a block; `bot/market/dual/pegged.py` tells it.
+
+    `amplification` is A · n^n, `d` the invariant that swaps keep. `held` are base units; `units` the curve's units of
+    one of each token by the present scale, and by that to which the scale may move at most, `further`. A swap pays
+    at least `fee` of what goes out, which stays. The scale moves no more where virtual price would become less than
+    `floor` of the present one; of that by which swaps raise it, moves leave `spared`.
+    """
+
+    amplification: float
+    gamma: float
+    held: tuple[float, ...]
+    units: tuple[float, ...]
+    further: tuple[float, ...]
+    d: float
+    fee: float
+    floor: float = 0.0
+    spared: float = 0.0
+
+
+Surface = StableSurface | WeightedSurface | CryptoSurface

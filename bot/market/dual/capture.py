@@ -41,10 +41,12 @@ PRUNINGS = 4
 
 
 class Cause(StrEnum):
-    """Why a part of the bound is not captured; `left` is what curves still offer after all that was found."""
+    """Why a part of the bound is not captured; `left` is what curves still offer after all that was found, and `pegs`
+    what pools may spend on moving theirs."""
 
     ROUNDING = "rounding"
     LEFT = "left"
+    PEGS = "pegs"
     UNSUPPORTED = "unsupported"
     REFUSED = "refused"
     HOPS = "hops"

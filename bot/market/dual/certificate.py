@@ -5,10 +5,10 @@ choice of prices with the numeraire's at 1. So a price that is off only makes th
 in floats and rounded outwards: by `ROUNDING` of all that is turned over, by `RANGE_ROUNDING` of the sum, and up to the
 next base unit.
 
-A pool that says what it keeps over all its tokens, as stable and weighted ones do, counts by what all its swaps
-together can be worth (`together.py`). Others of more than two tokens, which are Curve's with pegs that move, count once
-for every ordered pair, each from its present state, or by their best swaps one after another, whichever is more: that
-is found by trying, not proven.
+A pool that says what it keeps over all its tokens, as stable, weighted and Curve's crypto pools do, counts by what all
+its swaps together can be worth (`together.py`). Others of more than two tokens, which only a family from outside can
+be, count once for every ordered pair, each from its present state, or by their best swaps one after another, whichever
+is more: that is found by trying, not proven.
 """
 
 from __future__ import annotations
@@ -49,8 +49,11 @@ class Priced(NamedTuple):
     price_out: float
 
 
-def bound(problem: Problem, prices: Floats) -> int:
-    """No set of trades in the problem's venues gains more than this, in base units of the numeraire."""
+def bound(problem: Problem, prices: Floats, *, moving: bool = True) -> int:
+    """No set of trades in the problem's venues gains more than this, in base units of the numeraire.
+
+    Not `moving`: if no pool were to move its pegs.
+    """
     total = turned_over = 0.0
     several: dict[str, list[tuple[Priced, float]]] = {}
     chosen = tied(problem, prices)
@@ -72,7 +75,8 @@ def bound(problem: Problem, prices: Floats) -> int:
             total += max(together - sum(worths), 0.0)
     by_token = dict(zip(problem.tokens, map(float, chosen), strict=True))
     for name, surface in known.items():
-        most, turned = worth_together(surface, [by_token.get(token) for token in problem.venues[name].tokens])
+        prices_there = [by_token.get(token) for token in problem.venues[name].tokens]
+        most, turned = worth_together(surface, prices_there, moving=moving)
         total += most
         turned_over += turned if most else 0.0
     return math.ceil(total * (1.0 + RANGE_ROUNDING) + ROUNDING * turned_over)

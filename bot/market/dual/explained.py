@@ -14,6 +14,7 @@ from bot.market.dual.certificate import bound, surfaces
 from bot.market.dual.solve import Solution
 from bot.market.dual.venues import Venue, hop_of
 from chains.pools.pool import PoolError
+from chains.pools.surface import CryptoSurface
 
 
 def unsupported_in(venues: Mapping[str, Venue]) -> dict[str, str]:
@@ -43,7 +44,8 @@ def explained(solution: Solution, terms: Terms, limit: int, unsupported: Mapping
 
     Rules are added one after another: what one costs is what is captured without it, less with it. Trades that keep
     to more rules keep to fewer as well, so no cost is negative. Of what is missed without any rule, `left` is what
-    could still be gained behind the trades by the curves, and rounding has taken the rest.
+    could still be gained behind the trades by the curves, `pegs` by how much the limit would be less if no pool could
+    move its pegs, and rounding has taken the rest.
     """
     freely = Terms(most_hops=len(solution.prices))
     rules = (
@@ -64,15 +66,20 @@ def explained(solution: Solution, terms: Terms, limit: int, unsupported: Mapping
         captures[cause] = stricter = found
         rule_before = rule
     rest = rested(solution, captures[Cause.ROUNDING].trades)
-    if surfaces(solution.problem):
+    known, at = surfaces(solution.problem), solution.prices
+    if known:
         left_at = dict(zip(rest.problem.tokens, rest.prices, strict=True))
         prices = [left_at.get(*priced) for priced in zip(solution.problem.tokens, solution.prices, strict=True)]
-        limit = min(limit, bound(solution.problem, np.array(prices)))
+        closer = bound(solution.problem, np.array(prices))
+        limit, at = (closer, np.array(prices)) if closer < limit else (limit, at)
+    moving = any(isinstance(it, CryptoSurface) and it.further != it.units for it in known.values())
+    pegs = max(limit - bound(solution.problem, at, moving=False), 0) if moving else 0
     missed: dict[Cause, int] = {}
     before = limit
     for cause, _ in rules:
         missed[cause] = before - captures[cause].gain
         before = captures[cause].gain
     left = min(missed[Cause.ROUNDING], int(rest.value))
-    missed[Cause.ROUNDING] -= left
-    return Explained(limit, captures[Cause.GAS], missed | {Cause.LEFT: left})
+    pegs = min(missed[Cause.ROUNDING] - left, pegs)
+    missed[Cause.ROUNDING] -= left + pegs
+    return Explained(limit, captures[Cause.GAS], missed | {Cause.LEFT: left, Cause.PEGS: pegs})

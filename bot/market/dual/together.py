@@ -12,6 +12,8 @@ end, and (p + κ·m·s) / (γ + κ) the upper one, for a fee on what comes in; w
 ∂D by x is (a + Q·D/x) / (a - 1 + (n + 1)·Q) with Q = D^n / (n^n·Πx), which is least at the least or greatest Q. Of
 series that stay below some Q that is s. One that does not has paid fees for getting beyond: what could be gained
 without any fee, less those, bounds it. Of several such Q the one counts by which the greater of both is least.
+
+Curve's pools with moving pegs: `pegged.py`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from chains.pools.surface import StableSurface, Surface, WeightedSurface
+from bot.market.dual.pegged import worth_of_pegged
+from chains.pools.surface import CryptoSurface, StableSurface, Surface, WeightedSurface
 
 _FAR = (1.5, 4.0, 16.0, 128.0, 1024.0)
 """How many times the start's Q a state near it may have."""
@@ -42,18 +45,30 @@ class Worth(NamedTuple):
     turned: float
 
 
-def worth_together(surface: Surface, prices: Sequence[float | None]) -> Worth:
+def worth_together(surface: Surface, prices: Sequence[float | None], *, moving: bool = True) -> Worth:
     """What no series of swaps exceeds, were every token bought and sold at its price, per base unit.
 
     A token without a price is one that nothing outside the pool trades. No more is gained than all that is held.
+    Not `moving`: if pegs were to stay.
     """
-    asked = [price and price / unit for price, unit in zip(prices, surface.units, strict=True)]
+    units = (1.0,) * len(prices) if isinstance(surface, CryptoSurface) else surface.units
+    asked = [price and price / unit for price, unit in zip(prices, units, strict=True)]
     everything = sum(price * x for price, x in zip(asked, surface.held, strict=True) if price)
     try:
-        most = _weighted(surface, asked) if isinstance(surface, WeightedSurface) else _Stable(surface, asked).worth()
+        most = _most(surface, asked, moving=moving)
     except (ValueError, ArithmeticError):
         most = math.inf
     return Worth(max(most, 0.0) if most < everything else everything, 2.0 * everything)
+
+
+def _most(surface: Surface, prices: Sequence[float | None], *, moving: bool) -> float:
+    match surface:
+        case WeightedSurface():
+            return _weighted(surface, prices)
+        case StableSurface():
+            return _Stable(surface, prices).worth()
+        case CryptoSurface():
+            return worth_of_pegged(surface, prices, moving=moving)
 
 
 def _weighted(surface: WeightedSurface, prices: Sequence[float | None]) -> float:
