@@ -76,6 +76,7 @@ _ADDED_IN_1 = (
 )
 _NONCE_HELD = "(settled_at_s IS NULL OR gas_cost_wei <> '0')"
 _ONE_HOLDER = f"CREATE UNIQUE INDEX IF NOT EXISTS one_holder ON signed (chain_id, sender, nonce) WHERE {_NONCE_HELD}"
+_BY_PLAN = "CREATE INDEX IF NOT EXISTS by_plan ON signed (plan_id)"
 _ADDED_IN_2 = ("covered INTEGER NOT NULL DEFAULT 0",)
 _CHAINED_FROM = 2
 _COLUMNS_OF = {1: (*COLUMNS[:COVERED_AT], "owed"), 2: (*COLUMNS[:COVERED_AT], "owed", *COLUMNS[COVERED_AT:])}
@@ -150,6 +151,7 @@ class Journal:
             self._db.execute(statement)
         self._db.execute(chain.TABLE)
         self._db.execute(_ONE_HOLDER)
+        self._db.execute(_BY_PLAN)
         ((version,),) = self._rows("PRAGMA user_version")
         if version > _VERSION:
             raise JournalError(f"journal {self._path} is of version {version}; this program knows {_VERSION}")
@@ -339,8 +341,9 @@ class Journal:
 
     def size(self) -> int:
         """How many signatures were ever given. Raises `JournalError`."""
-        ((count,),) = self._rows("SELECT count(*) FROM signed")
-        return int(count)
+        # Rows are only added, so that the newest one's number is theirs; counting them takes longer each day.
+        ((count,),) = self._rows("SELECT max(rowid) FROM signed")
+        return int(count or 0)
 
     def holds(self, link: Link) -> bool:
         """Whether its chain goes on from `link`. Raises `JournalError`."""

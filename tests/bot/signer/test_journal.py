@@ -47,6 +47,22 @@ def test_what_is_recorded_is_found_and_settled_and_found_again(tmp_path: Path) -
         assert (found.draws, found.verdict_digest, found.exposure_wei) == (ENTRY.draws, "v1", 10**18)
 
 
+def test_nothing_that_a_signature_waits_for_goes_through_all_that_were_ever_given(tmp_path: Path) -> None:
+    with Journal(tmp_path / "signer.db") as journal:
+        asked: list[str] = []
+        journal._db.set_trace_callback(asked.append)
+        assert journal.size() == 0 and journal.of_plan("plan-1") is None
+        journal.record(ENTRY)
+        assert journal.size() == 1 and journal.of_plan("plan-1") == ENTRY
+        assert journal.holder(ENTRY.chain_id, ENTRY.sender, ENTRY.nonce) == "intent-1"
+        journal.settle("intent-1", DONE)
+        journal._db.set_trace_callback(None)
+        for statement in asked:
+            for *_, step in journal._db.execute(f"EXPLAIN QUERY PLAN {statement}"):
+                # Of the chain's table the newest row alone is read.
+                assert step.startswith(("SEARCH", "SCAN changes")), statement
+
+
 def test_a_long_history_is_proven_and_counted_row_by_row(tmp_path: Path) -> None:
     most, each = 30, 100_000
     with Journal(tmp_path / "signer.db") as journal:
