@@ -29,6 +29,9 @@ from chains.node.wire import receipt as read_receipt
 _Key = TypeVar("_Key")
 _log = logging.getLogger(__name__)
 
+RECEIPTS_KEPT = 4_096
+"""So many of the newest: what settled longer ago was booked long since."""
+
 
 class PrivateFork(JsonRpcReads):
     """A `Submitter` on a fork of the node at `rpc_url`. An async context manager.
@@ -86,6 +89,8 @@ class PrivateFork(JsonRpcReads):
                 raise ForkFailed(f"the private fork of block {head.number} does not answer: {error}") from None
             self._receipts |= {receipt.tx_hash: receipt for receipt in self._mined}
             self._mined = ()
+            for tx_hash in list(self._receipts)[:-RECEIPTS_KEPT]:
+                del self._receipts[tx_hash]
             self._head = head
             return self._overlay
 

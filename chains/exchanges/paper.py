@@ -9,6 +9,9 @@ from chains.assets import Token
 from chains.exchanges.books import Book, Level
 from chains.exchanges.orders import ExchangeOrder, Fill, OrderReport, OrderStatus
 
+REPORTS_KEPT = 4_096
+"""So many of the newest: what became of an order is asked soon after it was placed."""
+
 
 class PaperExchange:
     """Fills immediate-or-cancel orders against the newest book, level by level, with the taker fee.
@@ -52,6 +55,8 @@ class PaperExchange:
         for fill in fills:
             self._settle(order, book, fill)
         self._reports[order.client_id] = report
+        if len(self._reports) > REPORTS_KEPT:
+            del self._reports[next(iter(self._reports))]
         return report
 
     def _fills(self, order: ExchangeOrder, book: Book) -> list[Fill]:

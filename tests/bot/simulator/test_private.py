@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from eth_utils.crypto import keccak
 
 from bot.clock import SystemClock
@@ -98,6 +99,20 @@ async def test_what_settled_is_in_the_block_that_replaces_the_one_it_settled_in(
         await on.anvil.rpc("anvil_rollback", (await on.head()).number - before.block_number + 1)
         await fork.advance(await on.head())
         assert await fork.receipt(outcome.tx_hash) is None and await fork.knows(outcome.tx_hash)
+
+
+async def test_of_what_settled_the_newest_receipts_are_remembered(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bot.simulator.private.RECEIPTS_KEPT", 1)
+    async with world() as on, private_fork(on) as fork:
+        await fork.advance(await on.head())
+        first = await on.swap(10**21, (0, 1))
+        sent = []
+        for tx in (first, replace(first, nonce=first.nonce + 1)):
+            sent.append(await fork.send_raw(signed(tx)))
+            await on.anvil.rpc("evm_mine")
+            await fork.advance(await on.head())
+            assert await fork.receipt(sent[-1].tx_hash) is not None
+        assert await fork.receipt(sent[0].tx_hash) is None
 
 
 async def test_a_fork_that_died_is_made_anew_and_what_was_sent_is_sent_again():
