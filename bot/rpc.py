@@ -49,7 +49,11 @@ class NodeRpc:
         found = await self._node.request_all([Request(method, params) for method, params in calls])
         for answer in found:
             if isinstance(answer, RpcError):
-                raise answer
+                try:
+                    raise answer
+                finally:
+                    # The error holds this frame, and by it all that was asked: neither would go by itself.
+                    del answer, found
         return found
 
 

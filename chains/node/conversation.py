@@ -144,6 +144,8 @@ class Conversation:
             self._waiting.pop(first_id, None)
             self._batches.discard(first_id)
             self._as_arrays.discard(first_id)
+            # It has the error that a lost connection raises, which holds this frame: neither would go by itself.
+            del waiting
         if isinstance(message, dict) and message.get("id") is None and len(requests) == 1:
             message = {**message, "id": first_id}
         return answers(self._where, requests, first_id, message)

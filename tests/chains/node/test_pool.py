@@ -11,6 +11,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from bot.rpc import NodeRpc
 from chains.anvil import Anvil, RpcError
 from chains.node import EndpointSettings, NoArchive, NodeEvent, SendCause, SendStatus, Unreachable, WrongChain
 from chains.node.answers import Request
@@ -442,6 +443,8 @@ async def test_of_a_refusal_nothing_stays_until_garbage_is_looked_for(endpoints:
             refused = await node.request_all(both)
             assert isinstance(refused[0], RpcError)
             del refused
+            with contextlib.suppress(RpcError):
+                await NodeRpc(node).batch([("eth_getBalance", ("0x12", "latest")), ("eth_chainId", ())])
             assert not [each for each in gc.get_objects() if type(each) is RpcError]
         finally:
             gc.enable()

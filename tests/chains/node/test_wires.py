@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import gzip
 import os
 import resource
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from chains.anvil import RpcError
 from chains.node import EndpointSettings, Unreachable
 from chains.node.answers import Request
+from chains.node.conversation import Conversation
 from chains.node.endpoints import Wire
 from chains.node.errors import BadAnswer
 from chains.node.headers import header_hash
@@ -146,3 +148,19 @@ async def test_answers_are_acknowledged_at_once_so_that_a_node_does_not_hold_the
             at_once.append(raw.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK))
         await wire.shut()
     assert at_once == [1] * len(at_once)
+
+
+async def test_of_a_connection_that_is_lost_under_a_question_no_error_stays_until_garbage_is_looked_for():
+    async def lost(frame: bytes) -> None:
+        conversation.lose()
+
+    gc.collect()
+    gc.disable()
+    try:
+        conversation = Conversation("here", lost, 1.0)
+        with contextlib.suppress(Unreachable):
+            await conversation.exchange([Request("eth_chainId", ())])
+        assert conversation.gone
+        assert not [each for each in gc.get_objects() if type(each) is Unreachable]
+    finally:
+        gc.enable()
