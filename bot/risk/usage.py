@@ -5,33 +5,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, Row, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, func, select, text
 
 from bot.ledger import quick
 from bot.ledger.book_models import ResultRow
 from bot.ledger.ledger import Ledger
-from bot.ledger.models import IntentRow
-from bot.ledger.states import HOLDS_RESERVATION, SETTLED, Exposure, IntentState, MinedAs, is_exposed
+from bot.ledger.models import ASKING, IntentRow
+from bot.ledger.states import SETTLED, Exposure, IntentState, MinedAs, is_exposed
 from bot.ledger.windows import DAY_S
 
 HOUR_S = 3_600
 
 # Built once: this is read for every plan, and building a statement costs more than running it.
-_UNSETTLED = (
+_WITH_RESULTS = (
     select(
         *(IntentRow.id, IntentRow.state, IntentRow.mined_as, IntentRow.exposure),
         *(IntentRow.worst_loss_wei, IntentRow.worst_gas_wei, IntentRow.capital_wei),
         *(ResultRow.head_s, ResultRow.loss_wei, ResultRow.gas_wei),
     )
     .join(ResultRow, ResultRow.intent_id == IntentRow.id, isouter=True)
-    .where(
-        IntentRow.instance == bindparam("instance"),
-        IntentRow.strategy == bindparam("strategy"),
-        or_(
-            IntentRow.state.in_([state.value for state in HOLDS_RESERVATION]),
-            IntentRow.exposure == Exposure.OWED.value,
-        ),
-    )
+    .where(IntentRow.instance == bindparam("instance"))
+    .order_by(IntentRow.id)
+)
+# Together they are what holds a reservation or owes a side. Each alone has an index that leads to these few; `coalesce`
+# keeps the database from going through all of the strategy instead.
+_ASKING = _WITH_RESULTS.where(text(f"({ASKING})"), func.coalesce(IntentRow.strategy, "") == bindparam("strategy"))
+_FOREIGN = _WITH_RESULTS.where(
+    IntentRow.strategy == bindparam("strategy"),
+    IntentRow.state == IntentState.FOREIGN.value,
+    IntentRow.exposure != Exposure.OWED.value,
 )
 _TRADED = select(IntentRow.strategy).where(IntentRow.instance == bindparam("instance")).distinct()
 _Unsettled = Row[int, str, str | None, str, int, int, int, int, int, int]
@@ -146,8 +148,9 @@ class _Reserved:
 
 def _reserved(connection: Connection, instance: str, strategy: str) -> _Reserved:
     by_intent: dict[int, list[_Unsettled]] = {}
-    for row in quick.rows(connection, _UNSETTLED, {"instance": instance, "strategy": strategy}):
-        by_intent.setdefault(row.id, []).append(row)
+    for which in (_ASKING, _FOREIGN):
+        for row in quick.rows(connection, which, {"instance": instance, "strategy": strategy}):
+            by_intent.setdefault(row.id, []).append(row)
     reserved = _Reserved()
     for results in by_intent.values():
         reserved.add(results)

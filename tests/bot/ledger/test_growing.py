@@ -11,11 +11,15 @@ import pytest
 
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
-from bot.ledger.states import OrderState
+from bot.ledger.models import ASKING
+from bot.ledger.states import HOLDS_RESERVATION, IntentState, OrderState
+from bot.risk.usage import read_usage
 from tests.bot.ledger.given import atomic_plan, hash_of, hedge_order, pending, receipt, sell_plan
 
 _FEW = ("ix_intents_asking (instance=?)", "ix_entries_read (instance=?)", "SCAN seals")
 """Indexes that hold a few rows of an instance, and where only the newest row is read."""
+
+_MANY = ("(instance=?)", "INDEX ix_intents_instance_strategy_state (instance=? AND strategy=?)")
 
 
 def _trade(ledger: Ledger) -> None:
@@ -32,6 +36,7 @@ _ASKED: dict[str, Callable[[Ledger], object]] = {
     "what a plan was made": lambda ledger: ledger.intent_of(atomic_plan(1).id),
     "orders that may trade": lambda ledger: ledger.open_orders(),
     "the books as of a block": lambda ledger: books_at(ledger, 2),
+    "what is used of a budget": lambda ledger: read_usage(ledger, "dex_arbitrage"),
     "what is out": lambda ledger: (ledger.open_intents(), ledger.mined_intents()),
 }
 
@@ -58,8 +63,13 @@ def test_nothing_that_trading_asks_goes_through_all_that_ever_was_traded(
     assert [step for step in steps if _grows(step)] == []
 
 
+def test_what_holds_a_reservation_is_asked_for_or_foreign() -> None:
+    """By these two what is reserved of a budget is found."""
+    assert {state for state in IntentState if f"'{state.value}'" in ASKING} == HOLDS_RESERVATION - {IntentState.FOREIGN}
+
+
 def _grows(step: str) -> bool:
     """Whether a step of SQLite's plan takes longer the more rows there are."""
     if step.startswith(("SCAN CONSTANT", "SCAN (subquery")):
         return False
-    return (step.startswith("SCAN ") or step.endswith("(instance=?)")) and not step.endswith(_FEW)
+    return (step.startswith("SCAN ") or step.endswith(_MANY)) and not step.endswith(_FEW)
