@@ -16,7 +16,7 @@ SHOWN = 20
 """How many opportunities, and how many venues left out, people are shown."""
 
 _WHY = {
-    Cause.ROUNDING: "integers and least amounts",
+    Cause.ROUNDING: "integers and least amounts, and what the bound is above what can be had",
     Cause.LEFT: "still offered behind all that was found: too coarse for whole units, or not found",
     Cause.PEGS: "what pools might spend on moving their pegs",
     Cause.UNSUPPORTED: "pools that the executor cannot swap at",

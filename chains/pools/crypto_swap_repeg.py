@@ -81,7 +81,7 @@ class Trade:
 class Room(NamedTuple):
     """The scale up to which trades may move it, what of the virtual price that leaves, and what of any rise of it.
 
-    Parts of each; 0 where it is not known, as of pools of which the administrator may claim a share.
+    Parts of each; `floor` is 0 where it is not known, as of pools of which the administrator may claim a share.
     """
 
     price_scale: Prices
@@ -90,7 +90,7 @@ class Room(NamedTuple):
 
 
 class _Way(NamedTuple):
-    """From the scale to the oracle, in 10^-18: how far, by how much it would move at once, and whether it may."""
+    """From the scale to the oracle, in 10^-18: how far where that is `far`, and by how much the scale moves at once."""
 
     distance: int
     step: int
@@ -242,7 +242,7 @@ def _way(rules: CryptoRules, oracle: Oracle, scales: Prices) -> _Way:
     squared = sum(_distance(price, scale) ** 2 for price, scale in zip(oracle.prices, scales, strict=True))
     if not rules.least_step_divisor:
         far = squared > (oracle.price_threshold or oracle.adjustment_step) ** 2
-        return _Way(sqrt_int(squared // UNIT), oracle.adjustment_step, far)
+        return _Way(sqrt_int(squared // UNIT) if far else 0, oracle.adjustment_step, far)
     distance = _distance(oracle.prices[0], scales[0])
     step = max(oracle.adjustment_step, distance // rules.least_step_divisor)
     return _Way(distance, step, distance > step)
