@@ -10,6 +10,7 @@ once much of it has come together.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import sys
 import time
@@ -82,6 +83,7 @@ class Collecting:
             gc.unfreeze()
             gc.collect()
             gc.freeze()
+            _give_back()
             # The interpreter's spare objects went too, and come back: what there is of all is told the next time.
             self._blocks, self._looked_s = 0, time.monotonic()
 
@@ -95,6 +97,13 @@ class Collecting:
             self._began_ns = time.thread_time_ns()
         elif self._began_ns:
             self.longest_ms = max(self.longest_ms, (time.thread_time_ns() - self._began_ns) / 1e6)
+
+
+def _give_back() -> None:
+    """What the C library keeps of the largest that was ever needed at once, to the system; glibc alone can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

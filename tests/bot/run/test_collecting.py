@@ -151,7 +151,8 @@ async def test_what_becomes_a_cycle_later_is_collected_once_memory_has_grown_and
 async def test_spare_objects_that_come_back_after_a_look_are_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.run.collecting._APART_S", 0.0)
     monkeypatch.setattr("bot.run.collecting._WEIGHED", 1)
-    blocks, looks = [1000] * 4, list[int]()
+    blocks, looks, given_back = [1000] * 4, list[int](), list[bool]()
+    monkeypatch.setattr("bot.run.collecting._give_back", lambda: given_back.append(True))
     monkeypatch.setattr(sys, "getallocatedblocks", lambda: blocks[-1])
     collecting = Collecting()
     for _ in range(4):
@@ -162,7 +163,7 @@ async def test_spare_objects_that_come_back_after_a_look_are_no_growth(monkeypat
         before = looks.count(2)
         collecting.on_decided(HEAD)
         blocks.append(looks.count(2) - before)
-    assert blocks[5::2] == [0, 1, 0, 0, 1, 0]
+    assert blocks[5::2] == [0, 1, 0, 0, 1, 0] and len(given_back) == 2
 
 
 async def test_whoever_was_told_of_decisions_before_still_is() -> None:
