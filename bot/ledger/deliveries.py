@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, ForeignKey, Index, String, Text, and_, bindparam, exists, or_, select
+from sqlalchemy import Connection, ForeignKey, Index, String, Text, and_, bindparam, or_, select
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from bot.ledger.models import AttemptRow, Base, IntentRow, key
@@ -61,11 +61,18 @@ class Inclusion:
 
 
 _OTHER = aliased(DeliveryRow)
-_TAKEN_IN_PUBLIC = exists().where(
-    _OTHER.intent_id == DeliveryRow.intent_id,
-    _OTHER.attempt == DeliveryRow.attempt,
-    _OTHER.destination == _PUBLIC,
-    _OTHER.status.in_(_TAKEN),
+# One row and not `exists`, for which a server gathers what was ever handed to the public.
+_TAKEN_IN_PUBLIC = (
+    select(_OTHER.id)
+    .where(
+        _OTHER.intent_id == DeliveryRow.intent_id,
+        _OTHER.attempt == DeliveryRow.attempt,
+        _OTHER.destination == _PUBLIC,
+        _OTHER.status.in_(_TAKEN),
+    )
+    .correlate(DeliveryRow)
+    .limit(1)
+    .scalar_subquery()
 )
 _NEWEST = (
     select(
@@ -84,7 +91,7 @@ _NEWEST = (
         DeliveryRow.status.in_(_TAKEN),
         AttemptRow.kind == AttemptKind.CALL.value,
         IntentRow.state.in_(_DECIDED),
-        or_(DeliveryRow.destination == _PUBLIC, ~_TAKEN_IN_PUBLIC),
+        or_(DeliveryRow.destination == _PUBLIC, _TAKEN_IN_PUBLIC.is_(None)),
     )
     .order_by(DeliveryRow.id.desc())
 )

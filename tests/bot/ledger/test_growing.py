@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from bot.ledger.finality import books_at
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import ASKING
+from bot.ledger.reading import decisions_of
 from bot.ledger.states import HOLDS_RESERVATION, IntentState, OrderState
 from bot.risk.usage import read_usage
 from tests.bot.ledger.given import atomic_plan, hash_of, hedge_order, pending, receipt, sell_plan
@@ -61,6 +63,25 @@ def test_nothing_that_trading_asks_goes_through_all_that_ever_was_traded(
     assert steps
     print("\n".join(steps))
     assert [step for step in steps if _grows(step)] == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [lambda ledger: ledger.inclusions(5), lambda ledger: decisions_of(ledger, [1, 2], [1])],
+    ids=["what was included", "some decisions"],
+)
+def test_a_server_looks_up_what_it_is_asked_for_a_page_or_a_tip(
+    on_server: Ledger, ask: Callable[[Ledger], object]
+) -> None:
+    asked: list[tuple[str, Any]] = []
+    event.listen(on_server._reader, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    ask(on_server)
+    ((statement, values),) = asked[:1]
+    with on_server.read() as connection:
+        # Then it goes through a table only where nothing leads to the rows.
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = "\n".join(connection.exec_driver_sql(f"EXPLAIN {statement}", values).scalars())
+    assert "Seq Scan" not in plan and "hashed" not in plan
 
 
 def test_what_holds_a_reservation_is_asked_for_or_foreign() -> None:
