@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, or_, select
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import AttemptRow, IntentRow, RefusalRow, TimingRow
@@ -23,6 +23,22 @@ _SETTLED: ColumnElement[bool] = and_(
     _LANDED, or_(IntentRow.two_sided.is_(False), IntentRow.exposure == Exposure.HEDGED.value)
 )
 _HALF_DONE: ColumnElement[bool] = and_(_LANDED, IntentRow.exposure == Exposure.OWED.value)
+
+
+def _ranked() -> Select[int]:
+    rank = func.row_number().over(order_by=TimingRow.elapsed_ns).label("rank")
+    stages = (
+        select(TimingRow.elapsed_ns, rank, func.count().over().label("of"))
+        .join(IntentRow, IntentRow.id == TimingRow.intent_id)
+        .where(IntentRow.run_id == bindparam("run"), TimingRow.stage == SIGNED_STAGE)
+        .subquery()
+    )
+    wanted = [(stages.c.of * percent + 99) // 100 for percent in (50, 99)]
+    return select(stages.c.elapsed_ns).where(stages.c.rank.in_(wanted)).order_by(stages.c.rank)
+
+
+# Built once: a subquery is a cycle, and the dashboard asks on every head.
+_HEAD_TO_SIGNED = _ranked()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +163,7 @@ def _refused(connection: Connection, run_id: int) -> dict[str, int]:
 
 def _head_to_signed(connection: Connection, run_id: int) -> Latency:
     """The database ranks them: after a day there are a hundred thousand, and only two are wanted."""
-    rank = func.row_number().over(order_by=TimingRow.elapsed_ns).label("rank")
-    stages = (
-        select(TimingRow.elapsed_ns, rank, func.count().over().label("of"))
-        .join(IntentRow, IntentRow.id == TimingRow.intent_id)
-        .where(IntentRow.run_id == run_id, TimingRow.stage == SIGNED_STAGE)
-        .subquery()
-    )
-    wanted = [(stages.c.of * percent + 99) // 100 for percent in (50, 99)]
-    found = select(stages.c.elapsed_ns).where(stages.c.rank.in_(wanted)).order_by(stages.c.rank)
-    elapsed_ns = connection.execute(found).scalars().all()
+    elapsed_ns = connection.execute(_HEAD_TO_SIGNED, {"run": run_id}).scalars().all()
     return Latency(_ms(elapsed_ns[0]), _ms(elapsed_ns[-1])) if elapsed_ns else Latency(None, None)
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
+
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Subquery
 
 from bot.ledger.ledger import Ledger
 from bot.ledger.records import Successor, TradeFill
@@ -120,6 +123,21 @@ def test_counts_are_taken_again_only_once_something_was_written(in_file: Ledger)
     in_file.record_refusal(Refusal(Reason.NO_INVENTORY, "K"), "dex_arbitrage")
     pending(in_file, 1)
     assert (counts(in_file).sent, counts(in_file).refused) == (1, {"no_inventory": 1})
+
+
+def test_asking_for_the_counts_leaves_no_statement_behind(ledger: Ledger) -> None:
+    """The dashboard asks on every head."""
+    counts(ledger)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, Subquery) for each in gc.get_objects())
+        for number in range(3):
+            pending(ledger, number + 1)
+            counts(ledger)
+        assert sum(isinstance(each, Subquery) for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
 
 
 def test_head_to_signed_is_reported_at_its_ranks(ledger: Ledger) -> None:
