@@ -25,12 +25,13 @@ from bot.ledger.errors import LedgerBroken, LedgerError, LedgerFull, explained
 from bot.ledger.headfile import HeadFile, head_file_of
 from bot.ledger.ledger import Ledger
 from bot.ledger.models import Base, IntentRow, PlanRow
-from bot.ledger.seal_models import LeaseRow
-from bot.ledger.seals import SealHead, read_head
+from bot.ledger.seal_models import LeaseRow, SealRow
+from bot.ledger.seals import SealHead
 from bot.ledger.states import IntentState
 from bot.ledger.verify import Progress, columns_there, verify
 
-_ROWS_AT_ONCE = 1_000
+_PIECEMEAL = {"yield_per": 1_000}
+"""A server would send a whole table at once otherwise."""
 
 Telling = Callable[[str, int, int], None]
 """Is told what is being done, how much of it is done, and of about how much."""
@@ -186,14 +187,14 @@ def _copy_all(source: URL, target: URL, tell: Telling, then: Callable[[Connectio
 def _copy_rows(source: Connection, target: Connection, progress: Progress) -> None:
     target.execute(delete(LeaseRow))
     # Of each row there is a seal: their number is known at once, that of the rows only by counting.
-    done, total = 0, 2 * read_head(source).id
+    seals = source.execute(select(func.max(SealRow.id)), execution_options=_PIECEMEAL).scalar_one()
+    done, total = 0, 2 * (seals or 0)
     for table in Base.metadata.sorted_tables:
         columns = columns_there(source, table)
         if not columns:
             continue
         every = select(*columns).order_by(*table.primary_key)
-        # A server would send a whole table at once otherwise.
-        rows = source.execute(every, execution_options={"yield_per": _ROWS_AT_ONCE})
+        rows = source.execute(every, execution_options=_PIECEMEAL)
         for part in rows.partitions():
             _add(target, table, columns, part)
             done += len(part)
