@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import permutations
+from itertools import chain, permutations
 
 import numpy as np
 
 from bot.market.dual.decompose import Edges
-from bot.market.dual.exact import Desk, swaps
+from bot.market.dual.exact import Desk, Swapped, quoted, swaps
+from bot.market.dual.kernels import Floats
 from bot.market.dual.paths import Flows, Slices
-from bot.market.dual.problem import Way, problem_of
-from bot.market.dual.solve import solve
+from bot.market.dual.problem import Problem, Way, problem_of
+from bot.market.dual.solve import Solution, solve
 from bot.market.exact import PoolHop, backward
 from bot.market.opportunity import Step, gas_of
 from chains.assets import Token
@@ -23,10 +24,10 @@ MOST_HOPS = 4
 SLICES = 48
 """Into how many equal parts an order is cut to find its ways; the dual then finds how much each should carry."""
 
-FURTHER = (1e-4, 1e-3, 1e-2)
+FURTHER = (1e-5, 1e-4, 1e-3, 1e-2)
 """How much more, relative to the order, is sent to find ways beyond those that are balanced, small pools among them."""
 
-ROUNDS = 8
+ROUNDS = 24
 """How often such ways are looked for."""
 
 APPROACHES = 24
@@ -35,17 +36,44 @@ APPROACHES = 24
 SLACK = 1e-6
 """An input is the least once so much less of it, relative to it, gives too little."""
 
-SHIFTED = (0.5, 0.5, 0.25, 0.1, 0.03, 0.01)
+UNSOLVED = 1e-6
+"""The worth of what does not balance, relative to all, above which the dual has not been solved."""
+
+STILL = 3e-6
+"""No more ways are looked for once those of two rounds have gained no more than this, relative to all."""
+
+MOST_TRIED = 3
+"""How many of the last plans are made exact: where ways go in circles, the last need not be the best."""
+
+FINE = 200
+"""In how many slices a whole order is poured, where ways of one pool are in each other's way."""
+
+LITTLE = 1e-3
+"""What the parts leave of an order is little if it is no more than this, relative to it."""
+
+LONGER = 24
+"""How often curves are followed further before an order is balanced."""
+
+POURED = 16
+"""In how many slices what the planned parts leave is poured over their paths."""
+
+SHIFTED = (0.25, 0.1, 0.03, 0.01)
 """What part of one path's input is tried in another, in turn, where ways of one pool are in each other's way."""
 
-MOST_SETTLED = 4
+MOST_SETTLED = 3
 """How many paths are settled so, the widest."""
 
-_HAIRS = (0.0, 1e-9, 1e-6, 1e-3, 1e-2, 0.1)
+HALVINGS = 8
+"""How often a part that a pool refuses is halved, to go through it in several swaps, one after another."""
+
+_HAIRS = (0.0, 1e-9, 1e-6, 1e-3)
 """By how much a part is made smaller where a pool refuses it: a plan in floats fills a known range to its very end."""
 
 _SPARK = 1e-6
 """The order enters the dual as a way that gives all of it for this much of the token that is wanted."""
+
+
+Ways = tuple[Way, ...]
 
 
 class NoRoute(ValueError):
@@ -147,6 +175,8 @@ class _Router:
         self._source = self._problem.tokens.index(token_in)
         self._slices = Slices(self._problem, self._source, 0, max_hops)
         self._known: set[int] = set()
+        self._found: dict[Ways, None] = {}
+        self._prices: Floats | None = None
 
     def alone(self, amount: int, *, exact_out: bool) -> Path | None:
         """The best of one path alone, exact. Raises `NoRoute`."""
@@ -164,7 +194,7 @@ class _Router:
         """Raises `NoRoute`."""
         single = self._single_for(amount)
         estimate, best = (single.amount_in if single is not None else self._first_guess(amount)), None
-        before, short = (0, 0), 0
+        before, short, refused, width = (0, 0), 0, math.inf, math.inf
         for _ in range(APPROACHES):
             paths = self._settled(max(self._split(estimate, wider=best is None), key=_received, default=()))
             last = estimate, _received(paths)
@@ -172,16 +202,19 @@ class _Router:
                 trimmed = self._trimmed(paths, amount)
                 last = _paid(trimmed), _received(trimmed)
                 best = trimmed if best is None or last[0] < _paid(best) else best
-            else:
+            elif paths or best is not None:
                 short = max(short, estimate)
+            else:
+                refused = min(refused, estimate)
             before, estimate = last, _beyond(before, last, amount)
-            if best is None:
+            most = refused if best is None else _paid(best)
+            if most == math.inf:
                 continue
-            enough = _paid(best)
-            slack = max(1, int(enough * SLACK))
-            if enough - short <= 2 * slack:
+            slack = max(1, int(most * SLACK))
+            if most - short <= 2 * slack:
                 break
-            estimate = estimate - slack if short < estimate - slack < enough else (short + enough) // 2
+            narrowed, width = 2 * (most - short) <= width, most - short
+            estimate = estimate - slack if narrowed and short < estimate - slack < most else int(short + most) // 2
         choices = [paths for paths in (best, (single,) if single is not None else None) if paths]
         if not choices:
             raise NoRoute(f"no pools give {amount} base units of {self._tokens[1]} for {self._tokens[0]}")
@@ -195,39 +228,80 @@ class _Router:
         """
         plans = [] if self._known else [self._slices.filled([amount / SLICES] * SLICES)]
         self._known |= plans[0].keys() if plans else set()
+        worth, still = 0.0, 0
         for _ in range(ROUNDS if self._known else 0):
-            plans.append(self._balanced(sorted(self._known), amount))
-            if not wider:
+            before = worth
+            flows, worth = self._balanced(amount)
+            plans.append(flows)
+            still = still + 1 if abs(worth - before) <= STILL * worth else 0
+            if not wider or still == 2:
                 break
-            tried = self._slices.filled([amount * part for part in FURTHER], plans[-1])
+            tried = self._slices.filled([amount * part for part in FURTHER], flows)
             if tried.keys() <= self._known:
                 break
             self._known |= tried.keys()
-        made = (self._exact(self._slices.parted(flows), amount) for flows in plans)
+        parted = [self._slices.parted(flows, amount) for flows in (*plans[:1], *plans[1:][-MOST_TRIED:])]
+        ways = tuple(dict.fromkeys(self._ways(path) for parts in parted for path, _ in parts))
+        self._found |= dict.fromkeys(ways)
+        made = [self._exact(parts, amount) for parts in parted]
+        if not any(made) or _in_each_others_way(ways):
+            made += [
+                self._poured(Desk(self._pools), (), ways, amount, slices)
+                for slices in ((SLICES, FINE) if wider else (SLICES,))
+            ]
         return [paths for paths in made if paths]
 
-    def _balanced(self, edges: Sequence[int], amount: int) -> Flows:
-        """What each of these ways should carry so that no part of the order would gain by others: the dual's answer."""
+    def _balanced(self, amount: int) -> tuple[Flows, float]:
+        """What each known way should carry so that no part of the order would gain by others, and what that is worth:
+        the dual's answer.
+
+        Ways that it fills are followed behind what one swap takes, and all is balanced anew.
+        """
+        edges = sorted(self._known)
+        for _ in range(LONGER):
+            rows: list[list[float]] = []
+            stretches = []
+            for edge in edges:
+                stretches.append((len(rows), len(rows) + len(self._slices.rows(edge))))
+                rows += self._slices.rows(edge)
+            narrow = replace(
+                self._problem.restricted(edges),
+                stretches=np.array(stretches, dtype=np.int64),
+                pieces=np.array(rows, dtype=np.float64),
+            )
+            solution = self._solved(self._with_order(narrow, amount))
+            carried = solution.amounts[:-1, 0].tolist()
+            flows = {edge: into for edge, into in zip(edges, carried, strict=True) if into}
+            if not self._slices.lengthened(flows):
+                break
+        return flows, solution.value
+
+    def _solved(self, problem: Problem) -> Solution:
+        """From the prices where the last one ended, and where that fails from a first guess."""
+        solution = solve(problem, self._prices)
+        if self._prices is not None and solution.residual > UNSOLVED * solution.value:
+            solution = min(solution, solve(problem), key=lambda found: found.residual / (found.value or math.inf))
+        self._prices = solution.prices if solution.residual <= UNSOLVED * solution.value else None
+        return solution
+
+    def _with_order(self, problem: Problem, amount: int) -> Problem:
+        """The problem with the order as one more way, the last."""
         rate = amount / _SPARK
-        spark = Way("order", self._tokens[1], self._tokens[0])
         row = (rate * (1.0 + 1e-6), 1e-6 / _SPARK, _SPARK, 0.0, 0.0)
-        narrow = self._problem.restricted(edges)
-        pieces = np.vstack([narrow.pieces, row])
-        with_order = replace(
-            narrow,
-            ways=(*narrow.ways, spark),
-            ends=np.vstack([narrow.ends, (0, self._source)]),
-            stretches=np.vstack([narrow.stretches, (len(pieces) - 1, len(pieces))]),
+        pieces = np.vstack([problem.pieces, row])
+        return replace(
+            problem,
+            ways=(*problem.ways, Way("order", self._tokens[1], self._tokens[0])),
+            ends=np.vstack([problem.ends, (0, self._source)]),
+            stretches=np.vstack([problem.stretches, (len(pieces) - 1, len(pieces))]),
             pieces=pieces,
         )
-        carried = solve(with_order).amounts[:-1, 0].tolist()
-        return {edge: into for edge, into in zip(edges, carried, strict=True) if into}
 
     def _exact(self, parts: Sequence[tuple[Edges, float]], amount: int) -> tuple[Path, ...]:
-        """The parts in integers that add up to `amount`: what the parts leave, or pools refuse, goes along the widest
-        path that takes it.
+        """The parts in integers that add up to `amount`. A little that they leave, or that pools refuse, goes along the
+        widest path that takes it with its own part; more is poured over all paths found so far.
 
-        Nothing where none does.
+        Nothing where they do not take it.
         """
         if not parts:
             return ()
@@ -235,55 +309,89 @@ class _Router:
         asked = [int(amount * (part / max(total, amount))) for _, part in parts]
         if amount - sum(asked) <= amount * SLACK:
             asked[0] += amount - sum(asked)
-        for widest in (None, *range(len(parts))):
-            if widest is not None:
-                asked[widest] += amount - sum(asked)
-            desk = Desk(self._pools)
-            taken = [self._taken(desk, path, units) for (path, _), units in zip(parts, asked, strict=True)]
-            made = tuple(path for path in taken if path is not None)
-            if _paid(made) == amount:
-                return made
-            if widest is None:
-                given = [0 if path is None else path.amount_in for path in taken]
-            asked = given.copy()
-        return ()
+        ways = [self._ways(path) for path, _ in parts]
+        desk = Desk(self._pools)
+        made = [self._taken(desk, way, units) for way, units in zip(ways, asked, strict=True)]
+        rest = amount - sum(map(_paid, made))
+        if 0 < rest <= amount * LITTLE:
+            given = {way: _paid(paths) for way, paths in zip(ways, made, strict=True)}
+            for widest in ways:
+                again = self._all_taken(given | {widest: given[widest] + rest})
+                if _paid(again) == amount:
+                    return again
+        return self._poured(desk, tuple(chain.from_iterable(made)), tuple(self._found), rest, POURED)
+
+    def _all_taken(self, asked: Mapping[Ways, int]) -> tuple[Path, ...]:
+        """What each of the ways takes of what is asked of it, one after another."""
+        desk = Desk(self._pools)
+        return tuple(path for ways, units in asked.items() for path in self._taken(desk, ways, units))
+
+    def _poured(
+        self, desk: Desk, made: Sequence[Path], ways: Sequence[Ways], rest: int, slices: int
+    ) -> tuple[Path, ...]:
+        """What was made on the desk, and `rest` in slices, each along the way that pays most for it by then.
+
+        All that takes the same way is swapped there at once where that takes it, and pays as much. Nothing where the
+        ways do not take all.
+        """
+        if not rest or not ways:
+            return () if rest else tuple(made)
+        made = list(made)
+        size = most = max(1, rest // slices)
+        least = max(1, most >> HALVINGS)
+        known: dict[Ways, tuple[tuple[Step, ...], dict[str, Swapped]] | None] = {}
+        while rest:
+            units = min(size, rest)
+            for way in ways:
+                if way not in known:
+                    known[way] = _tried(desk, way, units)
+            steps, swapped = max(known.values(), key=lambda tried: tried[0][-1].amount_out if tried else 0) or ((), {})
+            if not steps:
+                if size <= least:
+                    return ()
+                size, known = max(least, size // 2), {}
+                continue
+            desk.keep(swapped)
+            made.append(Path(steps))
+            rest -= units
+            size = min(2 * size, most)
+            if min(size, rest) != units:
+                known = {}
+            known = {way: tried for way, tried in known.items() if swapped.keys().isdisjoint(w.venue for w in way)}
+        gathered = self._all_taken(_by_way(made))
+        return max(tuple(made), gathered if _paid(gathered) == _paid(made) else (), key=_received)
 
     def _settled(self, paths: tuple[Path, ...]) -> tuple[Path, ...]:
         """The same paths, the widest at the sizes that pay most together, as the pools themselves quote.
 
         Only where one pool is swapped at in several ways: each of them was planned as a pool of its own.
         """
-        ways = {way for path in paths for way in _ways_of(path)}
-        if len({way.venue for way in ways}) == len(ways):
+        asked = _by_way(paths)
+        if not _in_each_others_way(asked):
             return paths
+        widest = sorted(asked, key=asked.__getitem__, reverse=True)[:MOST_SETTLED]
         for part in SHIFTED:
-            for giver, taker in permutations(range(min(len(paths), MOST_SETTLED)), 2):
-                paths = max(paths, self._shifted(paths, giver, taker, part), key=_received)
+            for giver, taker in permutations(widest, 2):
+                asked = _by_way(paths)
+                more = int(asked[giver] * part)
+                asked[giver], asked[taker] = asked[giver] - more, asked[taker] + more
+                shifted = self._all_taken(asked)
+                if _paid(shifted) == _paid(paths):
+                    paths = max(paths, shifted, key=_received)
         return paths
 
-    def _shifted(self, paths: tuple[Path, ...], giver: int, taker: int, part: float) -> tuple[Path, ...]:
-        """The paths with that part of one's input in another's; nothing where a pool refuses."""
-        asked, desk = [path.amount_in for path in paths], Desk(self._pools)
-        more = int(asked[giver] * part)
-        asked[giver], asked[taker] = asked[giver] - more, asked[taker] + more
-        try:
-            return tuple(
-                Path(tuple(swaps(desk, _ways_of(path), units))) for path, units in zip(paths, asked, strict=True)
-            )
-        except (PoolError, ArithmeticError):
-            return ()
-
-    def _taken(self, desk: Desk, path: Edges, amount: int) -> Path | None:
-        """`amount` along the path, or as much less as its pools take; None where they take nothing like it."""
-        for hair in _HAIRS:
-            units = amount - int(amount * hair)
-            if units <= 0:
-                return None
-            try:
-                return Path(tuple(swaps(desk, self._ways(path), units)))
-            except (PoolError, ArithmeticError):
-                continue
-        return None
+    def _taken(self, desk: Desk, ways: Ways, amount: int) -> list[Path]:
+        """`amount` along the ways, at once or in as few swaps as their pools take; less where they are full then."""
+        made: list[Path] = []
+        rest = size = amount
+        while rest > 0 and size > amount >> HALVINGS:
+            path = _nearly(desk, ways, min(size, rest), _HAIRS if size == amount else _HAIRS[:1])
+            if path is None:
+                size = min(size, rest) // 2
+            else:
+                made.append(path)
+                rest, size = rest - path.amount_in, 2 * size
+        return made
 
     def _trimmed(self, paths: tuple[Path, ...], amount: int) -> tuple[Path, ...]:
         """The paths, each at about the least that pays what it pays, until that is `amount`: rounding took the rest."""
@@ -324,8 +432,8 @@ class _Router:
     def _single(self, amount: int) -> Path | None:
         """The best of one path alone, exact."""
         path = self._slices.best(float(amount), whole=True)
-        made = self._exact([(path, 1.0)], amount) if path is not None else ()
-        return made[0] if made else None
+        tried = _tried(Desk(self._pools), self._ways(path), amount) if path is not None else None
+        return Path(tried[0]) if tried is not None else None
 
     def _single_for(self, amount_out: int) -> Path | None:
         """The one path that asks least for that much out, of those found for a like amount."""
@@ -356,6 +464,39 @@ class _Router:
         return tuple(self._problem.ways[edge] for edge in path)
 
 
+def _by_way(paths: Iterable[Path]) -> dict[Ways, int]:
+    """What goes into each of the paths' ways in all, in the order in which they are taken first."""
+    asked: dict[Ways, int] = {}
+    for path in paths:
+        ways = _ways_of(path)
+        asked[ways] = asked.get(ways, 0) + path.amount_in
+    return asked
+
+
+def _in_each_others_way(paths: Iterable[Ways]) -> bool:
+    """Whether one pool is swapped at in several ways."""
+    ways = {way for path in paths for way in path}
+    return len({way.venue for way in ways}) < len(ways)
+
+
+def _nearly(desk: Desk, ways: Ways, amount: int, hairs: Iterable[float]) -> Path | None:
+    """`amount` along the ways, or one of these hairs less; None where that is too much at once."""
+    for hair in hairs:
+        units = amount - int(amount * hair)
+        try:
+            return Path(swaps(desk, ways, units))
+        except (PoolError, ArithmeticError):
+            continue
+    return None
+
+
+def _tried(desk: Desk, ways: Ways, amount: int) -> tuple[tuple[Step, ...], dict[str, Swapped]] | None:
+    try:
+        return quoted(desk, ways, amount)
+    except (PoolError, ArithmeticError):
+        return None
+
+
 def _ways_of(path: Path) -> tuple[Way, ...]:
     return tuple(Way(step.venue, step.token_in, step.token_out) for step in path.steps)
 
@@ -370,9 +511,9 @@ def _beyond(before: tuple[int, int], last: tuple[int, int], amount_out: int) -> 
     return last[0] + (amount_out - last[1]) * more_in // more_out + 1
 
 
-def _received(paths: tuple[Path, ...]) -> int:
+def _received(paths: Iterable[Path]) -> int:
     return sum(path.amount_out for path in paths)
 
 
-def _paid(paths: tuple[Path, ...]) -> int:
+def _paid(paths: Iterable[Path]) -> int:
     return sum(path.amount_in for path in paths)

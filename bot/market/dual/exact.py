@@ -122,10 +122,15 @@ def swaps(desk: Desk, ways: tuple[Way, ...], amount_in: int) -> tuple[Step, ...]
 
     Raises `PoolError`, and keeps nothing then.
     """
-    swapped: dict[str, Swapped] = {}
-    steps = tuple(_along(desk, ways, amount_in, swapped))
+    steps, swapped = quoted(desk, ways, amount_in)
     desk.keep(swapped)
     return steps
+
+
+def quoted(desk: Desk, ways: tuple[Way, ...], amount_in: int) -> tuple[tuple[Step, ...], dict[str, Swapped]]:
+    """Exactly `amount_in` along `ways`: the steps, and what the desk is to keep of them. Raises `PoolError`."""
+    swapped: dict[str, Swapped] = {}
+    return tuple(_along(desk, ways, amount_in, swapped)), swapped
 
 
 def _along(desk: Desk, ways: tuple[Way, ...], amount_in: int, swapped: dict[str, Swapped]) -> Iterator[Step]:

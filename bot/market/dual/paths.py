@@ -9,21 +9,34 @@ from collections.abc import Callable, Iterable, Mapping
 
 from bot.market.dual.decompose import NEGLIGIBLE, Edges
 from bot.market.dual.kernels import CAP, CURVATURE, RATE, SUM_IN, SUM_OUT
-from bot.market.dual.problem import Problem
+from bot.market.dual.problem import Problem, falling, summed
+from bot.market.dual.venues import Venue
+from chains.pools.pool import NOT_UNDERSTOOD, Piece
 
 Flows = dict[int, float]
 """What goes into each way, in base units; ways into which nothing goes are left out."""
+
+RESTS = 8
+"""In how many slices the rest of an order is taken apart."""
+
+SMALLEST = 1e-3
+"""A slice that no path takes is cut in halves down to this part of it."""
+
+WORTHWHILE = 1.01
+"""A curve goes on behind what one swap takes if it is so many times as long then."""
 
 
 class Slices:
     """The float model of a problem's ways while an order goes through them, part by part; each question begins anew."""
 
     def __init__(self, problem: Problem, source: int, target: int, most_hops: int) -> None:
-        self._source, self._target, self._hops = source, target, most_hops
+        self._problem, self._source, self._target, self._hops = problem, source, target, most_hops
         self._venue = [way.venue for way in problem.ways]
         ways = Counter(self._venue)
         self._several = [ways[venue] > 2 for venue in self._venue]
         self._into: list[int] = problem.ends[:, 1].tolist()
+        self._behind: dict[int, tuple[float, Venue]] = {}
+        self._ended: set[int] = set()
         self._leaving: dict[int, list[int]] = {}
         self._starts: list[list[float]] = []
         self._ends: list[list[float]] = []
@@ -40,15 +53,31 @@ class Slices:
     def filled(self, amounts: Iterable[float], used: Flows | None = None) -> Flows:
         """What has gone into the ways after `used` and then `amounts`: each takes the path that pays it most by then.
 
-        Less where the ways cannot take them all.
+        Of what no path takes at once, as many halves as some do.
         """
         self._begin(used)
-        for amount in amounts:
-            path = self._best(amount, self._given, self._leaving)
-            if path is None:
+        waiting = list(amounts)[::-1]
+        least = min(waiting) * SMALLEST
+        for _ in range(2 * len(waiting)):
+            if not waiting:
                 break
-            self._take(path, amount)
+            amount = waiting.pop()
+            path = self._best(amount, self._given, self._leaving)
+            if path is not None:
+                self._take(path, amount)
+                for edge in path:
+                    self._lengthen(edge, self._used[edge])
+            elif amount > least:
+                waiting += (amount / 2.0, amount / 2.0)
         return {edge: amount for edge, amount in enumerate(self._used) if amount}
+
+    def lengthened(self, flows: Flows) -> bool:
+        """Whether curves are known further than before, of ways that `flows` fill by half or more."""
+        return sum(self._lengthen(edge, flow) for edge, flow in flows.items()) > 0
+
+    def rows(self, edge: int) -> list[list[float]]:
+        """The way's rows of `pieces`, as far as they are known by now."""
+        return self._rows[edge]
 
     def best(self, amount: float, *, whole: bool = False) -> Edges | None:
         """The path that gives most for `amount`; None if none takes it.
@@ -58,31 +87,62 @@ class Slices:
         self._begin()
         return self._best(amount, self._floored if whole else self._given, self._leaving)
 
-    def parted(self, flows: Flows) -> list[tuple[Edges, float]]:
-        """Paths that bring the ways to `flows` when they are traded in this order, the widest first, and their inputs.
+    def parted(self, flows: Flows, amount: float) -> list[tuple[Edges, float]]:
+        """Paths that bring the ways to `flows` when they are traded in this order, the widest first.
 
         Each goes on until one of its ways has had its flow. Of a way that several paths share the first gets the better
-        price: what is left of the flows still adds up at every token, as it would not if each paid their mean.
+        price: what is left of the flows still adds up at every token, as it would not if each paid their mean. What
+        such paths leave of `amount`, where flows go in circles or farther than is allowed, takes the best of the ways.
         """
         self._begin()
         left = {edge: min(flow, self._most_in(edge)) for edge, flow in flows.items()}
         leaving = {node: [edge for edge in edges if edge in left] for node, edges in self._leaving.items()}
-        parts: list[tuple[Edges, float]] = []
+        parts: dict[Edges, float] = {}
 
         def given(edge: int, arrived: float) -> float:
             return self._given(edge, min(arrived, left[edge])) if edge in left else 0.0
 
         while (path := self._best(math.inf, given, leaving)) is not None:
-            amount, full = self._until_full(path, left)
-            parts.append((path, amount))
-            for edge in path:
-                paid = self._given(edge, amount)
-                self._used[edge] += amount
-                left[edge] -= amount
+            into, full = self._until_full(path, left)
+            for edge, paid in self._take(path, into):
+                left[edge] -= paid
                 if edge == full or left[edge] <= NEGLIGIBLE * flows[edge]:
                     del left[edge]
-                amount = paid
-        return parts
+            parts[path] = into
+        rest = amount - sum(parts.values())
+        leaving = {node: [edge for edge in edges if edge in flows] for node, edges in self._leaving.items()}
+        for _ in range(RESTS if rest > NEGLIGIBLE * amount else 0):
+            if (path := self._best(rest / RESTS, self._given, leaving)) is None:
+                break
+            self._take(path, rest / RESTS)
+            parts[path] = parts.get(path, 0.0) + rest / RESTS
+        return list(parts.items())
+
+    def _lengthen(self, edge: int, used: float) -> bool:
+        """Follow the way's curve behind what one swap can take, as soon as half of what is known of it is used.
+
+        A pool that takes no more in one swap may take it in another. False where it is known no further than before.
+        """
+        if edge in self._ended or 2.0 * used < self._most_in(edge):
+            return False
+        way, rows = self._problem.ways[edge], self._rows[edge]
+        before, venue = self._behind.get(edge, (0.0, self._problem.venues[way.venue]))
+        known = rows[-1][SUM_IN] + rows[-1][CAP]
+        curve = [Piece(row[RATE], row[CURVATURE], row[CAP]) for row in rows]
+        try:
+            venue = venue.swapped(way.token_in, int((known - before) * (1.0 - 1e-6)), way.token_out)
+            beyond = venue.pieces(way.token_in, way.token_out)
+            longer = [list(row) for row in summed(falling((*curve, *beyond), way.token_in))]
+        except NOT_UNDERSTOOD:
+            longer = rows
+        if longer[-1][SUM_IN] + longer[-1][CAP] < WORTHWHILE * known:
+            self._ended.add(edge)
+            return False
+        self._behind[edge] = known, venue
+        self._rows[edge] = longer
+        self._starts[edge] = [row[SUM_IN] for row in longer]
+        self._ends[edge] = [row[SUM_OUT] for row in longer]
+        return True
 
     def _begin(self, used: Flows | None = None) -> None:
         self._used = [0.0] * len(self._rows)
@@ -170,8 +230,12 @@ class Slices:
         step = total - row[SUM_IN]
         return row[SUM_OUT] + row[RATE] * step / (1.0 + row[CURVATURE] * step)
 
-    def _take(self, path: Edges, amount: float) -> None:
+    def _take(self, path: Edges, amount: float) -> list[tuple[int, float]]:
+        """What goes into each way of the path, which they keep from then on."""
+        taken = []
         for edge in path:
             given = self._given(edge, amount)
             self._used[edge] += amount
+            taken.append((edge, amount))
             amount = given
+        return taken

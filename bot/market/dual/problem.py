@@ -119,7 +119,7 @@ def problem_along(curves: Mapping[Way, Iterable[Piece]], numeraire: Token) -> Pr
 
     Raises `ValueError` for what is no number.
     """
-    falling = {way: tuple(_falling(curve, ENDLESS * 10.0**way.token_in.decimals)) for way, curve in curves.items()}
+    falling = {way: tuple(falling(curve, way.token_in)) for way, curve in curves.items()}
     return _laid_out({way: curve for way, curve in falling.items() if curve}, numeraire, {}, {})
 
 
@@ -178,14 +178,14 @@ def _curves(venue: Venue) -> Iterator[tuple[Way, tuple[Piece, ...]]]:
     for token_in in venue.tokens:
         for token_out in venue.tokens:
             if token_in != token_out:
-                curve = tuple(_falling(venue.pieces(token_in, token_out), ENDLESS * 10.0**token_in.decimals))
+                curve = tuple(falling(venue.pieces(token_in, token_out), token_in))
                 if curve:
                     yield Way(venue.venue, token_in, token_out), curve
 
 
-def _falling(curve: Iterable[Piece], endless: float) -> Iterator[Piece]:
+def falling(curve: Iterable[Piece], token_in: Token) -> Iterator[Piece]:
     """The curve with rates that only fall, and no piece quite straight. Raises `ValueError` for what is no number."""
-    least = math.inf
+    least, endless = math.inf, ENDLESS * 10.0**token_in.decimals
     for rate, curvature, cap in curve:
         if not (0.0 <= rate < math.inf and 0.0 <= curvature < math.inf and cap == cap):
             raise ValueError(f"a piece of rate {rate}, curvature {curvature} and cap {cap}")

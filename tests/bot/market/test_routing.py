@@ -34,7 +34,7 @@ def replayed(pools, found) -> int:
         amount = part.amount_in
         for step in part.steps:
             assert step.amount_in == amount
-            amount = state[step.venue].quote(step.token_in, amount, step.token_out)
+            amount = state[step.venue].paid(step.token_in, amount, step.token_out)
             state[step.venue] = state[step.venue].swapped(step.token_in, step.amount_in, step.token_out)
             assert step.amount_out == amount
         received += amount
