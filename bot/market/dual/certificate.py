@@ -14,11 +14,13 @@ is more: that is found by trying, not proven.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import pairwise
 from operator import itemgetter
 from typing import NamedTuple
+
+import numpy as np
 
 from bot.market.dual.kernels import Floats
 from bot.market.dual.problem import ENDLESS, Problem, Way
@@ -33,6 +35,10 @@ ROUNDING = 2.0**-48
 
 RANGE_ROUNDING = 1e-9
 """The same relative to what is gained, for ranges whose length is a difference of two square roots."""
+
+TIED = 2.0**-50
+"""By how much prices that are tied can be off in floats. Such a way gains nothing at the prices that are meant, from
+which what others gain differs by less than `ROUNDING`."""
 
 _AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
 _UNITS_OFF = 2
@@ -56,12 +62,14 @@ def bound(problem: Problem, prices: Floats, *, moving: bool = True) -> int:
     """
     total = turned_over = 0.0
     several: dict[str, list[tuple[Priced, float]]] = {}
-    chosen = tied(problem, prices)
-    known = surfaces(problem)
+    endless, known = _endless_rates(problem), surfaces(problem)
+    chosen = _tied(problem, prices, endless)
     for edge, way in enumerate(problem.ways):
         if way.venue in known:
             continue
         source, target = problem.ends[edge].tolist()
+        if endless.get(edge, math.inf) * chosen[target] <= chosen[source] * (1.0 + TIED):
+            continue
         priced = Priced(way, float(chosen[source]), float(chosen[target]))
         worth, turned = most_worth(problem.venues[way.venue], *priced)
         total += worth
@@ -93,18 +101,38 @@ def surfaces(problem: Problem) -> dict[str, Surface]:
     return found
 
 
-def tied(problem: Problem, prices: Floats) -> Floats:
-    """The prices, made equal to the rate of venues that take any amount at it: else the least gap would be without
-    bound. Other venues then see a price that is off by a hair, as any price may be."""
-    chosen = prices.copy()
-    for edge, way in enumerate(problem.ways):
-        source, target = problem.ends[edge].tolist()
-        rate = _endless(problem.venues[way.venue], way)
-        if rate and source and target != source and chosen[source] < rate * chosen[target]:
-            chosen[source] = rate * chosen[target]
-        elif rate and not source and chosen[source] < rate * chosen[target]:
-            chosen[target] = chosen[source] / rate
+def _tied(problem: Problem, prices: Floats, rates: Mapping[int, float]) -> Floats:
+    """The prices, such that no venue that takes any amount at one rate gains by it: else it would without bound.
+
+    Other venues then see prices that are off by a hair, as any may be. Where such venues follow one another each moves
+    what the one before it is tied to: first no price is above what the numeraire can be made into, then none below
+    what it can itself.
+    """
+    ends = [(*problem.ends[edge].tolist(), rate) for edge, rate in rates.items()]
+    most = np.full(len(prices), math.inf)
+    most[0] = prices[0]
+    for _ in ends:
+        before = most.copy()
+        for source, target, rate in ends:
+            if target and rate * most[target] > most[source]:
+                most[target] = most[source] / rate
+        if np.array_equal(before, most):
+            break
+    chosen: Floats = np.minimum(prices, most)
+    for _ in ends:
+        before = chosen.copy()
+        for source, target, rate in ends:
+            if source and chosen[source] < rate * chosen[target]:
+                chosen[source] = rate * chosen[target]
+        if np.array_equal(before, chosen):
+            break
     return chosen
+
+
+def _endless_rates(problem: Problem) -> dict[int, float]:
+    """The rates of ways that give one for any amount, by their edges."""
+    found = ((edge, _endless(problem.venues[way.venue], way)) for edge, way in enumerate(problem.ways))
+    return {edge: rate for edge, rate in found if rate}
 
 
 def _endless(venue: Venue, way: Way) -> float:

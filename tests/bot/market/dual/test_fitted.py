@@ -16,6 +16,7 @@ from bot.market.dual.certificate import bound, most_worth
 from bot.market.dual.problem import Way, problem_of
 from bot.market.dual.solve import solve
 from chains.pools.balancer_math import ONE
+from chains.pools.erc4626 import Erc4626Pool
 from chains.pools.pool import PoolError
 from chains.pools.solidly import SolidlyPool
 from chains.pools.wrapping_native import WrappedNativePool
@@ -137,3 +138,19 @@ def test_wrapping_at_par_neither_loosens_the_bound_nor_hides_a_gain() -> None:
     limit = bound(problem, found.prices)
     assert 0.95 * limit <= capture(found, Terms()).gain <= limit
     assert math.isclose(limit, found.value, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("held", [10**6 * ONE, 10**8 * ONE + 7])
+@pytest.mark.parametrize("numeraire", range(3))
+def test_a_vault_of_a_vaults_shares_neither_loosens_the_bound_nor_hides_a_gain(held, numeraire) -> None:
+    dai, share, share_of_shares = tokens = token(17, "DAI"), token(501, "S"), token(502, "SS")
+    pools = [
+        Erc4626Pool(at(501), (dai, share), held * 11 // 10, held, (1, 1), 2**256 - 1),
+        Erc4626Pool(at(502), (share, share_of_shares), held * 13 // 10, held, (1, 1), 2**256 - 1),
+        pair((1_000 * ONE, 1_400 * ONE), number=1, tokens=(share_of_shares, dai)),
+        pair((1_000 * ONE, 1_080 * ONE), number=2, tokens=(share, dai)),
+    ]
+    for venues in (pools, pools[::-1]):
+        problem = problem_of(venues, tokens[numeraire])
+        found = solve(problem)
+        assert capture(found, Terms()).gain <= bound(problem, found.prices) <= 1.001 * found.value
