@@ -57,6 +57,9 @@ LONGER = 24
 POURED = 16
 """In how many slices what the planned parts leave is poured over their paths."""
 
+MOST_POURED = 8
+"""How many times as often as there are slices a part is tried at most, where pools take less than a slice at once."""
+
 SHIFTED = (0.25, 0.1, 0.03, 0.01)
 """What part of one path's input is tried in another, in turn, where ways of one pool are in each other's way."""
 
@@ -332,7 +335,7 @@ class _Router:
         """What was made on the desk, and `rest` in slices, each along the way that pays most for it by then.
 
         All that takes the same way is swapped there at once where that takes it, and pays as much. Nothing where the
-        ways do not take all.
+        ways do not take all, or only in very many swaps.
         """
         if not rest or not ways:
             return () if rest else tuple(made)
@@ -340,7 +343,9 @@ class _Router:
         size = most = max(1, rest // slices)
         least = max(1, most >> HALVINGS)
         known: dict[Ways, tuple[tuple[Step, ...], dict[str, Swapped]] | None] = {}
-        while rest:
+        for _ in range(MOST_POURED * slices):
+            if not rest:
+                break
             units = min(size, rest)
             for way in ways:
                 if way not in known:
@@ -358,6 +363,8 @@ class _Router:
             if min(size, rest) != units:
                 known = {}
             known = {way: tried for way, tried in known.items() if swapped.keys().isdisjoint(w.venue for w in way)}
+        if rest:
+            return ()
         gathered = self._all_taken(_by_way(made))
         return max(tuple(made), gathered if _paid(gathered) == _paid(made) else (), key=_received)
 

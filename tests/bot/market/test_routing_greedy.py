@@ -12,9 +12,10 @@ import pytest
 from bot.exactness.curve import tripool
 from bot.market.dual.exact import Desk, swaps
 from bot.market.dual.problem import Way
-from bot.market.routing import route
+from bot.market.routing import NoRoute, route
 from chains.assets import Token
-from chains.pools.pool import Pool, PoolError
+from chains.pools.constant_product import ConstantProductPool
+from chains.pools.pool import InsufficientLiquidity, Pool, PoolError
 from tests.bot.market.samples import DAI, USDC, WETH, v3
 from tests.bot.market.test_routing import ETH, replayed
 from tests.chains.pools.samples import at, pair
@@ -127,6 +128,24 @@ def test_a_pool_that_takes_a_third_of_what_it_holds_at_once_takes_more_in_severa
         pool.quote(WETH, amount, USDC)
     asked = route([pool], WETH, USDC, found.amount_out, exact_out=True)
     assert asked.amount_out >= found.amount_out and asked.amount_in <= amount * (1 + 3 * HAIR)
+
+
+class Trickling(ConstantProductPool):
+    """A pair that takes next to nothing in one swap."""
+
+    __slots__ = ()
+
+    def quote(self, token_in: Token, amount_in: int, token_out: Token | None = None) -> int:
+        if amount_in > ETH // 40_000:
+            raise InsufficientLiquidity("no more at once")
+        return ConstantProductPool.quote(self, token_in, amount_in, token_out)
+
+
+def test_an_order_that_would_take_thousands_of_swaps_has_no_route() -> None:
+    pool = Trickling(at(300), (WETH, USDC), (1_000 * ETH, 2_000_000 * 10**6), 3000)
+    with pytest.raises(NoRoute):
+        route([pool], WETH, USDC, ETH)
+    assert route([pool], WETH, USDC, ETH // 40_000).amount_out == pool.quote(WETH, ETH // 40_000)
 
 
 def test_pools_that_are_small_beside_an_order_take_their_part_of_it() -> None:
