@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import pairwise
 from typing import NamedTuple
 
 from chains.pools.pool import Piece
@@ -56,15 +55,18 @@ def fitted(
     Where `point_at` tells none, the pool takes no such amount: the curve is followed by the other points.
 
     A piece `r·x / (1 + c·x)` over a stretch `d` that yields `y` has `c = (r·d/y - 1) / d`. The curve is taken to be
-    concave; where rounding makes it look otherwise, the piece is straight. No more than the curve is promised at a
-    piece's end; between the ends the error is what a Möbius function of the same slope and ends differs by.
+    concave; where rounding makes it look otherwise, the piece is straight, and where it takes all that a stretch
+    yields, the piece goes on to the next point. No more than the curve is promised at a piece's end; between the ends
+    the error is what a Möbius function of the same slope and ends differs by.
     """
     told = (point_at(fraction * most_in) for fraction in (0.0, *grid))
-    points = [point for point in told if point is not None]
+    start, *points = [point for point in told if point is not None] or [Point(0.0, 0.0, 0.0)]
     pieces = []
-    for start, end in pairwise(points):
+    for end in points:
         stretch, gained = end.amount_in - start.amount_in, end.out - start.out
-        if stretch <= 0.0 or gained <= 0.0 or start.rate <= 0.0:
+        if start.rate <= 0.0:
             break
-        pieces.append(Piece(start.rate, max(start.rate * stretch / gained - 1.0, 0.0) / stretch, stretch))
+        if stretch > 0.0 and gained > 0.0:
+            pieces.append(Piece(start.rate, max(start.rate * stretch / gained - 1.0, 0.0) / stretch, stretch))
+            start = end
     return tuple(pieces)

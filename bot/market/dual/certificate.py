@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import pairwise
+from itertools import chain, count, pairwise, takewhile
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -42,6 +42,8 @@ which what others gain differs by less than `ROUNDING`."""
 
 _AROUND = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 1.0, 1.005, 1.01, 1.02, 1.05, 1.1, 1.25, 2.0)
 _UNITS_OFF = 2
+_CURVES_DECIMALS = 18
+"""In how many decimals pools count whose curve has no closed form: of tokens of more, a unit is as many base units."""
 _SWAPS_IN_TURN = 12
 _HAIRS = (0.0, 1e-9, 1e-6)
 """How much less is swapped where a venue refuses what its curve holds: what is counted twice then only loosens."""
@@ -211,8 +213,9 @@ def _most_worth_at_once(venue: Venue, way: Way, price_in: float, price_out: floa
     worth, turned = price_out * surplus, price_out * amount_out + price_in * amount_in
     if getattr(venue, "family", "") in CLOSED_FORMS:
         return max(worth, 0.0), turned
-    quoted = list(_quoted(venue, way, amount_in))
-    return max(worth, _over(quoted, pieces[0].rate, price_in, price_out)), turned
+    off = _UNITS_OFF * 10 ** max(way.token_out.decimals - _CURVES_DECIMALS, 0)
+    quoted = list(_quoted(venue, way, amount_in, sum(piece.cap for piece in pieces), price_in / price_out, off))
+    return max(worth, _over(quoted, pieces[0].rate, price_in, price_out, off)), turned
 
 
 def _summit(pieces: Iterable[Piece], price: float) -> tuple[float, float, float]:
@@ -232,31 +235,43 @@ def _summit(pieces: Iterable[Piece], price: float) -> tuple[float, float, float]
     return amount_in, amount_out, surplus
 
 
-def _quoted(venue: Venue, way: Way, amount_in: float) -> Iterator[tuple[int, int]]:
-    """Exact points of the way's curve around an amount, from nothing on."""
-    yield 0, 0
-    for amount in sorted({max(1, int(amount_in * factor)) for factor in _AROUND}):
-        try:
-            yield amount, venue.paid(way.token_in, amount, way.token_out)
-        except (PoolError, ArithmeticError):
+def _quoted(
+    venue: Venue, way: Way, amount_in: float, most_in: float, price: float, off: int
+) -> Iterator[tuple[int, int]]:
+    """Exact points of the way's curve around an amount, from nothing on, to where it rises by no more than `price`.
+
+    Amounts that are refused, such as those of which rounding would leave nothing, are passed over.
+    """
+    before, rises = (0, 0), math.inf
+    around = sorted({max(1, int(amount_in * factor)) for factor in _AROUND})
+    beyond = takewhile(lambda amount: amount <= most_in, (around[-1] << doubled for doubled in count(1)))
+    yield before
+    for amount in chain(around, beyond):
+        if amount > around[-1] and rises <= price:
             return
+        try:
+            point = amount, venue.paid(way.token_in, amount, way.token_out)
+        except (PoolError, ArithmeticError):
+            continue
+        rises, before = (point[1] + off - before[1]) / (amount - before[0]), point
+        yield point
 
 
-def _over(points: list[tuple[int, int]], first_rate: float, price_in: float, price_out: float) -> float:
-    """A bound on p_out · G(x) - p_in · x for a concave G through `points`, each rounded by some units.
+def _over(points: list[tuple[int, int]], first_rate: float, price_in: float, price_out: float, off: int) -> float:
+    """A bound on p_out · G(x) - p_in · x for a concave G through `points`, each `off` by so many units at most.
 
     Between two points G lies under the lines through its neighbours on either side: the bound is where they meet.
     """
     if len(points) < 2:
         return 0.0
     slopes = [first_rate * (1.0 + RANGE_ROUNDING)]
-    slopes += [(out + _UNITS_OFF - before) / (at - start) for (start, before), (at, out) in pairwise(points)]
+    slopes += [(out + off - before) / (at - start) for (start, before), (at, out) in pairwise(points)]
     best = 0.0
     for number, ((start, before), (end, after)) in enumerate(pairwise(points)):
         from_left = min(slopes[number], slopes[0])
         falling = number + 2 < len(slopes)
-        from_right = max(slopes[number + 2] - 2.0 * _UNITS_OFF / (end - start), 0.0) if falling else 0.0
-        low, high = before + _UNITS_OFF, after + _UNITS_OFF
+        from_right = max(slopes[number + 2] - 2.0 * off / (end - start), 0.0) if falling else 0.0
+        low, high = before + off, after + off
         meeting = float(end)
         if falling and from_left > from_right:
             meeting = min(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from bot.market.dual.certificate import bound, most_worth
 from bot.market.dual.problem import Way, problem_of
 from bot.market.dual.solve import solve
 from chains.pools.balancer_math import ONE
+from chains.pools.camelot import CamelotPool
 from chains.pools.erc4626 import Erc4626Pool
 from chains.pools.pool import PoolError
 from chains.pools.solidly import SolidlyPool
@@ -154,3 +156,32 @@ def test_a_vault_of_a_vaults_shares_neither_loosens_the_bound_nor_hides_a_gain(h
         problem = problem_of(venues, tokens[numeraire])
         found = solve(problem)
         assert capture(found, Terms()).gain <= bound(problem, found.prices) <= 1.001 * found.value
+
+
+@pytest.mark.parametrize("part", [0.9, 0.4, 0.01])
+@pytest.mark.parametrize("forwards", [True, False])
+@pytest.mark.parametrize(
+    ("decimals", "held"),
+    [
+        ((0, 2), (1_606, 30_300)),
+        ((2, 18), (1_102, 292_392_449_489_310_592)),
+        ((18, 0), (6_459 * ONE, 348)),
+        ((0, 36), (69, 26 * 10**36 // 10**6)),
+        ((8, 6), (6_558_659, 3_227)),
+    ],
+)
+def test_a_pool_of_few_units_takes_part_and_no_quote_is_worth_more_than_the_bound(
+    decimals, held, forwards, part
+) -> None:
+    tokens = token(1, "X", decimals[0]), token(2, "Y", decimals[1])
+    pool = CamelotPool(at(900), tokens, held, (40, 300), True, 40_000)
+    sold, bought = tokens if forwards else tokens[::-1]
+    price = part * pool.marginal_price(sold, bought)
+    depth = 10**33 / max(1.0, price)
+    problem = problem_of([pool, pair((int(depth), int(depth * price)), tokens=(sold, bought), fee_ppm=0)], bought)
+    limit = bound(problem, [1.0 if token == bought else price for token in problem.tokens])
+    best = 0.0
+    for amount in {int(1.05**step) for step in range(1_000)}:
+        with suppress(PoolError):
+            best = max(best, pool.paid(sold, amount, bought) - price * amount)
+    assert not problem.refused and best <= limit
