@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, case, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.ledger.book_models import BalanceRow, ResultRow
@@ -22,6 +22,27 @@ from bot.ledger.types import exact_sum
 PAGE = 50
 MOST_POINTS = 10_000
 """Who draws them draws fewer, and a million of them take seconds of the processor and hundreds of megabytes."""
+
+# Built once: a statement leaves cycles behind, and the dashboard asks for these on every head. `coalesce` keeps the
+# database from going through all rows of the instance instead of the newest ones.
+_POINTS_WANTED = (
+    ResultRow.id > bindparam("after"),
+    func.coalesce(ResultRow.instance, "") == bindparam("instance"),
+    ResultRow.strategy.in_(bindparam("strategies", expanding=True)),
+)
+_ENDS = select(func.min(ResultRow.id), func.max(ResultRow.id)).where(*_POINTS_WANTED).group_by(ResultRow.strategy)
+_POINTS = (
+    select(ResultRow.strategy, ResultRow.id, ResultRow.at_ms, ResultRow.head_s, ResultRow.cumulative_wei)
+    .where(
+        *_POINTS_WANTED,
+        or_(
+            ResultRow.id > bindparam("newer_than"),
+            ResultRow.id % bindparam("each") == 0,
+            ResultRow.id.in_(bindparam("ends", expanding=True)),
+        ),
+    )
+    .order_by(ResultRow.id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,25 +374,17 @@ def profit_series(ledger: Ledger, strategies: Collection[str], after: int = 0) -
     Of many, the newest, each strategy's first and last, and of the others some. All as of one moment: who asks again
     after the greatest id misses none.
     """
-    # `coalesce` keeps the database from going through all rows of the instance instead of the newest ones.
-    wanted = (
-        ResultRow.id > after,
-        func.coalesce(ResultRow.instance, "") == ledger.run.instance,
-        ResultRow.strategy.in_(strategies),
-    )
-    columns = (ResultRow.strategy, ResultRow.id, ResultRow.at_ms, ResultRow.head_s, ResultRow.cumulative_wei)
-    ends = select(func.min(ResultRow.id), func.max(ResultRow.id)).where(*wanted).group_by(ResultRow.strategy)
+    wanted = {"after": after, "instance": ledger.run.instance, "strategies": list(strategies)}
     found: dict[str, list[ProfitPoint]] = {strategy: [] for strategy in strategies}
     with ledger.read() as connection:
-        firsts_and_lasts = [id_ for both in connection.execute(ends) for id_ in both]
+        firsts_and_lasts = [id_ for both in connection.execute(_ENDS, wanted) for id_ in both]
         newest = max(firsts_and_lasts, default=0)
-        each = (newest - after) // MOST_POINTS + 1
-        some = or_(
-            ResultRow.id > newest - MOST_POINTS,
-            ResultRow.id % each == 0,
-            ResultRow.id.in_(firsts_and_lasts),
-        )
-        for strategy, *point in connection.execute(select(*columns).where(*wanted, some).order_by(ResultRow.id)):
+        some = {
+            "newer_than": newest - MOST_POINTS,
+            "each": (newest - after) // MOST_POINTS + 1,
+            "ends": firsts_and_lasts,
+        }
+        for strategy, *point in connection.execute(_POINTS, wanted | some):
             found[strategy].append(ProfitPoint(*point))
     return found
 

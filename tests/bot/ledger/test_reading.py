@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+from sqlalchemy import BindParameter
 
 from bot.ledger import reading
 from bot.ledger.decisions import Level
@@ -157,6 +160,19 @@ def test_of_a_long_series_the_ends_the_newest_and_some_others_are_read(
     assert read["cex_dex_arbitrage"] == [1]
     assert read["dex_arbitrage"] == [2, 6, 12, 18, 19, 20, 21]
     assert [point.id for point in profit_series(ledger, STRATEGIES, after=18)["dex_arbitrage"]] == [19, 20, 21]
+
+
+def test_asking_for_profit_leaves_no_statement_behind(ledger: Ledger) -> None:
+    """The dashboard asks on every head."""
+    profit_series(ledger, STRATEGIES)
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(each, BindParameter) for each in gc.get_objects())
+        profit_series(ledger, STRATEGIES)
+        assert sum(isinstance(each, BindParameter) for each in gc.get_objects()) == before
+    finally:
+        gc.enable()
 
 
 def test_runs_are_listed_and_end_with_their_summary(ledger: Ledger) -> None:
