@@ -38,6 +38,8 @@ TOPICS = frozenset({DEPOSIT, WITHDRAW})
 
 RAY = 10**27
 MAX_OFFSET = 18
+UNCAPPED = 2**256 - 1
+"""What a vault answers that takes any deposit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Erc4626Pool(OwnContract):
     """A share is worth (assets + virtual assets) / (shares + virtual shares); `tokens` are the asset and the share.
 
     `virtual` are OpenZeppelin's (1, 10^offset), or (0, 0) as in Solmate's vaults, whose first share costs one unit.
+    `deposit_cap` is what the vault takes yet of its asset: less by each deposit, unless it is `UNCAPPED`.
     A vault that keeps a `rate`, as Aave's wrapped tokens do, counts assets per share by it, with 27 decimals.
     Assets earn without an event, so that the state is exact in the block it was loaded at and `stale` after it.
     Source: EIP-4626; openzeppelin-contracts ERC4626; solmate ERC4626.
@@ -103,7 +106,8 @@ class Erc4626Pool(OwnContract):
         """The vault after exactly `amount_in` was deposited or redeemed. Raises as `quote`."""
         amount_out = self.quote(token_in, amount_in, token_out)
         if self._deposits(token_in, token_out):
-            return replace(self, assets=self.assets + amount_in, shares=self.shares + amount_out)
+            room = self._room_after(amount_in)
+            return replace(self, assets=self.assets + amount_in, shares=self.shares + amount_out, deposit_cap=room)
         return replace(self, assets=self.assets - amount_out, shares=self.shares - amount_in)
 
     def applied(self, log: Log) -> Erc4626Pool:
@@ -114,7 +118,8 @@ class Erc4626Pool(OwnContract):
         require_own(log, self.address, topics=3 if kind == DEPOSIT else 4, data_words=2)
         sign = 1 if kind == DEPOSIT else -1
         assets, shares = sign * unsigned(log.data), sign * unsigned(log.data, 1)
-        return changed_by(log, self, assets=self.assets + assets, shares=self.shares + shares)
+        room = self._room_after(max(assets, 0))
+        return changed_by(log, self, assets=self.assets + assets, shares=self.shares + shares, deposit_cap=room)
 
     def at(self, timestamp_s: int) -> Erc4626Pool:
         """The vault in another block: what it has earned is not known."""
@@ -180,6 +185,10 @@ class Erc4626Pool(OwnContract):
         if assets > self.deposit_cap:
             raise InsufficientLiquidity(f"vault {self.address} takes {self.deposit_cap} of its asset, not {assets}")
         uint256(self.shares + minted)
+
+    def _room_after(self, deposited: int) -> int:
+        """What may yet be deposited after that; of what is redeemed nobody knows whether it makes room."""
+        return self.deposit_cap if self.deposit_cap == UNCAPPED else max(self.deposit_cap - deposited, 0)
 
     def _require_backed(self, shares: int, assets: int) -> None:
         if shares > self.shares or assets > self.assets:

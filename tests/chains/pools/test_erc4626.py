@@ -78,6 +78,17 @@ def test_events_change_the_totals_and_time_makes_them_stale():
     assert pool.hop(SHARE) == Hop(HopKind.ERC4626, VAULT, False, 0)
 
 
+def test_a_vault_takes_no_more_than_its_cap_in_several_deposits_either():
+    pool = vault(deposit_cap=10**20)
+    after = pool.swapped(A, 6 * 10**19)
+    bought = pool.quote(A, 6 * 10**19)
+    assert pool.applied(log(VAULT, [erc4626.DEPOSIT, b"", b""], 6 * 10**19, bought)) == after
+    assert after.deposit_cap == 4 * 10**19 == after.swapped(SHARE, 10**18).deposit_cap
+    with pytest.raises(InsufficientLiquidity, match="takes 40000000000000000000"):
+        after.quote(A, 6 * 10**19)
+    assert after.swapped(A, 4 * 10**19).pieces(A) == ()
+
+
 def test_questions_without_an_answer_are_refused_by_name():
     pool = vault()
     for refused in (0, -1):

@@ -185,3 +185,12 @@ def test_a_pool_of_few_units_takes_part_and_no_quote_is_worth_more_than_the_boun
         with suppress(PoolError):
             best = max(best, pool.paid(sold, amount, bought) - price * amount)
     assert not problem.refused and best <= limit
+
+
+def test_no_more_is_captured_of_a_vault_than_it_takes_of_deposits() -> None:
+    dai, share = token(17, "DAI"), token(501, "S")
+    vault = Erc4626Pool(at(501), (dai, share), 2 * 10**24, 10**24, (1, 1), 100 * ONE)
+    problem = problem_of([vault, pair((10**27, 22 * 10**26), number=1, tokens=(share, dai))], dai)
+    found = solve(problem)
+    limit = bound(problem, found.prices)
+    assert 0.99 * limit <= capture(found, Terms()).gain <= limit
