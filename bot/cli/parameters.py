@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ KEYRING = "keyring:"
 """Before the name of a secret in the operating system's keyring, where a file could be named as well."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
+_WEI_PER_GWEI = 10**9
+_TOO_MANY_WEI = 2**256
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
 
 
@@ -41,6 +44,28 @@ class Duration(click.ParamType[float]):
 
 
 DURATION = Duration()
+
+
+class GasPrice(click.ParamType[int]):
+    """What a unit of gas costs: written in gwei, as wei."""
+
+    name = "gwei"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            wei = Decimal(str(value)) * _WEI_PER_GWEI
+        except InvalidOperation:
+            wei = Decimal("NaN")
+        if not wei.is_finite() or wei < 0:
+            self.fail(f"{value!r} is not a number of 0 or more", param, ctx)
+        if wei >= _TOO_MANY_WEI:
+            self.fail(f"{value!r} is more than a chain can charge; write gwei, such as 20", param, ctx)
+        return int(wei)
+
+
+GAS_PRICE = GasPrice()
 
 
 class Said(click.ParamType[str]):

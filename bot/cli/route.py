@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +12,22 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import ExitCode
 from bot.cli.output import emit
-from bot.cli.parameters import family_file_option
+from bot.cli.parameters import GAS_PRICE, family_file_option
 
 if TYPE_CHECKING:
-    from bot.market.routing import Path as Part
+    from bot.market.parts import Path as Part
     from bot.market.routing import Routed
     from chains.assets import Token
+    from chains.snapshot import Snapshot
+
+_LITTLE_WEI = 10**16
 
 
 @command(
     "route",
     examples=[
         "isthmus route --state pools.json.gz --in WETH --out USDC --amount 1000000000000000000000",
+        "isthmus route --state pools.json.gz --in WETH --out USDC --amount 1000000000000000000 --gas-price 20",
         "isthmus route --state pools.json.gz --in WETH --out USDC --amount 2000000000 --exact-out --json",
     ],
 )
@@ -32,6 +38,14 @@ if TYPE_CHECKING:
 @click.option("--out", "token_out", required=True, metavar="TOKEN", help="What is received.")
 @click.option("--amount", required=True, metavar="N", help="Base units of the token paid; with --exact-out, received.")
 @click.option("--exact-out", is_flag=True, help="Ask what must be paid for at least this amount.")
+@click.option(
+    "--gas-price",
+    type=GAS_PRICE,
+    default="0",
+    show_default=True,
+    metavar="GWEI",
+    help="What gas costs: no more paths than pay for theirs.",
+)
 @click.option("--max-hops", default=4, show_default=True, type=click.IntRange(min=1, max=16), help="Hops per path.")
 @family_file_option
 def route(
@@ -40,6 +54,7 @@ def route(
     token_out: str,
     amount: str,
     exact_out: bool,
+    gas_price: int,
     max_hops: int,
     family_files: tuple[Path, ...],
     as_json: bool,
@@ -65,7 +80,8 @@ def route(
         if paid == received or not units:
             raise QuoteRefused("no_trade", f"an order of {units} {token_in} for {token_out} trades nothing")
         pools = [recorded.pool for recorded in snapshot.pools]
-        found = routed(pools, paid, received, units, exact_out=exact_out, max_hops=max_hops)
+        price = _price_of_gas(snapshot, paid if exact_out else received, gas_price)
+        found = routed(pools, paid, received, units, exact_out=exact_out, max_hops=max_hops, gas_price=price)
     except (QuoteRefused, NoRoute) as refusal:
         code = refusal.code if isinstance(refusal, QuoteRefused) else "no_route"
         if as_json:
@@ -73,10 +89,29 @@ def route(
         click.echo(f"refused: {code}: {refusal}", err=True)
         return ExitCode.ERROR
     if as_json:
-        emit(_document(found))
+        emit(_document(found) | ({"gas_cost": str(math.ceil(found.gas * price))} if price else {}))
     else:
         _tell(found, exact_out=exact_out)
+        burnt = f", {_shown(math.ceil(found.gas * price), paid if exact_out else received)}" if price else ""
+        click.echo(f"about {found.gas:,} gas{burnt}")
     return ExitCode.OK
+
+
+def _price_of_gas(snapshot: Snapshot, token: Token, gas_price_wei: int) -> Fraction:
+    """Base units of the token for a unit of gas, at what a little of the network's coin buys of it."""
+    from bot.market.routing import NoRoute, best_path
+    from bot.scan.scan import NoNumeraire, numeraire_of, pays_gas
+
+    if not gas_price_wei or pays_gas(token, snapshot):
+        return Fraction(gas_price_wei)
+    pools = [recorded.pool for recorded in snapshot.pools]
+    try:
+        bought = best_path(pools, numeraire_of(snapshot, None), token, _LITTLE_WEI)
+    except (NoRoute, NoNumeraire):
+        raise click.UsageError(
+            f"--gas-price: nothing here says what gas costs in {token.symbol or token.address}; leave it out"
+        ) from None
+    return Fraction(gas_price_wei * bought.amount_out, _LITTLE_WEI)
 
 
 def _tell(found: Routed, *, exact_out: bool) -> None:
@@ -98,7 +133,6 @@ def _tell(found: Routed, *, exact_out: bool) -> None:
         click.echo(f"the best single path asks {_shown(found.single.amount_in, found.token_in)}")
     else:
         click.echo(f"the best single path pays {_shown(found.single.amount_out, found.token_out)}")
-    click.echo(f"about {found.gas:,} gas")
 
 
 def _document(found: Routed) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import click
 from bot.cli.command import command
 from bot.cli.errors import CommandFailed, ExitCode, exit_code, explained
 from bot.cli.output import emit
-from bot.cli.parameters import family_file_option
+from bot.cli.parameters import GAS_PRICE, family_file_option
 
 if TYPE_CHECKING:
     from bot.market.dual.venues import Venue
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from chains.snapshot import Snapshot
 
 _SUFFIXES = (".json", ".json.gz")
-_GWEI = 10**9
-_TOO_MANY_WEI = 2**256
 
 
 @command(
@@ -45,7 +43,7 @@ _TOO_MANY_WEI = 2**256
     help="A snapshot, a folder of them, or a pattern such as 'blocks/*.json.gz'; may be repeated.",
 )
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Order books of the same moment.")
-@click.option("--gas-price", default="0", show_default=True, metavar="GWEI", help="What gas costs.")
+@click.option("--gas-price", type=GAS_PRICE, default="0", show_default=True, metavar="GWEI", help="What gas costs.")
 @click.option("--max-hops", default=8, show_default=True, type=click.IntRange(min=2, max=64), help="Hops per cycle.")
 @click.option("--budget", metavar="N", help="The greatest input of one cycle, in whole numeraire. [no limit]")
 @click.option("--refuse", "refused", multiple=True, metavar="POOL", help="Do not trade this pool; may be repeated.")
@@ -55,7 +53,7 @@ _TOO_MANY_WEI = 2**256
 def scan(
     states: tuple[str, ...],
     books: Path | None,
-    gas_price: str,
+    gas_price: int,
     max_hops: int,
     budget: str | None,
     refused: tuple[str, ...],
@@ -78,10 +76,6 @@ def scan(
     from chains.snapshot.errors import SnapshotError
 
     families = families_with(family_files)
-    in_wei = _number("--gas-price", gas_price) * _GWEI
-    if in_wei >= _TOO_MANY_WEI:
-        raise click.UsageError(f"--gas-price {gas_price!r} is more than a chain can charge; write gwei, such as 20")
-    gas_price_wei = int(in_wei)
     most = math.inf if budget is None else float(_number("--budget", budget))
     failed: list[Exception] = []
     for file in _files(states):
@@ -90,13 +84,13 @@ def scan(
         except (SnapshotError, OSError, click.UsageError) as error:
             failed.append(error)
             continue
-        if gas_price_wei and not pays_gas(unit, snapshot):
-            raise click.UsageError(f"--gas-price {gas_price}: gas is not paid in {unit}; leave it or --numeraire out")
+        if gas_price and not pays_gas(unit, snapshot):
+            raise click.UsageError(f"--gas-price: gas is not paid in {unit}; leave it or --numeraire out")
         found = Books() if books is None else read_books(books, snapshot.tokens)
         if cycle is not None:
-            _tell_why(snapshot, found, unit, cycle, gas_price_wei, as_json)
+            _tell_why(snapshot, found, unit, cycle, gas_price, as_json)
             continue
-        terms = Terms(gas_price_wei, max_hops, most * 10.0**unit.decimals, avoided)
+        terms = Terms(gas_price, max_hops, most * 10.0**unit.decimals, avoided)
         result = scanned(snapshot, found, unit, terms)
         if as_json:
             emit({"state": file, **document(result)})

@@ -145,6 +145,20 @@ def test_an_order_is_split_and_compared_with_the_best_single_path(state: Path) -
     assert parts and all(line.endswith(" USDC") for line in parts), "each in whole tokens, as all else"
 
 
+def test_an_order_is_split_no_further_than_its_gas_allows(state: Path) -> None:
+    order = ("route", "--state", state, "--in", "WETH", "--out", "USDC", "--amount", 200 * ETH, "--json")
+    split, told = (orjson.loads(run(*order, "--gas-price", gwei).stdout) for gwei in ("0", "1000000"))
+    assert (len(split["paths"]), len(told["paths"])) == (2, 1)
+    assert told["amount_out"] == told["single"]["amount_out"]
+    worth = told["gas"] * 1_000_000 * 10**9 * 1_994 * 10**6 // ETH
+    assert 0.999 * worth < int(told["gas_cost"]) < 1.001 * worth, "in what is received"
+    assert "gas_cost" not in split
+    asked = ("route", "--state", state, "--in", "WETH", "--out", "USDC", "--amount", 10**11, "--exact-out")
+    split, told = (orjson.loads(run(*asked, "--gas-price", gwei, "--json").stdout) for gwei in ("1", "1000000"))
+    assert (len(split["paths"]), len(told["paths"])) == (2, 1)
+    assert int(told["gas_cost"]) == told["gas"] * 1_000_000 * 10**9, "in what is paid"
+
+
 @pytest.mark.parametrize(
     ("token_in", "token_out", "amount", "code"),
     [

@@ -236,3 +236,28 @@ def test_orders_that_cannot_be_executed_are_refused() -> None:
 def test_gas_is_counted_for_every_path() -> None:
     found = route(parallel(100, 100), WETH, USDC, 40 * ETH)
     assert found.gas == 2 * 100_000
+
+
+@given(markets(), st.integers(1, 10**12), st.booleans(), st.integers(0, 10**6))
+@settings(max_examples=30, deadline=None)
+def test_no_route_nets_less_than_one_that_does_not_weigh_its_gas(pools, amount, exact_out, gas_price) -> None:
+    order = WETH, TOKENS[1], amount
+    try:
+        free = route(pools, *order, exact_out=exact_out)
+    except NoRoute:
+        return
+    found = route(pools, *order, exact_out=exact_out, gas_price=gas_price)
+    assert replayed(pools, found) == found.amount_out
+
+    def net(paths) -> int:
+        gas = sum(path.gas for path in paths) * gas_price
+        return -gas - sum(it.amount_in for it in paths) if exact_out else sum(it.amount_out for it in paths) - gas
+
+    assert net(found.paths) >= net(free.paths)
+    assert found.single is None or net(found.paths) >= net([found.single])
+
+
+def test_the_dearer_gas_is_the_fewer_parts_an_order_has() -> None:
+    pools = parallel(100, 50, 25, 12)
+    parts = [len(route(pools, WETH, USDC, 10 * ETH, gas_price=price).paths) for price in (0, 200, 1_000, 10_000)]
+    assert parts == sorted(parts, reverse=True) and (parts[0], parts[-1]) == (4, 1) and len(set(parts)) > 2
