@@ -119,8 +119,8 @@ def problem_along(curves: Mapping[Way, Iterable[Piece]], numeraire: Token) -> Pr
 
     Raises `ValueError` for what is no number.
     """
-    falling = {way: tuple(falling(curve, way.token_in)) for way, curve in curves.items()}
-    return _laid_out({way: curve for way, curve in falling.items() if curve}, numeraire, {}, {})
+    kept = {way: tuple(falling(curve, way.token_in)) for way, curve in curves.items()}
+    return _laid_out({way: curve for way, curve in kept.items() if curve}, numeraire, {}, {})
 
 
 def _laid_out(
