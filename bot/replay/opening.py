@@ -36,7 +36,7 @@ from chains.snapshot import Recorded, Snapshot, read, write
 FOLDER = "recording"
 TAPE = "tape"
 _OPENING, _MARKET, _LEDGER = "opening.json.gz", "market.json.gz", "earlier.ledger"
-
+_UNKEPT = f"{_LEDGER}.unkept"
 
 _MOST_OF_FREE = 4
 """A ledger is kept beside a recording where it takes up at most this part of what is free: each start keeps it anew."""
@@ -109,14 +109,16 @@ def write_opening(folder: Path, opening: Opening, pools: tuple[Recorded, ...]) -
 
 def keep_ledger(folder: Path, ledger: Path) -> str:
     """Copy what `ledger` knows of runs before this one; why not, where the disk has too little space for that; else
-    empty. Raises `LedgerError`.
+    empty. Raises `LedgerError`, `OSError`.
     """
     size, free = ledger.stat().st_size, shutil.disk_usage(folder).free
     if _MOST_OF_FREE * size > free:
-        return (
+        why = (
             f"the ledger's {size / 1e9:.1f} GB are not kept beside the recording, as the disk has {free / 1e9:.1f} GB "
             "left: this run cannot be replayed as it was. Remove recordings of earlier runs"
         )
+        (folder / _UNKEPT).write_text(why)
+        return why
     uri, kept = f"{ledger.resolve().as_uri()}?mode=ro", folder / _LEDGER
     with (
         explained(str(kept)),
@@ -125,6 +127,12 @@ def keep_ledger(folder: Path, ledger: Path) -> str:
     ):
         source.backup(copy)
     return ""
+
+
+def unkept(folder: Path) -> str:
+    """Why what the ledger knew before the run is not in the recording, where it was not kept; else empty."""
+    told = folder / _UNKEPT
+    return told.read_text() if told.is_file() else ""
 
 
 def read_opening(folder: Path) -> Opening:

@@ -18,7 +18,7 @@ from bot.ledger.summary import RunSummary, summarise
 from bot.replay.codec import decode
 from bot.replay.ends import played_ends
 from bot.replay.heard import Heard, PlayedClock
-from bot.replay.opening import TAPE, Opening, copy_ledger, read_market, read_opening
+from bot.replay.opening import TAPE, Opening, copy_ledger, read_market, read_opening, unkept
 from bot.replay.player import Decision, Diverged, Player
 from bot.replay.remembered import Remembered
 from bot.replay.settings import Settings, recorded_config
@@ -70,6 +70,8 @@ async def replay(folder: Path, out: Output | None = None) -> Replayed:
             difference, digest = str(error), ""
         if difference is None and player.recorded_digest not in (None, digest):
             difference = f"the decisions' digest was {player.recorded_digest} in the run and is {digest}"
+        if difference is not None and (why := unkept(folder)):
+            difference = f"{difference}; {why}"
         return Replayed(
             opening=opening,
             blocks=player.heard.played,

@@ -8,7 +8,7 @@ import pytest
 
 from bot.ledger.errors import LedgerError
 from bot.ledger.ledger import Ledger
-from bot.replay.opening import copy_ledger, keep_ledger
+from bot.replay.opening import copy_ledger, keep_ledger, unkept
 from tests.bot.execution.given import begin, cycle, open_ledger, pending
 from tests.bot.ledger.given import StandingClock
 from tests.full import files_of_at_most
@@ -38,8 +38,11 @@ def test_a_ledger_that_would_fill_the_disk_is_not_kept_beside_a_recording(
     open_ledger(ledger).close()
     for free, kept in ((4 * ledger.stat().st_size - 1, False), (4 * ledger.stat().st_size, True)):
         monkeypatch.setattr("shutil.disk_usage", lambda _, free=free: SimpleNamespace(free=free))
-        assert ("cannot be replayed" in keep_ledger(tmp_path, ledger)) is not kept
-        assert (tmp_path / "earlier.ledger").exists() is kept
+        folder = tmp_path / str(free)
+        folder.mkdir()
+        why = keep_ledger(folder, ledger)
+        assert ("cannot be replayed" in why) is not kept and unkept(folder) == why
+        assert (folder / "earlier.ledger").exists() is kept
 
 
 def test_a_ledger_that_did_not_outlive_its_run_is_begun_anew(tmp_path: Path) -> None:

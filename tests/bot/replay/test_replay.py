@@ -126,7 +126,9 @@ async def test_a_tape_that_a_kill_cut_short_has_no_difference(recording: Path, t
     assert len(replayed.decisions) >= len(replayed.recorded) > 1
 
 
-async def test_a_strategy_that_reads_the_clock_is_found_out(recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_strategy_that_reads_the_clock_is_found_out(
+    recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest = DexArbitrage.on_market
 
     def clockwise(self: DexArbitrage, market: MarketView) -> Iterable[Plan]:
@@ -134,8 +136,11 @@ async def test_a_strategy_that_reads_the_clock_is_found_out(recording: Path, mon
             yield replace(plan, min_profit_wei=plan.min_profit_wei + time.time_ns() % 1_000 + 1)
 
     monkeypatch.setattr(DexArbitrage, "on_market", clockwise)
-    replayed = await replaying.replay(recording)
+    folder = shutil.copytree(recording, tmp_path / "copy")
+    (folder / "earlier.ledger.unkept").write_text("the ledger was not kept")
+    replayed = await replaying.replay(folder)
     assert replayed.difference is not None
+    assert replayed.difference.endswith("; the ledger was not kept"), "it may be why"
 
 
 async def test_supposing_nothing_changes_nothing(recording: Path, summary: Summary) -> None:
