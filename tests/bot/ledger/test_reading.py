@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 import pytest
 from sqlalchemy import BindParameter
 
@@ -32,6 +30,7 @@ from tests.bot.ledger.given import (
     receipt,
     sell_plan,
 )
+from tests.garbage import nothing_left
 
 STRATEGIES = ("dex_arbitrage", "cex_dex_arbitrage")
 
@@ -165,14 +164,8 @@ def test_of_a_long_series_the_ends_the_newest_and_some_others_are_read(
 def test_asking_for_profit_leaves_no_statement_behind(ledger: Ledger) -> None:
     """The dashboard asks on every head."""
     profit_series(ledger, STRATEGIES)
-    gc.collect()
-    gc.disable()
-    try:
-        before = sum(isinstance(each, BindParameter) for each in gc.get_objects())
+    with nothing_left(BindParameter):
         profit_series(ledger, STRATEGIES)
-        assert sum(isinstance(each, BindParameter) for each in gc.get_objects()) == before
-    finally:
-        gc.enable()
 
 
 def test_runs_are_listed_and_end_with_their_summary(ledger: Ledger) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Subquery
@@ -30,6 +28,7 @@ from tests.bot.ledger.given import (
     receipt,
     sell_plan,
 )
+from tests.garbage import nothing_left
 
 SOLD = {INVENTORY_WETH: -ETHER, INVENTORY_USDT: 2010 * 10**6}
 
@@ -128,16 +127,10 @@ def test_counts_are_taken_again_only_once_something_was_written(in_file: Ledger)
 def test_asking_for_the_counts_leaves_no_statement_behind(ledger: Ledger) -> None:
     """The dashboard asks on every head."""
     counts(ledger)
-    gc.collect()
-    gc.disable()
-    try:
-        before = sum(isinstance(each, Subquery) for each in gc.get_objects())
+    with nothing_left(Subquery):
         for number in range(3):
             pending(ledger, number + 1)
             counts(ledger)
-        assert sum(isinstance(each, Subquery) for each in gc.get_objects()) == before
-    finally:
-        gc.enable()
 
 
 def test_head_to_signed_is_reported_at_its_ranks(ledger: Ledger) -> None:

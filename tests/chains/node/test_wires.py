@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import gzip
 import os
 import resource
@@ -30,6 +29,7 @@ from chains.node.refusals import Meaning, meaning
 from chains.node.socket import NodeSocket
 from tests.chains.node.scripted import Scripted
 from tests.chains.node.support import SENDER, chain, node_on
+from tests.garbage import nothing_left
 
 values = st.one_of(st.text(), st.integers(-(2**63), 2**63), st.lists(st.text(max_size=5)))
 documents = st.lists(st.dictionaries(st.text(max_size=8), values, max_size=4), min_size=1, max_size=6)
@@ -154,14 +154,8 @@ async def test_of_a_connection_that_is_lost_under_a_question_no_error_stays_unti
     async def lost(frame: bytes) -> None:
         conversation.lose()
 
-    gc.collect()
-    gc.disable()
-    try:
-        before = [each for each in gc.get_objects() if type(each) is Unreachable]
+    with nothing_left(Unreachable):
         conversation = Conversation("here", lost, 1.0)
         with contextlib.suppress(Unreachable):
             await conversation.exchange([Request("eth_chainId", ())])
         assert conversation.gone
-        assert [each for each in gc.get_objects() if type(each) is Unreachable] == before
-    finally:
-        gc.enable()
