@@ -13,6 +13,9 @@ from bot.market.graph import VenueId
 from bot.market.opportunity import Step, gas_of
 from chains.pools.pool import Pool, PoolError
 
+SLACK = 1e-6
+"""An input is the least once so much less of it, relative to it, gives too little."""
+
 LITTLE = 1e-3
 """What the parts leave of an order is little if it is no more than this, relative to it."""
 
@@ -34,9 +37,7 @@ HALVINGS = 8
 _HAIRS = (0.0, 1e-9, 1e-6, 1e-3)
 """By how much a part is made smaller where a pool refuses it: a plan in floats fills a known range to its very end."""
 
-
-SLACK = 1e-6
-"""An input is the least once so much less of it, relative to it, gives too little."""
+_EXACTLY = _HAIRS[:1]
 
 Ways = tuple[Way, ...]
 
@@ -74,8 +75,7 @@ class Parts:
 
     def alone(self, ways: Ways, amount: int) -> Path | None:
         """`amount` along one way; None where a pool refuses."""
-        made = tried(Desk(self._pools), ways, amount)
-        return Path(made[0]) if made is not None else None
+        return _nearly(Desk(self._pools), ways, amount)
 
     def exact(self, parts: Sequence[tuple[Ways, float]], amount: int) -> tuple[Path, ...]:
         """The parts in integers that add up to `amount`. A little that they leave, or that pools refuse, goes along the
@@ -126,7 +126,7 @@ class Parts:
             units = min(size, rest)
             for way in ways:
                 if way not in known:
-                    known[way] = tried(desk, way, units)
+                    known[way] = _tried(desk, way, units)
             steps, swapped = max(known.values(), key=lambda tried: tried[0][-1].amount_out if tried else 0) or ((), {})
             if not steps:
                 if size <= least:
@@ -169,7 +169,7 @@ class Parts:
         made: list[Path] = []
         rest = size = amount
         while rest > 0 and size > amount >> HALVINGS:
-            path = _nearly(desk, ways, min(size, rest), _HAIRS if size == amount else _HAIRS[:1])
+            path = _nearly(desk, ways, min(size, rest), _HAIRS if size == amount else _EXACTLY)
             if path is None:
                 size = min(size, rest) // 2
             else:
@@ -185,23 +185,20 @@ class Parts:
                 if needed > 0:
                     ways = _ways_of(path)
                     asked = self._least(desk, ways, min(path.amount_out, needed)) or path.amount_in
-                    made.append(Path(tuple(swaps(desk, ways, min(asked, path.amount_in)))))
+                    made.append(Path(swaps(desk, ways, min(asked, path.amount_in))))
                     needed -= made[-1].amount_out
         except (PoolError, ArithmeticError):
             return paths
         return tuple(made) if needed <= 0 else paths
 
-    def asking(self, ways: tuple[Way, ...], amount_out: int) -> Path | None:
+    def asking(self, ways: Ways, amount_out: int) -> Path | None:
         """The path at about the least that pays at least that much out."""
         desk = Desk(self._pools)
         asked = self._least(desk, ways, amount_out)
-        try:
-            path = Path(tuple(swaps(desk, ways, asked))) if asked else None
-        except (PoolError, ArithmeticError):
-            return None
+        path = _nearly(desk, ways, asked) if asked else None
         return path if path is not None and path.amount_out >= amount_out else None
 
-    def _least(self, desk: Desk, ways: tuple[Way, ...], amount_out: int) -> int | None:
+    def _least(self, desk: Desk, ways: Ways, amount_out: int) -> int | None:
         """About the least that pays at least that much; None where a pool refuses."""
         try:
             return backward([self._hop(desk, way) for way in ways], amount_out)
@@ -229,7 +226,7 @@ def in_each_others_way(paths: Iterable[Ways]) -> bool:
     return len({way.venue for way in ways}) < len(ways)
 
 
-def _nearly(desk: Desk, ways: Ways, amount: int, hairs: Iterable[float]) -> Path | None:
+def _nearly(desk: Desk, ways: Ways, amount: int, hairs: Iterable[float] = _EXACTLY) -> Path | None:
     """`amount` along the ways, or one of these hairs less; None where that is too much at once."""
     for hair in hairs:
         units = amount - int(amount * hair)
@@ -240,14 +237,14 @@ def _nearly(desk: Desk, ways: Ways, amount: int, hairs: Iterable[float]) -> Path
     return None
 
 
-def tried(desk: Desk, ways: Ways, amount: int) -> tuple[tuple[Step, ...], dict[str, Swapped]] | None:
+def _tried(desk: Desk, ways: Ways, amount: int) -> tuple[tuple[Step, ...], dict[str, Swapped]] | None:
     try:
         return quoted(desk, ways, amount)
     except (PoolError, ArithmeticError):
         return None
 
 
-def _ways_of(path: Path) -> tuple[Way, ...]:
+def _ways_of(path: Path) -> Ways:
     return tuple(Way(step.venue, step.token_in, step.token_out) for step in path.steps)
 
 
